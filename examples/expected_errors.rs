@@ -1,0 +1,60 @@
+//! Which errors say that a dependency is ill, and which that it is well or nothing at all.
+//!
+//! ```text
+//! cargo run --example expected_errors
+//! ```
+
+use breakerbox::prelude::*;
+
+#[derive(Clone, Debug, thiserror::Error)]
+enum ApiError {
+    #[error("no connection")]
+    Connect,
+    #[error("status {0}")]
+    Status(u16),
+    #[error("shutting down")]
+    ShuttingDown,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let breaker = CircuitBreaker::builder()
+        .name("api")
+        .expected_error_if(|error: &ApiError| {
+            matches!(error, ApiError::Connect | ApiError::Status(500..))
+        })
+        .ignored_error_if(|error: &ApiError| matches!(error, ApiError::ShuttingDown))
+        .build()?;
+    let fail_with = |error: ApiError| {
+        let _ = breaker.call(|| Err::<(), _>(error.clone()));
+        println!(
+            "after {:<16} {} failures in a row",
+            error.to_string(),
+            breaker.failure_count()
+        );
+        breaker.failure_count()
+    };
+
+    assert_eq!(fail_with(ApiError::Connect), 1);
+    assert_eq!(fail_with(ApiError::Status(503)), 2);
+    // Ignored: says nothing about the dependency, and no count moves.
+    assert_eq!(fail_with(ApiError::ShuttingDown), 2);
+    // Unexpected: the dependency has answered, which is a success.
+    assert_eq!(fail_with(ApiError::Status(404)), 0);
+
+    // One call site may judge for itself, also what is no error at all.
+    let judge = |result: &Result<u16, ApiError>| match result {
+        Ok(500..) | Err(_) => Outcome::Failure,
+        Ok(_) => Outcome::Success,
+    };
+    let status = async { Ok(503) }
+        .guarded_by(&breaker)
+        .classify(judge)
+        .await?;
+    println!(
+        "after Ok({status})          {} failures in a row",
+        breaker.failure_count()
+    );
+    assert_eq!(breaker.failure_count(), 1);
+    Ok(())
+}

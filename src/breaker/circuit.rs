@@ -1,0 +1,367 @@
+use super::control::Control;
+use super::counters::{Count, Counters};
+use super::ticket::Ticket;
+use crate::classify::ErrorType;
+use crate::clock::{Moment, Timepiece};
+use crate::config::BreakerConfig;
+use crate::error::{Refusal, Refused};
+use crate::event::{Event, Hub, tell};
+use crate::registry::Tenancy;
+use crate::state::{Admission, Flags, Generation, State, Trials, Word, admission};
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, Swap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A breaker: the thin shell of atomics and a clock around the pure state machine.
+///
+/// # Invariants
+///
+/// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
+///    consecutive count of a counting state, and [`Flags::BUSY`] being set.
+/// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
+///    only while the word does not give them one (`trip_for` on an open circuit aside, where either
+///    deadline is right). So a reader that finds the same word before and after it read them has
+///    read what belongs to that word.
+/// 3. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
+///    before it is taken or after it was released, and settings that were replaced are dropped
+///    then.
+pub(crate) struct Circuit {
+    pub(super) word: AtomicU64,
+    /// Open: when the circuit half-opens.
+    pub(super) deadline: AtomicU64,
+    /// Half-open: when the trials in flight are given up.
+    pub(super) lease: AtomicU64,
+    /// Half-open: the failures in a row, for which the word has no room then.
+    pub(super) trial_failures: AtomicU32,
+    /// Calls cancelled with no other outcome between.
+    pub(super) streak: AtomicU32,
+    pub(super) config: Swap<BreakerConfig>,
+    pub(super) counters: Counters,
+    pub(super) control: Lock<Control>,
+    pub(crate) name: Arc<str>,
+    pub(crate) home: Home,
+    pub(crate) tenancy: Tenancy,
+}
+
+/// The registry that a breaker belongs to, and what it got from there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Home {
+    /// The registry's unique number; zero for none.
+    pub(crate) registry: u64,
+    pub(crate) hub: Option<Arc<Hub>>,
+    pub(crate) clock: Timepiece,
+}
+
+/// What the atomics say, all of one generation.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) word: Word,
+    pub(super) deadline: Moment,
+    pub(super) lease: Moment,
+    pub(super) failures: u32,
+}
+
+impl Reading {
+    pub(super) fn admission(&self, now: Moment) -> Admission {
+        admission(self.word, now, self.deadline, self.lease)
+    }
+
+    /// The state at `now`: an open circuit is half-open once its time has come, by time alone.
+    pub(super) fn state(&self, now: Moment) -> State {
+        match self.word.state() {
+            State::Open if now.has_reached(self.deadline) => State::HalfOpen,
+            state => state,
+        }
+    }
+
+    fn refused(&self, reason: Refusal, now: Moment) -> Refused {
+        let end = match reason {
+            Refusal::Open => Some(self.deadline),
+            Refusal::TrialsTaken => Some(self.lease),
+            Refusal::Forced => None,
+        };
+        Refused {
+            reason,
+            generation: self.word.generation(),
+            failure_count: self.failures,
+            // Never zero: the precise end may lie behind a coarse reading, or a racing one.
+            retry_after: end.map(|end| now.until(end).max(Duration::from_nanos(1))),
+        }
+    }
+}
+
+impl Circuit {
+    pub(super) fn new(name: Arc<str>, config: Arc<BreakerConfig>, home: Home) -> Self {
+        let mut home = home;
+        if let Some(clock) = &config.settings.clock {
+            home.clock = clock.clone();
+        }
+        let heard = is_heard(&config, &home);
+        let flags = config.flags() | Flags::BUSY.when(heard);
+        let word = Word::new(config.mode().rest(), flags);
+        let control = Control::new(home.clock.now());
+        Self {
+            word: AtomicU64::new(word.bits()),
+            deadline: AtomicU64::new(0),
+            lease: AtomicU64::new(0),
+            trial_failures: AtomicU32::new(0),
+            streak: AtomicU32::new(0),
+            config: Swap::new(config),
+            counters: Counters::default(),
+            control: Lock::new(control),
+            name,
+            home,
+            tenancy: Tenancy::default(),
+        }
+    }
+
+    pub(crate) fn word(&self) -> Word {
+        // Acquire: what was stored before this word was published is seen after it.
+        Word::from_bits(self.word.load(Ordering::Acquire))
+    }
+
+    /// Word, deadline, lease and failures, as of one word (invariant 2).
+    pub(super) fn read(&self) -> Reading {
+        loop {
+            let word = self.word();
+            // Acquire: a value that belongs to a later word brings at least the word before it
+            // along, and the comparison below sees that the word has moved.
+            let deadline = self.deadline.load(Ordering::Acquire);
+            let lease = self.lease.load(Ordering::Acquire);
+            let trial_failures = self.trial_failures.load(Ordering::Acquire);
+            if self.word() != word {
+                continue;
+            }
+            let half_open = word.state() == State::HalfOpen;
+            return Reading {
+                word,
+                deadline: Moment::from_nanos(deadline),
+                lease: Moment::from_nanos(lease),
+                failures: if half_open { trial_failures } else { word.count() },
+            };
+        }
+    }
+
+    /// Lets a call pass, or says why not.
+    #[inline]
+    pub(crate) fn admit(&self) -> Result<Ticket, Refused> {
+        let word = self.word();
+        if word.passes() {
+            return Ok(Ticket::untimed(word.generation()));
+        }
+        self.admit_slowly()
+    }
+
+    #[inline(never)]
+    fn admit_slowly(&self) -> Result<Ticket, Refused> {
+        let reading = self.read();
+        let refusal = match reading.word.state() {
+            State::Closed | State::MetricsOnly | State::Disabled => {
+                return Ok(self.ticket(reading.word, None));
+            }
+            State::ForcedOpen => reading.refused(Refusal::Forced, Moment::ORIGIN),
+            State::Open | State::HalfOpen => match self.try_refuse(&reading) {
+                Ok(refused) => refused,
+                Err(now) => match self.begin_trial(now) {
+                    Ok(ticket) => return Ok(ticket),
+                    Err(refused) => refused,
+                },
+            },
+        };
+        self.counters.add(Count::Refused);
+        if reading.word.has(Flags::BUSY) {
+            self.emit(|breaker| Event::Refused {
+                breaker,
+                reason: refusal.reason,
+                retry_after: refusal.retry_after,
+            });
+        }
+        Err(refusal)
+    }
+
+    /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
+    /// precise time at which there may be a slot.
+    fn try_refuse(&self, reading: &Reading) -> Result<Refused, Moment> {
+        let clock = &self.home.clock;
+        let recent = clock.recent();
+        let sure = recent.after(Timepiece::SLACK);
+        match reading.admission(sure) {
+            Admission::Open => return Ok(reading.refused(Refusal::Open, recent)),
+            Admission::TrialsTaken => return Ok(reading.refused(Refusal::TrialsTaken, recent)),
+            _ => {}
+        }
+        let now = clock.now();
+        match reading.admission(now) {
+            Admission::Open => Ok(reading.refused(Refusal::Open, now)),
+            Admission::TrialsTaken => Ok(reading.refused(Refusal::TrialsTaken, now)),
+            _ => Err(now),
+        }
+    }
+
+    fn begin_trial(&self, now: Moment) -> Result<Ticket, Refused> {
+        let config = self.config.load();
+        let mut control = self.control.lock();
+        // The lock keeps everything but counts and flags still.
+        let reading = self.read();
+        let word = reading.word;
+        let trials = match reading.admission(now) {
+            Admission::Pass => {
+                drop(control);
+                return Ok(self.ticket(word, Some(now)));
+            }
+            Admission::Open => return Err(reading.refused(Refusal::Open, now)),
+            Admission::TrialsTaken => return Err(reading.refused(Refusal::TrialsTaken, now)),
+            Admission::Forced => return Err(reading.refused(Refusal::Forced, now)),
+            Admission::FirstTrial => {
+                let heard = is_heard(&config, &self.home);
+                self.half_open(&mut control, &config, heard, now);
+                self.word().trials()
+            }
+            Admission::Trial => word.trials(),
+            Admission::Takeover => {
+                self.publish(word.renewed().with_trials(word.trials().lapsed()));
+                word.trials().lapsed()
+            }
+        };
+        self.lease.store(
+            now.after(config.trial_timeout()).as_nanos(),
+            Ordering::Release,
+        );
+        let word = self.word().with_trials(trials.admitted());
+        self.publish(word);
+        drop(control);
+        self.deliver();
+        Ok(self.ticket(word, Some(now)))
+    }
+
+    /// A ticket of the state that `word` shows; its call is timed if anybody asks for that.
+    fn ticket(&self, word: Word, now: Option<Moment>) -> Ticket {
+        if !word.has(Flags::TIMED) {
+            return Ticket::untimed(word.generation());
+        }
+        let started = now.unwrap_or_else(|| self.home.clock.now());
+        Ticket::timed(word.generation(), started)
+    }
+
+    /// Publishes a word whose state is not a counting one, under the lock: there nothing but the
+    /// busy flag moves without it, which is set again by the next who needs it.
+    pub(super) fn publish(&self, word: Word) {
+        // Release: a reader of this word sees the deadline, lease and failures stored before it.
+        self.word.store(word.bits(), Ordering::Release);
+    }
+
+    /// The trials that the settings allow a half-open period.
+    pub(super) fn fresh_trials(config: &BreakerConfig) -> Trials {
+        Trials::new(config.half_open_calls(), config.success_threshold())
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let reading = self.read();
+        match reading.word.state() {
+            State::Open => reading.state(self.home.clock.now()),
+            state => state,
+        }
+    }
+
+    pub(crate) fn failure_count(&self) -> u32 {
+        self.read().failures
+    }
+
+    pub(crate) fn open_remaining(&self) -> Option<Duration> {
+        let reading = self.read();
+        if reading.word.state() != State::Open {
+            return None;
+        }
+        let now = self.home.clock.now();
+        (!now.has_reached(reading.deadline)).then(|| now.until(reading.deadline))
+    }
+
+    pub(crate) fn last_failure(&self) -> Option<Arc<str>> {
+        let control = self.control.lock();
+        let visible = self.read().failures > 0;
+        control.last_failure().filter(|_| visible).map(Arc::from)
+    }
+
+    pub(crate) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
+        let control = self.control.lock();
+        let reading = self.read();
+        let visible = reading.failures > 0 && reading.word.generation() == generation;
+        control.last_failure().filter(|_| visible).map(Arc::from)
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.word().has(Flags::RETIRED)
+    }
+
+    pub(crate) fn retire(&self) {
+        let _control = self.control.lock();
+        self.word
+            .fetch_or(Word::new(State::Closed, Flags::RETIRED).bits(), Ordering::AcqRel);
+    }
+
+    /// Sets the busy flag: the next success has more to do than to be counted.
+    pub(super) fn set_busy(&self) {
+        self.word
+            .fetch_or(Word::new(State::Closed, Flags::BUSY).bits(), Ordering::AcqRel);
+    }
+
+    pub(crate) fn config(&self) -> impl std::ops::Deref<Target = Arc<BreakerConfig>> {
+        self.config.load()
+    }
+
+    /// An error of a type that no rule knows; says so once a type.
+    pub(crate) fn meet_unknown(&self, error: ErrorType) {
+        let first = self.control.lock().meets_first(error.id);
+        if first {
+            self.emit(|breaker| Event::UnknownErrorType {
+                breaker,
+                error_type: error.name,
+            });
+        }
+    }
+
+    /// Tells an event that needs no order, if anybody listens.
+    pub(super) fn emit(&self, event: impl FnOnce(Arc<str>) -> Event) {
+        let config = self.config.load();
+        if is_heard(&config, &self.home) {
+            let event = event(self.name.clone());
+            tell(listeners(&config, &self.home), &event);
+        }
+    }
+
+    /// Tells the state changes that wait, in their order: one thread at a time, outside the lock.
+    /// Whoever comes while another does leaves it to that one.
+    pub(super) fn deliver(&self) {
+        if !self.control.lock().begins_delivery() {
+            return;
+        }
+        loop {
+            let next = self.control.lock().next_event();
+            let Some(event) = next else { return };
+            let config = self.config.load();
+            tell(listeners(&config, &self.home), &event);
+        }
+    }
+}
+
+pub(super) fn is_heard(config: &BreakerConfig, home: &Home) -> bool {
+    listeners(config, home).next().is_some()
+}
+
+fn listeners<'a>(
+    config: &'a BreakerConfig,
+    home: &'a Home,
+) -> impl Iterator<Item = &'a crate::event::Listener> + Clone {
+    let registry = home.hub.iter().flat_map(|hub| hub.listeners());
+    config.settings.listeners.iter().chain(registry)
+}
+
+impl fmt::Debug for Circuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CircuitBreaker")
+            .field("name", &self.name)
+            .field("word", &self.word())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! Totals that threads do not fight over.
+
+use crate::snapshot::Totals;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Count {
+    Success,
+    Failure,
+    Ignored,
+    Cancelled,
+    Late,
+    Refused,
+    TimedOut,
+    Slow,
+    WouldTrip,
+}
+
+const COUNTS: usize = Count::WouldTrip as usize + 1;
+
+/// One cell a count while one thread at a time comes by; the first time two meet it widens to a
+/// row of cells, each on cache lines of its own, and threads spread over them (the idea of Java's
+/// `LongAdder`).
+///
+/// Every access is relaxed: the numbers publish nothing, and each cell only grows, so that a sum
+/// that one thread reads twice never goes back. Standard atomics also under loom: there is no
+/// protocol between the cells to explore.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    cells: [AtomicU64; COUNTS],
+    stripes: OnceLock<Box<[Stripe]>>,
+}
+
+/// Two cache lines wide: processors fetch them in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe([AtomicU64; COUNTS]);
+
+impl Counters {
+    #[inline]
+    pub(super) fn add(&self, count: Count) {
+        if let Some(stripes) = self.stripes.get() {
+            stripes[seat() % stripes.len()].0[count as usize].fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let cell = &self.cells[count as usize];
+        let seen = cell.load(Ordering::Relaxed);
+        let added = cell.compare_exchange(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed);
+        if added.is_err() {
+            self.widen(count);
+        }
+    }
+
+    #[cold]
+    fn widen(&self, count: Count) {
+        let stripes = self.stripes.get_or_init(|| {
+            let threads = std::thread::available_parallelism().map_or(4, usize::from);
+            (0..threads.next_power_of_two().min(64)).map(|_| Stripe::default()).collect()
+        });
+        stripes[seat() % stripes.len()].0[count as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn sum(&self, count: Count) -> u64 {
+        let at = count as usize;
+        let stripes = self.stripes.get().map(Box::as_ref).unwrap_or_default();
+        let striped = stripes.iter().map(|stripe| stripe.0[at].load(Ordering::Relaxed));
+        striped.fold(self.cells[at].load(Ordering::Relaxed), u64::wrapping_add)
+    }
+
+    pub(super) fn totals(&self, count_successes: bool) -> Totals {
+        Totals {
+            success: count_successes.then(|| self.sum(Count::Success)),
+            failure: self.sum(Count::Failure),
+            ignored: self.sum(Count::Ignored),
+            cancelled: self.sum(Count::Cancelled),
+            late: self.sum(Count::Late),
+            refused: self.sum(Count::Refused),
+            timed_out: self.sum(Count::TimedOut),
+            slow: self.sum(Count::Slow),
+            would_trip: self.sum(Count::WouldTrip),
+        }
+    }
+}
+
+/// A number that is this thread's own for as long as it lives.
+fn seat() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SEAT: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    SEAT.try_with(|seat| *seat).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[test]
+    fn nothing_is_lost_when_threads_meet() {
+        const EACH: u64 = 20_000;
+        let counters = Counters::default();
+        let barrier = Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    (0..EACH).for_each(|_| counters.add(Count::Refused));
+                });
+            }
+        });
+        // Whether or not they met, and it widened.
+        assert_eq!(counters.totals(true).refused, 4 * EACH);
+        counters.widen(Count::Refused);
+        counters.add(Count::Refused);
+        assert_eq!(counters.totals(true).refused, 4 * EACH + 2);
+    }
+}

@@ -1,0 +1,259 @@
+//! [`CircuitBreaker`]: the handle that people hold.
+
+mod circuit;
+mod commands;
+mod control;
+mod counters;
+mod settle;
+mod ticket;
+
+pub(crate) use circuit::{Circuit, Home};
+pub(crate) use settle::Ended;
+pub(crate) use ticket::Ticket;
+
+use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};
+use crate::error::{BreakerError, CircuitOpen};
+use crate::guard::{Attempt, Judge, Rules, WithBreaker};
+use crate::permit::Permit;
+use crate::snapshot::Snapshot;
+use crate::state::State;
+use commands::Command;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A circuit breaker: a handle, of which every clone is the same breaker.
+///
+/// Made by [`builder`](Self::builder), or by a [registry](crate::BreakerRegistry) under a name.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::{CircuitBreaker, State};
+///
+/// let breaker = CircuitBreaker::builder().failure_threshold(2).build()?;
+/// for _ in 0..2 {
+///     let _ = breaker.call(|| "x".parse::<u8>());
+/// }
+/// assert_eq!(breaker.state(), State::Open);
+/// assert!(breaker.call(|| "7".parse::<u8>()).unwrap_err().is_open());
+/// # Ok::<(), breakerbox::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct CircuitBreaker {
+    pub(crate) circuit: Arc<Circuit>,
+}
+
+impl CircuitBreaker {
+    /// The settings of a breaker to be.
+    pub fn builder() -> BreakerBuilder {
+        BreakerBuilder::default()
+    }
+
+    pub(crate) fn standalone(config: BreakerConfig) -> Self {
+        let name = config.settings.name.clone().unwrap_or_else(|| "unnamed".into());
+        Self::create(name, Arc::new(config), Home::default())
+    }
+
+    pub(crate) fn create(name: Arc<str>, config: Arc<BreakerConfig>, home: Home) -> Self {
+        Self {
+            circuit: Arc::new(Circuit::new(name, config, home)),
+        }
+    }
+
+    /// The name of the breaker.
+    pub fn name(&self) -> &str {
+        &self.circuit.name
+    }
+
+    /// What it is doing now: an open circuit is half-open once its time has come, by time alone.
+    pub fn state(&self) -> State {
+        self.circuit.state()
+    }
+
+    /// Failures since the last success.
+    pub fn failure_count(&self) -> u32 {
+        self.circuit.failure_count()
+    }
+
+    /// The `Debug` text of the last of them, cut to 128 bytes; `None` when there is none, or when
+    /// it is not [captured](BreakerBuilder::capture_last_failure).
+    pub fn last_failure(&self) -> Option<Arc<str>> {
+        self.circuit.last_failure()
+    }
+
+    /// The time until an open circuit half-opens, above zero; `None` in every other state.
+    /// [`Duration::MAX`] for ever.
+    pub fn open_remaining(&self) -> Option<Duration> {
+        self.circuit.open_remaining()
+    }
+
+    /// Everything at one moment.
+    pub fn snapshot(&self) -> Snapshot {
+        self.circuit.snapshot()
+    }
+
+    /// The present settings.
+    pub fn config(&self) -> Arc<BreakerConfig> {
+        self.circuit.config.load_full()
+    }
+
+    /// Changes the settings of the live breaker, beginning from the present ones.
+    ///
+    /// State, counts, generation and a running deadline stay; a lowered threshold acts at the next
+    /// failure, the number of trials from the next half-open period on. A mode that differs from
+    /// the old setting takes effect at once. Name and clock stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], and nothing has changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// users.configure(|settings| settings.failure_threshold(20))?;
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn configure(
+        &self,
+        change: impl FnOnce(BreakerBuilder) -> BreakerBuilder,
+    ) -> Result<(), ConfigError> {
+        let builder = change(BreakerBuilder::from_config(&self.config()));
+        self.apply(Arc::new(BreakerConfig::check(builder.settings)?));
+        Ok(())
+    }
+
+    pub(crate) fn apply(&self, config: Arc<BreakerConfig>) {
+        self.circuit.configure(config);
+    }
+
+    /// Opens the circuit, for as long as its settings say. Changes nothing while it is open.
+    pub fn trip(&self) {
+        self.circuit.command(Command::Trip);
+    }
+
+    /// Opens the circuit for `time`. While it is open this sets the end, sooner or later than it
+    /// was.
+    pub fn trip_for(&self, time: Duration) {
+        self.circuit.command(Command::TripFor(time));
+    }
+
+    /// Lets trials through now.
+    pub fn half_open(&self) {
+        self.circuit.command(Command::HalfOpen);
+    }
+
+    /// Refuses every call until the next command.
+    pub fn force_open(&self) {
+        self.circuit.command(Command::ForceOpen(None));
+    }
+
+    /// Refuses every call until the next command, and keeps the reason for those who look.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// users.force_open_because("INC-123");
+    /// assert_eq!(users.snapshot().cause.unwrap().to_string(), "a command: INC-123");
+    /// users.reset();
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn force_open_because(&self, reason: impl AsRef<str>) {
+        self.circuit.command(Command::ForceOpen(Some(reason.as_ref())));
+    }
+
+    /// Lets every call through and records nothing, until the next command.
+    pub fn disable(&self) {
+        self.circuit.command(Command::Disable);
+    }
+
+    /// Judges calls but refuses none, until the next command.
+    pub fn metrics_only(&self) {
+        self.circuit.command(Command::MetricsOnly);
+    }
+
+    /// Returns to where the breaker [rests](BreakerBuilder::mode), with everything at zero but the
+    /// totals. Calls that are in flight end as late ones.
+    pub fn reset(&self) {
+        self.circuit.command(Command::Reset);
+    }
+
+    /// Asks to pass, for work that is not one future or closure.
+    ///
+    /// # Errors
+    ///
+    /// [`CircuitOpen`] when the circuit refuses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// let permit = users.acquire()?;
+    /// // … the work …
+    /// permit.success();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn acquire(&self) -> Result<Permit, CircuitOpen> {
+        let mut attempt = Attempt::new(self.clone());
+        attempt.admit()?;
+        Ok(Permit::new(attempt))
+    }
+
+    /// Calls `work`, if the circuit lets it pass, and judges what it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`BreakerError::Open`] when the circuit refuses, [`BreakerError::Inner`] with the error of
+    /// `work`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let parser = breakerbox::CircuitBreaker::builder().build()?;
+    /// assert_eq!(parser.call(|| "7".parse::<u8>()).ok(), Some(7));
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn call<T, E>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, BreakerError<E>>
+    where
+        E: fmt::Debug + 'static,
+    {
+        let mut attempt = Attempt::new(self);
+        attempt.admit()?;
+        let result = attempt.run(work);
+        attempt.judge(&Rules, &result);
+        result.map_err(BreakerError::Inner)
+    }
+
+    /// Guards `future`; the same as [`guarded_by`](crate::BreakerExt::guarded_by) the other way
+    /// round.
+    ///
+    /// # Cancel safety
+    ///
+    /// As that of [`WithBreaker`].
+    pub fn call_async<F>(&self, future: F) -> WithBreaker<F, &Self>
+    where
+        F: Future,
+        Rules: Judge<F::Output>,
+    {
+        WithBreaker::new(future, self)
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.circuit.is_retired()
+    }
+
+    pub(crate) fn retire(&self) {
+        self.circuit.retire();
+    }
+}
+
+impl fmt::Debug for CircuitBreaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.circuit.fmt(f)
+    }
+}

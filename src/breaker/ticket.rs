@@ -1,0 +1,34 @@
+use crate::clock::Moment;
+use crate::state::Generation;
+
+/// What an admitted call carries: the generation of the state that let it in, and when that was,
+/// where anybody asks how long calls take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    generation: Generation,
+    started: Moment,
+}
+
+impl Ticket {
+    pub(super) const fn untimed(generation: Generation) -> Self {
+        Self {
+            generation,
+            started: Moment::NEVER,
+        }
+    }
+
+    pub(super) const fn timed(generation: Generation, started: Moment) -> Self {
+        Self {
+            generation,
+            started,
+        }
+    }
+
+    pub(super) const fn generation(self) -> Generation {
+        self.generation
+    }
+
+    pub(super) fn started(self) -> Option<Moment> {
+        (self.started != Moment::NEVER).then_some(self.started)
+    }
+}

@@ -1,0 +1,139 @@
+//! What an outcome means: which errors count, and who says so.
+//!
+//! The judges of a call, in the order in which they are asked:
+//!
+//! 1. the call site's `classify`: alone, nothing else is asked;
+//! 2. refusals of an inner breaker, and the breaker's *ignored* rules: [`Outcome::Ignored`];
+//! 3. the call site's `fail_if`: true is a failure, false an unexpected error;
+//! 4. the breaker's *expected* rules: any that knows the error makes it a failure;
+//! 5. with no expected rule at all, every other `Err` is a failure.
+//!
+//! What none of them claims is an *unexpected* error, and counts as
+//! [`unexpected_errors_as`](crate::BreakerBuilder::unexpected_errors_as) says.
+
+mod error_rule;
+mod views;
+
+pub(crate) use views::chain_within;
+
+pub(crate) use error_rule::{ErrorRule, Knows};
+
+use crate::error::is_refusal;
+use std::any::{Any, TypeId, type_name};
+use std::time::Duration;
+
+/// What one call means to the breaker.
+///
+/// # Examples
+///
+/// An HTTP client that hands out `Ok` whatever the status:
+///
+/// ```
+/// use breakerbox::Outcome;
+///
+/// fn judge(status: u16) -> Outcome {
+///     match status {
+///         500.. => Outcome::Failure,
+///         _ => Outcome::Success,
+///     }
+/// }
+/// assert_eq!(judge(503), Outcome::Failure);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The dependency did its work.
+    Success,
+    /// The dependency failed.
+    Failure,
+    /// The call says nothing about the dependency: no count moves, a trial gives its slot back.
+    Ignored,
+    /// The dependency failed and said how long to stay away (`Retry-After`): the circuit opens at
+    /// once for that long, at most for
+    /// [`max_trip_for`](crate::BreakerBuilder::max_trip_for).
+    TripFor(Duration),
+}
+
+/// Which errors of calls a breaker knows, and what they mean.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ErrorRules {
+    pub(crate) expected: Vec<ErrorRule>,
+    pub(crate) ignored: Vec<ErrorRule>,
+}
+
+/// What the rules make of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    Failure,
+    Ignored,
+    Unexpected,
+    /// Unexpected, and of a type that no rule knows, although there are rules.
+    Unknown(ErrorType),
+}
+
+/// The type of an error, as far as its caller's signature shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorType {
+    pub(crate) id: TypeId,
+    pub(crate) name: &'static str,
+}
+
+impl ErrorType {
+    pub(crate) fn of<E: 'static>() -> Self {
+        Self {
+            id: TypeId::of::<E>(),
+            name: type_name::<E>(),
+        }
+    }
+}
+
+impl PartialEq for ErrorType {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for ErrorType {}
+
+impl ErrorRules {
+    /// Judges `error`; `fail_if` is the call site's own idea of a failure.
+    pub(crate) fn judge<E: 'static>(
+        &self,
+        error: &E,
+        fail_if: Option<&dyn Fn(&E) -> bool>,
+    ) -> Meaning {
+        if is_refusal(error) || self.find(&self.ignored, error) == Knows::Matches {
+            return Meaning::Ignored;
+        }
+        if let Some(fail_if) = fail_if {
+            return if fail_if(error) {
+                Meaning::Failure
+            } else {
+                Meaning::Unexpected
+            };
+        }
+        if self.expected.is_empty() {
+            return Meaning::Failure;
+        }
+        match self.find(&self.expected, error) {
+            Knows::Matches => Meaning::Failure,
+            Knows::Type => Meaning::Unexpected,
+            Knows::Nothing if self.find(&self.ignored, error) == Knows::Type => Meaning::Unexpected,
+            Knows::Nothing => Meaning::Unknown(ErrorType::of::<E>()),
+        }
+    }
+
+    /// The most that any of `rules` knows of `error`, or of what is boxed inside it.
+    #[allow(clippy::unused_self)]
+    fn find(&self, rules: &[ErrorRule], error: &dyn Any) -> Knows {
+        let mut known = Knows::Nothing;
+        for rule in rules {
+            match rule.examine(error) {
+                Knows::Matches => return Knows::Matches,
+                Knows::Type => known = Knows::Type,
+                Knows::Nothing => {}
+            }
+        }
+        known
+    }
+}

@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+/// A point in a clock's time, in nanoseconds since its origin.
+///
+/// One word, so that it fits an atomic; all arithmetic saturates, so that no setting and no clock
+/// can make it wrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    pub(crate) const ORIGIN: Self = Self(0);
+    /// A deadline so far away that it never comes.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
+    pub(crate) const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    pub(crate) const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn after(self, wait: Duration) -> Self {
+        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// Zero when `earlier` is in fact later.
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whether `deadline` has come, inclusive.
+    pub(crate) const fn has_reached(self, deadline: Self) -> bool {
+        self.0 >= deadline.0 && deadline.0 != Self::NEVER.0
+    }
+
+    /// The time left until `deadline`; [`Duration::MAX`] for one that never comes.
+    pub(crate) const fn until(self, deadline: Self) -> Duration {
+        if deadline.0 == Self::NEVER.0 {
+            Duration::MAX
+        } else {
+            deadline.since(self)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn far_away_deadlines_saturate() {
+        let soon = Moment::from_nanos(1);
+        assert_eq!(soon.after(Duration::MAX), Moment::NEVER);
+        assert!(!Moment::NEVER.has_reached(Moment::NEVER));
+        assert_eq!(soon.until(Moment::NEVER), Duration::MAX);
+        assert_eq!(Moment::ORIGIN.since(soon), Duration::ZERO);
+    }
+}

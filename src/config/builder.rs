@@ -1,0 +1,266 @@
+use super::{BreakerConfig, ConfigError, Describe, Settings};
+use crate::backoff::Backoff;
+use crate::breaker::CircuitBreaker;
+use crate::classify::{ErrorRule, Outcome};
+use crate::clock::{Clock, Timepiece};
+use crate::event::{Event, Listener};
+use crate::state::Mode;
+use crate::trip::{Kind, TripRule};
+use std::error::Error;
+use std::time::Duration;
+
+/// The settings of a breaker to be; nothing is checked before [`build`](BreakerBuilder::build) or
+/// until a registry gets it.
+///
+/// # Default
+///
+/// * opens after 5 consecutive failures, every `Err` being one
+/// * half-opens after 30 s, lets one trial through, and closes if it succeeds
+/// * a dropped call is ignored
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::CircuitBreaker;
+/// use std::time::Duration;
+///
+/// let breaker = CircuitBreaker::builder()
+///     .name("users-api")
+///     .failure_threshold(10)
+///     .recovery_timeout(Duration::from_secs(60))
+///     .expected_error::<std::io::Error>()
+///     .build()?;
+/// assert_eq!(breaker.name(), "users-api");
+/// # Ok::<(), breakerbox::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until it is built or a registry gets it"]
+pub struct BreakerBuilder {
+    pub(crate) settings: Settings,
+}
+
+impl BreakerBuilder {
+    pub(crate) fn from_config(config: &BreakerConfig) -> Self {
+        Self {
+            settings: config.settings.clone(),
+        }
+    }
+
+    /// The name of a breaker outside any registry, 1 to 256 bytes; a registry gives its own.
+    /// Default: `unnamed`.
+    pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.settings.name = Some(name.as_ref().into());
+        self
+    }
+
+    /// Opens after `failures` in a row; at least 1. Default: 5.
+    ///
+    /// Replaces an earlier consecutive rule and leaves the others.
+    pub fn failure_threshold(mut self, failures: u32) -> Self {
+        let rules = self.settings.rules.get_or_insert_default();
+        rules.retain(|rule| !matches!(rule.kind, Kind::Consecutive(_)));
+        rules.push(TripRule::consecutive_failures(failures));
+        self
+    }
+
+    /// Adds a rule: any of them opens the circuit. The default rule stands only while none was
+    /// named.
+    pub fn trip_when(mut self, rule: TripRule) -> Self {
+        self.settings.rules.get_or_insert_default().push(rule);
+        self
+    }
+
+    /// Exactly these rules and no others; at least one.
+    pub fn trip_rules(mut self, rules: impl IntoIterator<Item = TripRule>) -> Self {
+        self.settings.rules = Some(rules.into_iter().collect());
+        self
+    }
+
+    /// How long the circuit stays open, the same each time. Default: 30 s. [`Duration::MAX`] is
+    /// for ever.
+    pub fn recovery_timeout(self, timeout: Duration) -> Self {
+        self.recovery_backoff(Backoff::constant(timeout))
+    }
+
+    /// How long the circuit stays open, depending on how often in a row it failed to recover.
+    /// Replaces [`recovery_timeout`](Self::recovery_timeout).
+    pub fn recovery_backoff(mut self, backoff: Backoff) -> Self {
+        self.settings.recovery = backoff;
+        self
+    }
+
+    /// The longest that [`Outcome::TripFor`] may open the circuit, since the time comes from the
+    /// dependency. Default: an hour.
+    pub fn max_trip_for(mut self, longest: Duration) -> Self {
+        self.settings.max_trip_for = longest;
+        self
+    }
+
+    /// Trial calls of a half-open period, in flight and counted together: 1 to 1,000. Default: 1.
+    pub fn half_open_calls(mut self, calls: u32) -> Self {
+        self.settings.half_open_calls = calls;
+        self
+    }
+
+    /// Successes among the trials that close the circuit: 1 to the half-open calls. Default: every
+    /// trial.
+    pub fn success_threshold(mut self, successes: u32) -> Self {
+        self.settings.success_threshold = Some(successes);
+        self
+    }
+
+    /// When so long after the latest admission trials have still not ended, the next call takes
+    /// their slots. Default: the recovery timeout, at least 30 s.
+    pub fn trial_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.trial_timeout = Some(timeout);
+        self
+    }
+
+    /// Errors of type `E` are failures; also inside boxed errors. Once one expected error is named,
+    /// no other error is a failure.
+    pub fn expected_error<E: Error + 'static>(self) -> Self {
+        self.expected_error_if(|_: &E| true)
+    }
+
+    /// Errors of type `E` for which `predicate` holds are failures; also inside boxed errors.
+    ///
+    /// A predicate that panics makes the call count as ignored; the panic propagates.
+    pub fn expected_error_if<E: Error + 'static>(
+        self,
+        predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.expect(ErrorRule::error(predicate))
+    }
+
+    /// As [`expected_error_if`](Self::expected_error_if), for a type that does not implement
+    /// [`Error`], such as `String`.
+    pub fn expected_value_if<E: 'static>(
+        self,
+        predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.expect(ErrorRule::value(predicate))
+    }
+
+    fn expect(mut self, rule: ErrorRule) -> Self {
+        self.settings.errors.expected.push(rule);
+        self
+    }
+
+    /// Errors of type `E` say nothing about the dependency; also inside boxed errors. Asked before
+    /// the expected ones.
+    pub fn ignored_error<E: Error + 'static>(self) -> Self {
+        self.ignored_error_if(|_: &E| true)
+    }
+
+    /// Errors of type `E` for which `predicate` holds say nothing about the dependency; also inside
+    /// boxed errors.
+    pub fn ignored_error_if<E: Error + 'static>(
+        self,
+        predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.ignore(ErrorRule::error(predicate))
+    }
+
+    /// As [`ignored_error_if`](Self::ignored_error_if), for a type that does not implement
+    /// [`Error`].
+    pub fn ignored_value_if<E: 'static>(
+        self,
+        predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.ignore(ErrorRule::value(predicate))
+    }
+
+    fn ignore(mut self, rule: ErrorRule) -> Self {
+        self.settings.errors.ignored.push(rule);
+        self
+    }
+
+    /// What an error counts as that is not expected: [`Outcome::Success`] (the dependency
+    /// answered; default, as in the originals) or [`Outcome::Ignored`].
+    pub fn unexpected_errors_as(mut self, outcome: Outcome) -> Self {
+        self.settings.unexpected = outcome;
+        self
+    }
+
+    /// What a dropped call counts as. Default: [`Outcome::Ignored`].
+    pub fn cancelled_as(mut self, outcome: Outcome) -> Self {
+        self.settings.cancelled = outcome;
+        self
+    }
+
+    /// A call dropped after it ran at least so long is a failure, whatever
+    /// [`cancelled_as`](Self::cancelled_as) says. Default: off.
+    pub fn cancelled_after(mut self, time: Duration) -> Self {
+        self.settings.cancelled_after = Some(time);
+        self
+    }
+
+    /// Where the breaker rests. Default: [`Mode::Enforcing`].
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.settings.mode = mode;
+        self
+    }
+
+    /// Whether successes are added to the totals. Default: true. Without, a healthy call writes to
+    /// no shared memory.
+    pub fn count_successes(mut self, count: bool) -> Self {
+        self.settings.count_successes = count;
+        self
+    }
+
+    /// Whether the `Debug` text of the last failure is kept, up to 128 bytes. Default: true. Turn it
+    /// off, or [redact](Self::redact_last_failure), where errors may hold secrets.
+    pub fn capture_last_failure(mut self, capture: bool) -> Self {
+        self.settings.capture_last_failure = capture;
+        self
+    }
+
+    /// Rewrites the text of the last failure before it is kept: `redact` gets the first 128 bytes
+    /// of the `Debug` text, and of what it returns 128 bytes are kept.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::CircuitBreaker;
+    ///
+    /// let breaker = CircuitBreaker::builder()
+    ///     .redact_last_failure(|text| text.replace("hunter2", "***"))
+    ///     .build()?;
+    /// let _ = breaker.call(|| Err::<(), _>("wrong password hunter2"));
+    /// assert_eq!(breaker.last_failure().as_deref(), Some("\"wrong password ***\""));
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn redact_last_failure(
+        mut self,
+        redact: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.describe = Describe::with(redact);
+        self
+    }
+
+    /// Calls `listener` with every event of the breaker, outside every lock, on the thread that
+    /// caused it.
+    ///
+    /// State changes arrive in their order. A panic is caught and becomes
+    /// [`Event::ListenerPanicked`]; a slow listener delays only the call that runs it.
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.settings.listeners.push(Listener::new(listener));
+        self
+    }
+
+    /// The clock that the breaker goes by. Default: the registry's, else the system's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.settings.clock = Some(Timepiece::custom(clock));
+        self
+    }
+
+    /// Checks the settings and makes a breaker outside any registry.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the first setting that cannot work, its value and what it may be.
+    pub fn build(self) -> Result<CircuitBreaker, ConfigError> {
+        let config = BreakerConfig::check(self.settings)?;
+        Ok(CircuitBreaker::standalone(config))
+    }
+}

@@ -1,0 +1,150 @@
+//! What settings may be. Nothing is clamped: what cannot work is refused by name.
+
+use super::{ConfigError, Settings};
+use crate::backoff::Backoff;
+use crate::classify::Outcome;
+use crate::names;
+use crate::state::Trials;
+use crate::trip::{Kind, Span, TripRule, Window};
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+const POSITIVE: &str = "longer than zero";
+const TICK: Duration = Duration::from_millis(1);
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
+pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
+    if let Some(name) = &settings.name {
+        names::check(name).map_err(|(value, allowed)| ConfigError::new("name", value, allowed))?;
+    }
+    if let Some(rules) = &settings.rules {
+        if rules.is_empty() {
+            return Err(ConfigError::new("trip_rules", rules, "at least one rule"));
+        }
+        rules.iter().try_for_each(rule)?;
+    }
+    backoff(&settings.recovery)?;
+    positive("max_trip_for", settings.max_trip_for)?;
+    within("half_open_calls", settings.half_open_calls, 1..=Trials::MOST)?;
+    if let Some(threshold) = settings.success_threshold {
+        within("success_threshold", threshold, 1..=settings.half_open_calls)
+            .map_err(|error| error.because("the half_open_calls"))?;
+    }
+    if let Some(timeout) = settings.trial_timeout {
+        positive("trial_timeout", timeout)?;
+    }
+    if let Some(time) = settings.cancelled_after {
+        positive("cancelled_after", time)?;
+    }
+    one_of("unexpected_errors_as", settings.unexpected, &[Outcome::Success, Outcome::Ignored])?;
+    let plain = [Outcome::Ignored, Outcome::Failure, Outcome::Success];
+    one_of("cancelled_as", settings.cancelled, &plain)
+}
+
+fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
+    let Backoff { first, factor, max, jitter } = *backoff;
+    if factor == 1.0 && jitter == 0.0 && max == Duration::MAX {
+        return positive("recovery_timeout", first);
+    }
+    positive("recovery_backoff.first", first)?;
+    holds("recovery_backoff.factor", factor, (1.0..=1_000.0).contains(&factor), "1.0 to 1000.0")?;
+    holds("recovery_backoff.max", max, max >= first, format!("at least the first delay, {first:?}"))?;
+    holds("recovery_backoff.jitter", jitter, (0.0..1.0).contains(&jitter), "0.0 up to, not with, 1.0")
+}
+
+fn rule(rule: &TripRule) -> Result<(), ConfigError> {
+    let none = "left out: the rule counts failures in a row";
+    let (name, rate) = match rule.kind {
+        Kind::Consecutive(n) => {
+            within("failure_threshold", n, 1..=u32::MAX)?;
+            absent("consecutive_failures.over", rule.window, none)?;
+            absent("consecutive_failures.minimum_calls", rule.minimum_calls, none)?;
+            return absent("consecutive_failures.slower_than", rule.slower_than, none);
+        }
+        Kind::Failures(n) => {
+            within("failures", n, 1..=u32::MAX)?;
+            ("failures", None)
+        }
+        Kind::FailureRate(rate) => ("failure_rate", Some(rate)),
+        Kind::SlowCalls(rate) => ("slow_calls", Some(rate)),
+    };
+    let within_rule = |error: ConfigError| error.within(name);
+    let calls = match rule.window {
+        None => return Err(ConfigError::new("over", "left out", "a window").within(name)),
+        Some(over) => window(over).map_err(within_rule)?,
+    };
+    match (rule.kind, rule.slower_than) {
+        (Kind::SlowCalls(_), Some(limit)) => positive("slower_than", limit).map_err(within_rule)?,
+        (Kind::SlowCalls(_), None) => {
+            return Err(ConfigError::new("slower_than", "left out", "a duration").within(name));
+        }
+        (_, limit) => {
+            absent("slower_than", limit, "left out: only slow_calls has it").map_err(within_rule)?;
+        }
+    }
+    let Some(rate) = rate else {
+        if let Kind::Failures(n) = rule.kind {
+            within("failures", n, 1..=calls).map_err(|error| error.because("the calls of the window"))?;
+        }
+        let none = "left out: the rule counts failures, whatever the calls";
+        return absent("minimum_calls", rule.minimum_calls, none).map_err(within_rule);
+    };
+    holds(name, rate, rate > 0.0 && rate <= 1.0, "above 0.0, up to 1.0")?;
+    match rule.minimum_calls {
+        Some(minimum) => within("minimum_calls", minimum, 1..=calls).map_err(|error| {
+            let error = if calls < u32::MAX { error.because("the calls of the window") } else { error };
+            error.within(name)
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Checks a window and tells the most calls it can hold.
+fn window(window: Window) -> Result<u32, ConfigError> {
+    match window.span {
+        Span::Calls(calls) => within("window.calls", calls, 1..=1_000_000).map(|()| calls),
+        Span::Time { length: Duration::ZERO, buckets } => {
+            let allowed = "left on a window of time longer than zero: a window of calls has none";
+            Err(ConfigError::new("window.buckets", buckets, allowed))
+        }
+        Span::Time { length, buckets } => {
+            holds("window.time", length, (TICK..=YEAR).contains(&length), "1ms to 366 days")?;
+            within("window.buckets", buckets, 1..=3_600)?;
+            let wide = length >= TICK.saturating_mul(buckets);
+            holds("window.buckets", buckets, wide, "so few that each is at least 1ms long")?;
+            Ok(u32::MAX)
+        }
+    }
+}
+
+fn positive(field: &str, duration: Duration) -> Result<(), ConfigError> {
+    holds(field, duration, !duration.is_zero(), POSITIVE)
+}
+
+fn within(field: &str, value: u32, allowed: RangeInclusive<u32>) -> Result<(), ConfigError> {
+    let range = format!("{} to {}", allowed.start(), allowed.end());
+    holds(field, value, allowed.contains(&value), range)
+}
+
+fn one_of(field: &str, value: Outcome, allowed: &[Outcome]) -> Result<(), ConfigError> {
+    let names: Vec<_> = allowed.iter().map(|outcome| format!("{outcome:?}")).collect();
+    holds(field, value, allowed.contains(&value), names.join(" or "))
+}
+
+fn absent(field: &str, value: Option<impl Debug>, allowed: &str) -> Result<(), ConfigError> {
+    value.map_or(Ok(()), |value| Err(ConfigError::new(field, value, allowed)))
+}
+
+fn holds(
+    field: &str,
+    value: impl Debug,
+    holds: bool,
+    allowed: impl Into<String>,
+) -> Result<(), ConfigError> {
+    if holds {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, value, allowed))
+}
+

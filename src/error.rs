@@ -1,0 +1,265 @@
+//! What callers see when the circuit, and not the guarded code, ended a call.
+
+use crate::classify::chain_within;
+use crate::registry::Held;
+use crate::state::{Generation, State};
+use crate::text::{Left, Short};
+use std::any::Any;
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a circuit refused a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The circuit is open, for a time.
+    Open,
+    /// The circuit is half-open and other calls are its trials.
+    TrialsTaken,
+    /// Somebody forced it open.
+    Forced,
+}
+
+/// A refusal: the guarded code was not called.
+///
+/// It describes the moment of the refusal; only [`last_failure`](CircuitOpen::last_failure) is
+/// looked up when it is asked for.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::{CircuitBreaker, Refusal, State};
+/// use std::time::Duration;
+///
+/// let breaker = CircuitBreaker::builder().name("users-api").build()?;
+/// breaker.trip_for(Duration::from_secs(3600));
+/// let open = breaker.acquire().unwrap_err();
+/// assert_eq!(open.name(), "users-api");
+/// assert_eq!(open.state(), State::Open);
+/// assert_eq!(open.reason(), Refusal::Open);
+/// assert!(open.retry_after() > Some(Duration::from_secs(3590)));
+/// assert!(open.to_string().starts_with("circuit \"users-api\" is open for another"));
+/// # Ok::<(), breakerbox::ConfigError>(())
+/// ```
+///
+/// `{:#}` adds the failures and the last of them. It is not in the plain text, since people put
+/// errors into responses.
+#[derive(Clone)]
+pub struct CircuitOpen {
+    held: Held,
+    refused: Refused,
+}
+
+/// What is copied at the moment of a refusal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) reason: Refusal,
+    pub(crate) generation: Generation,
+    pub(crate) failure_count: u32,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl CircuitOpen {
+    pub(crate) fn new(held: Held, refused: Refused) -> Self {
+        Self { held, refused }
+    }
+
+    /// The name of the breaker.
+    pub fn name(&self) -> &str {
+        self.held.name()
+    }
+
+    /// The state in which it refused.
+    pub fn state(&self) -> State {
+        match self.refused.reason {
+            Refusal::Open => State::Open,
+            Refusal::TrialsTaken => State::HalfOpen,
+            Refusal::Forced => State::ForcedOpen,
+        }
+    }
+
+    /// Why it refused.
+    pub fn reason(&self) -> Refusal {
+        self.refused.reason
+    }
+
+    /// When to come back: the time left when open, the rest of the trials' lease when their slots
+    /// were taken, `None` when forced open. Never zero; [`Duration::MAX`] for ever.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.refused.retry_after
+    }
+
+    /// The failures in a row that the breaker had counted.
+    pub fn failure_count(&self) -> u32 {
+        self.refused.failure_count
+    }
+
+    /// The `Debug` text of the last failure, while the circuit has not moved on since the refusal.
+    pub fn last_failure(&self) -> Option<Arc<str>> {
+        self.held.circuit.last_failure_of(self.refused.generation)
+    }
+}
+
+impl fmt::Display for CircuitOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "circuit {:?} is ", self.name())?;
+        match (self.reason(), self.retry_after()) {
+            (Refusal::Forced, _) => f.write_str("forced open")?,
+            (Refusal::Open, Some(Duration::MAX) | None) => f.write_str("open for ever")?,
+            (Refusal::Open, Some(left)) => write!(f, "open for another {}", Left(left))?,
+            (Refusal::TrialsTaken, _) => f.write_str("half-open and its trials are taken")?,
+        }
+        if !f.alternate() || self.failure_count() == 0 {
+            return Ok(());
+        }
+        let failures = self.failure_count();
+        let plural = if failures == 1 { "" } else { "s" };
+        write!(f, " ({failures} failure{plural}")?;
+        if let Some(last) = self.last_failure() {
+            write!(f, ", last: {last}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Debug for CircuitOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CircuitOpen")
+            .field("name", &self.name())
+            .field("reason", &self.reason())
+            .field("retry_after", &self.retry_after())
+            .field("failure_count", &self.failure_count())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Error for CircuitOpen {}
+
+/// A guarded call that ran longer than its `.timeout(…)`, and was dropped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the call to {name:?} took longer than {}", Short(*limit))]
+pub struct CallTimeout {
+    name: Arc<str>,
+    limit: Duration,
+}
+
+impl CallTimeout {
+    pub(crate) fn new(name: Arc<str>, limit: Duration) -> Self {
+        Self { name, limit }
+    }
+
+    /// The name of the breaker that guarded the call.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How long the call could have taken.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+}
+
+/// The error of a guarded call: its own, or the circuit's.
+///
+/// Without a type it has no error of the call's own: that is what
+/// `flatten_err` turns into the caller's error type.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::{BreakerError, CircuitBreaker};
+///
+/// let breaker = CircuitBreaker::builder().build()?;
+/// let error = breaker.call(|| "x".parse::<u8>()).unwrap_err();
+/// assert!(!error.is_open());
+/// assert!(matches!(error, BreakerError::Inner(_)));
+/// assert_eq!(error.to_string(), "invalid digit found in string");
+/// # Ok::<(), breakerbox::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BreakerError<E = Infallible> {
+    /// The circuit refused the call: the guarded code was not called.
+    #[error(transparent)]
+    Open(#[from] CircuitOpen),
+    /// The call ran longer than its `.timeout(…)`.
+    #[error(transparent)]
+    TimedOut(CallTimeout),
+    /// The guarded code was called and returned this.
+    #[error("{0}")]
+    Inner(#[source] E),
+}
+
+impl<E> BreakerError<E> {
+    /// Whether the circuit refused the call.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    /// Whether the call ran longer than its `.timeout(…)`.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self, Self::TimedOut(_))
+    }
+
+    /// The error of the guarded code, if it was called and failed.
+    pub fn inner(&self) -> Option<&E> {
+        match self {
+            Self::Inner(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The error of the guarded code, if it was called and failed.
+    pub fn into_inner(self) -> Option<E> {
+        match self {
+            Self::Inner(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// When to come back, of a [refusal](CircuitOpen::retry_after); `None` for other errors.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Open(open) => open.retry_after(),
+            _ => None,
+        }
+    }
+
+    /// The guarded code's own error, or the circuit's turned into that type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::CircuitBreaker;
+    /// use std::error::Error;
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// let parse = || Ok::<u8, Box<dyn Error>>("7".parse()?);
+    /// let seven: Result<u8, Box<dyn Error>> = breaker.call(parse).map_err(|error| error.flatten());
+    /// assert_eq!(seven?, 7);
+    /// # Ok::<(), Box<dyn Error>>(())
+    /// ```
+    pub fn flatten(self) -> E
+    where
+        E: From<BreakerError>,
+    {
+        match self {
+            Self::Inner(error) => error,
+            Self::Open(open) => E::from(BreakerError::Open(open)),
+            Self::TimedOut(timeout) => E::from(BreakerError::TimedOut(timeout)),
+        }
+    }
+}
+
+/// Whether `error` is the refusal of an inner breaker, which called nothing: one of ours without an
+/// error of the call's own, also inside a boxed error.
+pub(crate) fn is_refusal(error: &dyn Any) -> bool {
+    let ours = |open: Option<&CircuitOpen>, error: Option<&BreakerError>| {
+        open.is_some() || error.is_some_and(BreakerError::is_open)
+    };
+    ours(error.downcast_ref(), error.downcast_ref())
+        || chain_within(error).any(|link| ours(link.downcast_ref(), link.downcast_ref()))
+}

@@ -1,0 +1,277 @@
+//! What happens to breakers, as events.
+
+use crate::classify::Outcome;
+use crate::config::ConfigError;
+use crate::error::Refusal;
+use crate::snapshot::RuleSnapshot;
+use crate::state::State;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something that happened to a breaker.
+///
+/// State changes of one breaker arrive in their order, each beginning where the one before ended.
+/// Other events are unordered.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The circuit went from one state to another.
+    #[non_exhaustive]
+    StateChanged {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// The state it left.
+        from: State,
+        /// The state it entered.
+        to: State,
+        /// Why.
+        cause: Cause,
+    },
+    /// An error of a type that no rule of the breaker knows; sent for the first of each type.
+    #[non_exhaustive]
+    UnknownErrorType {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// The name of the type, as the compiler writes it.
+        error_type: &'static str,
+    },
+    /// Calls were dropped several times in a row, with no other outcome between: the sign of a
+    /// timeout outside the breaker, which hides a slow dependency from it.
+    #[non_exhaustive]
+    CancelledInARow {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// How many.
+        calls: u32,
+    },
+    /// A call was refused.
+    #[non_exhaustive]
+    Refused {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// Why.
+        reason: Refusal,
+        /// When to come back.
+        retry_after: Option<Duration>,
+    },
+    /// A call ended and was recorded.
+    #[non_exhaustive]
+    Recorded {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// What it counted as.
+        outcome: Outcome,
+        /// How long it took, where the breaker measures that.
+        elapsed: Option<Duration>,
+    },
+    /// A breaker that only watches would have opened.
+    #[non_exhaustive]
+    WouldTrip {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// The rule, with its figures.
+        rule: RuleSnapshot,
+    },
+    /// The settings of a live breaker were replaced.
+    #[non_exhaustive]
+    Configured {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
+    /// A registry made a breaker.
+    #[non_exhaustive]
+    BreakerAdded {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
+    /// A breaker that had been created by use was registered.
+    #[non_exhaustive]
+    BreakerAdopted {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
+    /// A breaker was removed from its registry.
+    #[non_exhaustive]
+    BreakerRemoved {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
+    /// A registry let an idle breaker go, to make room or because it was idle for long.
+    #[non_exhaustive]
+    BreakerEvicted {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
+    /// A name got a breaker that the registry does not keep.
+    #[non_exhaustive]
+    NotKept {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// Why.
+        reason: NotKept,
+    },
+    /// Settings that were given where no error can be returned cannot work; the breaker got those
+    /// that were due to its name otherwise.
+    #[non_exhaustive]
+    SettingsRefused {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// What is wrong with them.
+        error: ConfigError,
+    },
+    /// A listener panicked; the others, and all calls, go on.
+    #[non_exhaustive]
+    ListenerPanicked {
+        /// The name of the breaker whose event it was told.
+        breaker: Arc<str>,
+        /// What it panicked with, if that was a text.
+        message: Arc<str>,
+    },
+}
+
+/// Why a registry did not keep a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotKept {
+    /// Its name is not 1 to 256 bytes long.
+    InvalidName,
+    /// The registry is full of breakers that must not go.
+    NoRoom,
+}
+
+/// Why a circuit changed its state.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// A rule tripped, at these figures.
+    Rule(RuleSnapshot),
+    /// Too few trials are left for enough of them to succeed.
+    TrialFailed,
+    /// Enough trials succeeded.
+    TrialsSucceeded,
+    /// The recovery timeout has passed and a trial was let through.
+    Recovering,
+    /// The dependency asked to be left alone for so long ([`Outcome::TripFor`]).
+    Asked(Duration),
+    /// A command.
+    #[non_exhaustive]
+    Manual {
+        /// What was said with it.
+        reason: Option<Arc<str>>,
+    },
+    /// New settings with another mode.
+    Configured,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(rule) => rule.fmt(f),
+            Self::TrialFailed => f.write_str("a trial failed"),
+            Self::TrialsSucceeded => f.write_str("the trials succeeded"),
+            Self::Recovering => f.write_str("the recovery timeout has passed"),
+            Self::Asked(time) => write!(f, "asked to wait for {}", crate::text::Short(*time)),
+            Self::Manual { reason: None } => f.write_str("a command"),
+            Self::Manual {
+                reason: Some(reason),
+            } => write!(f, "a command: {reason}"),
+            Self::Configured => f.write_str("new settings"),
+        }
+    }
+}
+
+impl Event {
+    /// The name of the breaker.
+    pub fn breaker(&self) -> &str {
+        match self {
+            Self::StateChanged { breaker, .. }
+            | Self::UnknownErrorType { breaker, .. }
+            | Self::CancelledInARow { breaker, .. }
+            | Self::Refused { breaker, .. }
+            | Self::Recorded { breaker, .. }
+            | Self::WouldTrip { breaker, .. }
+            | Self::Configured { breaker }
+            | Self::BreakerAdded { breaker }
+            | Self::BreakerAdopted { breaker }
+            | Self::BreakerRemoved { breaker }
+            | Self::BreakerEvicted { breaker }
+            | Self::NotKept { breaker, .. }
+            | Self::SettingsRefused { breaker, .. }
+            | Self::ListenerPanicked { breaker, .. } => breaker,
+        }
+    }
+}
+
+/// Somebody's closure that is told events.
+#[derive(Clone)]
+pub(crate) struct Listener(Arc<dyn Fn(&Event) + Send + Sync>);
+
+impl Listener {
+    pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    /// Calls the listener; a panic of it comes back as an event.
+    fn tell(&self, event: &Event) -> Option<Event> {
+        let payload = catch_unwind(AssertUnwindSafe(|| (self.0)(event))).err()?;
+        let message = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+            (Some(text), _) => text,
+            (_, Some(text)) => text.as_str(),
+            _ => "a panic without a text",
+        };
+        let message = crate::text::prefix(message, 256).into();
+        // A payload may panic when it is dropped, and there is nobody left to tell.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        Some(Event::ListenerPanicked {
+            breaker: event.breaker().into(),
+            message,
+        })
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+/// Tells `event` to all of `listeners`, and of a listener that panicked to all the others.
+pub(crate) fn tell<'a>(listeners: impl Iterator<Item = &'a Listener> + Clone, event: &Event) {
+    for (at, listener) in listeners.clone().enumerate() {
+        let Some(panicked) = listener.tell(event) else {
+            continue;
+        };
+        let others = listeners.clone().enumerate();
+        for (_, other) in others.filter(|(other, _)| *other != at) {
+            // One that panics at the news of a panic is not news.
+            let _ = other.tell(&panicked);
+        }
+    }
+}
+
+/// Where the events of a registry go.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    listeners: Vec<Listener>,
+}
+
+impl Hub {
+    pub(crate) fn new(listeners: Vec<Listener>) -> Self {
+        Self { listeners }
+    }
+
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
+    pub(crate) fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    pub(crate) fn emit(&self, event: &Event) {
+        tell(self.listeners.iter(), event);
+    }
+}

@@ -1,0 +1,110 @@
+//! The one method for everything that can be guarded.
+
+use crate::guard::{ByName, Handle, WithBreaker, warn_if_nested};
+use crate::registry::BreakerRegistry;
+
+/// What [`BreakerExt`] is implemented for, always inferred; and what a guarded function keeps of it.
+pub mod kind {
+    use std::marker::PhantomData;
+
+    /// A guarded sync function of `N` arguments.
+    #[derive(Clone, Copy, Debug)]
+    pub struct SyncFn<const N: usize>;
+    /// A guarded async function of `N` arguments.
+    #[derive(Clone, Copy, Debug)]
+    pub struct AsyncFn<const N: usize>;
+
+    /// A future.
+    #[derive(Debug)]
+    pub enum Future {}
+    /// A sync function.
+    #[derive(Debug)]
+    pub struct Sync<Args, Out>(PhantomData<fn(Args) -> Out>);
+    /// An async function.
+    #[derive(Debug)]
+    pub struct Async<Args, Out>(PhantomData<fn(Args) -> Out>);
+    /// Only here to be refused with an explanation.
+    #[derive(Debug)]
+    pub struct TooManyArguments<Args, Out>(PhantomData<fn(Args) -> Out>);
+}
+
+/// The kinds that can be guarded.
+#[diagnostic::on_unimplemented(
+    message = "a guarded function takes at most eight arguments",
+    label = "this function takes more than eight",
+    note = "guard a closure that captures some of them, pass them together as one struct or tuple,",
+    note = "or guard the future of a single call: `function(..).with_breaker(..)`"
+)]
+pub trait Supported {}
+impl Supported for kind::Future {}
+impl<Args, Out> Supported for kind::Sync<Args, Out> {}
+impl<Args, Out> Supported for kind::Async<Args, Out> {}
+
+/// Puts any future, and any sync or async function of up to eight arguments, behind a circuit
+/// breaker.
+///
+/// `Kind` is always inferred.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::prelude::*;
+///
+/// async fn fetch_user(id: u64) -> Result<String, std::io::Error> {
+///     Ok(format!("user {id}"))
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let registry = BreakerRegistry::new();
+/// // a future
+/// let alice = fetch_user(1).with_breaker(&registry, "users-api").await?;
+/// // a function, its arguments as they were
+/// let fetch_user = fetch_user.with_breaker(&registry, "users-api");
+/// let bob = fetch_user.call(2).await?;
+/// // a handle, looked up once
+/// let users = registry.breaker("users-api");
+/// let carol = async { Ok::<_, std::io::Error>("carol") }.guarded_by(&users).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be put behind a circuit breaker",
+    label = "this is neither a future, nor an async function, nor a function that gives a `Result`",
+    note = "an async function is anything that is `AsyncFn`; wrap any other `F: Fn(..) -> Future` in a closure: `move |args..| f(args..)`"
+)]
+pub trait BreakerExt<Kind>: Sized {
+    /// [`WithBreaker`] for a future, [`GuardedFn`](crate::GuardedFn) for a function.
+    type Guarded<H: Handle>;
+
+    /// Guards it by the breaker of that name, which is looked up now, and made with the settings
+    /// due to the name if there is none.
+    ///
+    /// What it returns is `'static` when `self` is.
+    #[inline]
+    #[track_caller]
+    fn with_breaker(self, registry: &BreakerRegistry, name: &str) -> Self::Guarded<ByName>
+    where
+        Kind: Supported,
+    {
+        self.guarded_by(ByName::new(registry, name))
+    }
+
+    /// Guards it by a breaker that was looked up before: `&breaker` touches no reference count,
+    /// `breaker` makes what it returns `'static` when `self` is.
+    #[track_caller]
+    fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
+    where
+        Kind: Supported;
+}
+
+impl<F: Future> BreakerExt<kind::Future> for F {
+    type Guarded<H: Handle> = WithBreaker<F, H>;
+
+    #[inline]
+    #[track_caller]
+    fn guarded_by<H: Handle>(self, handle: H) -> WithBreaker<F, H> {
+        warn_if_nested::<F::Output>();
+        WithBreaker::new(self, handle)
+    }
+}

@@ -1,0 +1,250 @@
+//! Everything that has to be written once per number of arguments.
+
+use super::{
+    AsyncFallback, Attempt, Fallback, Flat, FlattenErr, GuardedFn, Handle, Judge, Lazy, Limit,
+    NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker, warn_if_nested,
+};
+use crate::breaker::CircuitBreaker;
+use crate::error::{BreakerError, CircuitOpen};
+use crate::ext::{BreakerExt, Supported, kind};
+
+type Call<F, Args, Fut, H, J, L> = WithBreaker<Lazy<F, Args, Fut>, H, J, L>;
+type CallOr<F, Args, Fut, H, J, L, FB, Answer> = Fallback<Lazy<F, Args, Fut>, H, J, L, OnArgs<FB, Args, Answer>>;
+
+type FlatCall<F, Args, Fut, H, J, L> = FlattenErr<Call<F, Args, Fut, H, J, L>>;
+type FlatCallOr<F, Args, Fut, H, J, L, FB, Answer> = FlattenErr<CallOr<F, Args, Fut, H, J, L, FB, Answer>>;
+
+/// Calls, or gives the arguments back.
+#[inline]
+fn call_sync<H: Handle, J: Judge<Out>, Args, Out>(
+    handle: H,
+    judge: J,
+    args: Args,
+    function: impl FnOnce(Args) -> Out,
+) -> Result<Out, (CircuitOpen, Args)> {
+    let mut attempt = Attempt::new(handle);
+    if let Err(open) = attempt.admit() {
+        return Err((open, args));
+    }
+    let out = attempt.run(|| function(args));
+    attempt.judge(&judge, &out);
+    Ok(out)
+}
+
+fn end_sync<J: Judge<Out>, Args, Out>(
+    result: Result<Out, (CircuitOpen, Args)>,
+) -> Result<J::Ok, BreakerError<J::Err>> {
+    let out = result.map_err(|(open, _)| BreakerError::Open(open))?;
+    J::split(out).map_err(BreakerError::Inner)
+}
+
+/// `call` or `call_mut`: `call_once` on a guarded function made of references.
+macro_rules! delegate {
+    (
+        #[doc = $doc:literal]
+        fn $name:ident($($this:tt)*) via $via:expr, F: $Bound:ident, [$($A:ident $a:ident)*]
+        $(, where [$($bounds:tt)*])? => $Returns:ty
+    ) => {
+        #[doc = $doc]
+        pub fn $name<'g, $($A,)* Out>($($this)*, $($a: $A),*) -> $Returns
+        where
+            F: $Bound($($A),*) -> Out,
+            $($($bounds)*)?
+        {
+            $via.call_once($($a),*)
+        }
+    };
+}
+
+/// The calls of a guarded sync function with one ending.
+macro_rules! sync_calls {
+    (
+        $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty $(, fallback $FB:ident)?, J: $Judge:path
+        => $Returns:ty, |$this:ident, $result:ident| $end:expr
+    ) => {
+        impl<F, H: Handle, J $(, $FB)?> GuardedFn<F, kind::SyncFn<$n>, H, J, NoTimeout, $X> {
+            delegate! {
+                #[doc = "Calls it by shared reference: for an `Fn`."]
+                fn call(&'g self) via self.by_ref(), F: Fn, [$($A $a)*],
+                where [J: $Judge, $(&'g $FB: SyncFallback<$Args, Out>)?] => $Returns
+            }
+            delegate! {
+                #[doc = "Calls it by mutable reference: for an `FnMut`."]
+                fn call_mut(&'g mut self) via self.by_mut(), F: FnMut, [$($A $a)*],
+                where [J: $Judge, $(&'g mut $FB: SyncFallback<$Args, Out>)?] => $Returns
+            }
+            /// Calls it by value: for any function.
+            pub fn call_once<$($A,)* Out>(self, $($a: $A),*) -> $Returns
+            where
+                F: FnOnce($($A),*) -> Out,
+                J: $Judge,
+                $($FB: SyncFallback<$Args, Out>,)?
+            {
+                let $this = self;
+                let function = $this.function;
+                let $result = call_sync($this.handle, $this.judge, ($($a,)*), |($($a,)*)| function($($a),*));
+                $end
+            }
+        }
+    };
+}
+
+/// The calls of a guarded async function with one ending, and with and without a time limit where `L` is not given.
+macro_rules! async_calls {
+    (
+        $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty $(, fallback $FB:ident)?, limit $L:ty $(, any $AnyL:ident)?
+        => $Returns:ident [$($Answer:ty)?], |$this:ident| $once:expr
+    ) => {
+        impl<F, H: Handle, J $(, $AnyL: Limit)? $(, $FB)?> GuardedFn<F, kind::AsyncFn<$n>, H, J, $L, $X> {
+            delegate! {
+                #[doc = "Calls it by shared reference: for an `Fn` or an `AsyncFn`."]
+                fn call(&'g self) via self.by_ref(), F: AsyncFn, [$($A $a)*],
+                where [$(&'g $FB: AsyncFallback<$Args, Out>)?]
+                => $Returns<&'g F, $Args, impl Future<Output = Out>, &'g CircuitBreaker, &'g J, $L $(, &'g $FB, $Answer)?>
+            }
+            delegate! {
+                #[doc = "Calls it by mutable reference: for an `FnMut` or an `AsyncFnMut`."]
+                fn call_mut(&'g mut self) via self.by_mut(), F: AsyncFnMut, [$($A $a)*],
+                where [$(&'g mut $FB: AsyncFallback<$Args, Out>)?]
+                => $Returns<&'g mut F, $Args, impl Future<Output = Out>, &'g CircuitBreaker, &'g J, $L $(, &'g mut $FB, $Answer)?>
+            }
+            /// Calls it by value: for any async function.
+            pub fn call_once<$($A,)* Out>(
+                self,
+                $($a: $A),*
+            ) -> $Returns<F, $Args, impl Future<Output = Out>, H, J, $L $(, $FB, $Answer)?>
+            where
+                F: AsyncFnOnce($($A),*) -> Out,
+                $($FB: AsyncFallback<$Args, Out>,)?
+            {
+                let $this = self;
+                $once
+            }
+        }
+    };
+}
+
+macro_rules! arity {
+    ($n:literal $($A:ident $a:ident)*) => {
+        impl<F, $($A,)* T, E> BreakerExt<kind::Sync<($($A,)*), Result<T, E>>> for F
+        where
+            F: FnOnce($($A),*) -> Result<T, E>,
+        {
+            type Guarded<H: Handle> = GuardedFn<F, kind::SyncFn<$n>, H>;
+
+            #[track_caller]
+            fn guarded_by<H: Handle>(self, handle: H) -> GuardedFn<F, kind::SyncFn<$n>, H> {
+                warn_if_nested::<Result<T, E>>();
+                GuardedFn::new(self, handle)
+            }
+        }
+
+        impl<F, $($A,)* Out> BreakerExt<kind::Async<($($A,)*), Out>> for F
+        where
+            F: AsyncFnOnce($($A),*) -> Out,
+        {
+            type Guarded<H: Handle> = GuardedFn<F, kind::AsyncFn<$n>, H>;
+
+            #[track_caller]
+            fn guarded_by<H: Handle>(self, handle: H) -> GuardedFn<F, kind::AsyncFn<$n>, H> {
+                warn_if_nested::<Out>();
+                GuardedFn::new(self, handle)
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<FB, $($A,)* Out> SyncFallback<($($A,)*), Out> for FB
+        where
+            FB: FnOnce($($A),*) -> Out,
+        {
+            fn answer(self, ($($a,)*): ($($A,)*)) -> Out {
+                self($($a),*)
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<FB, $($A,)* Out> AsyncFallback<($($A,)*), Out> for FB
+        where
+            FB: AsyncFnOnce($($A),*) -> Out,
+        {
+            fn answer(self, ($($a,)*): ($($A,)*)) -> impl Future<Output = Out> {
+                self($($a),*)
+            }
+        }
+
+        sync_calls! {
+            $n [$($A $a)*] ($($A,)*), NoFallback, J: Judge<Out>
+            => Result<J::Ok, BreakerError<J::Err>>, |this, result| end_sync::<J, _, _>(result)
+        }
+        sync_calls! {
+            $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB, J: Judge<Out>
+            => Result<J::Ok, J::Err>,
+            |this, result| J::split(result.unwrap_or_else(|(_, args)| this.ending.0.answer(args)))
+        }
+        sync_calls! {
+            $n [$($A $a)*] ($($A,)*), Flat<NoFallback>, J: Judge<Out, Err: From<BreakerError>>
+            => Result<J::Ok, J::Err>, |this, result| end_sync::<J, _, _>(result).map_err(BreakerError::flatten)
+        }
+
+        async_calls! {
+            $n [$($A $a)*] ($($A,)*), NoFallback, limit L, any L
+            => Call [],
+            |this| WithBreaker::limited(
+                Lazy::new(this.function, ($($a,)*), |function, ($($a,)*)| function($($a),*)),
+                this.handle, this.judge, this.limit,
+            )
+        }
+        async_calls! {
+            $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB, limit L, any L
+            => CallOr [impl Future<Output = Out>],
+            |this| {
+                let (this, OrElse(fallback)) = this.take_ending();
+                Fallback::new(this.call_once($($a),*), OnArgs::new(fallback, FB::answer))
+            }
+        }
+        async_calls! {
+            $n [$($A $a)*] ($($A,)*), Flat<NoFallback>, limit L, any L
+            => FlatCall [],
+            |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
+        }
+        async_calls! {
+            $n [$($A $a)*] ($($A,)*), Flat<OrElse<FB>>, fallback FB, limit Timeout
+            => FlatCallOr [impl Future<Output = Out>],
+            |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
+        }
+    };
+}
+
+arity!(0);
+arity!(1 A a);
+arity!(2 A a B b);
+arity!(3 A a B b C c);
+arity!(4 A a B b C c D d);
+arity!(5 A a B b C c D d E0 e);
+arity!(6 A a B b C c D d E0 e F0 f);
+arity!(7 A a B b C c D d E0 e F0 f G g);
+arity!(8 A a B b C c D d E0 e F0 f G g H0 h);
+
+/// Matches so that the call can say what is wrong; `Supported` is what it lacks.
+macro_rules! too_many {
+    ($($A:ident)*) => {
+        impl<F, $($A,)* Out> BreakerExt<kind::TooManyArguments<($($A,)*), Out>> for F
+        where
+            F: FnOnce($($A),*) -> Out,
+        {
+            type Guarded<H: Handle> = GuardedFn<F, kind::TooManyArguments<($($A,)*), Out>, H>;
+
+            fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
+            where
+                kind::TooManyArguments<($($A,)*), Out>: Supported,
+            {
+                GuardedFn::new(self, handle)
+            }
+        }
+    };
+}
+
+too_many!(A B C D E0 F0 G H0 I);
+too_many!(A B C D E0 F0 G H0 I J);
+too_many!(A B C D E0 F0 G H0 I J K);
+too_many!(A B C D E0 F0 G H0 I J K L);

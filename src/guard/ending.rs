@@ -1,0 +1,110 @@
+//! What a guarded function does about an open circuit.
+
+use std::fmt;
+
+/// Gives the error up to the caller.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFallback;
+
+/// Calls a fallback with the same arguments.
+#[derive(Clone, Copy)]
+pub struct OrElse<FB>(pub(crate) FB);
+
+impl<FB> fmt::Debug for OrElse<FB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OrElse")
+    }
+}
+
+/// As `X`, then with the breaker's own errors turned into the function's.
+#[derive(Clone, Copy, Debug)]
+pub struct Flat<X>(pub(crate) X);
+
+/// An ending, and how it is reached through a reference to the guarded function.
+pub trait Ending {
+    /// This ending, reached through a shared reference.
+    type Ref<'a>
+    where
+        Self: 'a;
+    /// This ending, reached through a mutable reference.
+    type Mut<'a>
+    where
+        Self: 'a;
+
+    #[doc(hidden)]
+    fn by_ref(&self) -> Self::Ref<'_>;
+    #[doc(hidden)]
+    fn by_mut(&mut self) -> Self::Mut<'_>;
+}
+
+impl Ending for NoFallback {
+    type Ref<'a> = Self;
+    type Mut<'a> = Self;
+
+    fn by_ref(&self) -> Self {
+        *self
+    }
+    fn by_mut(&mut self) -> Self {
+        *self
+    }
+}
+
+impl<FB> Ending for OrElse<FB> {
+    type Ref<'a>
+        = OrElse<&'a FB>
+    where
+        FB: 'a;
+    type Mut<'a>
+        = OrElse<&'a mut FB>
+    where
+        FB: 'a;
+
+    fn by_ref(&self) -> OrElse<&FB> {
+        OrElse(&self.0)
+    }
+    fn by_mut(&mut self) -> OrElse<&mut FB> {
+        OrElse(&mut self.0)
+    }
+}
+
+impl<X: Ending> Ending for Flat<X> {
+    type Ref<'a>
+        = Flat<X::Ref<'a>>
+    where
+        X: 'a;
+    type Mut<'a>
+        = Flat<X::Mut<'a>>
+    where
+        X: 'a;
+
+    fn by_ref(&self) -> Flat<X::Ref<'_>> {
+        Flat(self.0.by_ref())
+    }
+    fn by_mut(&mut self) -> Flat<X::Mut<'_>> {
+        Flat(self.0.by_mut())
+    }
+}
+
+/// A function that may stand in for another, of these arguments and this output.
+#[diagnostic::on_unimplemented(
+    message = "this fallback cannot stand in for the guarded function",
+    label = "the fallback must take the arguments `{Args}` by value and give `{Out}`, as the guarded function does",
+    note = "the fallback is `{Self}`",
+    note = "write it as `.fallback(|args..| ..)`, with the guarded function's own arguments and output"
+)]
+pub trait SyncFallback<Args, Out> {
+    #[doc(hidden)]
+    fn answer(self, args: Args) -> Out;
+}
+
+/// An async function that may stand in for another, of these arguments and this output.
+#[diagnostic::on_unimplemented(
+    message = "this fallback cannot stand in for the guarded async function",
+    label = "the fallback must take the arguments `{Args}` by value and give a future of `{Out}`, as the guarded function does",
+    note = "the fallback is `{Self}`",
+    note = "write it as `.fallback(async |args..| ..)`, with the guarded function's own arguments and output"
+)]
+pub trait AsyncFallback<Args, Out> {
+    #[doc(hidden)]
+    fn answer(self, args: Args) -> impl Future<Output = Out>;
+}

@@ -1,0 +1,32 @@
+use crate::error::BreakerError;
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// A guarded future whose circuit's errors have become its own; made by `flatten_err`.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct FlattenErr<Fut> {
+        #[pin]
+        guarded: Fut,
+    }
+}
+
+impl<Fut> FlattenErr<Fut> {
+    pub(crate) fn new(guarded: Fut) -> Self {
+        Self { guarded }
+    }
+}
+
+impl<Fut, T, E> Future for FlattenErr<Fut>
+where
+    Fut: Future<Output = Result<T, BreakerError<E>>>,
+    E: From<BreakerError>,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        self.project().guarded.poll(cx).map_err(BreakerError::flatten)
+    }
+}

@@ -1,0 +1,262 @@
+use super::{
+    Attempt, ByName, Classify, ClassifyOutput, FailIf, Fallback, FallbackFuture, FlattenErr, Handle,
+    Judge, Limit, NoTimeout, OnOpen, ResultLike, Rules, Timeout,
+};
+use crate::classify::Outcome;
+use crate::error::{BreakerError, CircuitOpen};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+pin_project! {
+    /// A future behind a circuit breaker; made by
+    /// [`with_breaker`](crate::BreakerExt::with_breaker) and
+    /// [`guarded_by`](crate::BreakerExt::guarded_by).
+    ///
+    /// It is admitted at its first poll, so that one that is never polled takes no trial's slot.
+    /// Refused, the guarded future is dropped unpolled.
+    ///
+    /// # Errors
+    ///
+    /// [`BreakerError::Open`] when the circuit refuses, [`BreakerError::TimedOut`] after
+    /// [`timeout`](Self::timeout), [`BreakerError::Inner`] with the error of the future.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled after it completed. A panic of the guarded future propagates, and is a
+    /// failure.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the guarded future. The breaker counts that as
+    /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) or
+    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say, and a trial's slot is free
+    /// again at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let registry = BreakerRegistry::new();
+    /// let fetch = async { Ok::<_, std::io::Error>("alice") };
+    /// assert_eq!(fetch.with_breaker(&registry, "users-api").await?, "alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct WithBreaker<F, H = ByName, J = Rules, L = NoTimeout>
+    where
+        H: Handle,
+    {
+        // Before the attempt, so that the guarded work is over when a trial's slot becomes free.
+        // `None` once the call is over.
+        #[pin]
+        inner: Option<F>,
+        attempt: Attempt<H>,
+        judge: J,
+        #[pin]
+        limit: L,
+    }
+}
+
+/// How a guarded future ended.
+pub(super) enum Verdict<Out, Late> {
+    Refused(CircuitOpen),
+    Done(Out),
+    Late(Late),
+}
+
+impl<F, H: Handle> WithBreaker<F, H> {
+    pub(crate) fn new(inner: F, handle: H) -> Self {
+        Self::limited(inner, handle, Rules, NoTimeout)
+    }
+}
+
+impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
+    pub(super) fn limited(inner: F, handle: H, judge: J, limit: L) -> Self {
+        Self { inner: Some(inner), attempt: Attempt::new(handle), judge, limit }
+    }
+
+    /// The guarded future of a refused call, until [`finish`](Self::finish).
+    pub(super) fn refused(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
+        self.project().inner.as_pin_mut()
+    }
+
+    /// Drops the guarded future.
+    pub(super) fn finish(self: Pin<&mut Self>) {
+        self.project().inner.set(None);
+    }
+
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.attempt.handle().breaker().circuit.name
+    }
+
+    fn judged_by<K>(self, judge: K) -> WithBreaker<F, H, K, L> {
+        let Self { inner, attempt, limit, .. } = self;
+        WithBreaker { inner, attempt, judge, limit }
+    }
+
+    fn limited_by<M>(self, limit: M) -> WithBreaker<F, H, J, M> {
+        let Self { inner, attempt, judge, .. } = self;
+        WithBreaker { inner, attempt, judge, limit }
+    }
+
+    /// After [`Verdict::Refused`] the guarded future is still there, for a fallback that wants its
+    /// arguments; after the others it is gone.
+    #[inline]
+    pub(super) fn poll_verdict(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Verdict<F::Output, L::Late>>
+    where
+        F: Future,
+        J: Judge<F::Output>,
+        L: Limit,
+    {
+        let mut this = self.project();
+        let inner = this.inner.as_mut().as_pin_mut();
+        let inner = inner.expect("`WithBreaker` polled after it completed");
+        if !this.attempt.is_admitted() {
+            // Before admission: without a timer's runtime this panics, and no slot may be taken.
+            this.limit.as_mut().start();
+            if let Err(open) = this.attempt.admit() {
+                return Poll::Ready(Verdict::Refused(open));
+            }
+        }
+        if let Poll::Ready(out) = this.attempt.run(|| inner.poll(cx)) {
+            this.inner.set(None);
+            this.attempt.judge(this.judge, &out);
+            return Poll::Ready(Verdict::Done(out));
+        }
+        this.limit.poll_late(cx).map(|late| {
+            this.inner.set(None);
+            this.attempt.time_out(L::limit(late));
+            Verdict::Late(late)
+        })
+    }
+}
+
+/// What counts as a failure.
+impl<F: Future, H: Handle, L> WithBreaker<F, H, Rules, L> {
+    /// Errors for which `failure` holds are failures, the others unexpected ones. The breaker's
+    /// ignored errors stay ignored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use breakerbox::prelude::*;
+    /// # use std::io::{Error, ErrorKind};
+    /// # let registry = BreakerRegistry::new();
+    /// # let fetch = async { Ok::<_, Error>(()) };
+    /// let guarded = fetch
+    ///     .with_breaker(&registry, "users-api")
+    ///     .fail_if(|error| error.kind() == ErrorKind::ConnectionRefused);
+    /// ```
+    pub fn fail_if<P>(self, failure: P) -> WithBreaker<F, H, FailIf<P>, L>
+    where
+        F::Output: ResultLike,
+        P: Fn(&<F::Output as ResultLike>::Err) -> bool,
+    {
+        self.judged_by(FailIf(failure))
+    }
+
+    /// Judges the whole result, alone: none of the breaker's rules is asked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use breakerbox::{prelude::*, Outcome};
+    /// # let registry = BreakerRegistry::new();
+    /// # let get = async { Ok::<u16, std::io::Error>(503) };
+    /// let guarded = get.with_breaker(&registry, "users-api").classify(|status| match status {
+    ///     Ok(500..) | Err(_) => Outcome::Failure,
+    ///     Ok(_) => Outcome::Success,
+    /// });
+    /// ```
+    pub fn classify<C>(self, classify: C) -> WithBreaker<F, H, Classify<C>, L>
+    where
+        F::Output: ResultLike,
+        C: Fn(&F::Output) -> Outcome,
+    {
+        self.judged_by(Classify(classify))
+    }
+
+    /// Judges an output that is no `Result`; the call's own becomes
+    /// `Result<Output, BreakerError>`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use breakerbox::{prelude::*, Outcome};
+    /// # let registry = BreakerRegistry::new();
+    /// let guarded = async { Some(7) }.with_breaker(&registry, "cache").classify_output(|hit| {
+    ///     if hit.is_some() { Outcome::Success } else { Outcome::Ignored }
+    /// });
+    /// ```
+    pub fn classify_output<C>(self, classify: C) -> WithBreaker<F, H, ClassifyOutput<C>, L>
+    where
+        C: Fn(&F::Output) -> Outcome,
+    {
+        self.judged_by(ClassifyOutput(classify))
+    }
+}
+
+impl<F: Future, H: Handle, J> WithBreaker<F, H, J> {
+    /// Drops the future when it runs longer than `limit` by tokio's clock: a failure, and
+    /// [`BreakerError::TimedOut`] for the caller.
+    ///
+    /// # Panics
+    ///
+    /// At the first poll, before admission, outside a tokio runtime with time enabled.
+    pub fn timeout(self, limit: Duration) -> WithBreaker<F, H, J, Timeout> {
+        self.limited_by(Timeout::new(limit))
+    }
+}
+
+impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
+    /// Answers in the future's stead when the circuit refuses, and only then.
+    ///
+    /// Its errors pass through uncounted. Without a [`timeout`](Self::timeout) the output is the
+    /// future's own again.
+    pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, J, L, OnOpen<FB>>
+    where
+        FB: FnOnce(CircuitOpen) -> Fut,
+        Fut: FallbackFuture<F::Output>,
+    {
+        Fallback::new(self, OnOpen(fallback))
+    }
+
+    /// Turns the circuit's errors into the future's own type, which must be
+    /// `From<BreakerError>`: `anyhow::Error`, `Box<dyn Error>`, or one with a `#[from]`.
+    pub fn flatten_err(self) -> FlattenErr<Self> {
+        FlattenErr::new(self)
+    }
+}
+
+impl<F, H, J, L> Future for WithBreaker<F, H, J, L>
+where
+    F: Future,
+    H: Handle,
+    J: Judge<F::Output>,
+    L: Limit,
+{
+    type Output = Result<J::Ok, BreakerError<J::Err>>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.as_mut().poll_verdict(cx).map(|verdict| match verdict {
+            Verdict::Done(out) => J::split(out).map_err(BreakerError::Inner),
+            Verdict::Refused(open) => {
+                self.finish();
+                Err(BreakerError::Open(open))
+            }
+            Verdict::Late(late) => Err(L::late(late, self.name())),
+        })
+    }
+}

@@ -1,0 +1,65 @@
+use crate::breaker::CircuitBreaker;
+use crate::registry::{BreakerRegistry, Held, hold};
+use std::sync::Arc;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A way to hold a breaker: owned, borrowed, or [by name](ByName).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no handle on a circuit breaker",
+    label = "pass a `CircuitBreaker` or a `&CircuitBreaker`",
+    note = "to guard by name, use `.with_breaker(&registry, \"name\")`"
+)]
+pub trait Handle: sealed::Sealed {
+    #[doc(hidden)]
+    fn breaker(&self) -> &CircuitBreaker;
+
+    /// A handle for an error to keep.
+    #[doc(hidden)]
+    fn hold(&self) -> Held {
+        hold(self.breaker())
+    }
+}
+
+/// The breaker of a name in a registry, as `with_breaker` holds it.
+///
+/// All calls of one thread share it, so that threads that call the same dependency do not fight
+/// over one reference count.
+#[derive(Clone, Debug)]
+pub struct ByName(Arc<CircuitBreaker>);
+
+impl ByName {
+    pub(crate) fn new(registry: &BreakerRegistry, name: &str) -> Self {
+        Self(registry.by_name(name))
+    }
+}
+
+impl sealed::Sealed for ByName {}
+impl Handle for ByName {
+    #[inline]
+    fn breaker(&self) -> &CircuitBreaker {
+        &self.0
+    }
+
+    fn hold(&self) -> Held {
+        Held::Shared(self.0.clone())
+    }
+}
+
+impl sealed::Sealed for CircuitBreaker {}
+impl Handle for CircuitBreaker {
+    #[inline]
+    fn breaker(&self) -> &CircuitBreaker {
+        self
+    }
+}
+
+impl sealed::Sealed for &CircuitBreaker {}
+impl Handle for &CircuitBreaker {
+    #[inline]
+    fn breaker(&self) -> &CircuitBreaker {
+        self
+    }
+}

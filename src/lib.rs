@@ -1,0 +1,49 @@
+#![doc = include_str!("../docs/crate.md")]
+
+mod backoff;
+mod breaker;
+mod classify;
+pub mod clock;
+mod config;
+mod error;
+mod event;
+mod ext;
+mod guard;
+mod names;
+mod permit;
+pub mod prelude;
+mod preset;
+mod registry;
+mod snapshot;
+mod state;
+mod sync;
+mod text;
+mod trip;
+
+pub use backoff::Backoff;
+pub use breaker::CircuitBreaker;
+pub use classify::Outcome;
+pub use config::{BreakerBuilder, BreakerConfig, ConfigError};
+pub use error::{BreakerError, CallTimeout, CircuitOpen, Refusal};
+pub use event::{Cause, Event, NotKept};
+pub use ext::BreakerExt;
+pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
+pub use permit::Permit;
+pub use preset::Preset;
+pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
+pub use snapshot::{RuleSnapshot, Snapshot, Totals};
+pub use state::{Mode, State};
+pub use trip::{TripRule, Window};
+
+/// The parts that the types of guarded futures and functions are made of; for writing those types
+/// down, and for reading compiler messages.
+pub mod parts {
+    pub use crate::ext::{Supported, kind};
+    pub use crate::guard::{
+        AsyncFallback, ByName, Classify, ClassifyOutput, Ending, FailIf, FallbackFuture, Flat,
+        Handle, Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse, Rescue,
+        ResultLike, Rules, SyncFallback, Timeout,
+    };
+    #[doc(hidden)]
+    pub use crate::guard::Judgement;
+}

@@ -1,0 +1,60 @@
+//! Admission as a value, for work that is not one future or closure.
+
+use crate::breaker::CircuitBreaker;
+use crate::classify::Outcome;
+use crate::guard::{Attempt, Rules};
+use std::fmt;
+
+/// Leave to call the dependency; made by [`CircuitBreaker::acquire`].
+///
+/// Say how it went with one of the methods, each of which consumes it. Dropped, the call was
+/// cancelled.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::CircuitBreaker;
+///
+/// let breaker = CircuitBreaker::builder().build()?;
+/// let permit = breaker.acquire()?;
+/// let result = "seven".parse::<u8>();
+/// permit.record_result(&result);
+/// assert_eq!(breaker.failure_count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a permit that is dropped counts as a cancelled call"]
+pub struct Permit {
+    attempt: Attempt<CircuitBreaker>,
+}
+
+impl Permit {
+    pub(crate) fn new(attempt: Attempt<CircuitBreaker>) -> Self {
+        Self { attempt }
+    }
+
+    /// The dependency did its work.
+    pub fn success(self) {
+        self.record(Outcome::Success);
+    }
+
+    /// The dependency failed.
+    pub fn failure(self) {
+        self.record(Outcome::Failure);
+    }
+
+    /// What the call means.
+    pub fn record(mut self, outcome: Outcome) {
+        self.attempt.settle(outcome, None);
+    }
+
+    /// Judges `result` by the breaker's rules; a failure's text becomes the last failure.
+    pub fn record_result<T, E: fmt::Debug + 'static>(mut self, result: &Result<T, E>) {
+        self.attempt.judge(&Rules, result);
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Permit").field(&self.attempt.handle().name()).finish()
+    }
+}

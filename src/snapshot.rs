@@ -1,0 +1,146 @@
+//! A breaker at one moment, for people and dashboards.
+
+use crate::event::Cause;
+use crate::state::State;
+use crate::text::{Left, Percent, Short};
+use crate::trip::{Kind, TripRule};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A breaker at one moment.
+///
+/// State, counts, deadline, attempt and rules come from one generation of the state; the totals are
+/// exact when nothing is in flight.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The name of the breaker.
+    pub name: Arc<str>,
+    /// What it is doing.
+    pub state: State,
+    /// For how long it has been in that state.
+    pub since: Duration,
+    /// Why it entered that state; `None` for a breaker that has never changed.
+    pub cause: Option<Cause>,
+    /// Failures since the last success.
+    pub failure_count: u32,
+    /// The `Debug` text of the last of them.
+    pub last_failure: Option<Arc<str>>,
+    /// While open: the time left; [`Duration::MAX`] for ever.
+    pub open_remaining: Option<Duration>,
+    /// How often in a row the circuit failed to recover.
+    pub attempt: u32,
+    /// What became of the calls since the breaker was made.
+    pub totals: Totals,
+    /// Calls that run now; known while a slow-call rule is set, and of half-open trials.
+    pub in_flight: Option<u32>,
+    /// The rules, with their figures.
+    pub rules: Vec<RuleSnapshot>,
+}
+
+/// What became of the calls since the breaker was made; never goes back.
+///
+/// `success + failure + ignored + cancelled + late` is the number of calls that ended, each once;
+/// `timed_out` and `slow` overlap them. Calls that ended while the breaker was disabled are in none
+/// of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Totals {
+    /// Succeeded; `None` when successes are not counted.
+    pub success: Option<u64>,
+    /// Failed.
+    pub failure: u64,
+    /// Said nothing about the dependency.
+    pub ignored: u64,
+    /// Were dropped and counted neither as success nor as failure.
+    pub cancelled: u64,
+    /// Ended after the state in which they had begun, and changed nothing.
+    pub late: u64,
+    /// Were refused.
+    pub refused: u64,
+    /// Ran longer than their `.timeout(…)`.
+    pub timed_out: u64,
+    /// Ran longer than a slow-call rule allows.
+    pub slow: u64,
+    /// How often a breaker that only watches would have opened.
+    pub would_trip: u64,
+}
+
+/// A rule with its figures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RuleSnapshot {
+    /// The rule.
+    pub rule: TripRule,
+    /// Outcomes in its window; for consecutive failures, the failures in a row.
+    pub recorded: u32,
+    /// Failures among them.
+    pub failed: u32,
+    /// Slow calls among them.
+    pub slow: u32,
+    /// The rate that the rule compares; `None` below its minimum of calls, and for rules without
+    /// a rate.
+    pub rate: Option<f64>,
+}
+
+impl fmt::Display for RuleSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, recorded, failed, slow, rate } = self;
+        write!(f, "{rule}: ")?;
+        match rule.kind {
+            Kind::Consecutive(_) => write!(f, "{failed}")?,
+            Kind::Failures(_) | Kind::FailureRate(_) => write!(f, "{failed} of {recorded}")?,
+            Kind::SlowCalls(_) => write!(f, "{slow} slow of {recorded}")?,
+        }
+        rate.map_or(Ok(()), |rate| write!(f, ", {}", Percent(rate)))
+    }
+}
+
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is {} for {}", self.name, self.state, Short(self.since))?;
+        match self.open_remaining {
+            Some(Duration::MAX) => f.write_str(", and stays so")?,
+            Some(left) => write!(f, ", another {} to go", Left(left))?,
+            None => {}
+        }
+        if let Some(cause) = &self.cause {
+            write!(f, "\n  because   {cause}")?;
+        }
+        write!(f, "\n  failures  {} in a row", self.failure_count)?;
+        if let Some(last) = &self.last_failure {
+            write!(f, ", last: {last}")?;
+        }
+        if self.attempt > 0 {
+            write!(f, "\n  attempt   {}", self.attempt)?;
+        }
+        for rule in &self.rules {
+            write!(f, "\n  rule      {rule}")?;
+        }
+        if let Some(calls) = self.in_flight {
+            write!(f, "\n  in flight {calls}")?;
+        }
+        write!(f, "\n  calls     {}", self.totals)
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(success) = self.success {
+            write!(f, "{success} succeeded, ")?;
+        }
+        write!(f, "{} failed, {} refused", self.failure, self.refused)?;
+        let rest = [
+            (self.ignored, "ignored"),
+            (self.cancelled, "cancelled"),
+            (self.late, "late"),
+            (self.timed_out, "timed out"),
+            (self.slow, "slow"),
+            (self.would_trip, "would have tripped"),
+        ];
+        rest.iter()
+            .filter(|(calls, _)| *calls > 0)
+            .try_for_each(|(calls, what)| write!(f, ", {calls} {what}"))
+    }
+}

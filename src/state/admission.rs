@@ -1,0 +1,47 @@
+use super::{State, Word};
+use crate::clock::Moment;
+
+/// What a call that asks to pass is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Calls pass.
+    Pass,
+    /// A slot of the half-open period is free.
+    Trial,
+    /// The recovery timeout has passed: a half-open period begins with this call.
+    FirstTrial,
+    /// The trials in flight have outlived their lease: this call takes one of their slots.
+    Takeover,
+    /// Open until the deadline.
+    Open,
+    /// Half-open, and every slot is taken.
+    TrialsTaken,
+    /// Forced open.
+    Forced,
+}
+
+/// Who may pass, at `now`, a circuit in this state whose recovery ends at `deadline` and whose
+/// trials must have ended by `lease`. Both boundaries are inclusive.
+pub(crate) const fn admission(
+    word: Word,
+    now: Moment,
+    deadline: Moment,
+    lease: Moment,
+) -> Admission {
+    match word.state() {
+        State::Closed | State::MetricsOnly | State::Disabled => Admission::Pass,
+        State::ForcedOpen => Admission::Forced,
+        State::Open if now.has_reached(deadline) => Admission::FirstTrial,
+        State::Open => Admission::Open,
+        State::HalfOpen => {
+            let trials = word.trials();
+            if trials.in_flight > 0 && now.has_reached(lease) {
+                Admission::Takeover
+            } else if trials.has_slot() {
+                Admission::Trial
+            } else {
+                Admission::TrialsTaken
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+use super::{State, Trials};
+use std::fmt;
+use std::num::NonZeroU32;
+use std::ops::BitOr;
+
+/// A circuit's state in one `u64`, so that one load answers a healthy call.
+///
+/// ```text
+/// 63..61 state   60..57 flags   56..32 generation   31..0 payload
+/// ```
+///
+/// Invariants, kept by every function here:
+///
+/// 1. A change of state, and nothing but a change of state, a reset and a lapsed lease, moves the
+///    generation on. It wraps after 2^25; only equality is ever asked.
+/// 2. The payload is the consecutive failures (saturating) in every state but half-open, and
+///    [`Trials`] in half-open.
+/// 3. A word without a flag but [`Flags::COUNTING`], closed, with payload zero, is *quiet*: a
+///    success changes nothing but, with that flag, a total.
+/// 4. [`Flags::RETIRED`] is never taken back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word(u64);
+
+const PAYLOAD: u64 = u32::MAX as u64;
+const GENERATION_SHIFT: u32 = 32;
+const GENERATION: u64 = ((1 << 25) - 1) << GENERATION_SHIFT;
+const FLAGS: u64 = 0b1111 << 57;
+const STATE_SHIFT: u32 = 61;
+const STATE: u64 = 0b111 << STATE_SHIFT;
+
+/// What a call has to do beside looking at the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flags(u64);
+
+impl Flags {
+    pub(crate) const NONE: Self = Self(0);
+    /// Successes are added to the totals.
+    pub(crate) const COUNTING: Self = Self(1 << 57);
+    /// Admission reads the clock, since something asks how long calls take.
+    pub(crate) const TIMED: Self = Self(1 << 58);
+    /// A success has more to do: a window to fill, a listener to tell, a streak to end.
+    pub(crate) const BUSY: Self = Self(1 << 59);
+    /// The registry no longer keeps this breaker: kept handles must be looked up again.
+    pub(crate) const RETIRED: Self = Self(1 << 60);
+
+    pub(crate) const fn when(self, condition: bool) -> Self {
+        if condition { self } else { Self::NONE }
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// The generation of a state; what a permit carries to be told from a late one. Never zero, so that
+/// an optional one is no larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Generation(NonZeroU32);
+
+impl Word {
+    pub(crate) const fn new(state: State, flags: Flags) -> Self {
+        Self((code(state) << STATE_SHIFT) | flags.0)
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn state(self) -> State {
+        match (self.0 & STATE) >> STATE_SHIFT {
+            0 => State::Closed,
+            1 => State::Open,
+            2 => State::HalfOpen,
+            3 => State::ForcedOpen,
+            4 => State::Disabled,
+            _ => State::MetricsOnly,
+        }
+    }
+
+    pub(crate) const fn has(self, flag: Flags) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    pub(crate) const fn with(self, flag: Flags) -> Self {
+        Self(self.0 | flag.0)
+    }
+
+    pub(crate) const fn without(self, flag: Flags) -> Self {
+        Self(self.0 & !flag.0)
+    }
+
+    /// These flags and no others, but a retired breaker stays retired.
+    pub(crate) const fn with_flags(self, flags: Flags) -> Self {
+        Self((self.0 & (!FLAGS | Flags::RETIRED.0)) | flags.0)
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // the mask leaves 25 bits
+    pub(crate) const fn generation(self) -> Generation {
+        let number = ((self.0 & GENERATION) >> GENERATION_SHIFT) as u32;
+        // The spare bit above the 25 keeps it from being zero.
+        Generation(NonZeroU32::MIN.saturating_add(number))
+    }
+
+    /// Closed, and admission has no clock to read: the call may simply pass.
+    #[inline]
+    pub(crate) const fn passes(self) -> bool {
+        self.0 & (STATE | Flags::TIMED.0) == 0
+    }
+
+    /// Whether a success of `generation` leaves this word as it is (invariant 3).
+    #[inline]
+    pub(crate) const fn is_quiet(self, generation: Generation) -> bool {
+        let quiet = ((generation.0.get() - 1) as u64) << GENERATION_SHIFT;
+        self.0 & !(Flags::COUNTING.0 | Flags::RETIRED.0) == quiet
+    }
+
+    /// The same state, with its consecutive failures at `count`.
+    pub(crate) const fn with_count(self, count: u32) -> Self {
+        Self((self.0 & !PAYLOAD) | count as u64)
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // the mask leaves 32 bits
+    pub(crate) const fn payload(self) -> u32 {
+        (self.0 & PAYLOAD) as u32
+    }
+
+    /// The consecutive failures, in every state but half-open.
+    pub(crate) const fn count(self) -> u32 {
+        self.payload()
+    }
+
+    pub(crate) const fn trials(self) -> Trials {
+        Trials::unpack(self.payload())
+    }
+
+    pub(crate) const fn with_trials(self, trials: Trials) -> Self {
+        self.with_count(trials.pack())
+    }
+
+    /// The next generation of the same state.
+    pub(crate) const fn renewed(self) -> Self {
+        let next = self.0.wrapping_add(1 << GENERATION_SHIFT) & GENERATION;
+        Self((self.0 & !GENERATION) | next)
+    }
+
+    /// Another state, in the next generation, with its payload at zero.
+    pub(crate) const fn entering(self, state: State) -> Self {
+        let word = self.renewed();
+        Self((word.0 & !(STATE | PAYLOAD)) | (code(state) << STATE_SHIFT))
+    }
+}
+
+const fn code(state: State) -> u64 {
+    match state {
+        State::Closed => 0,
+        State::Open => 1,
+        State::HalfOpen => 2,
+        State::ForcedOpen => 3,
+        State::Disabled => 4,
+        State::MetricsOnly => 5,
+    }
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut word = f.debug_struct("Word");
+        word.field("state", &self.state())
+            .field("generation", &self.generation().0);
+        match self.state() {
+            State::HalfOpen => word.field("trials", &self.trials()),
+            _ => word.field("count", &self.count()),
+        };
+        word.field("flags", &Flags(self.0 & FLAGS)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [State; 6] = [
+        State::Closed,
+        State::Open,
+        State::HalfOpen,
+        State::ForcedOpen,
+        State::Disabled,
+        State::MetricsOnly,
+    ];
+
+    #[test]
+    fn every_part_is_read_back_as_it_was_put_in() {
+        for state in ALL {
+            let flags = Flags::COUNTING | Flags::BUSY;
+            let word = Word::new(state, flags).with_count(u32::MAX);
+            assert_eq!(word.state(), state);
+            assert_eq!(word.count(), u32::MAX);
+            assert!(word.has(Flags::COUNTING) && word.has(Flags::BUSY));
+            assert!(!word.has(Flags::TIMED) && !word.has(Flags::RETIRED));
+        }
+    }
+
+    #[test]
+    fn a_state_is_entered_in_a_new_generation_with_nothing_counted() {
+        for from in ALL {
+            for to in ALL {
+                let word = Word::new(from, Flags::TIMED).with_count(7);
+                let entered = word.entering(to);
+                assert_eq!(entered.state(), to);
+                assert_eq!(entered.payload(), 0);
+                assert!(entered.has(Flags::TIMED));
+                assert_ne!(entered.generation(), word.generation());
+            }
+        }
+    }
+
+    #[test]
+    fn the_generation_wraps_without_touching_its_neighbours() {
+        let last = Word::from_bits(GENERATION | 5).with(Flags::COUNTING);
+        let wrapped = last.renewed();
+        assert_eq!(wrapped.generation(), Word::from_bits(0).generation());
+        assert_eq!(wrapped.count(), 5);
+        assert_eq!(wrapped.state(), State::Closed);
+        assert!(wrapped.has(Flags::COUNTING) && !wrapped.has(Flags::TIMED));
+    }
+
+    #[test]
+    fn only_a_closed_word_with_nothing_pending_is_quiet() {
+        let quiet = Word::new(State::Closed, Flags::COUNTING);
+        let generation = quiet.generation();
+        assert!(quiet.is_quiet(generation));
+        assert!(quiet.with(Flags::RETIRED).is_quiet(generation));
+        assert!(!quiet.with_count(1).is_quiet(generation));
+        assert!(!quiet.with(Flags::BUSY).is_quiet(generation));
+        assert!(!quiet.renewed().is_quiet(generation));
+        for state in &ALL[1..] {
+            assert!(!Word::new(*state, Flags::NONE).is_quiet(generation));
+        }
+    }
+
+    #[test]
+    fn retirement_survives_new_flags() {
+        let word = Word::new(State::Closed, Flags::TIMED).with(Flags::RETIRED);
+        let word = word.with_flags(Flags::COUNTING);
+        assert!(word.has(Flags::RETIRED) && word.has(Flags::COUNTING));
+        assert!(!word.has(Flags::TIMED));
+        assert!(!word.without(Flags::COUNTING).has(Flags::COUNTING));
+    }
+}

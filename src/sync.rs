@@ -1,0 +1,76 @@
+//! Atomics and locks: the standard library's, or loom's under `--cfg loom`.
+//!
+//! Everything that takes part in a protocol between threads comes from here, so that the models in
+//! `tests/loom.rs` explore the very code that ships.
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
+
+use std::sync::{Arc, PoisonError};
+
+/// A mutex that forgets poison: no user code ever runs under one, and what it guards is whole
+/// between any two statements.
+#[derive(Debug)]
+pub(crate) struct Lock<T>(Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A shared value that is read far more often than it is replaced.
+#[derive(Debug)]
+pub(crate) struct Swap<T> {
+    #[cfg(not(loom))]
+    current: arc_swap::ArcSwap<T>,
+    #[cfg(loom)]
+    current: Lock<Arc<T>>,
+}
+
+impl<T> Swap<T> {
+    pub(crate) fn new(value: Arc<T>) -> Self {
+        #[cfg(not(loom))]
+        let current = arc_swap::ArcSwap::new(value);
+        #[cfg(loom)]
+        let current = Lock::new(value);
+        Self { current }
+    }
+
+    #[cfg(not(loom))]
+    pub(crate) fn load(&self) -> arc_swap::Guard<Arc<T>> {
+        self.current.load()
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn load(&self) -> Arc<T> {
+        self.current.lock().clone()
+    }
+
+    pub(crate) fn load_full(&self) -> Arc<T> {
+        #[cfg(not(loom))]
+        return self.current.load_full();
+        #[cfg(loom)]
+        return self.load();
+    }
+
+    /// Puts `value` in place and hands back what stood there, so that the caller can drop it (and
+    /// the user's closures in it) outside every lock.
+    #[must_use]
+    pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
+        #[cfg(not(loom))]
+        return self.current.swap(value);
+        #[cfg(loom)]
+        return std::mem::replace(&mut *self.current.lock(), value);
+    }
+}

@@ -1,0 +1,181 @@
+//! Text for people: durations and shares in a few characters, strangers' text within bounds.
+
+use std::fmt::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// A duration in a few characters: `29.9s`, `1m 30s`, `250ms`.
+#[derive(Clone, Copy)]
+pub(crate) struct Short(pub(crate) Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(time) = *self;
+        let seconds = time.as_secs();
+        match seconds {
+            0 if time.subsec_nanos() % 1_000_000 == 0 => write!(f, "{}ms", time.subsec_millis()),
+            0 if time.subsec_nanos() % 1_000 == 0 => write!(f, "{}us", time.subsec_micros()),
+            0 => write!(f, "{}ns", time.subsec_nanos()),
+            1..60 if time.subsec_millis() < 100 => write!(f, "{seconds}s"),
+            1..60 => write!(f, "{seconds}.{}s", time.subsec_millis() / 100),
+            60..3_600 => pair(f, (seconds / 60, "m"), (seconds % 60, "s")),
+            3_600..86_400 => pair(f, (seconds / 3_600, "h"), (seconds / 60 % 60, "m")),
+            _ => pair(f, (seconds / 86_400, "d"), (seconds / 3_600 % 24, "h")),
+        }
+    }
+}
+
+fn pair(f: &mut fmt::Formatter<'_>, large: (u64, &str), small: (u64, &str)) -> fmt::Result {
+    write!(f, "{}{}", large.0, large.1)?;
+    if small.0 > 0 {
+        write!(f, " {}{}", small.0, small.1)?;
+    }
+    Ok(())
+}
+
+/// Time left, in tenths of a second, rounded up so that it is never said to be over too early.
+pub(crate) struct Left(pub(crate) Duration);
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.0.as_millis().div_ceil(100);
+        if tenths >= 600 {
+            return Short(self.0).fmt(f);
+        }
+        write!(f, "{}.{}s", tenths / 10, tenths % 10)
+    }
+}
+
+/// A share as a percentage with at most one decimal: `50%`, `33.3%`.
+pub(crate) struct Percent(pub(crate) f64);
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = (self.0 * 1_000.0).round();
+        if tenths % 10.0 == 0.0 {
+            write!(f, "{:.0}%", tenths / 10.0)
+        } else {
+            write!(f, "{:.1}%", tenths / 10.0)
+        }
+    }
+}
+
+/// The beginning of somebody's text, in place and of bounded length.
+///
+/// Writing fails once it is full, which ends a well-behaved `Debug` of ten megabytes early.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Excerpt {
+    length: u8,
+    bytes: [u8; Self::CAPACITY],
+}
+
+impl Excerpt {
+    pub(crate) const CAPACITY: usize = 128;
+
+    pub(crate) const fn empty() -> Self {
+        Self {
+            length: 0,
+            bytes: [0; Self::CAPACITY],
+        }
+    }
+
+    /// The `Debug` text of `value`. A `Debug` that panics is cut off where it did.
+    pub(crate) fn of(value: &dyn fmt::Debug) -> Self {
+        let mut text = Self::empty();
+        // What a panic leaves behind is the text so far, which is whole.
+        let written = catch_unwind(AssertUnwindSafe(|| write!(text, "{value:?}")));
+        if written.is_err() {
+            let _ = text.write_str(" (its Debug panicked)");
+        }
+        text
+    }
+
+    pub(crate) fn display(value: impl fmt::Display) -> Self {
+        let mut text = Self::empty();
+        let _ = write!(text, "{value}");
+        text
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        // Only whole characters are ever written.
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl Write for Excerpt {
+    #[allow(clippy::cast_possible_truncation)] // the capacity fits
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let start = usize::from(self.length);
+        let fitting = prefix(text, Self::CAPACITY - start);
+        self.bytes[start..start + fitting.len()].copy_from_slice(fitting.as_bytes());
+        self.length += fitting.len() as u8;
+        if fitting.len() < text.len() {
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// The longest beginning of `text` that has at most `bytes` bytes and ends on a character boundary.
+pub(crate) fn prefix(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let cases = [
+            (Duration::from_millis(29_940), "29.9s"),
+            (Duration::from_secs(60), "1m"),
+            (Duration::from_secs(90), "1m 30s"),
+            (Duration::from_millis(250), "250ms"),
+            (Duration::from_micros(15), "15us"),
+            (Duration::from_nanos(7), "7ns"),
+            (Duration::from_secs(7_260), "2h 1m"),
+            (Duration::from_secs(90_000), "1d 1h"),
+        ];
+        for (duration, text) in cases {
+            assert_eq!(Short(duration).to_string(), text);
+        }
+        assert_eq!(Left(Duration::from_nanos(1)).to_string(), "0.1s");
+        assert_eq!(Left(Duration::from_millis(29_900)).to_string(), "29.9s");
+        assert_eq!(Percent(1.0 / 3.0).to_string(), "33.3%");
+        assert_eq!(Percent(0.5).to_string(), "50%");
+    }
+
+    #[test]
+    fn an_excerpt_ends_on_a_character_boundary() {
+        for shift in 0..4 {
+            let text = "x".repeat(shift) + &"\u{1F980}".repeat(100);
+            let excerpt = Excerpt::display(&text);
+            assert!(text.starts_with(excerpt.as_str()));
+            assert!(excerpt.as_str().len() > Excerpt::CAPACITY - 4);
+        }
+    }
+
+    #[test]
+    fn a_debug_that_panics_is_contained() {
+        struct Broken;
+        impl fmt::Debug for Broken {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("Bro")?;
+                panic!("a Debug that has broken");
+            }
+        }
+        assert_eq!(Excerpt::of(&Broken).as_str(), "Bro (its Debug panicked)");
+    }
+}

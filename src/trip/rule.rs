@@ -1,0 +1,121 @@
+use super::Window;
+use std::fmt;
+use std::time::Duration;
+
+/// When a closed circuit opens.
+///
+/// Plain data. Several rules may stand side by side; each trips on its own, at a call that itself
+/// counts against it: a failure, or a slow call for a slow-call rule. Every comparison is inclusive
+/// (`>=`), except that a call is slow when it took *longer* than
+/// [`slower_than`](TripRule::slower_than).
+///
+/// # Default
+///
+/// * [`minimum_calls`](TripRule::minimum_calls): 10, or the calls of a smaller count window
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::{CircuitBreaker, TripRule, Window};
+/// use std::time::Duration;
+///
+/// let minute = Window::time(Duration::from_secs(60));
+/// let breaker = CircuitBreaker::builder()
+///     .trip_when(TripRule::failure_rate(0.5).over(Window::calls(100)).minimum_calls(20))
+///     .trip_when(TripRule::slow_calls(0.8).slower_than(Duration::from_secs(2)).over(minute))
+///     .build()?;
+/// # Ok::<(), breakerbox::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "a rule does nothing until a builder gets it"]
+pub struct TripRule {
+    pub(crate) kind: Kind,
+    pub(crate) window: Option<Window>,
+    pub(crate) minimum_calls: Option<u32>,
+    pub(crate) slower_than: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Consecutive(u32),
+    Failures(u32),
+    FailureRate(f64),
+    SlowCalls(f64),
+}
+
+impl TripRule {
+    const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            window: None,
+            minimum_calls: None,
+            slower_than: None,
+        }
+    }
+
+    /// `n` failures with no success between them; at least 1.
+    pub const fn consecutive_failures(n: u32) -> Self {
+        Self::new(Kind::Consecutive(n))
+    }
+
+    /// `n` failures among the calls of a [window](Self::over); at least 1.
+    pub const fn failures(n: u32) -> Self {
+        Self::new(Kind::Failures(n))
+    }
+
+    /// Failures make up this share of the calls of a [window](Self::over): above 0.0, up to 1.0.
+    pub const fn failure_rate(rate: f64) -> Self {
+        Self::new(Kind::FailureRate(rate))
+    }
+
+    /// Calls [slower than](Self::slower_than) a limit make up this share of the calls of a
+    /// [window](Self::over), whether they succeeded or not: above 0.0, up to 1.0.
+    pub const fn slow_calls(rate: f64) -> Self {
+        Self::new(Kind::SlowCalls(rate))
+    }
+
+    /// The calls that the rule looks at. Every rule but
+    /// [`consecutive_failures`](Self::consecutive_failures) needs one.
+    pub const fn over(self, window: Window) -> Self {
+        Self {
+            window: Some(window),
+            ..self
+        }
+    }
+
+    /// How many calls must have been recorded before a rate says anything; at least 1. Default: 10,
+    /// or the calls of a smaller count window. For the two rules that are rates.
+    pub const fn minimum_calls(self, calls: u32) -> Self {
+        Self {
+            minimum_calls: Some(calls),
+            ..self
+        }
+    }
+
+    /// The longest a call may take without being slow. For
+    /// [`slow_calls`](Self::slow_calls), which needs it.
+    pub const fn slower_than(self, limit: Duration) -> Self {
+        Self {
+            slower_than: Some(limit),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for TripRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Consecutive(n) => write!(f, "{n} failures in a row")?,
+            Kind::Failures(n) => write!(f, "{n} failures")?,
+            Kind::FailureRate(rate) => write!(f, "failure rate {}", crate::text::Percent(rate))?,
+            Kind::SlowCalls(rate) => write!(f, "slow calls {}", crate::text::Percent(rate))?,
+        }
+        if let Some(limit) = self.slower_than {
+            write!(f, " slower than {}", crate::text::Short(limit))?;
+        }
+        if let Some(window) = self.window {
+            write!(f, " over {window}")?;
+        }
+        Ok(())
+    }
+}

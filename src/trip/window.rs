@@ -1,0 +1,86 @@
+use std::fmt;
+use std::time::Duration;
+
+/// Which calls a [`TripRule`](crate::TripRule) looks at: the last so many, or those of the last so
+/// long.
+///
+/// Plain data. A window is emptied by every change of state.
+///
+/// # Default
+///
+/// * 10 [`buckets`](Window::buckets) for a window of [`time`](Window::time)
+///
+/// # Memory
+///
+/// Bounded, and taken when the breaker is created: `calls(n)` takes n/8 bytes a rule (n/4 for a
+/// slow-call rule); `time(d).buckets(k)` takes 32·k bytes a rule, and as much again for each
+/// further thread that meets another one there, up to 16 times.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::{TripRule, Window};
+/// use std::time::Duration;
+///
+/// let last_hundred = Window::calls(100);
+/// let last_minute = Window::time(Duration::from_secs(60)).buckets(12);
+/// assert_eq!(last_minute.to_string(), "1m in 12 buckets");
+/// TripRule::failure_rate(0.5).over(last_hundred);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a window does nothing until a rule gets it"]
+pub struct Window {
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Span {
+    Calls(u32),
+    Time { length: Duration, buckets: u32 },
+}
+
+impl Window {
+    /// The last `n` recorded outcomes, exactly: 1 to 1,000,000.
+    pub const fn calls(n: u32) -> Self {
+        Self {
+            span: Span::Calls(n),
+        }
+    }
+
+    /// The outcomes of the last `length`, from a millisecond to a year.
+    ///
+    /// The window moves in steps of a bucket, aligned to the breaker's creation: it covers between
+    /// `length − length/buckets` and `length`.
+    pub const fn time(length: Duration) -> Self {
+        Self {
+            span: Span::Time {
+                length,
+                buckets: 10,
+            },
+        }
+    }
+
+    /// In how many steps a window of time moves: 1 to 3,600, each at least a millisecond long.
+    /// Default: 10. On a window of calls it is refused when the breaker is built.
+    pub const fn buckets(self, buckets: u32) -> Self {
+        let length = match self.span {
+            Span::Time { length, .. } => length,
+            // Zero marks the contradiction until the breaker is built and it is refused by name.
+            Span::Calls(_) => Duration::ZERO,
+        };
+        Self {
+            span: Span::Time { length, buckets },
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.span {
+            Span::Calls(n) => write!(f, "{n} calls"),
+            Span::Time { length, buckets } => {
+                write!(f, "{} in {buckets} buckets", crate::text::Short(length))
+            }
+        }
+    }
+}
