@@ -238,7 +238,7 @@ impl fmt::Debug for Listener {
 }
 
 /// Tells `event` to all of `listeners`, and of a listener that panicked to all the others.
-pub(crate) fn tell<'a>(listeners: impl Iterator<Item = &'a Listener> + Clone, event: &Event) {
+pub(crate) fn tell<'a>(listeners: &(impl Iterator<Item = &'a Listener> + Clone), event: &Event) {
     for (at, listener) in listeners.clone().enumerate() {
         let Some(panicked) = listener.tell(event) else {
             continue;
@@ -272,6 +272,6 @@ impl Hub {
     }
 
     pub(crate) fn emit(&self, event: &Event) {
-        tell(self.listeners.iter(), event);
+        tell(&self.listeners.iter(), event);
     }
 }

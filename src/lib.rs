@@ -47,3 +47,27 @@ pub mod parts {
     #[doc(hidden)]
     pub use crate::guard::Judgement;
 }
+
+/// The README and the guide, compiled.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! pages {
+        ($($name:ident = $path:literal),* $(,)?) => {$(
+            #[doc = include_str!(concat!("../", $path))]
+            pub struct $name;
+        )*};
+    }
+
+    pages! {
+        Readme = "README.md",
+        Cancellation = "docs/cancellation.md",
+        Classification = "docs/classification.md",
+        ComingFromPython = "docs/coming-from-python.md",
+        Composition = "docs/composition.md",
+        Errors = "docs/errors.md",
+        GettingStarted = "docs/getting-started.md",
+        Internals = "docs/internals.md",
+        Presets = "docs/presets.md",
+        Testing = "docs/testing.md",
+    }
+}

@@ -3,7 +3,7 @@
 use crate::event::Cause;
 use crate::state::State;
 use crate::text::{Left, Percent, Short};
-use crate::trip::{Kind, TripRule};
+use crate::trip::{Figures, Kind, TripRule};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +82,32 @@ pub struct RuleSnapshot {
     /// The rate that the rule compares; `None` below its minimum of calls, and for rules without
     /// a rate.
     pub rate: Option<f64>,
+}
+
+impl RuleSnapshot {
+    pub(crate) fn new(rule: TripRule, figures: Figures) -> Self {
+        let Figures { recorded, failed, slow } = figures;
+        let of = |part: u32| {
+            let enough = recorded > 0 && recorded >= rule.least_calls();
+            enough.then(|| f64::from(part) / f64::from(recorded))
+        };
+        let rate = match rule.kind {
+            Kind::Consecutive(_) | Kind::Failures(_) => None,
+            Kind::FailureRate(_) => of(failed),
+            Kind::SlowCalls(_) => of(slow),
+        };
+        Self { rule, recorded, failed, slow, rate }
+    }
+
+    /// Whether the rule is met, inclusive.
+    pub(crate) fn holds(&self) -> bool {
+        match self.rule.kind {
+            Kind::Consecutive(most) | Kind::Failures(most) => self.failed >= most,
+            Kind::FailureRate(most) | Kind::SlowCalls(most) => {
+                self.rate.is_some_and(|rate| rate >= most)
+            }
+        }
+    }
 }
 
 impl fmt::Display for RuleSnapshot {

@@ -97,10 +97,10 @@ impl Circuit {
         if let Some(clock) = &config.settings.clock {
             home.clock = clock.clone();
         }
-        let heard = is_heard(&config, &home);
-        let flags = config.flags() | Flags::BUSY.when(heard);
+        let control = Control::new(config.trip_rules(), home.clock.now());
+        let busy = is_heard(&config, &home) || !control.ledger.is_sated();
+        let flags = config.flags() | Flags::BUSY.when(busy);
         let word = Word::new(config.mode().rest(), flags);
-        let control = Control::new(home.clock.now());
         Self {
             word: AtomicU64::new(word.bits()),
             deadline: AtomicU64::new(0),
@@ -326,7 +326,7 @@ impl Circuit {
         let config = self.config.load();
         if is_heard(&config, &self.home) {
             let event = event(self.name.clone());
-            tell(listeners(&config, &self.home), &event);
+            tell(&listeners(&config, &self.home), &event);
         }
     }
 
@@ -340,7 +340,7 @@ impl Circuit {
             let next = self.control.lock().next_event();
             let Some(event) = next else { return };
             let config = self.config.load();
-            tell(listeners(&config, &self.home), &event);
+            tell(&listeners(&config, &self.home), &event);
         }
     }
 }

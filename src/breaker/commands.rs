@@ -2,14 +2,12 @@
 
 use super::circuit::{Circuit, is_heard};
 use super::control::{Control, Entry, Opening};
-use super::settle::consecutive;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
-use crate::snapshot::{RuleSnapshot, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::state::{Flags, State};
 use crate::sync::Ordering;
-use crate::trip::Kind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +55,10 @@ impl Circuit {
                 self.streak.store(0, Ordering::Relaxed);
                 let rest = config.mode().rest();
                 if self.word().state() == rest {
-                    self.replace_word(|word| word.renewed().with_count(0));
+                    control.ledger.clear();
+                    let busy = heard || !control.ledger.is_sated();
+                    let flags = config.flags() | Flags::BUSY.when(busy);
+                    self.replace_word(|word| word.renewed().with_count(0).with_flags(flags));
                 } else {
                     self.rest(&mut control, &config, rest, None, heard, now);
                 }
@@ -107,19 +108,23 @@ impl Circuit {
     }
 
     /// Gives a live breaker new settings: state, counts, generation and a running deadline stay.
-    pub(super) fn configure(&self, config: Arc<BreakerConfig>) {
+    pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
         let now = self.home.clock.now();
-        let heard = is_heard(&config, &self.home);
+        let heard = is_heard(config, &self.home);
         let mut control = self.control.lock();
         let old = self.config.swap(config.clone());
+        let ledger = control.ledger.reconfigured(config.trip_rules());
+        control.ledger = ledger;
         if old.mode() == config.mode() {
-            let flags = config.flags() | Flags::BUSY.when(heard);
+            // A streak, or a window with failures in it, makes itself busy again when it moves;
+            // until then the next success finds out whether there is more to do.
+            let flags = config.flags() | Flags::BUSY;
             self.replace_word(|word| word.with_flags(flags));
         } else {
             let rest = config.mode().rest();
             if self.word().state() != rest {
                 let entry = Entry::new(rest, 0, Cause::Configured, heard);
-                self.enter(&mut control, &config, entry, now);
+                self.enter(&mut control, config, entry, now);
             }
         }
         drop(control);
@@ -157,17 +162,9 @@ impl Circuit {
             attempt: control.attempt,
             totals: self.counters.totals(config.count_successes()),
             in_flight: trials,
-            rules: rules(&config, reading.failures),
+            rules: control.ledger.snapshots(now, reading.failures),
         };
         drop(control);
         snapshot
     }
-}
-
-fn rules(config: &BreakerConfig, failures: u32) -> Vec<RuleSnapshot> {
-    let figures = |rule: &crate::trip::TripRule| match rule.kind {
-        Kind::Consecutive(_) => consecutive(*rule, failures),
-        _ => consecutive(*rule, 0),
-    };
-    config.trip_rules().iter().map(figures).collect()
 }

@@ -5,6 +5,7 @@ use crate::event::{Cause, Event};
 use crate::state::{Flags, State, Word};
 use crate::sync::Ordering;
 use crate::text::Excerpt;
+use crate::trip::{Ledger, TripRule};
 use std::any::TypeId;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(super) struct Control {
     pub(super) cause: Option<Box<Cause>>,
     /// Failed recoveries in a row.
     pub(super) attempt: u32,
+    /// The rules with what their windows hold.
+    pub(super) ledger: Ledger,
     last_failure: Option<Box<Excerpt>>,
     /// Boxed, since most breakers never meet one.
     #[allow(clippy::box_collection)]
@@ -37,11 +40,12 @@ struct Outbox {
 const MOST_UNKNOWN: usize = 64;
 
 impl Control {
-    pub(super) fn new(now: Moment) -> Self {
+    pub(super) fn new(rules: &[TripRule], now: Moment) -> Self {
         Self {
             since: now,
             cause: None,
             attempt: 0,
+            ledger: Ledger::new(rules, now),
             last_failure: None,
             unknown: None,
             outbox: None,
@@ -57,6 +61,12 @@ impl Control {
         match (&mut self.last_failure, text) {
             (Some(room), Some(text)) => **room = text,
             (room, text) => *room = text.map(Box::new),
+        }
+    }
+
+    pub(super) fn keep_failure_of(&mut self, failed: bool, text: Option<&Excerpt>) {
+        if failed {
+            self.keep_failure(text.cloned());
         }
     }
 
@@ -103,7 +113,9 @@ impl Circuit {
         now: Moment,
     ) {
         let heard = entry.heard;
-        let flags = config.flags() | Flags::BUSY.when(heard);
+        control.ledger.clear();
+        let busy = heard || !control.ledger.is_sated();
+        let flags = config.flags() | Flags::BUSY.when(busy);
         let before = self.replace_word(|word| {
             let entered = word.entering(entry.to).with_flags(flags);
             match entry.to {

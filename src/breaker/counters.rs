@@ -65,8 +65,10 @@ impl Counters {
     fn sum(&self, count: Count) -> u64 {
         let at = count as usize;
         let stripes = self.stripes.get().map(Box::as_ref).unwrap_or_default();
-        let striped = stripes.iter().map(|stripe| stripe.0[at].load(Ordering::Relaxed));
-        striped.fold(self.cells[at].load(Ordering::Relaxed), u64::wrapping_add)
+        let spread = stripes
+            .iter()
+            .map(|stripe| stripe.0[at].load(Ordering::Relaxed));
+        spread.fold(self.cells[at].load(Ordering::Relaxed), u64::wrapping_add)
     }
 
     pub(super) fn totals(&self, count_successes: bool) -> Totals {

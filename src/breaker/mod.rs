@@ -120,11 +120,11 @@ impl CircuitBreaker {
         change: impl FnOnce(BreakerBuilder) -> BreakerBuilder,
     ) -> Result<(), ConfigError> {
         let builder = change(BreakerBuilder::from_config(&self.config()));
-        self.apply(Arc::new(BreakerConfig::check(builder.settings)?));
+        self.apply(&Arc::new(BreakerConfig::check(builder.settings)?));
         Ok(())
     }
 
-    pub(crate) fn apply(&self, config: Arc<BreakerConfig>) {
+    pub(crate) fn apply(&self, config: &Arc<BreakerConfig>) {
         self.circuit.configure(config);
     }
 

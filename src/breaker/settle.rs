@@ -12,7 +12,7 @@ use crate::snapshot::RuleSnapshot;
 use crate::state::{Flags, State, Verdict, Word};
 use crate::sync::Ordering;
 use crate::text::{Excerpt, Short};
-use crate::trip::{Kind, TripRule};
+use crate::trip::Sample;
 use std::fmt;
 use std::time::Duration;
 
@@ -42,9 +42,16 @@ struct Call<'a> {
     text: Option<Excerpt>,
     config: &'a BreakerConfig,
     heard: bool,
+    /// When it ended, where anybody asks.
+    now: Option<Moment>,
 }
 
 impl Call<'_> {
+    /// As the rules see it at `now`.
+    fn sample(&self, now: Moment) -> Sample {
+        Sample { failed: self.failed(), elapsed: self.elapsed, now }
+    }
+
     fn failed(&self) -> bool {
         matches!(self.outcome, Outcome::Failure | Outcome::TripFor(_))
     }
@@ -56,7 +63,21 @@ impl Call<'_> {
         }
     }
 
-    fn count(&self) -> Count {
+    /// The consecutive failures after it; `None` for a call that says nothing.
+    fn count_after(&self, word: Word) -> Option<u32> {
+        match self.outcome {
+            Outcome::Ignored => None,
+            _ if self.failed() => Some(word.count().saturating_add(1)),
+            _ => Some(0),
+        }
+    }
+
+    /// Whether a failure that makes `count` in a row opens the circuit, windows aside.
+    fn may_trip(&self, count: u32) -> bool {
+        self.asked().is_some() || self.config.failure_threshold().is_some_and(|n| count >= n)
+    }
+
+    fn total(&self) -> Count {
         match self.outcome {
             _ if self.failed() => Count::Failure,
             Outcome::Success => Count::Success,
@@ -103,22 +124,21 @@ impl Circuit {
         }
         let config = self.config.load();
         let call = self.examine(ticket, ended, &config);
+        self.note_streak(&call);
         let say = match word.state() {
             State::HalfOpen => self.settle_trial(&call),
-            _ if call.asked().is_some() || call.failed() => self.settle_failure(&call),
-            _ => self.settle_other(&call),
+            _ => self.settle_counting(&call),
         };
         if say == Say::Late {
             self.counters.add(Count::Late);
             return;
         }
-        if call.count() as usize != Count::Success as usize || config.count_successes() {
-            self.counters.add(call.count());
+        if !matches!(call.total(), Count::Success) || config.count_successes() {
+            self.counters.add(call.total());
         }
         if call.slow {
             self.counters.add(Count::Slow);
         }
-        self.note_streak(&call);
         if call.heard {
             self.deliver();
             self.emit(|breaker| Event::Recorded {
@@ -131,7 +151,9 @@ impl Circuit {
 
     /// Everything that calls somebody's code, before the lock is taken.
     fn examine<'a>(&self, ticket: Ticket, ended: Ended<'_>, config: &'a BreakerConfig) -> Call<'a> {
-        let elapsed = ticket.started().map(|started| self.home.clock.now().since(started));
+        let asked = ticket.started().is_some() || config.has_windows();
+        let now = asked.then(|| self.home.clock.now());
+        let elapsed = ticket.started().zip(now).map(|(started, now)| now.since(started));
         let ran_at_least = |limit: Option<Duration>| {
             elapsed.zip(limit).is_some_and(|(elapsed, limit)| elapsed >= limit)
         };
@@ -151,6 +173,7 @@ impl Circuit {
             text: None,
             config,
             heard: is_heard(config, &self.home),
+            now,
         };
         if call.failed() && config.capture_last_failure() {
             call.text = match ended {
@@ -169,87 +192,102 @@ impl Circuit {
         call
     }
 
-    /// A success, or a call that says nothing, in a counting state.
-    fn settle_other(&self, call: &Call<'_>) -> Say {
-        if call.outcome != Outcome::Success {
-            return Say::Counted;
-        }
-        let mut word = self.word();
-        loop {
-            if word.generation() != call.ticket.generation() {
-                return Say::Late;
-            }
-            if word.count() == 0 {
-                return Say::Counted;
-            }
-            match self.count(word, 0) {
-                Ok(()) => return Say::Counted,
-                Err(found) => word = found,
-            }
-        }
-    }
-
-    /// A failure in a counting state: one compare-and-swap, unless its text is kept or it trips.
-    fn settle_failure(&self, call: &Call<'_>) -> Say {
-        let keeps = call.config.capture_last_failure();
-        let mut now = None;
+    /// A call that ended in a counting state. Without windows and without a text to keep it is one
+    /// compare-and-swap, unless it trips.
+    fn settle_counting(&self, call: &Call<'_>) -> Say {
+        let keeps = call.failed() && call.config.capture_last_failure();
+        let mut now = call.now;
         loop {
             let word = self.word();
             if word.generation() != call.ticket.generation() {
                 return Say::Late;
             }
-            let count = word.count().saturating_add(1);
-            let trip = trip_cause(call, count);
-            if trip.is_none() && !keeps {
+            let Some(count) = call.count_after(word) else { return Say::Counted };
+            let trips = call.failed() && call.may_trip(count);
+            // Busy although nobody listens: whatever that was for may be over.
+            let calms = word.has(Flags::BUSY) && !call.heard;
+            let alone = word.state() == State::Closed && !call.config.has_windows() && !calms;
+            if alone && !keeps && !trips {
                 if self.count(word, count).is_ok() {
                     return Say::Counted;
                 }
                 continue;
             }
-            if trip.is_some() && now.is_none() {
+            if now.is_none() && (trips || !alone) {
                 now = Some(self.home.clock.now());
             }
-            if let Some(say) = self.settle_failure_locked(call, now) {
+            if let Some(say) = self.settle_locked(call, now) {
                 return say;
             }
         }
     }
 
-    /// `None` when it turned out that the time is needed, which must not be read here.
-    fn settle_failure_locked(&self, call: &Call<'_>, now: Option<Moment>) -> Option<Say> {
+    /// `None` when it turned out that the time is needed, which must not be read here; nothing has
+    /// been recorded then.
+    fn settle_locked(&self, call: &Call<'_>, now: Option<Moment>) -> Option<Say> {
         let mut control = self.control.lock();
+        let mut word = self.word();
+        if word.generation() != call.ticket.generation() {
+            return Some(Say::Late);
+        }
+        let sample = match now {
+            Some(now) => call.sample(now),
+            None if call.failed() && call.may_trip(word.count().saturating_add(1)) => return None,
+            // No rule looks at this call's time.
+            None => call.sample(Moment::ORIGIN),
+        };
+        control.ledger.record(&sample);
         loop {
-            let word = self.word();
-            if word.generation() != call.ticket.generation() {
-                return Some(Say::Late);
+            // The count may still move, and with it whether this call trips; the state may not.
+            let Some(count) = call.count_after(word) else { return Some(Say::Counted) };
+            let cause = match call.asked() {
+                Some(time) => Some(Cause::Asked(time)),
+                None => control.ledger.tripped(&sample, count).map(Cause::Rule),
+            };
+            let trips = cause.filter(|_| word.state() == State::Closed);
+            if let (Some(cause), Some(now)) = (trips, now) {
+                control.keep_failure_of(call.failed(), call.text.as_ref());
+                let opening = Opening::new(count, cause, call.asked(), call.heard);
+                self.open(&mut control, call.config, opening, now);
+                return Some(Say::Counted);
             }
-            let count = word.count().saturating_add(1);
-            match (trip_cause(call, count), now) {
-                (Some(_), None) => return None,
-                (Some(cause), Some(now)) if word.state() == State::Closed => {
-                    control.keep_failure(call.text.clone());
-                    let opening = Opening::new(count, cause, call.asked(), call.heard);
-                    self.open(&mut control, call.config, opening, now);
+            let busy = call.heard
+                || self.streak.load(Ordering::Relaxed) > 0
+                || !control.ledger.is_sated();
+            let counted = word.with_count(count).without(Flags::BUSY);
+            match self.exchange(word, if busy { counted.with(Flags::BUSY) } else { counted }) {
+                Ok(()) => {
+                    control.keep_failure_of(call.failed(), call.text.as_ref());
+                    if word.state() == State::MetricsOnly {
+                        let would = control.ledger.newly_held(&sample, count);
+                        drop(control);
+                        self.tell_would_trip(would);
+                    }
                     return Some(Say::Counted);
                 }
-                _ => {}
-            }
-            if self.count(word, count).is_ok() {
-                control.keep_failure(call.text.clone());
-                return Some(Say::Counted);
+                Err(found) => word = found,
             }
         }
     }
 
+    fn tell_would_trip(&self, rules: Vec<RuleSnapshot>) {
+        for rule in rules {
+            self.counters.add(Count::WouldTrip);
+            self.emit(|breaker| Event::WouldTrip { breaker, rule });
+        }
+    }
+
     fn count(&self, word: Word, count: u32) -> Result<(), Word> {
+        if word.count() == count {
+            return Ok(());
+        }
+        self.exchange(word, word.with_count(count)).map_err(|_| word)
+    }
+
+    fn exchange(&self, word: Word, next: Word) -> Result<(), Word> {
         // AcqRel: as `replace_word`.
         self.word
-            .compare_exchange(
-                word.bits(),
-                word.with_count(count).bits(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
+            .compare_exchange(word.bits(), next.bits(), Ordering::AcqRel, Ordering::Acquire)
             .map(|_| ())
             .map_err(Word::from_bits)
     }
@@ -296,12 +334,10 @@ impl Circuit {
 
     /// Keeps count of cancelled calls with nothing else between them.
     fn note_streak(&self, call: &Call<'_>) {
-        // Relaxed: a hint for people; the busy flag is set after it and only makes the next
-        // success come by here.
+        // Relaxed: a hint for people. The busy flag makes the next success come by here.
         if !call.cancelled {
             if self.streak.load(Ordering::Relaxed) > 0 {
                 self.streak.store(0, Ordering::Relaxed);
-                self.calm(call);
             }
             return;
         }
@@ -313,27 +349,4 @@ impl Circuit {
             self.emit(|breaker| Event::CancelledInARow { breaker, calls });
         }
     }
-
-    /// Takes the busy flag back when nothing needs it any more.
-    fn calm(&self, call: &Call<'_>) {
-        let _control = self.control.lock();
-        // Asked again under the lock: listeners may have come with new settings.
-        if !call.heard && self.streak.load(Ordering::Relaxed) == 0 {
-            self.replace_word(|word| word.without(Flags::BUSY));
-        }
-    }
-}
-
-/// Why a failure that makes `count` in a row opens the circuit, if it does.
-fn trip_cause(call: &Call<'_>, count: u32) -> Option<Cause> {
-    if let Some(time) = call.asked() {
-        return Some(Cause::Asked(time));
-    }
-    let tripped = |rule: &&TripRule| matches!(rule.kind, Kind::Consecutive(n) if count >= n);
-    let rule = call.config.trip_rules().iter().find(tripped)?;
-    Some(Cause::Rule(consecutive(*rule, count)))
-}
-
-pub(super) fn consecutive(rule: TripRule, count: u32) -> RuleSnapshot {
-    RuleSnapshot { rule, recorded: count, failed: count, slow: 0, rate: None }
 }

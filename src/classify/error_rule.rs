@@ -8,8 +8,10 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct ErrorRule {
     type_name: &'static str,
-    examine: Arc<dyn Fn(&dyn Any) -> Knows + Send + Sync>,
+    examine: Arc<Examine>,
 }
+
+type Examine = dyn Fn(&dyn Any) -> Knows + Send + Sync;
 
 /// What a rule knows of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

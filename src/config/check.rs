@@ -44,7 +44,7 @@ pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
 
 fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
     let Backoff { first, factor, max, jitter } = *backoff;
-    if factor == 1.0 && jitter == 0.0 && max == Duration::MAX {
+    if *backoff == Backoff::constant(first) {
         return positive("recovery_timeout", first);
     }
     positive("recovery_backoff.first", first)?;

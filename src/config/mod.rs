@@ -201,6 +201,20 @@ impl BreakerConfig {
         self.settings.capture_last_failure
     }
 
+    /// The lowest of the consecutive rules, if there is one.
+    pub(crate) fn failure_threshold(&self) -> Option<u32> {
+        let thresholds = self.rules.iter().filter_map(|rule| match rule.kind {
+            Kind::Consecutive(n) => Some(n),
+            _ => None,
+        });
+        thresholds.min()
+    }
+
+    /// Whether a rule looks at more than consecutive failures.
+    pub(crate) fn has_windows(&self) -> bool {
+        self.rules.iter().any(|rule| rule.window.is_some())
+    }
+
     /// What a call is slow beyond, by the strictest slow-call rule.
     pub(crate) fn slower_than(&self) -> Option<Duration> {
         self.rules.iter().filter_map(|rule| rule.slower_than).min()

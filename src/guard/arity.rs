@@ -1,4 +1,5 @@
 //! Everything that has to be written once per number of arguments.
+#![allow(clippy::too_many_arguments)] // eight of the function's own, and `self`
 
 use super::{
     AsyncFallback, Attempt, Fallback, Flat, FlattenErr, GuardedFn, Handle, Judge, Lazy, Limit,
@@ -64,16 +65,20 @@ macro_rules! sync_calls {
     ) => {
         impl<F, H: Handle, J $(, $FB)?> GuardedFn<F, kind::SyncFn<$n>, H, J, NoTimeout, $X> {
             delegate! {
-                #[doc = "Calls it by shared reference: for an `Fn`."]
+                #[doc = "Calls it by shared reference: for an `Fn`.\n\n# Errors\n\nThose of the function, and of the circuit unless a fallback answers."]
                 fn call(&'g self) via self.by_ref(), F: Fn, [$($A $a)*],
                 where [J: $Judge, $(&'g $FB: SyncFallback<$Args, Out>)?] => $Returns
             }
             delegate! {
-                #[doc = "Calls it by mutable reference: for an `FnMut`."]
+                #[doc = "Calls it by mutable reference: for an `FnMut`.\n\n# Errors\n\nAs `call`."]
                 fn call_mut(&'g mut self) via self.by_mut(), F: FnMut, [$($A $a)*],
                 where [J: $Judge, $(&'g mut $FB: SyncFallback<$Args, Out>)?] => $Returns
             }
             /// Calls it by value: for any function.
+            ///
+            /// # Errors
+            ///
+            /// As `call`.
             pub fn call_once<$($A,)* Out>(self, $($a: $A),*) -> $Returns
             where
                 F: FnOnce($($A),*) -> Out,

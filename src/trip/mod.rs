@@ -1,9 +1,31 @@
 //! When a closed circuit opens: rules as plain data, and the windows they look at.
 
+mod count_window;
+mod ledger;
 mod rule;
+mod time_window;
 mod window;
 
-pub use rule::TripRule;
+pub(crate) use ledger::{Ledger, Sample};
 pub(crate) use rule::Kind;
-pub use window::Window;
+pub use rule::TripRule;
 pub(crate) use window::Span;
+pub use window::Window;
+
+/// What a window holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) recorded: u32,
+    pub(crate) failed: u32,
+    pub(crate) slow: u32,
+}
+
+impl Figures {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            recorded: self.recorded.saturating_add(other.recorded),
+            failed: self.failed.saturating_add(other.failed),
+            slow: self.slow.saturating_add(other.slow),
+        }
+    }
+}

@@ -1,4 +1,4 @@
-use super::Window;
+use super::{Span, Window};
 use std::fmt;
 use std::time::Duration;
 
@@ -100,6 +100,19 @@ impl TripRule {
             ..self
         }
     }
+}
+
+impl TripRule {
+    /// The calls that must have been recorded before a rate says anything.
+    pub(crate) fn least_calls(&self) -> u32 {
+        let window = match self.window.map(|window| window.span) {
+            Some(Span::Calls(calls)) => calls,
+            _ => u32::MAX,
+        };
+        self.minimum_calls.unwrap_or(window.min(Self::MINIMUM_CALLS))
+    }
+
+    const MINIMUM_CALLS: u32 = 10;
 }
 
 impl fmt::Display for TripRule {

@@ -1,0 +1,159 @@
+use super::count_window::CountWindow;
+use super::time_window::TimeWindow;
+use super::{Figures, Span, TripRule};
+use crate::clock::Moment;
+use crate::snapshot::RuleSnapshot;
+use std::time::Duration;
+
+/// The rules of a breaker with what their windows hold.
+///
+/// Pure: whoever owns it serializes access and says what time it is.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    origin: Moment,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    rule: TripRule,
+    data: Data,
+    /// The rule held when it was last asked; what a watching breaker has told already.
+    held: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Data {
+    /// Consecutive failures, which the state word counts.
+    None,
+    Calls(CountWindow),
+    Time(TimeWindow),
+}
+
+/// A call as the rules see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    pub(crate) failed: bool,
+    pub(crate) elapsed: Option<Duration>,
+    pub(crate) now: Moment,
+}
+
+impl Sample {
+    fn is_slow(&self, rule: &TripRule) -> bool {
+        self.elapsed.zip(rule.slower_than).is_some_and(|(took, limit)| took > limit)
+    }
+
+    /// Only a call that itself counts against a rule may trip it.
+    fn counts_against(&self, rule: &TripRule) -> bool {
+        match rule.slower_than {
+            Some(_) => self.is_slow(rule),
+            None => self.failed,
+        }
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(rules: &[TripRule], origin: Moment) -> Self {
+        let entries = rules.iter().map(|rule| Entry::new(*rule, origin)).collect();
+        Self { origin, entries }
+    }
+
+    /// The ledger of new rules; windows of unchanged kind and size keep their data.
+    pub(crate) fn reconfigured(&self, rules: &[TripRule]) -> Self {
+        let carried = |rule: &TripRule| {
+            let alike = |entry: &&Entry| {
+                entry.rule.window == rule.window && entry.rule.slower_than == rule.slower_than
+            };
+            let fresh = Entry::new(*rule, self.origin);
+            match self.entries.iter().find(alike) {
+                Some(entry) => Entry { data: entry.data.clone(), held: entry.held, ..fresh },
+                None => fresh,
+            }
+        };
+        Self { origin: self.origin, entries: rules.iter().map(carried).collect() }
+    }
+
+    pub(crate) fn record(&mut self, sample: &Sample) {
+        for Entry { rule, data, .. } in &mut self.entries {
+            let slow = sample.is_slow(rule);
+            match data {
+                Data::None => {}
+                Data::Calls(window) => window.record(sample.failed, slow),
+                Data::Time(window) => window.record(sample.now, sample.failed, slow),
+            }
+        }
+    }
+
+    /// The first rule that this call trips, with `consecutive` failures in a row.
+    pub(crate) fn tripped(&self, sample: &Sample, consecutive: u32) -> Option<RuleSnapshot> {
+        self.entries
+            .iter()
+            .filter(|entry| sample.counts_against(&entry.rule))
+            .map(|entry| entry.snapshot(sample.now, consecutive))
+            .find(RuleSnapshot::holds)
+    }
+
+    /// The rules that this call would trip, each only when it had not held before.
+    pub(crate) fn newly_held(&mut self, sample: &Sample, consecutive: u32) -> Vec<RuleSnapshot> {
+        let mut news = Vec::new();
+        for entry in &mut self.entries {
+            let figures = entry.snapshot(sample.now, consecutive);
+            if !figures.holds() {
+                entry.held = false;
+            } else if !entry.held && sample.counts_against(&entry.rule) {
+                entry.held = true;
+                news.push(figures);
+            }
+        }
+        news
+    }
+
+    pub(crate) fn snapshots(&self, now: Moment, consecutive: u32) -> Vec<RuleSnapshot> {
+        let snapshot = |entry: &Entry| entry.snapshot(now, consecutive);
+        self.entries.iter().map(snapshot).collect()
+    }
+
+    /// Whether one more quick success would change nothing in it.
+    pub(crate) fn is_sated(&self) -> bool {
+        self.entries.iter().all(|entry| match &entry.data {
+            Data::None => true,
+            Data::Calls(window) => window.is_sated(),
+            Data::Time(_) => false,
+        })
+    }
+
+    pub(crate) fn clear(&mut self) {
+        for entry in &mut self.entries {
+            entry.held = false;
+            match &mut entry.data {
+                Data::None => {}
+                Data::Calls(window) => window.clear(),
+                Data::Time(window) => window.clear(),
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn new(rule: TripRule, origin: Moment) -> Self {
+        let data = match rule.window.map(|window| window.span) {
+            None => Data::None,
+            Some(Span::Calls(calls)) => {
+                Data::Calls(CountWindow::new(calls, rule.slower_than.is_some()))
+            }
+            Some(Span::Time { length, buckets }) => {
+                Data::Time(TimeWindow::new(origin, length, buckets))
+            }
+        };
+        Self { rule, data, held: false }
+    }
+
+    fn snapshot(&self, now: Moment, consecutive: u32) -> RuleSnapshot {
+        let figures = match &self.data {
+            Data::None => Figures { recorded: consecutive, failed: consecutive, slow: 0 },
+            Data::Calls(window) => window.figures(),
+            Data::Time(window) => window.figures(now),
+        };
+        RuleSnapshot::new(self.rule, figures)
+    }
+}

@@ -1,0 +1,91 @@
+use super::Figures;
+use crate::clock::Moment;
+use std::time::Duration;
+
+/// The outcomes of the last so long, in buckets that expire when they are read.
+///
+/// Bucket `n` holds the outcomes of the n-th step since the origin; a place in the ring that holds
+/// another step's is empty, so that nothing has to run while nobody calls.
+#[derive(Clone, Debug)]
+pub(super) struct TimeWindow {
+    origin: Moment,
+    step: Duration,
+    buckets: Vec<Bucket>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// One more than the number of its step; zero for a bucket never written.
+    step: u64,
+    figures: Figures,
+}
+
+impl TimeWindow {
+    pub(super) fn new(origin: Moment, length: Duration, buckets: u32) -> Self {
+        Self {
+            origin,
+            step: length / buckets,
+            buckets: vec![Bucket::default(); buckets as usize],
+        }
+    }
+
+    pub(super) fn record(&mut self, now: Moment, failed: bool, slow: bool) {
+        let step = self.step_of(now);
+        let bucket = self.bucket_of(step);
+        if bucket.step < step {
+            *bucket = Bucket { step, ..Bucket::default() };
+        }
+        // A thread that read the clock just before another one may come a step late; its outcome
+        // counts with the newer step that took the place.
+        let Figures { recorded, failed: failures, slow: slows } = &mut bucket.figures;
+        *recorded = recorded.saturating_add(1);
+        *failures = failures.saturating_add(u32::from(failed));
+        *slows = slows.saturating_add(u32::from(slow));
+    }
+
+    pub(super) fn figures(&self, now: Moment) -> Figures {
+        let step = self.step_of(now);
+        let oldest = (step + 1).saturating_sub(self.buckets.len() as u64).max(1);
+        self.buckets
+            .iter()
+            .filter(|bucket| bucket.step >= oldest)
+            .fold(Figures::default(), |sum, bucket| sum.plus(bucket.figures))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.buckets.fill(Bucket::default());
+    }
+
+    fn step_of(&self, now: Moment) -> u64 {
+        let nanos = u64::try_from(self.step.as_nanos()).unwrap_or(u64::MAX).max(1);
+        (now.as_nanos().saturating_sub(self.origin.as_nanos()) / nanos).saturating_add(1)
+    }
+
+    fn bucket_of(&mut self, step: u64) -> &mut Bucket {
+        // A window has at least one bucket, and the remainder is below their number.
+        let at = usize::try_from(step % self.buckets.len() as u64).unwrap_or(0);
+        &mut self.buckets[at]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ORIGIN.after(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn buckets_expire_on_read_after_any_idle_time() {
+        let mut window = TimeWindow::new(at(0), Duration::from_secs(5), 5);
+        for millis in [0, 100, 800] {
+            window.record(at(millis), true, false);
+        }
+        assert_eq!(window.figures(at(4_800)).failed, 3);
+        assert_eq!(window.figures(at(5_000)).failed, 0);
+        assert_eq!(window.figures(at(u64::MAX / 2_000_000)).failed, 0);
+        window.record(at(3_600_000), true, false);
+        assert_eq!(window.figures(at(3_600_000)).recorded, 1);
+    }
+}
