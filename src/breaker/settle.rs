@@ -49,7 +49,12 @@ struct Call<'a> {
 impl Call<'_> {
     /// As the rules see it at `now`.
     fn sample(&self, now: Moment) -> Sample {
-        Sample { failed: self.failed(), elapsed: self.elapsed, now }
+        Sample {
+            failed: self.failed(),
+            ignored: self.outcome == Outcome::Ignored,
+            elapsed: self.elapsed,
+            now,
+        }
     }
 
     fn failed(&self) -> bool {
@@ -66,6 +71,8 @@ impl Call<'_> {
     /// The consecutive failures after it; `None` for a call that says nothing.
     fn count_after(&self, word: Word) -> Option<u32> {
         match self.outcome {
+            // Dropped after it had been slow, which slow-call rules want to know.
+            Outcome::Ignored if self.cancelled && self.slow => Some(word.count()),
             Outcome::Ignored => None,
             _ if self.failed() => Some(word.count().saturating_add(1)),
             _ => Some(0),
@@ -216,8 +223,9 @@ impl Circuit {
             if now.is_none() && (trips || !alone) {
                 now = Some(self.home.clock.now());
             }
-            if let Some(say) = self.settle_locked(call, now) {
-                return say;
+            match self.settle_locked(call, now) {
+                Some(say) => return say,
+                None => now = Some(self.home.clock.now()),
             }
         }
     }
@@ -230,12 +238,15 @@ impl Circuit {
         if word.generation() != call.ticket.generation() {
             return Some(Say::Late);
         }
-        let sample = match now {
-            Some(now) => call.sample(now),
-            None if call.failed() && call.may_trip(word.count().saturating_add(1)) => return None,
-            // No rule looks at this call's time.
-            None => call.sample(Moment::ORIGIN),
-        };
+        let sample = call.sample(now.unwrap_or(Moment::ORIGIN));
+        if now.is_none() {
+            // The rules may be newer than the call's own settings.
+            let next = word.count().saturating_add(1);
+            let trips = call.asked().is_some() || control.ledger.tripped(&sample, next).is_some();
+            if trips || control.ledger.has_windows() {
+                return None;
+            }
+        }
         control.ledger.record(&sample);
         loop {
             // The count may still move, and with it whether this call trips; the state may not.
@@ -308,6 +319,9 @@ impl Circuit {
         };
         let verdict = match call.outcome {
             _ if call.asked().is_some() => Verdict::Reopen,
+            Outcome::Ignored if !(call.cancelled && call.slow) => {
+                Verdict::Undecided(trials.released())
+            }
             _ if call.failed() || call.slow => trials.failed(),
             Outcome::Success => trials.succeeded(),
             _ => Verdict::Undecided(trials.released()),

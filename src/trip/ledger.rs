@@ -34,6 +34,8 @@ enum Data {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) failed: bool,
+    /// Only slow-call rules hear of it.
+    pub(crate) ignored: bool,
     pub(crate) elapsed: Option<Duration>,
     pub(crate) now: Moment,
 }
@@ -76,6 +78,9 @@ impl Ledger {
     pub(crate) fn record(&mut self, sample: &Sample) {
         for Entry { rule, data, .. } in &mut self.entries {
             let slow = sample.is_slow(rule);
+            if sample.ignored && !slow {
+                continue;
+            }
             match data {
                 Data::None => {}
                 Data::Calls(window) => window.record(sample.failed, slow),
@@ -111,6 +116,10 @@ impl Ledger {
     pub(crate) fn snapshots(&self, now: Moment, consecutive: u32) -> Vec<RuleSnapshot> {
         let snapshot = |entry: &Entry| entry.snapshot(now, consecutive);
         self.entries.iter().map(snapshot).collect()
+    }
+
+    pub(crate) fn has_windows(&self) -> bool {
+        self.entries.iter().any(|entry| entry.rule.window.is_some())
     }
 
     /// Whether one more quick success would change nothing in it.

@@ -1,0 +1,265 @@
+//! Who may go when a registry is full, or when a name was idle for long.
+//!
+//! Breakers that were created by use stand in three queues by how much they are worth: *clean*
+//! (closed, no failure), *failing*, and *protected* (open with time to wait, forced open, held by
+//! somebody). The oldest goes first, with a second chance for those that were used meanwhile.
+//!
+//! Nobody tells the queues that a breaker changed: an entry is moved when somebody comes by. Each
+//! move is paid by the change that made it necessary, so that a miss pays for a few steps however
+//! many names there are; [`STEPS`] bounds even the worst one.
+//!
+//! The [`Population`] stands under one lock. Whatever may run user code happens outside: clocks are
+//! read by [`Suspect::judge`] between two takings of the lock, and breakers that leave are carried
+//! out in [`Leavers`].
+
+use super::Breakers;
+use crate::breaker::{Circuit, CircuitBreaker};
+use crate::clock::Moment;
+use crate::state::{State, Word};
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// The most entries of one queue that a miss looks at in one go.
+const STEPS: usize = 128;
+/// Protected breakers that a miss judges anew.
+const SUSPECTS: usize = 8;
+/// Entries of one queue that a miss looks at to find idle ones, or ones that left.
+const TIDY: usize = 2;
+
+/// The names created by use, in the order in which they may go.
+#[derive(Debug, Default)]
+pub(super) struct Population {
+    clean: VecDeque<Tenant>,
+    failing: VecDeque<Tenant>,
+    protected: VecDeque<Tenant>,
+    /// Breakers in the map, whoever made them.
+    pub(super) kept: usize,
+}
+
+/// A breaker in a queue. Weak, so that a breaker that was removed does not live on in here.
+#[derive(Debug)]
+struct Tenant {
+    circuit: Weak<Circuit>,
+    /// When it was last seen in use.
+    seen: Moment,
+    /// The word with which it was found to have no time left to wait; zero for none. A deadline
+    /// that has passed never moves without the word.
+    cleared: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Clean,
+    Failing,
+    Protected,
+}
+
+/// A protected breaker on its way to be judged, out of its queue.
+pub(super) struct Suspect(Tenant, Class);
+
+/// What is to be dropped, and told, outside the lock.
+#[derive(Default)]
+pub(super) struct Leavers {
+    pub(super) evicted: Vec<CircuitBreaker>,
+    dead: Vec<Arc<Circuit>>,
+}
+
+/// What a look at an entry led to.
+enum Look {
+    Evicted,
+    /// It left long ago, or it is to stay for ever: the entry is gone.
+    Dropped,
+    Moved,
+    /// It was used, and stands at the back again.
+    Used,
+    /// It is not idle for long enough, and stands at the front again.
+    TooEarly,
+}
+
+/// Which entries an evictor takes.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Idle,
+    Any,
+    IdleFor(Duration),
+}
+
+impl Population {
+    /// A breaker created by use is in the map now.
+    pub(super) fn welcome(&mut self, breaker: &CircuitBreaker, now: Moment) {
+        self.clean.push_back(Tenant {
+            circuit: Arc::downgrade(&breaker.circuit),
+            seen: now,
+            cleared: 0,
+        });
+    }
+
+    /// Some protected breakers, to be judged outside the lock.
+    pub(super) fn suspects(&mut self) -> Vec<Suspect> {
+        let some = self.protected.len().min(SUSPECTS);
+        self.protected.drain(..some).map(|tenant| Suspect(tenant, Class::Protected)).collect()
+    }
+
+    pub(super) fn take_back(&mut self, judged: Vec<Suspect>) {
+        for Suspect(tenant, class) in judged {
+            self.queue(class).push_back(tenant);
+        }
+    }
+
+    /// Lets one breaker go. False when nothing was found that may.
+    pub(super) fn make_room(
+        &mut self,
+        breakers: &Breakers,
+        now: Moment,
+        leavers: &mut Leavers,
+    ) -> bool {
+        let passes = [Wanted::Idle, Wanted::Any];
+        passes.into_iter().any(|wanted| {
+            [Class::Clean, Class::Failing].into_iter().any(|class| {
+                let evicted = |look| matches!(look, Some(Look::Evicted));
+                (0..STEPS.min(self.queue(class).len()))
+                    .any(|_| evicted(self.look(class, wanted, breakers, now, leavers)))
+            })
+        })
+    }
+
+    /// Lets a few of those go that were idle for so long.
+    pub(super) fn sweep(
+        &mut self,
+        idle: Duration,
+        breakers: &Breakers,
+        now: Moment,
+        leavers: &mut Leavers,
+    ) {
+        for class in [Class::Clean, Class::Failing] {
+            for _ in 0..TIDY {
+                let look = self.look(class, Wanted::IdleFor(idle), breakers, now, leavers);
+                if matches!(look, None | Some(Look::TooEarly)) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Drops a few entries of breakers that were removed by name, once there may be more of them
+    /// than of others; so the queues stay within twice the population.
+    pub(super) fn tidy(&mut self) {
+        let queued = self.clean.len() + self.failing.len() + self.protected.len();
+        if queued <= 2 * self.kept + 64 {
+            return;
+        }
+        for class in [Class::Clean, Class::Failing, Class::Protected] {
+            for _ in 0..TIDY {
+                let queue = self.queue(class);
+                let Some(tenant) = queue.pop_front() else { break };
+                // No upgrade: the breaker could be dropped here by the last who holds it.
+                if tenant.circuit.strong_count() > 0 {
+                    queue.push_back(tenant);
+                }
+            }
+        }
+    }
+
+    fn queue(&mut self, class: Class) -> &mut VecDeque<Tenant> {
+        match class {
+            Class::Clean => &mut self.clean,
+            Class::Failing => &mut self.failing,
+            Class::Protected => &mut self.protected,
+        }
+    }
+
+    /// Looks at the first of a queue.
+    fn look(
+        &mut self,
+        queue: Class,
+        wanted: Wanted,
+        breakers: &Breakers,
+        now: Moment,
+        leavers: &mut Leavers,
+    ) -> Option<Look> {
+        let mut tenant = self.queue(queue).pop_front()?;
+        let Some(circuit) = tenant.circuit.upgrade() else { return Some(Look::Dropped) };
+        if circuit.tenancy.is_gone() || circuit.tenancy.is_lasting() {
+            // Perhaps by now the last reference.
+            leavers.dead.push(circuit);
+            return Some(Look::Dropped);
+        }
+        // From here on the map holds the breaker as well, since nothing leaves it without the lock
+        // of this population: dropping `circuit` ends nothing.
+        let mut class = tenant.class(&circuit);
+        if class == queue {
+            if !matches!(wanted, Wanted::Any) && circuit.tenancy.take_used() {
+                tenant.seen = now;
+                self.queue(queue).push_back(tenant);
+                return Some(Look::Used);
+            }
+            if matches!(wanted, Wanted::IdleFor(time) if now.since(tenant.seen) < time) {
+                self.queue(queue).push_front(tenant);
+                return Some(Look::TooEarly);
+            }
+            let idle = !matches!(wanted, Wanted::Any);
+            let may_go = || tenant.class(&circuit) == queue;
+            let left = breakers
+                .remove_if(&*circuit.name, |_, _| circuit.tenancy.leave(&circuit, idle, may_go));
+            if let Some((_, breaker)) = left {
+                self.kept -= 1;
+                leavers.evicted.push(breaker);
+                return Some(Look::Evicted);
+            }
+            class = Class::Protected;
+        }
+        self.queue(class).push_back(tenant);
+        Some(Look::Moved)
+    }
+}
+
+impl Tenant {
+    /// By the word alone, without a clock: an open circuit counts as protected until a
+    /// [judge](Suspect::judge) found that its time has come.
+    fn class(&self, circuit: &Circuit) -> Class {
+        let word = circuit.word();
+        match word.state() {
+            State::Closed => by_failures(word),
+            State::HalfOpen if word.trials().in_flight == 0 => Class::Failing,
+            State::Open if word.bits() == self.cleared => Class::Failing,
+            State::Disabled | State::MetricsOnly if word.bits() == self.cleared => {
+                by_failures(word)
+            }
+            _ => Class::Protected,
+        }
+    }
+}
+
+fn by_failures(word: Word) -> Class {
+    if word.count() == 0 { Class::Clean } else { Class::Failing }
+}
+
+impl Suspect {
+    /// Judges a protected breaker, with its clock. `None` for one that stands in no queue any more.
+    pub(super) fn judge(self, now: Moment) -> Option<Self> {
+        let Self(mut tenant, _) = self;
+        let circuit = tenant.circuit.upgrade()?;
+        if circuit.tenancy.is_gone() || circuit.tenancy.is_lasting() {
+            return None;
+        }
+        if circuit.tenancy.is_held(&circuit, 2) {
+            tenant.seen = now;
+            return Some(Self(tenant, Class::Protected));
+        }
+        let word = circuit.word();
+        let may_go = match word.state() {
+            State::Open => circuit.state() == State::HalfOpen,
+            // Where its settings put it; somebody's command would be forgotten.
+            state @ (State::Disabled | State::MetricsOnly) => {
+                let breaker = CircuitBreaker { circuit: circuit.clone() };
+                breaker.config().mode().rest() == state
+            }
+            _ => false,
+        };
+        // The word read first: had it moved while the state was asked, it fits no longer.
+        tenant.cleared = if may_go { word.bits() } else { 0 };
+        let class = tenant.class(&circuit);
+        Some(Self(tenant, class))
+    }
+}
