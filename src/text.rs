@@ -38,7 +38,7 @@ pub(crate) struct Left(pub(crate) Duration);
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0.as_millis().div_ceil(100);
+        let tenths = self.0.as_nanos().div_ceil(100_000_000);
         if tenths >= 600 {
             return Short(self.0).fmt(f);
         }
