@@ -216,7 +216,10 @@ impl Listener {
     /// Calls the listener; a panic of it comes back as an event.
     fn tell(&self, event: &Event) -> Option<Event> {
         let payload = catch_unwind(AssertUnwindSafe(|| (self.0)(event))).err()?;
-        let message = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        let message = match (
+            payload.downcast_ref::<&str>(),
+            payload.downcast_ref::<String>(),
+        ) {
             (Some(text), _) => text,
             (_, Some(text)) => text.as_str(),
             _ => "a panic without a text",

@@ -39,13 +39,13 @@ pub use trip::{TripRule, Window};
 /// down, and for reading compiler messages.
 pub mod parts {
     pub use crate::ext::{Supported, kind};
+    #[doc(hidden)]
+    pub use crate::guard::Judgement;
     pub use crate::guard::{
         AsyncFallback, ByName, Classify, ClassifyOutput, Ending, FailIf, FallbackFuture, Flat,
         Handle, Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse, Rescue,
         ResultLike, Rules, SyncFallback, Timeout,
     };
-    #[doc(hidden)]
-    pub use crate::guard::Judgement;
 }
 
 /// The README and the guide, compiled.

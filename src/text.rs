@@ -97,7 +97,10 @@ impl Excerpt {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        let bytes = self
+            .bytes
+            .get(..usize::from(self.length))
+            .unwrap_or_default();
         // Only whole characters are ever written.
         std::str::from_utf8(bytes).unwrap_or_default()
     }

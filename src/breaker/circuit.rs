@@ -138,7 +138,11 @@ impl Circuit {
                 word,
                 deadline: Moment::from_nanos(deadline),
                 lease: Moment::from_nanos(lease),
-                failures: if half_open { trial_failures } else { word.count() },
+                failures: if half_open {
+                    trial_failures
+                } else {
+                    word.count()
+                },
             };
         }
     }
@@ -296,14 +300,18 @@ impl Circuit {
 
     pub(crate) fn retire(&self) {
         let _control = self.control.lock();
-        self.word
-            .fetch_or(Word::new(State::Closed, Flags::RETIRED).bits(), Ordering::AcqRel);
+        self.word.fetch_or(
+            Word::new(State::Closed, Flags::RETIRED).bits(),
+            Ordering::AcqRel,
+        );
     }
 
     /// Sets the busy flag: the next success has more to do than to be counted.
     pub(super) fn set_busy(&self) {
-        self.word
-            .fetch_or(Word::new(State::Closed, Flags::BUSY).bits(), Ordering::AcqRel);
+        self.word.fetch_or(
+            Word::new(State::Closed, Flags::BUSY).bits(),
+            Ordering::AcqRel,
+        );
     }
 
     pub(crate) fn config(&self) -> impl std::ops::Deref<Target = Arc<BreakerConfig>> {

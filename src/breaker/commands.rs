@@ -34,7 +34,8 @@ impl Circuit {
             Command::HalfOpen => {
                 let reading = self.read();
                 if reading.state(now) != State::HalfOpen {
-                    self.trial_failures.store(reading.failures, Ordering::Release);
+                    self.trial_failures
+                        .store(reading.failures, Ordering::Release);
                     let entry = Entry::new(State::HalfOpen, 0, Opening::reason(None), heard);
                     self.enter(&mut control, &config, entry, now);
                 }
@@ -88,7 +89,12 @@ impl Circuit {
             self.half_open(control, config, heard, now);
         }
         let cause = Opening::reason(None);
-        self.open(control, config, Opening::new(reading.failures, cause, time, heard), now);
+        self.open(
+            control,
+            config,
+            Opening::new(reading.failures, cause, time, heard),
+            now,
+        );
     }
 
     /// Enters a state that lasts until the next command, unless it is the present one.

@@ -57,7 +57,9 @@ impl Counters {
     fn widen(&self, count: Count) {
         let stripes = self.stripes.get_or_init(|| {
             let threads = std::thread::available_parallelism().map_or(4, usize::from);
-            (0..threads.next_power_of_two().min(64)).map(|_| Stripe::default()).collect()
+            (0..threads.next_power_of_two().min(64))
+                .map(|_| Stripe::default())
+                .collect()
         });
         stripes[seat() % stripes.len()].0[count as usize].fetch_add(1, Ordering::Relaxed);
     }

@@ -51,7 +51,11 @@ impl CircuitBreaker {
     }
 
     pub(crate) fn standalone(config: BreakerConfig) -> Self {
-        let name = config.settings.name.clone().unwrap_or_else(|| "unnamed".into());
+        let name = config
+            .settings
+            .name
+            .clone()
+            .unwrap_or_else(|| "unnamed".into());
         Self::create(name, Arc::new(config), Home::default())
     }
 
@@ -161,7 +165,8 @@ impl CircuitBreaker {
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
     pub fn force_open_because(&self, reason: impl AsRef<str>) {
-        self.circuit.command(Command::ForceOpen(Some(reason.as_ref())));
+        self.circuit
+            .command(Command::ForceOpen(Some(reason.as_ref())));
     }
 
     /// Lets every call through and records nothing, until the next command.
@@ -215,10 +220,7 @@ impl CircuitBreaker {
     /// assert_eq!(parser.call(|| "7".parse::<u8>()).ok(), Some(7));
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
-    pub fn call<T, E>(
-        &self,
-        work: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, BreakerError<E>>
+    pub fn call<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, BreakerError<E>>
     where
         E: fmt::Debug + 'static,
     {

@@ -160,9 +160,14 @@ impl Circuit {
     fn examine<'a>(&self, ticket: Ticket, ended: Ended<'_>, config: &'a BreakerConfig) -> Call<'a> {
         let asked = ticket.started().is_some() || config.has_windows();
         let now = asked.then(|| self.home.clock.now());
-        let elapsed = ticket.started().zip(now).map(|(started, now)| now.since(started));
+        let elapsed = ticket
+            .started()
+            .zip(now)
+            .map(|(started, now)| now.since(started));
         let ran_at_least = |limit: Option<Duration>| {
-            elapsed.zip(limit).is_some_and(|(elapsed, limit)| elapsed >= limit)
+            elapsed
+                .zip(limit)
+                .is_some_and(|(elapsed, limit)| elapsed >= limit)
         };
         let outcome = match ended {
             Ended::Returned(outcome, _) => outcome,
@@ -170,7 +175,9 @@ impl Circuit {
             Ended::Cancelled if ran_at_least(config.cancelled_after()) => Outcome::Failure,
             Ended::Cancelled => config.settings.cancelled,
         };
-        let slow = elapsed.zip(config.slower_than()).is_some_and(|(took, limit)| took > limit);
+        let slow = elapsed
+            .zip(config.slower_than())
+            .is_some_and(|(took, limit)| took > limit);
         let mut call = Call {
             ticket,
             outcome,
@@ -187,9 +194,10 @@ impl Circuit {
                 Ended::Returned(_, Some(error)) => Some(config.settings.describe.text(error)),
                 Ended::Returned(_, None) => None,
                 Ended::Panicked => Some(Excerpt::display("panicked")),
-                Ended::TimedOut(limit) => {
-                    Some(Excerpt::display(format_args!("timed out after {}", Short(limit))))
-                }
+                Ended::TimedOut(limit) => Some(Excerpt::display(format_args!(
+                    "timed out after {}",
+                    Short(limit)
+                ))),
                 Ended::Cancelled => Some(match elapsed {
                     Some(time) => Excerpt::display(format_args!("cancelled after {}", Short(time))),
                     None => Excerpt::display("cancelled"),
@@ -209,7 +217,9 @@ impl Circuit {
             if word.generation() != call.ticket.generation() {
                 return Say::Late;
             }
-            let Some(count) = call.count_after(word) else { return Say::Counted };
+            let Some(count) = call.count_after(word) else {
+                return Say::Counted;
+            };
             let trips = call.failed() && call.may_trip(count);
             // Busy although nobody listens: whatever that was for may be over.
             let calms = word.has(Flags::BUSY) && !call.heard;
@@ -250,7 +260,9 @@ impl Circuit {
         control.ledger.record(&sample);
         loop {
             // The count may still move, and with it whether this call trips; the state may not.
-            let Some(count) = call.count_after(word) else { return Some(Say::Counted) };
+            let Some(count) = call.count_after(word) else {
+                return Some(Say::Counted);
+            };
             let cause = match call.asked() {
                 Some(time) => Some(Cause::Asked(time)),
                 None => control.ledger.tripped(&sample, count).map(Cause::Rule),
@@ -262,11 +274,17 @@ impl Circuit {
                 self.open(&mut control, call.config, opening, now);
                 return Some(Say::Counted);
             }
-            let busy = call.heard
-                || self.streak.load(Ordering::Relaxed) > 0
-                || !control.ledger.is_sated();
+            let busy =
+                call.heard || self.streak.load(Ordering::Relaxed) > 0 || !control.ledger.is_sated();
             let counted = word.with_count(count).without(Flags::BUSY);
-            match self.exchange(word, if busy { counted.with(Flags::BUSY) } else { counted }) {
+            match self.exchange(
+                word,
+                if busy {
+                    counted.with(Flags::BUSY)
+                } else {
+                    counted
+                },
+            ) {
                 Ok(()) => {
                     control.keep_failure_of(call.failed(), call.text.as_ref());
                     if word.state() == State::MetricsOnly {
@@ -292,13 +310,19 @@ impl Circuit {
         if word.count() == count {
             return Ok(());
         }
-        self.exchange(word, word.with_count(count)).map_err(|_| word)
+        self.exchange(word, word.with_count(count))
+            .map_err(|_| word)
     }
 
     fn exchange(&self, word: Word, next: Word) -> Result<(), Word> {
         // AcqRel: as `replace_word`.
         self.word
-            .compare_exchange(word.bits(), next.bits(), Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(
+                word.bits(),
+                next.bits(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
             .map(|_| ())
             .map_err(Word::from_bits)
     }

@@ -166,9 +166,12 @@ impl BreakerConfig {
 
     /// How long after the latest admission the trials in flight are given up.
     pub fn trial_timeout(&self) -> Duration {
-        self.settings
-            .trial_timeout
-            .unwrap_or_else(|| self.settings.recovery.first.max(Settings::LEAST_TRIAL_TIMEOUT))
+        self.settings.trial_timeout.unwrap_or_else(|| {
+            self.settings
+                .recovery
+                .first
+                .max(Settings::LEAST_TRIAL_TIMEOUT)
+        })
     }
 
     /// What an error counts as that no rule expects.

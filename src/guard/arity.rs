@@ -10,10 +10,12 @@ use crate::error::{BreakerError, CircuitOpen};
 use crate::ext::{BreakerExt, Supported, kind};
 
 type Call<F, Args, Fut, H, J, L> = WithBreaker<Lazy<F, Args, Fut>, H, J, L>;
-type CallOr<F, Args, Fut, H, J, L, FB, Answer> = Fallback<Lazy<F, Args, Fut>, H, J, L, OnArgs<FB, Args, Answer>>;
+type CallOr<F, Args, Fut, H, J, L, FB, Answer> =
+    Fallback<Lazy<F, Args, Fut>, H, J, L, OnArgs<FB, Args, Answer>>;
 
 type FlatCall<F, Args, Fut, H, J, L> = FlattenErr<Call<F, Args, Fut, H, J, L>>;
-type FlatCallOr<F, Args, Fut, H, J, L, FB, Answer> = FlattenErr<CallOr<F, Args, Fut, H, J, L, FB, Answer>>;
+type FlatCallOr<F, Args, Fut, H, J, L, FB, Answer> =
+    FlattenErr<CallOr<F, Args, Fut, H, J, L, FB, Answer>>;
 
 /// Calls, or gives the arguments back.
 #[inline]

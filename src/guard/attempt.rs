@@ -19,7 +19,10 @@ pub(crate) struct Attempt<H: Handle> {
 impl<H: Handle> Attempt<H> {
     #[inline]
     pub(crate) fn new(handle: H) -> Self {
-        Self { handle, ticket: None }
+        Self {
+            handle,
+            ticket: None,
+        }
     }
 
     pub(crate) fn handle(&self) -> &H {
@@ -45,7 +48,10 @@ impl<H: Handle> Attempt<H> {
     /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
     #[inline]
     pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let unwinding = Unwinding { attempt: self, ended: Ended::Panicked };
+        let unwinding = Unwinding {
+            attempt: self,
+            ended: Ended::Panicked,
+        };
         let result = work();
         mem::forget(unwinding);
         result
@@ -56,7 +62,10 @@ impl<H: Handle> Attempt<H> {
     #[inline]
     pub(crate) fn judge<Out, J: Judge<Out>>(&mut self, judge: &J, out: &Out) {
         let ended = Ended::Returned(Outcome::Ignored, None);
-        let unwinding = Unwinding { attempt: self, ended };
+        let unwinding = Unwinding {
+            attempt: self,
+            ended,
+        };
         let breaker = unwinding.attempt.handle.breaker();
         let judgement = judge.judge(out, breaker);
         let outcome = judgement.outcome;
@@ -67,7 +76,9 @@ impl<H: Handle> Attempt<H> {
 
     #[inline]
     pub(crate) fn settle(&mut self, outcome: Outcome, error: Option<&dyn fmt::Debug>) {
-        let Some(ticket) = self.ticket.take() else { return };
+        let Some(ticket) = self.ticket.take() else {
+            return;
+        };
         let circuit = &self.handle.breaker().circuit;
         match outcome {
             Outcome::Success => circuit.succeed(ticket),

@@ -81,7 +81,9 @@ where
     type Answer = Fut;
 
     fn rescue(self, refused: Pin<&mut Lazy<F, Args, Called>>, _: CircuitOpen) -> Fut {
-        let args = refused.take_args().expect("a refused call still has its arguments");
+        let args = refused
+            .take_args()
+            .expect("a refused call still has its arguments");
         (self.start)(self.fallback, args)
     }
 }
@@ -112,14 +114,22 @@ pin_project! {
 
 impl<F: Future, H: Handle, J, L, R: Rescue<F>> Fallback<F, H, J, L, R> {
     pub(crate) fn new(guarded: WithBreaker<F, H, J, L>, rescue: R) -> Self {
-        Self { guarded, rescue: Some(rescue), answer: None }
+        Self {
+            guarded,
+            rescue: Some(rescue),
+            answer: None,
+        }
     }
 
     fn map<K, M>(
         self,
         map: impl FnOnce(WithBreaker<F, H, J, L>) -> WithBreaker<F, H, K, M>,
     ) -> Fallback<F, H, K, M, R> {
-        Fallback { guarded: map(self.guarded), rescue: self.rescue, answer: None }
+        Fallback {
+            guarded: map(self.guarded),
+            rescue: self.rescue,
+            answer: None,
+        }
     }
 }
 
@@ -191,8 +201,7 @@ where
             }
             Poll::Ready(Verdict::Refused(open)) => open,
         };
-        if let (Some(rescue), Some(refused)) =
-            (this.rescue.take(), this.guarded.as_mut().refused())
+        if let (Some(rescue), Some(refused)) = (this.rescue.take(), this.guarded.as_mut().refused())
         {
             this.answer.set(Some(rescue.rescue(refused, open)));
             this.guarded.finish();
@@ -206,6 +215,8 @@ where
 
 impl<F: Future, H: Handle, J, L, R: Rescue<F>> fmt::Debug for Fallback<F, H, J, L, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fallback").field("answering", &self.answer.is_some()).finish_non_exhaustive()
+        f.debug_struct("Fallback")
+            .field("answering", &self.answer.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -49,7 +49,7 @@ impl Default for RegistryBuilder {
         Self {
             default: BreakerBuilder::default(),
             prefixes: Vec::new(),
-            capacity: 10_000,
+            capacity: Self::CAPACITY,
             idle_timeout: None,
             clock: Timepiece::default(),
             listeners: Vec::new(),
@@ -58,6 +58,8 @@ impl Default for RegistryBuilder {
 }
 
 impl RegistryBuilder {
+    pub(super) const CAPACITY: usize = 10_000;
+
     /// The settings of names that nobody spoke of. Default: those of a fresh
     /// [`BreakerBuilder`].
     pub fn default_preset(mut self, preset: BreakerBuilder) -> Self {
@@ -115,18 +117,24 @@ impl RegistryBuilder {
             return Err(ConfigError::new("capacity", self.capacity, "1 to 10000000"));
         }
         if self.idle_timeout == Some(Duration::ZERO) {
-            return Err(ConfigError::new("idle_timeout", Duration::ZERO, "longer than zero"));
+            return Err(ConfigError::new(
+                "idle_timeout",
+                Duration::ZERO,
+                "longer than zero",
+            ));
         }
         let default = BreakerConfig::check(self.default.settings)
             .map_err(|error| error.within("default_preset"))?;
         let mut presets = Presets::new(Arc::new(default));
         for (prefix, preset) in self.prefixes {
-            check_prefix(&prefix).map_err(|(value, allowed)| {
-                ConfigError::new("preset_for", value, allowed)
-            })?;
+            check_prefix(&prefix)
+                .map_err(|(value, allowed)| ConfigError::new("preset_for", value, allowed))?;
             presets = presets.with(&prefix, presets::check(&prefix, preset.settings)?);
         }
-        let limits = Limits { capacity: self.capacity, idle_timeout: self.idle_timeout };
+        let limits = Limits {
+            capacity: self.capacity,
+            idle_timeout: self.idle_timeout,
+        };
         let hub = Arc::new(Hub::new(self.listeners));
         Ok(BreakerRegistry::assemble(presets, limits, hub, self.clock))
     }

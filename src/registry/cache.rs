@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// A handle for an error to keep: the thread's own where there is one, which touches no count that
 /// other threads touch.
 #[derive(Clone, Debug)]
-pub(crate) enum Held {
+pub enum Held {
     Shared(Arc<CircuitBreaker>),
     Own(CircuitBreaker),
 }
@@ -74,7 +74,10 @@ impl Drop for Kept {
 }
 
 impl Table {
-    const EMPTY: Self = Self { names: Vec::new(), holds: Vec::new() };
+    const EMPTY: Self = Self {
+        names: Vec::new(),
+        holds: Vec::new(),
+    };
 }
 
 /// The handle of `name` in the registry numbered `registry`, if this thread has it and the breaker
@@ -103,7 +106,10 @@ pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<CircuitBr
 pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
     let handle = Arc::new(breaker);
     let kept = Kept::new(handle.clone());
-    let named = Named { hash, kept: Some(kept) };
+    let named = Named {
+        hash,
+        kept: Some(kept),
+    };
     let displaced = put(named, |table| {
         if table.names.is_empty() {
             table.names.resize_with(NAMES, Named::default);
@@ -179,7 +185,11 @@ pub(super) fn forget(unwanted: impl Fn(&CircuitBreaker) -> bool) {
         let Table { names, holds } = &mut *table;
         let slots = names.iter_mut().map(|named| &mut named.kept).chain(holds);
         let unwanted = |kept: &mut Kept| unwanted(&kept.0);
-        Some(slots.filter_map(|slot| slot.take_if(unwanted)).collect::<Vec<_>>())
+        Some(
+            slots
+                .filter_map(|slot| slot.take_if(unwanted))
+                .collect::<Vec<_>>(),
+        )
     });
     drop(forgotten);
 }

@@ -98,7 +98,10 @@ impl Population {
     /// Some protected breakers, to be judged outside the lock.
     pub(super) fn suspects(&mut self) -> Vec<Suspect> {
         let some = self.protected.len().min(SUSPECTS);
-        self.protected.drain(..some).map(|tenant| Suspect(tenant, Class::Protected)).collect()
+        self.protected
+            .drain(..some)
+            .map(|tenant| Suspect(tenant, Class::Protected))
+            .collect()
     }
 
     pub(super) fn take_back(&mut self, judged: Vec<Suspect>) {
@@ -152,7 +155,9 @@ impl Population {
         for class in [Class::Clean, Class::Failing, Class::Protected] {
             for _ in 0..TIDY {
                 let queue = self.queue(class);
-                let Some(tenant) = queue.pop_front() else { break };
+                let Some(tenant) = queue.pop_front() else {
+                    break;
+                };
                 // No upgrade: the breaker could be dropped here by the last who holds it.
                 if tenant.circuit.strong_count() > 0 {
                     queue.push_back(tenant);
@@ -179,7 +184,9 @@ impl Population {
         leavers: &mut Leavers,
     ) -> Option<Look> {
         let mut tenant = self.queue(queue).pop_front()?;
-        let Some(circuit) = tenant.circuit.upgrade() else { return Some(Look::Dropped) };
+        let Some(circuit) = tenant.circuit.upgrade() else {
+            return Some(Look::Dropped);
+        };
         if circuit.tenancy.is_gone() || circuit.tenancy.is_lasting() {
             // Perhaps by now the last reference.
             leavers.dead.push(circuit);
@@ -200,8 +207,9 @@ impl Population {
             }
             let idle = !matches!(wanted, Wanted::Any);
             let may_go = || tenant.class(&circuit) == queue;
-            let left = breakers
-                .remove_if(&*circuit.name, |_, _| circuit.tenancy.leave(&circuit, idle, may_go));
+            let left = breakers.remove_if(&*circuit.name, |_, _| {
+                circuit.tenancy.leave(&circuit, idle, may_go)
+            });
             if let Some((_, breaker)) = left {
                 self.kept -= 1;
                 leavers.evicted.push(breaker);
@@ -232,7 +240,11 @@ impl Tenant {
 }
 
 fn by_failures(word: Word) -> Class {
-    if word.count() == 0 { Class::Clean } else { Class::Failing }
+    if word.count() == 0 {
+        Class::Clean
+    } else {
+        Class::Failing
+    }
 }
 
 impl Suspect {
@@ -252,7 +264,9 @@ impl Suspect {
             State::Open => circuit.state() == State::HalfOpen,
             // Where its settings put it; somebody's command would be forgotten.
             state @ (State::Disabled | State::MetricsOnly) => {
-                let breaker = CircuitBreaker { circuit: circuit.clone() };
+                let breaker = CircuitBreaker {
+                    circuit: circuit.clone(),
+                };
                 breaker.config().mode().rest() == state
             }
             _ => false,

@@ -27,7 +27,7 @@ const GONE: u32 = 1 << 2;
 
 /// What became of a breaker that somebody registers or configures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Settled {
+pub(crate) enum Settled {
     /// It had been created by use.
     Now,
     /// It had been registered or configured before.
@@ -86,7 +86,10 @@ impl Tenancy {
     /// The breaker is to stay, unless it has left.
     pub(crate) fn settle(&self) -> Settled {
         let stay = |marks| (marks & GONE == 0).then_some(marks | LASTING | USED);
-        match self.marks.fetch_update(Ordering::AcqRel, Ordering::Acquire, stay) {
+        match self
+            .marks
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, stay)
+        {
             Ok(before) if before & LASTING == 0 => Settled::Now,
             Ok(_) => Settled::Before,
             Err(_) => Settled::Gone,
@@ -150,7 +153,9 @@ impl Tenancy {
     /// `local` no longer stands in a cache.
     pub(super) fn disown(&self, local: &Arc<CircuitBreaker>) {
         let mut locals = self.locals.lock();
-        let others = locals.iter().filter(|other| other.as_ptr() != Arc::as_ptr(local));
+        let others = locals
+            .iter()
+            .filter(|other| other.as_ptr() != Arc::as_ptr(local));
         *locals = others.cloned().collect();
     }
 }

@@ -109,7 +109,8 @@ impl TripRule {
             Some(Span::Calls(calls)) => calls,
             _ => u32::MAX,
         };
-        self.minimum_calls.unwrap_or(window.min(Self::MINIMUM_CALLS))
+        self.minimum_calls
+            .unwrap_or(window.min(Self::MINIMUM_CALLS))
     }
 
     const MINIMUM_CALLS: u32 = 10;

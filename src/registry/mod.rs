@@ -1,0 +1,341 @@
+//! [`BreakerRegistry`]: breakers by name.
+//!
+//! * `shared`: what the clones of a registry share, and the only place that changes it
+//! * `cache`: the handles that each thread keeps for itself
+//! * `eviction`: who may go when there is no room
+//! * `tenancy`: what the registry and the caches know of one breaker
+//! * `presets`: which settings are due to a name
+//! * `builder`, `global`, `error`
+
+mod builder;
+mod cache;
+mod error;
+mod eviction;
+mod global;
+mod presets;
+mod shared;
+mod tenancy;
+mod views;
+
+pub use builder::RegistryBuilder;
+pub(crate) use cache::{Held, hold};
+pub use error::RegistryError;
+pub(crate) use tenancy::Tenancy;
+
+use crate::breaker::CircuitBreaker;
+use crate::clock::Timepiece;
+use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::event::{Event, Hub};
+use dashmap::DashMap;
+use presets::Presets;
+use shared::{Admitted, Shared};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Duration;
+use tenancy::Settled;
+
+type Breakers = DashMap<Arc<str>, CircuitBreaker, foldhash::fast::RandomState>;
+
+/// How much a registry keeps.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    capacity: usize,
+    idle_timeout: Option<Duration>,
+}
+
+/// Breakers by name: the panel that holds a house's breakers.
+///
+/// [`global`](Self::global) is the one of the process, [`new`](Self::new) and
+/// [`builder`](Self::builder) make private ones. A clone is the same registry.
+///
+/// # Names
+///
+/// 1 to 256 bytes of any UTF-8. [`register`](Self::register) and [`configure`](Self::configure)
+/// refuse others; where no error can be returned ([`breaker`](Self::breaker),
+/// [`with_breaker`](crate::BreakerExt::with_breaker)) such a name gets a fresh breaker at each
+/// look-up, which the registry does not keep, and [`Event::NotKept`] says so.
+///
+/// # Who wins
+///
+/// `configure` over `register` over the preset with the longest prefix over the default preset.
+/// Settings written where a breaker is looked up ([`breaker_with`](Self::breaker_with)) act only
+/// when they create it, and then win over the presets.
+///
+/// # Many names
+///
+/// A registry keeps at most [`capacity`](RegistryBuilder::capacity) breakers. When there is no
+/// room, names created by use that are idle go first, closed ones without failures before closed
+/// ones with failures. What never goes is a breaker that
+///
+/// * was registered or configured,
+/// * is open and still has time to wait, is forced open, or was disabled or put to watching by a
+///   command,
+/// * somebody holds a handle of: a clone, a guarded future or function, a permit, a refusal.
+///
+/// When nothing may go, a new name gets a breaker that is not kept, and [`Event::NotKept`] is sent.
+/// So names from user input can exhaust no memory, nor, by failing, push out a circuit that
+/// protects someone. Idleness is approximate, and a miss takes a few steps however many names there
+/// are; a breaker that may go again is found within as many misses as there are protected ones.
+///
+/// # Concurrency
+///
+/// A look-up that hits takes no lock that another look-up could hold, and writes nothing that
+/// other threads write. No closure, listener, clock or destructor of yours runs under a lock of the
+/// registry: all of them may call it.
+///
+/// Each thread keeps up to 320 handles for itself. A breaker that was removed or evicted is never
+/// served from there, but its settings (and the closures in them) may live until the thread ends or
+/// comes to use the slot for another.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::prelude::*;
+///
+/// let registry = BreakerRegistry::new();
+/// registry.register("payments", CircuitBreaker::builder().failure_threshold(10))?;
+/// let payments = registry.breaker("payments");
+/// payments.trip();
+/// assert_eq!(registry.open_breakers().len(), 1);
+/// assert!(!registry.all_closed());
+/// # Ok::<(), breakerbox::RegistryError>(())
+/// ```
+#[derive(Clone)]
+pub struct BreakerRegistry {
+    shared: Arc<Shared>,
+}
+
+impl BreakerRegistry {
+    /// A private registry with the [default settings](RegistryBuilder#default).
+    pub fn new() -> Self {
+        let limits = Limits {
+            capacity: RegistryBuilder::CAPACITY,
+            idle_timeout: None,
+        };
+        Self::assemble(
+            Presets::default(),
+            limits,
+            Arc::default(),
+            Timepiece::default(),
+        )
+    }
+
+    /// The registry of the process: the one that was [installed](RegistryBuilder::install), or one
+    /// with the [default settings](RegistryBuilder#default).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::BreakerRegistry;
+    ///
+    /// let users = BreakerRegistry::global().breaker("users-api");
+    /// assert_eq!(BreakerRegistry::global().get("users-api").unwrap().name(), users.name());
+    /// ```
+    pub fn global() -> &'static Self {
+        global::get()
+    }
+
+    /// The settings of a registry to be.
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder::default()
+    }
+
+    fn assemble(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: Timepiece) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(presets, limits, hub, clock)),
+        }
+    }
+
+    /// The breaker of `name`; made, with the settings due to it, when there is none.
+    ///
+    /// Look it up once and keep the handle where you can; a breaker whose handle somebody holds is
+    /// never evicted. A name of no or more than 256 bytes, and any new name when there is no room,
+    /// gets a [breaker that is not kept](Self#many-names).
+    pub fn breaker(&self, name: impl AsRef<str>) -> CircuitBreaker {
+        let name = name.as_ref();
+        self.shared
+            .find_or_create(name, || self.shared.due_to(name))
+            .0
+    }
+
+    /// The breaker of `name`; made, with the settings that `settings` gives, when there is none.
+    ///
+    /// `settings` is called only then, outside every lock. Two threads that come at the same time
+    /// may both call theirs; one of them makes the breaker. Settings that cannot work are not used:
+    /// the breaker gets those due to its name, and [`Event::SettingsRefused`] is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// let patient = || CircuitBreaker::builder().recovery_timeout(Duration::from_secs(60));
+    /// let tenant = registry.breaker_with("tenant:42", patient);
+    /// tenant.trip();
+    /// assert!(tenant.open_remaining() > Some(Duration::from_secs(30)));
+    /// ```
+    pub fn breaker_with(
+        &self,
+        name: impl AsRef<str>,
+        settings: impl FnOnce() -> BreakerBuilder,
+    ) -> CircuitBreaker {
+        let name = name.as_ref();
+        let mut refused = None;
+        let (breaker, _) =
+            self.shared
+                .find_or_create(name, || match BreakerConfig::check(settings().settings) {
+                    Ok(config) => Arc::new(config),
+                    Err(error) => {
+                        refused = Some(error);
+                        self.shared.due_to(name)
+                    }
+                });
+        if let Some(error) = refused {
+            self.shared
+                .tell(&breaker, |breaker| Event::SettingsRefused {
+                    breaker,
+                    error,
+                });
+        }
+        breaker
+    }
+
+    /// The breaker of `name`, if there is one.
+    pub fn get(&self, name: impl AsRef<str>) -> Option<CircuitBreaker> {
+        self.shared.find(name.as_ref())
+    }
+
+    /// Gives `name` its settings, once. The breaker stays until it is [removed](Self::remove).
+    ///
+    /// A breaker that was created by use before is adopted: it gets the settings, state and counts
+    /// stay, and [`Event::BreakerAdopted`] is sent. The name and the clock of the builder are not
+    /// used then, the name never.
+    ///
+    /// # Errors
+    ///
+    /// * [`RegistryError::AlreadyRegistered`] when the name was registered or
+    ///   [configured](Self::configure) before
+    /// * [`RegistryError::InvalidName`] unless it is 1 to 256 bytes long
+    /// * [`RegistryError::Full`] when there is no room and nothing may go
+    /// * [`RegistryError::Config`] for settings that cannot work
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// registry.register("payments", CircuitBreaker::builder().failure_threshold(10))?;
+    /// assert!(registry.register("payments", CircuitBreaker::builder()).is_err());
+    /// # Ok::<(), breakerbox::RegistryError>(())
+    /// ```
+    pub fn register(
+        &self,
+        name: impl AsRef<str>,
+        settings: BreakerBuilder,
+    ) -> Result<CircuitBreaker, RegistryError> {
+        let name = name.as_ref();
+        let (breaker, config, settled) = self.settle(name, settings)?;
+        match settled {
+            Some(Settled::Before) => {
+                return Err(RegistryError::AlreadyRegistered {
+                    name: name.to_owned(),
+                });
+            }
+            Some(_) => {
+                breaker.apply(&config);
+                self.shared
+                    .tell(&breaker, |breaker| Event::BreakerAdopted { breaker });
+            }
+            None => {}
+        }
+        Ok(breaker)
+    }
+
+    /// Gives `name` its settings, whatever it had: a live breaker goes on with them, state and
+    /// counts stay; an unknown one is made. The breaker stays until it is
+    /// [removed](Self::remove).
+    ///
+    /// # Errors
+    ///
+    /// As [`register`](Self::register), but for the first; then nothing has changed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// let users = registry.breaker("users-api");
+    /// registry.configure("users-api", CircuitBreaker::builder().failure_threshold(20))?;
+    /// assert_eq!(users.config().trip_rules(), [TripRule::consecutive_failures(20)]);
+    /// # Ok::<(), breakerbox::RegistryError>(())
+    /// ```
+    pub fn configure(
+        &self,
+        name: impl AsRef<str>,
+        settings: BreakerBuilder,
+    ) -> Result<CircuitBreaker, RegistryError> {
+        let (breaker, config, settled) = self.settle(name.as_ref(), settings)?;
+        if settled.is_some() {
+            breaker.apply(&config);
+        }
+        Ok(breaker)
+    }
+
+    /// The breaker of `name`, here to stay, with the checked settings: made with them (then
+    /// `None`), or found and what it was.
+    ///
+    /// Of calls for one name at the same time the last to apply its settings wins.
+    fn settle(
+        &self,
+        name: &str,
+        settings: BreakerBuilder,
+    ) -> Result<(CircuitBreaker, Arc<BreakerConfig>, Option<Settled>), RegistryError> {
+        RegistryError::check_name(name)?;
+        let config = Arc::new(BreakerConfig::check(settings.settings)?);
+        loop {
+            let found = match self.shared.find(name) {
+                Some(found) => Admitted::Found(found),
+                None => self.shared.admit_lasting(name, &config),
+            };
+            let found = match found {
+                Admitted::Found(found) => found,
+                Admitted::Kept(breaker) => return Ok((breaker, config, None)),
+                Admitted::NoRoom(_) => {
+                    let capacity = self.shared.limits.capacity;
+                    return Err(RegistryError::Full {
+                        name: name.to_owned(),
+                        capacity,
+                    });
+                }
+            };
+            // It may have been removed meanwhile; then the name is free again.
+            match found.circuit.tenancy.settle() {
+                Settled::Gone => {}
+                settled => return Ok((found, config, Some(settled))),
+            }
+        }
+    }
+
+    /// The breaker of `name` as guarded calls hold it: this thread's own handle.
+    pub(crate) fn by_name(&self, name: &str) -> Arc<CircuitBreaker> {
+        let shared = &*self.shared;
+        let hash = shared.breakers.hasher().hash_one(name);
+        cache::find(hash, shared.id, name).unwrap_or_else(|| self.by_name_slowly(hash, name))
+    }
+
+    #[inline(never)]
+    fn by_name_slowly(&self, hash: u64, name: &str) -> Arc<CircuitBreaker> {
+        let (breaker, kept) = self
+            .shared
+            .find_or_create(name, || self.shared.due_to(name));
+        if kept {
+            cache::keep(hash, breaker)
+        } else {
+            Arc::new(breaker)
+        }
+    }
+}
