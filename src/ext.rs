@@ -22,23 +22,50 @@ pub mod kind {
     pub struct Sync<Args, Out>(PhantomData<fn(Args) -> Out>);
     /// An async function.
     #[derive(Debug)]
-    pub struct Async<Args, Out>(PhantomData<fn(Args) -> Out>);
+    pub struct Async<Args, Fut>(PhantomData<fn(Args) -> Fut>);
+    /// Only here to be refused with an explanation.
+    #[derive(Debug)]
+    pub struct NoResult<Args, Out>(PhantomData<fn(Args) -> Out>);
     /// Only here to be refused with an explanation.
     #[derive(Debug)]
     pub struct TooManyArguments<Args, Out>(PhantomData<fn(Args) -> Out>);
 }
 
-/// The kinds that can be guarded.
+/// All kinds but [`kind::TooManyArguments`].
 #[diagnostic::on_unimplemented(
     message = "a guarded function takes at most eight arguments",
     label = "this function takes more than eight",
     note = "guard a closure that captures some of them, pass them together as one struct or tuple,",
     note = "or guard the future of a single call: `function(..).with_breaker(..)`"
 )]
-pub trait Supported {}
-impl Supported for kind::Future {}
-impl<Args, Out> Supported for kind::Sync<Args, Out> {}
-impl<Args, Out> Supported for kind::Async<Args, Out> {}
+pub trait AtMostEightArguments {}
+impl AtMostEightArguments for kind::Future {}
+impl<Args, Out> AtMostEightArguments for kind::Sync<Args, Out> {}
+impl<Args, Fut> AtMostEightArguments for kind::Async<Args, Fut> {}
+impl<Args, Out> AtMostEightArguments for kind::NoResult<Args, Out> {}
+
+/// All kinds but [`kind::NoResult`].
+#[diagnostic::on_unimplemented(
+    message = "a circuit breaker cannot tell whether this function succeeds or fails",
+    label = "this function gives no `Result`",
+    note = "guard a closure that makes a `Result` of it: `(|args..| f(args..).ok_or(MyError)).with_breaker(..)`,",
+    note = "or take a permit: `breaker.acquire()`"
+)]
+pub trait GivesResult {}
+impl GivesResult for kind::Future {}
+impl<Args, Out> GivesResult for kind::Sync<Args, Out> {}
+impl<Args, Fut> GivesResult for kind::Async<Args, Fut> {}
+impl<Args, Out> GivesResult for kind::TooManyArguments<Args, Out> {}
+
+/// Some outputs that are neither a `Result` nor a future, for that error to be about.
+pub trait NoResult {}
+macro_rules! no_result {
+    ($($Out:ty)*) => { $(impl NoResult for $Out {})* };
+}
+no_result!(() bool char u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 String);
+impl<T: ?Sized> NoResult for &T {}
+impl<T> NoResult for Option<T> {}
+impl<T> NoResult for Vec<T> {}
 
 /// Puts any future, and any sync or async function of up to eight arguments, behind a circuit
 /// breaker.
@@ -71,7 +98,7 @@ impl<Args, Out> Supported for kind::Async<Args, Out> {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be put behind a circuit breaker",
     label = "this is neither a future, nor an async function, nor a function that gives a `Result`",
-    note = "an async function is anything that is `AsyncFn`; wrap any other `F: Fn(..) -> Future` in a closure: `move |args..| f(args..)`"
+    note = "wrap an `impl AsyncFn(..)` in a closure: `|args..| f(args..)`"
 )]
 pub trait BreakerExt<Kind>: Sized {
     /// [`WithBreaker`] for a future, [`GuardedFn`](crate::GuardedFn) for a function.
@@ -85,7 +112,7 @@ pub trait BreakerExt<Kind>: Sized {
     #[track_caller]
     fn with_breaker(self, registry: &BreakerRegistry, name: &str) -> Self::Guarded<ByName>
     where
-        Kind: Supported,
+        Kind: AtMostEightArguments + GivesResult,
     {
         self.guarded_by(ByName::new(registry, name))
     }
@@ -95,7 +122,7 @@ pub trait BreakerExt<Kind>: Sized {
     #[track_caller]
     fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
     where
-        Kind: Supported;
+        Kind: AtMostEightArguments + GivesResult;
 }
 
 impl<F: Future> BreakerExt<kind::Future> for F {

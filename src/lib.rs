@@ -38,7 +38,7 @@ pub use trip::{TripRule, Window};
 /// The parts that the types of guarded futures and functions are made of; for writing those types
 /// down, and for reading compiler messages.
 pub mod parts {
-    pub use crate::ext::{Supported, kind};
+    pub use crate::ext::{AtMostEightArguments, GivesResult, NoResult, kind};
     #[doc(hidden)]
     pub use crate::guard::Judgement;
     pub use crate::guard::{

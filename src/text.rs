@@ -33,12 +33,12 @@ fn pair(f: &mut fmt::Formatter<'_>, large: (u64, &str), small: (u64, &str)) -> f
     Ok(())
 }
 
-/// Time left, in tenths of a second, rounded up so that it is never said to be over too early.
+/// Time left, in tenths of a second, and never none.
 pub(crate) struct Left(pub(crate) Duration);
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0.as_nanos().div_ceil(100_000_000);
+        let tenths = ((self.0.as_nanos() + 50_000_000) / 100_000_000).max(1);
         if tenths >= 600 {
             return Short(self.0).fmt(f);
         }

@@ -19,7 +19,7 @@ mod kinds {
     macro_rules! error_kinds {
         ($($kind:ident),*) => {$(
             #[derive(Debug)]
-            pub struct $kind;
+            pub(crate) struct $kind;
 
             impl std::fmt::Display for $kind {
                 fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -294,18 +294,6 @@ impl Circuit {
         control.last_failure().filter(|_| visible).map(Arc::from)
     }
 
-    pub(crate) fn is_retired(&self) -> bool {
-        self.word().has(Flags::RETIRED)
-    }
-
-    pub(crate) fn retire(&self) {
-        let _control = self.control.lock();
-        self.word.fetch_or(
-            Word::new(State::Closed, Flags::RETIRED).bits(),
-            Ordering::AcqRel,
-        );
-    }
-
     /// Sets the busy flag: the next success has more to do than to be counted.
     pub(super) fn set_busy(&self) {
         self.word.fetch_or(

@@ -244,14 +244,6 @@ impl CircuitBreaker {
     {
         WithBreaker::new(future, self)
     }
-
-    pub(crate) fn is_retired(&self) -> bool {
-        self.circuit.is_retired()
-    }
-
-    pub(crate) fn retire(&self) {
-        self.circuit.retire();
-    }
 }
 
 impl fmt::Debug for CircuitBreaker {

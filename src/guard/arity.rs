@@ -1,17 +1,19 @@
 //! Everything that has to be written once per number of arguments.
 #![allow(clippy::too_many_arguments)] // eight of the function's own, and `self`
+#![allow(clippy::needless_lifetimes)] // needless only where there is no fallback
 
 use super::{
-    AsyncFallback, Attempt, Fallback, Flat, FlattenErr, GuardedFn, Handle, Judge, Lazy, Limit,
-    NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker, warn_if_nested,
+    AsyncFallback, Attempt, Fallback, FallbackFuture, Flat, FlattenErr, GuardedFn, Handle, Judge,
+    Lazy, Limit, NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker,
+    warn_if_nested,
 };
 use crate::breaker::CircuitBreaker;
 use crate::error::{BreakerError, CircuitOpen};
-use crate::ext::{BreakerExt, Supported, kind};
+use crate::ext::{AtMostEightArguments, BreakerExt, GivesResult, NoResult, kind};
 
 type Call<F, Args, Fut, H, J, L> = WithBreaker<Lazy<F, Args, Fut>, H, J, L>;
 type CallOr<F, Args, Fut, H, J, L, FB, Answer> =
-    Fallback<Lazy<F, Args, Fut>, H, J, L, OnArgs<FB, Args, Answer>>;
+    Fallback<Lazy<F, Args, Fut>, H, J, L, OnArgs<FB, Args, Answer>, Answer>;
 
 type FlatCall<F, Args, Fut, H, J, L> = FlattenErr<Call<F, Args, Fut, H, J, L>>;
 type FlatCallOr<F, Args, Fut, H, J, L, FB, Answer> =
@@ -96,36 +98,70 @@ macro_rules! sync_calls {
     };
 }
 
-/// The calls of a guarded async function with one ending, and with and without a time limit where `L` is not given.
+/// The calls of a guarded async function with one ending, for one time limit or any.
 macro_rules! async_calls {
     (
-        $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty $(, fallback $FB:ident)?, limit $L:ty $(, any $AnyL:ident)?
-        => $Returns:ident [$($Answer:ty)?], |$this:ident| $once:expr
+        $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty $(, fallback $FB:ident gives $Answer:ident)?,
+        limit $L:ty $(, any $AnyL:ident)? => $Returns:ident, |$this:ident| $once:expr
     ) => {
         impl<F, H: Handle, J $(, $AnyL: Limit)? $(, $FB)?> GuardedFn<F, kind::AsyncFn<$n>, H, J, $L, $X> {
-            delegate! {
-                #[doc = "Calls it by shared reference: for an `Fn` or an `AsyncFn`."]
-                fn call(&'g self) via self.by_ref(), F: AsyncFn, [$($A $a)*],
-                where [$(&'g $FB: AsyncFallback<$Args, Out>)?]
-                => $Returns<&'g F, $Args, impl Future<Output = Out>, &'g CircuitBreaker, &'g J, $L $(, &'g $FB, $Answer)?>
+            /// Calls it by shared reference: for an `Fn`.
+            pub fn call<'g, $($A,)* Fut $(, $Answer)?>(
+                &'g self,
+                $($a: $A),*
+            ) -> $Returns<&'g F, $Args, Fut, &'g CircuitBreaker, &'g J, $L $(, &'g $FB, $Answer)?>
+            where
+                F: Fn($($A),*) -> Fut,
+                Fut: Future,
+                $(&'g $FB: AsyncFallback<$Args, $Answer>, $Answer: FallbackFuture<Fut::Output>,)?
+            {
+                self.by_ref().call_once($($a),*)
             }
-            delegate! {
-                #[doc = "Calls it by mutable reference: for an `FnMut` or an `AsyncFnMut`."]
-                fn call_mut(&'g mut self) via self.by_mut(), F: AsyncFnMut, [$($A $a)*],
-                where [$(&'g mut $FB: AsyncFallback<$Args, Out>)?]
-                => $Returns<&'g mut F, $Args, impl Future<Output = Out>, &'g CircuitBreaker, &'g J, $L $(, &'g mut $FB, $Answer)?>
+
+            /// Calls it by mutable reference: for an `FnMut`.
+            pub fn call_mut<'g, $($A,)* Fut $(, $Answer)?>(
+                &'g mut self,
+                $($a: $A),*
+            ) -> $Returns<&'g mut F, $Args, Fut, &'g CircuitBreaker, &'g J, $L $(, &'g mut $FB, $Answer)?>
+            where
+                F: FnMut($($A),*) -> Fut,
+                Fut: Future,
+                $(&'g mut $FB: AsyncFallback<$Args, $Answer>, $Answer: FallbackFuture<Fut::Output>,)?
+            {
+                self.by_mut().call_once($($a),*)
             }
+
             /// Calls it by value: for any async function.
-            pub fn call_once<$($A,)* Out>(
+            pub fn call_once<$($A,)* Fut $(, $Answer)?>(
                 self,
                 $($a: $A),*
-            ) -> $Returns<F, $Args, impl Future<Output = Out>, H, J, $L $(, $FB, $Answer)?>
+            ) -> $Returns<F, $Args, Fut, H, J, $L $(, $FB, $Answer)?>
             where
-                F: AsyncFnOnce($($A),*) -> Out,
-                $($FB: AsyncFallback<$Args, Out>,)?
+                F: FnOnce($($A),*) -> Fut,
+                Fut: Future,
+                $($FB: AsyncFallback<$Args, $Answer>, $Answer: FallbackFuture<Fut::Output>,)?
             {
                 let $this = self;
                 $once
+            }
+        }
+    };
+}
+
+/// An implementation there is only so that using it can say what it lacks.
+macro_rules! refused {
+    ($($A:ident)*, $kind:ident lacks $Lacks:ident $(, Out: $Bound:ident)?) => {
+        impl<F, $($A,)* Out $(: $Bound)?> BreakerExt<kind::$kind<($($A,)*), Out>> for F
+        where
+            F: FnOnce($($A),*) -> Out,
+        {
+            type Guarded<H: Handle> = GuardedFn<F, kind::$kind<($($A,)*), Out>, H>;
+
+            fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
+            where
+                kind::$kind<($($A,)*), Out>: $Lacks,
+            {
+                GuardedFn::new(self, handle)
             }
         }
     };
@@ -146,18 +182,21 @@ macro_rules! arity {
             }
         }
 
-        impl<F, $($A,)* Out> BreakerExt<kind::Async<($($A,)*), Out>> for F
+        impl<F, $($A,)* Fut> BreakerExt<kind::Async<($($A,)*), Fut>> for F
         where
-            F: AsyncFnOnce($($A),*) -> Out,
+            F: FnOnce($($A),*) -> Fut,
+            Fut: Future,
         {
             type Guarded<H: Handle> = GuardedFn<F, kind::AsyncFn<$n>, H>;
 
             #[track_caller]
             fn guarded_by<H: Handle>(self, handle: H) -> GuardedFn<F, kind::AsyncFn<$n>, H> {
-                warn_if_nested::<Out>();
+                warn_if_nested::<Fut::Output>();
                 GuardedFn::new(self, handle)
             }
         }
+
+        refused!($($A)*, NoResult lacks GivesResult, Out: NoResult);
 
         #[diagnostic::do_not_recommend]
         impl<FB, $($A,)* Out> SyncFallback<($($A,)*), Out> for FB
@@ -170,11 +209,11 @@ macro_rules! arity {
         }
 
         #[diagnostic::do_not_recommend]
-        impl<FB, $($A,)* Out> AsyncFallback<($($A,)*), Out> for FB
+        impl<FB, $($A,)* Answer> AsyncFallback<($($A,)*), Answer> for FB
         where
-            FB: AsyncFnOnce($($A),*) -> Out,
+            FB: FnOnce($($A),*) -> Answer,
         {
-            fn answer(self, ($($a,)*): ($($A,)*)) -> impl Future<Output = Out> {
+            fn begin(self, ($($a,)*): ($($A,)*)) -> Answer {
                 self($($a),*)
             }
         }
@@ -195,28 +234,28 @@ macro_rules! arity {
 
         async_calls! {
             $n [$($A $a)*] ($($A,)*), NoFallback, limit L, any L
-            => Call [],
+            => Call,
             |this| WithBreaker::limited(
                 Lazy::new(this.function, ($($a,)*), |function, ($($a,)*)| function($($a),*)),
                 this.handle, this.judge, this.limit,
             )
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB, limit L, any L
-            => CallOr [impl Future<Output = Out>],
+            $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB gives Answer, limit L, any L
+            => CallOr,
             |this| {
                 let (this, OrElse(fallback)) = this.take_ending();
-                Fallback::new(this.call_once($($a),*), OnArgs::new(fallback, FB::answer))
+                Fallback::new(this.call_once($($a),*), OnArgs::new(fallback, FB::begin))
             }
         }
         async_calls! {
             $n [$($A $a)*] ($($A,)*), Flat<NoFallback>, limit L, any L
-            => FlatCall [],
+            => FlatCall,
             |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), Flat<OrElse<FB>>, fallback FB, limit Timeout
-            => FlatCallOr [impl Future<Output = Out>],
+            $n [$($A $a)*] ($($A,)*), Flat<OrElse<FB>>, fallback FB gives Answer, limit Timeout
+            => FlatCallOr,
             |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
         }
     };
@@ -232,26 +271,7 @@ arity!(6 A a B b C c D d E0 e F0 f);
 arity!(7 A a B b C c D d E0 e F0 f G g);
 arity!(8 A a B b C c D d E0 e F0 f G g H0 h);
 
-/// Matches so that the call can say what is wrong; `Supported` is what it lacks.
-macro_rules! too_many {
-    ($($A:ident)*) => {
-        impl<F, $($A,)* Out> BreakerExt<kind::TooManyArguments<($($A,)*), Out>> for F
-        where
-            F: FnOnce($($A),*) -> Out,
-        {
-            type Guarded<H: Handle> = GuardedFn<F, kind::TooManyArguments<($($A,)*), Out>, H>;
-
-            fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
-            where
-                kind::TooManyArguments<($($A,)*), Out>: Supported,
-            {
-                GuardedFn::new(self, handle)
-            }
-        }
-    };
-}
-
-too_many!(A B C D E0 F0 G H0 I);
-too_many!(A B C D E0 F0 G H0 I J);
-too_many!(A B C D E0 F0 G H0 I J K);
-too_many!(A B C D E0 F0 G H0 I J K L);
+refused!(A B C D E0 F0 G H0 I, TooManyArguments lacks AtMostEightArguments);
+refused!(A B C D E0 F0 G H0 I J, TooManyArguments lacks AtMostEightArguments);
+refused!(A B C D E0 F0 G H0 I J K, TooManyArguments lacks AtMostEightArguments);
+refused!(A B C D E0 F0 G H0 I J K L, TooManyArguments lacks AtMostEightArguments);

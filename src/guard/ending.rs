@@ -97,14 +97,14 @@ pub trait SyncFallback<Args, Out> {
     fn answer(self, args: Args) -> Out;
 }
 
-/// An async function that may stand in for another, of these arguments and this output.
+/// An async function of these arguments, whose future is the answer.
 #[diagnostic::on_unimplemented(
     message = "this fallback cannot stand in for the guarded async function",
-    label = "the fallback must take the arguments `{Args}` by value and give a future of `{Out}`, as the guarded function does",
+    label = "the fallback must take the arguments `{Args}` by value and give a future, as the guarded function does",
     note = "the fallback is `{Self}`",
     note = "write it as `.fallback(async |args..| ..)`, with the guarded function's own arguments and output"
 )]
-pub trait AsyncFallback<Args, Out> {
+pub trait AsyncFallback<Args, Answer> {
     #[doc(hidden)]
-    fn answer(self, args: Args) -> impl Future<Output = Out>;
+    fn begin(self, args: Args) -> Answer;
 }

@@ -23,13 +23,10 @@ pub trait FallbackFuture<Out>: Future<Output = Out> {}
 #[diagnostic::do_not_recommend]
 impl<Out, Fut: Future<Output = Out>> FallbackFuture<Out> for Fut {}
 
-/// Answers for a refused `F`. Implemented by [`OnOpen`] and [`OnArgs`].
-pub trait Rescue<F: Future> {
-    /// The future of the answer.
-    type Answer: Future<Output = F::Output>;
-
+/// Starts the answer for a refused `F`. Implemented by [`OnOpen`] and [`OnArgs`].
+pub trait Rescue<F, Answer> {
     #[doc(hidden)]
-    fn rescue(self, refused: Pin<&mut F>, open: CircuitOpen) -> Self::Answer;
+    fn rescue(self, refused: Pin<&mut F>, open: CircuitOpen) -> Answer;
 }
 
 /// A fallback that is told why: `|open: CircuitOpen| async { .. }`.
@@ -42,14 +39,10 @@ impl<FB> fmt::Debug for OnOpen<FB> {
     }
 }
 
-impl<F, FB, Fut> Rescue<F> for OnOpen<FB>
+impl<F, FB, Fut> Rescue<F, Fut> for OnOpen<FB>
 where
-    F: Future,
     FB: FnOnce(CircuitOpen) -> Fut,
-    Fut: Future<Output = F::Output>,
 {
-    type Answer = Fut;
-
     fn rescue(self, _: Pin<&mut F>, open: CircuitOpen) -> Fut {
         (self.0)(open)
     }
@@ -73,21 +66,18 @@ impl<FB, Args, Fut> fmt::Debug for OnArgs<FB, Args, Fut> {
     }
 }
 
-impl<F, FB, Args, Called, Fut> Rescue<Lazy<F, Args, Called>> for OnArgs<FB, Args, Fut>
-where
-    Called: Future,
-    Fut: Future<Output = Called::Output>,
-{
-    type Answer = Fut;
-
+impl<F, FB, Args, Called, Fut> Rescue<Lazy<F, Args, Called>, Fut> for OnArgs<FB, Args, Fut> {
     fn rescue(self, refused: Pin<&mut Lazy<F, Args, Called>>, _: CircuitOpen) -> Fut {
-        let args = refused
-            .take_args()
-            .expect("a refused call still has its arguments");
-        (self.start)(self.fallback, args)
+        let args = refused.take_args();
+        (self.start)(
+            self.fallback,
+            args.expect("a refused call still has its arguments"),
+        )
     }
 }
 
+// No bound ties `F`, `R` and `Answer` together: within the state of an async block their lifetimes
+// are erased one by one, and a bound between them would fail as "not general enough".
 pin_project! {
     /// A guarded future with an answer for an open circuit; made by `fallback`.
     ///
@@ -98,21 +88,19 @@ pin_project! {
     ///
     /// As that of [`WithBreaker`]; dropping it drops the fallback's future, too.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Fallback<F, H, J, L, R>
+    pub struct Fallback<F, H, J, L, R, Answer>
     where
-        F: Future,
         H: Handle,
-        R: Rescue<F>,
     {
         #[pin]
         guarded: WithBreaker<F, H, J, L>,
         rescue: Option<R>,
         #[pin]
-        answer: Option<R::Answer>,
+        answer: Option<Answer>,
     }
 }
 
-impl<F: Future, H: Handle, J, L, R: Rescue<F>> Fallback<F, H, J, L, R> {
+impl<F, H: Handle, J, L, R, A> Fallback<F, H, J, L, R, A> {
     pub(crate) fn new(guarded: WithBreaker<F, H, J, L>, rescue: R) -> Self {
         Self {
             guarded,
@@ -124,7 +112,7 @@ impl<F: Future, H: Handle, J, L, R: Rescue<F>> Fallback<F, H, J, L, R> {
     fn map<K, M>(
         self,
         map: impl FnOnce(WithBreaker<F, H, J, L>) -> WithBreaker<F, H, K, M>,
-    ) -> Fallback<F, H, K, M, R> {
+    ) -> Fallback<F, H, K, M, R, A> {
         Fallback {
             guarded: map(self.guarded),
             rescue: self.rescue,
@@ -134,9 +122,9 @@ impl<F: Future, H: Handle, J, L, R: Rescue<F>> Fallback<F, H, J, L, R> {
 }
 
 /// What counts as a failure.
-impl<F: Future, H: Handle, L, R: Rescue<F>> Fallback<F, H, Rules, L, R> {
+impl<F: Future, H: Handle, L, R, A> Fallback<F, H, Rules, L, R, A> {
     /// As [`WithBreaker::fail_if`].
-    pub fn fail_if<P>(self, failure: P) -> Fallback<F, H, FailIf<P>, L, R>
+    pub fn fail_if<P>(self, failure: P) -> Fallback<F, H, FailIf<P>, L, R, A>
     where
         F::Output: ResultLike,
         P: Fn(&<F::Output as ResultLike>::Err) -> bool,
@@ -145,7 +133,7 @@ impl<F: Future, H: Handle, L, R: Rescue<F>> Fallback<F, H, Rules, L, R> {
     }
 
     /// As [`WithBreaker::classify`].
-    pub fn classify<C>(self, classify: C) -> Fallback<F, H, Classify<C>, L, R>
+    pub fn classify<C>(self, classify: C) -> Fallback<F, H, Classify<C>, L, R, A>
     where
         F::Output: ResultLike,
         C: Fn(&F::Output) -> Outcome,
@@ -154,7 +142,7 @@ impl<F: Future, H: Handle, L, R: Rescue<F>> Fallback<F, H, Rules, L, R> {
     }
 
     /// As [`WithBreaker::classify_output`].
-    pub fn classify_output<C>(self, classify: C) -> Fallback<F, H, ClassifyOutput<C>, L, R>
+    pub fn classify_output<C>(self, classify: C) -> Fallback<F, H, ClassifyOutput<C>, L, R, A>
     where
         C: Fn(&F::Output) -> Outcome,
     {
@@ -162,28 +150,29 @@ impl<F: Future, H: Handle, L, R: Rescue<F>> Fallback<F, H, Rules, L, R> {
     }
 }
 
-impl<F: Future, H: Handle, J, R: Rescue<F>> Fallback<F, H, J, NoTimeout, R> {
+impl<F: Future, H: Handle, J, R, A> Fallback<F, H, J, NoTimeout, R, A> {
     /// As [`WithBreaker::timeout`]; the fallback itself has no limit.
-    pub fn timeout(self, after: Duration) -> Fallback<F, H, J, Timeout, R> {
+    pub fn timeout(self, after: Duration) -> Fallback<F, H, J, Timeout, R, A> {
         self.map(|guarded| guarded.timeout(after))
     }
 }
 
 /// Only with a time limit is there still an error of the breaker's to flatten.
-impl<F: Future, H: Handle, J, R: Rescue<F>> Fallback<F, H, J, Timeout, R> {
+impl<F: Future, H: Handle, J, R, A> Fallback<F, H, J, Timeout, R, A> {
     /// As [`WithBreaker::flatten_err`].
     pub fn flatten_err(self) -> FlattenErr<Self> {
         FlattenErr::new(self)
     }
 }
 
-impl<F, H, J, L, R> Future for Fallback<F, H, J, L, R>
+impl<F, H, J, L, R, A> Future for Fallback<F, H, J, L, R, A>
 where
     F: Future,
     H: Handle,
     J: Judge<F::Output>,
     L: Limit,
-    R: Rescue<F>,
+    R: Rescue<F, A>,
+    A: Future<Output = F::Output>,
 {
     type Output = Result<J::Ok, L::WithFallback<J::Err>>;
 
@@ -213,7 +202,7 @@ where
     }
 }
 
-impl<F: Future, H: Handle, J, L, R: Rescue<F>> fmt::Debug for Fallback<F, H, J, L, R> {
+impl<F, H: Handle, J, L, R, A> fmt::Debug for Fallback<F, H, J, L, R, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fallback")
             .field("answering", &self.answer.is_some())

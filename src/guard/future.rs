@@ -249,7 +249,7 @@ impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
     ///
     /// Its errors pass through uncounted. Without a [`timeout`](Self::timeout) the output is the
     /// future's own again.
-    pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, J, L, OnOpen<FB>>
+    pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, J, L, OnOpen<FB>, Fut>
     where
         FB: FnOnce(CircuitOpen) -> Fut,
         Fut: FallbackFuture<F::Output>,

@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 /// `timeout(d, future)` makes it.
 #[track_caller]
 pub(crate) fn warn_if_nested<Out>() {
+    static WARNED: Mutex<Option<HashSet<Location<'static>>>> = Mutex::new(None);
     if !cfg!(debug_assertions) || !is_nested(type_name::<Out>()) {
         return;
     }
-    static WARNED: Mutex<Option<HashSet<Location<'static>>>> = Mutex::new(None);
     let site = Location::caller();
     let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
     if warned.get_or_insert_default().insert(*site) {

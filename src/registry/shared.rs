@@ -161,16 +161,16 @@ impl Shared {
 
     /// A breaker that is not kept: whoever keeps handles for a name must ask again next time.
     fn turn_away(&self, breaker: &CircuitBreaker, reason: NotKept) {
-        breaker.retire();
+        breaker.circuit.tenancy.expel();
         self.tell(breaker, |breaker| Event::NotKept { breaker, reason });
     }
 
     pub(super) fn remove(&self, name: &str) -> Option<CircuitBreaker> {
         let removed = {
             let mut population = self.population.lock();
-            // Inside, so that whoever finds the name missing finds the breaker retired.
+            // Inside, so that whoever finds the name missing finds the breaker gone.
             let expel = |_: &Arc<str>, breaker: &CircuitBreaker| {
-                breaker.circuit.tenancy.expel(&breaker.circuit);
+                breaker.circuit.tenancy.expel();
                 true
             };
             let removed = self.breakers.remove_if(name, expel);

@@ -116,14 +116,12 @@ impl Tenancy {
             self.marks.fetch_and(!GONE, Ordering::AcqRel);
             return false;
         }
-        circuit.retire();
         true
     }
 
     /// Takes the breaker out of the registry for good, whoever holds it.
-    pub(super) fn expel(&self, circuit: &Circuit) {
+    pub(super) fn expel(&self) {
         self.marks.fetch_or(GONE, Ordering::AcqRel);
-        circuit.retire();
     }
 
     /// Whether anybody holds the breaker beside `known` references and the caches.

@@ -6,7 +6,7 @@ use std::ops::BitOr;
 /// A circuit's state in one `u64`, so that one load answers a healthy call.
 ///
 /// ```text
-/// 63..61 state   60..57 flags   56..32 generation   31..0 payload
+/// 63..61 state   59..57 flags   56..32 generation   31..0 payload
 /// ```
 ///
 /// Invariants, kept by every function here:
@@ -17,14 +17,13 @@ use std::ops::BitOr;
 ///    [`Trials`] in half-open.
 /// 3. A word without a flag but [`Flags::COUNTING`], closed, with payload zero, is *quiet*: a
 ///    success changes nothing but, with that flag, a total.
-/// 4. [`Flags::RETIRED`] is never taken back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word(u64);
 
 const PAYLOAD: u64 = u32::MAX as u64;
 const GENERATION_SHIFT: u32 = 32;
 const GENERATION: u64 = ((1 << 25) - 1) << GENERATION_SHIFT;
-const FLAGS: u64 = 0b1111 << 57;
+const FLAGS: u64 = 0b111 << 57;
 const STATE_SHIFT: u32 = 61;
 const STATE: u64 = 0b111 << STATE_SHIFT;
 
@@ -40,8 +39,6 @@ impl Flags {
     pub(crate) const TIMED: Self = Self(1 << 58);
     /// A success has more to do: a window to fill, a listener to tell, a streak to end.
     pub(crate) const BUSY: Self = Self(1 << 59);
-    /// The registry no longer keeps this breaker: kept handles must be looked up again.
-    pub(crate) const RETIRED: Self = Self(1 << 60);
 
     pub(crate) const fn when(self, condition: bool) -> Self {
         if condition { self } else { Self::NONE }
@@ -97,9 +94,9 @@ impl Word {
         Self(self.0 & !flag.0)
     }
 
-    /// These flags and no others, but a retired breaker stays retired.
+    /// These flags and no others.
     pub(crate) const fn with_flags(self, flags: Flags) -> Self {
-        Self((self.0 & (!FLAGS | Flags::RETIRED.0)) | flags.0)
+        Self((self.0 & !FLAGS) | flags.0)
     }
 
     #[allow(clippy::cast_possible_truncation)] // the mask leaves 25 bits
@@ -119,7 +116,7 @@ impl Word {
     #[inline]
     pub(crate) const fn is_quiet(self, generation: Generation) -> bool {
         let quiet = ((generation.0.get() - 1) as u64) << GENERATION_SHIFT;
-        self.0 & !(Flags::COUNTING.0 | Flags::RETIRED.0) == quiet
+        self.0 & !Flags::COUNTING.0 == quiet
     }
 
     /// The same state, with its consecutive failures at `count`.
@@ -203,7 +200,7 @@ mod tests {
             assert_eq!(word.state(), state);
             assert_eq!(word.count(), u32::MAX);
             assert!(word.has(Flags::COUNTING) && word.has(Flags::BUSY));
-            assert!(!word.has(Flags::TIMED) && !word.has(Flags::RETIRED));
+            assert!(!word.has(Flags::TIMED));
         }
     }
 
@@ -236,7 +233,6 @@ mod tests {
         let quiet = Word::new(State::Closed, Flags::COUNTING);
         let generation = quiet.generation();
         assert!(quiet.is_quiet(generation));
-        assert!(quiet.with(Flags::RETIRED).is_quiet(generation));
         assert!(!quiet.with_count(1).is_quiet(generation));
         assert!(!quiet.with(Flags::BUSY).is_quiet(generation));
         assert!(!quiet.renewed().is_quiet(generation));
@@ -246,11 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn retirement_survives_new_flags() {
-        let word = Word::new(State::Closed, Flags::TIMED).with(Flags::RETIRED);
+    fn flags_are_replaced_and_leave_the_rest() {
+        let word = Word::new(State::Open, Flags::TIMED).with_count(3);
         let word = word.with_flags(Flags::COUNTING);
-        assert!(word.has(Flags::RETIRED) && word.has(Flags::COUNTING));
-        assert!(!word.has(Flags::TIMED));
+        assert!(word.has(Flags::COUNTING) && !word.has(Flags::TIMED));
+        assert_eq!((word.state(), word.count()), (State::Open, 3));
         assert!(!word.without(Flags::COUNTING).has(Flags::COUNTING));
     }
 }

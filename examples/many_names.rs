@@ -1,0 +1,87 @@
+//! Ten million names, each with one failing call, through a registry of ten thousand: memory stays
+//! flat, a name costs about a microsecond, and an open breaker stays where it is.
+//!
+//! ```sh
+//! cargo run --release --example many_names -- 10000000
+//! ```
+
+use breakerbox::prelude::*;
+use std::error::Error;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+const CAPACITY: usize = 10_000;
+const FLAT: usize = 8 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let count: u64 = std::env::args()
+        .nth(1)
+        .map_or(Ok(10_000_000), |count| count.parse())?;
+    let registry = BreakerRegistry::builder().capacity(CAPACITY).build()?;
+    registry
+        .breaker("protects")
+        .trip_for(Duration::from_secs(24 * 3_600));
+
+    // Until the registry is full and the allocator has settled, memory may grow.
+    let warm_up = (5 * CAPACITY as u64).min(count);
+    flood(&registry, 0..warm_up);
+    let settled = resident();
+
+    println!(
+        "{:>12}  {:>10}  {:>10}  {:>8}",
+        "names", "resident", "a name", "kept"
+    );
+    let (mut from, mut most) = (warm_up, settled);
+    let step = ((count - warm_up) / 10).max(1);
+    while from < count {
+        let to = (from + step).min(count);
+        let begun = Instant::now();
+        flood(&registry, from..to);
+        let nanos = begun.elapsed().as_nanos() / u128::from(to - from);
+        let now = resident();
+        most = most.max(now);
+        let mebibytes = now.map_or("?".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+        println!(
+            "{to:>12}  {mebibytes:>10}  {nanos:>7} ns  {:>8}",
+            registry.len()
+        );
+        from = to;
+    }
+
+    let open = registry
+        .get("protects")
+        .is_some_and(|breaker| breaker.state() == State::Open);
+    if !open {
+        return Err("the open breaker was evicted".into());
+    }
+    if let (Some(settled), Some(most)) = (settled, most) {
+        let grown = most.saturating_sub(settled);
+        println!(
+            "\ngrew by {} KiB; the open breaker is still there",
+            grown >> 10
+        );
+        if grown > FLAT {
+            return Err("memory was not flat".into());
+        }
+    }
+    Ok(())
+}
+
+/// One failing call for each name.
+fn flood(registry: &BreakerRegistry, names: std::ops::Range<u64>) {
+    let mut name = String::new();
+    for n in names {
+        name.clear();
+        let _ = write!(name, "tenant:{n}");
+        let _ = (|| Err::<(), _>("down"))
+            .with_breaker(registry, &name)
+            .call();
+    }
+}
+
+/// Resident memory in bytes, where the system tells.
+fn resident() -> Option<usize> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = pages.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}

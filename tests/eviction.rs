@@ -1,0 +1,465 @@
+//! Many names: who goes when there is no room, and who never does.
+
+use breakerbox::clock::ManualClock;
+use breakerbox::prelude::*;
+use breakerbox::{Event, Mode, NotKept, RegistryBuilder, RegistryError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn of(capacity: usize) -> BreakerRegistry {
+    BreakerRegistry::builder()
+        .capacity(capacity)
+        .build()
+        .unwrap()
+}
+
+fn counting(builder: RegistryBuilder) -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
+    let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+    let heard = events.clone();
+    let listener = move |event: &Event| heard.lock().unwrap().push(event.clone());
+    (builder.on_event(listener).build().unwrap(), events)
+}
+
+fn fail(registry: &BreakerRegistry, name: &str) {
+    let _ = (|| Err::<(), _>("down"))
+        .with_breaker(registry, name)
+        .call();
+}
+
+fn pass(registry: &BreakerRegistry, name: &str) {
+    let _ = (|| Ok::<(), String>(()))
+        .with_breaker(registry, name)
+        .call();
+}
+
+fn names(registry: &BreakerRegistry) -> Vec<String> {
+    registry
+        .iter()
+        .map(|breaker| breaker.name().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_capacity_is_kept() {
+    for capacity in [1, 2, 7, 100] {
+        let registry = of(capacity);
+        for name in 0..500 {
+            pass(&registry, &name.to_string());
+            assert!(registry.len() <= capacity);
+        }
+        assert_eq!(registry.len(), capacity);
+        assert!(registry.get("499").is_some(), "new names are kept");
+    }
+}
+
+#[test]
+fn clean_ones_go_before_failing_ones_and_the_oldest_first() {
+    let (registry, events) = counting(BreakerRegistry::builder().capacity(6));
+    for name in ["f1", "f2", "f3"] {
+        fail(&registry, name);
+    }
+    for name in ["c1", "c2", "c3"] {
+        pass(&registry, name);
+    }
+    let gone = || -> Vec<String> {
+        let events = events.lock().unwrap();
+        let evicted = events
+            .iter()
+            .filter(|event| matches!(event, Event::BreakerEvicted { .. }));
+        evicted.map(|event| event.breaker().to_owned()).collect()
+    };
+    for name in ["n1", "n2", "n3", "n4", "n5", "n6"] {
+        fail(&registry, name);
+    }
+    assert_eq!(gone(), ["c1", "c2", "c3", "f1", "f2", "f3"]);
+}
+
+#[test]
+fn one_that_failed_and_recovered_is_clean_again() {
+    let registry = of(3);
+    fail(&registry, "x");
+    fail(&registry, "y");
+    pass(&registry, "z");
+    // Found failing, and put aside as such.
+    pass(&registry, "z2");
+    pass(&registry, "x");
+    pass(&registry, "z3");
+    assert!(
+        registry.get("y").is_some(),
+        "still failing: {:?}",
+        names(&registry)
+    );
+}
+
+#[test]
+fn what_is_used_gets_a_second_chance() {
+    let registry = of(10);
+    for name in 0..2_000 {
+        pass(&registry, "busy");
+        pass(&registry, &name.to_string());
+    }
+    let totals = registry.get("busy").unwrap().snapshot().totals;
+    assert_eq!(totals.success, Some(2_000), "it was never made anew");
+}
+
+#[test]
+fn registered_and_configured_names_never_go() {
+    let registry = of(4);
+    registry
+        .register("registered", CircuitBreaker::builder())
+        .unwrap();
+    registry
+        .configure("configured", CircuitBreaker::builder())
+        .unwrap();
+    pass(&registry, "adopted");
+    registry
+        .register("adopted", CircuitBreaker::builder())
+        .unwrap();
+    for name in 0..1_000 {
+        fail(&registry, &name.to_string());
+    }
+    for name in ["registered", "configured", "adopted"] {
+        assert!(registry.get(name).is_some(), "{name}");
+    }
+    registry
+        .register("the last", CircuitBreaker::builder())
+        .unwrap();
+    let full = registry
+        .register("one more", CircuitBreaker::builder())
+        .unwrap_err();
+    assert!(
+        matches!(&full, RegistryError::Full { capacity: 4, .. }),
+        "{full}"
+    );
+    registry.remove("the last").unwrap();
+    registry
+        .register("one more", CircuitBreaker::builder())
+        .unwrap();
+    assert_eq!(registry.len(), 4);
+}
+
+#[test]
+fn open_ones_stay_until_their_time_has_come() {
+    let clock = ManualClock::new();
+    let registry = BreakerRegistry::builder()
+        .capacity(5)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    registry.breaker("open").trip();
+    registry.breaker("longer").trip_for(Duration::from_secs(60));
+    registry.breaker("forced").force_open();
+    registry.breaker("disabled").disable();
+    let flood = |from: u32| (from..from + 300).for_each(|n| fail(&registry, &n.to_string()));
+    flood(0);
+    for name in ["open", "longer", "forced", "disabled"] {
+        assert!(registry.get(name).is_some(), "{name}");
+    }
+    clock.advance(Duration::from_secs(30));
+    flood(1_000);
+    assert!(registry.get("open").is_none(), "no time left to wait");
+    assert!(registry.get("longer").is_some());
+    clock.advance(Duration::from_secs(30));
+    flood(2_000);
+    assert!(registry.get("longer").is_none());
+    assert!(registry.get("forced").is_some(), "has no time to come");
+    assert!(
+        registry.get("disabled").is_some(),
+        "a command is not forgotten"
+    );
+}
+
+#[test]
+fn modes_of_the_settings_are_no_reason_to_stay() {
+    for mode in [Mode::Disabled, Mode::MetricsOnly] {
+        let preset = CircuitBreaker::builder().mode(mode);
+        let registry = BreakerRegistry::builder()
+            .capacity(5)
+            .default_preset(preset)
+            .build()
+            .unwrap();
+        for name in 0..200 {
+            fail(&registry, &name.to_string());
+        }
+        assert!(registry.get("199").is_some());
+        assert_eq!(registry.len(), 5);
+    }
+}
+
+#[test]
+fn half_open_ones_with_nothing_in_flight_may_go() {
+    let registry = of(2);
+    registry.breaker("trial").half_open();
+    let permit = registry.breaker("trial").acquire().unwrap();
+    (0..50).for_each(|n| fail(&registry, &n.to_string()));
+    assert!(registry.get("trial").is_some(), "somebody tries it");
+    drop(permit);
+    (50..99).for_each(|n| fail(&registry, &n.to_string()));
+    assert!(registry.get("trial").is_none());
+}
+
+#[tokio::test]
+async fn what_somebody_holds_never_goes() {
+    let (registry, events) = counting(BreakerRegistry::builder().capacity(6));
+    let handle = registry.breaker("handle");
+    // Twice: the first look-up fills the thread's table, the second is served from it.
+    pass(&registry, "future");
+    let future = async { Ok::<(), String>(()) }.with_breaker(&registry, "future");
+    let function = (|| Ok::<(), String>(())).with_breaker(&registry, "function");
+    let permit = registry.breaker("permit").acquire().unwrap();
+    let refusal = {
+        registry.breaker("refusal").force_open();
+        let refusal = registry.breaker("refusal").acquire().unwrap_err();
+        registry.breaker("refusal").reset();
+        refusal
+    };
+    let borrowed = registry.breaker("borrowed");
+    let call = async { Ok::<(), String>(()) }.guarded_by(&borrowed);
+    // More names than the table has slots: what is held was displaced from it.
+    for name in 0..3_000 {
+        fail(&registry, &name.to_string());
+    }
+    let held = [
+        "borrowed", "function", "future", "handle", "permit", "refusal",
+    ];
+    assert_eq!(names(&registry), held);
+    let is_no_room = |event: &&Event| {
+        matches!(
+            event,
+            Event::NotKept {
+                reason: NotKept::NoRoom,
+                ..
+            }
+        )
+    };
+    assert_eq!(
+        events.lock().unwrap().iter().filter(is_no_room).count(),
+        3_000
+    );
+    assert!(future.await.is_ok() && call.await.is_ok() && function.call().is_ok());
+    permit.success();
+    assert_eq!(handle.state(), State::Closed);
+    drop((handle, function, refusal, borrowed));
+    for name in 0..100 {
+        fail(&registry, &name.to_string());
+    }
+    assert!(
+        held.iter().all(|name| registry.get(name).is_none()),
+        "{:?}",
+        names(&registry)
+    );
+    assert_eq!(registry.len(), 6);
+}
+
+#[test]
+fn a_future_that_another_thread_holds_is_held_when_its_maker_has_ended() {
+    let registry = of(2);
+    let made = thread::scope(|scope| {
+        let made = scope.spawn(|| {
+            pass(&registry, "moved");
+            (|| Err::<(), _>("down")).with_breaker(&registry, "moved")
+        });
+        made.join().unwrap()
+    });
+    for name in 0..100 {
+        fail(&registry, &name.to_string());
+    }
+    let _ = made.call();
+    assert_eq!(registry.get("moved").unwrap().failure_count(), 1);
+    drop(made);
+    for name in 0..100 {
+        fail(&registry, &name.to_string());
+    }
+    assert!(registry.get("moved").is_none());
+}
+
+#[test]
+fn handles_that_only_sit_in_the_tables_of_threads_hold_nothing() {
+    let registry = of(4);
+    let barrier = std::sync::Barrier::new(4);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for name in ["a", "b", "c", "d"] {
+                    pass(&registry, name);
+                }
+                barrier.wait();
+                barrier.wait();
+                for name in ["a", "b", "c", "d"] {
+                    // From this thread's table, unless the mark of an evicted one is seen.
+                    fail(&registry, name);
+                }
+            });
+        }
+        barrier.wait();
+        for name in 0..100 {
+            fail(&registry, &name.to_string());
+        }
+        assert!(registry.get("a").is_none());
+        barrier.wait();
+    });
+    for name in ["a", "b", "c", "d"] {
+        let failures = registry.get(name).map(|breaker| breaker.failure_count());
+        assert!(
+            failures.is_some_and(|failures| failures > 0),
+            "{name} {failures:?}"
+        );
+    }
+}
+
+#[test]
+fn idle_names_go_even_while_there_is_room() {
+    let clock = ManualClock::new();
+    let (registry, events) = counting(
+        BreakerRegistry::builder()
+            .idle_timeout(Duration::from_secs(60))
+            .clock(clock.clone()),
+    );
+    let held = registry.breaker("held");
+    registry
+        .register("registered", CircuitBreaker::builder())
+        .unwrap();
+    registry.breaker("forced").force_open();
+    pass(&registry, "clean");
+    fail(&registry, "failing");
+    for minute in 0..50 {
+        pass(&registry, "busy");
+        pass(&registry, &format!("minute {minute}"));
+        clock.advance(Duration::from_secs(10));
+    }
+    assert!(registry.get("clean").is_none() && registry.get("failing").is_none());
+    for name in ["held", "registered", "forced", "busy"] {
+        assert!(registry.get(name).is_some(), "{name}");
+    }
+    assert!(registry.len() < 20, "{:?}", names(&registry));
+    let busy = registry.get("busy").unwrap().snapshot().totals.success;
+    assert_eq!(busy, Some(50), "what is used stays");
+    let evicted = |event: &&Event| matches!(event, Event::BreakerEvicted { .. });
+    assert!(events.lock().unwrap().iter().filter(evicted).count() > 30);
+    drop(held);
+}
+
+#[test]
+fn names_that_come_and_go_leave_nothing_behind() {
+    // Far below the capacity, where nobody ever looks for somebody to evict.
+    let registry = of(10_000);
+    let before = memory();
+    for n in 0..200_000 {
+        let name = n.to_string();
+        registry.breaker(&name);
+        registry.remove(&name);
+    }
+    assert!(registry.is_empty());
+    grew_less_than(before, 8 << 20);
+}
+
+/// Ten million names of one failing call each are `examples/many_names.rs`.
+#[test]
+fn a_flood_of_failing_names_neither_grows_nor_pushes_out_an_open_breaker() {
+    const NAMES: u32 = 200_000;
+    let registry = of(1_000);
+    registry
+        .breaker("protects")
+        .trip_for(Duration::from_secs(3_600));
+    let flood = |from: u32, to: u32| (from..to).for_each(|n| fail(&registry, &n.to_string()));
+    flood(0, 20_000);
+    let before = memory();
+    let begun = Instant::now();
+    flood(20_000, NAMES);
+    let each = begun.elapsed() / (NAMES - 20_000);
+    assert_eq!(registry.len(), 1_000);
+    assert_eq!(registry.get("protects").unwrap().state(), State::Open);
+    grew_less_than(before, 4 << 20);
+    // Unoptimized, on a busy machine.
+    assert!(each < Duration::from_micros(200), "{each:?} a name");
+}
+
+#[test]
+fn threads_that_flood_keep_within_the_capacity() {
+    const THREADS: usize = 4;
+    let (capacity, made) = (50, AtomicUsize::new(0));
+    let registry = of(capacity);
+    let held: Vec<_> = (0..10)
+        .map(|n| registry.breaker(format!("held {n}")))
+        .collect();
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (registry, made) = (&registry, &made);
+            scope.spawn(move || {
+                for n in 0..5_000 {
+                    // Half of the names are asked for by all threads.
+                    let name = if n % 2 == 0 {
+                        n.to_string()
+                    } else {
+                        format!("{thread} {n}")
+                    };
+                    fail(registry, &name);
+                    if n % 7 == 0 {
+                        registry.remove(&name);
+                    }
+                    assert!(registry.len() <= capacity);
+                    made.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(made.into_inner(), 5_000 * THREADS);
+    for breaker in held {
+        fail(&registry, breaker.name());
+        assert_eq!(
+            breaker.failure_count(),
+            1,
+            "it was the one of its name throughout"
+        );
+    }
+}
+
+/// A thread takes a handle and lets it go again while another evicts: what is called by name
+/// while the handle is out must reach that very breaker.
+#[test]
+fn holders_and_evictors_race() {
+    let patient = CircuitBreaker::builder().failure_threshold(u32::MAX);
+    let registry = BreakerRegistry::builder()
+        .capacity(8)
+        .default_preset(patient)
+        .build()
+        .unwrap();
+    let remade = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let evictor = scope.spawn(|| (0..60_000).for_each(|n| pass(&registry, &n.to_string())));
+        let (registry, remade) = (&registry, &remade);
+        scope.spawn(move || {
+            while !evictor.is_finished() {
+                let handle = registry.breaker("contended");
+                let before = handle.failure_count();
+                remade.fetch_add(usize::from(before == 0), Ordering::Relaxed);
+                fail(registry, "contended");
+                assert_eq!(handle.failure_count(), before + 1);
+                drop(handle);
+                thread::yield_now();
+            }
+        });
+    });
+    assert!(
+        remade.into_inner() > 1,
+        "it was evicted between two handles"
+    );
+}
+
+/// Resident memory in bytes, where the system tells.
+fn memory() -> Option<usize> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = pages.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+fn grew_less_than(before: Option<usize>, bytes: usize) {
+    let (Some(before), Some(after)) = (before, memory()) else {
+        return;
+    };
+    let grown = after.saturating_sub(before);
+    // The other tests of this file run beside this one, in the same process.
+    assert!(grown < bytes + (64 << 20), "grew by {grown} bytes");
+}
