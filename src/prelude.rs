@@ -1,6 +1,6 @@
 //! What most code needs: `use breakerbox::prelude::*;`
 
 pub use crate::{
-    BreakerBuilder, BreakerError, BreakerExt, BreakerRegistry, CircuitBreaker, CircuitOpen,
-    Outcome, Preset, State, TripRule, Window,
+    Backoff, BreakerBuilder, BreakerError, BreakerExt, BreakerRegistry, Cause, CircuitBreaker,
+    CircuitOpen, Event, Mode, Outcome, Permit, Preset, Refusal, Snapshot, State, TripRule, Window,
 };

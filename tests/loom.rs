@@ -175,7 +175,12 @@ mod threshold {
             let [good, bad] = permits(&breaker);
             race.run(|| good.success(), || bad.failure());
             let totals = totals(&breaker);
-            let seen = (breaker.state(), breaker.failure_count(), totals.success, totals.late);
+            let seen = (
+                breaker.state(),
+                breaker.failure_count(),
+                totals.success,
+                totals.late,
+            );
             match seen {
                 // the failure, then the success; or the other way round
                 (State::Open, 2, Some(0), 1) | (State::Closed, 1, Some(1), 0) => {}
@@ -222,7 +227,10 @@ mod late {
             let [permit] = permits(&breaker);
             let reset = breaker.clone();
             race.run(|| permit.failure(), move || reset.reset());
-            assert_eq!((breaker.state(), breaker.failure_count()), (State::Closed, 0));
+            assert_eq!(
+                (breaker.state(), breaker.failure_count()),
+                (State::Closed, 0)
+            );
             let totals = totals(&breaker);
             assert_eq!(totals.failure + totals.late, 1);
         });
@@ -241,9 +249,15 @@ mod late {
                 || late.failure(),
                 move || tried.acquire().expect("the trial").success(),
             );
-            assert_eq!((breaker.state(), breaker.failure_count()), (State::Closed, 0));
+            assert_eq!(
+                (breaker.state(), breaker.failure_count()),
+                (State::Closed, 0)
+            );
             let totals = totals(&breaker);
-            assert_eq!((totals.success, totals.failure, totals.late), (Some(1), 0, 1));
+            assert_eq!(
+                (totals.success, totals.failure, totals.late),
+                (Some(1), 0, 1)
+            );
         });
     }
 
@@ -484,7 +498,10 @@ mod configure {
                 || permit.failure(),
                 move || configured(&steered, |settings| settings.failure_threshold(2)),
             );
-            assert_eq!((breaker.state(), breaker.failure_count()), (State::Closed, 1));
+            assert_eq!(
+                (breaker.state(), breaker.failure_count()),
+                (State::Closed, 1)
+            );
             assert_eq!(totals(&breaker).failure, 1);
             fail(&breaker);
             assert_eq!(breaker.state(), State::Open);
@@ -530,7 +547,11 @@ mod configure {
             drop(dropped);
             let after = totals(&breaker);
             assert_eq!(after.success, before.success.map(|calls| calls + 1));
-            assert_eq!(after.failure, before.failure + 1, "the dropped call was timed");
+            assert_eq!(
+                after.failure,
+                before.failure + 1,
+                "the dropped call was timed"
+            );
         });
     }
 
@@ -564,9 +585,7 @@ mod retirement {
     fn a_removed_breaker_is_not_served_and_its_holders_go_on() {
         explore("remove against a failing holder", |race| {
             let registry = BreakerRegistry::new();
-            let held = registry
-                .register("x", quick(1))
-                .expect("a free name");
+            let held = registry.register("x", quick(1)).expect("a free name");
             by_name(&registry);
             let [permit] = permits(&held);
             let emptied = registry.clone();
@@ -593,7 +612,14 @@ mod retirement {
             );
             assert_eq!(held.state(), State::Closed);
             by_name(&registry);
-            assert_eq!(registry.get("x").expect("made by its name").snapshot().cause, None);
+            assert_eq!(
+                registry
+                    .get("x")
+                    .expect("made by its name")
+                    .snapshot()
+                    .cause,
+                None
+            );
         });
     }
 }

@@ -146,21 +146,20 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
 /// Checks a window and tells the most calls it can hold.
 fn window(window: Window) -> Result<u32, ConfigError> {
     match window.span {
-        Span::Calls(calls) => within("window.calls", calls, 1..=1_000_000).map(|()| calls),
-        Span::Time {
-            length: Duration::ZERO,
-            buckets,
-        } => {
-            let allowed = "left on a window of time longer than zero: a window of calls has none";
-            Err(ConfigError::new("window.buckets", buckets, allowed))
+        Span::Calls(calls) => {
+            within("window.calls", calls, 1..=1_000_000)?;
+            let none = "left out: a window of calls has none";
+            absent("window.buckets", window.buckets, none)?;
+            Ok(calls)
         }
-        Span::Time { length, buckets } => {
+        Span::Time(length) => {
             holds(
                 "window.time",
                 length,
                 (TICK..=YEAR).contains(&length),
                 "1ms to 366 days",
             )?;
+            let buckets = window.steps();
             within("window.buckets", buckets, 1..=3_600)?;
             let wide = length >= TICK.saturating_mul(buckets);
             holds(

@@ -183,6 +183,11 @@ impl Shared {
         Some(breaker)
     }
 
+    /// Exact, unlike the map's own count, which goes from shard to shard.
+    pub(super) fn len(&self) -> usize {
+        self.population.lock().kept
+    }
+
     /// The settings due to a name that nobody spoke of.
     pub(super) fn due_to(&self, name: &str) -> Arc<BreakerConfig> {
         let presets = self.presets.lock().clone();

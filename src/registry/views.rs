@@ -60,7 +60,8 @@ impl BreakerRegistry {
         self.shared.remove(name.as_ref())
     }
 
-    /// The breakers as they are now, by name. Nothing is locked while you go through them.
+    /// The breakers as they are now, by name. Nothing is locked while you go through them; names that
+    /// come or go while they are collected may be among them or not.
     ///
     /// # Examples
     ///
@@ -110,14 +111,14 @@ impl BreakerRegistry {
         !self.sorted().iter().any(|breaker| refuses(breaker.state()))
     }
 
-    /// How many breakers there are.
+    /// How many breakers there are; never more than the [capacity](Self::capacity).
     pub fn len(&self) -> usize {
-        self.shared.breakers.len()
+        self.shared.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.shared.breakers.is_empty()
+        self.len() == 0
     }
 
     /// How many there can be.

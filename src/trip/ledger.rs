@@ -154,14 +154,12 @@ impl Ledger {
 
 impl Entry {
     fn new(rule: TripRule, origin: Moment) -> Self {
-        let data = match rule.window.map(|window| window.span) {
+        let data = match rule.window.map(|window| (window.span, window.steps())) {
             None => Data::None,
-            Some(Span::Calls(calls)) => {
+            Some((Span::Calls(calls), _)) => {
                 Data::Calls(CountWindow::new(calls, rule.slower_than.is_some()))
             }
-            Some(Span::Time { length, buckets }) => {
-                Data::Time(TimeWindow::new(origin, length, buckets))
-            }
+            Some((Span::Time(length), steps)) => Data::Time(TimeWindow::new(origin, length, steps)),
         };
         Self {
             rule,

@@ -31,19 +31,24 @@ use std::time::Duration;
 #[must_use = "a window does nothing until a rule gets it"]
 pub struct Window {
     pub(crate) span: Span,
+    /// `None` while nobody said.
+    pub(crate) buckets: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Span {
     Calls(u32),
-    Time { length: Duration, buckets: u32 },
+    Time(Duration),
 }
 
 impl Window {
+    const BUCKETS: u32 = 10;
+
     /// The last `n` recorded outcomes, exactly: 1 to 1,000,000.
     pub const fn calls(n: u32) -> Self {
         Self {
             span: Span::Calls(n),
+            buckets: None,
         }
     }
 
@@ -53,24 +58,23 @@ impl Window {
     /// `length − length/buckets` and `length`.
     pub const fn time(length: Duration) -> Self {
         Self {
-            span: Span::Time {
-                length,
-                buckets: 10,
-            },
+            span: Span::Time(length),
+            buckets: None,
         }
     }
 
     /// In how many steps a window of time moves: 1 to 3,600, each at least a millisecond long.
     /// Default: 10. On a window of calls it is refused when the breaker is built.
     pub const fn buckets(self, buckets: u32) -> Self {
-        let length = match self.span {
-            Span::Time { length, .. } => length,
-            // Zero marks the contradiction until the breaker is built and it is refused by name.
-            Span::Calls(_) => Duration::ZERO,
-        };
         Self {
-            span: Span::Time { length, buckets },
+            buckets: Some(buckets),
+            ..self
         }
+    }
+
+    /// The buckets of a window of time.
+    pub(crate) fn steps(&self) -> u32 {
+        self.buckets.unwrap_or(Self::BUCKETS)
     }
 }
 
@@ -78,8 +82,9 @@ impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.span {
             Span::Calls(n) => write!(f, "{n} calls"),
-            Span::Time { length, buckets } => {
-                write!(f, "{} in {buckets} buckets", crate::text::Short(length))
+            Span::Time(length) => {
+                let length = crate::text::Short(length);
+                write!(f, "{length} in {} buckets", self.steps())
             }
         }
     }

@@ -1,0 +1,42 @@
+//! With the feature `test-util` the default clock follows tokio's.
+#![cfg(feature = "test-util")]
+
+use breakerbox::prelude::*;
+use std::time::Duration;
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+#[tokio::test(start_paused = true)]
+async fn tokio_time_steers_a_breaker_without_a_clock_of_its_own() {
+    let registry = BreakerRegistry::new();
+    let users = registry.breaker("users");
+    users.trip();
+    tokio::time::advance(Duration::from_secs(30) - MOMENT).await;
+    assert_eq!(users.state(), State::Open);
+    assert_eq!(users.open_remaining(), Some(MOMENT));
+    tokio::time::advance(MOMENT).await;
+    assert_eq!(users.state(), State::HalfOpen);
+    let trial = async { Ok::<_, std::fmt::Error>(()) };
+    assert!(trial.guarded_by(&users).await.is_ok());
+    assert_eq!(users.state(), State::Closed);
+}
+
+/// Each runtime has a paused clock of its own; the second one's begins anew.
+#[test]
+fn a_clock_that_jumps_back_takes_nothing_with_it() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let breaker = CircuitBreaker::builder().build().unwrap();
+    runtime().block_on(async {
+        tokio::time::advance(Duration::from_secs(3_600)).await;
+        breaker.trip();
+    });
+    runtime().block_on(async {
+        assert_eq!(breaker.state(), State::Open);
+        assert!(breaker.acquire().is_err());
+        tokio::time::advance(Duration::from_secs(2 * 3_600)).await;
+        assert_eq!(breaker.state(), State::HalfOpen);
+    });
+}
