@@ -426,29 +426,32 @@ fn holders_and_evictors_race() {
         .default_preset(patient)
         .build()
         .unwrap();
-    let remade = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        let evictor = scope.spawn(|| (0..60_000).for_each(|n| pass(&registry, &n.to_string())));
-        let (registry, remade) = (&registry, &remade);
-        scope.spawn(move || {
-            while !evictor.is_finished() {
+    let remade = thread::scope(|scope| {
+        let registry = &registry;
+        let holder = scope.spawn(move || {
+            let mut remade = 0;
+            for round in 0..500 {
                 let handle = registry.breaker("contended");
                 let before = handle.failure_count();
-                remade.fetch_add(usize::from(before == 0), Ordering::Relaxed);
+                remade += u32::from(before == 0);
                 fail(registry, "contended");
                 assert_eq!(handle.failure_count(), before + 1);
                 drop(handle);
                 // Every other time long enough for it to be idle.
-                let there = || registry.iter().any(|breaker| breaker.name() == "contended");
-                while before % 2 == 1 && there() && !evictor.is_finished() {
-                    thread::yield_now();
+                if round % 2 == 0 {
+                    thread::sleep(Duration::from_micros(500));
                 }
             }
+            remade
         });
+        (0..u32::MAX)
+            .take_while(|_| !holder.is_finished())
+            .for_each(|n| fail(registry, &n.to_string()));
+        holder.join().unwrap()
     });
     assert!(
-        remade.into_inner() > 1,
-        "it was evicted between two handles"
+        remade > 1,
+        "it was evicted between two handles, {remade} times"
     );
 }
 

@@ -125,6 +125,8 @@ impl CircuitBreaker {
     ) -> Result<(), ConfigError> {
         let builder = change(BreakerBuilder::from_config(&self.config()));
         self.apply(&Arc::new(BreakerConfig::check(builder.settings)?));
+        // Somebody cares for it: its registry does not let it go any more.
+        self.circuit.tenancy.settle();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //!
 //! * `shared`: what the clones of a registry share, and the only place that changes it
 //! * `cache`: the handles that each thread keeps for itself
+//! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
 //! * `presets`: which settings are due to a name
@@ -13,6 +14,7 @@ mod error;
 mod eviction;
 mod global;
 mod presets;
+mod settling;
 mod shared;
 mod tenancy;
 mod views;
@@ -28,11 +30,10 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use dashmap::DashMap;
 use presets::Presets;
-use shared::{Admitted, Shared};
+use shared::Shared;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
-use tenancy::Settled;
 
 type Breakers = DashMap<Arc<str>, CircuitBreaker, foldhash::fast::RandomState>;
 
@@ -79,8 +80,9 @@ struct Limits {
 ///
 /// # Concurrency
 ///
-/// A look-up that hits takes no lock that another look-up could hold, and writes nothing that
-/// other threads write. No closure, listener, clock or destructor of yours runs under a lock of the
+/// A guarded call by name finds its breaker in what its thread keeps for itself: it takes no lock
+/// then, and writes nothing that other threads write. [`breaker`](Self::breaker) and
+/// [`get`](Self::get) share a lock with other readers for as long as a handle is cloned. No closure, listener, clock or destructor of yours runs under a lock of the
 /// registry: all of them may call it.
 ///
 /// Each thread keeps up to 320 handles for itself. A breaker that was removed or evicted is never
@@ -205,119 +207,6 @@ impl BreakerRegistry {
     /// The breaker of `name`, if there is one.
     pub fn get(&self, name: impl AsRef<str>) -> Option<CircuitBreaker> {
         self.shared.find(name.as_ref())
-    }
-
-    /// Gives `name` its settings, once. The breaker stays until it is [removed](Self::remove).
-    ///
-    /// A breaker that was created by use before is adopted: it gets the settings, state and counts
-    /// stay, and [`Event::BreakerAdopted`] is sent. The name and the clock of the builder are not
-    /// used then, the name never.
-    ///
-    /// # Errors
-    ///
-    /// * [`RegistryError::AlreadyRegistered`] when the name was registered or
-    ///   [configured](Self::configure) before
-    /// * [`RegistryError::InvalidName`] unless it is 1 to 256 bytes long
-    /// * [`RegistryError::Full`] when there is no room and nothing may go
-    /// * [`RegistryError::Config`] for settings that cannot work
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use breakerbox::prelude::*;
-    ///
-    /// let registry = BreakerRegistry::new();
-    /// registry.register("payments", CircuitBreaker::builder().failure_threshold(10))?;
-    /// assert!(registry.register("payments", CircuitBreaker::builder()).is_err());
-    /// # Ok::<(), breakerbox::RegistryError>(())
-    /// ```
-    pub fn register(
-        &self,
-        name: impl AsRef<str>,
-        settings: BreakerBuilder,
-    ) -> Result<CircuitBreaker, RegistryError> {
-        let name = name.as_ref();
-        let (breaker, config, settled) = self.settle(name, settings)?;
-        match settled {
-            Some(Settled::Before) => {
-                return Err(RegistryError::AlreadyRegistered {
-                    name: name.to_owned(),
-                });
-            }
-            Some(_) => {
-                breaker.apply(&config);
-                self.shared
-                    .tell(&breaker, |breaker| Event::BreakerAdopted { breaker });
-            }
-            None => {}
-        }
-        Ok(breaker)
-    }
-
-    /// Gives `name` its settings, whatever it had: a live breaker goes on with them, state and
-    /// counts stay; an unknown one is made. The breaker stays until it is
-    /// [removed](Self::remove).
-    ///
-    /// # Errors
-    ///
-    /// As [`register`](Self::register), but for the first; then nothing has changed.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use breakerbox::prelude::*;
-    ///
-    /// let registry = BreakerRegistry::new();
-    /// let users = registry.breaker("users-api");
-    /// registry.configure("users-api", CircuitBreaker::builder().failure_threshold(20))?;
-    /// assert_eq!(users.config().trip_rules(), [TripRule::consecutive_failures(20)]);
-    /// # Ok::<(), breakerbox::RegistryError>(())
-    /// ```
-    pub fn configure(
-        &self,
-        name: impl AsRef<str>,
-        settings: BreakerBuilder,
-    ) -> Result<CircuitBreaker, RegistryError> {
-        let (breaker, config, settled) = self.settle(name.as_ref(), settings)?;
-        if settled.is_some() {
-            breaker.apply(&config);
-        }
-        Ok(breaker)
-    }
-
-    /// The breaker of `name`, here to stay, with the checked settings: made with them (then
-    /// `None`), or found and what it was.
-    ///
-    /// Of calls for one name at the same time the last to apply its settings wins.
-    fn settle(
-        &self,
-        name: &str,
-        settings: BreakerBuilder,
-    ) -> Result<(CircuitBreaker, Arc<BreakerConfig>, Option<Settled>), RegistryError> {
-        RegistryError::check_name(name)?;
-        let config = Arc::new(BreakerConfig::check(settings.settings)?);
-        loop {
-            let found = match self.shared.find(name) {
-                Some(found) => Admitted::Found(found),
-                None => self.shared.admit_lasting(name, &config),
-            };
-            let found = match found {
-                Admitted::Found(found) => found,
-                Admitted::Kept(breaker) => return Ok((breaker, config, None)),
-                Admitted::NoRoom(_) => {
-                    let capacity = self.shared.limits.capacity;
-                    return Err(RegistryError::Full {
-                        name: name.to_owned(),
-                        capacity,
-                    });
-                }
-            };
-            // It may have been removed meanwhile; then the name is free again.
-            match found.circuit.tenancy.settle() {
-                Settled::Gone => {}
-                settled => return Ok((found, config, Some(settled))),
-            }
-        }
     }
 
     /// The breaker of `name` as guarded calls hold it: this thread's own handle.

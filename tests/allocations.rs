@@ -1,0 +1,173 @@
+//! Nothing is allocated on a call that is healthy or refused, whatever the way in.
+#![cfg(not(loom))]
+#![allow(missing_docs)]
+
+use allocation_counter::measure;
+use breakerbox::prelude::*;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+const CALLS: u32 = 100;
+
+/// The first calls may fill caches of the thread; those after them allocate nothing.
+fn allocates_nothing(way: &str, mut call: impl FnMut()) {
+    call();
+    let info = measure(|| (0..CALLS).for_each(|_| call()));
+    assert_eq!(info.count_total, 0, "{way}: {info:?}");
+}
+
+fn healthy() -> CircuitBreaker {
+    CircuitBreaker::builder()
+        .build()
+        .expect("the defaults work")
+}
+
+fn open() -> CircuitBreaker {
+    let breaker = healthy();
+    breaker.trip_for(Duration::from_secs(3600));
+    breaker
+}
+
+fn forced() -> CircuitBreaker {
+    let breaker = healthy();
+    breaker.force_open();
+    breaker
+}
+
+/// Half-open with its trial running; the permit keeps it so.
+fn taken() -> (CircuitBreaker, breakerbox::Permit) {
+    let breaker = healthy();
+    breaker.half_open();
+    let trial = breaker.acquire().expect("the trial");
+    (breaker, trial)
+}
+
+fn poll<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("these futures are ready at once"),
+    }
+}
+
+fn work() -> Ready<Result<u32, Infallible>> {
+    ready(Ok(7))
+}
+
+#[allow(clippy::unnecessary_wraps)]
+fn double(number: u32) -> Result<u32, Infallible> {
+    Ok(2 * number)
+}
+
+async fn double_later(number: u32) -> Result<u32, Infallible> {
+    double(number)
+}
+
+/// Every way into a breaker by a handle; `passes` or is refused.
+fn every_way_in(state: &str, breaker: &CircuitBreaker, passes: bool) {
+    allocates_nothing(&format!("{state}, future"), || {
+        assert_eq!(poll(work().guarded_by(breaker)).is_ok(), passes);
+    });
+    allocates_nothing(&format!("{state}, future by an owned handle"), || {
+        assert_eq!(poll(work().guarded_by(breaker.clone())).is_ok(), passes);
+    });
+    allocates_nothing(&format!("{state}, call_async"), || {
+        assert_eq!(poll(breaker.call_async(work())).is_ok(), passes);
+    });
+    allocates_nothing(&format!("{state}, call"), || {
+        assert_eq!(breaker.call(|| double(7)).is_ok(), passes);
+    });
+    let guarded = double.guarded_by(breaker);
+    allocates_nothing(&format!("{state}, sync function"), || {
+        assert_eq!(guarded.call(7).is_ok(), passes);
+    });
+    let guarded = double_later.guarded_by(breaker);
+    allocates_nothing(&format!("{state}, async function"), || {
+        assert_eq!(poll(guarded.call(7)).is_ok(), passes);
+    });
+    let guarded = double.guarded_by(breaker).fallback(double);
+    allocates_nothing(&format!("{state}, fallback"), || {
+        assert_eq!(guarded.call(7), Ok(14));
+    });
+    allocates_nothing(&format!("{state}, permit"), || match breaker.acquire() {
+        Ok(permit) => {
+            assert!(passes);
+            permit.success();
+        }
+        Err(open) => {
+            assert!(!passes);
+            drop(open);
+        }
+    });
+}
+
+#[test]
+fn a_healthy_call() {
+    every_way_in("healthy", &healthy(), true);
+}
+
+#[test]
+fn a_healthy_call_that_is_dropped_or_ignored() {
+    let breaker = healthy();
+    allocates_nothing("dropped permit", || drop(breaker.acquire()));
+    allocates_nothing("unpolled future", || drop(work().guarded_by(&breaker)));
+    allocates_nothing("ignored", || {
+        breaker
+            .acquire()
+            .expect("a closed circuit")
+            .record(Outcome::Ignored);
+    });
+}
+
+#[test]
+fn a_refused_call() {
+    every_way_in("open", &open(), false);
+    every_way_in("forced open", &forced(), false);
+    let (breaker, trial) = taken();
+    every_way_in("trials taken", &breaker, false);
+    trial.success();
+}
+
+#[test]
+fn a_call_that_passes_a_disabled_breaker() {
+    let breaker = healthy();
+    breaker.disable();
+    every_way_in("disabled", &breaker, true);
+}
+
+#[test]
+fn a_healthy_call_by_name() {
+    let registry = BreakerRegistry::new();
+    allocates_nothing("future by name", || {
+        assert!(poll(work().with_breaker(&registry, "users-api")).is_ok());
+    });
+    allocates_nothing("sync function by name", || {
+        assert!(double.with_breaker(&registry, "users-api").call(7).is_ok());
+    });
+    allocates_nothing("async function by name", || {
+        let guarded = double_later.with_breaker(&registry, "users-api");
+        assert!(poll(guarded.call(7)).is_ok());
+    });
+    allocates_nothing("handle by name", || drop(registry.breaker("users-api")));
+}
+
+#[test]
+fn a_refused_call_by_name() {
+    let registry = BreakerRegistry::new();
+    registry
+        .breaker("users-api")
+        .trip_for(Duration::from_secs(3600));
+    allocates_nothing("refused by name", || {
+        assert!(poll(work().with_breaker(&registry, "users-api")).is_err());
+    });
+}
+
+/// The counter counts: a failure whose text is kept, the first of its breaker, does allocate.
+#[test]
+fn what_must_allocate_is_seen() {
+    let breaker = healthy();
+    let info = measure(|| drop(breaker.call(|| Err::<(), _>("no"))));
+    assert!(info.count_total > 0);
+}

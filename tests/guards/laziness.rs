@@ -1,0 +1,110 @@
+//! Nothing is called before the first poll, and nothing at all when the circuit refuses.
+
+use crate::support::{Fault, now, of, poll, refusing};
+use breakerbox::prelude::*;
+use std::cell::Cell;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+#[test]
+fn an_async_function_is_called_at_the_first_poll() {
+    let breaker = CircuitBreaker::builder().build().expect("valid");
+    let called = Cell::new(0);
+    let function = |()| {
+        called.set(called.get() + 1);
+        pending::<Result<(), Fault>>()
+    };
+    let guarded = function.guarded_by(&breaker);
+    let mut call = pin!(guarded.call(()));
+    assert_eq!(called.get(), 0);
+    assert!(poll(call.as_mut()).is_pending());
+    assert!(poll(call.as_mut()).is_pending());
+    assert_eq!(called.get(), 1);
+    drop(guarded.call(()));
+    assert_eq!((called.get(), breaker.snapshot().totals.cancelled), (1, 0));
+}
+
+#[test]
+fn admission_is_decided_at_the_first_poll() {
+    let breaker = CircuitBreaker::builder().build().expect("valid");
+    let begun_closed = async { Ok::<_, Fault>(7) }.guarded_by(&breaker);
+    breaker.force_open();
+    let begun_open = async { Ok::<_, Fault>(7) }.guarded_by(&breaker);
+    assert!(now(begun_closed).expect_err("refused").is_open());
+    breaker.reset();
+    assert_eq!(now(begun_open).ok(), Some(7));
+}
+
+#[test]
+fn a_call_that_was_admitted_goes_on_in_an_open_circuit() {
+    let breaker = CircuitBreaker::builder().build().expect("valid");
+    let mut polls = 0;
+    let dependency = poll_fn(|_| {
+        polls += 1;
+        if polls < 2 {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok::<_, Fault>(7))
+        }
+    });
+    let mut call = pin!(dependency.guarded_by(&breaker));
+    assert!(poll(call.as_mut()).is_pending());
+    breaker.trip();
+    let Poll::Ready(result) = poll(call) else {
+        panic!("it has ended")
+    };
+    assert_eq!(result.ok(), Some(7));
+}
+
+#[test]
+fn a_refused_function_is_not_called() {
+    let registry = refusing();
+    let sync = || -> Result<(), Fault> { panic!("called") };
+    assert!(
+        sync.with_breaker(&registry, "x")
+            .call()
+            .expect_err("refused")
+            .is_open()
+    );
+    let returns_future = |_: u8| -> std::future::Ready<Result<(), Fault>> { panic!("called") };
+    let guarded = returns_future.with_breaker(&registry, "x");
+    assert!(now(guarded.call(7)).expect_err("refused").is_open());
+    let error = registry.breaker("x").call(sync).expect_err("refused");
+    assert!(error.is_open());
+    assert_eq!(of(&registry.breaker("x")), Some(0));
+}
+
+#[test]
+fn a_refused_future_is_dropped_unpolled() {
+    let registry = refusing();
+    let held = Rc::new(());
+    let holds = held.clone();
+    let dependency = async move {
+        let _holds = holds;
+        panic!("polled");
+        #[allow(unreachable_code)]
+        Ok::<_, Fault>(())
+    };
+    let mut call = Box::pin(dependency.with_breaker(&registry, "x"));
+    assert_eq!(Rc::strong_count(&held), 2);
+    assert!(poll(call.as_mut()).is_ready());
+    assert_eq!(
+        Rc::strong_count(&held),
+        1,
+        "before the guard itself is dropped"
+    );
+    drop(call);
+}
+
+#[test]
+fn a_future_that_ended_is_dropped_at_once() {
+    let registry = BreakerRegistry::new();
+    let held = Rc::new(());
+    let holds = held.clone();
+    let dependency = poll_fn(move |_| Poll::Ready(Ok::<_, Fault>(Rc::strong_count(&holds))));
+    let mut call = Box::pin(dependency.with_breaker(&registry, "x"));
+    assert!(poll(call.as_mut()).is_ready());
+    assert_eq!(Rc::strong_count(&held), 1);
+}

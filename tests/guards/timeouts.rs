@@ -1,0 +1,166 @@
+//! Time limits, by tokio's clock, which stands still here unless somebody waits.
+
+use crate::support::{Fault, poll};
+use breakerbox::prelude::*;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn takes(time: Duration) -> Result<u8, Fault> {
+    sleep(time).await;
+    Ok(7)
+}
+
+fn breaker(threshold: u32) -> CircuitBreaker {
+    CircuitBreaker::builder()
+        .name("users")
+        .failure_threshold(threshold)
+        .build()
+        .expect("valid")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_within_its_time_is_left_alone() {
+    let breaker = breaker(1);
+    assert_eq!(
+        takes(SECOND / 2)
+            .guarded_by(&breaker)
+            .timeout(SECOND)
+            .await
+            .ok(),
+        Some(7)
+    );
+    assert_eq!(
+        takes
+            .guarded_by(&breaker)
+            .timeout(SECOND)
+            .call(SECOND / 2)
+            .await
+            .ok(),
+        Some(7)
+    );
+    assert_eq!(breaker.snapshot().totals.timed_out, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_runs_too_long_is_dropped_and_a_failure() {
+    let breaker = breaker(2);
+    let guarded = takes.guarded_by(&breaker).timeout(SECOND);
+    let begun = Instant::now();
+    let error = guarded.call(2 * SECOND).await.expect_err("too long");
+    assert_eq!(begun.elapsed(), SECOND);
+    let BreakerError::TimedOut(timeout) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!((timeout.name(), timeout.limit()), ("users", SECOND));
+    assert!(error.is_timed_out() && !error.is_open() && error.inner().is_none());
+    assert_eq!(breaker.failure_count(), 1);
+    let each_call_has_its_own = guarded.call(SECOND / 2).await;
+    assert_eq!(
+        (each_call_has_its_own.ok(), breaker.failure_count()),
+        (Some(7), 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_runs_from_the_first_poll() {
+    let breaker = breaker(1);
+    let call = takes(SECOND / 2).guarded_by(&breaker).timeout(SECOND);
+    sleep(5 * SECOND).await;
+    assert_eq!(call.await.ok(), Some(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_answers_for_the_circuit_and_not_for_the_time() {
+    let breaker = breaker(2);
+    for _ in 0..2 {
+        let call = pending::<Result<u8, Fault>>()
+            .guarded_by(&breaker)
+            .timeout(SECOND);
+        let error = call
+            .fallback(|_| async { Ok(8) })
+            .await
+            .expect_err("too long");
+        assert!(error.is_timed_out());
+    }
+    let call = pending::<Result<u8, Fault>>()
+        .guarded_by(&breaker)
+        .timeout(SECOND);
+    assert_eq!(call.fallback(|_| async { Ok(8) }).await.ok(), Some(8));
+    let guarded = takes
+        .guarded_by(&breaker)
+        .fallback(async |_| Ok(9))
+        .timeout(SECOND);
+    assert_eq!(guarded.call(2 * SECOND).await.ok(), Some(9));
+    breaker.reset();
+    assert!(
+        guarded
+            .call(2 * SECOND)
+            .await
+            .expect_err("too long")
+            .is_timed_out()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fallback_itself_has_no_limit() {
+    let breaker = breaker(1);
+    breaker.force_open();
+    let call = pending::<Result<u8, Fault>>()
+        .guarded_by(&breaker)
+        .timeout(SECOND);
+    assert_eq!(call.fallback(|_| takes(5 * SECOND)).await.ok(), Some(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_fallback_leaves_can_be_flattened() {
+    let breaker = breaker(9);
+    let hung = || {
+        pending::<anyhow::Result<u8>>()
+            .guarded_by(&breaker)
+            .timeout(SECOND)
+    };
+    let timed_out = |error: anyhow::Error| {
+        error
+            .downcast_ref::<BreakerError>()
+            .is_some_and(BreakerError::is_timed_out)
+    };
+    assert!(hung().flatten_err().await.is_err_and(timed_out));
+    assert!(
+        hung()
+            .fallback(|_| async { Ok(8) })
+            .flatten_err()
+            .await
+            .is_err_and(timed_out)
+    );
+    let guarded = (async || pending::<anyhow::Result<u8>>().await)
+        .guarded_by(&breaker)
+        .timeout(SECOND)
+        .fallback(async || Ok(8))
+        .flatten_err();
+    assert!(guarded.call().await.is_err_and(timed_out));
+    breaker.force_open();
+    assert_eq!(guarded.call().await.ok(), Some(8));
+}
+
+/// As `tokio::time::timeout` does; before admission, so that no trial's slot is lost.
+#[test]
+fn without_a_runtime_it_panics_before_admission() {
+    let breaker = breaker(1);
+    breaker.half_open();
+    let mut call = pin!(
+        pending::<Result<u8, Fault>>()
+            .guarded_by(&breaker)
+            .timeout(SECOND)
+    );
+    catch_unwind(AssertUnwindSafe(|| drop(poll(call.as_mut())))).expect_err("no runtime");
+    assert_eq!(
+        (breaker.state(), breaker.failure_count()),
+        (State::HalfOpen, 0)
+    );
+    breaker.acquire().expect("the slot is free").success();
+}
