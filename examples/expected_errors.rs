@@ -27,11 +27,7 @@ async fn main() -> anyhow::Result<()> {
         .build()?;
     let fail_with = |error: ApiError| {
         let _ = breaker.call(|| Err::<(), _>(error.clone()));
-        println!(
-            "after {:<16} {} failures in a row",
-            error.to_string(),
-            breaker.failure_count()
-        );
+        println!("after {:<16} {} failures in a row", error.to_string(), breaker.failure_count());
         breaker.failure_count()
     };
 
@@ -47,14 +43,8 @@ async fn main() -> anyhow::Result<()> {
         Ok(500..) | Err(_) => Outcome::Failure,
         Ok(_) => Outcome::Success,
     };
-    let status = async { Ok(503) }
-        .guarded_by(&breaker)
-        .classify(judge)
-        .await?;
-    println!(
-        "after Ok({status})          {} failures in a row",
-        breaker.failure_count()
-    );
+    let status = async { Ok(503) }.guarded_by(&breaker).classify(judge).await?;
+    println!("after Ok({status})          {} failures in a row", breaker.failure_count());
     assert_eq!(breaker.failure_count(), 1);
     Ok(())
 }

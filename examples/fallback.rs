@@ -24,9 +24,7 @@ async fn main() -> io::Result<()> {
 
     // The fallback of a function gets the arguments of the call. It leaves no refusal to report, so
     // the error is the function's own again.
-    let price_or_usual = price
-        .with_breaker(&registry, "prices")
-        .fallback(usual_price);
+    let price_or_usual = price.with_breaker(&registry, "prices").fallback(usual_price);
     assert_eq!(price_or_usual.call(5).await?, 105);
 
     // It is not for errors: the one that opens the circuit is returned as it is.

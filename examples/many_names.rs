@@ -14,23 +14,16 @@ const CAPACITY: usize = 10_000;
 const FLAT: usize = 8 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let count: u64 = std::env::args()
-        .nth(1)
-        .map_or(Ok(10_000_000), |count| count.parse())?;
+    let count: u64 = std::env::args().nth(1).map_or(Ok(10_000_000), |count| count.parse())?;
     let registry = BreakerRegistry::builder().capacity(CAPACITY).build()?;
-    registry
-        .breaker("protects")
-        .trip_for(Duration::from_secs(24 * 3_600));
+    registry.breaker("protects").trip_for(Duration::from_secs(24 * 3_600));
 
     // Until the registry is full and the allocator has settled, memory may grow.
     let warm_up = (5 * CAPACITY as u64).min(count);
     flood(&registry, 0..warm_up);
     let settled = resident();
 
-    println!(
-        "{:>12}  {:>10}  {:>10}  {:>8}",
-        "names", "resident", "a name", "kept"
-    );
+    println!("{:>12}  {:>10}  {:>10}  {:>8}", "names", "resident", "a name", "kept");
     let (mut from, mut most) = (warm_up, settled);
     let step = ((count - warm_up) / 10).max(1);
     while from < count {
@@ -41,25 +34,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let now = resident();
         most = most.max(now);
         let mebibytes = now.map_or("?".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
-        println!(
-            "{to:>12}  {mebibytes:>10}  {nanos:>7} ns  {:>8}",
-            registry.len()
-        );
+        println!("{to:>12}  {mebibytes:>10}  {nanos:>7} ns  {:>8}", registry.len());
         from = to;
     }
 
-    let open = registry
-        .get("protects")
-        .is_some_and(|breaker| breaker.state() == State::Open);
+    let open = registry.get("protects").is_some_and(|breaker| breaker.state() == State::Open);
     if !open {
         return Err("the open breaker was evicted".into());
     }
     if let (Some(settled), Some(most)) = (settled, most) {
         let grown = most.saturating_sub(settled);
-        println!(
-            "\ngrew by {} KiB; the open breaker is still there",
-            grown >> 10
-        );
+        println!("\ngrew by {} KiB; the open breaker is still there", grown >> 10);
         if grown > FLAT {
             return Err("memory was not flat".into());
         }
@@ -73,9 +58,7 @@ fn flood(registry: &BreakerRegistry, names: std::ops::Range<u64>) {
     for n in names {
         name.clear();
         let _ = write!(name, "tenant:{n}");
-        let _ = (|| Err::<(), _>("down"))
-            .with_breaker(registry, &name)
-            .call();
+        let _ = (|| Err::<(), _>("down")).with_breaker(registry, &name).call();
     }
 }
 

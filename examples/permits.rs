@@ -9,10 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 
 fn main() -> anyhow::Result<()> {
-    let breaker = CircuitBreaker::builder()
-        .name("queue")
-        .failure_threshold(2)
-        .build()?;
+    let breaker = CircuitBreaker::builder().name("queue").failure_threshold(2).build()?;
 
     // A permit may travel: here the outcome is known only to the thread that gets the answer.
     let (answers, inbox) = mpsc::channel::<(Permit, &str)>();
@@ -41,18 +38,12 @@ fn main() -> anyhow::Result<()> {
     drop(breaker.acquire()?);
     let totals = breaker.snapshot().totals;
     println!("{totals}");
-    assert_eq!(
-        (totals.failure, totals.refused, totals.cancelled),
-        (2, 1, 1)
-    );
+    assert_eq!((totals.failure, totals.refused, totals.cancelled), (2, 1, 1));
 
     // `record_result` judges a result by the rules of the breaker, as a guarded call would.
     let result = "seven".parse::<u32>();
     breaker.acquire()?.record_result(&result);
     assert_eq!(breaker.failure_count(), 1);
-    println!(
-        "last failure: {}",
-        breaker.last_failure().as_deref().unwrap_or("none")
-    );
+    println!("last failure: {}", breaker.last_failure().as_deref().unwrap_or("none"));
     Ok(())
 }

@@ -35,12 +35,9 @@ fn main() -> anyhow::Result<()> {
     registry.register("payments", Payments::preset())?;
     registry.register("refunds", Payments::preset().failure_threshold(2))?;
 
-    for (name, threshold) in [
-        ("payments", 10),
-        ("refunds", 2),
-        ("http:example.org", 3),
-        ("else", 5),
-    ] {
+    for (name, threshold) in
+        [("payments", 10), ("refunds", 2), ("http:example.org", 3), ("else", 5)]
+    {
         let breaker = registry.breaker(name);
         let mut failures = 0;
         while breaker.state() == State::Closed {
@@ -52,9 +49,7 @@ fn main() -> anyhow::Result<()> {
     }
 
     // A name is registered once; a second time is a mistake, and said so.
-    let error = registry
-        .register("payments", HttpHost::preset())
-        .unwrap_err();
+    let error = registry.register("payments", HttpHost::preset()).unwrap_err();
     println!("{error}");
     Ok(())
 }

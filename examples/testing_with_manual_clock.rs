@@ -14,13 +14,8 @@ async fn load(
     registry: &BreakerRegistry,
     up: bool,
 ) -> Result<&'static str, BreakerError<io::Error>> {
-    let request = async {
-        if up {
-            Ok("page")
-        } else {
-            Err(io::ErrorKind::ConnectionReset.into())
-        }
-    };
+    let request =
+        async { if up { Ok("page") } else { Err(io::ErrorKind::ConnectionReset.into()) } };
     request.with_breaker(registry, "pages").await
 }
 
@@ -44,9 +39,6 @@ async fn main() -> anyhow::Result<()> {
 
     assert_eq!(load(&registry, true).await?, "page");
     assert_eq!(pages.state(), State::Closed);
-    println!(
-        "{} again, half a minute later, and the test took no time",
-        pages.state()
-    );
+    println!("{} again, half a minute later, and the test took no time", pages.state());
     Ok(())
 }

@@ -38,21 +38,13 @@ pub struct Backoff {
 impl Backoff {
     /// The same delay each time.
     pub const fn constant(delay: Duration) -> Self {
-        Self {
-            first: delay,
-            factor: 1.0,
-            max: Duration::MAX,
-            jitter: 0.0,
-        }
+        Self { first: delay, factor: 1.0, max: Duration::MAX, jitter: 0.0 }
     }
 
     /// `first`, then each time twice as long; see [`factor`](Self::factor) and
     /// [`max`](Self::max).
     pub const fn exponential(first: Duration) -> Self {
-        Self {
-            factor: 2.0,
-            ..Self::constant(first)
-        }
+        Self { factor: 2.0, ..Self::constant(first) }
     }
 
     /// By what each delay is multiplied to get the next: 1.0 to 1,000.0. Default: 2.0.

@@ -55,8 +55,6 @@ impl Permit {
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Permit")
-            .field(&self.attempt.handle().name())
-            .finish()
+        f.debug_tuple("Permit").field(&self.attempt.handle().name()).finish()
     }
 }

@@ -86,11 +86,7 @@ pub struct RuleSnapshot {
 
 impl RuleSnapshot {
     pub(crate) fn new(rule: TripRule, figures: Figures) -> Self {
-        let Figures {
-            recorded,
-            failed,
-            slow,
-        } = figures;
+        let Figures { recorded, failed, slow } = figures;
         let of = |part: u32| {
             let enough = recorded > 0 && recorded >= rule.least_calls();
             enough.then(|| f64::from(part) / f64::from(recorded))
@@ -100,13 +96,7 @@ impl RuleSnapshot {
             Kind::FailureRate(_) => of(failed),
             Kind::SlowCalls(_) => of(slow),
         };
-        Self {
-            rule,
-            recorded,
-            failed,
-            slow,
-            rate,
-        }
+        Self { rule, recorded, failed, slow, rate }
     }
 
     /// Whether the rule is met, inclusive.
@@ -122,13 +112,7 @@ impl RuleSnapshot {
 
 impl fmt::Display for RuleSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            rule,
-            recorded,
-            failed,
-            slow,
-            rate,
-        } = self;
+        let Self { rule, recorded, failed, slow, rate } = self;
         write!(f, "{rule}: ")?;
         match rule.kind {
             Kind::Consecutive(_) => write!(f, "{failed}")?,
@@ -141,13 +125,7 @@ impl fmt::Display for RuleSnapshot {
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is {} for {}",
-            self.name,
-            self.state,
-            Short(self.since)
-        )?;
+        write!(f, "{:?} is {} for {}", self.name, self.state, Short(self.since))?;
         match self.open_remaining {
             Some(Duration::MAX) => f.write_str(", and stays so")?,
             Some(left) => write!(f, ", another {} to go", Left(left))?,

@@ -73,10 +73,7 @@ impl Excerpt {
     pub(crate) const CAPACITY: usize = 128;
 
     pub(crate) const fn empty() -> Self {
-        Self {
-            length: 0,
-            bytes: [0; Self::CAPACITY],
-        }
+        Self { length: 0, bytes: [0; Self::CAPACITY] }
     }
 
     /// The `Debug` text of `value`. A `Debug` that panics is cut off where it did.
@@ -97,10 +94,7 @@ impl Excerpt {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        let bytes = self
-            .bytes
-            .get(..usize::from(self.length))
-            .unwrap_or_default();
+        let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
         // Only whole characters are ever written.
         std::str::from_utf8(bytes).unwrap_or_default()
     }

@@ -54,9 +54,7 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 fn breaker(settings: impl FnOnce(BreakerBuilder) -> BreakerBuilder) -> CircuitBreaker {
-    settings(CircuitBreaker::builder())
-        .build()
-        .expect("the settings are valid")
+    settings(CircuitBreaker::builder()).build().expect("the settings are valid")
 }
 
 /// What became of the calls of a breaker.
@@ -67,30 +65,14 @@ struct Counted {
     ignored: u64,
 }
 
-const SUCCESS: Counted = Counted {
-    success: 1,
-    failure: 0,
-    ignored: 0,
-};
-const FAILURE: Counted = Counted {
-    success: 0,
-    failure: 1,
-    ignored: 0,
-};
-const IGNORED: Counted = Counted {
-    success: 0,
-    failure: 0,
-    ignored: 1,
-};
+const SUCCESS: Counted = Counted { success: 1, failure: 0, ignored: 0 };
+const FAILURE: Counted = Counted { success: 0, failure: 1, ignored: 0 };
+const IGNORED: Counted = Counted { success: 0, failure: 0, ignored: 1 };
 
 fn counted(breaker: &CircuitBreaker) -> Counted {
     let totals = breaker.snapshot().totals;
     let success = totals.success.expect("successes are counted");
-    Counted {
-        success,
-        failure: totals.failure,
-        ignored: totals.ignored,
-    }
+    Counted { success, failure: totals.failure, ignored: totals.ignored }
 }
 
 /// What a breaker with these settings makes of `error`; the same through all four ways in.
@@ -101,18 +83,9 @@ fn judged<E: fmt::Debug + 'static>(
 ) -> Counted {
     let ways: [&dyn Fn(&CircuitBreaker); 4] = [
         &|breaker| drop(now(ready(Err::<(), _>(error())).guarded_by(breaker))),
-        &|breaker| {
-            drop(now((async || Err::<(), _>(error()))
-                .guarded_by(breaker)
-                .call()))
-        },
+        &|breaker| drop(now((async || Err::<(), _>(error())).guarded_by(breaker).call())),
         &|breaker| drop((|| Err::<(), _>(error())).guarded_by(breaker).call()),
-        &|breaker| {
-            breaker
-                .acquire()
-                .expect("admitted")
-                .record_result(&Err::<(), _>(error()))
-        },
+        &|breaker| breaker.acquire().expect("admitted").record_result(&Err::<(), _>(error())),
     ];
     let counts = ways.map(|way| {
         let breaker = breaker(&settings);
@@ -170,10 +143,8 @@ fn ignored_rules_are_asked_before_expected_ones() {
 
 #[test]
 fn unexpected_errors_count_as_the_breaker_is_told() {
-    let ignoring = |b: BreakerBuilder| {
-        b.expected_error::<io::Error>()
-            .unexpected_errors_as(Outcome::Ignored)
-    };
+    let ignoring =
+        |b: BreakerBuilder| b.expected_error::<io::Error>().unexpected_errors_as(Outcome::Ignored);
     assert_eq!(judged(ignoring, || Stranger), IGNORED);
     assert_eq!(judged(ignoring, || io(ErrorKind::Other)), FAILURE);
 }
@@ -193,30 +164,14 @@ fn types_that_are_no_errors_have_rules_of_their_own() {
 fn every_kind_of_box_is_looked_through() {
     let expecting = |b: BreakerBuilder| b.expected_error::<io::Error>();
     let inside = || io(ErrorKind::Other);
+    assert_eq!(judged(expecting, || -> Boxed { Box::new(inside()) }), FAILURE);
+    assert_eq!(judged(expecting, || -> Box<dyn Error + Send> { Box::new(inside()) }), FAILURE);
+    assert_eq!(judged(expecting, || -> Box<dyn Error> { Box::new(inside()) }), FAILURE);
     assert_eq!(
-        judged(expecting, || -> Boxed { Box::new(inside()) }),
+        judged(expecting, || -> Arc<dyn Error + Send + Sync> { Arc::new(inside()) }),
         FAILURE
     );
-    assert_eq!(
-        judged(expecting, || -> Box<dyn Error + Send> {
-            Box::new(inside())
-        }),
-        FAILURE
-    );
-    assert_eq!(
-        judged(expecting, || -> Box<dyn Error> { Box::new(inside()) }),
-        FAILURE
-    );
-    assert_eq!(
-        judged(expecting, || -> Arc<dyn Error + Send + Sync> {
-            Arc::new(inside())
-        }),
-        FAILURE
-    );
-    assert_eq!(
-        judged(expecting, || -> Boxed { Box::new(Stranger) }),
-        SUCCESS
-    );
+    assert_eq!(judged(expecting, || -> Boxed { Box::new(Stranger) }), SUCCESS);
 }
 
 #[test]
@@ -258,10 +213,7 @@ fn unknown_types_are_reported_once_each() {
         drop(breaker.call(|| Err::<(), _>(io(ErrorKind::Other))));
         drop(breaker.call(|| Err::<(), _>(fmt::Error)));
     }
-    let unknown = [
-        std::any::type_name::<Stranger>(),
-        std::any::type_name::<&str>(),
-    ];
+    let unknown = [std::any::type_name::<Stranger>(), std::any::type_name::<&str>()];
     assert_eq!(*told.lock().expect("no panic"), unknown);
 }
 
@@ -270,28 +222,18 @@ fn fail_if_is_asked_instead_of_the_expected_rules() {
     let breaker = breaker(|b| b.expected_error::<io::Error>());
     let call = |error| {
         let fails = |error: &io::Error| error.kind() == ErrorKind::TimedOut;
-        drop(now(ready(Err::<(), _>(error))
-            .guarded_by(&breaker)
-            .fail_if(fails)));
+        drop(now(ready(Err::<(), _>(error)).guarded_by(&breaker).fail_if(fails)));
     };
     call(io(ErrorKind::TimedOut));
     assert_eq!(counted(&breaker), FAILURE);
     call(io(ErrorKind::NotFound));
-    assert_eq!(
-        counted(&breaker),
-        Counted {
-            success: 1,
-            ..FAILURE
-        }
-    );
+    assert_eq!(counted(&breaker), Counted { success: 1, ..FAILURE });
 }
 
 #[test]
 fn fail_if_finds_failures_that_no_rule_expects() {
     let breaker = breaker(|b| b.expected_error::<fmt::Error>());
-    drop(now(ready(Err::<(), _>(Stranger))
-        .guarded_by(&breaker)
-        .fail_if(|_| true)));
+    drop(now(ready(Err::<(), _>(Stranger)).guarded_by(&breaker).fail_if(|_| true)));
     assert_eq!(counted(&breaker), FAILURE);
 }
 
@@ -299,9 +241,7 @@ fn fail_if_finds_failures_that_no_rule_expects() {
 fn fail_if_cannot_speak_for_ignored_errors() {
     let breaker = breaker(|b| b.ignored_error::<io::Error>());
     let timed_out = ready(Err::<(), _>(io(ErrorKind::TimedOut)));
-    drop(now(timed_out
-        .guarded_by(&breaker)
-        .fail_if(|_| panic!("nobody asks"))));
+    drop(now(timed_out.guarded_by(&breaker).fail_if(|_| panic!("nobody asks"))));
     assert_eq!(counted(&breaker), IGNORED);
 }
 
@@ -309,12 +249,7 @@ fn fail_if_cannot_speak_for_ignored_errors() {
 fn what_fail_if_denies_is_unexpected() {
     let breaker = breaker(|b| b.unexpected_errors_as(Outcome::Ignored));
     let not_found = |_: &u8| Err::<(), _>(io(ErrorKind::NotFound));
-    drop(
-        not_found
-            .guarded_by(&breaker)
-            .fail_if(|_: &io::Error| false)
-            .call(&7),
-    );
+    drop(not_found.guarded_by(&breaker).fail_if(|_: &io::Error| false).call(&7));
     assert_eq!(counted(&breaker), IGNORED);
 }
 
@@ -322,16 +257,12 @@ fn what_fail_if_denies_is_unexpected() {
 fn classify_judges_alone() {
     let ignoring = breaker(|b| b.ignored_error::<io::Error>());
     let result = ready(Err::<u16, _>(io(ErrorKind::Other)));
-    drop(now(result
-        .guarded_by(&ignoring)
-        .classify(|_| Outcome::Failure)));
+    drop(now(result.guarded_by(&ignoring).classify(|_| Outcome::Failure)));
     assert_eq!(counted(&ignoring), FAILURE);
 
     let expecting = breaker(|b| b.expected_error::<io::Error>());
     let result = ready(Err::<u16, _>(io(ErrorKind::Other)));
-    drop(now(result
-        .guarded_by(&expecting)
-        .classify(|_| Outcome::Success)));
+    drop(now(result.guarded_by(&expecting).classify(|_| Outcome::Success)));
     assert_eq!(counted(&expecting), SUCCESS);
 }
 
@@ -343,14 +274,9 @@ fn classify_finds_failures_inside_ok() {
         Ok(400..) => Outcome::Ignored,
         Ok(_) => Outcome::Success,
     };
-    let get = (|status: u16| Ok::<_, Stranger>(status))
-        .guarded_by(&breaker)
-        .classify(judge);
+    let get = (|status: u16| Ok::<_, Stranger>(status)).guarded_by(&breaker).classify(judge);
     for (status, failures) in [(503, 1), (404, 1), (200, 0), (500, 1), (599, 2)] {
-        assert_eq!(
-            get.call(status).expect("what the function returned"),
-            status
-        );
+        assert_eq!(get.call(status).expect("what the function returned"), status);
         assert_eq!(breaker.failure_count(), failures, "{status}");
     }
     assert_eq!(breaker.state(), State::Open);
@@ -361,11 +287,7 @@ fn classify_finds_failures_inside_ok() {
 fn classify_output_judges_what_is_no_result() {
     let breaker = breaker(|b| b.failure_threshold(1));
     let hit = |hit: &Option<u8>| {
-        if hit.is_some() {
-            Outcome::Success
-        } else {
-            Outcome::Failure
-        }
+        if hit.is_some() { Outcome::Success } else { Outcome::Failure }
     };
     let look_up = |key: Option<u8>| now(ready(key).guarded_by(&breaker).classify_output(hit));
     assert_eq!(look_up(Some(7)).expect("admitted"), Some(7));
@@ -376,9 +298,7 @@ fn classify_output_judges_what_is_no_result() {
     assert!(refused.is_open());
 
     breaker.reset();
-    let look_up = (async |key: u8| Some(key))
-        .guarded_by(&breaker)
-        .classify_output(hit);
+    let look_up = (async |key: u8| Some(key)).guarded_by(&breaker).classify_output(hit);
     assert_eq!(now(look_up.call(7)).expect("admitted"), Some(7));
     assert_eq!(breaker.snapshot().totals.success, Some(2));
 }
@@ -415,10 +335,7 @@ fn refusals_of_inner_breakers_are_ignored() {
     assert_eq!(judged(|b| b, error), IGNORED);
     assert_eq!(judged(|b| b, || Boxed::from(open())), IGNORED);
     assert_eq!(judged(|b| b, || Boxed::from(error())), IGNORED);
-    assert_eq!(
-        judged(|b| b, || Boxed::from(Wrapped(open().into()))),
-        IGNORED
-    );
+    assert_eq!(judged(|b| b, || Boxed::from(Wrapped(open().into()))), IGNORED);
     assert_eq!(judged(|b| b.expected_error::<CircuitOpen>(), open), IGNORED);
 }
 
@@ -432,11 +349,7 @@ fn a_timeout_of_an_inner_breaker_is_a_failure_of_the_outer_one() {
         .timeout(Duration::from_secs(1))
         .flatten_err();
     let call = async { hung.guarded_by(&outer).await };
-    let runtime = runtime
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
+    let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");
     let result = runtime.block_on(call);
     assert!(result.is_err_and(|error| error.inner().is_some()));
     assert_eq!(counted(&outer), FAILURE);

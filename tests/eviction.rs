@@ -9,10 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 fn of(capacity: usize) -> BreakerRegistry {
-    BreakerRegistry::builder()
-        .capacity(capacity)
-        .build()
-        .unwrap()
+    BreakerRegistry::builder().capacity(capacity).build().unwrap()
 }
 
 fn counting(builder: RegistryBuilder) -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
@@ -23,22 +20,15 @@ fn counting(builder: RegistryBuilder) -> (BreakerRegistry, Arc<Mutex<Vec<Event>>
 }
 
 fn fail(registry: &BreakerRegistry, name: &str) {
-    let _ = (|| Err::<(), _>("down"))
-        .with_breaker(registry, name)
-        .call();
+    let _ = (|| Err::<(), _>("down")).with_breaker(registry, name).call();
 }
 
 fn pass(registry: &BreakerRegistry, name: &str) {
-    let _ = (|| Ok::<(), String>(()))
-        .with_breaker(registry, name)
-        .call();
+    let _ = (|| Ok::<(), String>(())).with_breaker(registry, name).call();
 }
 
 fn names(registry: &BreakerRegistry) -> Vec<String> {
-    registry
-        .iter()
-        .map(|breaker| breaker.name().to_owned())
-        .collect()
+    registry.iter().map(|breaker| breaker.name().to_owned()).collect()
 }
 
 #[test]
@@ -65,9 +55,7 @@ fn clean_ones_go_before_failing_ones_and_the_oldest_first() {
     }
     let gone = || -> Vec<String> {
         let events = events.lock().unwrap();
-        let evicted = events
-            .iter()
-            .filter(|event| matches!(event, Event::BreakerEvicted { .. }));
+        let evicted = events.iter().filter(|event| matches!(event, Event::BreakerEvicted { .. }));
         evicted.map(|event| event.breaker().to_owned()).collect()
     };
     for name in ["n1", "n2", "n3", "n4", "n5", "n6"] {
@@ -86,11 +74,7 @@ fn one_that_failed_and_recovered_is_clean_again() {
     pass(&registry, "z2");
     pass(&registry, "x");
     pass(&registry, "z3");
-    assert!(
-        registry.get("y").is_some(),
-        "still failing: {:?}",
-        names(&registry)
-    );
+    assert!(registry.get("y").is_some(), "still failing: {:?}", names(&registry));
 }
 
 #[test]
@@ -107,47 +91,28 @@ fn what_is_used_gets_a_second_chance() {
 #[test]
 fn registered_and_configured_names_never_go() {
     let registry = of(4);
-    registry
-        .register("registered", CircuitBreaker::builder())
-        .unwrap();
-    registry
-        .configure("configured", CircuitBreaker::builder())
-        .unwrap();
+    registry.register("registered", CircuitBreaker::builder()).unwrap();
+    registry.configure("configured", CircuitBreaker::builder()).unwrap();
     pass(&registry, "adopted");
-    registry
-        .register("adopted", CircuitBreaker::builder())
-        .unwrap();
+    registry.register("adopted", CircuitBreaker::builder()).unwrap();
     for name in 0..1_000 {
         fail(&registry, &name.to_string());
     }
     for name in ["registered", "configured", "adopted"] {
         assert!(registry.get(name).is_some(), "{name}");
     }
-    registry
-        .register("the last", CircuitBreaker::builder())
-        .unwrap();
-    let full = registry
-        .register("one more", CircuitBreaker::builder())
-        .unwrap_err();
-    assert!(
-        matches!(&full, RegistryError::Full { capacity: 4, .. }),
-        "{full}"
-    );
+    registry.register("the last", CircuitBreaker::builder()).unwrap();
+    let full = registry.register("one more", CircuitBreaker::builder()).unwrap_err();
+    assert!(matches!(&full, RegistryError::Full { capacity: 4, .. }), "{full}");
     registry.remove("the last").unwrap();
-    registry
-        .register("one more", CircuitBreaker::builder())
-        .unwrap();
+    registry.register("one more", CircuitBreaker::builder()).unwrap();
     assert_eq!(registry.len(), 4);
 }
 
 #[test]
 fn open_ones_stay_until_their_time_has_come() {
     let clock = ManualClock::new();
-    let registry = BreakerRegistry::builder()
-        .capacity(5)
-        .clock(clock.clone())
-        .build()
-        .unwrap();
+    let registry = BreakerRegistry::builder().capacity(5).clock(clock.clone()).build().unwrap();
     registry.breaker("open").trip();
     registry.breaker("longer").trip_for(Duration::from_secs(60));
     registry.breaker("forced").force_open();
@@ -165,21 +130,15 @@ fn open_ones_stay_until_their_time_has_come() {
     flood(2_000);
     assert!(registry.get("longer").is_none());
     assert!(registry.get("forced").is_some(), "has no time to come");
-    assert!(
-        registry.get("disabled").is_some(),
-        "a command is not forgotten"
-    );
+    assert!(registry.get("disabled").is_some(), "a command is not forgotten");
 }
 
 #[test]
 fn modes_of_the_settings_are_no_reason_to_stay() {
     for mode in [Mode::Disabled, Mode::MetricsOnly] {
         let preset = CircuitBreaker::builder().mode(mode);
-        let registry = BreakerRegistry::builder()
-            .capacity(5)
-            .default_preset(preset)
-            .build()
-            .unwrap();
+        let registry =
+            BreakerRegistry::builder().capacity(5).default_preset(preset).build().unwrap();
         for name in 0..200 {
             fail(&registry, &name.to_string());
         }
@@ -221,23 +180,11 @@ async fn what_somebody_holds_never_goes() {
     for name in 0..3_000 {
         fail(&registry, &name.to_string());
     }
-    let held = [
-        "borrowed", "function", "future", "handle", "permit", "refusal",
-    ];
+    let held = ["borrowed", "function", "future", "handle", "permit", "refusal"];
     assert_eq!(names(&registry), held);
-    let is_no_room = |event: &&Event| {
-        matches!(
-            event,
-            Event::NotKept {
-                reason: NotKept::NoRoom,
-                ..
-            }
-        )
-    };
-    assert_eq!(
-        events.lock().unwrap().iter().filter(is_no_room).count(),
-        3_000
-    );
+    let is_no_room =
+        |event: &&Event| matches!(event, Event::NotKept { reason: NotKept::NoRoom, .. });
+    assert_eq!(events.lock().unwrap().iter().filter(is_no_room).count(), 3_000);
     assert!(future.await.is_ok() && call.await.is_ok() && function.call().is_ok());
     permit.success();
     assert_eq!(handle.state(), State::Closed);
@@ -245,11 +192,7 @@ async fn what_somebody_holds_never_goes() {
     for name in 0..100 {
         fail(&registry, &name.to_string());
     }
-    assert!(
-        held.iter().all(|name| registry.get(name).is_none()),
-        "{:?}",
-        names(&registry)
-    );
+    assert!(held.iter().all(|name| registry.get(name).is_none()), "{:?}", names(&registry));
     assert_eq!(registry.len(), 6);
 }
 
@@ -302,10 +245,7 @@ fn handles_that_only_sit_in_the_tables_of_threads_hold_nothing() {
     });
     for name in ["a", "b", "c", "d"] {
         let failures = registry.get(name).map(|breaker| breaker.failure_count());
-        assert!(
-            failures.is_some_and(|failures| failures > 0),
-            "{name} {failures:?}"
-        );
+        assert!(failures.is_some_and(|failures| failures > 0), "{name} {failures:?}");
     }
 }
 
@@ -313,14 +253,10 @@ fn handles_that_only_sit_in_the_tables_of_threads_hold_nothing() {
 fn idle_names_go_even_while_there_is_room() {
     let clock = ManualClock::new();
     let (registry, events) = counting(
-        BreakerRegistry::builder()
-            .idle_timeout(Duration::from_secs(60))
-            .clock(clock.clone()),
+        BreakerRegistry::builder().idle_timeout(Duration::from_secs(60)).clock(clock.clone()),
     );
     let held = registry.breaker("held");
-    registry
-        .register("registered", CircuitBreaker::builder())
-        .unwrap();
+    registry.register("registered", CircuitBreaker::builder()).unwrap();
     registry.breaker("forced").force_open();
     pass(&registry, "clean");
     fail(&registry, "failing");
@@ -360,9 +296,7 @@ fn names_that_come_and_go_leave_nothing_behind() {
 fn a_flood_of_failing_names_neither_grows_nor_pushes_out_an_open_breaker() {
     const NAMES: u32 = 200_000;
     let registry = of(1_000);
-    registry
-        .breaker("protects")
-        .trip_for(Duration::from_secs(3_600));
+    registry.breaker("protects").trip_for(Duration::from_secs(3_600));
     let flood = |from: u32, to: u32| (from..to).for_each(|n| fail(&registry, &n.to_string()));
     flood(0, 20_000);
     let before = memory();
@@ -381,20 +315,14 @@ fn threads_that_flood_keep_within_the_capacity() {
     const THREADS: usize = 4;
     let (capacity, made) = (50, AtomicUsize::new(0));
     let registry = of(capacity);
-    let held: Vec<_> = (0..10)
-        .map(|n| registry.breaker(format!("held {n}")))
-        .collect();
+    let held: Vec<_> = (0..10).map(|n| registry.breaker(format!("held {n}"))).collect();
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (registry, made) = (&registry, &made);
             scope.spawn(move || {
                 for n in 0..5_000 {
                     // Half of the names are asked for by all threads.
-                    let name = if n % 2 == 0 {
-                        n.to_string()
-                    } else {
-                        format!("{thread} {n}")
-                    };
+                    let name = if n % 2 == 0 { n.to_string() } else { format!("{thread} {n}") };
                     fail(registry, &name);
                     if n % 7 == 0 {
                         registry.remove(&name);
@@ -408,11 +336,7 @@ fn threads_that_flood_keep_within_the_capacity() {
     assert_eq!(made.into_inner(), 5_000 * THREADS);
     for breaker in held {
         fail(&registry, breaker.name());
-        assert_eq!(
-            breaker.failure_count(),
-            1,
-            "it was the one of its name throughout"
-        );
+        assert_eq!(breaker.failure_count(), 1, "it was the one of its name throughout");
     }
 }
 
@@ -421,11 +345,7 @@ fn threads_that_flood_keep_within_the_capacity() {
 #[test]
 fn holders_and_evictors_race() {
     let patient = CircuitBreaker::builder().failure_threshold(u32::MAX);
-    let registry = BreakerRegistry::builder()
-        .capacity(8)
-        .default_preset(patient)
-        .build()
-        .unwrap();
+    let registry = BreakerRegistry::builder().capacity(8).default_preset(patient).build().unwrap();
     let remade = AtomicUsize::new(0);
     thread::scope(|scope| {
         let evictor = scope.spawn(|| (0..60_000).for_each(|n| pass(&registry, &n.to_string())));
@@ -446,10 +366,7 @@ fn holders_and_evictors_race() {
             }
         });
     });
-    assert!(
-        remade.into_inner() > 1,
-        "it was evicted between two handles"
-    );
+    assert!(remade.into_inner() > 1, "it was evicted between two handles");
 }
 
 /// Resident memory in bytes, where the system tells.

@@ -82,29 +82,21 @@ const FUTURE: Way = Way {
 
 const ASYNC_FUNCTION: Way = Way {
     plain: |breaker, dependency, outcome| {
-        now(Dependency::call_async
-            .guarded_by(breaker)
-            .call(dependency, outcome))
+        now(Dependency::call_async.guarded_by(breaker).call(dependency, outcome))
     },
     rescued: |breaker, dependency, outcome| {
         let guarded = Dependency::call_async.guarded_by(breaker);
-        now(guarded
-            .fallback(Dependency::rescue_async)
-            .call(dependency, outcome))
+        now(guarded.fallback(Dependency::rescue_async).call(dependency, outcome))
     },
 };
 
 const SYNC_FUNCTION: Way = Way {
     plain: |breaker, dependency, outcome| {
-        Dependency::call
-            .guarded_by(breaker)
-            .call(dependency, outcome)
+        Dependency::call.guarded_by(breaker).call(dependency, outcome)
     },
     rescued: |breaker, dependency, outcome| {
         let guarded = Dependency::call.guarded_by(breaker);
-        guarded
-            .fallback(Dependency::rescue)
-            .call(dependency, outcome)
+        guarded.fallback(Dependency::rescue).call(dependency, outcome)
     },
 };
 
@@ -181,11 +173,7 @@ fn replay(scenario: &Value, way: &Way) -> usize {
                     (way.plain)(&breaker, &dependency, outcome)
                 };
                 let result = seen(answer);
-                assert_eq!(
-                    result,
-                    step["result"].as_str().expect("a result"),
-                    "{place}"
-                );
+                assert_eq!(result, step["result"].as_str().expect("a result"), "{place}");
                 let executed = u32::from(result != "rejected" && result != "fallback");
                 assert_eq!(dependency.executed.get(), executed, "executed; {place}");
                 let rescued = u32::from(result == "fallback");
@@ -206,24 +194,16 @@ fn compare(breaker: &CircuitBreaker, after: &Value, records_remaining: bool, pla
     assert_eq!(state, after["state"].as_str().expect("a state"), "{place}");
     let count = after["failure_count"].as_u64().expect("a count");
     assert_eq!(u64::from(breaker.failure_count()), count, "{place}");
-    assert_eq!(
-        breaker.last_failure().as_deref(),
-        after["last_failure"].as_str(),
-        "{place}"
-    );
+    assert_eq!(breaker.last_failure().as_deref(), after["last_failure"].as_str(), "{place}");
     if records_remaining {
-        let remaining = after["open_remaining_ms"]
-            .as_u64()
-            .map(Duration::from_millis);
+        let remaining = after["open_remaining_ms"].as_u64().map(Duration::from_millis);
         assert_eq!(breaker.open_remaining(), remaining, "{place}");
     }
 }
 
 /// Every scenario of the file, counted: a green check that ran nothing is no check.
 fn replay_all(way: &Way) {
-    let scenarios = TRACES
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"));
+    let scenarios = TRACES.lines().map(|line| serde_json::from_str(line).expect("JSON"));
     let steps: Vec<usize> = scenarios.map(|scenario| replay(&scenario, way)).collect();
     assert_eq!(steps.len(), 400);
     assert_eq!(steps.iter().sum::<usize>(), 10_945);

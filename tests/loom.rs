@@ -148,9 +148,7 @@ mod threshold {
 
     #[test]
     fn two_failures_trip_once_with_texts() {
-        two_failures_trip_once("two failures, texts", || {
-            quick(2).capture_last_failure(true)
-        });
+        two_failures_trip_once("two failures, texts", || quick(2).capture_last_failure(true));
     }
 
     #[test]
@@ -175,12 +173,7 @@ mod threshold {
             let [good, bad] = permits(&breaker);
             race.run(|| good.success(), || bad.failure());
             let totals = totals(&breaker);
-            let seen = (
-                breaker.state(),
-                breaker.failure_count(),
-                totals.success,
-                totals.late,
-            );
+            let seen = (breaker.state(), breaker.failure_count(), totals.success, totals.late);
             match seen {
                 // the failure, then the success; or the other way round
                 (State::Open, 2, Some(0), 1) | (State::Closed, 1, Some(1), 0) => {}
@@ -227,10 +220,7 @@ mod late {
             let [permit] = permits(&breaker);
             let reset = breaker.clone();
             race.run(|| permit.failure(), move || reset.reset());
-            assert_eq!(
-                (breaker.state(), breaker.failure_count()),
-                (State::Closed, 0)
-            );
+            assert_eq!((breaker.state(), breaker.failure_count()), (State::Closed, 0));
             let totals = totals(&breaker);
             assert_eq!(totals.failure + totals.late, 1);
         });
@@ -245,19 +235,10 @@ mod late {
             breaker.trip();
             clock.advance(RECOVERY);
             let tried = breaker.clone();
-            race.run(
-                || late.failure(),
-                move || tried.acquire().expect("the trial").success(),
-            );
-            assert_eq!(
-                (breaker.state(), breaker.failure_count()),
-                (State::Closed, 0)
-            );
+            race.run(|| late.failure(), move || tried.acquire().expect("the trial").success());
+            assert_eq!((breaker.state(), breaker.failure_count()), (State::Closed, 0));
             let totals = totals(&breaker);
-            assert_eq!(
-                (totals.success, totals.failure, totals.late),
-                (Some(1), 0, 1)
-            );
+            assert_eq!((totals.success, totals.failure, totals.late), (Some(1), 0, 1));
         });
     }
 
@@ -498,10 +479,7 @@ mod configure {
                 || permit.failure(),
                 move || configured(&steered, |settings| settings.failure_threshold(2)),
             );
-            assert_eq!(
-                (breaker.state(), breaker.failure_count()),
-                (State::Closed, 1)
-            );
+            assert_eq!((breaker.state(), breaker.failure_count()), (State::Closed, 1));
             assert_eq!(totals(&breaker).failure, 1);
             fail(&breaker);
             assert_eq!(breaker.state(), State::Open);
@@ -547,11 +525,7 @@ mod configure {
             drop(dropped);
             let after = totals(&breaker);
             assert_eq!(after.success, before.success.map(|calls| calls + 1));
-            assert_eq!(
-                after.failure,
-                before.failure + 1,
-                "the dropped call was timed"
-            );
+            assert_eq!(after.failure, before.failure + 1, "the dropped call was timed");
         });
     }
 
@@ -612,14 +586,7 @@ mod retirement {
             );
             assert_eq!(held.state(), State::Closed);
             by_name(&registry);
-            assert_eq!(
-                registry
-                    .get("x")
-                    .expect("made by its name")
-                    .snapshot()
-                    .cause,
-                None
-            );
+            assert_eq!(registry.get("x").expect("made by its name").snapshot().cause, None);
         });
     }
 }

@@ -62,17 +62,10 @@ async fn allowed_names_are_kept_as_they_are() {
         assert_eq!(breaker.name(), name);
         breaker.trip();
         assert_eq!(registry.get(&name).unwrap().state(), State::Open);
-        let refused = async { Ok::<(), String>(()) }
-            .with_breaker(&registry, &name)
-            .await;
-        assert!(
-            refused.unwrap_err().is_open(),
-            "{name:?} is one breaker from every side"
-        );
+        let refused = async { Ok::<(), String>(()) }.with_breaker(&registry, &name).await;
+        assert!(refused.unwrap_err().is_open(), "{name:?} is one breaker from every side");
         assert_eq!(registry.len(), 1);
-        registry
-            .configure(&name, CircuitBreaker::builder())
-            .unwrap();
+        registry.configure(&name, CircuitBreaker::builder()).unwrap();
         assert!(registry.register(&name, CircuitBreaker::builder()).is_err());
         assert!(registry.remove(&name).is_some());
         assert!(registry.is_empty());
@@ -101,32 +94,18 @@ async fn other_names_get_a_breaker_that_is_not_kept() {
         assert_eq!(breaker.name(), left);
         breaker.trip();
         assert_eq!(breaker.state(), State::Open, "it works as any other");
-        assert_eq!(
-            registry.breaker(&name).state(),
-            State::Closed,
-            "but each is a fresh one"
-        );
-        let passed = async { Ok::<u8, String>(7) }
-            .with_breaker(&registry, &name)
-            .await;
+        assert_eq!(registry.breaker(&name).state(), State::Closed, "but each is a fresh one");
+        let passed = async { Ok::<u8, String>(7) }.with_breaker(&registry, &name).await;
         assert_eq!(passed.unwrap(), 7);
         let made = registry.breaker_with(&name, || CircuitBreaker::builder().failure_threshold(2));
-        assert_eq!(
-            made.config().trip_rules(),
-            [TripRule::consecutive_failures(2)]
-        );
+        assert_eq!(made.config().trip_rules(), [TripRule::consecutive_failures(2)]);
         assert!(registry.get(&name).is_none());
         assert!(registry.remove(&name).is_none());
         assert!(registry.is_empty());
         let events = events.lock().unwrap();
         let not_kept = events.iter().filter(|event| {
-            matches!(
-                event,
-                Event::NotKept {
-                    reason: NotKept::InvalidName,
-                    ..
-                }
-            ) && event.breaker() == left
+            matches!(event, Event::NotKept { reason: NotKept::InvalidName, .. })
+                && event.breaker() == left
         });
         assert_eq!(not_kept.count(), 4);
     }
@@ -137,12 +116,8 @@ fn register_and_configure_refuse_them() {
     let registry = BreakerRegistry::new();
     for (name, _) in bad() {
         for refused in [
-            registry
-                .register(&name, CircuitBreaker::builder())
-                .unwrap_err(),
-            registry
-                .configure(&name, CircuitBreaker::builder())
-                .unwrap_err(),
+            registry.register(&name, CircuitBreaker::builder()).unwrap_err(),
+            registry.configure(&name, CircuitBreaker::builder()).unwrap_err(),
         ] {
             let RegistryError::InvalidName { value, allowed, .. } = &refused else {
                 panic!("{refused}");
@@ -164,20 +139,10 @@ fn prefixes_are_such_that_a_name_can_begin_with_them() {
     let preset = || CircuitBreaker::builder().failure_threshold(7);
     let long = "p".repeat(257);
     let refused = registry.preset_for(&long, preset()).unwrap_err();
-    assert!(
-        matches!(refused, RegistryError::InvalidName { .. }),
-        "{refused}"
-    );
-    let refused = BreakerRegistry::builder()
-        .preset_for(&long, preset())
-        .build()
-        .unwrap_err();
+    assert!(matches!(refused, RegistryError::InvalidName { .. }), "{refused}");
+    let refused = BreakerRegistry::builder().preset_for(&long, preset()).build().unwrap_err();
     assert_eq!(refused.field(), "preset_for");
     registry.preset_for("", preset()).unwrap();
     let rules = registry.breaker("anything").config().trip_rules().to_vec();
-    assert_eq!(
-        rules,
-        [TripRule::consecutive_failures(7)],
-        "all names begin with nothing"
-    );
+    assert_eq!(rules, [TripRule::consecutive_failures(7)], "all names begin with nothing");
 }

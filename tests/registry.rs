@@ -41,15 +41,8 @@ fn a_name_is_one_breaker() {
     assert!(registry.get("users").is_none(), "looking does not create");
     registry.breaker("users").trip();
     assert_eq!(registry.get("users").unwrap().state(), State::Open);
-    assert_eq!(
-        registry.clone().breaker("users").state(),
-        State::Open,
-        "a clone is the same"
-    );
-    assert_eq!(
-        BreakerRegistry::new().breaker("users").state(),
-        State::Closed
-    );
+    assert_eq!(registry.clone().breaker("users").state(), State::Open, "a clone is the same");
+    assert_eq!(BreakerRegistry::new().breaker("users").state(), State::Closed);
     assert_eq!(registry.len(), 1);
 }
 
@@ -75,18 +68,10 @@ fn a_name_created_by_use_is_adopted() {
     opens_after(&users, 3);
     assert_eq!(users.failure_count(), 2, "counts stay");
     fail(&users);
-    assert_eq!(
-        users.state(),
-        State::Open,
-        "and the new settings act at the next failure"
-    );
+    assert_eq!(users.state(), State::Open, "and the new settings act at the next failure");
     assert!(registry.register("users", after(9)).is_err(), "once");
     let events = events.lock().unwrap();
-    assert!(
-        events
-            .iter()
-            .any(|event| matches!(event, Event::BreakerAdopted { .. }))
-    );
+    assert!(events.iter().any(|event| matches!(event, Event::BreakerAdopted { .. })));
 }
 
 #[test]
@@ -100,10 +85,7 @@ fn configure_wins_over_register_over_presets_over_the_default() {
     let users = registry.breaker("http:users");
     opens_after(&users, 12);
     opens_after(&registry.breaker_with("http:b", || after(13)), 13);
-    opens_after(
-        &registry.breaker_with("http:b", || unreachable!("it is there")),
-        13,
-    );
+    opens_after(&registry.breaker_with("http:b", || unreachable!("it is there")), 13);
     registry.register("http:users", after(14)).unwrap();
     opens_after(&users, 14);
     registry.configure("http:users", after(15)).unwrap();
@@ -118,10 +100,7 @@ fn configure_wins_over_register_over_presets_over_the_default() {
 fn configure_creates_unknown_names_and_leaves_state_and_counts() {
     let registry = BreakerRegistry::new();
     opens_after(&registry.configure("new", after(2)).unwrap(), 2);
-    assert!(
-        registry.register("new", after(3)).is_err(),
-        "configured before"
-    );
+    assert!(registry.register("new", after(3)).is_err(), "configured before");
     let users = registry.breaker("users");
     users.trip();
     registry.configure("users", after(2)).unwrap();
@@ -139,12 +118,7 @@ fn the_longest_prefix_wins_whatever_the_order() {
         .preset_for("http:api:v1", after(4))
         .build()
         .unwrap();
-    for (name, failures) in [
-        ("http", 5),
-        ("http:x", 2),
-        ("http:api:x", 3),
-        ("http:api:v1/a", 4),
-    ] {
+    for (name, failures) in [("http", 5), ("http:x", 2), ("http:api:x", 3), ("http:api:v1/a", 4)] {
         opens_after(&registry.breaker(name), failures);
     }
     registry.preset_for("http:api:v", after(6)).unwrap();
@@ -158,36 +132,18 @@ fn the_longest_prefix_wins_whatever_the_order() {
 #[test]
 fn presets_that_cannot_work_are_named() {
     let zero = || after(0);
-    let refused = BreakerRegistry::builder()
-        .default_preset(zero())
-        .build()
-        .unwrap_err();
+    let refused = BreakerRegistry::builder().default_preset(zero()).build().unwrap_err();
     assert_eq!(refused.field(), "default_preset.failure_threshold");
-    let refused = BreakerRegistry::builder()
-        .preset_for("http:", zero())
-        .build()
-        .unwrap_err();
+    let refused = BreakerRegistry::builder().preset_for("http:", zero()).build().unwrap_err();
     assert_eq!(refused.field(), "preset_for(\"http:\").failure_threshold");
-    let refused = BreakerRegistry::new()
-        .preset_for("http:", zero())
-        .unwrap_err();
-    assert!(
-        refused
-            .to_string()
-            .starts_with("preset_for(\"http:\").failure_threshold is 0")
-    );
+    let refused = BreakerRegistry::new().preset_for("http:", zero()).unwrap_err();
+    assert!(refused.to_string().starts_with("preset_for(\"http:\").failure_threshold is 0"));
     for capacity in [0, 10_000_001, usize::MAX] {
-        let refused = BreakerRegistry::builder()
-            .capacity(capacity)
-            .build()
-            .unwrap_err();
+        let refused = BreakerRegistry::builder().capacity(capacity).build().unwrap_err();
         assert_eq!(refused.field(), "capacity");
         assert_eq!(refused.value(), capacity.to_string());
     }
-    let refused = BreakerRegistry::builder()
-        .idle_timeout(Duration::ZERO)
-        .build()
-        .unwrap_err();
+    let refused = BreakerRegistry::builder().idle_timeout(Duration::ZERO).build().unwrap_err();
     assert_eq!(refused.field(), "idle_timeout");
 }
 
@@ -219,9 +175,7 @@ async fn a_removed_breaker_is_never_served_again() {
     }
     assert!(registry.remove("nobody").is_none());
     let events = events.lock().unwrap();
-    let removals = events
-        .iter()
-        .filter(|e| matches!(e, Event::BreakerRemoved { .. }));
+    let removals = events.iter().filter(|e| matches!(e, Event::BreakerRemoved { .. }));
     assert_eq!(removals.count(), 3);
 }
 
@@ -250,12 +204,7 @@ fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 #[test]
 fn other_threads_do_not_serve_a_removed_breaker_either() {
     let registry = BreakerRegistry::new();
-    let works = || {
-        (|| Ok::<(), String>(()))
-            .with_breaker(&registry, "users")
-            .call()
-            .is_ok()
-    };
+    let works = || (|| Ok::<(), String>(())).with_breaker(&registry, "users").call().is_ok();
     let turn = Barrier::new(2);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -299,14 +248,8 @@ fn threads_that_ask_for_one_name_get_one_breaker() {
     assert_eq!(registry.len(), 200);
     assert!(made.load(Ordering::Relaxed) >= 200);
     let events = events.lock().unwrap();
-    let added = events
-        .iter()
-        .filter(|event| matches!(event, Event::BreakerAdded { .. }));
-    assert_eq!(
-        added.count(),
-        200,
-        "one event a breaker, however many raced"
-    );
+    let added = events.iter().filter(|event| matches!(event, Event::BreakerAdded { .. }));
+    assert_eq!(added.count(), 200, "one event a breaker, however many raced");
 }
 
 #[test]
@@ -334,15 +277,9 @@ fn one_of_many_who_register_wins() {
 #[test]
 fn the_views_tell_states_apart_and_sort_by_name() {
     let clock = ManualClock::new();
-    let registry = BreakerRegistry::builder()
-        .clock(clock.clone())
-        .build()
-        .unwrap();
+    let registry = BreakerRegistry::builder().clock(clock.clone()).build().unwrap();
     let names = |breakers: Vec<CircuitBreaker>| -> Vec<String> {
-        breakers
-            .iter()
-            .map(|breaker| breaker.name().to_owned())
-            .collect()
+        breakers.iter().map(|breaker| breaker.name().to_owned()).collect()
     };
     assert!(registry.is_empty() && registry.all_closed());
     for name in ["d", "b", "e", "a", "c"] {
@@ -358,19 +295,12 @@ fn the_views_tell_states_apart_and_sort_by_name() {
     assert_eq!((&registry).into_iter().count(), 5);
     registry.breaker("a").reset();
     clock.advance(Duration::from_secs(30));
-    assert_eq!(
-        names(registry.open_breakers()),
-        [""; 0],
-        "half-open by time alone"
-    );
+    assert_eq!(names(registry.open_breakers()), [""; 0], "half-open by time alone");
     assert!(!registry.all_closed(), "which is not closed");
     for breaker in &registry {
         registry.remove(breaker.name());
     }
-    assert!(
-        registry.is_empty(),
-        "nothing is locked while one goes through them"
-    );
+    assert!(registry.is_empty(), "nothing is locked while one goes through them");
 }
 
 #[test]
@@ -381,11 +311,7 @@ fn closures_and_listeners_may_call_the_registry() {
         .capacity(3)
         .on_event(move |event| {
             let Some(registry) = inside.get() else { return };
-            let _ = (
-                registry.len(),
-                registry.iter().count(),
-                registry.all_closed(),
-            );
+            let _ = (registry.len(), registry.iter().count(), registry.all_closed());
             let _ = registry.get(event.breaker());
             if let Event::BreakerAdded { .. } = event {
                 if event.breaker().len() < 8 {
@@ -418,9 +344,7 @@ impl Drop for Nosy {
     fn drop(&mut self) {
         self.0.breaker("from a drop");
         self.0.remove("from a drop");
-        let _ = (|| Ok::<(), String>(()))
-            .with_breaker(&self.0, "from a drop")
-            .call();
+        let _ = (|| Ok::<(), String>(())).with_breaker(&self.0, "from a drop").call();
     }
 }
 
@@ -436,9 +360,7 @@ fn destructors_of_settings_may_call_the_registry() {
     for name in 0..200 {
         let name = (name % 9).to_string();
         registry.breaker_with(&name, nosy);
-        let _ = (|| Err::<(), _>("down"))
-            .with_breaker(&registry, &name)
-            .call();
+        let _ = (|| Err::<(), _>("down")).with_breaker(&registry, &name).call();
         if name == "7" {
             registry.remove(&name);
             let _ = registry.configure(&name, nosy());
@@ -451,9 +373,7 @@ fn destructors_of_settings_may_call_the_registry() {
     thread::scope(|scope| {
         scope.spawn(|| {
             for name in 0..9 {
-                let _ = (|| Err::<(), _>("down"))
-                    .with_breaker(&registry, &name.to_string())
-                    .call();
+                let _ = (|| Err::<(), _>("down")).with_breaker(&registry, &name.to_string()).call();
             }
         });
     });
@@ -481,11 +401,7 @@ fn a_dropped_registry_lets_its_listeners_go() {
         })
         .build()
         .unwrap();
-    let call = || {
-        (|| Err::<(), _>("down"))
-            .with_breaker(&registry, "users")
-            .call()
-    };
+    let call = || (|| Err::<(), _>("down")).with_breaker(&registry, "users").call();
     assert!(call().is_err() && call().is_err());
     drop(registry);
     assert_eq!(Arc::strong_count(&token), 1);
@@ -507,12 +423,7 @@ fn handles_are_shared_between_threads_and_outlive_the_registry() {
 fn refusals_keep_the_breaker_that_refused() {
     // More breakers than the table has slots, so that some share one.
     let breakers: Vec<_> = (0..300)
-        .map(|n| {
-            CircuitBreaker::builder()
-                .name(format!("b{n}"))
-                .build()
-                .unwrap()
-        })
+        .map(|n| CircuitBreaker::builder().name(format!("b{n}")).build().unwrap())
         .collect();
     for _ in 0..3 {
         for breaker in &breakers {

@@ -74,12 +74,7 @@ a call fails when it takes longer than {PATIENCE:?}",
         server.turn(mood);
         panel.heading(phase, mood.describe());
         for _ in 0..count {
-            calls.spawn(call(
-                phase,
-                api.clone(),
-                registry.clone(),
-                Arc::clone(&panel),
-            ));
+            calls.spawn(call(phase, api.clone(), registry.clone(), Arc::clone(&panel)));
             pace.tick().await;
         }
     }
@@ -117,10 +112,7 @@ async fn call(
 /// A listener that shows every change of state, and remembers it.
 fn watch(panel: Arc<Panel>, states: States) -> impl Fn(&Event) + Send + Sync {
     move |event| {
-        if let Event::StateChanged {
-            from, to, cause, ..
-        } = event
-        {
+        if let Event::StateChanged { from, to, cause, .. } = event {
             panel.change(*from, *to, cause);
             let mut states = states.lock().unwrap_or_else(PoisonError::into_inner);
             states.push(*to);
@@ -167,10 +159,7 @@ fn verify(panel: &Panel, states: &[State], tally: &Tally, server: &Server) -> an
         (refused, "refused the calls after it"),
         (one_by_one, "let one call at a time try the hanging server"),
         (reopened, "opened again when that call hung"),
-        (
-            closed && well_again,
-            "closed when a trial succeeded, and let all calls through",
-        ),
+        (closed && well_again, "closed when a trial succeeded, and let all calls through"),
         (at_once, "refused at once, however long the server hung"),
         (spared, "sent no refused call to the server"),
     ];

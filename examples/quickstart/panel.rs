@@ -33,9 +33,7 @@ impl Panel {
     pub(crate) fn introduce(&self, text: &str) {
         let marks = [Ended::Answered, Ended::Failed, Ended::Refused];
         let [answered, failed, refused] = marks.map(|ended| self.mark(ended));
-        self.line(&format!(
-            "{text}\n{answered} answered   {failed} failed   {refused} refused"
-        ));
+        self.line(&format!("{text}\n{answered} answered   {failed} failed   {refused} refused"));
     }
 
     pub(crate) fn heading(&self, title: &str, text: &str) {
@@ -47,10 +45,7 @@ impl Panel {
     }
 
     pub(crate) fn line(&self, text: &str) {
-        let mut within_line = self
-            .within_line
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut within_line = self.within_line.lock().unwrap_or_else(PoisonError::into_inner);
         if std::mem::take(&mut *within_line) {
             println!();
         }
@@ -58,10 +53,7 @@ impl Panel {
     }
 
     pub(crate) fn call(&self, ended: Ended) {
-        let mut within_line = self
-            .within_line
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut within_line = self.within_line.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut within_line, true) {
             print!("{}          ", self.time());
         }
@@ -72,18 +64,11 @@ impl Panel {
 
     pub(crate) fn change(&self, from: State, to: State, cause: impl Display) {
         let (from, to) = (self.state(from), self.state(to));
-        self.line(&format!(
-            "{} circuit  {from} -> {to} ({cause})",
-            self.time()
-        ));
+        self.line(&format!("{} circuit  {from} -> {to} ({cause})", self.time()));
     }
 
     pub(crate) fn check(&self, holds: bool, what: &str) {
-        let sign = if holds {
-            self.paint(GREEN, "ok")
-        } else {
-            self.paint(RED, "NO")
-        };
+        let sign = if holds { self.paint(GREEN, "ok") } else { self.paint(RED, "NO") };
         self.line(&format!("  {sign}  {what}"));
     }
 
@@ -109,11 +94,7 @@ impl Panel {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colours {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 

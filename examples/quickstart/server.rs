@@ -49,11 +49,7 @@ impl Server {
         let (mood, its_mood) = watch::channel(Mood::Healthy);
         let requests = Arc::new(AtomicUsize::new(0));
         tokio::spawn(accept(listener, its_mood, Arc::clone(&requests)));
-        Ok(Self {
-            address,
-            mood,
-            requests,
-        })
+        Ok(Self { address, mood, requests })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -88,10 +84,7 @@ async fn answer(
     mood: Mood,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (status, body) = match mood {
-        Mood::Healthy => (
-            StatusCode::OK,
-            format!("you asked for {}", request.uri().path()),
-        ),
+        Mood::Healthy => (StatusCode::OK, format!("you asked for {}", request.uri().path())),
         Mood::Failing => (StatusCode::INTERNAL_SERVER_ERROR, "no database".to_owned()),
         Mood::Hanging => std::future::pending().await,
     };

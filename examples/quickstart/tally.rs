@@ -48,10 +48,7 @@ impl Tally {
     }
 
     fn refusals(&self) -> impl Iterator<Item = Duration> {
-        let refused = self
-            .0
-            .iter()
-            .filter(|report| report.ended == Ended::Refused);
+        let refused = self.0.iter().filter(|report| report.ended == Ended::Refused);
         refused.map(|report| report.took)
     }
 

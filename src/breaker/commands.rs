@@ -1,6 +1,6 @@
 //! What people tell a breaker: the last word wins, from any state.
 
-use super::circuit::{Circuit, is_heard};
+use super::circuit::Circuit;
 use super::control::{Control, Entry, Opening};
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
@@ -26,7 +26,7 @@ impl Circuit {
     pub(super) fn command(&self, command: Command<'_>) {
         let now = self.home.clock.now();
         let config = self.config.load();
-        let heard = is_heard(&config, &self.home);
+        let heard = self.is_heard(&config);
         let mut control = self.control.lock();
         match command {
             Command::Trip => self.trip(&mut control, &config, None, heard, now),
@@ -34,8 +34,7 @@ impl Circuit {
             Command::HalfOpen => {
                 let reading = self.read();
                 if reading.state(now) != State::HalfOpen {
-                    self.trial_failures
-                        .store(reading.failures, Ordering::Release);
+                    self.trial_failures.store(reading.failures, Ordering::Release);
                     let entry = Entry::new(State::HalfOpen, 0, Opening::reason(None), heard);
                     self.enter(&mut control, &config, entry, now);
                 }
@@ -66,6 +65,7 @@ impl Circuit {
             }
         }
         drop(control);
+        self.call_next();
         self.deliver();
     }
 
@@ -89,12 +89,7 @@ impl Circuit {
             self.half_open(control, config, heard, now);
         }
         let cause = Opening::reason(None);
-        self.open(
-            control,
-            config,
-            Opening::new(reading.failures, cause, time, heard),
-            now,
-        );
+        self.open(control, config, Opening::new(reading.failures, cause, time, heard), now);
     }
 
     /// Enters a state that lasts until the next command, unless it is the present one.
@@ -116,7 +111,7 @@ impl Circuit {
     /// Gives a live breaker new settings: state, counts, generation and a running deadline stay.
     pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
         let now = self.home.clock.now();
-        let heard = is_heard(config, &self.home);
+        let heard = self.is_heard(config);
         let mut control = self.control.lock();
         let old = self.config.swap(config.clone());
         let ledger = control.ledger.reconfigured(config.trip_rules());
@@ -136,6 +131,7 @@ impl Circuit {
         drop(control);
         // The old settings hold user closures: dropped outside the lock.
         drop(old);
+        self.call_next();
         self.deliver();
         self.emit(|breaker| Event::Configured { breaker });
     }
@@ -160,10 +156,7 @@ impl Circuit {
             },
             cause: control.cause.as_deref().cloned(),
             failure_count: reading.failures,
-            last_failure: control
-                .last_failure()
-                .filter(|_| reading.failures > 0)
-                .map(Arc::from),
+            last_failure: control.last_failure().filter(|_| reading.failures > 0).map(Arc::from),
             open_remaining: open.then(|| now.until(reading.deadline)),
             attempt: control.attempt,
             totals: self.counters.totals(config.count_successes()),

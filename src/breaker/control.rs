@@ -171,20 +171,10 @@ impl Circuit {
             _ => 0,
         };
         let delay = opening.time.unwrap_or_else(|| {
-            config
-                .recovery_backoff()
-                .jittered(control.attempt, fastrand::f64())
+            config.recovery_backoff().jittered(control.attempt, fastrand::f64())
         });
         self.set_deadline(now.after(delay));
-        self.enter(
-            control,
-            config,
-            Entry {
-                to: State::Open,
-                ..opening.entry
-            },
-            now,
-        );
+        self.enter(control, config, Entry { to: State::Open, ..opening.entry }, now);
     }
 
     pub(super) fn set_deadline(&self, deadline: Moment) {
@@ -200,14 +190,8 @@ impl Circuit {
         heard: bool,
         now: Moment,
     ) {
-        self.trial_failures
-            .store(self.word().count(), Ordering::Release);
-        self.enter(
-            control,
-            config,
-            Entry::new(State::HalfOpen, 0, Cause::Recovering, heard),
-            now,
-        );
+        self.trial_failures.store(self.word().count(), Ordering::Release);
+        self.enter(control, config, Entry::new(State::HalfOpen, 0, Cause::Recovering, heard), now);
     }
 }
 
@@ -221,12 +205,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn new(to: State, count: u32, cause: Cause, heard: bool) -> Self {
-        Self {
-            to,
-            count,
-            cause,
-            heard,
-        }
+        Self { to, count, cause, heard }
     }
 }
 
@@ -243,8 +222,6 @@ impl Opening {
     }
 
     pub(super) fn reason(text: Option<&str>) -> Cause {
-        Cause::Manual {
-            reason: text.map(Arc::from),
-        }
+        Cause::Manual { reason: text.map(Arc::from) }
     }
 }

@@ -57,9 +57,7 @@ impl Counters {
     fn widen(&self, count: Count) {
         let stripes = self.stripes.get_or_init(|| {
             let threads = std::thread::available_parallelism().map_or(4, usize::from);
-            (0..threads.next_power_of_two().min(64))
-                .map(|_| Stripe::default())
-                .collect()
+            (0..threads.next_power_of_two().min(64)).map(|_| Stripe::default()).collect()
         });
         stripes[seat() % stripes.len()].0[count as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -67,9 +65,7 @@ impl Counters {
     fn sum(&self, count: Count) -> u64 {
         let at = count as usize;
         let stripes = self.stripes.get().map(Box::as_ref).unwrap_or_default();
-        let spread = stripes
-            .iter()
-            .map(|stripe| stripe.0[at].load(Ordering::Relaxed));
+        let spread = stripes.iter().map(|stripe| stripe.0[at].load(Ordering::Relaxed));
         spread.fold(self.cells[at].load(Ordering::Relaxed), u64::wrapping_add)
     }
 

@@ -1,6 +1,6 @@
 //! What an ended call does to its circuit.
 
-use super::circuit::{Circuit, is_heard};
+use super::circuit::Circuit;
 use super::control::{Entry, Opening};
 use super::counters::Count;
 use super::ticket::Ticket;
@@ -136,6 +136,9 @@ impl Circuit {
             State::HalfOpen => self.settle_trial(&call),
             _ => self.settle_counting(&call),
         };
+        if word.state() == State::HalfOpen {
+            self.call_next();
+        }
         if say == Say::Late {
             self.counters.add(Count::Late);
             return;
@@ -160,14 +163,9 @@ impl Circuit {
     fn examine<'a>(&self, ticket: Ticket, ended: Ended<'_>, config: &'a BreakerConfig) -> Call<'a> {
         let asked = ticket.started().is_some() || config.has_windows();
         let now = asked.then(|| self.home.clock.now());
-        let elapsed = ticket
-            .started()
-            .zip(now)
-            .map(|(started, now)| now.since(started));
+        let elapsed = ticket.started().zip(now).map(|(started, now)| now.since(started));
         let ran_at_least = |limit: Option<Duration>| {
-            elapsed
-                .zip(limit)
-                .is_some_and(|(elapsed, limit)| elapsed >= limit)
+            elapsed.zip(limit).is_some_and(|(elapsed, limit)| elapsed >= limit)
         };
         let outcome = match ended {
             Ended::Returned(outcome, _) => outcome,
@@ -175,9 +173,7 @@ impl Circuit {
             Ended::Cancelled if ran_at_least(config.cancelled_after()) => Outcome::Failure,
             Ended::Cancelled => config.settings.cancelled,
         };
-        let slow = elapsed
-            .zip(config.slower_than())
-            .is_some_and(|(took, limit)| took > limit);
+        let slow = elapsed.zip(config.slower_than()).is_some_and(|(took, limit)| took > limit);
         let mut call = Call {
             ticket,
             outcome,
@@ -186,7 +182,7 @@ impl Circuit {
             slow,
             text: None,
             config,
-            heard: is_heard(config, &self.home),
+            heard: self.is_heard(config),
             now,
         };
         if call.failed() && config.capture_last_failure() {
@@ -194,10 +190,9 @@ impl Circuit {
                 Ended::Returned(_, Some(error)) => Some(config.settings.describe.text(error)),
                 Ended::Returned(_, None) => None,
                 Ended::Panicked => Some(Excerpt::display("panicked")),
-                Ended::TimedOut(limit) => Some(Excerpt::display(format_args!(
-                    "timed out after {}",
-                    Short(limit)
-                ))),
+                Ended::TimedOut(limit) => {
+                    Some(Excerpt::display(format_args!("timed out after {}", Short(limit))))
+                }
                 Ended::Cancelled => Some(match elapsed {
                     Some(time) => Excerpt::display(format_args!("cancelled after {}", Short(time))),
                     None => Excerpt::display("cancelled"),
@@ -277,14 +272,7 @@ impl Circuit {
             let busy =
                 call.heard || self.streak.load(Ordering::Relaxed) > 0 || !control.ledger.is_sated();
             let counted = word.with_count(count).without(Flags::BUSY);
-            match self.exchange(
-                word,
-                if busy {
-                    counted.with(Flags::BUSY)
-                } else {
-                    counted
-                },
-            ) {
+            match self.exchange(word, if busy { counted.with(Flags::BUSY) } else { counted }) {
                 Ok(()) => {
                     control.keep_failure_of(call.failed(), call.text.as_ref());
                     if word.state() == State::MetricsOnly {
@@ -310,19 +298,13 @@ impl Circuit {
         if word.count() == count {
             return Ok(());
         }
-        self.exchange(word, word.with_count(count))
-            .map_err(|_| word)
+        self.exchange(word, word.with_count(count)).map_err(|_| word)
     }
 
     fn exchange(&self, word: Word, next: Word) -> Result<(), Word> {
         // AcqRel: as `replace_word`.
         self.word
-            .compare_exchange(
-                word.bits(),
-                next.bits(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
+            .compare_exchange(word.bits(), next.bits(), Ordering::AcqRel, Ordering::Acquire)
             .map(|_| ())
             .map_err(Word::from_bits)
     }

@@ -11,17 +11,11 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     pub(super) const fn untimed(generation: Generation) -> Self {
-        Self {
-            generation,
-            started: Moment::NEVER,
-        }
+        Self { generation, started: Moment::NEVER }
     }
 
     pub(super) const fn timed(generation: Generation, started: Moment) -> Self {
-        Self {
-            generation,
-            started,
-        }
+        Self { generation, started }
     }
 
     pub(super) const fn generation(self) -> Generation {

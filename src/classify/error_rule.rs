@@ -56,9 +56,7 @@ impl ErrorRule {
         Self {
             type_name: type_name::<E>(),
             examine: Arc::new(move |error| {
-                error
-                    .downcast_ref()
-                    .map_or(Knows::Nothing, |error| Knows::when(predicate(error)))
+                error.downcast_ref().map_or(Knows::Nothing, |error| Knows::when(predicate(error)))
             }),
         }
     }

@@ -80,10 +80,7 @@ pub(crate) struct ErrorType {
 
 impl ErrorType {
     pub(crate) fn of<E: 'static>() -> Self {
-        Self {
-            id: TypeId::of::<E>(),
-            name: type_name::<E>(),
-        }
+        Self { id: TypeId::of::<E>(), name: type_name::<E>() }
     }
 }
 
@@ -106,11 +103,7 @@ impl ErrorRules {
             return Meaning::Ignored;
         }
         if let Some(fail_if) = fail_if {
-            return if fail_if(error) {
-                Meaning::Failure
-            } else {
-                Meaning::Unexpected
-            };
+            return if fail_if(error) { Meaning::Failure } else { Meaning::Unexpected };
         }
         if self.expected.is_empty() {
             return Meaning::Failure;

@@ -34,11 +34,9 @@ impl ManualClock {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         // AcqRel: what a thread did before it moved the clock is seen by those who read the new
         // time, as it would be if time had really passed.
-        let _ = self
-            .nanos
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |nanos| {
-                Some(nanos.saturating_add(by))
-            });
+        let _ = self.nanos.fetch_update(Ordering::AcqRel, Ordering::Acquire, |nanos| {
+            Some(nanos.saturating_add(by))
+        });
     }
 }
 

@@ -100,10 +100,7 @@ pub(crate) struct Custom {
 
 impl Timepiece {
     pub(crate) fn custom(clock: impl Clock) -> Self {
-        Self::Custom(Arc::new(Custom {
-            clock: Box::new(clock),
-            latest: AtomicU64::new(0),
-        }))
+        Self::Custom(Arc::new(Custom { clock: Box::new(clock), latest: AtomicU64::new(0) }))
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -164,9 +161,7 @@ mod tests {
     fn a_clock_that_goes_back_or_panics_stands_still() {
         let readings = vec![Some(9), None, Some(3), Some(7)];
         let clock = Timepiece::custom(Erratic(std::sync::Mutex::new(readings)));
-        let seconds: Vec<_> = (0..4)
-            .map(|_| clock.now().as_nanos() / 1_000_000_000)
-            .collect();
+        let seconds: Vec<_> = (0..4).map(|_| clock.now().as_nanos() / 1_000_000_000).collect();
         assert_eq!(seconds, [7, 7, 7, 9]);
     }
 

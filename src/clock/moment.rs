@@ -37,11 +37,7 @@ impl Moment {
 
     /// The time left until `deadline`; [`Duration::MAX`] for one that never comes.
     pub(crate) const fn until(self, deadline: Self) -> Duration {
-        if deadline.0 == Self::NEVER.0 {
-            Duration::MAX
-        } else {
-            deadline.since(self)
-        }
+        if deadline.0 == Self::NEVER.0 { Duration::MAX } else { deadline.since(self) }
     }
 }
 

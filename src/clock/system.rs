@@ -37,10 +37,7 @@ impl Clock for SystemClock {
     }
 }
 
-#[cfg(all(
-    not(feature = "test-util"),
-    any(target_os = "linux", target_os = "android")
-))]
+#[cfg(all(not(feature = "test-util"), any(target_os = "linux", target_os = "android")))]
 mod source {
     use super::Moment;
     use rustix::time::{ClockId, clock_gettime};
@@ -61,10 +58,7 @@ mod source {
     }
 }
 
-#[cfg(any(
-    feature = "test-util",
-    not(any(target_os = "linux", target_os = "android"))
-))]
+#[cfg(any(feature = "test-util", not(any(target_os = "linux", target_os = "android"))))]
 mod source {
     use super::Moment;
     use once_cell::sync::Lazy;

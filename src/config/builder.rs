@@ -41,9 +41,7 @@ pub struct BreakerBuilder {
 
 impl BreakerBuilder {
     pub(crate) fn from_config(config: &BreakerConfig) -> Self {
-        Self {
-            settings: config.settings.clone(),
-        }
+        Self { settings: config.settings.clone() }
     }
 
     /// The name of a breaker outside any registry, 1 to 256 bytes; a registry gives its own.

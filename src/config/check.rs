@@ -26,11 +26,7 @@ pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
     }
     backoff(&settings.recovery)?;
     positive("max_trip_for", settings.max_trip_for)?;
-    within(
-        "half_open_calls",
-        settings.half_open_calls,
-        1..=Trials::MOST,
-    )?;
+    within("half_open_calls", settings.half_open_calls, 1..=Trials::MOST)?;
     if let Some(threshold) = settings.success_threshold {
         within("success_threshold", threshold, 1..=settings.half_open_calls)
             .map_err(|error| error.because("the half_open_calls"))?;
@@ -41,32 +37,18 @@ pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
     if let Some(time) = settings.cancelled_after {
         positive("cancelled_after", time)?;
     }
-    one_of(
-        "unexpected_errors_as",
-        settings.unexpected,
-        &[Outcome::Success, Outcome::Ignored],
-    )?;
+    one_of("unexpected_errors_as", settings.unexpected, &[Outcome::Success, Outcome::Ignored])?;
     let plain = [Outcome::Ignored, Outcome::Failure, Outcome::Success];
     one_of("cancelled_as", settings.cancelled, &plain)
 }
 
 fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
-    let Backoff {
-        first,
-        factor,
-        max,
-        jitter,
-    } = *backoff;
+    let Backoff { first, factor, max, jitter } = *backoff;
     if *backoff == Backoff::constant(first) {
         return positive("recovery_timeout", first);
     }
     positive("recovery_backoff.first", first)?;
-    holds(
-        "recovery_backoff.factor",
-        factor,
-        (1.0..=1_000.0).contains(&factor),
-        "1.0 to 1000.0",
-    )?;
+    holds("recovery_backoff.factor", factor, (1.0..=1_000.0).contains(&factor), "1.0 to 1000.0")?;
     holds(
         "recovery_backoff.max",
         max,
@@ -87,11 +69,7 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
         Kind::Consecutive(n) => {
             within("failure_threshold", n, 1..=u32::MAX)?;
             absent("consecutive_failures.over", rule.window, none)?;
-            absent(
-                "consecutive_failures.minimum_calls",
-                rule.minimum_calls,
-                none,
-            )?;
+            absent("consecutive_failures.minimum_calls", rule.minimum_calls, none)?;
             return absent("consecutive_failures.slower_than", rule.slower_than, none);
         }
         Kind::Failures(n) => {
@@ -124,19 +102,11 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
         let none = "left out: the rule counts failures, whatever the calls";
         return absent("minimum_calls", rule.minimum_calls, none).map_err(within_rule);
     };
-    holds(
-        name,
-        rate,
-        rate > 0.0 && rate <= 1.0,
-        "above 0.0, up to 1.0",
-    )?;
+    holds(name, rate, rate > 0.0 && rate <= 1.0, "above 0.0, up to 1.0")?;
     match rule.minimum_calls {
         Some(minimum) => within("minimum_calls", minimum, 1..=calls).map_err(|error| {
-            let error = if calls < u32::MAX {
-                error.because("the calls of the window")
-            } else {
-                error
-            };
+            let error =
+                if calls < u32::MAX { error.because("the calls of the window") } else { error };
             error.within(name)
         }),
         None => Ok(()),
@@ -153,21 +123,11 @@ fn window(window: Window) -> Result<u32, ConfigError> {
             Ok(calls)
         }
         Span::Time(length) => {
-            holds(
-                "window.time",
-                length,
-                (TICK..=YEAR).contains(&length),
-                "1ms to 366 days",
-            )?;
+            holds("window.time", length, (TICK..=YEAR).contains(&length), "1ms to 366 days")?;
             let buckets = window.steps();
             within("window.buckets", buckets, 1..=3_600)?;
             let wide = length >= TICK.saturating_mul(buckets);
-            holds(
-                "window.buckets",
-                buckets,
-                wide,
-                "so few that each is at least 1ms long",
-            )?;
+            holds("window.buckets", buckets, wide, "so few that each is at least 1ms long")?;
             Ok(u32::MAX)
         }
     }
@@ -183,10 +143,7 @@ fn within(field: &str, value: u32, allowed: RangeInclusive<u32>) -> Result<(), C
 }
 
 fn one_of(field: &str, value: Outcome, allowed: &[Outcome]) -> Result<(), ConfigError> {
-    let names: Vec<_> = allowed
-        .iter()
-        .map(|outcome| format!("{outcome:?}"))
-        .collect();
+    let names: Vec<_> = allowed.iter().map(|outcome| format!("{outcome:?}")).collect();
     holds(field, value, allowed.contains(&value), names.join(" or "))
 }
 

@@ -23,11 +23,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(field: &str, value: impl fmt::Debug, allowed: impl Into<String>) -> Self {
-        Self {
-            field: field.to_owned(),
-            value: format!("{value:?}"),
-            allowed: allowed.into(),
-        }
+        Self { field: field.to_owned(), value: format!("{value:?}"), allowed: allowed.into() }
     }
 
     /// The name of the setting: that of the builder's method, after the name of what it belongs to
@@ -48,17 +44,11 @@ impl ConfigError {
 
     /// The same error, saying where the upper bound comes from.
     pub(crate) fn because(self, bound: &str) -> Self {
-        Self {
-            allowed: format!("{} ({bound})", self.allowed),
-            ..self
-        }
+        Self { allowed: format!("{} ({bound})", self.allowed), ..self }
     }
 
     /// The same error, of a setting that belongs to `owner`.
     pub(crate) fn within(self, owner: &str) -> Self {
-        Self {
-            field: format!("{owner}.{}", self.field),
-            ..self
-        }
+        Self { field: format!("{owner}.{}", self.field), ..self }
     }
 }

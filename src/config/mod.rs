@@ -90,10 +90,8 @@ impl Describe {
             None => text,
             Some(redact) => {
                 let redacted = std::panic::AssertUnwindSafe(|| redact(text.as_str()));
-                std::panic::catch_unwind(redacted).map_or_else(
-                    |_| Excerpt::display("(its redaction panicked)"),
-                    Excerpt::display,
-                )
+                std::panic::catch_unwind(redacted)
+                    .map_or_else(|_| Excerpt::display("(its redaction panicked)"), Excerpt::display)
             }
         }
     }
@@ -159,19 +157,14 @@ impl BreakerConfig {
 
     /// Successes among them that close the circuit.
     pub fn success_threshold(&self) -> u32 {
-        self.settings
-            .success_threshold
-            .unwrap_or(self.settings.half_open_calls)
+        self.settings.success_threshold.unwrap_or(self.settings.half_open_calls)
     }
 
     /// How long after the latest admission the trials in flight are given up.
     pub fn trial_timeout(&self) -> Duration {
-        self.settings.trial_timeout.unwrap_or_else(|| {
-            self.settings
-                .recovery
-                .first
-                .max(Settings::LEAST_TRIAL_TIMEOUT)
-        })
+        self.settings
+            .trial_timeout
+            .unwrap_or_else(|| self.settings.recovery.first.max(Settings::LEAST_TRIAL_TIMEOUT))
     }
 
     /// What an error counts as that no rule expects.

@@ -19,10 +19,7 @@ pub(crate) struct Attempt<H: Handle> {
 impl<H: Handle> Attempt<H> {
     #[inline]
     pub(crate) fn new(handle: H) -> Self {
-        Self {
-            handle,
-            ticket: None,
-        }
+        Self { handle, ticket: None }
     }
 
     pub(crate) fn handle(&self) -> &H {
@@ -45,13 +42,21 @@ impl<H: Handle> Attempt<H> {
         }
     }
 
+    /// The same for those who wait: a refusal is not counted.
+    pub(crate) fn admit_quietly(&mut self) -> Result<(), CircuitOpen> {
+        match self.handle.breaker().circuit.admit_slowly() {
+            Ok(ticket) => {
+                self.ticket = Some(ticket);
+                Ok(())
+            }
+            Err(refused) => Err(CircuitOpen::new(self.handle.hold(), refused)),
+        }
+    }
+
     /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
     #[inline]
     pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let unwinding = Unwinding {
-            attempt: self,
-            ended: Ended::Panicked,
-        };
+        let unwinding = Unwinding { attempt: self, ended: Ended::Panicked };
         let result = work();
         mem::forget(unwinding);
         result
@@ -62,10 +67,7 @@ impl<H: Handle> Attempt<H> {
     #[inline]
     pub(crate) fn judge<Out, J: Judge<Out>>(&mut self, judge: &J, out: &Out) {
         let ended = Ended::Returned(Outcome::Ignored, None);
-        let unwinding = Unwinding {
-            attempt: self,
-            ended,
-        };
+        let unwinding = Unwinding { attempt: self, ended };
         let breaker = unwinding.attempt.handle.breaker();
         let judgement = judge.judge(out, breaker);
         let outcome = judgement.outcome;

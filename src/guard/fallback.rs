@@ -69,10 +69,7 @@ impl<FB, Args, Fut> fmt::Debug for OnArgs<FB, Args, Fut> {
 impl<F, FB, Args, Called, Fut> Rescue<Lazy<F, Args, Called>, Fut> for OnArgs<FB, Args, Fut> {
     fn rescue(self, refused: Pin<&mut Lazy<F, Args, Called>>, _: CircuitOpen) -> Fut {
         let args = refused.take_args();
-        (self.start)(
-            self.fallback,
-            args.expect("a refused call still has its arguments"),
-        )
+        (self.start)(self.fallback, args.expect("a refused call still has its arguments"))
     }
 }
 
@@ -102,22 +99,14 @@ pin_project! {
 
 impl<F, H: Handle, J, L, R, A> Fallback<F, H, J, L, R, A> {
     pub(crate) fn new(guarded: WithBreaker<F, H, J, L>, rescue: R) -> Self {
-        Self {
-            guarded,
-            rescue: Some(rescue),
-            answer: None,
-        }
+        Self { guarded, rescue: Some(rescue), answer: None }
     }
 
     fn map<K, M>(
         self,
         map: impl FnOnce(WithBreaker<F, H, J, L>) -> WithBreaker<F, H, K, M>,
     ) -> Fallback<F, H, K, M, R, A> {
-        Fallback {
-            guarded: map(self.guarded),
-            rescue: self.rescue,
-            answer: None,
-        }
+        Fallback { guarded: map(self.guarded), rescue: self.rescue, answer: None }
     }
 }
 

@@ -27,9 +27,6 @@ where
     type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        self.project()
-            .guarded
-            .poll(cx)
-            .map_err(BreakerError::flatten)
+        self.project().guarded.poll(cx).map_err(BreakerError::flatten)
     }
 }

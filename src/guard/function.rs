@@ -49,9 +49,7 @@ pub struct GuardedFn<F, K, H = ByName, J = Rules, L = NoTimeout, X = NoFallback>
 impl<F, K, H: fmt::Debug, J, L, X> fmt::Debug for GuardedFn<F, K, H, J, L, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut guarded = f.debug_struct("GuardedFn");
-        guarded
-            .field("handle", &self.handle)
-            .finish_non_exhaustive()
+        guarded.field("handle", &self.handle).finish_non_exhaustive()
     }
 }
 
@@ -99,63 +97,18 @@ impl<F, K, H: Handle, J, L: Limit, X: Ending> GuardedFn<F, K, H, J, L, X> {
 
 impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
     pub(crate) fn ending<Y>(self, ending: impl FnOnce(X) -> Y) -> GuardedFn<F, K, H, J, L, Y> {
-        let Self {
-            function,
-            handle,
-            judge,
-            limit,
-            ending: old,
-            kind,
-        } = self;
-        GuardedFn {
-            function,
-            handle,
-            judge,
-            limit,
-            ending: ending(old),
-            kind,
-        }
+        let Self { function, handle, judge, limit, ending: old, kind } = self;
+        GuardedFn { function, handle, judge, limit, ending: ending(old), kind }
     }
 
     pub(crate) fn take_ending(self) -> (GuardedFn<F, K, H, J, L>, X) {
-        let Self {
-            function,
-            handle,
-            judge,
-            limit,
-            ending,
-            kind,
-        } = self;
-        (
-            GuardedFn {
-                function,
-                handle,
-                judge,
-                limit,
-                ending: NoFallback,
-                kind,
-            },
-            ending,
-        )
+        let Self { function, handle, judge, limit, ending, kind } = self;
+        (GuardedFn { function, handle, judge, limit, ending: NoFallback, kind }, ending)
     }
 
     fn judged_by<I>(self, judge: I) -> GuardedFn<F, K, H, I, L, X> {
-        let Self {
-            function,
-            handle,
-            limit,
-            ending,
-            kind,
-            ..
-        } = self;
-        GuardedFn {
-            function,
-            handle,
-            judge,
-            limit,
-            ending,
-            kind,
-        }
+        let Self { function, handle, limit, ending, kind, .. } = self;
+        GuardedFn { function, handle, judge, limit, ending, kind }
     }
 }
 
@@ -190,22 +143,8 @@ impl<F, const N: usize, H, J, X> GuardedFn<F, AsyncFn<N>, H, J, NoTimeout, X> {
     ///
     /// As [`WithBreaker::timeout`](super::WithBreaker::timeout).
     pub fn timeout(self, limit: Duration) -> GuardedFn<F, AsyncFn<N>, H, J, Timeout, X> {
-        let Self {
-            function,
-            handle,
-            judge,
-            ending,
-            kind,
-            ..
-        } = self;
-        GuardedFn {
-            function,
-            handle,
-            judge,
-            limit: Timeout::new(limit),
-            ending,
-            kind,
-        }
+        let Self { function, handle, judge, ending, kind, .. } = self;
+        GuardedFn { function, handle, judge, limit: Timeout::new(limit), ending, kind }
     }
 }
 

@@ -80,12 +80,7 @@ impl<F, H: Handle> WithBreaker<F, H> {
 
 impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
     pub(super) fn limited(inner: F, handle: H, judge: J, limit: L) -> Self {
-        Self {
-            inner: Some(inner),
-            attempt: Attempt::new(handle),
-            judge,
-            limit,
-        }
+        Self { inner: Some(inner), attempt: Attempt::new(handle), judge, limit }
     }
 
     /// The guarded future of a refused call, until [`finish`](Self::finish).
@@ -103,33 +98,13 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
     }
 
     fn judged_by<K>(self, judge: K) -> WithBreaker<F, H, K, L> {
-        let Self {
-            inner,
-            attempt,
-            limit,
-            ..
-        } = self;
-        WithBreaker {
-            inner,
-            attempt,
-            judge,
-            limit,
-        }
+        let Self { inner, attempt, limit, .. } = self;
+        WithBreaker { inner, attempt, judge, limit }
     }
 
     fn limited_by<M>(self, limit: M) -> WithBreaker<F, H, J, M> {
-        let Self {
-            inner,
-            attempt,
-            judge,
-            ..
-        } = self;
-        WithBreaker {
-            inner,
-            attempt,
-            judge,
-            limit,
-        }
+        let Self { inner, attempt, judge, .. } = self;
+        WithBreaker { inner, attempt, judge, limit }
     }
 
     /// After [`Verdict::Refused`] the guarded future is still there, for a fallback that wants its

@@ -62,10 +62,7 @@ impl fmt::Debug for Judgement<'_> {
 }
 
 impl<'a> Judgement<'a> {
-    const SUCCESS: Self = Self {
-        outcome: Outcome::Success,
-        error: None,
-    };
+    const SUCCESS: Self = Self { outcome: Outcome::Success, error: None };
 
     fn of<T, E: Debug>(outcome: Outcome, out: &'a Result<T, E>) -> Self {
         let error = out.as_ref().err().map(|error| error as &dyn Debug);
@@ -89,10 +86,7 @@ impl<'a> Judgement<'a> {
                 config.unexpected_errors_as()
             }
         };
-        Self {
-            outcome,
-            error: Some(error),
-        }
+        Self { outcome, error: Some(error) }
     }
 }
 
@@ -176,10 +170,7 @@ impl<Out, C: Fn(&Out) -> Outcome> Judge<Out> for ClassifyOutput<C> {
     type Err = Infallible;
 
     fn judge<'a>(&self, out: &'a Out, _: &CircuitBreaker) -> Judgement<'a> {
-        Judgement {
-            outcome: (self.0)(out),
-            error: None,
-        }
+        Judgement { outcome: (self.0)(out), error: None }
     }
 
     fn split(out: Out) -> Result<Out, Infallible> {

@@ -4,11 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 enum Call<F, Args, Fut> {
-    Ready {
-        function: F,
-        args: Args,
-        start: fn(F, Args) -> Fut,
-    },
+    Ready { function: F, args: Args, start: fn(F, Args) -> Fut },
     Taken,
 }
 
@@ -24,14 +20,7 @@ pin_project! {
 
 impl<F, Args, Fut> Lazy<F, Args, Fut> {
     pub(crate) fn new(function: F, args: Args, start: fn(F, Args) -> Fut) -> Self {
-        Self {
-            call: Call::Ready {
-                function,
-                args,
-                start,
-            },
-            running: None,
-        }
+        Self { call: Call::Ready { function, args, start }, running: None }
     }
 
     /// The arguments of a call that will now never begin.
@@ -48,26 +37,16 @@ impl<F, Args, Fut: Future> Future for Lazy<F, Args, Fut> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fut::Output> {
         let mut this = self.project();
-        if let Call::Ready {
-            function,
-            args,
-            start,
-        } = std::mem::replace(this.call, Call::Taken)
-        {
+        if let Call::Ready { function, args, start } = std::mem::replace(this.call, Call::Taken) {
             this.running.set(Some(start(function, args)));
         }
-        let running = this
-            .running
-            .as_pin_mut()
-            .expect("polled after its arguments were taken");
+        let running = this.running.as_pin_mut().expect("polled after its arguments were taken");
         running.poll(cx)
     }
 }
 
 impl<F, Args, Fut> fmt::Debug for Lazy<F, Args, Fut> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lazy")
-            .field("begun", &self.running.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("Lazy").field("begun", &self.running.is_some()).finish_non_exhaustive()
     }
 }

@@ -117,11 +117,7 @@ impl RegistryBuilder {
             return Err(ConfigError::new("capacity", self.capacity, "1 to 10000000"));
         }
         if self.idle_timeout == Some(Duration::ZERO) {
-            return Err(ConfigError::new(
-                "idle_timeout",
-                Duration::ZERO,
-                "longer than zero",
-            ));
+            return Err(ConfigError::new("idle_timeout", Duration::ZERO, "longer than zero"));
         }
         let default = BreakerConfig::check(self.default.settings)
             .map_err(|error| error.within("default_preset"))?;
@@ -131,10 +127,7 @@ impl RegistryBuilder {
                 .map_err(|(value, allowed)| ConfigError::new("preset_for", value, allowed))?;
             presets = presets.with(&prefix, presets::check(&prefix, preset.settings)?);
         }
-        let limits = Limits {
-            capacity: self.capacity,
-            idle_timeout: self.idle_timeout,
-        };
+        let limits = Limits { capacity: self.capacity, idle_timeout: self.idle_timeout };
         let hub = Arc::new(Hub::new(self.listeners));
         Ok(BreakerRegistry::assemble(presets, limits, hub, self.clock))
     }

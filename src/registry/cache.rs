@@ -74,10 +74,7 @@ impl Drop for Kept {
 }
 
 impl Table {
-    const EMPTY: Self = Self {
-        names: Vec::new(),
-        holds: Vec::new(),
-    };
+    const EMPTY: Self = Self { names: Vec::new(), holds: Vec::new() };
 }
 
 /// The handle of `name` in the registry numbered `registry`, if this thread has it and the breaker
@@ -106,10 +103,7 @@ pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<CircuitBr
 pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
     let handle = Arc::new(breaker);
     let kept = Kept::new(handle.clone());
-    let named = Named {
-        hash,
-        kept: Some(kept),
-    };
+    let named = Named { hash, kept: Some(kept) };
     let displaced = put(named, |table| {
         if table.names.is_empty() {
             table.names.resize_with(NAMES, Named::default);
@@ -185,11 +179,7 @@ pub(super) fn forget(unwanted: impl Fn(&CircuitBreaker) -> bool) {
         let Table { names, holds } = &mut *table;
         let slots = names.iter_mut().map(|named| &mut named.kept).chain(holds);
         let unwanted = |kept: &mut Kept| unwanted(&kept.0);
-        Some(
-            slots
-                .filter_map(|slot| slot.take_if(unwanted))
-                .collect::<Vec<_>>(),
-        )
+        Some(slots.filter_map(|slot| slot.take_if(unwanted)).collect::<Vec<_>>())
     });
     drop(forgotten);
 }

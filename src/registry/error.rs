@@ -55,9 +55,7 @@ pub enum RegistryError {
 impl RegistryError {
     /// Refuses names that a registry cannot keep.
     pub(super) fn check_name(name: &str) -> Result<(), Self> {
-        names::check(name).map_err(|(value, allowed)| Self::InvalidName {
-            value,
-            allowed: allowed.to_owned(),
-        })
+        names::check(name)
+            .map_err(|(value, allowed)| Self::InvalidName { value, allowed: allowed.to_owned() })
     }
 }

@@ -98,10 +98,7 @@ impl Population {
     /// Some protected breakers, to be judged outside the lock.
     pub(super) fn suspects(&mut self) -> Vec<Suspect> {
         let some = self.protected.len().min(SUSPECTS);
-        self.protected
-            .drain(..some)
-            .map(|tenant| Suspect(tenant, Class::Protected))
-            .collect()
+        self.protected.drain(..some).map(|tenant| Suspect(tenant, Class::Protected)).collect()
     }
 
     pub(super) fn take_back(&mut self, judged: Vec<Suspect>) {
@@ -207,9 +204,8 @@ impl Population {
             }
             let idle = !matches!(wanted, Wanted::Any);
             let may_go = || tenant.class(&circuit) == queue;
-            let left = breakers.remove_if(&*circuit.name, |_, _| {
-                circuit.tenancy.leave(&circuit, idle, may_go)
-            });
+            let left = breakers
+                .remove_if(&*circuit.name, |_, _| circuit.tenancy.leave(&circuit, idle, may_go));
             if let Some((_, breaker)) = left {
                 self.kept -= 1;
                 leavers.evicted.push(breaker);
@@ -240,11 +236,7 @@ impl Tenant {
 }
 
 fn by_failures(word: Word) -> Class {
-    if word.count() == 0 {
-        Class::Clean
-    } else {
-        Class::Failing
-    }
+    if word.count() == 0 { Class::Clean } else { Class::Failing }
 }
 
 impl Suspect {
@@ -264,9 +256,7 @@ impl Suspect {
             State::Open => circuit.state() == State::HalfOpen,
             // Where its settings put it; somebody's command would be forgotten.
             state @ (State::Disabled | State::MetricsOnly) => {
-                let breaker = CircuitBreaker {
-                    circuit: circuit.clone(),
-                };
+                let breaker = CircuitBreaker { circuit: circuit.clone() };
                 breaker.config().mode().rest() == state
             }
             _ => false,

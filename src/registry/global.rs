@@ -12,8 +12,6 @@ pub(super) fn get() -> &'static BreakerRegistry {
 pub(super) fn install(
     registry: BreakerRegistry,
 ) -> Result<&'static BreakerRegistry, RegistryError> {
-    GLOBAL
-        .set(registry)
-        .map_err(|_| RegistryError::GlobalInUse)?;
+    GLOBAL.set(registry).map_err(|_| RegistryError::GlobalInUse)?;
     Ok(get())
 }

@@ -108,16 +108,8 @@ pub struct BreakerRegistry {
 impl BreakerRegistry {
     /// A private registry with the [default settings](RegistryBuilder#default).
     pub fn new() -> Self {
-        let limits = Limits {
-            capacity: RegistryBuilder::CAPACITY,
-            idle_timeout: None,
-        };
-        Self::assemble(
-            Presets::default(),
-            limits,
-            Arc::default(),
-            Timepiece::default(),
-        )
+        let limits = Limits { capacity: RegistryBuilder::CAPACITY, idle_timeout: None };
+        Self::assemble(Presets::default(), limits, Arc::default(), Timepiece::default())
     }
 
     /// The registry of the process: the one that was [installed](RegistryBuilder::install), or one
@@ -141,9 +133,7 @@ impl BreakerRegistry {
     }
 
     fn assemble(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: Timepiece) -> Self {
-        Self {
-            shared: Arc::new(Shared::new(presets, limits, hub, clock)),
-        }
+        Self { shared: Arc::new(Shared::new(presets, limits, hub, clock)) }
     }
 
     /// The breaker of `name`; made, with the settings due to it, when there is none.
@@ -153,9 +143,7 @@ impl BreakerRegistry {
     /// gets a [breaker that is not kept](Self#many-names).
     pub fn breaker(&self, name: impl AsRef<str>) -> CircuitBreaker {
         let name = name.as_ref();
-        self.shared
-            .find_or_create(name, || self.shared.due_to(name))
-            .0
+        self.shared.find_or_create(name, || self.shared.due_to(name)).0
     }
 
     /// The breaker of `name`; made, with the settings that `settings` gives, when there is none.
@@ -184,20 +172,15 @@ impl BreakerRegistry {
         let name = name.as_ref();
         let mut refused = None;
         let (breaker, _) =
-            self.shared
-                .find_or_create(name, || match BreakerConfig::check(settings().settings) {
-                    Ok(config) => Arc::new(config),
-                    Err(error) => {
-                        refused = Some(error);
-                        self.shared.due_to(name)
-                    }
-                });
+            self.shared.find_or_create(name, || match BreakerConfig::check(settings().settings) {
+                Ok(config) => Arc::new(config),
+                Err(error) => {
+                    refused = Some(error);
+                    self.shared.due_to(name)
+                }
+            });
         if let Some(error) = refused {
-            self.shared
-                .tell(&breaker, |breaker| Event::SettingsRefused {
-                    breaker,
-                    error,
-                });
+            self.shared.tell(&breaker, |breaker| Event::SettingsRefused { breaker, error });
         }
         breaker
     }
@@ -240,14 +223,11 @@ impl BreakerRegistry {
         let (breaker, config, settled) = self.settle(name, settings)?;
         match settled {
             Some(Settled::Before) => {
-                return Err(RegistryError::AlreadyRegistered {
-                    name: name.to_owned(),
-                });
+                return Err(RegistryError::AlreadyRegistered { name: name.to_owned() });
             }
             Some(_) => {
                 breaker.apply(&config);
-                self.shared
-                    .tell(&breaker, |breaker| Event::BreakerAdopted { breaker });
+                self.shared.tell(&breaker, |breaker| Event::BreakerAdopted { breaker });
             }
             None => {}
         }
@@ -306,10 +286,7 @@ impl BreakerRegistry {
                 Admitted::Kept(breaker) => return Ok((breaker, config, None)),
                 Admitted::NoRoom(_) => {
                     let capacity = self.shared.limits.capacity;
-                    return Err(RegistryError::Full {
-                        name: name.to_owned(),
-                        capacity,
-                    });
+                    return Err(RegistryError::Full { name: name.to_owned(), capacity });
                 }
             };
             // It may have been removed meanwhile; then the name is free again.
@@ -329,13 +306,7 @@ impl BreakerRegistry {
 
     #[inline(never)]
     fn by_name_slowly(&self, hash: u64, name: &str) -> Arc<CircuitBreaker> {
-        let (breaker, kept) = self
-            .shared
-            .find_or_create(name, || self.shared.due_to(name));
-        if kept {
-            cache::keep(hash, breaker)
-        } else {
-            Arc::new(breaker)
-        }
+        let (breaker, kept) = self.shared.find_or_create(name, || self.shared.due_to(name));
+        if kept { cache::keep(hash, breaker) } else { Arc::new(breaker) }
     }
 }

@@ -12,28 +12,20 @@ pub(super) struct Presets {
 
 impl Presets {
     pub(super) fn new(default: Arc<BreakerConfig>) -> Self {
-        Self {
-            default,
-            prefixes: Vec::new(),
-        }
+        Self { default, prefixes: Vec::new() }
     }
 
     /// The same presets with one more; a later word on a prefix replaces an earlier one.
     pub(super) fn with(&self, prefix: &str, config: Arc<BreakerConfig>) -> Self {
         let mut presets = self.clone();
         presets.prefixes.retain(|(other, _)| **other != *prefix);
-        let at = presets
-            .prefixes
-            .partition_point(|(other, _)| other.len() >= prefix.len());
+        let at = presets.prefixes.partition_point(|(other, _)| other.len() >= prefix.len());
         presets.prefixes.insert(at, (prefix.into(), config));
         presets
     }
 
     pub(super) fn due_to(&self, name: &str) -> Arc<BreakerConfig> {
-        let due = self
-            .prefixes
-            .iter()
-            .find(|(prefix, _)| name.starts_with(&**prefix));
+        let due = self.prefixes.iter().find(|(prefix, _)| name.starts_with(&**prefix));
         due.map_or(&self.default, |(_, config)| config).clone()
     }
 }

@@ -4,7 +4,7 @@ use super::{Breakers, Limits, cache};
 use crate::breaker::{CircuitBreaker, Home};
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
-use crate::event::{Event, Hub, NotKept};
+use crate::event::{Event, EventStream, Hub, NotKept};
 use crate::names;
 use crate::sync::Lock;
 use std::sync::Arc;
@@ -87,11 +87,8 @@ impl Shared {
     }
 
     fn make(&self, name: &str, config: Arc<BreakerConfig>) -> CircuitBreaker {
-        let home = Home {
-            registry: self.id,
-            hub: Some(self.hub.clone()),
-            clock: self.clock.clone(),
-        };
+        let home =
+            Home { registry: self.id, hub: Some(self.hub.clone()), clock: self.clock.clone() };
         CircuitBreaker::create(name.into(), config, home)
     }
 
@@ -109,10 +106,7 @@ impl Shared {
             None => Moment::ORIGIN,
         };
         let suspects = self.suspects();
-        let judged: Vec<_> = suspects
-            .into_iter()
-            .filter_map(|one| one.judge(now))
-            .collect();
+        let judged: Vec<_> = suspects.into_iter().filter_map(|one| one.judge(now)).collect();
         let mut leavers = Leavers::default();
         let admitted = {
             let mut population = self.population.lock();
@@ -120,8 +114,7 @@ impl Shared {
             match self.find(newcomer.name()) {
                 Some(first) => Admitted::Found(first),
                 None if self.has_room(&mut population, now, &mut leavers) => {
-                    self.breakers
-                        .insert(newcomer.circuit.name.clone(), newcomer.clone());
+                    self.breakers.insert(newcomer.circuit.name.clone(), newcomer.clone());
                     population.kept += 1;
                     if !newcomer.circuit.tenancy.is_lasting() {
                         population.welcome(&newcomer, now);
@@ -136,6 +129,10 @@ impl Shared {
         }
         drop(leavers);
         if let Admitted::Kept(newcomer) = &admitted {
+            // A stream that began while it was made has not seen it in the map.
+            if self.hub.is_heard() {
+                newcomer.circuit.set_busy();
+            }
             self.tell(newcomer, |breaker| Event::BreakerAdded { breaker });
         }
         admitted
@@ -144,11 +141,7 @@ impl Shared {
     fn suspects(&self) -> Vec<Suspect> {
         let mut population = self.population.lock();
         let full = population.kept >= self.limits.capacity;
-        if full || self.limits.idle_timeout.is_some() {
-            population.suspects()
-        } else {
-            Vec::new()
-        }
+        if full || self.limits.idle_timeout.is_some() { population.suspects() } else { Vec::new() }
     }
 
     fn has_room(&self, population: &mut Population, now: Moment, leavers: &mut Leavers) -> bool {
@@ -157,6 +150,15 @@ impl Shared {
             population.sweep(idle, &self.breakers, now, leavers);
         }
         population.kept < self.limits.capacity || population.make_room(&self.breakers, now, leavers)
+    }
+
+    /// The events of all breakers from now on.
+    pub(super) fn subscribe(&self) -> EventStream {
+        let stream = self.hub.subscribe();
+        for breaker in &self.breakers {
+            breaker.circuit.set_busy();
+        }
+        stream
     }
 
     /// A breaker that is not kept: whoever keeps handles for a name must ask again next time.

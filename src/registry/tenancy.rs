@@ -38,10 +38,7 @@ pub(crate) enum Settled {
 
 impl Default for Tenancy {
     fn default() -> Self {
-        Self {
-            marks: AtomicU32::new(0),
-            locals: Lock::new(Box::default()),
-        }
+        Self { marks: AtomicU32::new(0), locals: Lock::new(Box::default()) }
     }
 }
 
@@ -86,10 +83,7 @@ impl Tenancy {
     /// The breaker is to stay, unless it has left.
     pub(crate) fn settle(&self) -> Settled {
         let stay = |marks| (marks & GONE == 0).then_some(marks | LASTING | USED);
-        match self
-            .marks
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, stay)
-        {
+        match self.marks.fetch_update(Ordering::AcqRel, Ordering::Acquire, stay) {
             Ok(before) if before & LASTING == 0 => Settled::Now,
             Ok(_) => Settled::Before,
             Err(_) => Settled::Gone,
@@ -151,9 +145,7 @@ impl Tenancy {
     /// `local` no longer stands in a cache.
     pub(super) fn disown(&self, local: &Arc<CircuitBreaker>) {
         let mut locals = self.locals.lock();
-        let others = locals
-            .iter()
-            .filter(|other| other.as_ptr() != Arc::as_ptr(local));
+        let others = locals.iter().filter(|other| other.as_ptr() != Arc::as_ptr(local));
         *locals = others.cloned().collect();
     }
 }

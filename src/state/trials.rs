@@ -35,11 +35,7 @@ impl Trials {
     /// [`MOST`](Self::MOST).
     #[allow(clippy::cast_possible_truncation)] // settings are at most 1000
     pub(crate) const fn new(calls: u32, wanted: u32) -> Self {
-        Self {
-            in_flight: 0,
-            uncounted: calls as u16,
-            wanted: wanted as u16,
-        }
+        Self { in_flight: 0, uncounted: calls as u16, wanted: wanted as u16 }
     }
 
     pub(super) const fn pack(self) -> u32 {
@@ -61,26 +57,17 @@ impl Trials {
 
     /// One more trial runs; asked only where there [is a slot](Self::has_slot).
     pub(crate) const fn admitted(self) -> Self {
-        Self {
-            in_flight: self.in_flight + 1,
-            ..self
-        }
+        Self { in_flight: self.in_flight + 1, ..self }
     }
 
     /// A trial ended without a say.
     pub(crate) const fn released(self) -> Self {
-        Self {
-            in_flight: self.in_flight.saturating_sub(1),
-            ..self
-        }
+        Self { in_flight: self.in_flight.saturating_sub(1), ..self }
     }
 
     /// All that run are given up; what was counted stays.
     pub(crate) const fn lapsed(self) -> Self {
-        Self {
-            in_flight: 0,
-            ..self
-        }
+        Self { in_flight: 0, ..self }
     }
 
     pub(crate) const fn succeeded(self) -> Verdict {
@@ -88,10 +75,7 @@ impl Trials {
         if rest.wanted <= 1 {
             return Verdict::Close;
         }
-        Verdict::Undecided(Self {
-            wanted: rest.wanted - 1,
-            ..rest
-        })
+        Verdict::Undecided(Self { wanted: rest.wanted - 1, ..rest })
     }
 
     pub(crate) const fn failed(self) -> Verdict {
@@ -103,10 +87,7 @@ impl Trials {
     }
 
     const fn counted(self) -> Self {
-        Self {
-            uncounted: self.uncounted.saturating_sub(1),
-            ..self.released()
-        }
+        Self { uncounted: self.uncounted.saturating_sub(1), ..self.released() }
     }
 }
 

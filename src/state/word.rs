@@ -169,8 +169,7 @@ const fn code(state: State) -> u64 {
 impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut word = f.debug_struct("Word");
-        word.field("state", &self.state())
-            .field("generation", &self.generation().0);
+        word.field("state", &self.state()).field("generation", &self.generation().0);
         match self.state() {
             State::HalfOpen => word.field("trials", &self.trials()),
             _ => word.field("count", &self.count()),

@@ -27,11 +27,7 @@ impl CountWindow {
         let at = self.next;
         let failed_before = replace(&mut self.failed, at, failed);
         let slow_before = replace(&mut self.slow, at, slow);
-        let Figures {
-            recorded,
-            failed: failures,
-            slow: slows,
-        } = &mut self.figures;
+        let Figures { recorded, failed: failures, slow: slows } = &mut self.figures;
         // A bit that was never written is zero, so that an unfilled place takes nothing away.
         *failures = *failures + u32::from(failed) - u32::from(failed_before);
         *slows = *slows + u32::from(slow && !self.slow.is_empty()) - u32::from(slow_before);
@@ -45,11 +41,7 @@ impl CountWindow {
 
     /// Full, and of nothing but quick successes: one more changes nothing.
     pub(super) fn is_sated(&self) -> bool {
-        let Figures {
-            recorded,
-            failed,
-            slow,
-        } = self.figures;
+        let Figures { recorded, failed, slow } = self.figures;
         recorded == self.capacity && failed == 0 && slow == 0
     }
 

@@ -42,9 +42,7 @@ pub(crate) struct Sample {
 
 impl Sample {
     fn is_slow(&self, rule: &TripRule) -> bool {
-        self.elapsed
-            .zip(rule.slower_than)
-            .is_some_and(|(took, limit)| took > limit)
+        self.elapsed.zip(rule.slower_than).is_some_and(|(took, limit)| took > limit)
     }
 
     /// Only a call that itself counts against a rule may trip it.
@@ -70,18 +68,11 @@ impl Ledger {
             };
             let fresh = Entry::new(*rule, self.origin);
             match self.entries.iter().find(alike) {
-                Some(entry) => Entry {
-                    data: entry.data.clone(),
-                    held: entry.held,
-                    ..fresh
-                },
+                Some(entry) => Entry { data: entry.data.clone(), held: entry.held, ..fresh },
                 None => fresh,
             }
         };
-        Self {
-            origin: self.origin,
-            entries: rules.iter().map(carried).collect(),
-        }
+        Self { origin: self.origin, entries: rules.iter().map(carried).collect() }
     }
 
     pub(crate) fn record(&mut self, sample: &Sample) {
@@ -161,20 +152,12 @@ impl Entry {
             }
             Some((Span::Time(length), steps)) => Data::Time(TimeWindow::new(origin, length, steps)),
         };
-        Self {
-            rule,
-            data,
-            held: false,
-        }
+        Self { rule, data, held: false }
     }
 
     fn snapshot(&self, now: Moment, consecutive: u32) -> RuleSnapshot {
         let figures = match &self.data {
-            Data::None => Figures {
-                recorded: consecutive,
-                failed: consecutive,
-                slow: 0,
-            },
+            Data::None => Figures { recorded: consecutive, failed: consecutive, slow: 0 },
             Data::Calls(window) => window.figures(),
             Data::Time(window) => window.figures(now),
         };

@@ -45,12 +45,7 @@ pub(crate) enum Kind {
 
 impl TripRule {
     const fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            window: None,
-            minimum_calls: None,
-            slower_than: None,
-        }
+        Self { kind, window: None, minimum_calls: None, slower_than: None }
     }
 
     /// `n` failures with no success between them; at least 1.
@@ -77,28 +72,19 @@ impl TripRule {
     /// The calls that the rule looks at. Every rule but
     /// [`consecutive_failures`](Self::consecutive_failures) needs one.
     pub const fn over(self, window: Window) -> Self {
-        Self {
-            window: Some(window),
-            ..self
-        }
+        Self { window: Some(window), ..self }
     }
 
     /// How many calls must have been recorded before a rate says anything; at least 1. Default: 10,
     /// or the calls of a smaller count window. For the two rules that are rates.
     pub const fn minimum_calls(self, calls: u32) -> Self {
-        Self {
-            minimum_calls: Some(calls),
-            ..self
-        }
+        Self { minimum_calls: Some(calls), ..self }
     }
 
     /// The longest a call may take without being slow. For
     /// [`slow_calls`](Self::slow_calls), which needs it.
     pub const fn slower_than(self, limit: Duration) -> Self {
-        Self {
-            slower_than: Some(limit),
-            ..self
-        }
+        Self { slower_than: Some(limit), ..self }
     }
 }
 
@@ -109,8 +95,7 @@ impl TripRule {
             Some(Span::Calls(calls)) => calls,
             _ => u32::MAX,
         };
-        self.minimum_calls
-            .unwrap_or(window.min(Self::MINIMUM_CALLS))
+        self.minimum_calls.unwrap_or(window.min(Self::MINIMUM_CALLS))
     }
 
     const MINIMUM_CALLS: u32 = 10;

@@ -22,29 +22,18 @@ struct Bucket {
 
 impl TimeWindow {
     pub(super) fn new(origin: Moment, length: Duration, buckets: u32) -> Self {
-        Self {
-            origin,
-            step: length / buckets,
-            buckets: vec![Bucket::default(); buckets as usize],
-        }
+        Self { origin, step: length / buckets, buckets: vec![Bucket::default(); buckets as usize] }
     }
 
     pub(super) fn record(&mut self, now: Moment, failed: bool, slow: bool) {
         let step = self.step_of(now);
         let bucket = self.bucket_of(step);
         if bucket.step < step {
-            *bucket = Bucket {
-                step,
-                ..Bucket::default()
-            };
+            *bucket = Bucket { step, ..Bucket::default() };
         }
         // A thread that read the clock just before another one may come a step late; its outcome
         // counts with the newer step that took the place.
-        let Figures {
-            recorded,
-            failed: failures,
-            slow: slows,
-        } = &mut bucket.figures;
+        let Figures { recorded, failed: failures, slow: slows } = &mut bucket.figures;
         *recorded = recorded.saturating_add(1);
         *failures = failures.saturating_add(u32::from(failed));
         *slows = slows.saturating_add(u32::from(slow));
@@ -64,9 +53,7 @@ impl TimeWindow {
     }
 
     fn step_of(&self, now: Moment) -> u64 {
-        let nanos = u64::try_from(self.step.as_nanos())
-            .unwrap_or(u64::MAX)
-            .max(1);
+        let nanos = u64::try_from(self.step.as_nanos()).unwrap_or(u64::MAX).max(1);
         (now.as_nanos().saturating_sub(self.origin.as_nanos()) / nanos).saturating_add(1)
     }
 

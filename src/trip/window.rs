@@ -46,10 +46,7 @@ impl Window {
 
     /// The last `n` recorded outcomes, exactly: 1 to 1,000,000.
     pub const fn calls(n: u32) -> Self {
-        Self {
-            span: Span::Calls(n),
-            buckets: None,
-        }
+        Self { span: Span::Calls(n), buckets: None }
     }
 
     /// The outcomes of the last `length`, from a millisecond to a year.
@@ -57,19 +54,13 @@ impl Window {
     /// The window moves in steps of a bucket, aligned to the breaker's creation: it covers between
     /// `length − length/buckets` and `length`.
     pub const fn time(length: Duration) -> Self {
-        Self {
-            span: Span::Time(length),
-            buckets: None,
-        }
+        Self { span: Span::Time(length), buckets: None }
     }
 
     /// In how many steps a window of time moves: 1 to 3,600, each at least a millisecond long.
     /// Default: 10. On a window of calls it is refused when the breaker is built.
     pub const fn buckets(self, buckets: u32) -> Self {
-        Self {
-            buckets: Some(buckets),
-            ..self
-        }
+        Self { buckets: Some(buckets), ..self }
     }
 
     /// The buckets of a window of time.

@@ -20,15 +20,11 @@ fn n4_an_error_that_no_rule_knows_is_unexpected_and_reported_once() {
     let bench = Bench::new(|b| b.expected_error::<Fault>());
     bench.fails();
     for _ in 0..3 {
-        bench
-            .call(|| Err::<(), _>(io::Error::other("unknown")))
-            .expect_err("its own error");
+        bench.call(|| Err::<(), _>(io::Error::other("unknown"))).expect_err("its own error");
     }
     assert_eq!(bench.failure_count(), 0, "the dependency answered");
     assert_eq!(unknown_types(&bench), [std::any::type_name::<io::Error>()]);
-    bench
-        .call(|| Err::<(), _>(String::from("another type")))
-        .expect_err("its own error");
+    bench.call(|| Err::<(), _>(String::from("another type"))).expect_err("its own error");
     assert_eq!(unknown_types(&bench).len(), 2);
 }
 
@@ -45,19 +41,12 @@ fn n5_an_expected_error_is_found_inside_a_box() {
 const REFUSALS: [fn(&CircuitBreaker, &CircuitBreaker); 4] = [
     |outer, inner| drop(outer.call(|| inner.acquire())),
     |outer, inner| {
-        let call = || {
-            inner
-                .call(|| Ok::<_, Boxed>(()))
-                .map_err(breakerbox::BreakerError::flatten)
-        };
+        let call = || inner.call(|| Ok::<_, Boxed>(())).map_err(breakerbox::BreakerError::flatten);
         drop(outer.call(call));
     },
     |outer, inner| {
-        let call = || {
-            inner
-                .acquire()
-                .map_err(breakerbox::BreakerError::<std::convert::Infallible>::from)
-        };
+        let call =
+            || inner.acquire().map_err(breakerbox::BreakerError::<std::convert::Infallible>::from);
         drop(outer.call(call));
     },
     |outer, inner| {
@@ -74,11 +63,7 @@ fn e9_a_refusal_of_an_inner_breaker_is_ignored_by_the_outer_one() {
         let outer = Bench::new(|b| b.failure_threshold(2));
         outer.fails();
         call(&outer, &inner);
-        assert_eq!(
-            outer.failure_count(),
-            1,
-            "neither a failure nor a success: {index}"
-        );
+        assert_eq!(outer.failure_count(), 1, "neither a failure nor a success: {index}");
         assert_eq!(outer.snapshot().totals.ignored, 1, "{index}");
     }
 }

@@ -27,17 +27,11 @@ fn g15_ignored_calls_and_successes_add_up() {
     (0..3).for_each(|_| bench.is_cancelled());
     (0..2).for_each(|_| bench.succeeds());
     let unexpected = bench.call(|| Err::<(), _>(std::fmt::Error));
-    assert_eq!(
-        unexpected.expect_err("an error").into_inner(),
-        Some(std::fmt::Error)
-    );
+    assert_eq!(unexpected.expect_err("an error").into_inner(), Some(std::fmt::Error));
     bench.fails_times(2);
     bench.is_cancelled();
     let totals = bench.snapshot().totals;
-    assert_eq!(
-        (totals.success, totals.failure, totals.ignored),
-        (Some(3), 2, 4)
-    );
+    assert_eq!((totals.success, totals.failure, totals.ignored), (Some(3), 2, 4));
     assert_eq!(bench.failure_count(), 2);
 }
 
@@ -52,9 +46,7 @@ fn p31_a_failure_that_comes_after_the_trip_changes_nothing() {
     bench.clock.advance(SECOND);
     let remaining = bench.open_remaining();
     drop(fail);
-    let Poll::Ready(Err(error)) = poll(call) else {
-        panic!("the call fails")
-    };
+    let Poll::Ready(Err(error)) = poll(call) else { panic!("the call fails") };
     assert!(error.inner().is_some(), "its own error: {error:?}");
     assert_eq!(bench.open_remaining(), remaining);
     assert_eq!(bench.log.changes(), [(State::Closed, State::Open)]);

@@ -11,10 +11,7 @@ fn r18_a_disabled_breaker_passes_all_and_records_nothing() {
     bench.fails_times(6);
     assert_eq!((bench.state(), bench.failure_count()), (State::Disabled, 0));
     let totals = bench.snapshot().totals;
-    assert_eq!(
-        (totals.success, totals.failure, totals.refused),
-        (Some(0), 0, 0)
-    );
+    assert_eq!((totals.success, totals.failure, totals.refused), (Some(0), 0, 0));
     assert_eq!(bench.log.events(), before);
 }
 
@@ -30,10 +27,7 @@ fn r19_a_forced_circuit_stays_open_until_a_command() {
     }
     bench.reset();
     bench.succeeds();
-    let changes = [
-        (State::Closed, State::ForcedOpen),
-        (State::ForcedOpen, State::Closed),
-    ];
+    let changes = [(State::Closed, State::ForcedOpen), (State::ForcedOpen, State::Closed)];
     assert_eq!(bench.log.changes(), changes);
 }
 
@@ -45,17 +39,9 @@ fn r24_a_second_trip_changes_nothing_but_a_new_deadline() {
     bench.trip();
     assert_eq!(bench.open_remaining(), Some(4 * SECOND));
     bench.trip_for(60 * SECOND);
-    assert_eq!(
-        bench.open_remaining(),
-        Some(60 * SECOND),
-        "later than it was"
-    );
+    assert_eq!(bench.open_remaining(), Some(60 * SECOND), "later than it was");
     bench.trip_for(2 * SECOND);
-    assert_eq!(
-        bench.open_remaining(),
-        Some(2 * SECOND),
-        "sooner than it was"
-    );
+    assert_eq!(bench.open_remaining(), Some(2 * SECOND), "sooner than it was");
     bench.trip();
     assert_eq!(bench.refusal().retry_after(), Some(2 * SECOND));
     assert_eq!(bench.log.changes(), [(State::Closed, State::Open)]);

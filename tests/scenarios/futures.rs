@@ -25,20 +25,14 @@ fn e1_only_as_many_futures_are_polled_as_there_are_trials() {
         };
         // All of them stay until the end, so that no slot becomes free.
         let mut calls: Vec<_> = (0..50).map(|_| call()).collect();
-        let refused = calls
-            .iter_mut()
-            .filter_map(|call| match poll(call.as_mut()) {
-                Poll::Ready(result) => Some(result),
-                Poll::Pending => None,
-            });
+        let refused = calls.iter_mut().filter_map(|call| match poll(call.as_mut()) {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => None,
+        });
         let refused: Vec<_> = refused.collect();
         assert_eq!(polled.get(), trials);
         assert_eq!(refused.len(), 50 - trials as usize);
-        assert!(
-            refused
-                .iter()
-                .all(|result| matches!(result, Err(BreakerError::Open(_))))
-        );
+        assert!(refused.iter().all(|result| matches!(result, Err(BreakerError::Open(_)))));
     }
 }
 
@@ -76,9 +70,7 @@ const PANICS: [fn(&CircuitBreaker) -> &'static str; 2] = [
 
 fn message(panics: impl FnOnce()) -> &'static str {
     let payload = catch_unwind(AssertUnwindSafe(panics)).expect_err("the panic propagates");
-    payload
-        .downcast_ref::<&'static str>()
-        .expect("the payload is unchanged")
+    payload.downcast_ref::<&'static str>().expect("the payload is unchanged")
 }
 
 #[test]
@@ -107,9 +99,7 @@ fn e3_a_trial_that_panics_reopens_the_circuit() {
 async fn e4_a_timeout_outside_the_breaker_frees_the_slot_at_once() {
     let bench = Bench::half_open(|b| b);
     let trial = pending::<Hung>().guarded_by(&*bench);
-    timeout(SECOND, trial)
-        .await
-        .expect_err("the dependency hangs");
+    timeout(SECOND, trial).await.expect_err("the dependency hangs");
     assert_eq!(bench.state(), State::HalfOpen);
     bench.begin().success();
     assert_eq!(bench.state(), State::Closed);
@@ -130,10 +120,7 @@ async fn e5_a_timeout_of_the_guard_is_a_failure() {
     let error = pending::<Hung>().guarded_by(&*bench).timeout(SECOND).await;
     assert!(error.expect_err("the circuit is open").is_open());
     let totals = bench.snapshot().totals;
-    assert_eq!(
-        (totals.failure, totals.timed_out, totals.refused),
-        (3, 3, 1)
-    );
+    assert_eq!((totals.failure, totals.timed_out, totals.refused), (3, 3, 1));
 }
 
 #[test]

@@ -17,25 +17,15 @@ fn g23_a_listener_may_read_the_state_and_trip_another_breaker() {
             assert_ne!(own.snapshot().state, State::Disabled);
             other.trip();
             // From inside an event of its own: told after this one.
-            if matches!(
-                event,
-                Event::StateChanged {
-                    to: State::Open,
-                    ..
-                }
-            ) {
+            if matches!(event, Event::StateChanged { to: State::Open, .. }) {
                 own.half_open();
             }
         }
     };
     let bench = Bench::new(|b| b.failure_threshold(1).on_event(listener));
-    own.set(CircuitBreaker::clone(&bench))
-        .expect("the first to set it");
+    own.set(CircuitBreaker::clone(&bench)).expect("the first to set it");
     bench.fails();
-    assert_eq!(
-        (other.state(), bench.state()),
-        (State::Open, State::HalfOpen)
-    );
+    assert_eq!((other.state(), bench.state()), (State::Open, State::HalfOpen));
     let changes = [(State::Closed, State::Open), (State::Open, State::HalfOpen)];
     assert_eq!(seen.changes(), changes);
     assert_eq!(bench.log.changes(), changes);
@@ -45,10 +35,7 @@ fn g23_a_listener_may_read_the_state_and_trip_another_breaker() {
 fn g23_a_listener_that_panics_harms_nobody() {
     let bench = Bench::new(|b| {
         b.failure_threshold(1).on_event(|event| {
-            assert!(
-                !matches!(event, Event::StateChanged { .. }),
-                "a listener broke"
-            );
+            assert!(!matches!(event, Event::StateChanged { .. }), "a listener broke");
         })
     });
     let result = bench.call(|| Err::<(), _>(Fault));

@@ -12,10 +12,7 @@ fn r8_the_end_of_the_recovery_timeout_is_inclusive() {
     bench.trip();
     bench.clock.advance(ms(4_999));
     let open = bench.refusal();
-    assert_eq!(
-        (open.reason(), open.retry_after()),
-        (Refusal::Open, Some(ms(1)))
-    );
+    assert_eq!((open.reason(), open.retry_after()), (Refusal::Open, Some(ms(1))));
     bench.clock.advance(ms(1));
     assert_eq!(bench.state(), State::HalfOpen);
     assert_eq!(bench.open_remaining(), None);
@@ -49,11 +46,7 @@ fn r11_each_failed_recovery_waits_longer() {
     bench.clock.advance(ms(1_500));
     bench.begin().success();
     bench.trip();
-    assert_eq!(
-        bench.open_remaining(),
-        Some(RECOVERY),
-        "from the beginning again"
-    );
+    assert_eq!(bench.open_remaining(), Some(RECOVERY), "from the beginning again");
 }
 
 #[test]
@@ -95,24 +88,14 @@ fn p20_the_first_call_after_the_recovery_timeout_is_the_trial() {
     bench.trip();
     bench.clock.advance(RECOVERY);
     assert_eq!(bench.state(), State::HalfOpen);
-    assert_eq!(
-        bench.log.changes(),
-        [(State::Closed, State::Open)],
-        "reading sends nothing"
-    );
+    assert_eq!(bench.log.changes(), [(State::Closed, State::Open)], "reading sends nothing");
     let trial = bench.begin();
     let taken = bench.refusal();
-    assert_eq!(
-        (taken.reason(), taken.state()),
-        (Refusal::TrialsTaken, State::HalfOpen)
-    );
+    assert_eq!((taken.reason(), taken.state()), (Refusal::TrialsTaken, State::HalfOpen));
     let both = [(State::Closed, State::Open), (State::Open, State::HalfOpen)];
     assert_eq!(bench.log.changes(), both);
     trial.success();
-    assert_eq!(
-        bench.log.changes().last(),
-        Some(&(State::HalfOpen, State::Closed))
-    );
+    assert_eq!(bench.log.changes().last(), Some(&(State::HalfOpen, State::Closed)));
 }
 
 #[test]

@@ -18,15 +18,8 @@ fn refused(
 ) {
     let error = set(CircuitBreaker::builder()).build().expect_err(field);
     assert_eq!((error.field(), error.value()), (field, value));
-    assert!(
-        error.allowed().starts_with(allowed),
-        "{field} may be {}",
-        error.allowed()
-    );
-    assert_eq!(
-        error.to_string(),
-        format!("{field} is {value}, but must be {}", error.allowed())
-    );
+    assert!(error.allowed().starts_with(allowed), "{field} may be {}", error.allowed());
+    assert_eq!(error.to_string(), format!("{field} is {value}, but must be {}", error.allowed()));
 }
 
 #[track_caller]
@@ -37,9 +30,7 @@ fn rule_refused(rule: TripRule, field: &str, value: &str, allowed: &str) {
 
 #[track_caller]
 fn accepted(set: impl FnOnce(BreakerBuilder) -> BreakerBuilder) {
-    set(CircuitBreaker::builder())
-        .build()
-        .expect("at the edge of the range");
+    set(CircuitBreaker::builder()).build().expect("at the edge of the range");
 }
 
 #[test]
@@ -53,56 +44,21 @@ fn r39_names() {
 
 #[test]
 fn r39_counts() {
-    refused(
-        |b| b.failure_threshold(0),
-        "failure_threshold",
-        "0",
-        "1 to 4294967295",
-    );
-    refused(
-        |b| b.half_open_calls(0),
-        "half_open_calls",
-        "0",
-        "1 to 1000",
-    );
-    refused(
-        |b| b.half_open_calls(1_001),
-        "half_open_calls",
-        "1001",
-        "1 to 1000",
-    );
+    refused(|b| b.failure_threshold(0), "failure_threshold", "0", "1 to 4294967295");
+    refused(|b| b.half_open_calls(0), "half_open_calls", "0", "1 to 1000");
+    refused(|b| b.half_open_calls(1_001), "half_open_calls", "1001", "1 to 1000");
     accepted(|b| b.half_open_calls(1_000));
-    refused(
-        |b| b.success_threshold(0),
-        "success_threshold",
-        "0",
-        "1 to 1",
-    );
-    refused(
-        |b| b.half_open_calls(3).success_threshold(4),
-        "success_threshold",
-        "4",
-        "1 to 3",
-    );
+    refused(|b| b.success_threshold(0), "success_threshold", "0", "1 to 1");
+    refused(|b| b.half_open_calls(3).success_threshold(4), "success_threshold", "4", "1 to 3");
     accepted(|b| b.success_threshold(3).half_open_calls(3));
 }
 
 #[test]
 fn r39_durations() {
     let positive = "longer than zero";
-    refused(
-        |b| b.recovery_timeout(ZERO),
-        "recovery_timeout",
-        "0ns",
-        positive,
-    );
+    refused(|b| b.recovery_timeout(ZERO), "recovery_timeout", "0ns", positive);
     refused(|b| b.trial_timeout(ZERO), "trial_timeout", "0ns", positive);
-    refused(
-        |b| b.cancelled_after(ZERO),
-        "cancelled_after",
-        "0ns",
-        positive,
-    );
+    refused(|b| b.cancelled_after(ZERO), "cancelled_after", "0ns", positive);
     refused(|b| b.max_trip_for(ZERO), "max_trip_for", "0ns", positive);
     accepted(|b| {
         b.recovery_timeout(Duration::MAX)
@@ -116,25 +72,12 @@ fn r39_durations() {
 fn r39_backoff() {
     let backoff = Backoff::exponential(SECOND);
     let first = Backoff::exponential(ZERO);
-    refused(
-        |b| b.recovery_backoff(first),
-        "recovery_backoff.first",
-        "0ns",
-        "longer than zero",
-    );
-    for (factor, value) in [
-        (0.99, "0.99"),
-        (1_000.1, "1000.1"),
-        (f64::NAN, "NaN"),
-        (f64::INFINITY, "inf"),
-    ] {
+    refused(|b| b.recovery_backoff(first), "recovery_backoff.first", "0ns", "longer than zero");
+    for (factor, value) in
+        [(0.99, "0.99"), (1_000.1, "1000.1"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")]
+    {
         let backoff = backoff.factor(factor);
-        refused(
-            |b| b.recovery_backoff(backoff),
-            "recovery_backoff.factor",
-            value,
-            "1.0 to 1000.0",
-        );
+        refused(|b| b.recovery_backoff(backoff), "recovery_backoff.factor", value, "1.0 to 1000.0");
     }
     let max = backoff.max(MILLISECOND);
     refused(
@@ -145,24 +88,15 @@ fn r39_backoff() {
     );
     for (jitter, value) in [(-0.1, "-0.1"), (1.0, "1.0"), (f64::NAN, "NaN")] {
         let backoff = backoff.jitter(jitter);
-        refused(
-            |b| b.recovery_backoff(backoff),
-            "recovery_backoff.jitter",
-            value,
-            "0.0 up to",
-        );
+        refused(|b| b.recovery_backoff(backoff), "recovery_backoff.jitter", value, "0.0 up to");
     }
 }
 
 #[test]
 fn r39_rates() {
-    for (rate, value) in [
-        (0.0, "0.0"),
-        (-0.5, "-0.5"),
-        (1.01, "1.01"),
-        (f64::NAN, "NaN"),
-        (f64::INFINITY, "inf"),
-    ] {
+    for (rate, value) in
+        [(0.0, "0.0"), (-0.5, "-0.5"), (1.01, "1.01"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")]
+    {
         let failures = TripRule::failure_rate(rate).over(HUNDRED);
         rule_refused(failures, "failure_rate", value, "above 0.0, up to 1.0");
         let slow = TripRule::slow_calls(rate).slower_than(SECOND).over(HUNDRED);
@@ -173,82 +107,32 @@ fn r39_rates() {
 
 #[test]
 fn r39_rules() {
-    refused(
-        |b| b.trip_rules([]),
-        "trip_rules",
-        "[]",
-        "at least one rule",
-    );
-    rule_refused(
-        TripRule::consecutive_failures(0),
-        "failure_threshold",
-        "0",
-        "1 to",
-    );
+    refused(|b| b.trip_rules([]), "trip_rules", "[]", "at least one rule");
+    rule_refused(TripRule::consecutive_failures(0), "failure_threshold", "0", "1 to");
     rule_refused(TripRule::failures(0).over(HUNDRED), "failures", "0", "1 to");
-    rule_refused(
-        TripRule::failures(101).over(HUNDRED),
-        "failures",
-        "101",
-        "1 to 100",
-    );
-    rule_refused(
-        TripRule::failure_rate(0.5),
-        "failure_rate.over",
-        "\"left out\"",
-        "a window",
-    );
+    rule_refused(TripRule::failures(101).over(HUNDRED), "failures", "101", "1 to 100");
+    rule_refused(TripRule::failure_rate(0.5), "failure_rate.over", "\"left out\"", "a window");
     let slow = TripRule::slow_calls(0.5).over(HUNDRED);
     rule_refused(slow, "slow_calls.slower_than", "\"left out\"", "a duration");
-    rule_refused(
-        slow.slower_than(ZERO),
-        "slow_calls.slower_than",
-        "0ns",
-        "longer than zero",
-    );
+    rule_refused(slow.slower_than(ZERO), "slow_calls.slower_than", "0ns", "longer than zero");
     let rate = TripRule::failure_rate(0.5).over(HUNDRED);
-    rule_refused(
-        rate.slower_than(SECOND),
-        "failure_rate.slower_than",
-        "1s",
-        "left out",
-    );
-    rule_refused(
-        rate.minimum_calls(0),
-        "failure_rate.minimum_calls",
-        "0",
-        "1 to 100",
-    );
-    rule_refused(
-        rate.minimum_calls(101),
-        "failure_rate.minimum_calls",
-        "101",
-        "1 to 100",
-    );
+    rule_refused(rate.slower_than(SECOND), "failure_rate.slower_than", "1s", "left out");
+    rule_refused(rate.minimum_calls(0), "failure_rate.minimum_calls", "0", "1 to 100");
+    rule_refused(rate.minimum_calls(101), "failure_rate.minimum_calls", "101", "1 to 100");
     accepted(|b| b.trip_when(rate.minimum_calls(100)));
 }
 
 #[test]
 fn r39_windows() {
     let over = |window| TripRule::failures(1).over(window);
-    rule_refused(
-        over(Window::calls(0)),
-        "failures.window.calls",
-        "0",
-        "1 to 1000000",
-    );
+    rule_refused(over(Window::calls(0)), "failures.window.calls", "0", "1 to 1000000");
     rule_refused(
         over(Window::calls(1_000_001)),
         "failures.window.calls",
         "1000001",
         "1 to 1000000",
     );
-    rule_refused(
-        over(HUNDRED.buckets(10)),
-        "failures.window.buckets",
-        "10",
-        "left",
-    );
+    rule_refused(over(HUNDRED.buckets(10)), "failures.window.buckets", "10", "left");
     let time = Window::time;
     rule_refused(
         over(time(Duration::MAX)),
@@ -256,24 +140,14 @@ fn r39_windows() {
         &format!("{:?}", Duration::MAX),
         "1ms to",
     );
-    rule_refused(
-        over(time(SECOND).buckets(0)),
-        "failures.window.buckets",
-        "0",
-        "1 to 3600",
-    );
+    rule_refused(over(time(SECOND).buckets(0)), "failures.window.buckets", "0", "1 to 3600");
     rule_refused(
         over(time(SECOND * 60).buckets(3_601)),
         "failures.window.buckets",
         "3601",
         "1 to 3600",
     );
-    rule_refused(
-        over(time(MILLISECOND).buckets(2)),
-        "failures.window.buckets",
-        "2",
-        "so few",
-    );
+    rule_refused(over(time(MILLISECOND).buckets(2)), "failures.window.buckets", "2", "so few");
     accepted(|b| b.trip_when(over(time(MILLISECOND).buckets(1))));
 }
 
@@ -288,12 +162,7 @@ fn r39_windows_of_no_time() {
 fn r39_outcomes() {
     let failure = Outcome::Failure;
     let allowed = "Success or Ignored";
-    refused(
-        |b| b.unexpected_errors_as(failure),
-        "unexpected_errors_as",
-        "Failure",
-        allowed,
-    );
+    refused(|b| b.unexpected_errors_as(failure), "unexpected_errors_as", "Failure", allowed);
     let trip = Outcome::TripFor(SECOND);
     refused(
         |b| b.cancelled_as(trip),
@@ -305,16 +174,8 @@ fn r39_outcomes() {
 
 #[test]
 fn r39_a_live_breaker_refuses_them_too_and_keeps_its_own() {
-    let breaker = CircuitBreaker::builder()
-        .failure_threshold(7)
-        .build()
-        .expect("valid");
-    let error = breaker
-        .configure(|b| b.failure_threshold(0))
-        .expect_err("refused");
+    let breaker = CircuitBreaker::builder().failure_threshold(7).build().expect("valid");
+    let error = breaker.configure(|b| b.failure_threshold(0)).expect_err("refused");
     assert_eq!(error.field(), "failure_threshold");
-    assert_eq!(
-        breaker.config().trip_rules(),
-        [TripRule::consecutive_failures(7)]
-    );
+    assert_eq!(breaker.config().trip_rules(), [TripRule::consecutive_failures(7)]);
 }

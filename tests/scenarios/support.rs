@@ -45,19 +45,11 @@ pub(crate) struct Log(Arc<Mutex<Vec<Event>>>);
 impl Log {
     pub(crate) fn listener(&self) -> impl Fn(&Event) + Send + Sync + use<> {
         let Self(events) = self.clone();
-        move |event| {
-            events
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(event.clone())
-        }
+        move |event| events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone())
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn count(&self, which: impl Fn(&Event) -> bool) -> usize {
@@ -99,11 +91,7 @@ impl Bench {
             .clock(clock.clone())
             .on_event(log.listener());
         let breaker = settings(builder).build().expect("the settings are valid");
-        Self {
-            clock,
-            log,
-            breaker,
-        }
+        Self { clock, log, breaker }
     }
 
     /// A breaker whose half-open period has begun, by time.
@@ -141,10 +129,7 @@ impl Bench {
     #[track_caller]
     pub(crate) fn is_cancelled(&self) {
         let result = self.call(|| Err::<(), _>(Cancelled));
-        assert_eq!(
-            result.expect_err("the call fails").into_inner(),
-            Some(Cancelled)
-        );
+        assert_eq!(result.expect_err("the call fails").into_inner(), Some(Cancelled));
     }
 
     /// `count` failures one after the other.
@@ -156,11 +141,7 @@ impl Bench {
     #[track_caller]
     fn ends(&self, result: Result<(), Fault>) {
         let seen = self.call(|| result).map_err(BreakerError::into_inner);
-        assert_eq!(
-            seen,
-            result.map_err(Some),
-            "admitted, and its own result returned"
-        );
+        assert_eq!(seen, result.map_err(Some), "admitted, and its own result returned");
     }
 }
 

@@ -29,9 +29,7 @@ fn r43_calls_begun_before_give_no_slots_back() {
     bench.trip();
     bench.clock.advance(RECOVERY);
     let first = bench.begin();
-    early
-        .into_iter()
-        .for_each(|call| call.record(Outcome::Ignored));
+    early.into_iter().for_each(|call| call.record(Outcome::Ignored));
     let second = bench.begin();
     bench.refusal();
     drop((first, second));
@@ -47,11 +45,7 @@ fn r46_trials_that_hang_lose_their_slots() {
     bench.succeeds();
     assert_eq!(bench.state(), State::HalfOpen);
     bench.succeeds();
-    assert_eq!(
-        bench.state(),
-        State::Closed,
-        "the success before the lease ran out still counts"
-    );
+    assert_eq!(bench.state(), State::Closed, "the success before the lease ran out still counts");
     hung.into_iter().for_each(Permit::failure);
     assert_eq!((bench.state(), bench.failure_count()), (State::Closed, 0));
     assert_eq!(bench.snapshot().totals.late, 2);
@@ -89,10 +83,7 @@ fn p21_a_dropped_trial_decides_nothing() {
     drop(bench.begin());
     assert_eq!((bench.state(), bench.failure_count()), (State::HalfOpen, 0));
     let totals = bench.snapshot().totals;
-    assert_eq!(
-        (totals.success, totals.failure, totals.cancelled),
-        (Some(0), 0, 1)
-    );
+    assert_eq!((totals.success, totals.failure, totals.cancelled), (Some(0), 0, 1));
     bench.begin().success();
     assert_eq!(bench.state(), State::Closed);
 }
@@ -103,9 +94,7 @@ fn g16_ignored_trials_leave_the_circuit_half_open() {
     let trials = [bench.begin(), bench.begin()];
     bench.refusal();
     bench.refusal();
-    trials
-        .into_iter()
-        .for_each(|trial| trial.record(Outcome::Ignored));
+    trials.into_iter().for_each(|trial| trial.record(Outcome::Ignored));
     assert_eq!(bench.state(), State::HalfOpen);
     bench.succeeds();
     assert_eq!(bench.state(), State::HalfOpen);
