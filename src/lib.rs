@@ -25,7 +25,7 @@ pub use breaker::CircuitBreaker;
 pub use classify::Outcome;
 pub use config::{BreakerBuilder, BreakerConfig, ConfigError};
 pub use error::{BreakerError, CallTimeout, CircuitOpen, Refusal};
-pub use event::{Cause, Event, NotKept};
+pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
 pub use permit::Permit;

@@ -19,6 +19,12 @@ use std::sync::{Arc, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Lock<T>(Mutex<T>);
 
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(Mutex::new(value))

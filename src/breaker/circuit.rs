@@ -1,16 +1,17 @@
 use super::control::Control;
 use super::counters::{Count, Counters};
 use super::ticket::Ticket;
+use super::waiting::Waiting;
 use crate::classify::ErrorType;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
 use crate::error::{Refusal, Refused};
-use crate::event::{Event, Hub, tell};
+use crate::event::{Audience, Event, EventStream, Hub, Streams};
 use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, State, Trials, Word, admission};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, Swap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// A breaker: the thin shell of atomics and a clock around the pure state machine.
@@ -39,6 +40,8 @@ pub(crate) struct Circuit {
     pub(super) config: Swap<BreakerConfig>,
     pub(super) counters: Counters,
     pub(super) control: Lock<Control>,
+    pub(super) waiting: OnceLock<Box<Waiting>>,
+    streams: OnceLock<Box<Streams>>,
     pub(crate) name: Arc<str>,
     pub(crate) home: Home,
     pub(crate) tenancy: Tenancy,
@@ -51,6 +54,20 @@ pub(crate) struct Home {
     pub(crate) registry: u64,
     pub(crate) hub: Option<Arc<Hub>>,
     pub(crate) clock: Timepiece,
+}
+
+impl Home {
+    fn audience<'a>(
+        &'a self,
+        config: &'a BreakerConfig,
+        streams: Option<&'a Streams>,
+    ) -> Audience<'a> {
+        Audience {
+            listeners: &config.settings.listeners,
+            streams,
+            hub: self.hub.as_ref(),
+        }
+    }
 }
 
 /// What the atomics say, all of one generation.
@@ -98,7 +115,8 @@ impl Circuit {
             home.clock = clock.clone();
         }
         let control = Control::new(config.trip_rules(), home.clock.now());
-        let busy = is_heard(&config, &home) || !control.ledger.is_sated();
+        let heard = home.audience(&config, None).is_there();
+        let busy = heard || !control.ledger.is_sated();
         let flags = config.flags() | Flags::BUSY.when(busy);
         let word = Word::new(config.mode().rest(), flags);
         Self {
@@ -110,6 +128,8 @@ impl Circuit {
             config: Swap::new(config),
             counters: Counters::default(),
             control: Lock::new(control),
+            waiting: OnceLock::new(),
+            streams: OnceLock::new(),
             name,
             home,
             tenancy: Tenancy::default(),
@@ -155,33 +175,34 @@ impl Circuit {
             return Ok(Ticket::untimed(word.generation()));
         }
         self.admit_slowly()
+            .inspect_err(|refused| self.note_refusal(refused))
     }
 
+    /// The same without counting a refusal: for those who wait.
     #[inline(never)]
-    fn admit_slowly(&self) -> Result<Ticket, Refused> {
+    pub(crate) fn admit_slowly(&self) -> Result<Ticket, Refused> {
         let reading = self.read();
-        let refusal = match reading.word.state() {
+        match reading.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => {
-                return Ok(self.ticket(reading.word, None));
+                Ok(self.ticket(reading.word, None))
             }
-            State::ForcedOpen => reading.refused(Refusal::Forced, Moment::ORIGIN),
+            State::ForcedOpen => Err(reading.refused(Refusal::Forced, Moment::ORIGIN)),
             State::Open | State::HalfOpen => match self.try_refuse(&reading) {
-                Ok(refused) => refused,
-                Err(now) => match self.begin_trial(now) {
-                    Ok(ticket) => return Ok(ticket),
-                    Err(refused) => refused,
-                },
+                Ok(refused) => Err(refused),
+                Err(now) => self.begin_trial(now),
             },
-        };
+        }
+    }
+
+    fn note_refusal(&self, refused: &Refused) {
         self.counters.add(Count::Refused);
-        if reading.word.has(Flags::BUSY) {
+        if self.word().has(Flags::BUSY) {
             self.emit(|breaker| Event::Refused {
                 breaker,
-                reason: refusal.reason,
-                retry_after: refusal.retry_after,
+                reason: refused.reason,
+                retry_after: refused.retry_after,
             });
         }
-        Err(refusal)
     }
 
     /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
@@ -218,7 +239,7 @@ impl Circuit {
             Admission::TrialsTaken => return Err(reading.refused(Refusal::TrialsTaken, now)),
             Admission::Forced => return Err(reading.refused(Refusal::Forced, now)),
             Admission::FirstTrial => {
-                let heard = is_heard(&config, &self.home);
+                let heard = self.is_heard(&config);
                 self.half_open(&mut control, &config, heard, now);
                 self.word().trials()
             }
@@ -295,7 +316,7 @@ impl Circuit {
     }
 
     /// Sets the busy flag: the next success has more to do than to be counted.
-    pub(super) fn set_busy(&self) {
+    pub(crate) fn set_busy(&self) {
         self.word.fetch_or(
             Word::new(State::Closed, Flags::BUSY).bits(),
             Ordering::AcqRel,
@@ -317,12 +338,27 @@ impl Circuit {
         }
     }
 
+    fn audience<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
+        self.home
+            .audience(config, self.streams.get().map(Box::as_ref))
+    }
+
+    pub(super) fn is_heard(&self, config: &BreakerConfig) -> bool {
+        self.audience(config).is_there()
+    }
+
+    pub(super) fn subscribe(&self) -> EventStream {
+        let stream = self.streams.get_or_init(Box::default).subscribe();
+        self.set_busy();
+        stream
+    }
+
     /// Tells an event that needs no order, if anybody listens.
     pub(super) fn emit(&self, event: impl FnOnce(Arc<str>) -> Event) {
         let config = self.config.load();
-        if is_heard(&config, &self.home) {
-            let event = event(self.name.clone());
-            tell(&listeners(&config, &self.home), &event);
+        let audience = self.audience(&config);
+        if audience.is_there() {
+            audience.tell(&event(self.name.clone()));
         }
     }
 
@@ -336,21 +372,9 @@ impl Circuit {
             let next = self.control.lock().next_event();
             let Some(event) = next else { return };
             let config = self.config.load();
-            tell(&listeners(&config, &self.home), &event);
+            self.audience(&config).tell(&event);
         }
     }
-}
-
-pub(super) fn is_heard(config: &BreakerConfig, home: &Home) -> bool {
-    listeners(config, home).next().is_some()
-}
-
-fn listeners<'a>(
-    config: &'a BreakerConfig,
-    home: &'a Home,
-) -> impl Iterator<Item = &'a crate::event::Listener> + Clone {
-    let registry = home.hub.iter().flat_map(|hub| hub.listeners());
-    config.settings.listeners.iter().chain(registry)
 }
 
 impl fmt::Debug for Circuit {

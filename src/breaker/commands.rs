@@ -1,6 +1,6 @@
 //! What people tell a breaker: the last word wins, from any state.
 
-use super::circuit::{Circuit, is_heard};
+use super::circuit::Circuit;
 use super::control::{Control, Entry, Opening};
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
@@ -26,7 +26,7 @@ impl Circuit {
     pub(super) fn command(&self, command: Command<'_>) {
         let now = self.home.clock.now();
         let config = self.config.load();
-        let heard = is_heard(&config, &self.home);
+        let heard = self.is_heard(&config);
         let mut control = self.control.lock();
         match command {
             Command::Trip => self.trip(&mut control, &config, None, heard, now),
@@ -66,6 +66,7 @@ impl Circuit {
             }
         }
         drop(control);
+        self.call_next();
         self.deliver();
     }
 
@@ -116,7 +117,7 @@ impl Circuit {
     /// Gives a live breaker new settings: state, counts, generation and a running deadline stay.
     pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
         let now = self.home.clock.now();
-        let heard = is_heard(config, &self.home);
+        let heard = self.is_heard(config);
         let mut control = self.control.lock();
         let old = self.config.swap(config.clone());
         let ledger = control.ledger.reconfigured(config.trip_rules());
@@ -136,6 +137,7 @@ impl Circuit {
         drop(control);
         // The old settings hold user closures: dropped outside the lock.
         drop(old);
+        self.call_next();
         self.deliver();
         self.emit(|breaker| Event::Configured { breaker });
     }

@@ -6,6 +6,7 @@ mod control;
 mod counters;
 mod settle;
 mod ticket;
+mod waiting;
 
 pub(crate) use circuit::{Circuit, Home};
 pub(crate) use settle::Ended;
@@ -13,6 +14,7 @@ pub(crate) use ticket::Ticket;
 
 use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};
 use crate::error::{BreakerError, CircuitOpen};
+use crate::event::EventStream;
 use crate::guard::{Attempt, Judge, Rules, WithBreaker};
 use crate::permit::Permit;
 use crate::snapshot::Snapshot;
@@ -206,6 +208,60 @@ impl CircuitBreaker {
         let mut attempt = Attempt::new(self.clone());
         attempt.admit()?;
         Ok(Permit::new(attempt))
+    }
+
+    /// Waits until the circuit lets a call pass, instead of being refused: for a consumer that may as
+    /// well leave its queue alone while a dependency is down.
+    ///
+    /// Who waits is woken by time, by commands, by new settings and by the end of a trial, and let in
+    /// in the order of coming: into half-open as far as there are trials, and one after another once
+    /// the circuit closed. It waits through forced open, too. Waits are lengthened by up to a
+    /// hundredth (at most 100 ms), so that many processes do not come back at once. Waiting is no
+    /// refusal in the totals.
+    ///
+    /// Where the breaker does not go by the system's clock, it looks at least every 10 ms of tokio's
+    /// time.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with time enabled, when it has to wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it takes no slot and loses nobody's turn but its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// let permit = users.until_ready().await;
+    /// // … take a message from the queue and work on it …
+    /// permit.success();
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn until_ready(&self) -> Permit {
+        waiting::until_ready(self).await
+    }
+
+    /// The events of this breaker from now on, as a stream of bounded length.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let users = CircuitBreaker::builder().name("users-api").build()?;
+    /// let mut events = users.subscribe();
+    /// users.trip();
+    /// let event = events.try_next().unwrap();
+    /// assert!(matches!(event, Event::StateChanged { to: State::Open, .. }));
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn subscribe(&self) -> EventStream {
+        self.circuit.subscribe()
     }
 
     /// Calls `work`, if the circuit lets it pass, and judges what it returns.

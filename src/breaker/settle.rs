@@ -1,6 +1,6 @@
 //! What an ended call does to its circuit.
 
-use super::circuit::{Circuit, is_heard};
+use super::circuit::Circuit;
 use super::control::{Entry, Opening};
 use super::counters::Count;
 use super::ticket::Ticket;
@@ -136,6 +136,9 @@ impl Circuit {
             State::HalfOpen => self.settle_trial(&call),
             _ => self.settle_counting(&call),
         };
+        if word.state() == State::HalfOpen {
+            self.call_next();
+        }
         if say == Say::Late {
             self.counters.add(Count::Late);
             return;
@@ -186,7 +189,7 @@ impl Circuit {
             slow,
             text: None,
             config,
-            heard: is_heard(config, &self.home),
+            heard: self.is_heard(config),
             now,
         };
         if call.failed() && config.capture_last_failure() {

@@ -45,6 +45,17 @@ impl<H: Handle> Attempt<H> {
         }
     }
 
+    /// The same for those who wait: a refusal is not counted.
+    pub(crate) fn admit_quietly(&mut self) -> Result<(), CircuitOpen> {
+        match self.handle.breaker().circuit.admit_slowly() {
+            Ok(ticket) => {
+                self.ticket = Some(ticket);
+                Ok(())
+            }
+            Err(refused) => Err(CircuitOpen::new(self.handle.hold(), refused)),
+        }
+    }
+
     /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
     #[inline]
     pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {

@@ -4,7 +4,7 @@ use super::{Breakers, Limits, cache};
 use crate::breaker::{CircuitBreaker, Home};
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
-use crate::event::{Event, Hub, NotKept};
+use crate::event::{Event, EventStream, Hub, NotKept};
 use crate::names;
 use crate::sync::Lock;
 use std::sync::Arc;
@@ -136,6 +136,10 @@ impl Shared {
         }
         drop(leavers);
         if let Admitted::Kept(newcomer) = &admitted {
+            // A stream that began while it was made has not seen it in the map.
+            if self.hub.is_heard() {
+                newcomer.circuit.set_busy();
+            }
             self.tell(newcomer, |breaker| Event::BreakerAdded { breaker });
         }
         admitted
@@ -157,6 +161,15 @@ impl Shared {
             population.sweep(idle, &self.breakers, now, leavers);
         }
         population.kept < self.limits.capacity || population.make_room(&self.breakers, now, leavers)
+    }
+
+    /// The events of all breakers from now on.
+    pub(super) fn subscribe(&self) -> EventStream {
+        let stream = self.hub.subscribe();
+        for breaker in &self.breakers {
+            breaker.circuit.set_busy();
+        }
+        stream
     }
 
     /// A breaker that is not kept: whoever keeps handles for a name must ask again next time.

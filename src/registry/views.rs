@@ -3,6 +3,7 @@
 use super::{BreakerRegistry, RegistryError, builder, presets};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
+use crate::event::EventStream;
 use crate::state::State;
 use std::fmt;
 use std::vec;
@@ -40,6 +41,22 @@ impl BreakerRegistry {
         self.shared
             .add_preset(prefix, presets::check(prefix, preset.settings)?);
         Ok(())
+    }
+
+    /// The events of the registry and of all its breakers from now on, as a stream of bounded length.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// let mut events = registry.subscribe();
+    /// registry.breaker("users-api");
+    /// assert_eq!(events.try_next().unwrap().breaker(), "users-api");
+    /// ```
+    pub fn subscribe(&self) -> EventStream {
+        self.shared.subscribe()
     }
 
     /// Takes the breaker of `name` out, whoever made it. Calls in flight end on it; the next

@@ -1,12 +1,19 @@
 //! What happens to breakers, as events.
 
+mod hub;
+mod listener;
+mod stream;
+
+pub(crate) use hub::{Audience, Hub, Streams};
+pub(crate) use listener::Listener;
+pub use stream::EventStream;
+
 use crate::classify::Outcome;
 use crate::config::ConfigError;
 use crate::error::Refusal;
 use crate::snapshot::RuleSnapshot;
 use crate::state::State;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,6 +128,13 @@ pub enum Event {
         /// What is wrong with them.
         error: ConfigError,
     },
+    /// A stream was full, and so many events were not put into it. It stands in the stream where they
+    /// are missing, and nowhere else.
+    #[non_exhaustive]
+    Missed {
+        /// How many.
+        events: u64,
+    },
     /// A listener panicked; the others, and all calls, go on.
     #[non_exhaustive]
     ListenerPanicked {
@@ -183,9 +197,10 @@ impl fmt::Display for Cause {
 }
 
 impl Event {
-    /// The name of the breaker.
+    /// The name of the breaker; empty for [`Event::Missed`], which is about a stream.
     pub fn breaker(&self) -> &str {
         match self {
+            Self::Missed { .. } => "",
             Self::StateChanged { breaker, .. }
             | Self::UnknownErrorType { breaker, .. }
             | Self::CancelledInARow { breaker, .. }
@@ -201,80 +216,5 @@ impl Event {
             | Self::SettingsRefused { breaker, .. }
             | Self::ListenerPanicked { breaker, .. } => breaker,
         }
-    }
-}
-
-/// Somebody's closure that is told events.
-#[derive(Clone)]
-pub(crate) struct Listener(Arc<dyn Fn(&Event) + Send + Sync>);
-
-impl Listener {
-    pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(listener))
-    }
-
-    /// Calls the listener; a panic of it comes back as an event.
-    fn tell(&self, event: &Event) -> Option<Event> {
-        let payload = catch_unwind(AssertUnwindSafe(|| (self.0)(event))).err()?;
-        let message = match (
-            payload.downcast_ref::<&str>(),
-            payload.downcast_ref::<String>(),
-        ) {
-            (Some(text), _) => text,
-            (_, Some(text)) => text.as_str(),
-            _ => "a panic without a text",
-        };
-        let message = crate::text::prefix(message, 256).into();
-        // A payload may panic when it is dropped, and there is nobody left to tell.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-        Some(Event::ListenerPanicked {
-            breaker: event.breaker().into(),
-            message,
-        })
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Listener")
-    }
-}
-
-/// Tells `event` to all of `listeners`, and of a listener that panicked to all the others.
-pub(crate) fn tell<'a>(listeners: &(impl Iterator<Item = &'a Listener> + Clone), event: &Event) {
-    for (at, listener) in listeners.clone().enumerate() {
-        let Some(panicked) = listener.tell(event) else {
-            continue;
-        };
-        let others = listeners.clone().enumerate();
-        for (_, other) in others.filter(|(other, _)| *other != at) {
-            // One that panics at the news of a panic is not news.
-            let _ = other.tell(&panicked);
-        }
-    }
-}
-
-/// Where the events of a registry go.
-#[derive(Debug, Default)]
-pub(crate) struct Hub {
-    listeners: Vec<Listener>,
-}
-
-impl Hub {
-    pub(crate) fn new(listeners: Vec<Listener>) -> Self {
-        Self { listeners }
-    }
-
-    /// Whether anybody listens.
-    pub(crate) fn is_heard(&self) -> bool {
-        !self.listeners.is_empty()
-    }
-
-    pub(crate) fn listeners(&self) -> &[Listener] {
-        &self.listeners
-    }
-
-    pub(crate) fn emit(&self, event: &Event) {
-        tell(&self.listeners.iter(), event);
     }
 }

@@ -1,0 +1,107 @@
+//! `subscribe`: events as bounded streams.
+
+use breakerbox::prelude::*;
+use futures_util::StreamExt;
+
+fn fail(breaker: &CircuitBreaker) {
+    let _ = breaker.call(|| Err::<(), _>(std::fmt::Error));
+}
+
+#[test]
+fn a_stream_of_a_registry_hears_of_old_breakers_and_new_ones() {
+    let registry = BreakerRegistry::new();
+    let old = registry.breaker("old");
+    let mut events = registry.subscribe();
+    old.trip();
+    registry.breaker("new").force_open();
+    let mut names = Vec::new();
+    while let Some(event) = events.try_next() {
+        if let Event::StateChanged { breaker, .. } = event {
+            names.push(breaker.to_string());
+        }
+    }
+    assert_eq!(names, ["old", "new"]);
+}
+
+#[test]
+fn outcomes_and_refusals_are_told_while_somebody_reads() {
+    let breaker = CircuitBreaker::builder()
+        .failure_threshold(1)
+        .build()
+        .unwrap();
+    assert!(breaker.call(|| Ok::<_, ()>(())).is_ok());
+    let mut events = breaker.subscribe();
+    assert!(breaker.call(|| Ok::<_, ()>(())).is_ok());
+    fail(&breaker);
+    fail(&breaker);
+    let recorded = |event: Option<Event>, expected: Outcome| matches!(event, Some(Event::Recorded { outcome, .. }) if outcome == expected);
+    assert!(recorded(events.try_next(), Outcome::Success));
+    assert!(matches!(
+        events.try_next(),
+        Some(Event::StateChanged { .. })
+    ));
+    assert!(recorded(events.try_next(), Outcome::Failure));
+    assert!(matches!(events.try_next(), Some(Event::Refused { .. })));
+    assert!(events.try_next().is_none());
+}
+
+#[test]
+fn a_slow_reader_is_told_how_many_it_missed_and_where() {
+    let breaker = CircuitBreaker::builder().build().unwrap();
+    let mut events = breaker.subscribe();
+    for _ in 0..1_100 {
+        breaker.call(|| Ok::<_, ()>(())).unwrap();
+    }
+    for _ in 0..100 {
+        assert!(matches!(events.try_next(), Some(Event::Recorded { .. })));
+    }
+    breaker.trip();
+    let rest: Vec<_> = std::iter::from_fn(|| events.try_next()).collect();
+    assert_eq!(rest.len(), 924 + 2);
+    assert!(matches!(rest[924], Event::Missed { events: 76, .. }));
+    assert!(matches!(rest[925], Event::StateChanged { .. }));
+}
+
+#[test]
+fn a_success_is_quiet_again_when_the_last_reader_has_gone() {
+    let breaker = CircuitBreaker::builder().build().unwrap();
+    drop(breaker.subscribe());
+    let mut late = {
+        breaker.call(|| Ok::<_, ()>(())).unwrap();
+        breaker.call(|| Ok::<_, ()>(())).unwrap();
+        breaker.subscribe()
+    };
+    assert!(late.try_next().is_none());
+    assert_eq!(breaker.snapshot().totals.success, Some(2));
+    breaker.call(|| Ok::<_, ()>(())).unwrap();
+    assert!(late.try_next().is_some());
+}
+
+#[tokio::test]
+async fn a_stream_wakes_its_reader_and_ends_with_its_breaker() {
+    let breaker = CircuitBreaker::builder().build().unwrap();
+    let mut events = breaker.subscribe();
+    let reader = tokio::spawn(async move {
+        let first = events.next().await;
+        (first, events.next().await)
+    });
+    tokio::task::yield_now().await;
+    breaker.trip();
+    drop(breaker);
+    let (first, second) = reader.await.unwrap();
+    assert!(matches!(first, Some(Event::StateChanged { .. })));
+    assert_eq!(second, None);
+}
+
+#[tokio::test]
+async fn a_read_that_is_dropped_loses_nothing() {
+    let breaker = CircuitBreaker::builder().build().unwrap();
+    let mut events = breaker.subscribe();
+    tokio::select! {
+        biased;
+        _ = events.recv() => unreachable!("nothing has happened"),
+        () = tokio::task::yield_now() => {}
+    }
+    breaker.trip();
+    assert!(events.recv().await.is_some());
+}

@@ -1,0 +1,45 @@
+//! The same calls as the messages say to write them.
+
+use breakerbox::prelude::*;
+
+async fn temperature() -> f32 {
+    21.5
+}
+
+async fn fetch(id: u64) -> Result<String, std::io::Error> {
+    Ok(id.to_string())
+}
+
+#[allow(clippy::too_many_arguments)]
+fn sum(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8) -> Result<u8, String> {
+    Ok(a + b + c + d + e + f + g + h + i)
+}
+
+fn parse(text: &'static str) -> Result<u8, std::num::ParseIntError> {
+    text.parse()
+}
+
+async fn guarded(registry: &BreakerRegistry) {
+    let mild = |degrees: &f32| match degrees {
+        0.0..=30.0 => Outcome::Success,
+        _ => Outcome::Failure,
+    };
+    let guarded = temperature().with_breaker(registry, "thermometer");
+    let _ = guarded.classify_output(mild).await;
+
+    let from_cache = |_open: CircuitOpen| async { Ok("from the cache".to_owned()) };
+    let _ = fetch(42).with_breaker(registry, "users-api").fallback(from_cache).await;
+
+    let fetch = fetch.with_breaker(registry, "users-api");
+    let fetch = fetch.fallback(async |_id| Ok("from the cache".to_owned()));
+    let _ = fetch.call(42).await;
+}
+
+fn main() {
+    let registry = BreakerRegistry::new();
+    drop(guarded(&registry));
+    let sum = (|(a, b, c): (u8, u8, u8)| sum(a, b, c, 0, 0, 0, 0, 0, 0)).with_breaker(&registry, "sum");
+    let _ = sum.call((1, 2, 3));
+    let parse = parse.with_breaker(&registry, "parser").fallback(|_text| Ok(0));
+    let _ = parse.call("7");
+}
