@@ -59,15 +59,15 @@ impl<T> Swap<T> {
     }
 
     #[cfg(loom)]
-    pub(crate) fn load(&self) -> Arc<T> {
-        self.current.lock().clone()
+    pub(crate) fn load(&self) -> Box<Arc<T>> {
+        Box::new(self.current.lock().clone())
     }
 
     pub(crate) fn load_full(&self) -> Arc<T> {
         #[cfg(not(loom))]
         return self.current.load_full();
         #[cfg(loom)]
-        return self.load();
+        return *self.load();
     }
 
     /// Puts `value` in place and hands back what stood there, so that the caller can drop it (and

@@ -294,9 +294,8 @@ mod trials {
             let taken: Vec<_> = (1..slots).map(|_| breaker.acquire()).collect();
             let (one, other) = (breaker.clone(), breaker.clone());
             let (one, other) = race.run(move || one.acquire(), move || other.acquire());
-            let refused = match (&one, &other) {
-                (Ok(_), Err(refused)) | (Err(refused), Ok(_)) => refused,
-                _ => panic!("{one:?}, {other:?}"),
+            let ((Ok(_), Err(refused)) | (Err(refused), Ok(_))) = (&one, &other) else {
+                panic!("{one:?}, {other:?}");
             };
             assert_eq!(refused.reason(), Refusal::TrialsTaken);
             assert_eq!(refused.retry_after(), Some(LEASE));

@@ -184,7 +184,7 @@ fn one_trial_at_a_time_over_a_hundred_thousand_periods() {
 /// All threads ask at once in every period, and exactly as many pass as there are slots.
 #[test]
 fn as_many_trials_as_slots_and_no_more() {
-    const PERIODS: u64 = 10_000;
+    const PERIODS: u64 = 20_000;
     const SLOTS: u32 = 2;
     let clock = ManualClock::new();
     let chain = Chain::default();
@@ -236,8 +236,8 @@ fn as_many_trials_as_slots_and_no_more() {
         (changes.half_opened, changes.closed),
         (PERIODS, PERIODS / 2)
     );
-    // A failed period leaves it open already; the next trip finds its time come, and reopens.
-    assert_eq!(changes.opened, PERIODS + PERIODS / 2);
+    // The first trip, then one a period: by the failed trial, or by the leader after it closed.
+    assert_eq!(changes.opened, PERIODS + 1);
 }
 
 /// Calls of all kinds, trips and recoveries; when the dust settles every call is in one total.

@@ -6,9 +6,9 @@ use crate::classify::ErrorType;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
 use crate::error::{Refusal, Refused};
-use crate::event::{Audience, Event, EventStream, Hub, Streams};
+use crate::event::{Audience, Cause, Event, EventStream, Hub, Streams};
 use crate::registry::Tenancy;
-use crate::state::{Admission, Flags, Generation, State, Trials, Word, admission};
+use crate::state::{Admission, Flags, Generation, State, Word, admission};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, Swap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -239,22 +239,19 @@ impl Circuit {
             Admission::TrialsTaken => return Err(reading.refused(Refusal::TrialsTaken, now)),
             Admission::Forced => return Err(reading.refused(Refusal::Forced, now)),
             Admission::FirstTrial => {
-                let heard = self.is_heard(&config);
-                self.half_open(&mut control, &config, heard, now);
+                self.enter(&mut control, State::HalfOpen, Cause::Recovering, now);
                 self.word().trials()
             }
             Admission::Trial => word.trials(),
             Admission::Takeover => {
-                self.publish(word.renewed().with_trials(word.trials().lapsed()));
+                self.replace_word(Word::renewed);
                 word.trials().lapsed()
             }
         };
-        self.lease.store(
-            now.after(config.trial_timeout()).as_nanos(),
-            Ordering::Release,
-        );
-        let word = self.word().with_trials(trials.admitted());
-        self.publish(word);
+        let lease = now.after(config.trial_timeout());
+        self.lease.store(lease.as_nanos(), Ordering::Release);
+        self.replace_word(|word| word.with_trials(trials.admitted()));
+        let word = self.word();
         drop(control);
         self.deliver();
         Ok(self.ticket(word, Some(now)))
@@ -267,18 +264,6 @@ impl Circuit {
         }
         let started = now.unwrap_or_else(|| self.home.clock.now());
         Ticket::timed(word.generation(), started)
-    }
-
-    /// Publishes a word whose state is not a counting one, under the lock: there nothing but the
-    /// busy flag moves without it, which is set again by the next who needs it.
-    pub(super) fn publish(&self, word: Word) {
-        // Release: a reader of this word sees the deadline, lease and failures stored before it.
-        self.word.store(word.bits(), Ordering::Release);
-    }
-
-    /// The trials that the settings allow a half-open period.
-    pub(super) fn fresh_trials(config: &BreakerConfig) -> Trials {
-        Trials::new(config.half_open_calls(), config.success_threshold())
     }
 
     pub(crate) fn state(&self) -> State {

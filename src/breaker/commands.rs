@@ -1,7 +1,7 @@
 //! What people tell a breaker: the last word wins, from any state.
 
 use super::circuit::Circuit;
-use super::control::{Control, Entry, Opening};
+use super::control::Control;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
@@ -25,59 +25,28 @@ pub(super) enum Command<'a> {
 impl Circuit {
     pub(super) fn command(&self, command: Command<'_>) {
         let now = self.home.clock.now();
-        let config = self.config.load();
-        let heard = self.is_heard(&config);
         let mut control = self.control.lock();
         match command {
-            Command::Trip => self.trip(&mut control, &config, None, heard, now),
-            Command::TripFor(time) => self.trip(&mut control, &config, Some(time), heard, now),
+            Command::Trip => self.trip(&mut control, None, now),
+            Command::TripFor(time) => self.trip(&mut control, Some(time), now),
             Command::HalfOpen => {
-                let reading = self.read();
-                if reading.state(now) != State::HalfOpen {
-                    self.trial_failures
-                        .store(reading.failures, Ordering::Release);
-                    let entry = Entry::new(State::HalfOpen, 0, Opening::reason(None), heard);
-                    self.enter(&mut control, &config, entry, now);
+                if self.read().state(now) != State::HalfOpen {
+                    self.enter(&mut control, State::HalfOpen, manual(None), now);
                 }
             }
             Command::ForceOpen(reason) => {
-                self.rest(&mut control, &config, State::ForcedOpen, reason, heard, now);
+                self.rest(&mut control, State::ForcedOpen, manual(reason), now);
             }
-            Command::Disable => {
-                self.rest(&mut control, &config, State::Disabled, None, heard, now);
-            }
-            Command::MetricsOnly => {
-                self.rest(&mut control, &config, State::MetricsOnly, None, heard, now);
-            }
-            Command::Reset => {
-                control.attempt = 0;
-                control.keep_failure(None);
-                // Relaxed: a hint for people.
-                self.streak.store(0, Ordering::Relaxed);
-                let rest = config.mode().rest();
-                if self.word().state() == rest {
-                    control.ledger.clear();
-                    let busy = heard || !control.ledger.is_sated();
-                    let flags = config.flags() | Flags::BUSY.when(busy);
-                    self.replace_word(|word| word.renewed().with_count(0).with_flags(flags));
-                } else {
-                    self.rest(&mut control, &config, rest, None, heard, now);
-                }
-            }
+            Command::Disable => self.rest(&mut control, State::Disabled, manual(None), now),
+            Command::MetricsOnly => self.rest(&mut control, State::MetricsOnly, manual(None), now),
+            Command::Reset => self.reset(&mut control, now),
         }
         drop(control);
         self.call_next();
         self.deliver();
     }
 
-    fn trip(
-        &self,
-        control: &mut Control,
-        config: &BreakerConfig,
-        time: Option<Duration>,
-        heard: bool,
-        now: Moment,
-    ) {
+    fn trip(&self, control: &mut Control, time: Option<Duration>, now: Moment) {
         let reading = self.read();
         if reading.word.state() == State::Open {
             if !now.has_reached(reading.deadline) {
@@ -87,52 +56,49 @@ impl Circuit {
                 return;
             }
             // By now it is half-open, as everybody who asks is told.
-            self.half_open(control, config, heard, now);
+            self.enter(control, State::HalfOpen, Cause::Recovering, now);
         }
-        let cause = Opening::reason(None);
-        self.open(
-            control,
-            config,
-            Opening::new(reading.failures, cause, time, heard),
-            now,
-        );
+        self.open(control, manual(None), time, now, |word| {
+            match word.state() {
+                State::HalfOpen => reading.failures,
+                _ => word.count(),
+            }
+        });
     }
 
     /// Enters a state that lasts until the next command, unless it is the present one.
-    fn rest(
-        &self,
-        control: &mut Control,
-        config: &BreakerConfig,
-        state: State,
-        reason: Option<&str>,
-        heard: bool,
-        now: Moment,
-    ) {
+    fn rest(&self, control: &mut Control, state: State, cause: Cause, now: Moment) {
         if self.word().state() != state {
-            let entry = Entry::new(state, 0, Opening::reason(reason), heard);
-            self.enter(control, config, entry, now);
+            self.enter(control, state, cause, now);
+        }
+    }
+
+    fn reset(&self, control: &mut Control, now: Moment) {
+        control.attempt = 0;
+        control.keep_failure(None);
+        // Relaxed: a hint for people.
+        self.streak.store(0, Ordering::Relaxed);
+        let rest = self.config.load().mode().rest();
+        if self.word().state() == rest {
+            control.ledger.clear();
+            self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY));
+        } else {
+            self.enter(control, rest, manual(None), now);
         }
     }
 
     /// Gives a live breaker new settings: state, counts, generation and a running deadline stay.
     pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
         let now = self.home.clock.now();
-        let heard = self.is_heard(config);
         let mut control = self.control.lock();
         let old = self.config.swap(config.clone());
         let ledger = control.ledger.reconfigured(config.trip_rules());
         control.ledger = ledger;
-        if old.mode() == config.mode() {
-            // A streak, or a window with failures in it, makes itself busy again when it moves;
-            // until then the next success finds out whether there is more to do.
-            let flags = config.flags() | Flags::BUSY;
-            self.replace_word(|word| word.with_flags(flags));
-        } else {
-            let rest = config.mode().rest();
-            if self.word().state() != rest {
-                let entry = Entry::new(rest, 0, Cause::Configured, heard);
-                self.enter(&mut control, config, entry, now);
-            }
+        // Busy: the next success finds out whether there is more to do.
+        let flags = config.flags() | Flags::BUSY;
+        self.replace_word(|word| word.with_flags(flags));
+        if old.mode() != config.mode() {
+            self.rest(&mut control, config.mode().rest(), Cause::Configured, now);
         }
         drop(control);
         // The old settings hold user closures: dropped outside the lock.
@@ -174,5 +140,11 @@ impl Circuit {
         };
         drop(control);
         snapshot
+    }
+}
+
+fn manual(reason: Option<&str>) -> Cause {
+    Cause::Manual {
+        reason: reason.map(Arc::from),
     }
 }

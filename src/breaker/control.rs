@@ -1,14 +1,12 @@
 use super::circuit::Circuit;
 use crate::clock::Moment;
-use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
-use crate::state::{Flags, State, Word};
+use crate::state::{Flags, State, Trials, Word};
 use crate::sync::Ordering;
 use crate::text::Excerpt;
 use crate::trip::{Ledger, TripRule};
 use std::any::TypeId;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What a circuit knows beside its word; guarded by the one lock that serializes transitions.
@@ -101,39 +99,60 @@ impl Control {
     }
 }
 
-/// Transitions. Each is called with the lock held, and publishes what the new state needs before
-/// the word that shows it.
+/// Transitions. Each is called with the lock held, goes by the settings of that moment, and stores
+/// what the new state needs before the word that shows it.
 impl Circuit {
-    /// Enters a state; the caller has stored what belongs to it.
-    pub(super) fn enter(
+    /// Enters a state, with whatever count is in the word by then.
+    pub(super) fn enter(&self, control: &mut Control, to: State, cause: Cause, now: Moment) {
+        self.enter_with(control, to, cause, now, Word::count);
+    }
+
+    fn enter_with(
         &self,
         control: &mut Control,
-        config: &BreakerConfig,
-        entry: Entry,
+        to: State,
+        cause: Cause,
         now: Moment,
+        count: impl Fn(Word) -> u32,
     ) {
-        let heard = entry.heard;
-        control.ledger.clear();
-        let busy = heard || !control.ledger.is_sated();
-        let flags = config.flags() | Flags::BUSY.when(busy);
+        let next = self.next_state(control, to);
         let before = self.replace_word(|word| {
-            let entered = word.entering(entry.to).with_flags(flags);
-            match entry.to {
-                State::HalfOpen => entered.with_trials(Self::fresh_trials(config)),
-                _ => entered.with_count(entry.count),
+            if to == State::HalfOpen {
+                // Release: see the reader of the failures.
+                self.trial_failures.store(count(word), Ordering::Release);
             }
+            next.word(word, count(word))
         });
+        self.entered(control, &next, before, cause, now);
+    }
+
+    fn next_state(&self, control: &Control, to: State) -> Next {
+        // Under the lock nobody replaces the settings, so that this is not the last to hold them.
+        let config = self.config.load();
+        let heard = self.is_heard(&config);
+        // The windows will be empty, and so have room for successes.
+        let busy = heard || control.ledger.has_windows();
+        Next {
+            to,
+            flags: config.flags() | Flags::BUSY.when(busy),
+            trials: Trials::new(config.half_open_calls(), config.success_threshold()),
+            heard,
+        }
+    }
+
+    fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
+        control.ledger.clear();
         control.since = now;
-        if heard {
+        if next.heard {
             control.post(Event::StateChanged {
                 breaker: self.name.clone(),
                 from: before.state(),
-                to: entry.to,
-                cause: entry.cause.clone(),
+                to: next.to,
+                cause: cause.clone(),
             });
         }
-        control.cause = Some(Box::new(entry.cause));
-        if entry.to.counts() {
+        control.cause = Some(Box::new(cause));
+        if next.to.counts() {
             control.attempt = 0;
         }
     }
@@ -142,109 +161,91 @@ impl Circuit {
     pub(super) fn replace_word(&self, change: impl Fn(Word) -> Word) -> Word {
         let mut before = self.word();
         loop {
-            let after = change(before);
-            // AcqRel: publishes what was stored before it, and sees what the count's last change
-            // published. Failure: Acquire, as any load of the word.
-            match self.word.compare_exchange(
-                before.bits(),
-                after.bits(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return before,
-                Err(found) => before = Word::from_bits(found),
+            match self.exchange(before, change(before)) {
+                Ok(()) => return before,
+                Err(found) => before = found,
             }
         }
     }
 
-    /// Opens for `time`, or for as long as the settings say.
+    /// Replaces exactly this word, or tells which there is instead.
+    pub(super) fn exchange(&self, word: Word, next: Word) -> Result<(), Word> {
+        // AcqRel: publishes what was stored before it, and sees what the count's last change
+        // published. Failure: Acquire, as any load of the word.
+        self.word
+            .compare_exchange(
+                word.bits(),
+                next.bits(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .map(|_| ())
+            .map_err(Word::from_bits)
+    }
+
+    /// Opens for `time`, or for as long as the settings say, with `count` failures in a row.
     pub(super) fn open(
         &self,
         control: &mut Control,
-        config: &BreakerConfig,
-        opening: Opening,
+        cause: Cause,
+        time: Option<Duration>,
         now: Moment,
+        count: impl Fn(Word) -> u32,
     ) {
-        let from = self.word().state();
-        control.attempt = match from {
+        self.prepare_to_open(control, time, now);
+        self.enter_with(control, State::Open, cause, now, count);
+    }
+
+    /// Opens because of a call that makes of `word` this `count`; if the word has moved since, it does
+    /// nothing but tell which there is instead.
+    pub(super) fn trip_from(
+        &self,
+        control: &mut Control,
+        (word, count): (Word, u32),
+        cause: Cause,
+        time: Option<Duration>,
+        now: Moment,
+    ) -> Result<(), Word> {
+        self.prepare_to_open(control, time, now);
+        let next = self.next_state(control, State::Open);
+        self.exchange(word, next.word(word, count))?;
+        self.entered(control, &next, word, cause, now);
+        Ok(())
+    }
+
+    /// Attempt and deadline of an opening; nobody looks at them before the word shows it.
+    fn prepare_to_open(&self, control: &mut Control, time: Option<Duration>, now: Moment) {
+        control.attempt = match self.word().state() {
             State::HalfOpen => control.attempt.saturating_add(1),
             _ => 0,
         };
-        let delay = opening.time.unwrap_or_else(|| {
-            config
-                .recovery_backoff()
-                .jittered(control.attempt, fastrand::f64())
-        });
+        let backoff = self.config.load().recovery_backoff();
+        let delay = time.unwrap_or_else(|| backoff.jittered(control.attempt, fastrand::f64()));
         self.set_deadline(now.after(delay));
-        self.enter(
-            control,
-            config,
-            Entry {
-                to: State::Open,
-                ..opening.entry
-            },
-            now,
-        );
     }
 
     pub(super) fn set_deadline(&self, deadline: Moment) {
         // Release: see the reader of the deadline.
         self.deadline.store(deadline.as_nanos(), Ordering::Release);
     }
-
-    /// An open circuit whose time has come begins its trials.
-    pub(super) fn half_open(
-        &self,
-        control: &mut Control,
-        config: &BreakerConfig,
-        heard: bool,
-        now: Moment,
-    ) {
-        self.trial_failures
-            .store(self.word().count(), Ordering::Release);
-        self.enter(
-            control,
-            config,
-            Entry::new(State::HalfOpen, 0, Cause::Recovering, heard),
-            now,
-        );
-    }
 }
 
-/// A state about to be entered.
-pub(super) struct Entry {
+/// A state about to be entered, by the settings of this moment.
+struct Next {
     to: State,
-    count: u32,
-    cause: Cause,
+    flags: Flags,
+    trials: Trials,
     heard: bool,
 }
 
-impl Entry {
-    pub(super) fn new(to: State, count: u32, cause: Cause, heard: bool) -> Self {
-        Self {
-            to,
-            count,
-            cause,
-            heard,
-        }
-    }
-}
-
-/// An opening about to happen.
-pub(super) struct Opening {
-    pub(super) entry: Entry,
-    pub(super) time: Option<Duration>,
-}
-
-impl Opening {
-    pub(super) fn new(count: u32, cause: Cause, time: Option<Duration>, heard: bool) -> Self {
-        let entry = Entry::new(State::Open, count, cause, heard);
-        Self { entry, time }
-    }
-
-    pub(super) fn reason(text: Option<&str>) -> Cause {
-        Cause::Manual {
-            reason: text.map(Arc::from),
+impl Next {
+    fn word(&self, before: Word, count: u32) -> Word {
+        let entered = before.entering(self.to).with_flags(self.flags);
+        match self.to {
+            State::HalfOpen => entered.with_trials(self.trials),
+            // These states begin with everything at zero, or know no failures.
+            State::Closed | State::MetricsOnly | State::ForcedOpen | State::Disabled => entered,
+            State::Open => entered.with_count(count),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What an ended call does to its circuit.
 
 use super::circuit::Circuit;
-use super::control::{Entry, Opening};
+use super::control::Control;
 use super::counters::Count;
 use super::ticket::Ticket;
 use crate::classify::Outcome;
@@ -272,22 +272,18 @@ impl Circuit {
             };
             let trips = cause.filter(|_| word.state() == State::Closed);
             if let (Some(cause), Some(now)) = (trips, now) {
-                control.keep_failure_of(call.failed(), call.text.as_ref());
-                let opening = Opening::new(count, cause, call.asked(), call.heard);
-                self.open(&mut control, call.config, opening, now);
-                return Some(Say::Counted);
+                match self.trip_from(&mut control, (word, count), cause, call.asked(), now) {
+                    Ok(()) => {
+                        control.keep_failure_of(call.failed(), call.text.as_ref());
+                        return Some(Say::Counted);
+                    }
+                    Err(found) => word = found,
+                }
+                continue;
             }
-            let busy =
-                call.heard || self.streak.load(Ordering::Relaxed) > 0 || !control.ledger.is_sated();
             let counted = word.with_count(count).without(Flags::BUSY);
-            match self.exchange(
-                word,
-                if busy {
-                    counted.with(Flags::BUSY)
-                } else {
-                    counted
-                },
-            ) {
+            let busy = Flags::BUSY.when(self.is_busy(&control));
+            match self.exchange(word, counted.with(busy)) {
                 Ok(()) => {
                     control.keep_failure_of(call.failed(), call.text.as_ref());
                     if word.state() == State::MetricsOnly {
@@ -300,6 +296,14 @@ impl Circuit {
                 Err(found) => word = found,
             }
         }
+    }
+
+    /// Whether a success has more to do than to be counted. Asked under the lock, since listeners may
+    /// have come with new settings.
+    fn is_busy(&self, control: &Control) -> bool {
+        self.is_heard(&self.config.load())
+            || self.streak.load(Ordering::Relaxed) > 0
+            || !control.ledger.is_sated()
     }
 
     fn tell_would_trip(&self, rules: Vec<RuleSnapshot>) {
@@ -315,19 +319,6 @@ impl Circuit {
         }
         self.exchange(word, word.with_count(count))
             .map_err(|_| word)
-    }
-
-    fn exchange(&self, word: Word, next: Word) -> Result<(), Word> {
-        // AcqRel: as `replace_word`.
-        self.word
-            .compare_exchange(
-                word.bits(),
-                next.bits(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .map(|_| ())
-            .map_err(Word::from_bits)
     }
 
     fn settle_trial(&self, call: &Call<'_>) -> Say {
@@ -358,16 +349,16 @@ impl Circuit {
         }
         self.trial_failures.store(failures, Ordering::Release);
         match verdict {
-            Verdict::Undecided(rest) => self.publish(word.with_trials(rest)),
+            Verdict::Undecided(rest) => {
+                self.replace_word(|word| word.with_trials(rest));
+            }
             Verdict::Close => {
                 let rest = call.config.mode().recovered();
-                let entry = Entry::new(rest, 0, Cause::TrialsSucceeded, call.heard);
-                self.enter(&mut control, call.config, entry, now);
+                self.enter(&mut control, rest, Cause::TrialsSucceeded, now);
             }
             Verdict::Reopen => {
                 let cause = call.asked().map_or(Cause::TrialFailed, Cause::Asked);
-                let opening = Opening::new(failures, cause, call.asked(), call.heard);
-                self.open(&mut control, call.config, opening, now);
+                self.open(&mut control, cause, call.asked(), now, |_| failures);
             }
         }
         Say::Counted

@@ -72,16 +72,16 @@ fn first(text: &str) -> Result<&str, Fault> {
 #[test]
 fn references_that_live_for_one_turn_of_a_loop() {
     let registry = BreakerRegistry::new();
-    let guarded_async = length.with_breaker(&registry, "x");
-    let guarded_sync = first.with_breaker(&registry, "x");
-    let guarded_two = longer.with_breaker(&registry, "x");
+    let measured = length.with_breaker(&registry, "x");
+    let taken = first.with_breaker(&registry, "x");
+    let compared = longer.with_breaker(&registry, "x");
     for word in ["a", "bb", "ccc"] {
         let text = format!("{word} and more");
-        assert_eq!(now(guarded_async.call(&text)).ok(), Some(text.len()));
-        assert_eq!(guarded_sync.call(&text).ok(), Some(word));
-        assert_eq!(now(guarded_two.call(&text, word)).ok(), Some(&*text));
+        assert_eq!(now(measured.call(&text)).ok(), Some(text.len()));
+        assert_eq!(taken.call(&text).ok(), Some(word));
+        assert_eq!(now(compared.call(&text, word)).ok(), Some(&*text));
     }
-    assert_eq!(now(guarded_async.call("static")).ok(), Some(6));
+    assert_eq!(now(measured.call("static")).ok(), Some(6));
     assert_eq!(successes(&registry), Some(10));
 }
 
@@ -93,14 +93,14 @@ fn mutable_references() {
         Ok(())
     };
     let push = push.with_breaker(&registry, "x");
-    let push_async = async |all: &mut Vec<u8>, one: u8| -> Result<(), Fault> {
+    let append = async |all: &mut Vec<u8>, one: u8| -> Result<(), Fault> {
         all.push(one);
         Ok(())
     };
-    let push_async = push_async.with_breaker(&registry, "x");
+    let append = append.with_breaker(&registry, "x");
     let mut all = Vec::new();
     push.call(&mut all, 1).expect("admitted");
-    now(push_async.call(&mut all, 2)).expect("admitted");
+    now(append.call(&mut all, 2)).expect("admitted");
     push.call(&mut all, 3).expect("admitted");
     assert_eq!(all, [1, 2, 3]);
 }

@@ -82,7 +82,7 @@ fn a_refused_future_is_dropped_unpolled() {
     let held = Rc::new(());
     let holds = held.clone();
     let dependency = async move {
-        let _holds = holds;
+        drop(holds);
         panic!("polled");
         #[allow(unreachable_code)]
         Ok::<_, Fault>(())

@@ -25,9 +25,8 @@ fn every_form_counts_its_panics() {
         &|| drop(now((async || panics()).guarded_by(&breaker).call())),
         // Before there is a future.
         &|| {
-            drop(now((|| std::future::ready(panics()))
-                .guarded_by(&breaker)
-                .call()))
+            let gives_a_future = || std::future::ready(panics());
+            drop(now(gives_a_future.guarded_by(&breaker).call()));
         },
         &|| drop(panics.guarded_by(&breaker).call()),
         &|| drop(breaker.call(panics)),
@@ -62,10 +61,17 @@ fn a_panic_of_a_fallback_is_not_the_dependencys() {
     let guarded = (|| Ok::<_, Fault>(7))
         .with_breaker(&registry, "x")
         .fallback(panics);
-    assert_eq!(payload(|| drop(guarded.call())), 7);
+    assert_eq!(
+        payload(|| {
+            let _ = guarded.call();
+        }),
+        7
+    );
     let future = async { Ok::<_, Fault>(7) }.with_breaker(&registry, "x");
     assert_eq!(
-        payload(|| drop(now(future.fallback(|_| async { panics() })))),
+        payload(|| {
+            let _ = now(future.fallback(|_| async { panics() }));
+        }),
         7
     );
     assert_eq!(registry.breaker("x").snapshot().totals.failure, 0);

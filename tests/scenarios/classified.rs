@@ -1,7 +1,8 @@
 //! Errors that say nothing, or that nobody knows.
 
 use crate::support::{Bench, Fault};
-use breakerbox::{BreakerExt, CircuitBreaker, Event, State};
+use breakerbox::{BreakerBuilder, BreakerError, BreakerExt, CircuitBreaker, Event, State};
+use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 
@@ -17,7 +18,7 @@ fn unknown_types(bench: &Bench) -> Vec<&'static str> {
 
 #[test]
 fn n4_an_error_that_no_rule_knows_is_unexpected_and_reported_once() {
-    let bench = Bench::new(|b| b.expected_error::<Fault>());
+    let bench = Bench::new(BreakerBuilder::expected_error::<Fault>);
     bench.fails();
     for _ in 0..3 {
         bench
@@ -48,16 +49,12 @@ const REFUSALS: [fn(&CircuitBreaker, &CircuitBreaker); 4] = [
         let call = || {
             inner
                 .call(|| Ok::<_, Boxed>(()))
-                .map_err(breakerbox::BreakerError::flatten)
+                .map_err(BreakerError::flatten)
         };
         drop(outer.call(call));
     },
     |outer, inner| {
-        let call = || {
-            inner
-                .acquire()
-                .map_err(breakerbox::BreakerError::<std::convert::Infallible>::from)
-        };
+        let call = || inner.acquire().map_err(BreakerError::<Infallible>::from);
         drop(outer.call(call));
     },
     |outer, inner| {

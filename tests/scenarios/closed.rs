@@ -1,5 +1,5 @@
 use crate::support::{Bench, Fault, SECOND, poll};
-use breakerbox::{BreakerExt, State, TripRule};
+use breakerbox::{BreakerBuilder, BreakerExt, State, TripRule};
 use std::pin::pin;
 use std::task::Poll;
 use tokio::sync::oneshot;
@@ -23,7 +23,7 @@ fn g1_only_failures_in_a_row_trip_a_consecutive_rule() {
 
 #[test]
 fn g15_ignored_calls_and_successes_add_up() {
-    let bench = Bench::new(|b| b.expected_error::<Fault>());
+    let bench = Bench::new(BreakerBuilder::expected_error::<Fault>);
     (0..3).for_each(|_| bench.is_cancelled());
     (0..2).for_each(|_| bench.succeeds());
     let unexpected = bench.call(|| Err::<(), _>(std::fmt::Error));

@@ -68,8 +68,8 @@ fn p21_a_trial_whose_future_is_dropped_gives_its_slot_back() {
 /// Two ways to panic: inside a future, and inside a function. Each gives back what it panicked with.
 const PANICS: [fn(&CircuitBreaker) -> &'static str; 2] = [
     |breaker| {
-        let call = async || -> Hung { panic!("in a future") }().guarded_by(breaker);
-        message(|| drop(now(call)))
+        let dependency = async || -> Hung { panic!("in a future") };
+        message(|| drop(now(dependency().guarded_by(breaker))))
     },
     |breaker| message(|| drop(breaker.call(|| -> Hung { panic!("in a function") }))),
 ];

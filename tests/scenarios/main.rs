@@ -13,3 +13,4 @@ mod recovery;
 mod registry;
 mod settings;
 mod trials;
+mod windows;

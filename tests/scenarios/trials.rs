@@ -29,9 +29,9 @@ fn r43_calls_begun_before_give_no_slots_back() {
     bench.trip();
     bench.clock.advance(RECOVERY);
     let first = bench.begin();
-    early
-        .into_iter()
-        .for_each(|call| call.record(Outcome::Ignored));
+    for call in early {
+        call.record(Outcome::Ignored);
+    }
     let second = bench.begin();
     bench.refusal();
     drop((first, second));
@@ -103,9 +103,9 @@ fn g16_ignored_trials_leave_the_circuit_half_open() {
     let trials = [bench.begin(), bench.begin()];
     bench.refusal();
     bench.refusal();
-    trials
-        .into_iter()
-        .for_each(|trial| trial.record(Outcome::Ignored));
+    for trial in trials {
+        trial.record(Outcome::Ignored);
+    }
     assert_eq!(bench.state(), State::HalfOpen);
     bench.succeeds();
     assert_eq!(bench.state(), State::HalfOpen);

@@ -45,10 +45,9 @@ impl Bench {
     #[track_caller]
     fn runs(&self, calls: &str) {
         for call in calls.chars() {
-            if call == 'S' {
-                self.succeeds()
-            } else {
-                self.fails()
+            match call {
+                'S' => self.succeeds(),
+                _ => self.fails(),
             }
         }
     }
@@ -58,10 +57,9 @@ impl Bench {
     fn runs_for(&self, time: Duration, call: char) {
         let permit = self.begin();
         self.clock.advance(time);
-        if call == 'S' {
-            permit.success()
-        } else {
-            permit.failure()
+        match call {
+            'S' => permit.success(),
+            _ => permit.failure(),
         }
     }
 

@@ -1,0 +1,105 @@
+//! A consumer that leaves its queue alone while its dependency is down, instead of taking messages
+//! only to see them refused.
+//!
+//! ```text
+//! cargo run --example message_consumer
+//! ```
+
+use breakerbox::prelude::*;
+use std::io;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+const MESSAGES: u32 = 40;
+const OUTAGE: std::ops::Range<Duration> = Duration::from_millis(200)..Duration::from_millis(1_000);
+
+/// What the consumer writes to; down during the outage.
+struct Store {
+    begun: Instant,
+    kept: Mutex<Vec<u32>>,
+}
+
+impl Store {
+    fn keep(&self, message: u32) -> io::Result<()> {
+        if OUTAGE.contains(&self.begun.elapsed()) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        self.kept.lock().expect("nobody panics").push(message);
+        Ok(())
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let breaker = CircuitBreaker::builder()
+        .name("store")
+        .failure_threshold(3)
+        .recovery_backoff(
+            Backoff::exponential(Duration::from_millis(100)).max(Duration::from_millis(400)),
+        )
+        .on_event(move |event| {
+            if let Event::StateChanged {
+                from, to, cause, ..
+            } = event
+            {
+                let at = begun.elapsed().as_millis();
+                println!("{at:>5} ms  {from} -> {to}: {cause}");
+            }
+        })
+        .build()?;
+    let store = Store {
+        begun,
+        kept: Mutex::default(),
+    };
+
+    // The queue is short: while nobody takes from it, its producer waits too.
+    let (queue, inbox) = mpsc::channel(8);
+    tokio::spawn(async move {
+        for message in 0..MESSAGES {
+            sleep(Duration::from_millis(20)).await;
+            if queue.send(message).await.is_err() {
+                return;
+            }
+        }
+    });
+    consume(inbox, &breaker, &store).await;
+
+    let totals = breaker.snapshot().totals;
+    let kept = store.kept.into_inner()?;
+    println!(
+        "all {} messages are kept, in their order; {} calls met the outage, {} were refused",
+        kept.len(),
+        totals.failure,
+        totals.refused
+    );
+    assert!(
+        kept.into_iter().eq(0..MESSAGES),
+        "a message was lost or overtaken"
+    );
+    // Three that opened the circuit, and its trials: 100, 200, 400 and 400 ms apart.
+    assert!(
+        (3..=7).contains(&totals.failure),
+        "the consumer did not wait"
+    );
+    assert_eq!(totals.refused, 0);
+    assert_eq!(breaker.state(), State::Closed);
+    Ok(())
+}
+
+async fn consume(mut inbox: mpsc::Receiver<u32>, breaker: &CircuitBreaker, store: &Store) {
+    while let Some(message) = inbox.recv().await {
+        // The message first and the permit second: a permit that waits for a message would keep the
+        // trial of a half-open circuit from those who have one. Nor is a message given up that failed.
+        loop {
+            let permit = breaker.until_ready().await;
+            let result = store.keep(message);
+            permit.record_result(&result);
+            if result.is_ok() {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Random settings, calls, times and commands against a naive model that keeps every event and
+//! recomputes everything from them.
+#![cfg(not(loom))]
+#![allow(missing_docs)]
+
+mod naive;
+mod property;
+mod record;
+mod settings;
+mod steps;
