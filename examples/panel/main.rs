@@ -56,7 +56,6 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     traffic.join_all().await;
-    registry.breaker("reports").reset();
     screen.look();
     draw(&mut term, &screen, drawn)?;
     if live {

@@ -39,6 +39,11 @@ impl Deref for Held {
 const NAMES: usize = 256;
 const HOLDS: usize = 64;
 
+#[cfg(loom)]
+loom::thread_local! {
+    static TABLE: RefCell<Table> = RefCell::new(Table::EMPTY);
+}
+#[cfg(not(loom))]
 thread_local! {
     static TABLE: RefCell<Table> = const { RefCell::new(Table::EMPTY) };
 }
@@ -168,11 +173,6 @@ fn is_alive(local: &Arc<CircuitBreaker>) -> bool {
 /// Puts `value` in the slot and hands back what is to be dropped once the table is free again: what
 /// stood there, or `value` itself when the thread has no table any more.
 fn put<T>(value: T, slot: impl FnOnce(&mut Table) -> Option<&mut T>) -> Option<T> {
-    if cfg!(loom) {
-        // A table would be torn down after its model has ended. Without one, every handle is the
-        // caller's own.
-        return Some(value);
-    }
     let mut value = Some(value);
     let displaced = TABLE.try_with(|table| {
         let mut table = table.try_borrow_mut().ok()?;

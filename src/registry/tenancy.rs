@@ -1,6 +1,5 @@
 use crate::breaker::{Circuit, CircuitBreaker};
-use crate::sync::{AtomicU32, Lock, Ordering};
-use std::sync::atomic::fence;
+use crate::sync::{AtomicU32, Lock, Ordering, fence};
 use std::sync::{Arc, Weak};
 
 /// What a registry, and the caches of the threads, know of one breaker; part of the breaker, so

@@ -70,6 +70,20 @@ impl Rule {
         }
     }
 
+    /// Another rule over the same window.
+    pub(crate) fn rekinded(&self, other: &Self) -> Self {
+        match (self.span, self.slower_than) {
+            (Some(span), None) if other.slower_than.is_none() && other.span.is_some() => {
+                Self::of(other.kind, span, other.minimum_calls, Duration::ZERO)
+            }
+            (Some(span), Some(limit)) if other.slower_than.is_some() => {
+                Self::of(other.kind, span, other.minimum_calls, limit)
+            }
+            (None, _) if other.span.is_none() => *other,
+            _ => *self,
+        }
+    }
+
     pub(crate) fn built(&self) -> TripRule {
         let rule = match self.kind {
             Kind::Consecutive(n) => TripRule::consecutive_failures(n),
@@ -146,8 +160,7 @@ fn span() -> impl Strategy<Value = Span> {
     ]
 }
 
-/// Windows and limits come from a handful, so that several rules, and those of the next settings,
-/// have some in common.
+/// Several at once; settings that follow mix these with their own.
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let rule = (kind(), span(), option::of(1..=6_u32), length()).prop_map(
         |(kind, span, minimum_calls, limit)| Rule::of(kind, span, minimum_calls, limit),

@@ -1,0 +1,335 @@
+//! The model: what DESIGN says a breaker does, from a list of everything that ever happened.
+
+use crate::record::{self, Ended, Event, Figures, Meaning};
+use crate::settings::{Rule, Settings};
+use crate::steps::{Command, Ending};
+use breakerbox::{Mode, Outcome, Refusal, State};
+use std::time::Duration;
+
+/// A point in time; `None` is one that never comes.
+type Deadline = Option<u64>;
+
+pub(crate) struct Model {
+    pub(crate) settings: Settings,
+    pub(crate) now: u64,
+    pub(crate) log: Vec<Event>,
+    /// What was entered last; an open one is half-open once its time has come.
+    pub(crate) state: State,
+    /// When it was entered.
+    pub(crate) since: u64,
+    pub(crate) origin: u64,
+    pub(crate) deadline: Deadline,
+    pub(crate) lease: Deadline,
+    /// Trials, and successes among them, that the present half-open period allows and wants.
+    period: (u32, u32),
+    calls: Vec<Call>,
+    /// The calls that still have a say.
+    live: Vec<usize>,
+    rules: Vec<Watched>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) began: u64,
+    /// Something asked how long calls take when it began.
+    timed: bool,
+}
+
+#[derive(Clone)]
+struct Watched {
+    rule: Rule,
+    /// What happened before this place of the log is not in its window.
+    since: usize,
+    /// A watching breaker has told that it holds, and it has held ever since.
+    told: bool,
+}
+
+pub(crate) struct Refused {
+    pub(crate) reason: Refusal,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Model {
+    pub(crate) fn new(settings: &Settings, now: u64) -> Self {
+        let watched = |rule: &Rule| Watched { rule: *rule, since: 0, told: false };
+        Self {
+            now,
+            log: Vec::new(),
+            state: rest(settings.mode),
+            since: now,
+            origin: now,
+            deadline: None,
+            lease: None,
+            period: (0, 0),
+            calls: Vec::new(),
+            live: Vec::new(),
+            rules: settings.rules.iter().map(watched).collect(),
+            settings: settings.clone(),
+        }
+    }
+
+    pub(crate) fn call(&self, call: usize) -> Call {
+        self.calls[call]
+    }
+
+    fn has_reached(&self, deadline: Deadline) -> bool {
+        deadline.is_some_and(|at| self.now >= at)
+    }
+
+    fn after(&self, time: Duration) -> Deadline {
+        let at = u128::from(self.now) + time.as_nanos();
+        u64::try_from(at).ok().filter(|at| *at < u64::MAX)
+    }
+
+    fn until(&self, deadline: Deadline) -> Duration {
+        deadline.map_or(Duration::MAX, |at| Duration::from_nanos(at.saturating_sub(self.now)))
+    }
+
+    pub(crate) fn shown(&self) -> State {
+        match self.state {
+            State::Open if self.has_reached(self.deadline) => State::HalfOpen,
+            state => state,
+        }
+    }
+
+    pub(crate) fn open_remaining(&self) -> Option<Duration> {
+        (self.shown() == State::Open).then(|| self.until(self.deadline))
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.live.len()
+    }
+
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&Rule, Figures)> {
+        self.rules.iter().map(|watched| (&watched.rule, self.figures(watched)))
+    }
+
+    fn figures(&self, watched: &Watched) -> Figures {
+        record::figures(&self.log, watched.since, &watched.rule, self.now, self.origin)
+    }
+
+    pub(crate) fn begin(&mut self) -> Result<usize, Refused> {
+        match self.shown() {
+            State::Open => return Err(self.refuse(Refusal::Open)),
+            State::ForcedOpen => return Err(self.refuse(Refusal::Forced)),
+            State::HalfOpen => self.begin_trial()?,
+            _ => {}
+        }
+        let timed = self.settings.cancelled_after.is_some()
+            || self.settings.rules.iter().any(|rule| rule.slower_than.is_some());
+        self.calls.push(Call { began: self.now, timed });
+        self.live.push(self.calls.len() - 1);
+        Ok(self.calls.len() - 1)
+    }
+
+    fn begin_trial(&mut self) -> Result<(), Refused> {
+        if self.state == State::Open {
+            self.enter(State::HalfOpen);
+        }
+        if !self.live.is_empty() && self.has_reached(self.lease) {
+            self.live.clear();
+        }
+        let (good, bad) = record::trials(&self.log);
+        if self.live.len() >= (self.period.0 - good - bad) as usize {
+            return Err(self.refuse(Refusal::TrialsTaken));
+        }
+        let least = Duration::from_secs(30);
+        let timeout = self.settings.trial_timeout;
+        self.lease = self.after(timeout.unwrap_or(self.settings.recovery.first.max(least)));
+        Ok(())
+    }
+
+    fn refuse(&mut self, reason: Refusal) -> Refused {
+        self.log.push(Event::Refused);
+        let retry_after = match reason {
+            Refusal::Open => Some(self.until(self.deadline)),
+            Refusal::TrialsTaken => Some(self.until(self.lease)),
+            _ => None,
+        };
+        Refused { reason, retry_after }
+    }
+
+    pub(crate) fn end(&mut self, call: usize, ending: Ending) {
+        let Some(place) = self.live.iter().position(|live| *live == call) else {
+            return self.log.push(Event::Late);
+        };
+        self.live.remove(place);
+        if self.state == State::Disabled {
+            return;
+        }
+        let ended = self.judge(self.calls[call], ending);
+        let asked = match ending {
+            Ending::TripFor(time) => Some(time.min(self.settings.max_trip_for)),
+            _ => None,
+        };
+        match self.state {
+            State::HalfOpen => self.end_trial(ended, asked),
+            State::Closed => {
+                self.log.push(Event::Ended(ended));
+                let trips = |watched: &Watched| {
+                    ended.counts_against(&watched.rule)
+                        && record::holds(&watched.rule, &self.figures(watched))
+                };
+                if asked.is_some() || self.rules.iter().any(trips) {
+                    self.open(asked);
+                }
+            }
+            _ => self.watch(ended),
+        }
+    }
+
+    fn judge(&self, call: Call, ending: Ending) -> Ended {
+        let elapsed = call.timed.then(|| Duration::from_nanos(self.now - call.began));
+        let ran_long = match (elapsed, self.settings.cancelled_after) {
+            (Some(elapsed), Some(limit)) => elapsed >= limit,
+            _ => false,
+        };
+        let meaning = match ending {
+            Ending::Success => Meaning::Success,
+            Ending::Failure | Ending::TripFor(_) => Meaning::Failure,
+            Ending::Ignored => Meaning::Ignored,
+            Ending::Dropped if ran_long => Meaning::Failure,
+            Ending::Dropped => match self.settings.cancelled_as {
+                Outcome::Success => Meaning::Success,
+                Outcome::Failure => Meaning::Failure,
+                _ => Meaning::Ignored,
+            },
+        };
+        let exceeds =
+            |rule: &Rule| rule.slower_than.is_some_and(|limit| elapsed > Some(limit));
+        Ended {
+            at: self.now,
+            meaning,
+            cancelled: matches!(ending, Ending::Dropped),
+            elapsed,
+            slow: self.settings.rules.iter().any(exceeds),
+            trial: self.state == State::HalfOpen,
+            counted: self.settings.count_successes,
+        }
+    }
+
+    fn end_trial(&mut self, ended: Ended, asked: Option<Duration>) {
+        self.log.push(Event::Ended(ended));
+        let (good, bad) = record::trials(&self.log);
+        let (calls, wanted) = self.period;
+        if asked.is_some() || calls - bad < wanted {
+            self.open(asked);
+        } else if good >= wanted {
+            self.enter(match self.settings.mode {
+                Mode::MetricsOnly => State::MetricsOnly,
+                _ => State::Closed,
+            });
+        }
+    }
+
+    /// Tells of each rule that would trip, again only after it turned false.
+    fn watch(&mut self, ended: Ended) {
+        let hold = |model: &Self, watched: &Watched| {
+            record::holds(&watched.rule, &model.figures(watched))
+        };
+        let before: Vec<_> = self.rules.iter().map(|watched| hold(self, watched)).collect();
+        self.log.push(Event::Ended(ended));
+        let after: Vec<_> = self.rules.iter().map(|watched| hold(self, watched)).collect();
+        for (watched, (before, after)) in self.rules.iter_mut().zip(before.into_iter().zip(after)) {
+            watched.told &= before && after;
+            if after && !watched.told && ended.counts_against(&watched.rule) {
+                watched.told = true;
+                self.log.push(Event::WouldTrip);
+            }
+        }
+    }
+
+    fn open(&mut self, time: Option<Duration>) {
+        let again = self.shown() == State::HalfOpen;
+        self.log.push(if again { Event::Reopened } else { Event::RecoveryAnew });
+        let recovery = self.settings.recovery;
+        let mut delay = recovery.first;
+        for _ in 0..record::attempt(&self.log) {
+            delay = delay.saturating_mul(recovery.factor);
+        }
+        let delay = delay.min(recovery.max.unwrap_or(Duration::MAX));
+        self.deadline = self.after(time.unwrap_or(delay));
+        self.enter(State::Open);
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.since = self.now;
+        self.begin_anew();
+        match state {
+            State::Open => {}
+            State::HalfOpen => {
+                let calls = self.settings.half_open_calls;
+                self.period = (calls, self.settings.success_threshold.unwrap_or(calls));
+                self.log.push(Event::Trials);
+            }
+            State::Closed | State::MetricsOnly => {
+                self.log.extend([Event::NothingFailed, Event::RecoveryAnew]);
+            }
+            _ => self.log.push(Event::NothingFailed),
+        }
+    }
+
+    /// No call in flight has a say, and no window holds any.
+    fn begin_anew(&mut self) {
+        self.live.clear();
+        for watched in &mut self.rules {
+            (watched.since, watched.told) = (self.log.len(), false);
+        }
+    }
+
+    /// Enters a state, unless it is the present one.
+    fn rest_in(&mut self, state: State) {
+        if self.state != state {
+            self.enter(state);
+        }
+    }
+
+    pub(crate) fn command(&mut self, command: Command) {
+        match command {
+            Command::Trip if self.shown() == State::Open => {}
+            Command::TripFor(time) if self.shown() == State::Open => {
+                self.deadline = self.after(time);
+            }
+            Command::Trip => self.open(None),
+            Command::TripFor(time) => self.open(Some(time)),
+            Command::HalfOpen if self.shown() == State::HalfOpen => {}
+            Command::HalfOpen => self.enter(State::HalfOpen),
+            Command::ForceOpen => self.rest_in(State::ForcedOpen),
+            Command::Disable => self.rest_in(State::Disabled),
+            Command::MetricsOnly => self.rest_in(State::MetricsOnly),
+            Command::Reset => {
+                self.rest_in(rest(self.settings.mode));
+                self.begin_anew();
+                self.log.extend([Event::NothingFailed, Event::RecoveryAnew]);
+            }
+        }
+    }
+
+    pub(crate) fn configure(&mut self, settings: &Settings) {
+        let old = std::mem::replace(&mut self.settings, settings.clone());
+        let same = |watched: &&Watched, rule: &Rule| {
+            watched.rule.span == rule.span && watched.rule.slower_than == rule.slower_than
+        };
+        let fresh = self.log.len();
+        let carried = |rule: &Rule| Watched {
+            rule: *rule,
+            since: self.rules.iter().find(|old| same(old, rule)).map_or(fresh, |old| old.since),
+            // It was the rule that was told of, not its window.
+            told: self.rules.iter().any(|old| old.rule == *rule && old.told),
+        };
+        self.rules = settings.rules.iter().map(carried).collect();
+        if old.mode != settings.mode {
+            self.rest_in(rest(settings.mode));
+        }
+    }
+}
+
+fn rest(mode: Mode) -> State {
+    match mode {
+        Mode::MetricsOnly => State::MetricsOnly,
+        Mode::Disabled => State::Disabled,
+        Mode::ForcedOpen => State::ForcedOpen,
+        _ => State::Closed,
+    }
+}
