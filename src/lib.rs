@@ -42,8 +42,8 @@ pub mod parts {
     #[doc(hidden)]
     pub use crate::guard::Judgement;
     pub use crate::guard::{
-        AsyncFallback, ByName, Classify, ClassifyOutput, Ending, FailIf, FallbackFuture, Flat,
-        Handle, Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse, Rescue,
+        Answer, AsyncFallback, ByName, Classify, ClassifyOutput, Ending, FailIf, FallbackFuture,
+        Flat, Handle, Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse, Rescue,
         ResultLike, Rules, SyncFallback, Timeout,
     };
 }
@@ -65,9 +65,12 @@ mod guide {
         ComingFromPython = "docs/coming-from-python.md",
         Composition = "docs/composition.md",
         Errors = "docs/errors.md",
+        Events = "docs/events.md",
         GettingStarted = "docs/getting-started.md",
         Internals = "docs/internals.md",
         Presets = "docs/presets.md",
+        Recovery = "docs/recovery.md",
         Testing = "docs/testing.md",
+        TripRules = "docs/trip-rules.md",
     }
 }

@@ -33,7 +33,8 @@ pub struct Snapshot {
     pub attempt: u32,
     /// What became of the calls since the breaker was made.
     pub totals: Totals,
-    /// Calls that run now; known while a slow-call rule is set, and of half-open trials.
+    /// Calls that run now and began since a slow-call rule was set; without such a rule the trials of
+    /// a half-open circuit, and `None` in other states.
     pub in_flight: Option<u32>,
     /// The rules, with their figures.
     pub rules: Vec<RuleSnapshot>,

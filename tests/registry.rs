@@ -523,3 +523,18 @@ fn refusals_keep_the_breaker_that_refused() {
         }
     }
 }
+
+#[test]
+fn a_registry_prints_as_a_table() {
+    let registry = BreakerRegistry::new();
+    registry.breaker("users-api").trip();
+    let _ = registry.breaker("pay\n\u{1b}[31m").call(|| Ok::<_, ()>(()));
+    let table = registry.to_string();
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}");
+    assert!(lines[0].starts_with("breaker"));
+    assert!(lines[1].contains("pay\\n\\u{1b}[31m") && lines[1].contains("1 succeeded"));
+    assert!(lines[2].starts_with("users-api") && lines[2].contains("open"));
+    let column = |line: &str, text: &str| line.find(text);
+    assert_eq!(column(lines[0], "state"), column(lines[2], "open"));
+}

@@ -174,7 +174,7 @@ impl Row {
             }
             (State::ForcedOpen | State::HalfOpen, Some(cause)) => cause.to_string(),
             (State::MetricsOnly, _) => {
-                format!("would have opened {} times, {}", totals.would_trip, rule())
+                format!("would have opened: {}, {}", totals.would_trip, rule())
             }
             _ => rule(),
         }

@@ -56,7 +56,7 @@ pub(crate) fn services(length: Duration) -> [Service; 6] {
         },
         Service {
             name: "search",
-            settings: settings().trip_when(late.over(Window::time(length / 6))),
+            settings: settings().trip_when(late.over(Window::time(length / 8)).minimum_calls(4)),
             weather: |at| match at {
                 0.3..0.7 => Weather::Slow,
                 _ => Weather::Fine,

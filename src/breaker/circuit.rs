@@ -1,12 +1,10 @@
 use super::control::Control;
-use super::counters::{Count, Counters};
-use super::ticket::Ticket;
+use super::counters::Counters;
 use super::waiting::Waiting;
-use crate::classify::ErrorType;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
 use crate::error::{Refusal, Refused};
-use crate::event::{Audience, Cause, Event, EventStream, Hub, Streams};
+use crate::event::{Audience, Hub, Streams};
 use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, State, Word, admission};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, Swap};
@@ -22,7 +20,8 @@ use std::time::Duration;
 ///    consecutive count of a counting state, and [`Flags::BUSY`] being set.
 /// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
 ///    only while the word does not give them one (`trip_for` on an open circuit aside, where either
-///    deadline is right). So a reader that finds the same word before and after it read them has
+///    deadline is right, and the failures of trials that end, of which a refusal may show the next
+///    count). So a reader that finds the same word before and after it read them has
 ///    read what belongs to that word.
 /// 3. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
 ///    before it is taken or after it was released, and settings that were replaced are dropped
@@ -40,8 +39,10 @@ pub(crate) struct Circuit {
     pub(super) config: Swap<BreakerConfig>,
     pub(super) counters: Counters,
     pub(super) control: Lock<Control>,
+    /// Timed calls that run now: a number for people, with no part in any decision.
+    pub(super) in_flight: std::sync::atomic::AtomicU32,
     pub(super) waiting: OnceLock<Box<Waiting>>,
-    streams: OnceLock<Box<Streams>>,
+    pub(super) streams: OnceLock<Box<Streams>>,
     pub(crate) name: Arc<str>,
     pub(crate) home: Home,
     pub(crate) tenancy: Tenancy,
@@ -57,7 +58,7 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    fn audience<'a>(
+    pub(super) fn audience<'a>(
         &'a self,
         config: &'a BreakerConfig,
         streams: Option<&'a Streams>,
@@ -92,7 +93,7 @@ impl Reading {
         }
     }
 
-    fn refused(&self, reason: Refusal, now: Moment) -> Refused {
+    pub(super) fn refused(&self, reason: Refusal, now: Moment) -> Refused {
         let end = match reason {
             Refusal::Open => Some(self.deadline),
             Refusal::TrialsTaken => Some(self.lease),
@@ -128,6 +129,7 @@ impl Circuit {
             config: Swap::new(config),
             counters: Counters::default(),
             control: Lock::new(control),
+            in_flight: std::sync::atomic::AtomicU32::default(),
             waiting: OnceLock::new(),
             streams: OnceLock::new(),
             name,
@@ -167,105 +169,6 @@ impl Circuit {
         }
     }
 
-    /// Lets a call pass, or says why not.
-    #[inline]
-    pub(crate) fn admit(&self) -> Result<Ticket, Refused> {
-        let word = self.word();
-        if word.passes() {
-            return Ok(Ticket::untimed(word.generation()));
-        }
-        self.admit_slowly()
-            .inspect_err(|refused| self.note_refusal(refused))
-    }
-
-    /// The same without counting a refusal: for those who wait.
-    #[inline(never)]
-    pub(crate) fn admit_slowly(&self) -> Result<Ticket, Refused> {
-        let reading = self.read();
-        match reading.word.state() {
-            State::Closed | State::MetricsOnly | State::Disabled => {
-                Ok(self.ticket(reading.word, None))
-            }
-            State::ForcedOpen => Err(reading.refused(Refusal::Forced, Moment::ORIGIN)),
-            State::Open | State::HalfOpen => match self.try_refuse(&reading) {
-                Ok(refused) => Err(refused),
-                Err(now) => self.begin_trial(now),
-            },
-        }
-    }
-
-    fn note_refusal(&self, refused: &Refused) {
-        self.counters.add(Count::Refused);
-        if self.word().has(Flags::BUSY) {
-            self.emit(|breaker| Event::Refused {
-                breaker,
-                reason: refused.reason,
-                retry_after: refused.retry_after,
-            });
-        }
-    }
-
-    /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
-    /// precise time at which there may be a slot.
-    fn try_refuse(&self, reading: &Reading) -> Result<Refused, Moment> {
-        let clock = &self.home.clock;
-        let recent = clock.recent();
-        let sure = recent.after(Timepiece::SLACK);
-        match reading.admission(sure) {
-            Admission::Open => return Ok(reading.refused(Refusal::Open, recent)),
-            Admission::TrialsTaken => return Ok(reading.refused(Refusal::TrialsTaken, recent)),
-            _ => {}
-        }
-        let now = clock.now();
-        match reading.admission(now) {
-            Admission::Open => Ok(reading.refused(Refusal::Open, now)),
-            Admission::TrialsTaken => Ok(reading.refused(Refusal::TrialsTaken, now)),
-            _ => Err(now),
-        }
-    }
-
-    fn begin_trial(&self, now: Moment) -> Result<Ticket, Refused> {
-        let config = self.config.load();
-        let mut control = self.control.lock();
-        // The lock keeps everything but counts and flags still.
-        let reading = self.read();
-        let word = reading.word;
-        let trials = match reading.admission(now) {
-            Admission::Pass => {
-                drop(control);
-                return Ok(self.ticket(word, Some(now)));
-            }
-            Admission::Open => return Err(reading.refused(Refusal::Open, now)),
-            Admission::TrialsTaken => return Err(reading.refused(Refusal::TrialsTaken, now)),
-            Admission::Forced => return Err(reading.refused(Refusal::Forced, now)),
-            Admission::FirstTrial => {
-                self.enter(&mut control, State::HalfOpen, Cause::Recovering, now);
-                self.word().trials()
-            }
-            Admission::Trial => word.trials(),
-            Admission::Takeover => {
-                self.replace_word(Word::renewed);
-                word.trials().lapsed()
-            }
-        };
-        let lease = now.after(config.trial_timeout());
-        self.lease.store(lease.as_nanos(), Ordering::Release);
-        self.replace_word(|word| word.with_trials(trials.admitted()));
-        let word = self.word();
-        drop(control);
-        self.deliver();
-        Ok(self.ticket(word, Some(now)))
-    }
-
-    /// A ticket of the state that `word` shows; its call is timed if anybody asks for that.
-    fn ticket(&self, word: Word, now: Option<Moment>) -> Ticket {
-        if !word.has(Flags::TIMED) {
-            return Ticket::untimed(word.generation());
-        }
-        let started = now.unwrap_or_else(|| self.home.clock.now());
-        Ticket::timed(word.generation(), started)
-    }
-
     pub(crate) fn state(&self) -> State {
         let reading = self.read();
         match reading.word.state() {
@@ -300,65 +203,8 @@ impl Circuit {
         control.last_failure().filter(|_| visible).map(Arc::from)
     }
 
-    /// Sets the busy flag: the next success has more to do than to be counted.
-    pub(crate) fn set_busy(&self) {
-        self.word.fetch_or(
-            Word::new(State::Closed, Flags::BUSY).bits(),
-            Ordering::AcqRel,
-        );
-    }
-
     pub(crate) fn config(&self) -> impl std::ops::Deref<Target = Arc<BreakerConfig>> {
         self.config.load()
-    }
-
-    /// An error of a type that no rule knows; says so once a type.
-    pub(crate) fn meet_unknown(&self, error: ErrorType) {
-        let first = self.control.lock().meets_first(error.id);
-        if first {
-            self.emit(|breaker| Event::UnknownErrorType {
-                breaker,
-                error_type: error.name,
-            });
-        }
-    }
-
-    fn audience<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
-        self.home
-            .audience(config, self.streams.get().map(Box::as_ref))
-    }
-
-    pub(super) fn is_heard(&self, config: &BreakerConfig) -> bool {
-        self.audience(config).is_there()
-    }
-
-    pub(super) fn subscribe(&self) -> EventStream {
-        let stream = self.streams.get_or_init(Box::default).subscribe();
-        self.set_busy();
-        stream
-    }
-
-    /// Tells an event that needs no order, if anybody listens.
-    pub(super) fn emit(&self, event: impl FnOnce(Arc<str>) -> Event) {
-        let config = self.config.load();
-        let audience = self.audience(&config);
-        if audience.is_there() {
-            audience.tell(&event(self.name.clone()));
-        }
-    }
-
-    /// Tells the state changes that wait, in their order: one thread at a time, outside the lock.
-    /// Whoever comes while another does leaves it to that one.
-    pub(super) fn deliver(&self) {
-        if !self.control.lock().begins_delivery() {
-            return;
-        }
-        loop {
-            let next = self.control.lock().next_event();
-            let Some(event) = next else { return };
-            let config = self.config.load();
-            self.audience(&config).tell(&event);
-        }
     }
 }
 

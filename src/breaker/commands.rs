@@ -135,7 +135,10 @@ impl Circuit {
             open_remaining: open.then(|| now.until(reading.deadline)),
             attempt: control.attempt,
             totals: self.counters.totals(config.count_successes()),
-            in_flight: trials,
+            in_flight: match config.slower_than() {
+                Some(_) => Some(self.in_flight.load(Ordering::Relaxed)),
+                None => trials,
+            },
             rules: control.ledger.snapshots(now, reading.failures),
         };
         drop(control);

@@ -1,5 +1,8 @@
 //! [`CircuitBreaker`]: the handle that people hold.
 
+mod admit;
+mod announce;
+mod call;
 mod circuit;
 mod commands;
 mod control;
@@ -8,8 +11,8 @@ mod settle;
 mod ticket;
 mod waiting;
 
+pub(crate) use call::Ended;
 pub(crate) use circuit::{Circuit, Home};
-pub(crate) use settle::Ended;
 pub(crate) use ticket::Ticket;
 
 use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};

@@ -3,8 +3,8 @@
 #![allow(clippy::needless_lifetimes)] // needless only where there is no fallback
 
 use super::{
-    AsyncFallback, Attempt, Fallback, FallbackFuture, Flat, FlattenErr, GuardedFn, Handle, Judge,
-    Lazy, Limit, NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker,
+    Answer, AsyncFallback, Attempt, Fallback, Flat, FlattenErr, GuardedFn, Handle, Judge, Lazy,
+    Limit, NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker,
     warn_if_nested,
 };
 use crate::breaker::CircuitBreaker;
@@ -113,7 +113,7 @@ macro_rules! async_calls {
             where
                 F: Fn($($A),*) -> Fut,
                 Fut: Future,
-                $(&'g $FB: AsyncFallback<$Args, $Answer>, $Answer: FallbackFuture<Fut::Output>,)?
+                $(&'g $FB: AsyncFallback<$Args, $Answer>, $Answer: Answer<Fut::Output>,)?
             {
                 self.by_ref().call_once($($a),*)
             }
@@ -126,7 +126,7 @@ macro_rules! async_calls {
             where
                 F: FnMut($($A),*) -> Fut,
                 Fut: Future,
-                $(&'g mut $FB: AsyncFallback<$Args, $Answer>, $Answer: FallbackFuture<Fut::Output>,)?
+                $(&'g mut $FB: AsyncFallback<$Args, $Answer>, $Answer: Answer<Fut::Output>,)?
             {
                 self.by_mut().call_once($($a),*)
             }
@@ -139,7 +139,7 @@ macro_rules! async_calls {
             where
                 F: FnOnce($($A),*) -> Fut,
                 Fut: Future,
-                $($FB: AsyncFallback<$Args, $Answer>, $Answer: FallbackFuture<Fut::Output>,)?
+                $($FB: AsyncFallback<$Args, $Answer>, $Answer: Answer<Fut::Output>,)?
             {
                 let $this = self;
                 $once
@@ -209,11 +209,11 @@ macro_rules! arity {
         }
 
         #[diagnostic::do_not_recommend]
-        impl<FB, $($A,)* Answer> AsyncFallback<($($A,)*), Answer> for FB
+        impl<FB, $($A,)* Fut> AsyncFallback<($($A,)*), Fut> for FB
         where
-            FB: FnOnce($($A),*) -> Answer,
+            FB: FnOnce($($A),*) -> Fut,
         {
-            fn begin(self, ($($a,)*): ($($A,)*)) -> Answer {
+            fn begin(self, ($($a,)*): ($($A,)*)) -> Fut {
                 self($($a),*)
             }
         }
@@ -241,7 +241,7 @@ macro_rules! arity {
             )
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB gives Answer, limit L, any L
+            $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB gives A0, limit L, any L
             => CallOr,
             |this| {
                 let (this, OrElse(fallback)) = this.take_ending();
@@ -254,7 +254,7 @@ macro_rules! arity {
             |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), Flat<OrElse<FB>>, fallback FB gives Answer, limit Timeout
+            $n [$($A $a)*] ($($A,)*), Flat<OrElse<FB>>, fallback FB gives A0, limit Timeout
             => FlatCallOr,
             |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
         }

@@ -108,3 +108,15 @@ pub trait AsyncFallback<Args, Answer> {
     #[doc(hidden)]
     fn begin(self, args: Args) -> Answer;
 }
+
+/// A future that may answer for a guarded async function that gives `Out`.
+#[diagnostic::on_unimplemented(
+    message = "this fallback cannot stand in for the guarded async function",
+    label = "the fallback must give a future of `{Out}`, as the guarded function does",
+    note = "found `{Self}`",
+    note = "write it as `.fallback(async |args..| ..)`, with the guarded function's own arguments and output"
+)]
+pub trait Answer<Out>: Future<Output = Out> {}
+
+#[diagnostic::do_not_recommend]
+impl<Out, Fut: Future<Output = Out>> Answer<Out> for Fut {}

@@ -19,7 +19,7 @@ mod nested;
 mod timeout;
 
 pub(crate) use attempt::Attempt;
-pub use ending::{AsyncFallback, Ending, Flat, NoFallback, OrElse, SyncFallback};
+pub use ending::{Answer, AsyncFallback, Ending, Flat, NoFallback, OrElse, SyncFallback};
 pub use fallback::{Fallback, FallbackFuture, OnArgs, OnOpen, Rescue};
 pub use flatten_err::FlattenErr;
 pub use function::GuardedFn;

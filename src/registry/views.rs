@@ -5,6 +5,7 @@ use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
 use crate::event::EventStream;
 use crate::state::State;
+use crate::text::Short;
 use std::fmt;
 use std::vec;
 
@@ -165,5 +166,39 @@ impl fmt::Debug for BreakerRegistry {
             .field("breakers", &self.len())
             .field("capacity", &self.capacity())
             .finish_non_exhaustive()
+    }
+}
+
+/// A table of all breakers, by name: state, for how long, failures in a row, totals.
+impl fmt::Display for BreakerRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rows = vec![["breaker", "state", "for", "failures", "calls"].map(str::to_owned)];
+        rows.extend(self.iter().map(|breaker| {
+            let snapshot = breaker.snapshot();
+            [
+                // Names may come from strangers: no line breaks, no terminal codes.
+                breaker.name().escape_debug().to_string(),
+                snapshot.state.to_string(),
+                Short(snapshot.since).to_string(),
+                snapshot.failure_count.to_string(),
+                snapshot.totals.to_string(),
+            ]
+        }));
+        let width = |column: usize| {
+            let widths = rows.iter().map(|row| row[column].chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let widths: [usize; 5] = std::array::from_fn(width);
+        for (at, [name, state, time, failures, calls]) in rows.iter().enumerate() {
+            if at > 0 {
+                f.write_str("\n")?;
+            }
+            let [first, second, third, fourth, _] = widths;
+            write!(
+                f,
+                "{name:first$}  {state:second$}  {time:>third$}  {failures:>fourth$}  {calls}"
+            )?;
+        }
+        Ok(())
     }
 }

@@ -51,7 +51,11 @@ pub(crate) struct Refused {
 
 impl Model {
     pub(crate) fn new(settings: &Settings, now: u64) -> Self {
-        let watched = |rule: &Rule| Watched { rule: *rule, since: 0, told: false };
+        let watched = |rule: &Rule| Watched {
+            rule: *rule,
+            since: 0,
+            told: false,
+        };
         Self {
             now,
             log: Vec::new(),
@@ -82,7 +86,9 @@ impl Model {
     }
 
     fn until(&self, deadline: Deadline) -> Duration {
-        deadline.map_or(Duration::MAX, |at| Duration::from_nanos(at.saturating_sub(self.now)))
+        deadline.map_or(Duration::MAX, |at| {
+            Duration::from_nanos(at.saturating_sub(self.now))
+        })
     }
 
     pub(crate) fn shown(&self) -> State {
@@ -101,11 +107,19 @@ impl Model {
     }
 
     pub(crate) fn rules(&self) -> impl Iterator<Item = (&Rule, Figures)> {
-        self.rules.iter().map(|watched| (&watched.rule, self.figures(watched)))
+        self.rules
+            .iter()
+            .map(|watched| (&watched.rule, self.figures(watched)))
     }
 
     fn figures(&self, watched: &Watched) -> Figures {
-        record::figures(&self.log, watched.since, &watched.rule, self.now, self.origin)
+        record::figures(
+            &self.log,
+            watched.since,
+            &watched.rule,
+            self.now,
+            self.origin,
+        )
     }
 
     pub(crate) fn begin(&mut self) -> Result<usize, Refused> {
@@ -116,8 +130,15 @@ impl Model {
             _ => {}
         }
         let timed = self.settings.cancelled_after.is_some()
-            || self.settings.rules.iter().any(|rule| rule.slower_than.is_some());
-        self.calls.push(Call { began: self.now, timed });
+            || self
+                .settings
+                .rules
+                .iter()
+                .any(|rule| rule.slower_than.is_some());
+        self.calls.push(Call {
+            began: self.now,
+            timed,
+        });
         self.live.push(self.calls.len() - 1);
         Ok(self.calls.len() - 1)
     }
@@ -146,7 +167,10 @@ impl Model {
             Refusal::TrialsTaken => Some(self.until(self.lease)),
             _ => None,
         };
-        Refused { reason, retry_after }
+        Refused {
+            reason,
+            retry_after,
+        }
     }
 
     pub(crate) fn end(&mut self, call: usize, ending: Ending) {
@@ -179,7 +203,9 @@ impl Model {
     }
 
     fn judge(&self, call: Call, ending: Ending) -> Ended {
-        let elapsed = call.timed.then(|| Duration::from_nanos(self.now - call.began));
+        let elapsed = call
+            .timed
+            .then(|| Duration::from_nanos(self.now - call.began));
         let ran_long = match (elapsed, self.settings.cancelled_after) {
             (Some(elapsed), Some(limit)) => elapsed >= limit,
             _ => false,
@@ -195,8 +221,7 @@ impl Model {
                 _ => Meaning::Ignored,
             },
         };
-        let exceeds =
-            |rule: &Rule| rule.slower_than.is_some_and(|limit| elapsed > Some(limit));
+        let exceeds = |rule: &Rule| rule.slower_than.is_some_and(|limit| elapsed > Some(limit));
         Ended {
             at: self.now,
             meaning,
@@ -224,12 +249,19 @@ impl Model {
 
     /// Tells of each rule that would trip, again only after it turned false.
     fn watch(&mut self, ended: Ended) {
-        let hold = |model: &Self, watched: &Watched| {
-            record::holds(&watched.rule, &model.figures(watched))
-        };
-        let before: Vec<_> = self.rules.iter().map(|watched| hold(self, watched)).collect();
+        let hold =
+            |model: &Self, watched: &Watched| record::holds(&watched.rule, &model.figures(watched));
+        let before: Vec<_> = self
+            .rules
+            .iter()
+            .map(|watched| hold(self, watched))
+            .collect();
         self.log.push(Event::Ended(ended));
-        let after: Vec<_> = self.rules.iter().map(|watched| hold(self, watched)).collect();
+        let after: Vec<_> = self
+            .rules
+            .iter()
+            .map(|watched| hold(self, watched))
+            .collect();
         for (watched, (before, after)) in self.rules.iter_mut().zip(before.into_iter().zip(after)) {
             watched.told &= before && after;
             if after && !watched.told && ended.counts_against(&watched.rule) {
@@ -241,7 +273,11 @@ impl Model {
 
     fn open(&mut self, time: Option<Duration>) {
         let again = self.shown() == State::HalfOpen;
-        self.log.push(if again { Event::Reopened } else { Event::RecoveryAnew });
+        self.log.push(if again {
+            Event::Reopened
+        } else {
+            Event::RecoveryAnew
+        });
         let recovery = self.settings.recovery;
         let mut delay = recovery.first;
         for _ in 0..record::attempt(&self.log) {
@@ -314,7 +350,11 @@ impl Model {
         let fresh = self.log.len();
         let carried = |rule: &Rule| Watched {
             rule: *rule,
-            since: self.rules.iter().find(|old| same(old, rule)).map_or(fresh, |old| old.since),
+            since: self
+                .rules
+                .iter()
+                .find(|old| same(old, rule))
+                .map_or(fresh, |old| old.since),
             // It was the rule that was told of, not its window.
             told: self.rules.iter().any(|old| old.rule == *rule && old.told),
         };

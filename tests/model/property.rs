@@ -19,6 +19,8 @@ struct Pair {
     breaker: CircuitBreaker,
     model: Model,
     in_flight: Vec<(Permit, usize)>,
+    /// A rule over a window of time has been set.
+    timed: bool,
 }
 
 impl Pair {
@@ -27,7 +29,13 @@ impl Pair {
         clock.advance(start);
         let breaker = settings.builder().clock(clock.clone()).build().unwrap();
         let model = Model::new(settings, nanos(start));
-        Self { clock, breaker, model, in_flight: Vec::new() }
+        Self {
+            clock,
+            breaker,
+            model,
+            in_flight: Vec::new(),
+            timed: settings.has_time_windows(),
+        }
     }
 
     fn take(&mut self, step: &Step) {
@@ -62,6 +70,7 @@ impl Pair {
                 let settings = mixed(&self.model.settings, change);
                 self.breaker.configure(|_| settings.builder()).unwrap();
                 self.model.configure(&settings);
+                self.timed |= settings.has_time_windows();
             }
         }
     }
@@ -100,7 +109,11 @@ impl Pair {
                 times.extend([step, nanos(length)].map(|time| begun.saturating_add(time)));
             }
         }
-        let limits = model.settings.rules.iter().filter_map(|rule| rule.slower_than);
+        let limits = model
+            .settings
+            .rules
+            .iter()
+            .filter_map(|rule| rule.slower_than);
         for limit in limits.chain(model.settings.cancelled_after) {
             for (_, call) in &self.in_flight {
                 times.push(model.call(*call).began.saturating_add(nanos(limit)));
@@ -115,19 +128,41 @@ impl Pair {
         let failures = record::consecutive(&model.log);
         assert_eq!(breaker.state(), model.shown());
         assert_eq!(breaker.failure_count(), failures, "failures");
-        assert_eq!(breaker.open_remaining(), model.open_remaining(), "open remaining");
+        assert_eq!(
+            breaker.open_remaining(),
+            model.open_remaining(),
+            "open remaining"
+        );
         let found = breaker.snapshot();
         assert_eq!(found.state, model.shown(), "state in the snapshot");
         assert_eq!(found.failure_count, failures, "failures in the snapshot");
-        assert_eq!(found.open_remaining, model.open_remaining(), "remaining in the snapshot");
+        assert_eq!(
+            found.open_remaining,
+            model.open_remaining(),
+            "remaining in the snapshot"
+        );
         assert_eq!(found.attempt, record::attempt(&model.log), "attempt");
         if model.state == State::HalfOpen {
-            assert_eq!(found.in_flight.map(|calls| calls as usize), Some(model.in_flight()));
+            assert_eq!(
+                found.in_flight.map(|calls| calls as usize),
+                Some(model.in_flight())
+            );
         }
         if model.state == model.shown() {
-            assert_eq!(found.since, Duration::from_nanos(model.now - model.since), "since");
+            assert_eq!(
+                found.since,
+                Duration::from_nanos(model.now - model.since),
+                "since"
+            );
         }
         record::assert_totals(&model.log, model.settings.count_successes, &found.totals);
+        if !self.timed {
+            assert_eq!(
+                found.totals.would_trip,
+                record::would_trip(&model.log),
+                "would trip"
+            );
+        }
         assert_eq!(found.rules.len(), model.settings.rules.len());
         for (found, (rule, figures)) in found.rules.iter().zip(model.rules()) {
             assert_eq!(found.rule, rule.built());
@@ -175,12 +210,22 @@ fn mixed(old: &Settings, change: &Change) -> Settings {
         Mixture::New => new.clone(),
         Mixture::OldThenNew => both(before, new),
         Mixture::NewThenOld => both(new, before),
-        Mixture::Rekinded => {
-            before.iter().zip(new.iter().cycle()).map(|(old, new)| old.rekinded(new)).collect()
-        }
+        Mixture::Rekinded => before
+            .iter()
+            .zip(new.iter().cycle())
+            .map(|(old, new)| old.rekinded(new))
+            .collect(),
     };
-    let mode = if change.keeps_mode { old.mode } else { change.settings.mode };
-    Settings { rules, mode, ..change.settings.clone() }
+    let mode = if change.keeps_mode {
+        old.mode
+    } else {
+        change.settings.mode
+    };
+    Settings {
+        rules,
+        mode,
+        ..change.settings.clone()
+    }
 }
 
 proptest! {

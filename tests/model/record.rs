@@ -59,13 +59,16 @@ impl Ended {
 
     /// Only a call that itself counts against a rule may trip it.
     pub(crate) fn counts_against(&self, rule: &Rule) -> bool {
-        if matches!(rule.kind, Kind::SlowCalls(_)) { self.is_slow(rule) } else { self.failed() }
+        if matches!(rule.kind, Kind::SlowCalls(_)) {
+            self.is_slow(rule)
+        } else {
+            self.failed()
+        }
     }
 
     /// Ignored touches no count, but a dropped call that ran long is slow.
     fn is_seen_by(&self, rule: &Rule) -> bool {
-        !self.trial
-            && (self.meaning != Meaning::Ignored || self.cancelled && self.is_slow(rule))
+        !self.trial && (self.meaning != Meaning::Ignored || self.cancelled && self.is_slow(rule))
     }
 
     /// What a trial tells: `Some(true)` for a good one, `None` for one that says nothing.
@@ -131,16 +134,36 @@ pub(crate) fn assert_totals(log: &[Event], counting: bool, found: &Totals) {
     let success = ended(&|call| call.meaning == Meaning::Success && call.counted);
     assert_eq!(found.success, counting.then_some(success), "successes");
     assert_eq!(found.failure, ended(&Ended::failed), "failures");
-    let ignored = |call: &Ended, cancelled| {
-        call.meaning == Meaning::Ignored && call.cancelled == cancelled
-    };
-    assert_eq!(found.ignored, ended(&|call| ignored(call, false)), "ignored");
-    assert_eq!(found.cancelled, ended(&|call| ignored(call, true)), "cancelled");
+    let ignored =
+        |call: &Ended, cancelled| call.meaning == Meaning::Ignored && call.cancelled == cancelled;
+    assert_eq!(
+        found.ignored,
+        ended(&|call| ignored(call, false)),
+        "ignored"
+    );
+    assert_eq!(
+        found.cancelled,
+        ended(&|call| ignored(call, true)),
+        "cancelled"
+    );
     assert_eq!(found.slow, ended(&|call| call.slow), "slow");
-    assert_eq!(found.late, count(&|event| matches!(event, Event::Late)), "late");
-    assert_eq!(found.refused, count(&|event| matches!(event, Event::Refused)), "refused");
-    assert_eq!(found.would_trip, count(&|event| matches!(event, Event::WouldTrip)), "would trip");
+    assert_eq!(
+        found.late,
+        count(&|event| matches!(event, Event::Late)),
+        "late"
+    );
+    assert_eq!(
+        found.refused,
+        count(&|event| matches!(event, Event::Refused)),
+        "refused"
+    );
     assert_eq!(found.timed_out, 0);
+}
+
+pub(crate) fn would_trip(log: &[Event]) -> u64 {
+    log.iter()
+        .filter(|event| matches!(event, Event::WouldTrip))
+        .count() as u64
 }
 
 /// What `rule` sees at `now` of the calls from number `since` of the log on, in windows aligned to
@@ -148,7 +171,12 @@ pub(crate) fn assert_totals(log: &[Event], counting: bool, found: &Totals) {
 pub(crate) fn figures(log: &[Event], since: usize, rule: &Rule, now: u64, origin: u64) -> Figures {
     let Some(span) = rule.span else {
         let failures = consecutive(log);
-        return Figures { recorded: failures, failed: failures, slow: 0, rate: None };
+        return Figures {
+            recorded: failures,
+            failed: failures,
+            slow: 0,
+            rate: None,
+        };
     };
     let mut seen: Vec<&Ended> = log[since..]
         .iter()
@@ -183,7 +211,12 @@ pub(crate) fn figures(log: &[Event], since: usize, rule: &Rule, now: u64, origin
         _ => None,
     };
     let rate = part.map(|part| f64::from(part) / f64::from(recorded));
-    Figures { recorded, failed, slow, rate }
+    Figures {
+        recorded,
+        failed,
+        slow,
+        rate,
+    }
 }
 
 /// Whether the figures are what the rule forbids.

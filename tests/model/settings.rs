@@ -98,12 +98,21 @@ impl Rule {
                 rule.over(Window::time(length).buckets(buckets))
             }
         };
-        let rule = self.minimum_calls.map_or(rule, |calls| rule.minimum_calls(calls));
-        self.slower_than.map_or(rule, |limit| rule.slower_than(limit))
+        let rule = self
+            .minimum_calls
+            .map_or(rule, |calls| rule.minimum_calls(calls));
+        self.slower_than
+            .map_or(rule, |limit| rule.slower_than(limit))
     }
 }
 
 impl Settings {
+    pub(crate) fn has_time_windows(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| matches!(rule.span, Some(Span::Time { .. })))
+    }
+
     pub(crate) fn builder(&self) -> BreakerBuilder {
         let Recovery { first, factor, max } = self.recovery;
         let backoff = Backoff::exponential(first).factor(f64::from(factor));
@@ -134,11 +143,20 @@ const fn ms(millis: u64) -> Duration {
 
 /// Few lengths, so that they meet.
 pub(crate) fn length() -> impl Strategy<Value = Duration> {
-    select(&[ms(1), ms(3), ms(10), ms(10), ms(37), ms(100), ms(1_000), ms(3_600_000)][..])
+    select(vec![
+        ms(1),
+        ms(3),
+        ms(10),
+        ms(10),
+        ms(37),
+        ms(100),
+        ms(1_000),
+        ms(3_600_000),
+    ])
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
-    let rate = || select(&[0.01, 0.25, 1.0 / 3.0, 0.5, 0.7, 1.0][..]);
+    let rate = || select(vec![0.01, 0.25, 1.0 / 3.0, 0.5, 0.7, 1.0]);
     prop_oneof![
         (1..=6_u32).prop_map(Kind::Consecutive),
         (1..=6_u32).prop_map(Kind::Failures),
@@ -148,32 +166,42 @@ fn kind() -> impl Strategy<Value = Kind> {
 }
 
 fn span() -> impl Strategy<Value = Span> {
-    let time = (1..=200_u64, select(&[1, 2, 3, 5, 10, 60][..])).prop_map(|(millis, buckets)| {
-        Span::Time { length: ms(millis.max(u64::from(buckets))), buckets }
-    });
+    let time =
+        (1..=200_u64, select(vec![1, 2, 3, 5, 10, 60])).prop_map(|(millis, buckets)| Span::Time {
+            length: ms(millis.max(u64::from(buckets))),
+            buckets,
+        });
     prop_oneof![
         (1..=5_u32).prop_map(Span::Calls),
-        select(&[10, 20, 64, 65, 1_000][..]).prop_map(Span::Calls),
+        select(vec![10, 20, 64, 65, 1_000]).prop_map(Span::Calls),
         time,
-        select(&[ms(1_000), ms(60_000), ms(31_000_000_000)][..])
-            .prop_map(|length| Span::Time { length, buckets: 10 }),
+        select(vec![ms(1_000), ms(60_000), ms(31_000_000_000)]).prop_map(|length| Span::Time {
+            length,
+            buckets: 10
+        }),
     ]
 }
 
 /// Several at once; settings that follow mix these with their own.
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    let rule = (kind(), span(), option::of(1..=6_u32), length()).prop_map(
-        |(kind, span, minimum_calls, limit)| Rule::of(kind, span, minimum_calls, limit),
-    );
+    let rule = (kind(), span(), option::of(1..=6_u32), length())
+        .prop_map(|(kind, span, minimum_calls, limit)| Rule::of(kind, span, minimum_calls, limit));
     vec(rule, 1..=3)
 }
 
 fn recovery() -> impl Strategy<Value = Recovery> {
     // Whole seconds where nothing bounds the delay: these a float holds exactly.
-    let unbounded = select(&[ms(1_000), ms(30_000)][..])
-        .prop_map(|first| Recovery { first, factor: 2, max: None });
-    let bounded = (select(&[ms(5), ms(10), ms(50)][..]), 1..=3_u32)
-        .prop_map(|(first, factor)| Recovery { first, factor, max: Some(ms(5_000)) });
+    let unbounded = select(vec![ms(1_000), ms(30_000)]).prop_map(|first| Recovery {
+        first,
+        factor: 2,
+        max: None,
+    });
+    let bounded =
+        (select(vec![ms(5), ms(10), ms(50)]), 1..=3_u32).prop_map(|(first, factor)| Recovery {
+            first,
+            factor,
+            max: Some(ms(5_000)),
+        });
     prop_oneof![1 => unbounded, 3 => bounded]
 }
 
@@ -187,7 +215,7 @@ fn mode() -> impl Strategy<Value = Mode> {
 }
 
 pub(crate) fn settings() -> impl Strategy<Value = Settings> {
-    let cancelled = select(&[Outcome::Ignored, Outcome::Failure, Outcome::Success][..]);
+    let cancelled = select(vec![Outcome::Ignored, Outcome::Failure, Outcome::Success]);
     let trials = (1..=5_u32, option::of(1..=5_u32), option::of(length()));
     let calls = (cancelled, option::weighted(0.3, length()), any::<bool>());
     let trips = (recovery(), length(), mode());

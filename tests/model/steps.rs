@@ -70,7 +70,7 @@ fn time() -> impl Strategy<Value = Duration> {
         20 => length(),
         10 => (1..=30_u64).prop_map(Duration::from_millis),
         1 => (0..=5_u64).prop_map(|hours| Duration::from_secs(hours * 3_600)),
-        1 => select(&[u64::MAX, u64::MAX - 5_000_000, u64::MAX / 2][..]).prop_map(Duration::from_nanos),
+        1 => select(vec![u64::MAX, u64::MAX - 5_000_000, u64::MAX / 2]).prop_map(Duration::from_nanos),
     ]
 }
 
@@ -101,21 +101,23 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let rules = select(
-        &[
-            Mixture::Old,
-            Mixture::New,
-            Mixture::OldThenNew,
-            Mixture::NewThenOld,
-            Mixture::Rekinded,
-        ][..],
-    );
-    let change = |(settings, rules, keeps_mode)| Change { settings, rules, keeps_mode };
+    let rules = select(vec![
+        Mixture::Old,
+        Mixture::New,
+        Mixture::OldThenNew,
+        Mixture::NewThenOld,
+        Mixture::Rekinded,
+    ]);
+    let change = |(settings, rules, keeps_mode)| Change {
+        settings,
+        rules,
+        keeps_mode,
+    };
     (settings(), rules, prop::bool::weighted(0.7)).prop_map(change)
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
-    let side = select(&[Side::Before, Side::At, Side::At, Side::After][..]);
+    let side = select(vec![Side::Before, Side::At, Side::At, Side::After]);
     prop_oneof![
         16 => Just(Step::Begin),
         14 => (any::<usize>(), ending()).prop_map(|(which, how)| Step::End(which, how)),

@@ -1,0 +1,112 @@
+//! Who may pass.
+
+use super::circuit::{Circuit, Reading};
+use super::counters::Count;
+use super::ticket::Ticket;
+use crate::clock::{Moment, Timepiece};
+use crate::error::{Refusal, Refused};
+use crate::event::{Cause, Event};
+use crate::state::{Admission, Flags, State, Word};
+use crate::sync::Ordering;
+
+impl Circuit {
+    /// Lets a call pass, or says why not.
+    #[inline]
+    pub(crate) fn admit(&self) -> Result<Ticket, Refused> {
+        let word = self.word();
+        if word.passes() {
+            return Ok(Ticket::untimed(word.generation()));
+        }
+        self.admit_slowly()
+            .inspect_err(|refused| self.note_refusal(refused))
+    }
+
+    /// The same without counting a refusal: for those who wait.
+    #[inline(never)]
+    pub(crate) fn admit_slowly(&self) -> Result<Ticket, Refused> {
+        let reading = self.read();
+        match reading.word.state() {
+            State::Closed | State::MetricsOnly | State::Disabled => {
+                Ok(self.ticket(reading.word, None))
+            }
+            State::ForcedOpen => Err(reading.refused(Refusal::Forced, Moment::ORIGIN)),
+            State::Open | State::HalfOpen => match self.try_refuse(&reading) {
+                Ok(refused) => Err(refused),
+                Err(now) => self.begin_trial(now),
+            },
+        }
+    }
+
+    fn note_refusal(&self, refused: &Refused) {
+        self.counters.add(Count::Refused);
+        if self.word().has(Flags::BUSY) {
+            self.emit(|breaker| Event::Refused {
+                breaker,
+                reason: refused.reason,
+                retry_after: refused.retry_after,
+            });
+        }
+    }
+
+    /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
+    /// precise time at which there may be a slot.
+    fn try_refuse(&self, reading: &Reading) -> Result<Refused, Moment> {
+        let clock = &self.home.clock;
+        let recent = clock.recent();
+        let sure = recent.after(Timepiece::SLACK);
+        match reading.admission(sure) {
+            Admission::Open => return Ok(reading.refused(Refusal::Open, recent)),
+            Admission::TrialsTaken => return Ok(reading.refused(Refusal::TrialsTaken, recent)),
+            _ => {}
+        }
+        let now = clock.now();
+        match reading.admission(now) {
+            Admission::Open => Ok(reading.refused(Refusal::Open, now)),
+            Admission::TrialsTaken => Ok(reading.refused(Refusal::TrialsTaken, now)),
+            _ => Err(now),
+        }
+    }
+
+    fn begin_trial(&self, now: Moment) -> Result<Ticket, Refused> {
+        let config = self.config.load();
+        let mut control = self.control.lock();
+        // The lock keeps everything but counts and flags still.
+        let reading = self.read();
+        let word = reading.word;
+        let trials = match reading.admission(now) {
+            Admission::Pass => {
+                drop(control);
+                return Ok(self.ticket(word, Some(now)));
+            }
+            Admission::Open => return Err(reading.refused(Refusal::Open, now)),
+            Admission::TrialsTaken => return Err(reading.refused(Refusal::TrialsTaken, now)),
+            Admission::Forced => return Err(reading.refused(Refusal::Forced, now)),
+            Admission::FirstTrial => {
+                self.enter(&mut control, State::HalfOpen, Cause::Recovering, now);
+                self.word().trials()
+            }
+            Admission::Trial => word.trials(),
+            Admission::Takeover => {
+                self.replace_word(Word::renewed);
+                word.trials().lapsed()
+            }
+        };
+        let lease = now.after(config.trial_timeout());
+        self.lease.store(lease.as_nanos(), Ordering::Release);
+        self.replace_word(|word| word.with_trials(trials.admitted()));
+        let word = self.word();
+        drop(control);
+        self.deliver();
+        Ok(self.ticket(word, Some(now)))
+    }
+
+    /// A ticket of the state that `word` shows; its call is timed if anybody asks for that.
+    fn ticket(&self, word: Word, now: Option<Moment>) -> Ticket {
+        if !word.has(Flags::TIMED) {
+            return Ticket::untimed(word.generation());
+        }
+        let started = now.unwrap_or_else(|| self.home.clock.now());
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Ticket::timed(word.generation(), started)
+    }
+}

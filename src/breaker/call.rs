@@ -1,0 +1,146 @@
+//! What there is to know of a call that has ended.
+
+use super::circuit::Circuit;
+use super::counters::Count;
+use super::ticket::Ticket;
+use crate::classify::Outcome;
+use crate::clock::Moment;
+use crate::config::BreakerConfig;
+use crate::state::Word;
+use crate::text::{Excerpt, Short};
+use crate::trip::Sample;
+use std::fmt;
+use std::time::Duration;
+
+/// How a call ended.
+#[derive(Clone, Copy)]
+pub(crate) enum Ended<'a> {
+    /// It returned and was judged.
+    Returned(Outcome, Option<&'a dyn fmt::Debug>),
+    /// It was dropped.
+    Cancelled,
+    /// It panicked.
+    Panicked,
+    /// It was dropped because it ran longer than its limit.
+    TimedOut(Duration),
+}
+
+/// What there is to know of an ended call before the circuit is asked.
+pub(super) struct Call<'a> {
+    pub(super) ticket: Ticket,
+    pub(super) outcome: Outcome,
+    pub(super) cancelled: bool,
+    pub(super) elapsed: Option<Duration>,
+    pub(super) slow: bool,
+    pub(super) text: Option<Excerpt>,
+    pub(super) config: &'a BreakerConfig,
+    pub(super) heard: bool,
+    /// When it ended, where anybody asks.
+    pub(super) now: Option<Moment>,
+}
+
+impl Call<'_> {
+    /// As the rules see it at `now`.
+    pub(super) fn sample(&self, now: Moment) -> Sample {
+        Sample {
+            failed: self.failed(),
+            ignored: self.outcome == Outcome::Ignored,
+            elapsed: self.elapsed,
+            now,
+        }
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failure | Outcome::TripFor(_))
+    }
+
+    pub(super) fn asked(&self) -> Option<Duration> {
+        match self.outcome {
+            Outcome::TripFor(time) => Some(time.min(self.config.max_trip_for())),
+            _ => None,
+        }
+    }
+
+    /// The consecutive failures after it; `None` for a call that says nothing.
+    pub(super) fn count_after(&self, word: Word) -> Option<u32> {
+        match self.outcome {
+            // Dropped after it had been slow, which slow-call rules want to know.
+            Outcome::Ignored if self.cancelled && self.slow => Some(word.count()),
+            Outcome::Ignored => None,
+            _ if self.failed() => Some(word.count().saturating_add(1)),
+            _ => Some(0),
+        }
+    }
+
+    /// Whether a failure that makes `count` in a row opens the circuit, windows aside.
+    pub(super) fn may_trip(&self, count: u32) -> bool {
+        self.asked().is_some() || self.config.failure_threshold().is_some_and(|n| count >= n)
+    }
+
+    pub(super) fn total(&self) -> Count {
+        match self.outcome {
+            _ if self.failed() => Count::Failure,
+            Outcome::Success => Count::Success,
+            _ if self.cancelled => Count::Cancelled,
+            _ => Count::Ignored,
+        }
+    }
+}
+
+impl Circuit {
+    /// Everything that calls somebody's code, before the lock is taken.
+    pub(super) fn examine<'a>(
+        &self,
+        ticket: Ticket,
+        ended: Ended<'_>,
+        config: &'a BreakerConfig,
+    ) -> Call<'a> {
+        let asked = ticket.started().is_some() || config.has_windows();
+        let now = asked.then(|| self.home.clock.now());
+        let elapsed = ticket
+            .started()
+            .zip(now)
+            .map(|(started, now)| now.since(started));
+        let ran_at_least = |limit: Option<Duration>| {
+            elapsed
+                .zip(limit)
+                .is_some_and(|(elapsed, limit)| elapsed >= limit)
+        };
+        let outcome = match ended {
+            Ended::Returned(outcome, _) => outcome,
+            Ended::Panicked | Ended::TimedOut(_) => Outcome::Failure,
+            Ended::Cancelled if ran_at_least(config.cancelled_after()) => Outcome::Failure,
+            Ended::Cancelled => config.settings.cancelled,
+        };
+        let slow = elapsed
+            .zip(config.slower_than())
+            .is_some_and(|(took, limit)| took > limit);
+        let mut call = Call {
+            ticket,
+            outcome,
+            cancelled: matches!(ended, Ended::Cancelled),
+            elapsed,
+            slow,
+            text: None,
+            config,
+            heard: self.is_heard(config),
+            now,
+        };
+        if call.failed() && config.capture_last_failure() {
+            call.text = match ended {
+                Ended::Returned(_, Some(error)) => Some(config.settings.describe.text(error)),
+                Ended::Returned(_, None) => None,
+                Ended::Panicked => Some(Excerpt::display("panicked")),
+                Ended::TimedOut(limit) => Some(Excerpt::display(format_args!(
+                    "timed out after {}",
+                    Short(limit)
+                ))),
+                Ended::Cancelled => Some(match elapsed {
+                    Some(time) => Excerpt::display(format_args!("cancelled after {}", Short(time))),
+                    None => Excerpt::display("cancelled"),
+                }),
+            };
+        }
+        call
+    }
+}
