@@ -32,7 +32,7 @@ pub(crate) struct Model {
 pub(crate) struct Call {
     pub(crate) began: u64,
     /// Something asked how long calls take when it began.
-    timed: bool,
+    pub(crate) timed: bool,
 }
 
 #[derive(Clone)]
@@ -102,7 +102,7 @@ impl Model {
         (self.shown() == State::Open).then(|| self.until(self.deadline))
     }
 
-    pub(crate) fn in_flight(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.live.len()
     }
 
