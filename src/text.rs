@@ -13,15 +13,27 @@ impl fmt::Display for Short {
         let Self(time) = *self;
         let seconds = time.as_secs();
         match seconds {
-            0 if time.subsec_nanos() % 1_000_000 == 0 => write!(f, "{}ms", time.subsec_millis()),
-            0 if time.subsec_nanos() % 1_000 == 0 => write!(f, "{}us", time.subsec_micros()),
-            0 => write!(f, "{}ns", time.subsec_nanos()),
+            0 => {
+                let nanos = time.subsec_nanos();
+                match nanos {
+                    1_000_000.. => tenths(f, nanos / 100_000, "ms"),
+                    1_000.. => tenths(f, nanos / 100, "us"),
+                    _ => write!(f, "{nanos}ns"),
+                }
+            }
             1..60 if time.subsec_millis() < 100 => write!(f, "{seconds}s"),
             1..60 => write!(f, "{seconds}.{}s", time.subsec_millis() / 100),
             60..3_600 => pair(f, (seconds / 60, "m"), (seconds % 60, "s")),
             3_600..86_400 => pair(f, (seconds / 3_600, "h"), (seconds / 60 % 60, "m")),
             _ => pair(f, (seconds / 86_400, "d"), (seconds / 3_600 % 24, "h")),
         }
+    }
+}
+
+fn tenths(f: &mut fmt::Formatter<'_>, tenths: u32, unit: &str) -> fmt::Result {
+    match tenths % 10 {
+        0 => write!(f, "{}{unit}", tenths / 10),
+        rest => write!(f, "{}.{rest}{unit}", tenths / 10),
     }
 }
 
@@ -146,6 +158,7 @@ mod tests {
             (Duration::from_secs(60), "1m"),
             (Duration::from_secs(90), "1m 30s"),
             (Duration::from_millis(250), "250ms"),
+            (Duration::from_nanos(333_333_333), "333.3ms"),
             (Duration::from_micros(15), "15us"),
             (Duration::from_nanos(7), "7ns"),
             (Duration::from_secs(7_260), "2h 1m"),

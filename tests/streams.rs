@@ -105,3 +105,23 @@ async fn a_read_that_is_dropped_loses_nothing() {
     breaker.trip();
     assert!(events.recv().await.is_some());
 }
+
+#[test]
+fn a_stream_hears_of_a_listener_that_panicked() {
+    let listener = |_: &Event| panic!("a listener that has broken");
+    let breaker = CircuitBreaker::builder()
+        .on_event(listener)
+        .build()
+        .unwrap();
+    let mut events = breaker.subscribe();
+    breaker.trip();
+    assert!(matches!(
+        events.try_next(),
+        Some(Event::StateChanged { .. })
+    ));
+    assert!(matches!(
+        events.try_next(),
+        Some(Event::ListenerPanicked { .. })
+    ));
+    assert!(events.try_next().is_none());
+}

@@ -26,8 +26,12 @@ impl Hub {
     }
 
     pub(crate) fn emit(&self, event: &Event) {
-        tell(&self.listeners.iter(), event);
-        self.streams.post(event);
+        let audience = Audience {
+            listeners: &self.listeners,
+            streams: Some(&self.streams),
+            hub: None,
+        };
+        audience.tell(event);
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
@@ -101,12 +105,11 @@ impl Audience<'_> {
 
     pub(crate) fn tell(self, event: &Event) {
         let registry = self.hub.into_iter().flat_map(|hub| &hub.listeners);
-        tell(&self.listeners.iter().chain(registry), event);
-        if let Some(streams) = self.streams {
+        let panics = tell(&self.listeners.iter().chain(registry), event);
+        let registry = self.hub.map(|hub| &hub.streams);
+        for streams in self.streams.into_iter().chain(registry) {
             streams.post(event);
-        }
-        if let Some(hub) = self.hub {
-            hub.streams.post(event);
+            panics.iter().for_each(|panicked| streams.post(panicked));
         }
     }
 }

@@ -39,8 +39,13 @@ impl fmt::Debug for Listener {
     }
 }
 
-/// Tells `event` to all of `listeners`, and of a listener that panicked to all the others.
-pub(super) fn tell<'a>(listeners: &(impl Iterator<Item = &'a Listener> + Clone), event: &Event) {
+/// Tells `event` to all of `listeners`, and of a listener that panicked to all the others; gives back
+/// those events, for who is no listener.
+pub(super) fn tell<'a>(
+    listeners: &(impl Iterator<Item = &'a Listener> + Clone),
+    event: &Event,
+) -> Vec<Event> {
+    let mut panics = Vec::new();
     for (at, listener) in listeners.clone().enumerate() {
         let Some(panicked) = listener.tell(event) else {
             continue;
@@ -50,5 +55,7 @@ pub(super) fn tell<'a>(listeners: &(impl Iterator<Item = &'a Listener> + Clone),
             // One that panics at the news of a panic is not news.
             let _ = other.tell(&panicked);
         }
+        panics.push(panicked);
     }
+    panics
 }

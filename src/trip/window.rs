@@ -13,8 +13,7 @@ use std::time::Duration;
 /// # Memory
 ///
 /// Bounded, and taken when the breaker is created: `calls(n)` takes n/8 bytes a rule (n/4 for a
-/// slow-call rule); `time(d).buckets(k)` takes 32·k bytes a rule, and as much again for each
-/// further thread that meets another one there, up to 16 times.
+/// slow-call rule); `time(d).buckets(k)` takes 24·k bytes a rule.
 ///
 /// # Examples
 ///

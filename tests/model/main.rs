@@ -3,6 +3,7 @@
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
+mod ending;
 mod naive;
 mod property;
 mod record;

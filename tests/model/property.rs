@@ -19,8 +19,12 @@ struct Pair {
     breaker: CircuitBreaker,
     model: Model,
     in_flight: Vec<(Permit, usize)>,
-    /// A rule over a window of time has been set.
-    timed: bool,
+    /// How often a watching breaker tells that it would trip is left out once there was
+    ///
+    /// * a window of time: a rule that turned false by time alone, between two calls, is not told
+    ///   of again;
+    /// * a change of rules: one that takes over another's window is taken for told as well.
+    untold: bool,
 }
 
 impl Pair {
@@ -34,7 +38,7 @@ impl Pair {
             breaker,
             model,
             in_flight: Vec::new(),
-            timed: settings.has_time_windows(),
+            untold: settings.has_time_windows(),
         }
     }
 
@@ -69,8 +73,9 @@ impl Pair {
             Step::Configure(change) => {
                 let settings = mixed(&self.model.settings, change);
                 self.breaker.configure(|_| settings.builder()).unwrap();
+                let changed = settings.rules != self.model.settings.rules;
                 self.model.configure(&settings);
-                self.timed |= settings.has_time_windows();
+                self.untold |= settings.has_time_windows() || changed;
             }
         }
     }
@@ -126,8 +131,16 @@ impl Pair {
     /// Timed calls under a slow-call rule, whenever they began; otherwise trials.
     fn known_in_flight(&self) -> Option<usize> {
         let model = &self.model;
-        if model.settings.rules.iter().any(|rule| rule.slower_than.is_some()) {
-            let timed = self.in_flight.iter().filter(|(_, call)| model.call(*call).timed);
+        if model
+            .settings
+            .rules
+            .iter()
+            .any(|rule| rule.slower_than.is_some())
+        {
+            let timed = self
+                .in_flight
+                .iter()
+                .filter(|(_, call)| model.call(*call).timed);
             return Some(timed.count());
         }
         (model.state == State::HalfOpen).then(|| model.live())
@@ -152,7 +165,11 @@ impl Pair {
             "remaining in the snapshot"
         );
         assert_eq!(found.attempt, record::attempt(&model.log), "attempt");
-        assert_eq!(found.in_flight.map(|calls| calls as usize), self.known_in_flight(), "in flight");
+        // A call that begins at the end of time, 584 years, is not taken out of those in flight.
+        if model.now < u64::MAX {
+            let in_flight = found.in_flight.map(|calls| calls as usize);
+            assert_eq!(in_flight, self.known_in_flight(), "in flight");
+        }
         if model.state == model.shown() {
             assert_eq!(
                 found.since,
@@ -161,7 +178,7 @@ impl Pair {
             );
         }
         record::assert_totals(&model.log, model.settings.count_successes, &found.totals);
-        if !self.timed {
+        if !self.untold {
             assert_eq!(
                 found.totals.would_trip,
                 record::would_trip(&model.log),

@@ -1,7 +1,7 @@
 //! What the model writes down, and what follows from it.
 
 use crate::settings::{Kind, Rule, Span};
-use breakerbox::Totals;
+use breakerbox::{State, Totals};
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,7 +19,8 @@ pub(crate) struct Ended {
     /// As long as it was known when it began that somebody asks.
     pub(crate) elapsed: Option<Duration>,
     pub(crate) slow: bool,
-    pub(crate) trial: bool,
+    /// In which it ended.
+    pub(crate) state: State,
     /// Whether the settings of that time had successes counted.
     pub(crate) counted: bool,
 }
@@ -59,16 +60,17 @@ impl Ended {
 
     /// Only a call that itself counts against a rule may trip it.
     pub(crate) fn counts_against(&self, rule: &Rule) -> bool {
-        if matches!(rule.kind, Kind::SlowCalls(_)) {
-            self.is_slow(rule)
-        } else {
-            self.failed()
-        }
+        self.is_seen_by(rule)
+            && match rule.kind {
+                Kind::SlowCalls(_) => self.is_slow(rule),
+                _ => self.failed(),
+            }
     }
 
     /// Ignored touches no count, but a dropped call that ran long is slow.
     fn is_seen_by(&self, rule: &Rule) -> bool {
-        !self.trial && (self.meaning != Meaning::Ignored || self.cancelled && self.is_slow(rule))
+        self.state != State::HalfOpen
+            && (self.meaning != Meaning::Ignored || self.cancelled && self.is_slow(rule))
     }
 
     /// What a trial tells: `Some(true)` for a good one, `None` for one that says nothing.
@@ -114,7 +116,7 @@ pub(crate) fn trials(log: &[Event]) -> (u32, u32) {
     for event in log {
         match event {
             Event::Trials => (good, bad) = (0, 0),
-            Event::Ended(call) if call.trial => match call.verdict() {
+            Event::Ended(call) if call.state == State::HalfOpen => match call.verdict() {
                 Some(true) => good += 1,
                 Some(false) => bad += 1,
                 None => {}

@@ -1,0 +1,108 @@
+//! What the end of a call means to the model.
+
+use crate::naive::{Call, Model, Watched};
+use crate::record::{self, Ended, Event, Meaning};
+use crate::settings::Rule;
+use crate::steps::Ending;
+use breakerbox::{Mode, Outcome, State};
+use std::time::Duration;
+
+impl Model {
+    pub(crate) fn end(&mut self, call: usize, ending: Ending) {
+        let Some(place) = self.live.iter().position(|live| *live == call) else {
+            return self.log.push(Event::Late);
+        };
+        self.live.remove(place);
+        if self.state == State::Disabled {
+            return;
+        }
+        let ended = self.judge(self.calls[call], ending);
+        let asked = match ending {
+            Ending::TripFor(time) => Some(time.min(self.settings.max_trip_for)),
+            _ => None,
+        };
+        match self.state {
+            State::HalfOpen => self.end_trial(ended, asked),
+            State::Closed => {
+                self.log.push(Event::Ended(ended));
+                let trips = |watched: &Watched| {
+                    ended.counts_against(&watched.rule)
+                        && record::holds(&watched.rule, &self.figures(watched))
+                };
+                if asked.is_some() || self.rules.iter().any(trips) {
+                    self.open(asked);
+                }
+            }
+            _ => self.watch(ended),
+        }
+    }
+
+    fn judge(&self, call: Call, ending: Ending) -> Ended {
+        let elapsed = call
+            .timed
+            .then(|| Duration::from_nanos(self.now - call.began));
+        let ran_long = match (elapsed, self.settings.cancelled_after) {
+            (Some(elapsed), Some(limit)) => elapsed >= limit,
+            _ => false,
+        };
+        let meaning = match ending {
+            Ending::Success => Meaning::Success,
+            Ending::Failure | Ending::TripFor(_) => Meaning::Failure,
+            Ending::Ignored => Meaning::Ignored,
+            Ending::Dropped if ran_long => Meaning::Failure,
+            Ending::Dropped => match self.settings.cancelled_as {
+                Outcome::Success => Meaning::Success,
+                Outcome::Failure => Meaning::Failure,
+                _ => Meaning::Ignored,
+            },
+        };
+        let exceeds = |rule: &Rule| rule.slower_than.is_some_and(|limit| elapsed > Some(limit));
+        Ended {
+            at: self.now,
+            meaning,
+            cancelled: matches!(ending, Ending::Dropped),
+            elapsed,
+            slow: self.settings.rules.iter().any(exceeds),
+            state: self.state,
+            counted: self.settings.count_successes,
+        }
+    }
+
+    fn end_trial(&mut self, ended: Ended, asked: Option<Duration>) {
+        self.log.push(Event::Ended(ended));
+        let (good, bad) = record::trials(&self.log);
+        let (calls, wanted) = self.period;
+        if asked.is_some() || calls - bad < wanted {
+            self.open(asked);
+        } else if good >= wanted {
+            self.enter(match self.settings.mode {
+                Mode::MetricsOnly => State::MetricsOnly,
+                _ => State::Closed,
+            });
+        }
+    }
+
+    /// Tells of each rule that would trip, again only after it turned false.
+    fn watch(&mut self, ended: Ended) {
+        let hold =
+            |model: &Self, watched: &Watched| record::holds(&watched.rule, &model.figures(watched));
+        let before: Vec<_> = self
+            .rules
+            .iter()
+            .map(|watched| hold(self, watched))
+            .collect();
+        self.log.push(Event::Ended(ended));
+        let after: Vec<_> = self
+            .rules
+            .iter()
+            .map(|watched| hold(self, watched))
+            .collect();
+        for (watched, (before, after)) in self.rules.iter_mut().zip(before.into_iter().zip(after)) {
+            watched.told &= before && after;
+            if after && !watched.told && ended.counts_against(&watched.rule) {
+                watched.told = true;
+                self.log.push(Event::WouldTrip);
+            }
+        }
+    }
+}
