@@ -109,7 +109,9 @@ impl Audience<'_> {
         let registry = self.hub.map(|hub| &hub.streams);
         for streams in self.streams.into_iter().chain(registry) {
             streams.post(event);
-            panics.iter().for_each(|panicked| streams.post(panicked));
+            for panicked in &panics {
+                streams.post(panicked);
+            }
         }
     }
 }

@@ -23,7 +23,8 @@ struct Pair {
     ///
     /// * a window of time: a rule that turned false by time alone, between two calls, is not told
     ///   of again;
-    /// * a change of rules: one that takes over another's window is taken for told as well.
+    /// * a `configure` while it watched: each rule is then taken for told as the first one over the
+    ///   same window was.
     untold: bool,
 }
 
@@ -73,9 +74,9 @@ impl Pair {
             Step::Configure(change) => {
                 let settings = mixed(&self.model.settings, change);
                 self.breaker.configure(|_| settings.builder()).unwrap();
-                let changed = settings.rules != self.model.settings.rules;
+                self.untold |= self.model.state == State::MetricsOnly;
                 self.model.configure(&settings);
-                self.untold |= settings.has_time_windows() || changed;
+                self.untold |= settings.has_time_windows();
             }
         }
     }

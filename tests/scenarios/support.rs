@@ -49,7 +49,7 @@ impl Log {
             events
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(event.clone())
+                .push(event.clone());
         }
     }
 
