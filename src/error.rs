@@ -3,7 +3,7 @@
 use crate::classify::chain_within;
 use crate::registry::Held;
 use crate::state::{Generation, State};
-use crate::text::{Left, Short};
+use crate::text::{Left, Plain, Short};
 use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
@@ -119,7 +119,7 @@ impl fmt::Display for CircuitOpen {
         let plural = if failures == 1 { "" } else { "s" };
         write!(f, " ({failures} failure{plural}")?;
         if let Some(last) = self.last_failure() {
-            write!(f, ", last: {last}")?;
+            write!(f, ", last: {}", Plain(&last))?;
         }
         f.write_str(")")
     }

@@ -110,11 +110,15 @@ pub trait BreakerExt<Kind>: Sized {
     /// What it returns is `'static` when `self` is.
     #[inline]
     #[track_caller]
-    fn with_breaker(self, registry: &BreakerRegistry, name: &str) -> Self::Guarded<ByName>
+    fn with_breaker(
+        self,
+        registry: &BreakerRegistry,
+        name: impl AsRef<str>,
+    ) -> Self::Guarded<ByName>
     where
         Kind: AtMostEightArguments + GivesResult,
     {
-        self.guarded_by(ByName::new(registry, name))
+        self.guarded_by(ByName::new(registry, name.as_ref()))
     }
 
     /// Guards it by a breaker that was looked up before: `&breaker` touches no reference count,

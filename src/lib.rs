@@ -5,6 +5,7 @@ mod breaker;
 mod classify;
 pub mod clock;
 mod config;
+mod contain;
 mod error;
 mod event;
 mod ext;

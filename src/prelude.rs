@@ -2,5 +2,6 @@
 
 pub use crate::{
     Backoff, BreakerBuilder, BreakerError, BreakerExt, BreakerRegistry, Cause, CircuitBreaker,
-    CircuitOpen, Event, Mode, Outcome, Permit, Preset, Refusal, Snapshot, State, TripRule, Window,
+    CircuitOpen, ConfigError, Event, EventStream, Mode, Outcome, Permit, Preset, Refusal,
+    RegistryBuilder, RegistryError, Snapshot, State, TripRule, Window,
 };

@@ -2,7 +2,7 @@
 
 use crate::event::Cause;
 use crate::state::State;
-use crate::text::{Left, Percent, Short};
+use crate::text::{Left, Percent, Plain, Short};
 use crate::trip::{Figures, Kind, TripRule};
 use std::fmt;
 use std::sync::Arc;
@@ -159,7 +159,7 @@ impl fmt::Display for Snapshot {
         }
         write!(f, "\n  failures  {} in a row", self.failure_count)?;
         if let Some(last) = &self.last_failure {
-            write!(f, ", last: {last}")?;
+            write!(f, ", last: {}", Plain(last))?;
         }
         if self.attempt > 0 {
             write!(f, "\n  attempt   {}", self.attempt)?;

@@ -1,7 +1,7 @@
 //! Text for people: durations and shares in a few characters, strangers' text within bounds.
 
+use crate::contain::contain;
 use std::fmt::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// A duration in a few characters: `29.9s`, `1m 30s`, `250ms`.
@@ -72,6 +72,22 @@ impl fmt::Display for Percent {
     }
 }
 
+/// Somebody's text for a log or a terminal: on one line, and without control characters.
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() {
+                write!(f, "{}", character.escape_debug())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The beginning of somebody's text, in place and of bounded length.
 ///
 /// Writing fails once it is full, which ends a well-behaved `Debug` of ten megabytes early.
@@ -95,7 +111,7 @@ impl Excerpt {
     pub(crate) fn of(value: &dyn fmt::Debug) -> Self {
         let mut text = Self::empty();
         // What a panic leaves behind is the text so far, which is whole.
-        let written = catch_unwind(AssertUnwindSafe(|| write!(text, "{value:?}")));
+        let written = contain(|| write!(text, "{value:?}"));
         if written.is_err() {
             let _ = text.write_str(" (its Debug panicked)");
         }

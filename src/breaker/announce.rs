@@ -19,6 +19,9 @@ impl Circuit {
 
     /// An error of a type that no rule knows; says so once a type.
     pub(crate) fn meet_unknown(&self, error: ErrorType) {
+        if self.word().state() == State::Disabled {
+            return;
+        }
         let first = self.control.lock().meets_first(error.id);
         if first {
             self.emit(|breaker| Event::UnknownErrorType {
@@ -58,11 +61,35 @@ impl Circuit {
         if !self.control.lock().begins_delivery() {
             return;
         }
-        loop {
-            let next = self.control.lock().next_event();
-            let Some(event) = next else { return };
+        let mut delivery = Delivery {
+            circuit: self,
+            over: false,
+        };
+        while let Some(event) = delivery.next() {
             let config = self.config.load();
             self.audience(&config).tell(&event);
+        }
+    }
+}
+
+/// One thread's turn to tell. It ends with the last event, or when that thread unwinds out of it.
+struct Delivery<'a> {
+    circuit: &'a Circuit,
+    over: bool,
+}
+
+impl Delivery<'_> {
+    fn next(&mut self) -> Option<Event> {
+        let next = self.circuit.control.lock().next_event();
+        self.over = next.is_none();
+        next
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.circuit.control.lock().end_delivery();
         }
     }
 }

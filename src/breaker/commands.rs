@@ -8,6 +8,7 @@ use crate::event::{Cause, Event};
 use crate::snapshot::Snapshot;
 use crate::state::{Flags, State};
 use crate::sync::Ordering;
+use crate::text::prefix;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,11 @@ impl Circuit {
         let old = self.config.swap(config.clone());
         let ledger = control.ledger.reconfigured(config.trip_rules());
         control.ledger = ledger;
+        let described = config.settings.describe.is(&old.settings.describe);
+        if !config.capture_last_failure() || !described {
+            // Kept by rules that no longer hold: it may be what nobody should see any more.
+            control.keep_failure(None);
+        }
         // Busy: the next success finds out whether there is more to do.
         let flags = config.flags() | Flags::BUSY;
         self.replace_word(|word| word.with_flags(flags));
@@ -146,8 +152,11 @@ impl Circuit {
     }
 }
 
+/// The most of a reason that is kept, in bytes.
+const MOST_REASON: usize = 256;
+
 fn manual(reason: Option<&str>) -> Cause {
     Cause::Manual {
-        reason: reason.map(Arc::from),
+        reason: reason.map(|text| prefix(text, MOST_REASON).into()),
     }
 }

@@ -94,8 +94,15 @@ impl Control {
     pub(super) fn next_event(&mut self) -> Option<Event> {
         let outbox = self.outbox.as_mut()?;
         let next = outbox.events.pop_front();
+        // In one step with finding none, so that what is posted next finds somebody to tell it.
         outbox.delivering = next.is_some();
         next
+    }
+
+    pub(super) fn end_delivery(&mut self) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.delivering = false;
+        }
     }
 }
 

@@ -42,15 +42,16 @@ impl Circuit {
         if ticket.started().is_some() {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
         }
+        let word = self.word();
+        let late = word.generation() != ticket.generation();
+        if !late && word.state() == State::Disabled {
+            return;
+        }
         if matches!(ended, Ended::TimedOut(_)) {
             self.counters.add(Count::TimedOut);
         }
-        let word = self.word();
-        if word.generation() != ticket.generation() {
+        if late {
             self.counters.add(Count::Late);
-            return;
-        }
-        if word.state() == State::Disabled {
             return;
         }
         let config = self.config.load();
@@ -60,18 +61,12 @@ impl Circuit {
             State::HalfOpen => self.settle_trial(&call),
             _ => self.settle_counting(&call),
         };
+        self.add_up(&call, &say);
         if word.state() == State::HalfOpen {
             self.call_next();
         }
         if say == Say::Late {
-            self.counters.add(Count::Late);
             return;
-        }
-        if !matches!(call.total(), Count::Success) || config.count_successes() {
-            self.counters.add(call.total());
-        }
-        if call.slow {
-            self.counters.add(Count::Slow);
         }
         if call.heard {
             self.deliver();
@@ -80,6 +75,19 @@ impl Circuit {
                 outcome: call.outcome,
                 elapsed: call.elapsed,
             });
+        }
+    }
+
+    fn add_up(&self, call: &Call<'_>, say: &Say) {
+        if *say == Say::Late {
+            self.counters.add(Count::Late);
+            return;
+        }
+        if !matches!(call.total(), Count::Success) || call.config.count_successes() {
+            self.counters.add(call.total());
+        }
+        if call.slow {
+            self.counters.add(Count::Slow);
         }
     }
 
@@ -133,6 +141,7 @@ impl Circuit {
                 return None;
             }
         }
+        control.ledger.refresh(sample.now, word.count());
         control.ledger.record(&sample);
         loop {
             // The count may still move, and with it whether this call trips; the state may not.

@@ -2,22 +2,29 @@
 
 use super::circuit::Circuit;
 use crate::clock::Timepiece;
+use crate::contain::contain;
 use crate::error::CircuitOpen;
 use crate::guard::Attempt;
 use crate::{CircuitBreaker, Permit};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
+use tokio::time::timeout;
 
 /// Those who wait for a circuit: a queue, of which the first one watches the circuit.
 ///
 /// Only the first sleeps and is woken; it is let in or waits on, and then makes way for the next. So
 /// who came first is let in first, a circuit that closes lets its queue in one after another, and
-/// nobody's wake-up is lost with a waiter that is dropped: the queue moves up.
+/// nobody's wake-up is lost with a waiter that is dropped: the queue moves up. Who is not the first looks
+/// for itself every second or two, in case the first is a future that nobody polls.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     queue: Mutex<()>,
     changed: Notify,
 }
+
+/// How long one who is not the first waits at least before it looks for itself; at most twice as long.
+const GLANCE_IN_LINE: Duration = Duration::from_secs(1);
 
 /// How long a waiter sleeps at most before it looks again, where time is not the system's: another
 /// clock may be moved at any moment, and wakes nobody.
@@ -35,27 +42,48 @@ impl Circuit {
     /// A slot may be free, or the state another: whoever is first in the queue looks again.
     pub(super) fn call_next(&self) {
         if let Some(waiting) = self.waiting.get() {
-            waiting.changed.notify_one();
+            // A waker that panics has its task to itself.
+            drop(contain(|| waiting.changed.notify_one()));
         }
     }
 }
 
 pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
+    if breaker.circuit.word().passes() {
+        // Nobody waits for a circuit that is closed, or needs a turn to pass it.
+        if let Ok(permit) = look(breaker) {
+            return permit;
+        }
+    }
     let waiting = breaker.circuit.waiting.get_or_init(Box::default);
-    let _first = waiting.queue.lock().await;
+    let mut turn = pin!(waiting.queue.lock());
+    let _first = loop {
+        let glance = GLANCE_IN_LINE.mul_f64(1.0 + fastrand::f64());
+        match timeout(glance, turn.as_mut()).await {
+            Ok(first) => break first,
+            // Whoever is first may be a future that nobody polls.
+            Err(_) => {
+                if let Ok(permit) = look(breaker) {
+                    return permit;
+                }
+            }
+        }
+    };
     loop {
         // Before the look: what changes after it is not missed.
         let changed = waiting.changed.notified();
-        let mut attempt = Attempt::new(breaker.clone());
-        match attempt.admit_quietly() {
-            Ok(()) => return Permit::new(attempt),
-            Err(open) => {
-                let nap = nap(&breaker.circuit.home.clock, &open);
-                // Woken or not, it looks again.
-                let _ = tokio::time::timeout(nap, changed).await;
-            }
+        match look(breaker) {
+            Ok(permit) => return permit,
+            // Woken or not, it looks again.
+            Err(open) => drop(timeout(nap(&breaker.circuit.home.clock, &open), changed).await),
         }
     }
+}
+
+fn look(breaker: &CircuitBreaker) -> Result<Permit, CircuitOpen> {
+    let mut attempt = Attempt::new(breaker.clone());
+    attempt.admit_quietly()?;
+    Ok(Permit::new(attempt))
 }
 
 fn nap(clock: &Timepiece, open: &CircuitOpen) -> Duration {

@@ -25,8 +25,8 @@ mod manual;
 mod moment;
 mod system;
 
+use crate::contain::contain;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -129,7 +129,7 @@ impl Timepiece {
 impl Custom {
     /// A stranger's clock may panic or go back; time here does neither.
     fn read(&self, reading: impl FnOnce(&dyn Clock) -> Duration) -> Moment {
-        let Ok(read) = catch_unwind(AssertUnwindSafe(|| reading(&*self.clock))) else {
+        let Ok(read) = contain(|| reading(&*self.clock)) else {
             return Moment::from_nanos(self.latest.load(Ordering::Relaxed));
         };
         let nanos = Moment::ORIGIN.after(read).as_nanos();

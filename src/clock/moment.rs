@@ -25,6 +25,15 @@ impl Moment {
         Self(self.0.saturating_add(nanos))
     }
 
+    /// The same moment, or the last one that still comes.
+    pub(crate) const fn clamp_before_never(self) -> Self {
+        if self.0 == Self::NEVER.0 {
+            Self(Self::NEVER.0 - 1)
+        } else {
+            self
+        }
+    }
+
     /// Zero when `earlier` is in fact later.
     pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

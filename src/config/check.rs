@@ -103,13 +103,20 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     };
     let within_rule = |error: ConfigError| error.within(name);
     let calls = match rule.window {
-        None => return Err(ConfigError::new("over", "left out", "a window").within(name)),
+        None => {
+            return Err(
+                ConfigError::new("over", format_args!("left out"), "a window").within(name),
+            );
+        }
         Some(over) => window(over).map_err(within_rule)?,
     };
     match (rule.kind, rule.slower_than) {
         (Kind::SlowCalls(_), Some(limit)) => positive("slower_than", limit).map_err(within_rule)?,
         (Kind::SlowCalls(_), None) => {
-            return Err(ConfigError::new("slower_than", "left out", "a duration").within(name));
+            return Err(
+                ConfigError::new("slower_than", format_args!("left out"), "a duration")
+                    .within(name),
+            );
         }
         (_, limit) => {
             absent("slower_than", limit, "left out: only slow_calls has it")

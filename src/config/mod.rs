@@ -10,6 +10,7 @@ pub use error::ConfigError;
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRules, Outcome};
 use crate::clock::Timepiece;
+use crate::contain::contain;
 use crate::event::Listener;
 use crate::state::{Flags, Mode};
 use crate::text::Excerpt;
@@ -83,18 +84,24 @@ impl Describe {
         Self(Some(Arc::new(redact)))
     }
 
+    /// Whether it is the very same redaction, or none as well.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// The text of `error`. User code: never called under a lock.
     pub(crate) fn text(&self, error: &dyn fmt::Debug) -> Excerpt {
         let text = Excerpt::of(error);
         match &self.0 {
             None => text,
-            Some(redact) => {
-                let redacted = std::panic::AssertUnwindSafe(|| redact(text.as_str()));
-                std::panic::catch_unwind(redacted).map_or_else(
-                    |_| Excerpt::display("(its redaction panicked)"),
-                    Excerpt::display,
-                )
-            }
+            Some(redact) => contain(|| redact(text.as_str())).map_or_else(
+                |_| Excerpt::display("(its redaction panicked)"),
+                Excerpt::display,
+            ),
         }
     }
 }

@@ -37,6 +37,11 @@ impl Hub {
     pub(crate) fn subscribe(&self) -> EventStream {
         self.streams.subscribe()
     }
+
+    /// Ends the streams: the registry is gone, though handles may still hold its hub.
+    pub(crate) fn end(&self) {
+        self.streams.end();
+    }
 }
 
 /// The streams that somebody reads. Dropped, it ends them.
@@ -56,6 +61,7 @@ impl Streams {
     pub(crate) fn subscribe(&self) -> EventStream {
         let (stream, mailbox) = EventStream::new();
         let mut mailboxes = self.mailboxes.lock();
+        mailboxes.retain(|mailbox| mailbox.strong_count() > 0);
         mailboxes.push(mailbox);
         self.open.store(true, Ordering::Release);
         stream
@@ -78,13 +84,18 @@ impl Streams {
     }
 }
 
+impl Streams {
+    fn end(&self) {
+        let mailboxes = std::mem::take(&mut *self.mailboxes.lock());
+        for reader in mailboxes.iter().filter_map(Weak::upgrade) {
+            reader.close();
+        }
+    }
+}
+
 impl Drop for Streams {
     fn drop(&mut self) {
-        let mailboxes = std::mem::take(&mut *self.mailboxes.lock());
-        mailboxes
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|reader| reader.close());
+        self.end();
     }
 }
 

@@ -1,6 +1,6 @@
 use super::Event;
+use crate::contain::contain;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Somebody's closure that is told events.
@@ -14,18 +14,9 @@ impl Listener {
 
     /// Calls the listener; a panic of it comes back as an event.
     fn tell(&self, event: &Event) -> Option<Event> {
-        let payload = catch_unwind(AssertUnwindSafe(|| (self.0)(event))).err()?;
-        let message = match (
-            payload.downcast_ref::<&str>(),
-            payload.downcast_ref::<String>(),
-        ) {
-            (Some(text), _) => text,
-            (_, Some(text)) => text.as_str(),
-            _ => "a panic without a text",
-        };
+        let panicked = contain(|| (self.0)(event)).err()?;
+        let message = panicked.text().unwrap_or("a panic without a text");
         let message = crate::text::prefix(message, 256).into();
-        // A payload may panic when it is dropped, and there is nobody left to tell.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
         Some(Event::ListenerPanicked {
             breaker: event.breaker().into(),
             message,

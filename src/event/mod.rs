@@ -190,7 +190,7 @@ impl fmt::Display for Cause {
             Self::Manual { reason: None } => f.write_str("a command"),
             Self::Manual {
                 reason: Some(reason),
-            } => write!(f, "a command: {reason}"),
+            } => write!(f, "a command: {}", crate::text::Plain(reason)),
             Self::Configured => f.write_str("new settings"),
         }
     }

@@ -1,4 +1,5 @@
 use super::Event;
+use crate::contain::contain;
 use crate::sync::Lock;
 use futures_core::Stream;
 use std::collections::VecDeque;
@@ -10,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 /// The events of a breaker or of a registry, as a [`Stream`]; made by `subscribe`.
 ///
 /// It holds up to 1,024 events that were not read yet. What comes while it is full is left out and
-/// counted, and [`Event::Missed`] stands in its place: a slow reader delays nobody. It ends when the
-/// breaker, or the registry and all its breakers, are gone.
+/// counted, and [`Event::Missed`] stands in its place: a slow reader delays nobody. It ends with the
+/// breaker, or with the registry: when the last clone of it is dropped.
 ///
 /// # Cancel safety
 ///
@@ -65,9 +66,7 @@ impl Mailbox {
             inbox.reader.take()
         };
         // Wakers are somebody's code: called, and dropped, outside the lock.
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        wake(reader);
     }
 
     pub(super) fn close(&self) {
@@ -76,9 +75,14 @@ impl Mailbox {
             inbox.closed = true;
             inbox.reader.take()
         };
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        wake(reader);
+    }
+}
+
+/// A waker that panics has its task to itself: it is no business of the call that had news for it.
+fn wake(reader: Option<Waker>) {
+    if let Some(reader) = reader {
+        drop(contain(|| reader.wake()));
     }
 }
 

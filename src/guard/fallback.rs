@@ -1,7 +1,7 @@
 use super::future::Verdict;
 use super::{
     Classify, ClassifyOutput, FailIf, FlattenErr, Handle, Judge, Lazy, Limit, NoTimeout,
-    ResultLike, Rules, Timeout, WithBreaker,
+    ResultLike, Timeout, WithBreaker,
 };
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
@@ -121,8 +121,8 @@ impl<F, H: Handle, J, L, R, A> Fallback<F, H, J, L, R, A> {
     }
 }
 
-/// What counts as a failure.
-impl<F: Future, H: Handle, L, R, A> Fallback<F, H, Rules, L, R, A> {
+/// What counts as a failure. The last word wins.
+impl<F: Future, H: Handle, J, L, R, A> Fallback<F, H, J, L, R, A> {
     /// As [`WithBreaker::fail_if`].
     pub fn fail_if<P>(self, failure: P) -> Fallback<F, H, FailIf<P>, L, R, A>
     where
@@ -182,6 +182,8 @@ where
         if let Some(answer) = this.answer.as_mut().as_pin_mut() {
             return answer.poll(cx).map(own);
         }
+        // Without it the fallback was called, and panicked.
+        assert!(this.rescue.is_some(), "`Fallback` polled after it panicked");
         let open = match this.guarded.as_mut().poll_verdict(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Verdict::Done(out)) => return Poll::Ready(own(out)),

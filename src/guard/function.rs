@@ -159,8 +159,8 @@ impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
     }
 }
 
-/// What counts as a failure.
-impl<F, K, H, L, X> GuardedFn<F, K, H, Rules, L, X> {
+/// What counts as a failure. The last word wins.
+impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
     /// Errors for which `failure` holds are failures, the others unexpected ones. Write the type of
     /// the error: `|error: &io::Error| …`.
     pub fn fail_if<P>(self, failure: P) -> GuardedFn<F, K, H, FailIf<P>, L, X> {
@@ -173,7 +173,7 @@ impl<F, K, H, L, X> GuardedFn<F, K, H, Rules, L, X> {
     }
 }
 
-impl<F, const N: usize, H, L, X> GuardedFn<F, AsyncFn<N>, H, Rules, L, X> {
+impl<F, const N: usize, H, J, L, X> GuardedFn<F, AsyncFn<N>, H, J, L, X> {
     /// Judges an output that is no `Result`. Write its type.
     pub fn classify_output<C>(
         self,

@@ -155,20 +155,22 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
             }
         }
         if let Poll::Ready(out) = this.attempt.run(|| inner.poll(cx)) {
-            this.inner.set(None);
+            // Judged first: what comes of the call does not depend on how its future is dropped.
             this.attempt.judge(this.judge, &out);
+            this.inner.set(None);
             return Poll::Ready(Verdict::Done(out));
         }
         this.limit.poll_late(cx).map(|late| {
-            this.inner.set(None);
+            // Dropped first, so that the work is over when a trial's slot becomes free.
+            this.attempt.run(|| this.inner.set(None));
             this.attempt.time_out(L::limit(late));
             Verdict::Late(late)
         })
     }
 }
 
-/// What counts as a failure.
-impl<F: Future, H: Handle, L> WithBreaker<F, H, Rules, L> {
+/// What counts as a failure. The last word wins.
+impl<F: Future, H: Handle, J, L> WithBreaker<F, H, J, L> {
     /// Errors for which `failure` holds are failures, the others unexpected ones. The breaker's
     /// ignored errors stay ignored.
     ///

@@ -226,6 +226,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.hub.end();
         let id = self.id;
         cache::forget(|breaker| breaker.circuit.home.registry == id);
     }

@@ -65,22 +65,27 @@ impl Ledger {
     /// The ledger of new rules; windows of unchanged kind and size keep their data.
     pub(crate) fn reconfigured(&self, rules: &[TripRule]) -> Self {
         let carried = |rule: &TripRule| {
-            let alike = |entry: &&Entry| {
-                entry.rule.window == rule.window && entry.rule.slower_than == rule.slower_than
-            };
-            let fresh = Entry::new(*rule, self.origin);
-            match self.entries.iter().find(alike) {
-                Some(entry) => Entry {
-                    data: entry.data.clone(),
-                    held: entry.held,
-                    ..fresh
-                },
-                None => fresh,
+            let mut entry = Entry::new(*rule, self.origin);
+            if let Some(alike) = self.entries.iter().find(|other| other.looks_like(rule)) {
+                entry.data = alike.data.clone();
             }
+            entry.held = self
+                .entries
+                .iter()
+                .any(|other| other.rule == *rule && other.held);
+            entry
         };
         Self {
             origin: self.origin,
             entries: rules.iter().map(carried).collect(),
+        }
+    }
+
+    /// Finds the rules that have turned false since they were last asked, as those over a window of
+    /// time do by themselves.
+    pub(crate) fn refresh(&mut self, now: Moment, consecutive: u32) {
+        for entry in &mut self.entries {
+            entry.held &= entry.snapshot(now, consecutive).holds();
         }
     }
 
@@ -153,6 +158,12 @@ impl Ledger {
 }
 
 impl Entry {
+    /// Whether its window holds what a new one of `rule` would.
+    fn looks_like(&self, rule: &TripRule) -> bool {
+        let window = |rule: &TripRule| rule.window.map(|window| (window.span, window.steps()));
+        window(&self.rule) == window(rule) && self.rule.slower_than == rule.slower_than
+    }
+
     fn new(rule: TripRule, origin: Moment) -> Self {
         let data = match rule.window.map(|window| (window.span, window.steps())) {
             None => Data::None,
