@@ -37,7 +37,9 @@ impl Permit {
         self.record(Outcome::Success);
     }
 
-    /// The dependency failed.
+    /// The dependency failed. There is no text to keep of it: the
+    /// [last failure](CircuitBreaker::last_failure) is none, unless
+    /// [`record_result`](Self::record_result) says what it was.
     pub fn failure(self) {
         self.record(Outcome::Failure);
     }

@@ -43,8 +43,8 @@ pub struct Snapshot {
 /// What became of the calls since the breaker was made; never goes back.
 ///
 /// `success + failure + ignored + cancelled + late` is the number of calls that ended, each once;
-/// `timed_out` and `slow` overlap them. Calls that ended while the breaker was disabled are in none
-/// of them.
+/// `timed_out` and `slow` overlap them. Calls that began and ended while the breaker was disabled are
+/// in none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {

@@ -111,7 +111,8 @@ impl CircuitBreaker {
     ///
     /// State, counts, generation and a running deadline stay; a lowered threshold acts at the next
     /// failure, the number of trials from the next half-open period on. A mode that differs from
-    /// the old setting takes effect at once. Name and clock stay as they are.
+    /// the old setting takes effect at once. Name and clock stay as they are. Of two who change the
+    /// settings at the same time the later wins, with all of them.
     ///
     /// # Errors
     ///
@@ -223,7 +224,7 @@ impl CircuitBreaker {
     /// refusal in the totals.
     ///
     /// Where the breaker does not go by the system's clock, it looks at least every 10 ms of tokio's
-    /// time.
+    /// time. With tokio's time paused, the feature `test-util` makes both one.
     ///
     /// # Panics
     ///

@@ -241,8 +241,11 @@ impl BreakerBuilder {
     /// Calls `listener` with every event of the breaker, outside every lock, on the thread that
     /// caused it.
     ///
-    /// State changes arrive in their order. A panic is caught and becomes
-    /// [`Event::ListenerPanicked`]; a slow listener delays only the call that runs it.
+    /// State changes arrive in their order: the thread that tells one also tells those that happen
+    /// meanwhile, so a listener should be quick; slow work belongs behind a
+    /// [stream](crate::CircuitBreaker::subscribe). A panic is caught and becomes
+    /// [`Event::ListenerPanicked`]. A listener may call the breaker, but is told of its own calls,
+    /// too: one that makes a guarded call at every event never ends.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.settings.listeners.push(Listener::new(listener));
         self

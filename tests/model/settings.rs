@@ -107,12 +107,6 @@ impl Rule {
 }
 
 impl Settings {
-    pub(crate) fn has_time_windows(&self) -> bool {
-        self.rules
-            .iter()
-            .any(|rule| matches!(rule.span, Some(Span::Time { .. })))
-    }
-
     pub(crate) fn builder(&self) -> BreakerBuilder {
         let Recovery { first, factor, max } = self.recovery;
         let backoff = Backoff::exponential(first).factor(f64::from(factor));

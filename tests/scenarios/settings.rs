@@ -195,11 +195,11 @@ fn r39_rules() {
     rule_refused(
         TripRule::failure_rate(0.5),
         "failure_rate.over",
-        "\"left out\"",
+        "left out",
         "a window",
     );
     let slow = TripRule::slow_calls(0.5).over(HUNDRED);
-    rule_refused(slow, "slow_calls.slower_than", "\"left out\"", "a duration");
+    rule_refused(slow, "slow_calls.slower_than", "left out", "a duration");
     rule_refused(
         slow.slower_than(ZERO),
         "slow_calls.slower_than",

@@ -356,7 +356,7 @@ fn c1_an_idle_hour_leaves_nothing_behind() {
 #[test]
 fn c2_a_long_healthy_past_weighs_no_more_than_the_window() {
     let bench = rate_of_calls(0.5, 100, 10);
-    bench.runs(&"S".repeat(10_000));
+    bench.runs(&"S".repeat(1_000_000));
     bench.runs(&"F".repeat(49));
     assert_eq!(bench.state(), State::Closed);
     bench.fails();
