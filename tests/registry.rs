@@ -452,7 +452,7 @@ fn destructors_of_settings_may_call_the_registry() {
         scope.spawn(|| {
             for name in 0..9 {
                 let _ = (|| Err::<(), _>("down"))
-                    .with_breaker(&registry, &name.to_string())
+                    .with_breaker(&registry, name.to_string())
                     .call();
             }
         });
