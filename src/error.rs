@@ -2,7 +2,7 @@
 
 use crate::classify::chain_within;
 use crate::registry::Held;
-use crate::state::{Generation, State};
+use crate::state::{Generation, Refusal, State};
 use crate::text::{Left, Plain, Short};
 use std::any::Any;
 use std::convert::Infallible;
@@ -10,18 +10,6 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Why a circuit refused a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The circuit is open, for a time.
-    Open,
-    /// The circuit is half-open and other calls are its trials.
-    TrialsTaken,
-    /// Somebody forced it open.
-    Forced,
-}
 
 /// A refusal: the guarded code was not called.
 ///

@@ -25,7 +25,7 @@ pub use backoff::Backoff;
 pub use breaker::CircuitBreaker;
 pub use classify::Outcome;
 pub use config::{BreakerBuilder, BreakerConfig, ConfigError};
-pub use error::{BreakerError, CallTimeout, CircuitOpen, Refusal};
+pub use error::{BreakerError, CallTimeout, CircuitOpen};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
@@ -33,7 +33,7 @@ pub use permit::Permit;
 pub use preset::Preset;
 pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
 pub use snapshot::{RuleSnapshot, Snapshot, Totals};
-pub use state::{Mode, State};
+pub use state::{Mode, Refusal, State};
 pub use trip::{TripRule, Window};
 
 /// The parts that the types of guarded futures and functions are made of; for writing those types

@@ -421,9 +421,17 @@ fn threads_that_flood_keep_within_the_capacity() {
 #[test]
 fn holders_and_evictors_race() {
     let patient = CircuitBreaker::builder().failure_threshold(u32::MAX);
+    let evicted = Arc::new(AtomicUsize::new(0));
+    let counted = evicted.clone();
     let registry = BreakerRegistry::builder()
         .capacity(8)
         .default_preset(patient)
+        .on_event(move |event| {
+            let gone = matches!(event, Event::BreakerEvicted { .. });
+            if gone && event.breaker() == "contended" {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        })
         .build()
         .unwrap();
     let remade = thread::scope(|scope| {
@@ -436,10 +444,13 @@ fn holders_and_evictors_race() {
                 remade += u32::from(before == 0);
                 fail(registry, "contended");
                 assert_eq!(handle.failure_count(), before + 1);
+                let gone = evicted.load(Ordering::SeqCst);
                 drop(handle);
-                // Every other time long enough for it to be idle.
-                if round % 2 == 0 {
-                    thread::sleep(Duration::from_micros(500));
+                // Every other time until it was found idle, which it is unless the evictor is slow.
+                let mut patience = 100_000;
+                while round % 2 == 0 && evicted.load(Ordering::SeqCst) == gone && patience > 0 {
+                    patience -= 1;
+                    thread::yield_now();
                 }
             }
             remade

@@ -4,9 +4,9 @@ use super::circuit::{Circuit, Reading};
 use super::counters::Count;
 use super::ticket::Ticket;
 use crate::clock::{Moment, Timepiece};
-use crate::error::{Refusal, Refused};
+use crate::error::Refused;
 use crate::event::{Cause, Event};
-use crate::state::{Admission, Flags, State, Word};
+use crate::state::{Admission, Flags, Refusal, State, Word};
 use crate::sync::Ordering;
 
 impl Circuit {
@@ -54,15 +54,12 @@ impl Circuit {
         let clock = &self.home.clock;
         let recent = clock.recent();
         let sure = recent.after(Timepiece::SLACK);
-        match reading.admission(sure) {
-            Admission::Open => return Ok(reading.refused(Refusal::Open, recent)),
-            Admission::TrialsTaken => return Ok(reading.refused(Refusal::TrialsTaken, recent)),
-            _ => {}
+        if let Admission::Refused(reason) = reading.admission(sure) {
+            return Ok(reading.refused(reason, recent));
         }
         let now = clock.now();
         match reading.admission(now) {
-            Admission::Open => Ok(reading.refused(Refusal::Open, now)),
-            Admission::TrialsTaken => Ok(reading.refused(Refusal::TrialsTaken, now)),
+            Admission::Refused(reason) => Ok(reading.refused(reason, now)),
             _ => Err(now),
         }
     }
@@ -78,9 +75,7 @@ impl Circuit {
                 drop(control);
                 return Ok(self.ticket(word, Some(now)));
             }
-            Admission::Open => return Err(reading.refused(Refusal::Open, now)),
-            Admission::TrialsTaken => return Err(reading.refused(Refusal::TrialsTaken, now)),
-            Admission::Forced => return Err(reading.refused(Refusal::Forced, now)),
+            Admission::Refused(reason) => return Err(reading.refused(reason, now)),
             Admission::FirstTrial => {
                 self.enter(&mut control, State::HalfOpen, Cause::Recovering, now);
                 self.word().trials()

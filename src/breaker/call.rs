@@ -61,12 +61,17 @@ impl Call<'_> {
         }
     }
 
+    /// Whether no rule wants to hear of it. Slow-call rules do of a call that was ignored since it was
+    /// dropped, when it had been slow.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.outcome == Outcome::Ignored && !(self.cancelled && self.slow)
+    }
+
     /// The consecutive failures after it; `None` for a call that says nothing.
     pub(super) fn count_after(&self, word: Word) -> Option<u32> {
         match self.outcome {
-            // Dropped after it had been slow, which slow-call rules want to know.
-            Outcome::Ignored if self.cancelled && self.slow => Some(word.count()),
-            Outcome::Ignored => None,
+            _ if self.says_nothing() => None,
+            Outcome::Ignored => Some(word.count()),
             _ if self.failed() => Some(word.count().saturating_add(1)),
             _ => Some(0),
         }

@@ -217,18 +217,16 @@ impl Circuit {
             _ if call.failed() => failures.saturating_add(1),
             _ => failures,
         };
-        let verdict = match call.outcome {
-            _ if call.asked().is_some() => Verdict::Reopen,
-            Outcome::Ignored if !(call.cancelled && call.slow) => {
-                Verdict::Undecided(trials.released())
-            }
-            _ if call.failed() || call.slow => trials.failed(),
-            Outcome::Success => trials.succeeded(),
-            _ => Verdict::Undecided(trials.released()),
+        let verdict = if call.asked().is_some() {
+            Verdict::Reopen
+        } else if call.says_nothing() {
+            Verdict::Undecided(trials.released())
+        } else if call.failed() || call.slow {
+            trials.failed()
+        } else {
+            trials.succeeded()
         };
-        if call.failed() {
-            control.keep_failure(call.text.clone());
-        }
+        control.keep_failure_of(call.failed(), call.text.as_ref());
         self.trial_failures.store(failures, Ordering::Release);
         match verdict {
             Verdict::Undecided(rest) => {

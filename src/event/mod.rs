@@ -10,9 +10,8 @@ pub use stream::EventStream;
 
 use crate::classify::Outcome;
 use crate::config::ConfigError;
-use crate::error::Refusal;
 use crate::snapshot::RuleSnapshot;
-use crate::state::State;
+use crate::state::{Refusal, State};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 use super::{Handle, Judge};
 use crate::breaker::{Ended, Ticket};
 use crate::classify::Outcome;
-use crate::error::CircuitOpen;
+use crate::error::{CircuitOpen, Refused};
 use std::fmt;
 use std::mem;
 use std::time::Duration;
@@ -36,18 +36,19 @@ impl<H: Handle> Attempt<H> {
 
     #[inline]
     pub(crate) fn admit(&mut self) -> Result<(), CircuitOpen> {
-        match self.handle.breaker().circuit.admit() {
-            Ok(ticket) => {
-                self.ticket = Some(ticket);
-                Ok(())
-            }
-            Err(refused) => Err(CircuitOpen::new(self.handle.hold(), refused)),
-        }
+        let admitted = self.handle.breaker().circuit.admit();
+        self.begin(admitted)
     }
 
     /// The same for those who wait: a refusal is not counted.
     pub(crate) fn admit_quietly(&mut self) -> Result<(), CircuitOpen> {
-        match self.handle.breaker().circuit.admit_slowly() {
+        let admitted = self.handle.breaker().circuit.admit_slowly();
+        self.begin(admitted)
+    }
+
+    #[inline]
+    fn begin(&mut self, admitted: Result<Ticket, Refused>) -> Result<(), CircuitOpen> {
+        match admitted {
             Ok(ticket) => {
                 self.ticket = Some(ticket);
                 Ok(())

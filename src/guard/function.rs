@@ -98,23 +98,21 @@ impl<F, K, H: Handle, J, L: Limit, X: Ending> GuardedFn<F, K, H, J, L, X> {
 }
 
 impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
-    pub(crate) fn ending<Y>(self, ending: impl FnOnce(X) -> Y) -> GuardedFn<F, K, H, J, L, Y> {
-        let Self {
-            function,
-            handle,
-            judge,
-            limit,
-            ending: old,
-            kind,
-        } = self;
+    /// The same function under the same breaker, with these parts changed.
+    fn map<I, M, Y>(self, parts: impl FnOnce(J, L, X) -> (I, M, Y)) -> GuardedFn<F, K, H, I, M, Y> {
+        let (judge, limit, ending) = parts(self.judge, self.limit, self.ending);
         GuardedFn {
-            function,
-            handle,
+            function: self.function,
+            handle: self.handle,
             judge,
             limit,
-            ending: ending(old),
-            kind,
+            ending,
+            kind: PhantomData,
         }
+    }
+
+    pub(crate) fn ending<Y>(self, ending: impl FnOnce(X) -> Y) -> GuardedFn<F, K, H, J, L, Y> {
+        self.map(|judge, limit, old| (judge, limit, ending(old)))
     }
 
     pub(crate) fn take_ending(self) -> (GuardedFn<F, K, H, J, L>, X) {
@@ -140,22 +138,7 @@ impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
     }
 
     fn judged_by<I>(self, judge: I) -> GuardedFn<F, K, H, I, L, X> {
-        let Self {
-            function,
-            handle,
-            limit,
-            ending,
-            kind,
-            ..
-        } = self;
-        GuardedFn {
-            function,
-            handle,
-            judge,
-            limit,
-            ending,
-            kind,
-        }
+        self.map(|_, limit, ending| (judge, limit, ending))
     }
 }
 
@@ -190,22 +173,7 @@ impl<F, const N: usize, H, J, X> GuardedFn<F, AsyncFn<N>, H, J, NoTimeout, X> {
     ///
     /// As [`WithBreaker::timeout`](super::WithBreaker::timeout).
     pub fn timeout(self, limit: Duration) -> GuardedFn<F, AsyncFn<N>, H, J, Timeout, X> {
-        let Self {
-            function,
-            handle,
-            judge,
-            ending,
-            kind,
-            ..
-        } = self;
-        GuardedFn {
-            function,
-            handle,
-            judge,
-            limit: Timeout::new(limit),
-            ending,
-            kind,
-        }
+        self.map(|judge, NoTimeout, ending| (judge, Timeout::new(limit), ending))
     }
 }
 

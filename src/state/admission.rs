@@ -12,11 +12,19 @@ pub(crate) enum Admission {
     FirstTrial,
     /// The trials in flight have outlived their lease: this call takes one of their slots.
     Takeover,
-    /// Open until the deadline.
+    /// No.
+    Refused(Refusal),
+}
+
+/// Why a circuit refused a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The circuit is open, for a time.
     Open,
-    /// Half-open, and every slot is taken.
+    /// The circuit is half-open and other calls are its trials.
     TrialsTaken,
-    /// Forced open.
+    /// Somebody forced it open.
     Forced,
 }
 
@@ -30,9 +38,9 @@ pub(crate) const fn admission(
 ) -> Admission {
     match word.state() {
         State::Closed | State::MetricsOnly | State::Disabled => Admission::Pass,
-        State::ForcedOpen => Admission::Forced,
+        State::ForcedOpen => Admission::Refused(Refusal::Forced),
         State::Open if now.has_reached(deadline) => Admission::FirstTrial,
-        State::Open => Admission::Open,
+        State::Open => Admission::Refused(Refusal::Open),
         State::HalfOpen => {
             let trials = word.trials();
             if trials.in_flight > 0 && now.has_reached(lease) {
@@ -40,7 +48,7 @@ pub(crate) const fn admission(
             } else if trials.has_slot() {
                 Admission::Trial
             } else {
-                Admission::TrialsTaken
+                Admission::Refused(Refusal::TrialsTaken)
             }
         }
     }

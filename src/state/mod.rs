@@ -9,6 +9,7 @@ mod word;
 
 use std::fmt;
 
+pub use admission::Refusal;
 pub(crate) use admission::{Admission, admission};
 pub(crate) use trials::{Trials, Verdict};
 pub(crate) use word::{Flags, Generation, Word};
