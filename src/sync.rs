@@ -1,7 +1,7 @@
 //! Atomics and locks: the standard library's, or loom's under `--cfg loom`.
 //!
 //! Everything that takes part in a protocol between threads comes from here, so that the models in
-//! `tests/loom.rs` explore the very code that ships.
+//! `tests/loom/` explore the very code that ships.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
@@ -78,5 +78,40 @@ impl<T> Swap<T> {
         return self.current.swap(value);
         #[cfg(loom)]
         return std::mem::replace(&mut *self.current.lock(), value);
+    }
+}
+
+/// A value made once, when it is first needed.
+#[cfg(not(loom))]
+pub(crate) use std::sync::OnceLock as Once;
+
+/// The same with synchronization that loom sees.
+#[cfg(loom)]
+#[derive(Debug)]
+pub(crate) struct Once<T> {
+    made: AtomicU32,
+    making: Lock<()>,
+    value: std::sync::OnceLock<T>,
+}
+
+#[cfg(loom)]
+impl<T> Once<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            made: AtomicU32::new(0),
+            making: Lock::default(),
+            value: std::sync::OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        (self.made.load(Ordering::Acquire) == 1).then(|| self.value.get())?
+    }
+
+    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+        let _making = self.making.lock();
+        let value = self.value.get_or_init(make);
+        self.made.store(1, Ordering::Release);
+        value
     }
 }

@@ -101,7 +101,7 @@ impl Circuit {
             return Ticket::untimed(word.generation());
         }
         let started = now.unwrap_or_else(|| self.home.clock.now());
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.counters.add(Count::InFlight);
         Ticket::timed(word.generation(), started)
     }
 }

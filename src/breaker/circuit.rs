@@ -1,5 +1,6 @@
 use super::control::Control;
 use super::counters::Counters;
+use super::tally::Tally;
 use super::waiting::Waiting;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
@@ -7,7 +8,7 @@ use crate::error::Refused;
 use crate::event::{Audience, Hub, Streams};
 use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, Refusal, State, Word, admission};
-use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, Swap};
+use crate::sync::{AtomicU32, AtomicU64, Lock, Once, Ordering, Swap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,7 +24,10 @@ use std::time::Duration;
 ///    deadline is right, and the failures of trials that end, of which a refusal may show the next
 ///    count). So a reader that finds the same word before and after it read them has
 ///    read what belongs to that word.
-/// 3. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
+/// 3. The ledger in `control` is whole only after [`take_tally`](Circuit::take_tally): quick
+///    successes are counted outside it (see [`Tally`]). It is called before the ledger is looked at,
+///    and before the generation moves on.
+/// 4. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
 ///    before it is taken or after it was released, and settings that were replaced are dropped
 ///    then.
 pub(crate) struct Circuit {
@@ -39,8 +43,8 @@ pub(crate) struct Circuit {
     pub(super) config: Swap<BreakerConfig>,
     pub(super) counters: Counters,
     pub(super) control: Lock<Control>,
-    /// Timed calls that run now: a number for people, with no part in any decision.
-    pub(super) in_flight: std::sync::atomic::AtomicU32,
+    /// Made when there is first something to put down.
+    pub(super) tally: Once<Box<Tally>>,
     pub(super) waiting: OnceLock<Box<Waiting>>,
     pub(super) streams: OnceLock<Box<Streams>>,
     pub(crate) name: Arc<str>,
@@ -129,7 +133,7 @@ impl Circuit {
             config: Swap::new(config),
             counters: Counters::default(),
             control: Lock::new(control),
-            in_flight: std::sync::atomic::AtomicU32::default(),
+            tally: Once::new(),
             waiting: OnceLock::new(),
             streams: OnceLock::new(),
             name,

@@ -2,6 +2,7 @@
 
 use super::circuit::Circuit;
 use super::control::Control;
+use super::counters::Count;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
@@ -27,6 +28,7 @@ impl Circuit {
     pub(super) fn command(&self, command: Command<'_>) {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
+        self.take_tally(&mut control);
         match command {
             Command::Trip => self.trip(&mut control, None, now),
             Command::TripFor(time) => self.trip(&mut control, Some(time), now),
@@ -92,6 +94,7 @@ impl Circuit {
     pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
+        self.take_tally(&mut control);
         let old = self.config.swap(config.clone());
         let ledger = control.ledger.reconfigured(config.trip_rules());
         control.ledger = ledger;
@@ -117,7 +120,8 @@ impl Circuit {
     pub(super) fn snapshot(&self) -> Snapshot {
         let now = self.home.clock.now();
         let config = self.config.load();
-        let control = self.control.lock();
+        let mut control = self.control.lock();
+        self.take_tally(&mut control);
         let reading = self.read();
         let state = reading.state(now);
         let open = reading.word.state() == State::Open && state == State::Open;
@@ -142,7 +146,7 @@ impl Circuit {
             attempt: control.attempt,
             totals: self.counters.totals(config.count_successes()),
             in_flight: match config.slower_than() {
-                Some(_) => Some(self.in_flight.load(Ordering::Relaxed)),
+                Some(_) => Some(self.counters.present(Count::InFlight)),
                 None => trials,
             },
             rules: control.ledger.snapshots(now, reading.failures),

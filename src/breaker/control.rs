@@ -18,7 +18,7 @@ pub(super) struct Control {
     pub(super) cause: Option<Box<Cause>>,
     /// Failed recoveries in a row.
     pub(super) attempt: u32,
-    /// The rules with what their windows hold.
+    /// The rules with what their windows hold, but for what is still in the tally.
     pub(super) ledger: Ledger,
     last_failure: Option<Box<Excerpt>>,
     /// Boxed, since most breakers never meet one.

@@ -1,8 +1,9 @@
 //! Totals that threads do not fight over.
 
+use super::stripes::{seat, stripes};
 use crate::snapshot::Totals;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
@@ -16,16 +17,18 @@ pub(super) enum Count {
     TimedOut,
     Slow,
     WouldTrip,
+    /// Timed calls that run now: the only one that is also taken from.
+    InFlight,
 }
 
-const COUNTS: usize = Count::WouldTrip as usize + 1;
+const COUNTS: usize = Count::InFlight as usize + 1;
 
 /// One cell a count while one thread at a time comes by; the first time two meet it widens to a
 /// row of cells, each on cache lines of its own, and threads spread over them (the idea of Java's
 /// `LongAdder`).
 ///
-/// Every access is relaxed: the numbers publish nothing, and each cell only grows, so that a sum
-/// that one thread reads twice never goes back. Standard atomics also under loom: there is no
+/// Every access is relaxed: the numbers publish nothing, and the cells of a total only grow, so that
+/// a sum that one thread reads twice never goes back. Standard atomics also under loom: there is no
 /// protocol between the cells to explore.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -41,27 +44,36 @@ struct Stripe([AtomicU64; COUNTS]);
 impl Counters {
     #[inline]
     pub(super) fn add(&self, count: Count) {
+        self.change(count, 1);
+    }
+
+    pub(super) fn take(&self, count: Count) {
+        self.change(count, 1_u64.wrapping_neg());
+    }
+
+    #[inline]
+    fn change(&self, count: Count, by: u64) {
         if let Some(stripes) = self.stripes.get() {
-            stripes[seat() % stripes.len()].0[count as usize].fetch_add(1, Ordering::Relaxed);
+            stripes[seat() % stripes.len()].0[count as usize].fetch_add(by, Ordering::Relaxed);
             return;
         }
         let cell = &self.cells[count as usize];
         let seen = cell.load(Ordering::Relaxed);
-        let added = cell.compare_exchange(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed);
+        let added = cell.compare_exchange(
+            seen,
+            seen.wrapping_add(by),
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
         if added.is_err() {
-            self.widen(count);
+            self.widen(count, by);
         }
     }
 
     #[cold]
-    fn widen(&self, count: Count) {
-        let stripes = self.stripes.get_or_init(|| {
-            let threads = std::thread::available_parallelism().map_or(4, usize::from);
-            (0..threads.next_power_of_two().min(64))
-                .map(|_| Stripe::default())
-                .collect()
-        });
-        stripes[seat() % stripes.len()].0[count as usize].fetch_add(1, Ordering::Relaxed);
+    fn widen(&self, count: Count, by: u64) {
+        let stripes = self.stripes.get_or_init(stripes);
+        stripes[seat() % stripes.len()].0[count as usize].fetch_add(by, Ordering::Relaxed);
     }
 
     fn sum(&self, count: Count) -> u64 {
@@ -71,6 +83,12 @@ impl Counters {
             .iter()
             .map(|stripe| stripe.0[at].load(Ordering::Relaxed));
         spread.fold(self.cells[at].load(Ordering::Relaxed), u64::wrapping_add)
+    }
+
+    /// A number that calls enter and leave. One that is read while they do may be off by them.
+    pub(super) fn present(&self, count: Count) -> u32 {
+        let entered = i64::from_ne_bytes(self.sum(count).to_ne_bytes());
+        u32::try_from(entered.max(0)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn totals(&self, count_successes: bool) -> Totals {
@@ -86,15 +104,6 @@ impl Counters {
             would_trip: self.sum(Count::WouldTrip),
         }
     }
-}
-
-/// A number that is this thread's own for as long as it lives.
-fn seat() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static SEAT: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    SEAT.try_with(|seat| *seat).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -117,7 +126,7 @@ mod tests {
         });
         // Whether or not they met, and it widened.
         assert_eq!(counters.totals(true).refused, 4 * EACH);
-        counters.widen(Count::Refused);
+        counters.widen(Count::Refused, 1);
         counters.add(Count::Refused);
         assert_eq!(counters.totals(true).refused, 4 * EACH + 2);
     }

@@ -8,6 +8,8 @@ mod commands;
 mod control;
 mod counters;
 mod settle;
+mod stripes;
+mod tally;
 mod ticket;
 mod waiting;
 

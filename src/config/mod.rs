@@ -237,7 +237,10 @@ impl BreakerConfig {
 
     /// The flags that follow from the settings alone.
     pub(crate) fn flags(&self) -> Flags {
-        Flags::COUNTING.when(self.settings.count_successes) | Flags::TIMED.when(self.is_timed())
+        let tallying = self.rules.iter().any(TripRule::is_timely);
+        Flags::COUNTING.when(self.settings.count_successes)
+            | Flags::TIMED.when(self.is_timed())
+            | Flags::TALLYING.when(tallying)
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::BitOr;
 /// A circuit's state in one `u64`, so that one load answers a healthy call.
 ///
 /// ```text
-/// 63..61 state   59..57 flags   56..32 generation   31..0 payload
+/// 63..61 state   60..57 flags   56..32 generation   31..0 payload
 /// ```
 ///
 /// Invariants, kept by every function here:
@@ -23,7 +23,7 @@ pub(crate) struct Word(u64);
 const PAYLOAD: u64 = u32::MAX as u64;
 const GENERATION_SHIFT: u32 = 32;
 const GENERATION: u64 = ((1 << 25) - 1) << GENERATION_SHIFT;
-const FLAGS: u64 = 0b111 << 57;
+const FLAGS: u64 = 0b1111 << 57;
 const STATE_SHIFT: u32 = 61;
 const STATE: u64 = 0b111 << STATE_SHIFT;
 
@@ -37,8 +37,10 @@ impl Flags {
     pub(crate) const COUNTING: Self = Self(1 << 57);
     /// Admission reads the clock, since something asks how long calls take.
     pub(crate) const TIMED: Self = Self(1 << 58);
-    /// A success has more to do: a window to fill, a listener to tell, a streak to end.
+    /// A success has more to do: a window of calls to fill, a listener to tell, a streak to end.
     pub(crate) const BUSY: Self = Self(1 << 59);
+    /// A success is put down for the windows.
+    pub(crate) const TALLYING: Self = Self(1 << 60);
 
     pub(crate) const fn when(self, condition: bool) -> Self {
         if condition { self } else { Self::NONE }
@@ -57,6 +59,13 @@ impl BitOr for Flags {
 /// an optional one is no larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Generation(NonZeroU32);
+
+impl Generation {
+    /// As it stands in a word.
+    const fn bits(self) -> u64 {
+        ((self.0.get() - 1) as u64) << GENERATION_SHIFT
+    }
+}
 
 impl Word {
     pub(crate) const fn new(state: State, flags: Flags) -> Self {
@@ -115,8 +124,14 @@ impl Word {
     /// Whether a success of `generation` leaves this word as it is (invariant 3).
     #[inline]
     pub(crate) const fn is_quiet(self, generation: Generation) -> bool {
-        let quiet = ((generation.0.get() - 1) as u64) << GENERATION_SHIFT;
-        self.0 & !Flags::COUNTING.0 == quiet
+        self.0 & !Flags::COUNTING.0 == generation.bits()
+    }
+
+    /// Quiet but for being timed and put down for the windows, if the flags say so.
+    #[inline]
+    pub(crate) const fn is_calm(self, generation: Generation) -> bool {
+        let calm = Flags::COUNTING.0 | Flags::TIMED.0 | Flags::TALLYING.0;
+        self.0 & !calm == generation.bits()
     }
 
     /// The same state, with its consecutive failures at `count`.
@@ -232,9 +247,15 @@ mod tests {
     fn only_a_closed_word_with_nothing_pending_is_quiet() {
         let quiet = Word::new(State::Closed, Flags::COUNTING);
         let generation = quiet.generation();
-        assert!(quiet.is_quiet(generation));
+        assert!(quiet.is_quiet(generation) && quiet.is_calm(generation));
         assert!(!quiet.with_count(1).is_quiet(generation));
-        assert!(!quiet.with(Flags::BUSY).is_quiet(generation));
+        for flag in [Flags::TIMED, Flags::TALLYING] {
+            let calm = quiet.with(flag);
+            assert!(!calm.is_quiet(generation) && calm.is_calm(generation));
+        }
+        let busy = quiet.with(Flags::BUSY);
+        assert!(!busy.is_quiet(generation) && !busy.is_calm(generation));
+        assert!(!quiet.renewed().is_calm(generation) && !quiet.with_count(1).is_calm(generation));
         assert!(!quiet.renewed().is_quiet(generation));
         for state in &ALL[1..] {
             assert!(!Word::new(*state, Flags::NONE).is_quiet(generation));

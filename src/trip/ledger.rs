@@ -11,6 +11,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Ledger {
     origin: Moment,
+    /// Some moment of the interval that quick successes are counted for.
+    interval: Moment,
     entries: Vec<Entry>,
 }
 
@@ -59,7 +61,11 @@ impl Sample {
 impl Ledger {
     pub(crate) fn new(rules: &[TripRule], origin: Moment) -> Self {
         let entries = rules.iter().map(|rule| Entry::new(*rule, origin)).collect();
-        Self { origin, entries }
+        Self {
+            origin,
+            interval: origin,
+            entries,
+        }
     }
 
     /// The ledger of new rules; windows of unchanged kind and size keep their data.
@@ -77,6 +83,7 @@ impl Ledger {
         };
         Self {
             origin: self.origin,
+            interval: self.interval,
             entries: rules.iter().map(carried).collect(),
         }
     }
@@ -101,6 +108,44 @@ impl Ledger {
                 Data::Time(window) => window.record(sample.now, sample.failed, slow),
             }
         }
+    }
+
+    /// Begins an interval at `now` in which quick successes may be counted elsewhere, to be
+    /// [added](Self::add_quick) later: none of its moments is in another bucket of a window. Tells when
+    /// it ends.
+    pub(crate) fn begin_interval(&mut self, now: Moment) -> Moment {
+        self.interval = self.interval.max(now);
+        let edges = self.entries.iter().filter_map(|entry| match &entry.data {
+            Data::Time(window) => Some(window.edge_after(self.interval)),
+            _ => None,
+        });
+        edges.min().unwrap_or(Moment::NEVER)
+    }
+
+    /// Adds successes that no rule found slow. They came while the windows of calls were
+    /// [sated](Self::is_sated), so that they change nothing there.
+    pub(crate) fn add_quick(&mut self, successes: u64) {
+        if successes == 0 {
+            return;
+        }
+        let calls = Figures {
+            recorded: u32::try_from(successes).unwrap_or(u32::MAX),
+            ..Figures::default()
+        };
+        for entry in &mut self.entries {
+            if let Data::Time(window) = &mut entry.data {
+                window.add(self.interval, calls);
+            }
+        }
+    }
+
+    /// The longest a call may take that no rule finds slow.
+    pub(crate) fn slowest_quick(&self) -> Duration {
+        let limits = self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.rule.slower_than);
+        limits.min().unwrap_or(Duration::MAX)
     }
 
     /// The first rule that this call trips, with `consecutive` failures in a row.
@@ -136,12 +181,11 @@ impl Ledger {
         self.entries.iter().any(|entry| entry.rule.window.is_some())
     }
 
-    /// Whether one more quick success would change nothing in it.
+    /// Whether one more quick success would change nothing in the windows of calls.
     pub(crate) fn is_sated(&self) -> bool {
         self.entries.iter().all(|entry| match &entry.data {
-            Data::None => true,
+            Data::None | Data::Time(_) => true,
             Data::Calls(window) => window.is_sated(),
-            Data::Time(_) => false,
         })
     }
 

@@ -114,6 +114,12 @@ impl TripRule {
     }
 
     const MINIMUM_CALLS: u32 = 10;
+
+    /// Whether it matters when a call ended, or how long it took.
+    pub(crate) fn is_timely(&self) -> bool {
+        let over_time = |window: Window| matches!(window.span, Span::Time(_));
+        self.slower_than.is_some() || self.window.is_some_and(over_time)
+    }
 }
 
 impl fmt::Display for TripRule {

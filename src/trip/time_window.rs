@@ -30,6 +30,15 @@ impl TimeWindow {
     }
 
     pub(super) fn record(&mut self, now: Moment, failed: bool, slow: bool) {
+        let call = Figures {
+            recorded: 1,
+            failed: failed.into(),
+            slow: slow.into(),
+        };
+        self.add(now, call);
+    }
+
+    pub(super) fn add(&mut self, now: Moment, calls: Figures) {
         let step = self.step_of(now);
         let bucket = self.bucket_of(step);
         if bucket.step < step {
@@ -40,14 +49,14 @@ impl TimeWindow {
         }
         // A thread that read the clock just before another one may come a step late; its outcome
         // counts with the newer step that took the place.
-        let Figures {
-            recorded,
-            failed: failures,
-            slow: slows,
-        } = &mut bucket.figures;
-        *recorded = recorded.saturating_add(1);
-        *failures = failures.saturating_add(u32::from(failed));
-        *slows = slows.saturating_add(u32::from(slow));
+        bucket.figures = bucket.figures.plus(calls);
+    }
+
+    /// When the bucket of `now` ends.
+    pub(super) fn edge_after(&self, now: Moment) -> Moment {
+        let steps = self.step_of(now);
+        Moment::from_nanos(self.nanos().saturating_mul(steps))
+            .after(self.origin.since(Moment::ORIGIN))
     }
 
     pub(super) fn figures(&self, now: Moment) -> Figures {
@@ -64,10 +73,13 @@ impl TimeWindow {
     }
 
     fn step_of(&self, now: Moment) -> u64 {
-        let nanos = u64::try_from(self.step.as_nanos())
+        (now.as_nanos().saturating_sub(self.origin.as_nanos()) / self.nanos()).saturating_add(1)
+    }
+
+    fn nanos(&self) -> u64 {
+        u64::try_from(self.step.as_nanos())
             .unwrap_or(u64::MAX)
-            .max(1);
-        (now.as_nanos().saturating_sub(self.origin.as_nanos()) / nanos).saturating_add(1)
+            .max(1)
     }
 
     fn bucket_of(&mut self, step: u64) -> &mut Bucket {
@@ -96,5 +108,15 @@ mod tests {
         assert_eq!(window.figures(at(u64::MAX / 2_000_000)).failed, 0);
         window.record(at(3_600_000), true, false);
         assert_eq!(window.figures(at(3_600_000)).recorded, 1);
+    }
+
+    #[test]
+    fn a_bucket_ends_where_the_next_begins() {
+        let window = TimeWindow::new(at(7), Duration::from_secs(5), 5);
+        for (now, edge) in [(0, 1_007), (7, 1_007), (1_006, 1_007), (1_007, 2_007)] {
+            assert_eq!(window.edge_after(at(now)), at(edge), "{now} ms");
+        }
+        let last = Moment::from_nanos(u64::MAX - 1);
+        assert_eq!(window.edge_after(last), Moment::NEVER);
     }
 }

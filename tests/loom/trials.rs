@@ -1,0 +1,108 @@
+use super::*;
+
+/// Two for the last of `slots`.
+fn one_of_two_passes(model: &str, slots: u32) {
+    explore(model, move |race| {
+        let (breaker, _) = recovering(quick(1).half_open_calls(slots));
+        let taken: Vec<_> = (1..slots).map(|_| breaker.acquire()).collect();
+        let (one, other) = (breaker.clone(), breaker.clone());
+        let (one, other) = race.run(move || one.acquire(), move || other.acquire());
+        let ((Ok(_), Err(refused)) | (Err(refused), Ok(_))) = (&one, &other) else {
+            panic!("{one:?}, {other:?}");
+        };
+        assert_eq!(refused.reason(), Refusal::TrialsTaken);
+        assert_eq!(refused.retry_after(), Some(LEASE));
+        assert_eq!(breaker.snapshot().in_flight, Some(slots));
+        drop(taken);
+    });
+}
+
+#[test]
+fn of_two_one_passes_where_one_slot_is() {
+    one_of_two_passes("two for one slot", 1);
+}
+
+#[test]
+fn of_two_one_passes_where_another_slot_is_taken() {
+    one_of_two_passes("two for the last of two slots", 2);
+}
+
+/// Three threads are too many to explore wholly: at most two preemptions in each run, which is
+/// as many as any pair of them needs to meet.
+#[test]
+fn of_three_two_pass_where_two_slots_are() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let (breaker, _) = recovering(quick(1).half_open_calls(2));
+        let threads = [(); 2].map(|()| {
+            let breaker = breaker.clone();
+            thread::spawn(move || breaker.acquire())
+        });
+        let mine = breaker.acquire();
+        let [one, two] = threads.map(join);
+        let passed = [&mine, &one, &two].iter().filter(|one| one.is_ok()).count();
+        assert_eq!(passed, 2);
+        assert_eq!(breaker.snapshot().in_flight, Some(2));
+    });
+}
+
+#[test]
+fn a_dropped_trial_gives_its_slot_back() {
+    explore("dropped trial against an acquirer", |race| {
+        let (breaker, _) = recovering(quick(1));
+        let trial = breaker.acquire().expect("the trial");
+        let waiting = breaker.clone();
+        // The other's, if it got one, is dropped too.
+        race.run(|| drop(trial), move || drop(waiting.acquire()));
+        assert_eq!(breaker.snapshot().in_flight, Some(0));
+        assert!(breaker.acquire().is_ok());
+    });
+}
+
+#[test]
+fn two_trials_that_end_together_are_both_counted() {
+    explore("two succeeding trials", |race| {
+        let (breaker, _) = recovering(quick(1).half_open_calls(2));
+        let [one, other] = permits(&breaker);
+        race.run(|| one.success(), || other.success());
+        assert_eq!(breaker.state(), State::Closed);
+        assert_eq!(totals(&breaker).success, Some(2));
+    });
+}
+
+#[test]
+fn a_lapsed_trial_decides_or_is_late() {
+    explore("lapsed trial against the one that takes over", |race| {
+        let (breaker, clock) = recovering(quick(1));
+        let lapsed = breaker.acquire().expect("the trial");
+        clock.advance(LEASE);
+        let next = breaker.clone();
+        let ((), other) = race.run(|| lapsed.success(), move || next.acquire());
+        let other = other.expect("a free slot or a closed circuit");
+        if totals(&breaker).late == 0 {
+            assert_eq!(breaker.state(), State::Closed);
+        } else {
+            assert_eq!(breaker.state(), State::HalfOpen);
+            assert_eq!(breaker.snapshot().in_flight, Some(1));
+            assert!(breaker.acquire().is_err());
+        }
+        other.success();
+        assert_eq!(breaker.state(), State::Closed);
+    });
+}
+
+#[test]
+fn a_lapsed_slot_goes_to_one_of_two() {
+    explore("two for a lapsed slot, then its late result", |race| {
+        let (breaker, clock) = recovering(quick(1));
+        let lapsed = breaker.acquire().expect("the trial");
+        clock.advance(LEASE);
+        let (one, other) = (breaker.clone(), breaker.clone());
+        let (one, other) = race.run(move || one.acquire(), move || other.acquire());
+        assert!(one.is_ok() != other.is_ok());
+        lapsed.failure();
+        assert_eq!(breaker.state(), State::HalfOpen);
+        assert_eq!(totals(&breaker).late, 1);
+    });
+}
