@@ -158,3 +158,56 @@ impl Cell {
         if count == FROZEN { 0 } else { count.into() }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn put(tally: &Tally) -> bool {
+        tally.open().is_some_and(|slot| tally.put(&slot))
+    }
+
+    #[test]
+    fn a_cell_takes_successes_only_while_it_is_open() {
+        let tally = Tally::new();
+        assert!(!put(&tally));
+        tally.thaw(Moment::NEVER, Duration::MAX);
+        assert!(put(&tally) && put(&tally));
+        assert_eq!(tally.freeze(), 2);
+        assert!(!put(&tally));
+        assert_eq!(tally.freeze(), 0);
+    }
+
+    #[test]
+    fn what_was_seen_in_one_epoch_is_put_into_no_other() {
+        let tally = Tally::new();
+        tally.thaw(Moment::NEVER, Duration::MAX);
+        let slot = tally.open().unwrap();
+        tally.freeze();
+        tally.thaw(Moment::NEVER, Duration::MAX);
+        assert!(!tally.put(&slot));
+        assert_eq!(tally.freeze(), 0);
+    }
+
+    #[test]
+    fn a_row_takes_over_when_two_have_met() {
+        let tally = Tally::new();
+        tally.thaw(Moment::NEVER, Duration::MAX);
+        let slot = tally.open().unwrap();
+        assert!(put(&tally) && tally.put(&slot));
+        assert!(!put(&tally), "the row is frozen until the next thaw");
+        assert_eq!(tally.freeze(), 2);
+        tally.thaw(Moment::NEVER, Duration::MAX);
+        assert!(put(&tally));
+        assert_eq!(tally.freeze(), 1);
+    }
+
+    #[test]
+    fn a_full_cell_sends_successes_to_the_lock() {
+        let tally = Tally::new();
+        tally.thaw(Moment::NEVER, Duration::MAX);
+        tally.first.0.store(pack(1, FROZEN - 2), Ordering::Relaxed);
+        assert!(put(&tally) && !put(&tally));
+        assert_eq!(tally.freeze(), u64::from(FROZEN) - 1);
+    }
+}

@@ -13,7 +13,8 @@ use std::time::Duration;
 /// # Memory
 ///
 /// Bounded, and taken when the breaker is created: `calls(n)` takes n/8 bytes a rule (n/4 for a
-/// slow-call rule); `time(d).buckets(k)` takes 24·k bytes a rule.
+/// slow-call rule); `time(d).buckets(k)` takes 24·k bytes a rule. Windows of time and slow-call rules
+/// also take 64 bytes a breaker, and 128 bytes a processor since two threads have met on it.
 ///
 /// # Examples
 ///
@@ -54,7 +55,8 @@ impl Window {
     /// The outcomes of the last `length`, from a millisecond to a year.
     ///
     /// The window moves in steps of a bucket, aligned to the breaker's creation: it covers between
-    /// `length − length/buckets` and `length`.
+    /// `length − length/buckets` and `length`. A success within 20 ms of such an edge may be counted
+    /// with the bucket before it.
     pub const fn time(length: Duration) -> Self {
         Self {
             span: Span::Time(length),
