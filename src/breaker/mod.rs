@@ -9,6 +9,7 @@ mod control;
 mod counters;
 mod settle;
 mod stripes;
+mod succeed;
 mod tally;
 mod ticket;
 mod waiting;

@@ -4,7 +4,6 @@ use super::call::{Call, Ended};
 use super::circuit::Circuit;
 use super::control::Control;
 use super::counters::Count;
-use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
@@ -24,77 +23,6 @@ enum Say {
 }
 
 impl Circuit {
-    /// Records a success. On a healthy circuit that is one load, and one more number in the totals.
-    #[inline]
-    pub(crate) fn succeed(&self, ticket: Ticket) {
-        let word = self.word();
-        if word.is_quiet(ticket.generation()) && ticket.started().is_none() {
-            if word.has(Flags::COUNTING) {
-                self.counters.add(Count::Success);
-            }
-            return;
-        }
-        if !self.succeed_calmly(word, ticket) {
-            self.settle(ticket, Ended::Returned(Outcome::Success, None));
-        }
-    }
-
-    /// Records a success of a timed circuit, or one with windows, that needs no lock; tells whether it
-    /// was one.
-    #[inline(never)]
-    fn succeed_calmly(&self, word: Word, ticket: Ticket) -> bool {
-        if !word.is_calm(ticket.generation())
-            || word.has(Flags::TALLYING) && !self.put_into_tally(ticket)
-        {
-            return false;
-        }
-        if ticket.started().is_some() {
-            self.counters.take(Count::InFlight);
-        }
-        if word.has(Flags::COUNTING) {
-            self.counters.add(Count::Success);
-        }
-        true
-    }
-
-    fn put_into_tally(&self, ticket: Ticket) -> bool {
-        let Some(tally) = self.tally.get() else {
-            return false;
-        };
-        let Some(slot) = tally.open() else {
-            return false;
-        };
-        // In this order: see the invariants of `Tally`.
-        if !self.word().is_calm(ticket.generation()) {
-            return false;
-        }
-        let clock = &self.home.clock;
-        let (now, elapsed) = match ticket.started() {
-            None => (clock.recent(), None),
-            Some(started) => {
-                let now = clock.now();
-                (now, Some(now.since(started)))
-            }
-        };
-        tally.takes(now, elapsed) && tally.put(&slot)
-    }
-
-    /// Brings the ledger up to date, and keeps it so until [`open_tally`](Self::open_tally).
-    pub(super) fn take_tally(&self, control: &mut Control) {
-        if let Some(tally) = self.tally.get() {
-            control.ledger.add_quick(tally.freeze());
-        }
-    }
-
-    /// Lets quick successes be counted without the lock from `now` on.
-    fn open_tally(&self, control: &mut Control, word: Word, now: Moment) {
-        if word.state() == State::Closed && word.has(Flags::TALLYING) {
-            let edge = control.ledger.begin_interval(now);
-            let tally = self.tally.get_or_init(|| Box::new(Tally::new()));
-            tally.thaw(edge, control.ledger.slowest_quick());
-        }
-    }
-
     /// Records how a call ended.
     #[inline(never)]
     pub(crate) fn settle(&self, ticket: Ticket, ended: Ended<'_>) {
