@@ -1,6 +1,6 @@
 //! Admission as a value, for work that is not one future or closure.
 
-use crate::breaker::CircuitBreaker;
+use crate::breaker::{CircuitBreaker, Ticket};
 use crate::classify::Outcome;
 use crate::guard::{Attempt, Rules};
 use std::fmt;
@@ -28,11 +28,15 @@ pub struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn new(attempt: Attempt<CircuitBreaker>) -> Self {
-        Self { attempt }
+    #[inline]
+    pub(crate) fn new(breaker: CircuitBreaker, ticket: Ticket) -> Self {
+        Self {
+            attempt: Attempt::admitted(breaker, ticket),
+        }
     }
 
     /// The dependency did its work.
+    #[inline]
     pub fn success(self) {
         self.record(Outcome::Success);
     }
@@ -40,16 +44,19 @@ impl Permit {
     /// The dependency failed. There is no text to keep of it: the
     /// [last failure](CircuitBreaker::last_failure) is none, unless
     /// [`record_result`](Self::record_result) says what it was.
+    #[inline]
     pub fn failure(self) {
         self.record(Outcome::Failure);
     }
 
     /// What the call means.
+    #[inline]
     pub fn record(mut self, outcome: Outcome) {
-        self.attempt.settle(outcome, None);
+        self.attempt.settle(outcome);
     }
 
     /// Judges `result` by the breaker's rules; a failure's text becomes the last failure.
+    #[inline]
     pub fn record_result<T, E: fmt::Debug + 'static>(mut self, result: &Result<T, E>) {
         self.attempt.judge(&Rules, result);
     }

@@ -10,20 +10,21 @@ use crate::state::{Admission, Flags, Refusal, State, Word};
 use crate::sync::Ordering;
 
 impl Circuit {
-    /// Lets a call pass, or says why not.
+    /// Lets a call pass if that takes no more than a look at the word.
     #[inline]
-    pub(crate) fn admit(&self) -> Result<Ticket, Refused> {
+    pub(crate) fn admit_at_once(&self) -> Option<Ticket> {
         let word = self.word();
-        if word.passes() {
-            return Ok(Ticket::untimed(word.generation()));
-        }
-        self.admit_slowly()
+        word.passes().then(|| Ticket::untimed(word.generation()))
+    }
+
+    /// Lets a call pass, or says why not.
+    pub(crate) fn admit(&self) -> Result<Ticket, Refused> {
+        self.admit_quietly()
             .inspect_err(|refused| self.note_refusal(refused))
     }
 
     /// The same without counting a refusal: for those who wait.
-    #[inline(never)]
-    pub(crate) fn admit_slowly(&self) -> Result<Ticket, Refused> {
+    pub(crate) fn admit_quietly(&self) -> Result<Ticket, Refused> {
         let reading = self.read();
         match reading.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => {

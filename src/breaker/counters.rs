@@ -54,7 +54,8 @@ impl Counters {
     #[inline]
     fn change(&self, count: Count, by: u64) {
         if let Some(stripes) = self.stripes.get() {
-            stripes[seat() % stripes.len()].0[count as usize].fetch_add(by, Ordering::Relaxed);
+            stripes[seat() & (stripes.len() - 1)].0[count as usize]
+                .fetch_add(by, Ordering::Relaxed);
             return;
         }
         let cell = &self.cells[count as usize];
@@ -73,7 +74,7 @@ impl Counters {
     #[cold]
     fn widen(&self, count: Count, by: u64) {
         let stripes = self.stripes.get_or_init(stripes);
-        stripes[seat() % stripes.len()].0[count as usize].fetch_add(by, Ordering::Relaxed);
+        stripes[seat() & (stripes.len() - 1)].0[count as usize].fetch_add(by, Ordering::Relaxed);
     }
 
     fn sum(&self, count: Count) -> u64 {

@@ -21,7 +21,7 @@ pub(crate) use ticket::Ticket;
 use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};
 use crate::error::{BreakerError, CircuitOpen};
 use crate::event::EventStream;
-use crate::guard::{Attempt, Judge, Rules, WithBreaker};
+use crate::guard::{self, Judge, Rules, WithBreaker, admit};
 use crate::permit::Permit;
 use crate::snapshot::Snapshot;
 use crate::state::State;
@@ -211,10 +211,9 @@ impl CircuitBreaker {
     /// permit.success();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn acquire(&self) -> Result<Permit, CircuitOpen> {
-        let mut attempt = Attempt::new(self.clone());
-        attempt.admit()?;
-        Ok(Permit::new(attempt))
+        admit(self).map(|ticket| Permit::new(self.clone(), ticket))
     }
 
     /// Waits until the circuit lets a call pass, instead of being refused: for a consumer that may as
@@ -285,15 +284,15 @@ impl CircuitBreaker {
     /// assert_eq!(parser.call(|| "7".parse::<u8>()).ok(), Some(7));
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
+    #[inline]
     pub fn call<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, BreakerError<E>>
     where
         E: fmt::Debug + 'static,
     {
-        let mut attempt = Attempt::new(self);
-        attempt.admit()?;
-        let result = attempt.run(work);
-        attempt.judge(&Rules, &result);
-        result.map_err(BreakerError::Inner)
+        let result = guard::call(&self, &Rules, (), |()| work());
+        result
+            .map_err(|(open, ())| BreakerError::Open(open))?
+            .map_err(BreakerError::Inner)
     }
 
     /// Guards `future`; the same as [`guarded_by`](crate::BreakerExt::guarded_by) the other way
@@ -302,6 +301,7 @@ impl CircuitBreaker {
     /// # Cancel safety
     ///
     /// As that of [`WithBreaker`].
+    #[inline]
     pub fn call_async<F>(&self, future: F) -> WithBreaker<F, &Self>
     where
         F: Future,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// As many as threads run at a time, roughly.
+/// As many as threads run at a time, roughly; a power of two.
 pub(super) fn stripes<T: Default>() -> Box<[T]> {
     let threads = if cfg!(loom) {
         2

@@ -81,7 +81,7 @@ impl Tally {
     /// [`put`](Self::put) then succeeds.
     pub(super) fn open(&self) -> Option<Slot<'_>> {
         let (cell, shared) = match self.row.get() {
-            Some(row) => (&row[seat() % row.len()].0, false),
+            Some(row) => (&row[seat() & (row.len() - 1)].0, false),
             None => (&self.first, true),
         };
         // Acquire: the word, edge and limit read next are at least as new as the thaw.

@@ -10,6 +10,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    #[inline]
     pub(super) const fn untimed(generation: Generation) -> Self {
         Self {
             generation,
@@ -25,10 +26,12 @@ impl Ticket {
         }
     }
 
+    #[inline]
     pub(super) const fn generation(self) -> Generation {
         self.generation
     }
 
+    #[inline]
     pub(super) fn started(self) -> Option<Moment> {
         (self.started != Moment::NEVER).then_some(self.started)
     }

@@ -4,7 +4,7 @@ use super::circuit::Circuit;
 use crate::clock::Timepiece;
 use crate::contain::contain;
 use crate::error::CircuitOpen;
-use crate::guard::Attempt;
+use crate::guard::admit_quietly;
 use crate::{CircuitBreaker, Permit};
 use std::pin::pin;
 use std::time::Duration;
@@ -81,9 +81,7 @@ pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
 }
 
 fn look(breaker: &CircuitBreaker) -> Result<Permit, CircuitOpen> {
-    let mut attempt = Attempt::new(breaker.clone());
-    attempt.admit_quietly()?;
-    Ok(Permit::new(attempt))
+    admit_quietly(breaker).map(|ticket| Permit::new(breaker.clone(), ticket))
 }
 
 fn nap(clock: &Timepiece, open: &CircuitOpen) -> Duration {

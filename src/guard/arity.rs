@@ -3,8 +3,8 @@
 #![allow(clippy::needless_lifetimes)] // needless only where there is no fallback
 
 use super::{
-    Answer, AsyncFallback, Attempt, Fallback, Flat, FlattenErr, GuardedFn, Handle, Judge, Lazy,
-    Limit, NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker,
+    Answer, AsyncFallback, Fallback, Flat, FlattenErr, GuardedFn, Handle, Judge, Lazy, Limit,
+    NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker, call,
     warn_if_nested,
 };
 use crate::breaker::CircuitBreaker;
@@ -19,23 +19,7 @@ type FlatCall<F, Args, Fut, H, J, L> = FlattenErr<Call<F, Args, Fut, H, J, L>>;
 type FlatCallOr<F, Args, Fut, H, J, L, FB, Answer> =
     FlattenErr<CallOr<F, Args, Fut, H, J, L, FB, Answer>>;
 
-/// Calls, or gives the arguments back.
 #[inline]
-fn call_sync<H: Handle, J: Judge<Out>, Args, Out>(
-    handle: H,
-    judge: J,
-    args: Args,
-    function: impl FnOnce(Args) -> Out,
-) -> Result<Out, (CircuitOpen, Args)> {
-    let mut attempt = Attempt::new(handle);
-    if let Err(open) = attempt.admit() {
-        return Err((open, args));
-    }
-    let out = attempt.run(|| function(args));
-    attempt.judge(&judge, &out);
-    Ok(out)
-}
-
 fn end_sync<J: Judge<Out>, Args, Out>(
     result: Result<Out, (CircuitOpen, Args)>,
 ) -> Result<J::Ok, BreakerError<J::Err>> {
@@ -51,6 +35,7 @@ macro_rules! delegate {
         $(, where [$($bounds:tt)*])? => $Returns:ty
     ) => {
         #[doc = $doc]
+        #[inline]
         pub fn $name<'g, $($A,)* Out>($($this)*, $($a: $A),*) -> $Returns
         where
             F: $Bound($($A),*) -> Out,
@@ -83,6 +68,7 @@ macro_rules! sync_calls {
             /// # Errors
             ///
             /// As `call`.
+            #[inline]
             pub fn call_once<$($A,)* Out>(self, $($a: $A),*) -> $Returns
             where
                 F: FnOnce($($A),*) -> Out,
@@ -91,7 +77,7 @@ macro_rules! sync_calls {
             {
                 let $this = self;
                 let function = $this.function;
-                let $result = call_sync($this.handle, $this.judge, ($($a,)*), |($($a,)*)| function($($a),*));
+                let $result = call(&$this.handle, &$this.judge, ($($a,)*), |($($a,)*)| function($($a),*));
                 $end
             }
         }
@@ -106,6 +92,7 @@ macro_rules! async_calls {
     ) => {
         impl<F, H: Handle, J $(, $AnyL: Limit)? $(, $FB)?> GuardedFn<F, kind::AsyncFn<$n>, H, J, $L, $X> {
             /// Calls it by shared reference: for an `Fn`.
+            #[inline]
             pub fn call<'g, $($A,)* Fut $(, $Answer)?>(
                 &'g self,
                 $($a: $A),*
@@ -119,6 +106,7 @@ macro_rules! async_calls {
             }
 
             /// Calls it by mutable reference: for an `FnMut`.
+            #[inline]
             pub fn call_mut<'g, $($A,)* Fut $(, $Answer)?>(
                 &'g mut self,
                 $($a: $A),*
@@ -132,6 +120,7 @@ macro_rules! async_calls {
             }
 
             /// Calls it by value: for any async function.
+            #[inline]
             pub fn call_once<$($A,)* Fut $(, $Answer)?>(
                 self,
                 $($a: $A),*
@@ -157,6 +146,7 @@ macro_rules! refused {
         {
             type Guarded<H: Handle> = GuardedFn<F, kind::$kind<($($A,)*), Out>, H>;
 
+            #[inline]
             fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
             where
                 kind::$kind<($($A,)*), Out>: $Lacks,
@@ -176,6 +166,7 @@ macro_rules! arity {
             type Guarded<H: Handle> = GuardedFn<F, kind::SyncFn<$n>, H>;
 
             #[track_caller]
+            #[inline]
             fn guarded_by<H: Handle>(self, handle: H) -> GuardedFn<F, kind::SyncFn<$n>, H> {
                 warn_if_nested::<Result<T, E>>();
                 GuardedFn::new(self, handle)
@@ -190,6 +181,7 @@ macro_rules! arity {
             type Guarded<H: Handle> = GuardedFn<F, kind::AsyncFn<$n>, H>;
 
             #[track_caller]
+            #[inline]
             fn guarded_by<H: Handle>(self, handle: H) -> GuardedFn<F, kind::AsyncFn<$n>, H> {
                 warn_if_nested::<Fut::Output>();
                 GuardedFn::new(self, handle)

@@ -1,12 +1,38 @@
-use super::{Handle, Judge};
-use crate::breaker::{Ended, Ticket};
+use super::{Handle, Judge, Judgement};
+use crate::breaker::{Circuit, Ended, Ticket};
 use crate::classify::Outcome;
 use crate::error::{CircuitOpen, Refused};
-use std::fmt;
 use std::mem;
 use std::time::Duration;
 
-/// One call's passage through a breaker, whatever the way in.
+/// Guards a call that runs on this thread from its beginning to its end. A refusal gives the
+/// arguments back.
+#[inline]
+pub(crate) fn call<H: Handle, J: Judge<Out>, Args, Out>(
+    handle: &H,
+    judge: &J,
+    args: Args,
+    function: impl FnOnce(Args) -> Out,
+) -> Result<Out, (CircuitOpen, Args)> {
+    let ticket = match admit(handle) {
+        Ok(ticket) => ticket,
+        Err(open) => return Err((open, args)),
+    };
+    let breaker = handle.breaker();
+    let circuit = &*breaker.circuit;
+    let out = run(
+        || function(args),
+        || circuit.settle(ticket, Ended::Panicked),
+    );
+    let judgement = run(
+        || judge.judge(&out, breaker),
+        || circuit.settle(ticket, UNJUDGED),
+    );
+    record(circuit, ticket, &judgement);
+    Ok(out)
+}
+
+/// A call that is not bound to a thread or a scope: one's passage through a breaker.
 ///
 /// It holds the ticket from admission until the call is settled; dropped with one, the call was
 /// cancelled.
@@ -25,6 +51,14 @@ impl<H: Handle> Attempt<H> {
         }
     }
 
+    #[inline]
+    pub(crate) fn admitted(handle: H, ticket: Ticket) -> Self {
+        Self {
+            handle,
+            ticket: Some(ticket),
+        }
+    }
+
     pub(crate) fn handle(&self) -> &H {
         &self.handle
     }
@@ -36,74 +70,53 @@ impl<H: Handle> Attempt<H> {
 
     #[inline]
     pub(crate) fn admit(&mut self) -> Result<(), CircuitOpen> {
-        let admitted = self.handle.breaker().circuit.admit();
-        self.begin(admitted)
-    }
-
-    /// The same for those who wait: a refusal is not counted.
-    pub(crate) fn admit_quietly(&mut self) -> Result<(), CircuitOpen> {
-        let admitted = self.handle.breaker().circuit.admit_slowly();
-        self.begin(admitted)
-    }
-
-    #[inline]
-    fn begin(&mut self, admitted: Result<Ticket, Refused>) -> Result<(), CircuitOpen> {
-        match admitted {
-            Ok(ticket) => {
-                self.ticket = Some(ticket);
-                Ok(())
-            }
-            Err(refused) => Err(CircuitOpen::new(self.handle.hold(), refused)),
-        }
+        self.ticket = Some(admit(&self.handle)?);
+        Ok(())
     }
 
     /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
     #[inline]
     pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let unwinding = Unwinding {
-            attempt: self,
-            ended: Ended::Panicked,
-        };
-        let result = work();
-        mem::forget(unwinding);
-        result
+        run(work, || self.end(Ended::Panicked))
     }
 
-    /// Judges what the guarded code gave, and records it. A judge that panics makes it a call that
+    /// Judges what the guarded code gave. A predicate or classifier that panics makes it a call that
     /// says nothing.
     #[inline]
     pub(crate) fn judge<Out, J: Judge<Out>>(&mut self, judge: &J, out: &Out) {
-        let ended = Ended::Returned(Outcome::Ignored, None);
-        let unwinding = Unwinding {
-            attempt: self,
-            ended,
-        };
-        let breaker = unwinding.attempt.handle.breaker();
-        let judgement = judge.judge(out, breaker);
-        let outcome = judgement.outcome;
-        let error = judgement.error;
-        mem::forget(unwinding);
-        self.settle(outcome, error);
+        let Self { handle, ticket } = self;
+        let Some(admitted) = *ticket else { return };
+        let breaker = handle.breaker();
+        let circuit = &*breaker.circuit;
+        let judgement = run(
+            || judge.judge(out, breaker),
+            || {
+                *ticket = None;
+                circuit.settle(admitted, UNJUDGED);
+            },
+        );
+        *ticket = None;
+        record(circuit, admitted, &judgement);
     }
 
     #[inline]
-    pub(crate) fn settle(&mut self, outcome: Outcome, error: Option<&dyn fmt::Debug>) {
-        let Some(ticket) = self.ticket.take() else {
-            return;
-        };
-        let circuit = &self.handle.breaker().circuit;
-        match outcome {
-            Outcome::Success => circuit.succeed(ticket),
-            _ => circuit.settle(ticket, Ended::Returned(outcome, error)),
+    pub(crate) fn settle(&mut self, outcome: Outcome) {
+        if let Some(ticket) = self.ticket.take() {
+            let judgement = Judgement {
+                outcome,
+                error: None,
+            };
+            record(&self.handle.breaker().circuit, ticket, &judgement);
         }
     }
 
-    /// The call ran longer than `limit` and was dropped.
     pub(crate) fn time_out(&mut self, limit: Duration) {
         self.end(Ended::TimedOut(limit));
     }
 
+    #[cold]
     fn end(&mut self, ended: Ended<'_>) {
+        // Taken first: what is recorded may come to the user's code, which may panic.
         if let Some(ticket) = self.ticket.take() {
             self.handle.breaker().circuit.settle(ticket, ended);
         }
@@ -119,14 +132,50 @@ impl<H: Handle> Drop for Attempt<H> {
     }
 }
 
-/// Records how a call ended, when somebody's code unwinds past it.
-struct Unwinding<'a, H: Handle> {
-    attempt: &'a mut Attempt<H>,
-    ended: Ended<'static>,
+const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
+
+#[inline]
+pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
+    match handle.breaker().circuit.admit_at_once() {
+        Some(ticket) => Ok(ticket),
+        None => admit_or_refuse(handle),
+    }
 }
 
-impl<H: Handle> Drop for Unwinding<'_, H> {
+#[inline(never)]
+fn admit_or_refuse<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
+    let refuse = |refused: Refused| CircuitOpen::new(handle.hold(), refused);
+    handle.breaker().circuit.admit().map_err(refuse)
+}
+
+/// The same for those who wait: a refusal is not counted.
+pub(crate) fn admit_quietly<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
+    let refuse = |refused: Refused| CircuitOpen::new(handle.hold(), refused);
+    handle.breaker().circuit.admit_quietly().map_err(refuse)
+}
+
+#[inline]
+fn record(circuit: &Circuit, ticket: Ticket, judgement: &Judgement<'_>) {
+    match judgement.outcome {
+        Outcome::Success => circuit.succeed(ticket),
+        outcome => circuit.settle(ticket, Ended::Returned(outcome, judgement.error)),
+    }
+}
+
+/// Runs somebody's code, and `unwound` if it panics: while it unwinds, not when what it left behind is
+/// dropped.
+#[inline]
+fn run<T>(code: impl FnOnce() -> T, unwound: impl FnMut()) -> T {
+    let unwinding = Unwinding(unwound);
+    let result = code();
+    mem::forget(unwinding);
+    result
+}
+
+struct Unwinding<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Unwinding<F> {
     fn drop(&mut self) {
-        self.attempt.end(self.ended);
+        (self.0)();
     }
 }

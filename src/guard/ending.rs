@@ -41,9 +41,11 @@ impl Ending for NoFallback {
     type Ref<'a> = Self;
     type Mut<'a> = Self;
 
+    #[inline]
     fn by_ref(&self) -> Self {
         *self
     }
+    #[inline]
     fn by_mut(&mut self) -> Self {
         *self
     }
@@ -59,9 +61,11 @@ impl<FB> Ending for OrElse<FB> {
     where
         FB: 'a;
 
+    #[inline]
     fn by_ref(&self) -> OrElse<&FB> {
         OrElse(&self.0)
     }
+    #[inline]
     fn by_mut(&mut self) -> OrElse<&mut FB> {
         OrElse(&mut self.0)
     }
@@ -77,9 +81,11 @@ impl<X: Ending> Ending for Flat<X> {
     where
         X: 'a;
 
+    #[inline]
     fn by_ref(&self) -> Flat<X::Ref<'_>> {
         Flat(self.0.by_ref())
     }
+    #[inline]
     fn by_mut(&mut self) -> Flat<X::Mut<'_>> {
         Flat(self.0.by_mut())
     }

@@ -56,6 +56,7 @@ impl<F, K, H: fmt::Debug, J, L, X> fmt::Debug for GuardedFn<F, K, H, J, L, X> {
 }
 
 impl<F, K, H> GuardedFn<F, K, H> {
+    #[inline]
     pub(crate) fn new(function: F, handle: H) -> Self {
         Self {
             function,
@@ -74,6 +75,7 @@ type ByMut<'a, F, K, J, L, X> =
     GuardedFn<&'a mut F, K, &'a CircuitBreaker, &'a J, L, <X as Ending>::Mut<'a>>;
 
 impl<F, K, H: Handle, J, L: Limit, X: Ending> GuardedFn<F, K, H, J, L, X> {
+    #[inline]
     pub(crate) fn by_ref(&self) -> ByRef<'_, F, K, J, L, X> {
         GuardedFn {
             function: &self.function,
@@ -85,6 +87,7 @@ impl<F, K, H: Handle, J, L: Limit, X: Ending> GuardedFn<F, K, H, J, L, X> {
         }
     }
 
+    #[inline]
     pub(crate) fn by_mut(&mut self) -> ByMut<'_, F, K, J, L, X> {
         GuardedFn {
             function: &mut self.function,

@@ -73,12 +73,14 @@ pub(super) enum Verdict<Out, Late> {
 }
 
 impl<F, H: Handle> WithBreaker<F, H> {
+    #[inline]
     pub(crate) fn new(inner: F, handle: H) -> Self {
         Self::limited(inner, handle, Rules, NoTimeout)
     }
 }
 
 impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
+    #[inline]
     pub(super) fn limited(inner: F, handle: H, judge: J, limit: L) -> Self {
         Self {
             inner: Some(inner),
@@ -89,11 +91,13 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
     }
 
     /// The guarded future of a refused call, until [`finish`](Self::finish).
+    #[inline]
     pub(super) fn refused(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
         self.project().inner.as_pin_mut()
     }
 
     /// Drops the guarded future.
+    #[inline]
     pub(super) fn finish(self: Pin<&mut Self>) {
         self.project().inner.set(None);
     }

@@ -18,6 +18,7 @@ pub trait Handle: sealed::Sealed {
 
     /// A handle for an error to keep.
     #[doc(hidden)]
+    #[inline]
     fn hold(&self) -> Held {
         hold(self.breaker())
     }
@@ -31,6 +32,7 @@ pub trait Handle: sealed::Sealed {
 pub struct ByName(Arc<CircuitBreaker>);
 
 impl ByName {
+    #[inline]
     pub(crate) fn new(registry: &BreakerRegistry, name: &str) -> Self {
         Self(registry.by_name(name))
     }
@@ -43,6 +45,7 @@ impl Handle for ByName {
         &self.0
     }
 
+    #[inline]
     fn hold(&self) -> Held {
         Held::Shared(self.0.clone())
     }

@@ -67,6 +67,7 @@ impl<'a> Judgement<'a> {
         error: None,
     };
 
+    #[inline]
     fn of<T, E: Debug>(outcome: Outcome, out: &'a Result<T, E>) -> Self {
         let error = out.as_ref().err().map(|error| error as &dyn Debug);
         Self { outcome, error }
@@ -136,6 +137,7 @@ impl<T, E: Debug + 'static> Judge<Result<T, E>> for Rules {
         }
     }
 
+    #[inline]
     fn split(out: Result<T, E>) -> Result<T, E> {
         out
     }
@@ -153,6 +155,7 @@ impl<T, E: Debug + 'static, P: Fn(&E) -> bool> Judge<Result<T, E>> for FailIf<P>
         }
     }
 
+    #[inline]
     fn split(out: Result<T, E>) -> Result<T, E> {
         out
     }
@@ -162,10 +165,12 @@ impl<T, E: Debug + 'static, C: Fn(&Result<T, E>) -> Outcome> Judge<Result<T, E>>
     type Ok = T;
     type Err = E;
 
+    #[inline]
     fn judge<'a>(&self, out: &'a Result<T, E>, _: &CircuitBreaker) -> Judgement<'a> {
         Judgement::of((self.0)(out), out)
     }
 
+    #[inline]
     fn split(out: Result<T, E>) -> Result<T, E> {
         out
     }
@@ -175,6 +180,7 @@ impl<Out, C: Fn(&Out) -> Outcome> Judge<Out> for ClassifyOutput<C> {
     type Ok = Out;
     type Err = Infallible;
 
+    #[inline]
     fn judge<'a>(&self, out: &'a Out, _: &CircuitBreaker) -> Judgement<'a> {
         Judgement {
             outcome: (self.0)(out),
@@ -182,6 +188,7 @@ impl<Out, C: Fn(&Out) -> Outcome> Judge<Out> for ClassifyOutput<C> {
         }
     }
 
+    #[inline]
     fn split(out: Out) -> Result<Out, Infallible> {
         Ok(out)
     }
@@ -192,10 +199,12 @@ impl<Out, J: Judge<Out>> Judge<Out> for &J {
     type Ok = J::Ok;
     type Err = J::Err;
 
+    #[inline]
     fn judge<'a>(&self, out: &'a Out, breaker: &CircuitBreaker) -> Judgement<'a> {
         J::judge(self, out, breaker)
     }
 
+    #[inline]
     fn split(out: Out) -> Result<J::Ok, J::Err> {
         J::split(out)
     }

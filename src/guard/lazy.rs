@@ -23,6 +23,7 @@ pin_project! {
 }
 
 impl<F, Args, Fut> Lazy<F, Args, Fut> {
+    #[inline]
     pub(crate) fn new(function: F, args: Args, start: fn(F, Args) -> Fut) -> Self {
         Self {
             call: Call::Ready {
@@ -46,6 +47,7 @@ impl<F, Args, Fut> Lazy<F, Args, Fut> {
 impl<F, Args, Fut: Future> Future for Lazy<F, Args, Fut> {
     type Output = Fut::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fut::Output> {
         let mut this = self.project();
         if let Call::Ready {

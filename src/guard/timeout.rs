@@ -45,6 +45,7 @@ impl Limit for NoTimeout {
     type Late = Infallible;
     type WithFallback<E> = E;
 
+    #[inline]
     fn start(self: Pin<&mut Self>) {}
 
     #[inline]
@@ -101,11 +102,13 @@ impl Limit for Timeout {
     type Late = Duration;
     type WithFallback<E> = BreakerError<E>;
 
+    #[inline]
     fn start(self: Pin<&mut Self>) {
         let mut this = self.project();
         this.timer.set(Some(tokio::time::sleep(*this.limit)));
     }
 
+    #[inline]
     fn poll_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Duration> {
         let this = self.project();
         let timer = this.timer.as_pin_mut();

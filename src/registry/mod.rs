@@ -210,6 +210,7 @@ impl BreakerRegistry {
     }
 
     /// The breaker of `name` as guarded calls hold it: this thread's own handle.
+    #[inline]
     pub(crate) fn by_name(&self, name: &str) -> Arc<CircuitBreaker> {
         let shared = &*self.shared;
         let hash = shared.breakers.hasher().hash_one(name);

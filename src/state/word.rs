@@ -62,6 +62,7 @@ pub(crate) struct Generation(NonZeroU32);
 
 impl Generation {
     /// As it stands in a word.
+    #[inline]
     const fn bits(self) -> u64 {
         ((self.0.get() - 1) as u64) << GENERATION_SHIFT
     }
@@ -72,10 +73,12 @@ impl Word {
         Self((code(state) << STATE_SHIFT) | flags.0)
     }
 
+    #[inline]
     pub(crate) const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
+    #[inline]
     pub(crate) const fn bits(self) -> u64 {
         self.0
     }
@@ -91,6 +94,7 @@ impl Word {
         }
     }
 
+    #[inline]
     pub(crate) const fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0
     }
@@ -109,6 +113,7 @@ impl Word {
     }
 
     #[allow(clippy::cast_possible_truncation)] // the mask leaves 25 bits
+    #[inline]
     pub(crate) const fn generation(self) -> Generation {
         let number = ((self.0 & GENERATION) >> GENERATION_SHIFT) as u32;
         // The spare bit above the 25 keeps it from being zero.
