@@ -115,6 +115,7 @@ impl<H: Handle> Attempt<H> {
     }
 
     #[cold]
+    #[inline(never)]
     fn end(&mut self, ended: Ended<'_>) {
         // Taken first: what is recorded may come to the user's code, which may panic.
         if let Some(ticket) = self.ticket.take() {

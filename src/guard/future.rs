@@ -138,7 +138,9 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
 
     /// After [`Verdict::Refused`] the guarded future is still there, for a fallback that wants its
     /// arguments; after the others it is gone.
-    #[inline]
+    // Not inlined, its output would be copied through memory, which takes longer than all the rest.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     pub(super) fn poll_verdict(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -279,7 +281,9 @@ where
 {
     type Output = Result<J::Ok, BreakerError<J::Err>>;
 
-    #[inline]
+    // As above.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_mut().poll_verdict(cx).map(|verdict| match verdict {
             Verdict::Done(out) => J::split(out).map_err(BreakerError::Inner),
