@@ -2,6 +2,10 @@
 //! the circuit says so.
 //!
 //! A real HTTP server that dies, and is started again while somebody still tries.
+//!
+//! ```text
+//! cargo run --manifest-path examples/clients/Cargo.toml --bin backon_retries
+//! ```
 
 use anyhow::{Context, ensure};
 use axum::Router;

@@ -3,6 +3,10 @@
 //!
 //! A real redis-server, started on a free port, killed and started again; and a database in a file. Without a
 //! redis-server on the PATH it ends with status 2.
+//!
+//! ```text
+//! cargo run --manifest-path examples/clients/Cargo.toml --bin redis_cache
+//! ```
 
 use anyhow::ensure;
 use breakerbox::clock::ManualClock;

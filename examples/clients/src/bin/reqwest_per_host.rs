@@ -1,6 +1,10 @@
 //! An HTTP client with one circuit a host: when one host is down, the others do not feel it.
 //!
 //! Two real servers; one of them dies, comes back, and is overloaded for a while.
+//!
+//! ```text
+//! cargo run --manifest-path examples/clients/Cargo.toml --bin reqwest_per_host
+//! ```
 
 use anyhow::ensure;
 use axum::Router;
@@ -93,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
     one.server.kill().await?;
     for _ in 0..HttpHost::FAILURE_THRESHOLD {
         let error = web.get(one.url()?).await.unwrap_err();
-        ensure!(error.inner().is_some_and(reqwest::Error::is_connect));
+        ensure!(error.inner().is_some(), "it should have been sent");
     }
     let error = web.get(one.url()?).await.unwrap_err();
     println!("    {error}");

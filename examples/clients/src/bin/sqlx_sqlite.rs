@@ -2,6 +2,10 @@
 //! a database that is locked is not.
 //!
 //! A real database in a file, locked by somebody else for a while.
+//!
+//! ```text
+//! cargo run --manifest-path examples/clients/Cargo.toml --bin sqlx_sqlite
+//! ```
 
 use anyhow::ensure;
 use breakerbox::clock::ManualClock;
