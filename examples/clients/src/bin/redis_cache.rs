@@ -1,8 +1,8 @@
 //! A cache in front of a database: while the cache is down, the database answers, and nobody waits
 //! for the cache.
 //!
-//! A real redis-server, started on a free port, killed and started again; and a database in a file. Without a
-//! redis-server on the PATH it ends with status 2.
+//! A real redis-server, started on a free port, killed and started again; and a database in a file.
+//! Without a redis-server on the PATH it ends with status 2.
 //!
 //! ```text
 //! cargo run --manifest-path examples/clients/Cargo.toml --bin redis_cache
