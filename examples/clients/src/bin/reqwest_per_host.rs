@@ -1,0 +1,176 @@
+//! An HTTP client with one circuit a host: when one host is down, the others do not feel it.
+//!
+//! Two real servers; one of them dies, comes back, and is overloaded for a while.
+//!
+//! ```text
+//! cargo run --manifest-path examples/clients/Cargo.toml --bin reqwest_per_host
+//! ```
+
+use anyhow::ensure;
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse, Response as Answer};
+use breakerbox::clock::ManualClock;
+use breakerbox::prelude::*;
+use breakerbox_clients::{Server, tell};
+use reqwest::{Client, Response, StatusCode, Url};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+struct HttpHost;
+
+impl Preset for HttpHost {
+    const FAILURE_THRESHOLD: u32 = 3;
+    const RECOVERY_TIMEOUT: Duration = Duration::from_secs(10);
+}
+
+/// The client of the application.
+struct Web {
+    http: Client,
+    registry: BreakerRegistry,
+}
+
+impl Web {
+    async fn get(&self, url: Url) -> Result<Response, BreakerError<reqwest::Error>> {
+        let host = format!("http:{}", url.authority());
+        self.http
+            .get(url)
+            .send()
+            .with_breaker(&self.registry, host)
+            .classify(judge)
+            .await
+    }
+}
+
+/// reqwest gives `Ok` whatever the status, so the whole result is judged. What breaks off in the body
+/// comes later, and is not seen here: read it inside the guarded future where that matters.
+fn judge(result: &reqwest::Result<Response>) -> Outcome {
+    let response = match result {
+        Ok(response) => response,
+        // Nothing was sent.
+        Err(error) if error.is_builder() => return Outcome::Ignored,
+        Err(_) => return Outcome::Failure,
+    };
+    let status = response.status();
+    let asks_for_time = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ]
+    .contains(&status);
+    match retry_after(response) {
+        Some(time) if asks_for_time => Outcome::TripFor(time),
+        _ if status.is_server_error() => Outcome::Failure,
+        _ => Outcome::Success,
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // Half a minute takes no time here. Without this line the system's clock is used.
+    let clock = ManualClock::new();
+    let registry = BreakerRegistry::builder()
+        .preset_for("http:", HttpHost::preset())
+        .clock(clock.clone())
+        .on_event(tell)
+        .build()?;
+    let http = Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(5))
+        .build()?;
+    let web = Web { http, registry };
+    let (mut one, mut two) = (Host::start()?, Host::start()?);
+
+    println!("both hosts are well");
+    for host in [&one, &two] {
+        ensure!(web.get(host.url()?).await?.status() == StatusCode::OK);
+    }
+
+    println!("one of them dies");
+    one.server.kill().await?;
+    for _ in 0..HttpHost::FAILURE_THRESHOLD {
+        let error = web.get(one.url()?).await.unwrap_err();
+        ensure!(error.inner().is_some(), "it should have been sent");
+    }
+    let error = web.get(one.url()?).await.unwrap_err();
+    println!("    {error}");
+    ensure!(error.is_open(), "its circuit should be open");
+    ensure!(web.get(two.url()?).await?.status() == StatusCode::OK);
+
+    println!("it is started again, and the recovery timeout passes");
+    one.serve()?;
+    clock.advance(HttpHost::RECOVERY_TIMEOUT);
+    ensure!(web.get(one.url()?).await?.status() == StatusCode::OK);
+    ensure!(web.registry.all_closed(), "a trial should have closed it");
+
+    println!("the other one is overloaded, and asks for ninety seconds");
+    two.overloaded.store(true, Relaxed);
+    let answer = web.get(two.url()?).await?;
+    ensure!(answer.status() == StatusCode::SERVICE_UNAVAILABLE);
+    let heard = two.requests.load(Relaxed);
+    let error = web.get(two.url()?).await.unwrap_err();
+    println!("    {error}");
+    ensure!(error.retry_after() == Some(Duration::from_secs(90)));
+    ensure!(
+        two.requests.load(Relaxed) == heard,
+        "a refused call was sent"
+    );
+    ensure!(web.get(one.url()?).await?.status() == StatusCode::OK);
+
+    two.overloaded.store(false, Relaxed);
+    clock.advance(Duration::from_secs(90));
+    ensure!(web.get(two.url()?).await?.status() == StatusCode::OK);
+    ensure!(web.registry.all_closed());
+    println!("{}", web.registry);
+    println!("each host had a circuit of its own");
+    two.server.kill().await?;
+    one.server.kill().await?;
+    Ok(())
+}
+
+struct Host {
+    server: Server,
+    overloaded: Arc<AtomicBool>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Host {
+    fn start() -> io::Result<Self> {
+        let mut host = Self {
+            server: Server::new()?,
+            overloaded: Arc::default(),
+            requests: Arc::default(),
+        };
+        host.serve()?;
+        Ok(host)
+    }
+
+    fn serve(&mut self) -> io::Result<()> {
+        let state = (Arc::clone(&self.overloaded), Arc::clone(&self.requests));
+        let app = Router::new().fallback(answer).with_state(state);
+        self.server
+            .start(|listener| async { axum::serve(listener, app).await })
+    }
+
+    fn url(&self) -> anyhow::Result<Url> {
+        Ok(format!("http://{}/", self.server.address()).parse()?)
+    }
+}
+
+async fn answer(
+    Shared((overloaded, requests)): Shared<(Arc<AtomicBool>, Arc<AtomicUsize>)>,
+) -> Answer {
+    requests.fetch_add(1, Relaxed);
+    if overloaded.load(Relaxed) {
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "90")]).into_response()
+    } else {
+        "hello".into_response()
+    }
+}
