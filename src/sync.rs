@@ -81,26 +81,47 @@ impl<T> Swap<T> {
     }
 }
 
-/// A value made once, when it is first needed.
-#[cfg(not(loom))]
-pub(crate) use std::sync::OnceLock as Once;
-
-/// The same with synchronization that loom sees.
-#[cfg(loom)]
+/// A value made once, when it is first needed; one word until then.
+///
+/// Two threads that come at the same time may both make one; one of the two is dropped.
 #[derive(Debug)]
 pub(crate) struct Once<T> {
-    made: AtomicU32,
-    making: Lock<()>,
+    #[cfg(not(loom))]
+    value: once_cell::race::OnceBox<T>,
+    #[cfg(loom)]
     value: std::sync::OnceLock<T>,
+    #[cfg(loom)]
+    made: AtomicU32,
+    #[cfg(loom)]
+    making: Lock<()>,
 }
 
+#[cfg(not(loom))]
+impl<T> Once<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            value: once_cell::race::OnceBox::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.value.get()
+    }
+
+    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+        self.value.get_or_init(|| Box::new(make()))
+    }
+}
+
+/// With synchronization that loom sees.
 #[cfg(loom)]
 impl<T> Once<T> {
     pub(crate) fn new() -> Self {
         Self {
+            value: std::sync::OnceLock::new(),
             made: AtomicU32::new(0),
             making: Lock::default(),
-            value: std::sync::OnceLock::new(),
         }
     }
 
@@ -113,5 +134,11 @@ impl<T> Once<T> {
         let value = self.value.get_or_init(make);
         self.made.store(1, Ordering::Release);
         value
+    }
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }

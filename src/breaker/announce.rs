@@ -3,7 +3,7 @@
 use super::circuit::Circuit;
 use crate::classify::ErrorType;
 use crate::config::BreakerConfig;
-use crate::event::{Audience, Event, EventStream};
+use crate::event::{Audience, Event, EventStream, Streams};
 use crate::state::{Flags, State, Word};
 use crate::sync::Ordering;
 use std::sync::Arc;
@@ -32,8 +32,7 @@ impl Circuit {
     }
 
     fn audience<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
-        self.home
-            .audience(config, self.streams.get().map(Box::as_ref))
+        self.home.audience(config, self.streams.get())
     }
 
     pub(super) fn is_heard(&self, config: &BreakerConfig) -> bool {
@@ -41,7 +40,7 @@ impl Circuit {
     }
 
     pub(super) fn subscribe(&self) -> EventStream {
-        let stream = self.streams.get_or_init(Box::default).subscribe();
+        let stream = self.streams.get_or_init(Streams::default).subscribe();
         self.set_busy();
         stream
     }

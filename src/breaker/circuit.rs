@@ -10,7 +10,7 @@ use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, Refusal, State, Word, admission};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Once, Ordering, Swap};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A breaker: the thin shell of atomics and a clock around the pure state machine.
@@ -44,11 +44,11 @@ pub(crate) struct Circuit {
     pub(super) counters: Counters,
     pub(super) control: Lock<Control>,
     /// Made when there is first something to put down.
-    pub(super) tally: Once<Box<Tally>>,
-    pub(super) waiting: OnceLock<Box<Waiting>>,
-    pub(super) streams: OnceLock<Box<Streams>>,
+    pub(super) tally: Once<Tally>,
+    pub(super) waiting: Once<Waiting>,
+    pub(super) streams: Once<Streams>,
     pub(crate) name: Arc<str>,
-    pub(crate) home: Home,
+    pub(crate) home: Arc<Home>,
     pub(crate) tenancy: Tenancy,
 }
 
@@ -114,14 +114,17 @@ impl Reading {
 }
 
 impl Circuit {
-    pub(super) fn new(name: Arc<str>, config: Arc<BreakerConfig>, home: Home) -> Self {
-        let mut home = home;
-        if let Some(clock) = &config.settings.clock {
-            home.clock = clock.clone();
-        }
-        let control = Control::new(config.trip_rules(), home.clock.now());
+    pub(super) fn new(name: Arc<str>, config: Arc<BreakerConfig>, home: &Arc<Home>) -> Self {
+        let home = match &config.settings.clock {
+            None => home.clone(),
+            Some(clock) => Arc::new(Home {
+                clock: clock.clone(),
+                ..Home::clone(home)
+            }),
+        };
+        let control = Control::new(&config, home.clock.now());
         let heard = home.audience(&config, None).is_there();
-        let busy = heard || !control.ledger.is_sated();
+        let busy = heard || !control.is_sated();
         let flags = config.flags() | Flags::BUSY.when(busy);
         let word = Word::new(config.mode().rest(), flags);
         Self {
@@ -134,8 +137,8 @@ impl Circuit {
             counters: Counters::default(),
             control: Lock::new(control),
             tally: Once::new(),
-            waiting: OnceLock::new(),
-            streams: OnceLock::new(),
+            waiting: Once::new(),
+            streams: Once::new(),
             name,
             home,
             tenancy: Tenancy::default(),

@@ -83,7 +83,7 @@ impl Circuit {
         self.streak.store(0, Ordering::Relaxed);
         let rest = self.config.load().mode().rest();
         if self.word().state() == rest {
-            control.ledger.clear();
+            control.clear_windows();
             self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY));
         } else {
             self.enter(control, rest, manual(None), now);
@@ -96,8 +96,7 @@ impl Circuit {
         let mut control = self.control.lock();
         self.take_tally(&mut control);
         let old = self.config.swap(config.clone());
-        let ledger = control.ledger.reconfigured(config.trip_rules());
-        control.ledger = ledger;
+        control.reconfigure(config);
         let described = config.settings.describe.is(&old.settings.describe);
         if !config.capture_last_failure() || !described {
             // Kept by rules that no longer hold: it may be what nobody should see any more.
@@ -136,7 +135,7 @@ impl Circuit {
                 // Half-open by time alone, since its deadline.
                 now.since(reading.deadline)
             },
-            cause: control.cause.as_deref().cloned(),
+            cause: control.cause().cloned(),
             failure_count: reading.failures,
             last_failure: control
                 .last_failure()
@@ -149,7 +148,7 @@ impl Circuit {
                 Some(_) => Some(self.counters.present(Count::InFlight)),
                 None => trials,
             },
-            rules: control.ledger.snapshots(now, reading.failures),
+            rules: control.rules(&config, now, reading.failures),
         };
         drop(control);
         snapshot

@@ -1,10 +1,12 @@
 use super::circuit::Circuit;
 use crate::clock::Moment;
+use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
+use crate::snapshot::RuleSnapshot;
 use crate::state::{Flags, State, Trials, Word};
 use crate::sync::Ordering;
 use crate::text::Excerpt;
-use crate::trip::{Ledger, TripRule};
+use crate::trip::{Ledger, Sample, without_windows};
 use std::any::TypeId;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,19 +14,27 @@ use std::time::Duration;
 /// What a circuit knows beside its word; guarded by the one lock that serializes transitions.
 #[derive(Debug)]
 pub(super) struct Control {
+    /// When the breaker was made; the buckets of windows are aligned to it.
+    origin: Moment,
     /// When the present state began.
     pub(super) since: Moment,
-    /// Why; `None` while the state has never changed.
-    pub(super) cause: Option<Box<Cause>>,
     /// Failed recoveries in a row.
     pub(super) attempt: u32,
-    /// The rules with what their windows hold, but for what is still in the tally.
-    pub(super) ledger: Ledger,
+    /// The rules with what their windows hold, but for what is still in the tally. `None` while no rule
+    /// has a window, and none was watched.
+    pub(super) ledger: Option<Box<Ledger>>,
+    /// `None` while nothing ever happened.
+    story: Option<Box<Story>>,
+}
+
+/// What a breaker has to remember once something has happened to it.
+#[derive(Debug, Default)]
+struct Story {
+    /// Why the present state began; `None` while the state has never changed.
+    cause: Option<Cause>,
     last_failure: Option<Box<Excerpt>>,
-    /// Boxed, since most breakers never meet one.
-    #[allow(clippy::box_collection)]
-    unknown: Option<Box<Vec<TypeId>>>,
-    outbox: Option<Box<Outbox>>,
+    unknown: Vec<TypeId>,
+    outbox: Outbox,
 }
 
 /// State changes that wait to be told.
@@ -38,28 +48,103 @@ struct Outbox {
 const MOST_UNKNOWN: usize = 64;
 
 impl Control {
-    pub(super) fn new(rules: &[TripRule], now: Moment) -> Self {
+    pub(super) fn new(config: &BreakerConfig, now: Moment) -> Self {
+        let ledger = || Box::new(Ledger::new(config.trip_rules(), now));
         Self {
+            origin: now,
             since: now,
-            cause: None,
             attempt: 0,
-            ledger: Ledger::new(rules, now),
-            last_failure: None,
-            unknown: None,
-            outbox: None,
+            ledger: config.has_windows().then(ledger),
+            story: None,
         }
     }
 
+    /// The ledger, for what is recorded in it under the rules of `config`.
+    pub(super) fn ledger(&mut self, config: &BreakerConfig) -> &mut Ledger {
+        let new = || Box::new(Ledger::new(config.trip_rules(), self.origin));
+        self.ledger.get_or_insert_with(new)
+    }
+
+    /// Goes on under other rules; what windows of unchanged kind and size hold is kept.
+    pub(super) fn reconfigure(&mut self, config: &BreakerConfig) {
+        let rules = config.trip_rules();
+        match &mut self.ledger {
+            Some(ledger) => **ledger = ledger.reconfigured(rules),
+            None if config.has_windows() => {
+                self.ledger = Some(Box::new(Ledger::new(rules, self.origin)));
+            }
+            None => {}
+        }
+    }
+
+    /// Every rule with its figures, `consecutive` failures in a row.
+    pub(super) fn rules(
+        &self,
+        config: &BreakerConfig,
+        now: Moment,
+        consecutive: u32,
+    ) -> Vec<RuleSnapshot> {
+        match &self.ledger {
+            Some(ledger) => ledger.snapshots(now, consecutive),
+            None => without_windows(config.trip_rules(), consecutive).collect(),
+        }
+    }
+
+    /// The first rule that this call trips, with `consecutive` failures in a row.
+    pub(super) fn tripped(
+        &self,
+        config: &BreakerConfig,
+        sample: &Sample,
+        consecutive: u32,
+    ) -> Option<RuleSnapshot> {
+        match &self.ledger {
+            Some(ledger) => ledger.tripped(sample, consecutive),
+            None if sample.failed => {
+                without_windows(config.trip_rules(), consecutive).find(RuleSnapshot::holds)
+            }
+            None => None,
+        }
+    }
+
+    pub(super) fn has_windows(&self) -> bool {
+        self.ledger
+            .as_ref()
+            .is_some_and(|ledger| ledger.has_windows())
+    }
+
+    /// Whether one more quick success would change nothing in the windows of calls.
+    pub(super) fn is_sated(&self) -> bool {
+        self.ledger.as_ref().is_none_or(|ledger| ledger.is_sated())
+    }
+
+    pub(super) fn clear_windows(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.clear();
+        }
+    }
+
+    pub(super) fn cause(&self) -> Option<&Cause> {
+        self.story.as_ref()?.cause.as_ref()
+    }
+
     pub(super) fn last_failure(&self) -> Option<&str> {
-        self.last_failure.as_ref().map(|text| text.as_str())
+        let text = self.story.as_ref()?.last_failure.as_ref()?;
+        Some(text.as_str())
     }
 
     /// Keeps the text of the last failure, in the room of the one before.
     pub(super) fn keep_failure(&mut self, text: Option<Excerpt>) {
-        match (&mut self.last_failure, text) {
+        if text.is_none() && self.story.is_none() {
+            return;
+        }
+        match (&mut self.story().last_failure, text) {
             (Some(room), Some(text)) => **room = text,
             (room, text) => *room = text.map(Box::new),
         }
+    }
+
+    fn story(&mut self) -> &mut Story {
+        self.story.get_or_insert_default()
     }
 
     pub(super) fn keep_failure_of(&mut self, failed: bool, text: Option<&Excerpt>) {
@@ -69,7 +154,7 @@ impl Control {
     }
 
     pub(super) fn meets_first(&mut self, error: TypeId) -> bool {
-        let met = self.unknown.get_or_insert_default();
+        let met = &mut self.story().unknown;
         let first = met.len() < MOST_UNKNOWN && !met.contains(&error);
         if first {
             met.push(error);
@@ -78,21 +163,21 @@ impl Control {
     }
 
     fn post(&mut self, event: Event) {
-        self.outbox.get_or_insert_default().events.push_back(event);
+        self.story().outbox.events.push_back(event);
     }
 
     pub(super) fn begins_delivery(&mut self) -> bool {
-        match &mut self.outbox {
-            Some(outbox) if !outbox.delivering && !outbox.events.is_empty() => {
-                outbox.delivering = true;
-                true
-            }
-            _ => false,
-        }
+        let Some(story) = &mut self.story else {
+            return false;
+        };
+        let outbox = &mut story.outbox;
+        let begins = !outbox.delivering && !outbox.events.is_empty();
+        outbox.delivering |= begins;
+        begins
     }
 
     pub(super) fn next_event(&mut self) -> Option<Event> {
-        let outbox = self.outbox.as_mut()?;
+        let outbox = &mut self.story.as_mut()?.outbox;
         let next = outbox.events.pop_front();
         // In one step with finding none, so that what is posted next finds somebody to tell it.
         outbox.delivering = next.is_some();
@@ -100,8 +185,8 @@ impl Control {
     }
 
     pub(super) fn end_delivery(&mut self) {
-        if let Some(outbox) = &mut self.outbox {
-            outbox.delivering = false;
+        if let Some(story) = &mut self.story {
+            story.outbox.delivering = false;
         }
     }
 }
@@ -138,7 +223,7 @@ impl Circuit {
         let config = self.config.load();
         let heard = self.is_heard(&config);
         // The windows will be empty, and so have room for successes.
-        let busy = heard || control.ledger.has_windows();
+        let busy = heard || control.has_windows();
         Next {
             to,
             flags: config.flags() | Flags::BUSY.when(busy),
@@ -148,7 +233,7 @@ impl Circuit {
     }
 
     fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
-        control.ledger.clear();
+        control.clear_windows();
         control.since = now;
         if next.heard {
             control.post(Event::StateChanged {
@@ -158,7 +243,7 @@ impl Circuit {
                 cause: cause.clone(),
             });
         }
-        control.cause = Some(Box::new(cause));
+        control.story().cause = Some(cause);
         if next.to.counts() {
             control.attempt = 0;
         }

@@ -2,10 +2,10 @@
 
 use super::stripes::{seat, stripes};
 use crate::snapshot::Totals;
-use std::sync::OnceLock;
+use once_cell::race::OnceBox;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is counted.
+/// What is counted; what is common first.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Count {
     Success,
@@ -25,21 +25,30 @@ const COUNTS: usize = Count::InFlight as usize + 1;
 
 /// One cell a count while one thread at a time comes by; the first time two meet it widens to a
 /// row of cells, each on cache lines of its own, and threads spread over them (the idea of Java's
-/// `LongAdder`).
+/// `LongAdder`). Of a breaker that has only succeeded, there is one cell.
 ///
 /// Every access is relaxed: the numbers publish nothing, and the cells of a total only grow, so that
 /// a sum that one thread reads twice never goes back. Standard atomics also under loom: there is no
 /// protocol between the cells to explore.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    cells: [AtomicU64; COUNTS],
-    stripes: OnceLock<Box<[Stripe]>>,
+    successes: AtomicU64,
+    more: OnceBox<More>,
 }
+
+#[derive(Debug, Default)]
+struct More {
+    /// That of the successes is not used.
+    cells: Cells,
+    stripes: OnceBox<Box<[Stripe]>>,
+}
+
+type Cells = [AtomicU64; COUNTS];
 
 /// Two cache lines wide: processors fetch them in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Stripe([AtomicU64; COUNTS]);
+struct Stripe(Cells);
 
 impl Counters {
     #[inline]
@@ -53,37 +62,57 @@ impl Counters {
 
     #[inline]
     fn change(&self, count: Count, by: u64) {
-        if let Some(stripes) = self.stripes.get() {
-            stripes[seat() & (stripes.len() - 1)].0[count as usize]
-                .fetch_add(by, Ordering::Relaxed);
-            return;
-        }
-        let cell = &self.cells[count as usize];
+        let cell = match (self.more.get(), count) {
+            (None, Count::Success) => &self.successes,
+            (None, _) => &self.more().cells[count as usize],
+            (Some(more), _) => match (more.stripes.get(), count) {
+                (Some(stripes), _) => {
+                    stripe(stripes).0[count as usize].fetch_add(by, Ordering::Relaxed);
+                    return;
+                }
+                (None, Count::Success) => &self.successes,
+                (None, _) => &more.cells[count as usize],
+            },
+        };
         let seen = cell.load(Ordering::Relaxed);
-        let added = cell.compare_exchange(
+        let changed = cell.compare_exchange(
             seen,
             seen.wrapping_add(by),
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
-        if added.is_err() {
+        if changed.is_err() {
             self.widen(count, by);
         }
     }
 
     #[cold]
+    fn more(&self) -> &More {
+        self.more.get_or_init(Box::default)
+    }
+
+    #[cold]
     fn widen(&self, count: Count, by: u64) {
-        let stripes = self.stripes.get_or_init(stripes);
-        stripes[seat() & (stripes.len() - 1)].0[count as usize].fetch_add(by, Ordering::Relaxed);
+        let made = || Box::new(stripes());
+        let stripes = self.more().stripes.get_or_init(made);
+        stripe(stripes).0[count as usize].fetch_add(by, Ordering::Relaxed);
     }
 
     fn sum(&self, count: Count) -> u64 {
         let at = count as usize;
-        let stripes = self.stripes.get().map(Box::as_ref).unwrap_or_default();
-        let spread = stripes
-            .iter()
-            .map(|stripe| stripe.0[at].load(Ordering::Relaxed));
-        spread.fold(self.cells[at].load(Ordering::Relaxed), u64::wrapping_add)
+        let first = match count {
+            Count::Success => self.successes.load(Ordering::Relaxed),
+            _ => 0,
+        };
+        let Some(more) = self.more.get() else {
+            return first;
+        };
+        let stripes = more.stripes.get().map(|stripes| &stripes[..]);
+        let stripes = stripes.unwrap_or_default().iter();
+        std::iter::once(&more.cells)
+            .chain(stripes.map(|stripe| &stripe.0))
+            .map(|cells| cells[at].load(Ordering::Relaxed))
+            .fold(first, u64::wrapping_add)
     }
 
     /// A number that calls enter and leave. One that is read while they do may be off by them.
@@ -105,6 +134,12 @@ impl Counters {
             would_trip: self.sum(Count::WouldTrip),
         }
     }
+}
+
+/// This thread's.
+fn stripe(stripes: &[Stripe]) -> &Stripe {
+    // Their number is a power of two.
+    &stripes[seat() & (stripes.len() - 1)]
 }
 
 #[cfg(test)]

@@ -64,10 +64,10 @@ impl CircuitBreaker {
             .name
             .clone()
             .unwrap_or_else(|| "unnamed".into());
-        Self::create(name, Arc::new(config), Home::default())
+        Self::create(name, Arc::new(config), &Arc::default())
     }
 
-    pub(crate) fn create(name: Arc<str>, config: Arc<BreakerConfig>, home: Home) -> Self {
+    pub(crate) fn create(name: Arc<str>, config: Arc<BreakerConfig>, home: &Arc<Home>) -> Self {
         Self {
             circuit: Arc::new(Circuit::new(name, config, home)),
         }

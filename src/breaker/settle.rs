@@ -120,17 +120,22 @@ impl Circuit {
             return Some(Say::Late);
         }
         self.take_tally(&mut control);
+        // These settings belong to the ledger: both change under the lock.
+        let config = self.config.load();
         let sample = call.sample(now.unwrap_or(Moment::ORIGIN));
         if now.is_none() {
             // The rules may be newer than the call's own settings.
             let next = word.count().saturating_add(1);
-            let trips = call.asked().is_some() || control.ledger.tripped(&sample, next).is_some();
-            if trips || control.ledger.has_windows() {
+            let trips = call.asked().is_some() || control.tripped(&config, &sample, next).is_some();
+            if trips || control.has_windows() {
                 return None;
             }
         }
-        control.ledger.refresh(sample.now, word.count());
-        control.ledger.record(&sample);
+        if config.has_windows() || word.state() == State::MetricsOnly {
+            let ledger = control.ledger(&config);
+            ledger.refresh(sample.now, word.count());
+            ledger.record(&sample);
+        }
         loop {
             // The count may still move, and with it whether this call trips; the state may not.
             let Some(count) = call.count_after(word) else {
@@ -138,7 +143,7 @@ impl Circuit {
             };
             let cause = match call.asked() {
                 Some(time) => Some(Cause::Asked(time)),
-                None => control.ledger.tripped(&sample, count).map(Cause::Rule),
+                None => control.tripped(&config, &sample, count).map(Cause::Rule),
             };
             let trips = cause.filter(|_| word.state() == State::Closed);
             if let (Some(cause), Some(now)) = (trips, now) {
@@ -158,7 +163,7 @@ impl Circuit {
                     control.keep_failure_of(call.failed(), call.text.as_ref());
                     self.open_tally(&mut control, word, sample.now);
                     if word.state() == State::MetricsOnly {
-                        let would = control.ledger.newly_held(&sample, count);
+                        let would = control.ledger(&config).newly_held(&sample, count);
                         drop(control);
                         self.tell_would_trip(would);
                     }
@@ -174,7 +179,7 @@ impl Circuit {
     fn is_busy(&self, control: &Control) -> bool {
         self.is_heard(&self.config.load())
             || self.streak.load(Ordering::Relaxed) > 0
-            || !control.ledger.is_sated()
+            || !control.is_sated()
     }
 
     fn tell_would_trip(&self, rules: Vec<RuleSnapshot>) {

@@ -69,16 +69,22 @@ impl Circuit {
     /// Brings the ledger up to date, and keeps it so until [`open_tally`](Self::open_tally).
     pub(super) fn take_tally(&self, control: &mut Control) {
         if let Some(tally) = self.tally.get() {
-            control.ledger.add_quick(tally.freeze());
+            let successes = tally.freeze();
+            if let Some(ledger) = &mut control.ledger {
+                ledger.add_quick(successes);
+            }
         }
     }
 
     /// Lets quick successes be counted without the lock from `now` on.
     pub(super) fn open_tally(&self, control: &mut Control, word: Word, now: Moment) {
-        if word.state() == State::Closed && word.has(Flags::TALLYING) {
-            let edge = control.ledger.begin_interval(now);
-            let tally = self.tally.get_or_init(|| Box::new(Tally::new()));
-            tally.thaw(edge, control.ledger.slowest_quick());
+        if word.state() != State::Closed || !word.has(Flags::TALLYING) {
+            return;
+        }
+        if let Some(ledger) = &mut control.ledger {
+            let edge = ledger.begin_interval(now);
+            let tally = self.tally.get_or_init(Tally::new);
+            tally.thaw(edge, ledger.slowest_quick());
         }
     }
 }

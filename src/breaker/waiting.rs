@@ -55,7 +55,7 @@ pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
             return permit;
         }
     }
-    let waiting = breaker.circuit.waiting.get_or_init(Box::default);
+    let waiting = breaker.circuit.waiting.get_or_init(Waiting::default);
     let mut turn = pin!(waiting.queue.lock());
     let _first = loop {
         let glance = GLANCE_IN_LINE.mul_f64(1.0 + fastrand::f64());

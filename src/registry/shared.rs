@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     hub: Arc<Hub>,
     clock: Timepiece,
+    /// What its breakers share.
+    home: Arc<Home>,
 }
 
 /// What became of a breaker that was to be kept.
@@ -42,9 +44,16 @@ pub(super) enum Admitted {
 impl Shared {
     pub(super) fn new(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: Timepiece) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: the number is unique, and publishes nothing.
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let home = Home {
+            registry: id,
+            hub: Some(hub.clone()),
+            clock: clock.clone(),
+        };
         Self {
-            // Relaxed: the number is unique, and publishes nothing.
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id,
+            home: Arc::new(home),
             breakers: Breakers::default(),
             population: Lock::new(Population::default()),
             presets: Lock::new(Arc::new(presets)),
@@ -87,12 +96,7 @@ impl Shared {
     }
 
     fn make(&self, name: &str, config: Arc<BreakerConfig>) -> CircuitBreaker {
-        let home = Home {
-            registry: self.id,
-            hub: Some(self.hub.clone()),
-            clock: self.clock.clone(),
-        };
-        CircuitBreaker::create(name.into(), config, home)
+        CircuitBreaker::create(name.into(), config, &self.home)
     }
 
     /// Makes a breaker that is here to stay.

@@ -1,5 +1,5 @@
 use crate::breaker::{Circuit, CircuitBreaker};
-use crate::sync::{AtomicU32, Lock, Ordering, fence};
+use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
 use std::sync::{Arc, Weak};
 
 /// What a registry, and the caches of the threads, know of one breaker; part of the breaker, so
@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 ///    keeps alive after its slot was given to another is not in it, and so counts as a holder.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
-    locals: Lock<Box<[Weak<CircuitBreaker>]>>,
+    locals: Once<Lock<Vec<Weak<CircuitBreaker>>>>,
 }
 
 /// Looked up since an evictor last came by.
@@ -39,7 +39,7 @@ impl Default for Tenancy {
     fn default() -> Self {
         Self {
             marks: AtomicU32::new(0),
-            locals: Lock::new(Box::default()),
+            locals: Once::new(),
         }
     }
 }
@@ -125,9 +125,9 @@ impl Tenancy {
 
     /// Whether anybody holds the breaker beside `known` references and the caches.
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
-        let locals = self.locals.lock();
+        let locals = self.locals.get().map(Lock::lock);
         let mut cached = 0;
-        for local in &**locals {
+        for local in locals.iter().flat_map(|locals| locals.iter()) {
             match local.strong_count() {
                 0 => {}
                 1 => cached += 1,
@@ -140,20 +140,18 @@ impl Tenancy {
     /// `local` stands in a cache now. The caller holds it a second time, so that it counts as held
     /// until that one is gone.
     pub(super) fn own(&self, local: &Arc<CircuitBreaker>) {
-        let mut locals = self.locals.lock();
-        let mut more = Vec::with_capacity(locals.len() + 1);
-        more.extend(locals.iter().cloned());
-        more.push(Arc::downgrade(local));
-        *locals = more.into_boxed_slice();
+        let mut locals = self.locals.get_or_init(Lock::default).lock();
+        // One thread is the rule; the list's usual leap to four would be paid for by every breaker.
+        locals.reserve_exact(1);
+        locals.push(Arc::downgrade(local));
     }
 
     /// `local` no longer stands in a cache.
     pub(super) fn disown(&self, local: &Arc<CircuitBreaker>) {
-        let mut locals = self.locals.lock();
-        let others = locals
-            .iter()
-            .filter(|other| other.as_ptr() != Arc::as_ptr(local));
-        *locals = others.cloned().collect();
+        if let Some(locals) = self.locals.get() {
+            let mut locals = locals.lock();
+            locals.retain(|other| other.as_ptr() != Arc::as_ptr(local));
+        }
     }
 }
 

@@ -58,6 +58,17 @@ impl Sample {
     }
 }
 
+/// What a ledger of `rules` says while none of them has a window, and so none needs one.
+pub(crate) fn without_windows(
+    rules: &[TripRule],
+    consecutive: u32,
+) -> impl Iterator<Item = RuleSnapshot> {
+    let figures = Figures::in_a_row(consecutive);
+    rules
+        .iter()
+        .map(move |rule| RuleSnapshot::new(*rule, figures))
+}
+
 impl Ledger {
     pub(crate) fn new(rules: &[TripRule], origin: Moment) -> Self {
         let entries = rules.iter().map(|rule| Entry::new(*rule, origin)).collect();
@@ -225,11 +236,7 @@ impl Entry {
 
     fn snapshot(&self, now: Moment, consecutive: u32) -> RuleSnapshot {
         let figures = match &self.data {
-            Data::None => Figures {
-                recorded: consecutive,
-                failed: consecutive,
-                slow: 0,
-            },
+            Data::None => Figures::in_a_row(consecutive),
             Data::Calls(window) => window.figures(),
             Data::Time(window) => window.figures(now),
         };

@@ -6,7 +6,7 @@ mod rule;
 mod time_window;
 mod window;
 
-pub(crate) use ledger::{Ledger, Sample};
+pub(crate) use ledger::{Ledger, Sample, without_windows};
 pub(crate) use rule::Kind;
 pub use rule::TripRule;
 pub(crate) use window::Span;
@@ -21,6 +21,14 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
+    fn in_a_row(failures: u32) -> Self {
+        Self {
+            recorded: failures,
+            failed: failures,
+            slow: 0,
+        }
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             recorded: self.recorded.saturating_add(other.recorded),
