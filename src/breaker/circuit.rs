@@ -4,7 +4,7 @@ use super::waiting::Waiting;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
 use crate::error::Refused;
-use crate::event::{Audience, Hub, Streams};
+use crate::event::{Audience, Hub};
 use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, Refusal, State, Word, admission};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, Swap};
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// # Invariants
 ///
 /// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
-///    consecutive count of a counting state, and [`Flags::BUSY`] being set.
+///    consecutive count of a counting state, and flags being set.
 /// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
 ///    only while the word does not give them one (`trip_for` on an open circuit aside, where either
 ///    deadline is right, and the failures of trials that end, of which a refusal may show the next
@@ -42,7 +42,8 @@ pub(crate) struct Circuit {
     /// Timed calls that run now: a number for people, with no part in any decision.
     pub(super) in_flight: std::sync::atomic::AtomicU32,
     pub(super) waiting: OnceLock<Box<Waiting>>,
-    pub(super) streams: OnceLock<Box<Streams>>,
+    /// Who came to listen to this breaker alone.
+    pub(super) own: OnceLock<Box<Hub>>,
     pub(crate) name: Arc<str>,
     pub(crate) home: Home,
     pub(crate) tenancy: Tenancy,
@@ -61,12 +62,12 @@ impl Home {
     pub(super) fn audience<'a>(
         &'a self,
         config: &'a BreakerConfig,
-        streams: Option<&'a Streams>,
+        own: Option<&'a Hub>,
     ) -> Audience<'a> {
         Audience {
             listeners: &config.settings.listeners,
-            streams,
-            hub: self.hub.as_ref(),
+            own,
+            registry: self.hub.as_deref(),
         }
     }
 }
@@ -116,9 +117,8 @@ impl Circuit {
             home.clock = clock.clone();
         }
         let control = Control::new(config.trip_rules(), home.clock.now());
-        let heard = home.audience(&config, None).is_there();
-        let busy = heard || !control.ledger.is_sated();
-        let flags = config.flags() | Flags::BUSY.when(busy);
+        let heard = home.audience(&config, None).calls().flags();
+        let flags = config.flags() | heard | Flags::BUSY.when(!control.ledger.is_sated());
         let word = Word::new(config.mode().rest(), flags);
         Self {
             word: AtomicU64::new(word.bits()),
@@ -131,7 +131,7 @@ impl Circuit {
             control: Lock::new(control),
             in_flight: std::sync::atomic::AtomicU32::default(),
             waiting: OnceLock::new(),
-            streams: OnceLock::new(),
+            own: OnceLock::new(),
             name,
             home,
             tenancy: Tenancy::default(),

@@ -101,7 +101,7 @@ impl Circuit {
             control.keep_failure(None);
         }
         // Busy: the next success finds out whether there is more to do.
-        let flags = config.flags() | Flags::BUSY;
+        let flags = self.flags(config) | Flags::BUSY;
         self.replace_word(|word| word.with_flags(flags));
         if old.mode() != config.mode() {
             self.rest(&mut control, config.mode().rest(), Cause::Configured, now);

@@ -136,14 +136,13 @@ impl Circuit {
     fn next_state(&self, control: &Control, to: State) -> Next {
         // Under the lock nobody replaces the settings, so that this is not the last to hold them.
         let config = self.config.load();
-        let heard = self.is_heard(&config);
         // The windows will be empty, and so have room for successes.
-        let busy = heard || control.ledger.has_windows();
+        let busy = control.ledger.has_windows();
         Next {
             to,
-            flags: config.flags() | Flags::BUSY.when(busy),
+            flags: self.flags(&config) | Flags::BUSY.when(busy),
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
-            heard,
+            heard: self.is_heard(&config),
         }
     }
 
@@ -151,11 +150,14 @@ impl Circuit {
         control.ledger.clear();
         control.since = now;
         if next.heard {
+            // Relaxed: it changes under the lock only.
+            let deadline = Moment::from_nanos(self.deadline.load(Ordering::Relaxed));
             control.post(Event::StateChanged {
                 breaker: self.name.clone(),
                 from: before.state(),
                 to: next.to,
                 cause: cause.clone(),
+                retry_after: (next.to == State::Open).then(|| now.until(deadline)),
             });
         }
         control.cause = Some(Box::new(cause));

@@ -22,6 +22,8 @@ mod views;
 pub use builder::RegistryBuilder;
 pub(crate) use cache::{Held, hold};
 pub use error::RegistryError;
+#[cfg(feature = "tracing")]
+pub(crate) use shared::Shared;
 pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;
@@ -30,6 +32,7 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use dashmap::DashMap;
 use presets::Presets;
+#[cfg(not(feature = "tracing"))]
 use shared::Shared;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -135,6 +138,11 @@ impl BreakerRegistry {
     /// ```
     pub fn global() -> &'static Self {
         global::get()
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The settings of a registry to be.
