@@ -1,0 +1,4 @@
+//! Integrations, one feature each. They import the crate; nothing in it imports them.
+
+#[cfg(feature = "tracing")]
+pub mod tracing;
