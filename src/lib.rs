@@ -30,6 +30,8 @@ pub use error::{BreakerError, CallTimeout, CircuitOpen};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
+#[cfg(feature = "metrics")]
+pub use integrations::metrics;
 #[cfg(feature = "tracing")]
 pub use integrations::tracing;
 pub use permit::Permit;

@@ -29,6 +29,19 @@ impl Circuit {
         self.set(flags);
     }
 
+    /// All changes of state since the circuit was made.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn changes(&self) -> super::Changes {
+        let control = self.control.lock();
+        let outbox = control.outbox.as_ref();
+        outbox.map_or_else(super::Changes::default, |outbox| outbox.changes.clone())
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn totals(&self) -> crate::snapshot::Totals {
+        self.counters.totals(self.config.load().count_successes())
+    }
+
     /// What calls have to do by these settings and who listens now.
     pub(super) fn flags(&self, config: &BreakerConfig) -> Flags {
         config.flags() | self.audience(config).calls().flags()

@@ -114,7 +114,7 @@ impl Circuit {
         self.emit(|breaker| Event::Configured { breaker });
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let now = self.home.clock.now();
         let config = self.config.load();
         let control = self.control.lock();

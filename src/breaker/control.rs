@@ -24,14 +24,17 @@ pub(super) struct Control {
     /// Boxed, since most breakers never meet one.
     #[allow(clippy::box_collection)]
     unknown: Option<Box<Vec<TypeId>>>,
-    outbox: Option<Box<Outbox>>,
+    pub(super) outbox: Option<Box<Outbox>>,
 }
 
 /// State changes that wait to be told.
 #[derive(Debug, Default)]
-struct Outbox {
+pub(super) struct Outbox {
     events: VecDeque<Event>,
     delivering: bool,
+    /// Not only those that wait: all, since the circuit was made.
+    #[cfg(feature = "metrics")]
+    pub(super) changes: super::changes::Changes,
 }
 
 /// Types of errors remembered as met; more than these are not told apart, and told no more.
@@ -75,6 +78,12 @@ impl Control {
             met.push(error);
         }
         first
+    }
+
+    #[cfg(feature = "metrics")]
+    fn count_change(&mut self, from: State, to: State) {
+        let outbox = self.outbox.get_or_insert_default();
+        outbox.changes.add(from, to, 1);
     }
 
     fn post(&mut self, event: Event) {
@@ -149,6 +158,8 @@ impl Circuit {
     fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
         control.ledger.clear();
         control.since = now;
+        #[cfg(feature = "metrics")]
+        control.count_change(before.state(), next.to);
         if next.heard {
             // Relaxed: it changes under the lock only.
             let deadline = Moment::from_nanos(self.deadline.load(Ordering::Relaxed));

@@ -3,6 +3,8 @@
 mod admit;
 mod announce;
 mod call;
+#[cfg(feature = "metrics")]
+mod changes;
 mod circuit;
 mod commands;
 mod control;
@@ -12,6 +14,8 @@ mod ticket;
 mod waiting;
 
 pub(crate) use call::Ended;
+#[cfg(feature = "metrics")]
+pub(crate) use changes::Changes;
 pub(crate) use circuit::{Circuit, Home};
 pub(crate) use ticket::Ticket;
 

@@ -13,6 +13,8 @@ mod cache;
 mod error;
 mod eviction;
 mod global;
+#[cfg(feature = "metrics")]
+mod heirs;
 mod presets;
 mod settling;
 mod shared;
@@ -22,7 +24,9 @@ mod views;
 pub use builder::RegistryBuilder;
 pub(crate) use cache::{Held, hold};
 pub use error::RegistryError;
-#[cfg(feature = "tracing")]
+#[cfg(feature = "metrics")]
+pub(crate) use heirs::Heir;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use shared::Shared;
 pub(crate) use tenancy::Tenancy;
 
@@ -32,7 +36,7 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use dashmap::DashMap;
 use presets::Presets;
-#[cfg(not(feature = "tracing"))]
+#[cfg(not(any(feature = "metrics", feature = "tracing")))]
 use shared::Shared;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -140,7 +144,7 @@ impl BreakerRegistry {
         global::get()
     }
 
-    #[cfg(feature = "tracing")]
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

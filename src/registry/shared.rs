@@ -31,7 +31,9 @@ pub(crate) struct Shared {
     presets: Lock<Arc<Presets>>,
     pub(super) limits: Limits,
     hub: Arc<Hub>,
-    clock: Timepiece,
+    pub(crate) clock: Timepiece,
+    #[cfg(feature = "metrics")]
+    pub(super) heirs: super::heirs::Heirs,
 }
 
 /// What became of a breaker that was to be kept.
@@ -54,6 +56,8 @@ impl Shared {
             limits,
             hub,
             clock,
+            #[cfg(feature = "metrics")]
+            heirs: super::heirs::Heirs::default(),
         }
     }
 
@@ -135,6 +139,8 @@ impl Shared {
             }
         };
         for breaker in &leavers.evicted {
+            #[cfg(feature = "metrics")]
+            self.heirs.tell(breaker);
             self.tell(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
         drop(leavers);
@@ -207,6 +213,8 @@ impl Shared {
         };
         let (_, breaker) = removed?;
         cache::forget(|other| Arc::ptr_eq(&other.circuit, &breaker.circuit));
+        #[cfg(feature = "metrics")]
+        self.heirs.tell(&breaker);
         self.tell(&breaker, |breaker| Event::BreakerRemoved { breaker });
         Some(breaker)
     }
@@ -242,6 +250,8 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.hub.end();
+        #[cfg(feature = "metrics")]
+        self.bequeath();
         let id = self.id;
         cache::forget(|breaker| breaker.circuit.home.registry == id);
     }
