@@ -157,6 +157,8 @@ impl Books {
             return;
         };
         account.figures.add(&news);
+        // It may have come and gone since its end was shown.
+        account.ended = None;
         // Its successor may have come before the news of its end.
         if account
             .present

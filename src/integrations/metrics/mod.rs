@@ -106,9 +106,10 @@ impl ReporterBuilder {
         self
     }
 
-    /// After how long without news your exporter ends a series: give this the same time, or a longer
-    /// one. The name of a breaker that left its registry is forgotten that long after, and another
-    /// can take its [place](Reporter#many-names). Default: none is ever forgotten.
+    /// How long after a breaker left its registry its name is forgotten, so that another can take its
+    /// [place](Reporter#many-names). Give this twice the time after which your exporter ends series: a
+    /// name that comes back begins at zero then, and an exporter that still had the old series would
+    /// show that until the new count passes it. Default: none is ever forgotten.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = Some(time);
         self
@@ -308,5 +309,37 @@ impl Heir for Inner {
             changes: circuit.changes(),
         };
         self.books.lock().close(circuit, figures);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::state::Flags;
+
+    #[test]
+    fn a_healthy_call_is_quiet_unless_its_duration_is_asked_for() {
+        let registry = BreakerRegistry::new();
+        let users = registry.breaker("users");
+        let succeeds = || users.call(|| Ok::<_, ()>(())).expect("a closed circuit");
+        let quiet = || {
+            succeeds();
+            let word = users.circuit.word();
+            word.is_quiet(word.generation())
+        };
+        let reporter = install(&registry);
+        assert!(quiet());
+        reporter.report();
+        assert!(quiet());
+
+        let durations = builder().durations(true).install(&registry);
+        assert!(!quiet());
+        assert!(users.circuit.word().has(Flags::BUSY) && users.circuit.word().has(Flags::TIMED));
+        drop(durations);
+        // The next change of state ends the reading of clocks.
+        users.reset();
+        users.trip();
+        users.reset();
+        assert!(quiet());
     }
 }
