@@ -79,4 +79,14 @@ mod guide {
         Testing = "docs/testing.md",
         TripRules = "docs/trip-rules.md",
     }
+
+    #[cfg(feature = "metrics")]
+    pages! {
+        Metrics = "docs/metrics.md",
+    }
+
+    #[cfg(feature = "tracing")]
+    pages! {
+        Tracing = "docs/tracing.md",
+    }
 }
