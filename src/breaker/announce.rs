@@ -166,9 +166,10 @@ mod tests {
         }
 
         fn calls(&self) -> Calls {
-            match self.curious.load(Ordering::Relaxed) {
-                true => Calls::Told,
-                false => Calls::None,
+            if self.curious.load(Ordering::Relaxed) {
+                Calls::Told
+            } else {
+                Calls::None
             }
         }
     }

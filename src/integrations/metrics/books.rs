@@ -135,7 +135,7 @@ impl Books {
             figures,
             present,
         } = sight;
-        let news = self.news(breaker, weak, figures);
+        let news = self.news(breaker, weak, &figures);
         match self.open(&name, most) {
             Some(account) => {
                 account.figures.add(&news);
@@ -148,7 +148,7 @@ impl Books {
 
     /// Adds the last that a breaker counted which has left. A name that came and went between two
     /// reports gets no account for that.
-    pub(super) fn close(&mut self, circuit: &Arc<Circuit>, figures: Figures) {
+    pub(super) fn close(&mut self, circuit: &Arc<Circuit>, figures: &Figures) {
         let breaker = address(circuit);
         let news = self.news(breaker, Weak::new(), figures);
         self.seen.remove(&breaker);
@@ -168,7 +168,7 @@ impl Books {
         }
     }
 
-    fn news(&mut self, breaker: usize, weak: Weak<Circuit>, figures: Figures) -> Figures {
+    fn news(&mut self, breaker: usize, weak: Weak<Circuit>, figures: &Figures) -> Figures {
         let (_, seen) = self
             .seen
             .entry(breaker)

@@ -308,7 +308,7 @@ impl Heir for Inner {
             totals: circuit.totals(),
             changes: circuit.changes(),
         };
-        self.books.lock().close(circuit, figures);
+        self.books.lock().close(circuit, &figures);
     }
 }
 
