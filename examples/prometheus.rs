@@ -36,7 +36,7 @@ async fn main() -> Result<(), Error> {
     let reporter = breakerbox::metrics::builder()
         .idle_timeout(2 * IDLE)
         .durations(true)
-        .install(&registry);
+        .install(&registry)?;
     let address = serve(reporter, prometheus).await?;
 
     // A dependency that is well, one that is down, one that a person has switched off.

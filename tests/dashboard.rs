@@ -22,7 +22,8 @@ fn exported() -> Exported {
     metrics::with_local_recorder(&recorder, || {
         let reporter = breakerbox::metrics::builder()
             .durations(true)
-            .install(&registry);
+            .install(&registry)
+            .unwrap();
         let users = registry.breaker("users");
         users.acquire().unwrap().success();
         // The rate goes with the window, when the circuit opens.

@@ -16,7 +16,8 @@ fn the_series_of_a_breaker_that_left_end_in_an_exporter_with_an_idle_timeout() {
     let registry = BreakerRegistry::new();
     let reporter = breakerbox::metrics::builder()
         .durations(true)
-        .install(&registry);
+        .install(&registry)
+        .unwrap();
     metrics::with_local_recorder(&prometheus.recorder, || {
         for name in ["stays", "leaves"] {
             succeeds(&registry.breaker(name));
@@ -50,7 +51,8 @@ fn a_recorder_may_come_late_or_never() {
     let registry = BreakerRegistry::new();
     let reporter = breakerbox::metrics::builder()
         .durations(true)
-        .install(&registry);
+        .install(&registry)
+        .unwrap();
     succeeds(&registry.breaker("users"));
     reporter.report();
     succeeds(&registry.breaker("users"));

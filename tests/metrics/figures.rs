@@ -9,6 +9,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[test]
+fn a_reporter_goes_wherever_it_is_needed() {
+    fn plain<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
+    plain::<breakerbox::metrics::Reporter>();
+    plain::<breakerbox::metrics::ReporterBuilder>();
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let registry = BreakerRegistry::new();
+    let refused = |builder: breakerbox::metrics::ReporterBuilder| {
+        let error = builder.install(&registry).unwrap_err();
+        (error.field().to_owned(), error.value().to_owned())
+    };
+    let builder = breakerbox::metrics::builder;
+    let is = |field: &str, value: &str| (field.to_owned(), value.to_owned());
+    assert_eq!(
+        refused(builder().label("breaker", "x")),
+        is("label", "\"breaker\"")
+    );
+    assert_eq!(refused(builder().label("", "x")), is("label", "\"\""));
+    let twice = builder().label("registry", "x").label("registry", "y");
+    assert_eq!(refused(twice), is("label", "\"registry\""));
+    assert_eq!(
+        refused(builder().idle_timeout(Duration::ZERO)),
+        is("idle_timeout", "0ns")
+    );
+}
+
+#[test]
 fn calls_changes_and_states_are_shown() {
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder()
@@ -95,7 +124,8 @@ fn names_and_units_are_described() {
     let reporter = breakerbox::metrics::builder()
         .label("region", "eu")
         .durations(true)
-        .install(&registry);
+        .install(&registry)
+        .unwrap();
     metrics::with_local_recorder(&recorder, || {
         succeeds(&registry.breaker("users"));
         reporter.report();
@@ -157,7 +187,8 @@ fn durations_are_recorded_when_asked_for() {
 
         let reporter = breakerbox::metrics::builder()
             .durations(true)
-            .install(&registry);
+            .install(&registry)
+            .unwrap();
         call(&users, false);
         call(&users, true);
         call(&registry.breaker("new"), false);

@@ -110,7 +110,8 @@ fn names_are_forgotten_after_the_idle_timeout() {
     let idle = Duration::from_secs(60);
     let reporter = breakerbox::metrics::builder()
         .idle_timeout(idle)
-        .install(&registry);
+        .install(&registry)
+        .unwrap();
     let prometheus = Prometheus::new();
     for name in ["a", "b", "c", "d"] {
         succeeds(&registry.breaker(name));
@@ -131,7 +132,8 @@ fn a_breaker_that_is_not_kept_has_no_series() {
     let registry = with_capacity(1);
     let reporter = breakerbox::metrics::builder()
         .durations(true)
-        .install(&registry);
+        .install(&registry)
+        .unwrap();
     let prometheus = Prometheus::new();
     metrics::with_local_recorder(&prometheus.recorder, || {
         let _held = registry.breaker("kept");
@@ -163,6 +165,7 @@ fn two_registries_are_told_apart_by_a_label() {
             breakerbox::metrics::builder()
                 .label("registry", *label)
                 .install(registry)
+                .unwrap()
         })
         .collect();
     succeeds(&registries[0].breaker("users"));

@@ -13,6 +13,11 @@ const STATE: &str = "breakerbox_state";
 const FAILURE_RATE: &str = "breakerbox_failure_rate";
 const DURATION: &str = "breakerbox_call_duration_seconds";
 
+/// The labels of our own, and those that exporters add to histograms.
+pub(super) const LABELS: [&str; 7] = [
+    "breaker", "outcome", "from", "to", "state", "le", "quantile",
+];
+
 pub(super) static METADATA: Metadata<'static> =
     Metadata::new("breakerbox", Level::INFO, Some("breakerbox::metrics"));
 

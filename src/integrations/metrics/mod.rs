@@ -40,6 +40,7 @@ mod export;
 
 use crate::breaker::Circuit;
 use crate::clock::Moment;
+use crate::config::ConfigError;
 use crate::event::Listener;
 use crate::registry::{BreakerRegistry, Heir, Shared};
 use crate::sync::Lock;
@@ -55,7 +56,7 @@ use std::time::Duration;
 ///
 /// What its breakers counted before is in the first report.
 pub fn install(registry: &BreakerRegistry) -> Reporter {
-    builder().install(registry)
+    builder().start(registry)
 }
 
 /// Settings of a reporter to be.
@@ -69,8 +70,9 @@ pub fn install(registry: &BreakerRegistry) -> Reporter {
 /// let reporter = breakerbox::metrics::builder()
 ///     .label("registry", "upstreams")
 ///     .idle_timeout(Duration::from_secs(300))
-///     .install(BreakerRegistry::global());
+///     .install(BreakerRegistry::global())?;
 /// reporter.report();
+/// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 pub fn builder() -> ReporterBuilder {
     ReporterBuilder::default()
@@ -93,7 +95,8 @@ pub struct ReporterBuilder {
 
 impl ReporterBuilder {
     /// Another label on every series. Where two registries have breakers of the same name, their series
-    /// would be one without it, and show the larger of two counts. Default: none.
+    /// would be one without it, and show the larger of two counts. Each name once, and none that a
+    /// metric has already. Default: none.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push(Label::new(name.into(), value.into()));
         self
@@ -109,7 +112,7 @@ impl ReporterBuilder {
     /// How long after a breaker left its registry its name is forgotten, so that another can take its
     /// [place](Reporter#many-names). Give this twice the time after which your exporter ends series: a
     /// name that comes back begins at zero then, and an exporter that still had the old series would
-    /// show that until the new count passes it. Default: none is ever forgotten.
+    /// show that until the new count passes it. Longer than zero. Default: none is ever forgotten.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = Some(time);
         self
@@ -117,7 +120,39 @@ impl ReporterBuilder {
 
     /// Begins to keep the books of a registry. They are kept until the last clone of the reporter is
     /// dropped; the registry is not kept alive by it.
-    pub fn install(self, registry: &BreakerRegistry) -> Reporter {
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the first setting that cannot work, its value and what it may be.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use breakerbox::BreakerRegistry;
+    /// let builder = breakerbox::metrics::builder().label("breaker", "mine");
+    /// let error = builder.install(BreakerRegistry::global()).unwrap_err();
+    /// assert!(error.to_string().starts_with("label is \"breaker\", but must be"));
+    /// ```
+    pub fn install(self, registry: &BreakerRegistry) -> Result<Reporter, ConfigError> {
+        for (at, label) in self.labels.iter().enumerate() {
+            let name = label.key();
+            let before = self.labels[..at].iter().map(Label::key);
+            if name.is_empty()
+                || export::LABELS.contains(&name)
+                || before.into_iter().any(|n| n == name)
+            {
+                let allowed = format!("given once, not empty, and none of {:?}", export::LABELS);
+                return Err(ConfigError::new("label", name, allowed));
+            }
+        }
+        if self.idle_timeout == Some(Duration::ZERO) {
+            let allowed = "longer than zero";
+            return Err(ConfigError::new("idle_timeout", Duration::ZERO, allowed));
+        }
+        Ok(self.start(registry))
+    }
+
+    fn start(self, registry: &BreakerRegistry) -> Reporter {
         let shared = registry.shared();
         let durations = self.durations.then(Keys::default);
         let inner = Arc::new(Inner {
@@ -332,7 +367,7 @@ mod tests {
         reporter.report();
         assert!(quiet());
 
-        let durations = builder().durations(true).install(&registry);
+        let durations = builder().durations(true).start(&registry);
         assert!(!quiet());
         assert!(users.circuit.word().has(Flags::BUSY) && users.circuit.word().has(Flags::TIMED));
         drop(durations);
