@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod ext;
 mod guard;
+mod integrations;
 mod names;
 mod permit;
 pub mod prelude;
@@ -29,6 +30,10 @@ pub use error::{BreakerError, CallTimeout, CircuitOpen};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
+#[cfg(feature = "metrics")]
+pub use integrations::metrics;
+#[cfg(feature = "tracing")]
+pub use integrations::tracing;
 pub use permit::Permit;
 pub use preset::Preset;
 pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
@@ -75,5 +80,15 @@ mod guide {
         Recovery = "docs/recovery.md",
         Testing = "docs/testing.md",
         TripRules = "docs/trip-rules.md",
+    }
+
+    #[cfg(feature = "metrics")]
+    pages! {
+        Metrics = "docs/metrics.md",
+    }
+
+    #[cfg(feature = "tracing")]
+    pages! {
+        Tracing = "docs/tracing.md",
     }
 }

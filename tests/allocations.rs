@@ -164,6 +164,27 @@ fn a_refused_call_by_name() {
     });
 }
 
+/// Installed, with a subscriber that takes everything but the calls.
+#[cfg(feature = "tracing")]
+#[test]
+fn a_call_that_is_not_logged() {
+    use tracing_subscriber::filter::LevelFilter;
+
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::DEBUG)
+        .with_writer(std::io::sink)
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let install = |breaker: CircuitBreaker| {
+            breakerbox::tracing::install_for(&breaker);
+            breaker
+        };
+        every_way_in("healthy, not logged", &install(healthy()), true);
+        every_way_in("open, not logged", &install(open()), false);
+        every_way_in("forced open, not logged", &install(forced()), false);
+    });
+}
+
 /// The counter counts: a failure whose text is kept, the first of its breaker, does allocate.
 #[test]
 fn what_must_allocate_is_seen() {

@@ -41,7 +41,7 @@ impl Circuit {
     fn note_refusal(&self, refused: &Refused) {
         self.counters.add(Count::Refused);
         if self.word().has(Flags::BUSY) {
-            self.emit(|breaker| Event::Refused {
+            self.emit_call(|breaker| Event::Refused {
                 breaker,
                 reason: refused.reason,
                 retry_after: refused.retry_after,

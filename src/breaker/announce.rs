@@ -3,18 +3,46 @@
 use super::circuit::Circuit;
 use crate::classify::ErrorType;
 use crate::config::BreakerConfig;
-use crate::event::{Audience, Event, EventStream, Streams};
+#[cfg(feature = "tracing")]
+use crate::event::Listener;
+use crate::event::{Audience, Calls, Event, EventStream, Hub};
 use crate::state::{Flags, State, Word};
 use crate::sync::Ordering;
 use std::sync::Arc;
 
 impl Circuit {
     /// Sets the busy flag: the next success has more to do than to be counted.
-    pub(crate) fn set_busy(&self) {
-        self.word.fetch_or(
-            Word::new(State::Closed, Flags::BUSY).bits(),
-            Ordering::AcqRel,
-        );
+    pub(super) fn set_busy(&self) {
+        self.set(Flags::BUSY);
+    }
+
+    fn set(&self, flags: Flags) {
+        let flags = Word::new(State::Closed, flags);
+        self.word.fetch_or(flags.bits(), Ordering::AcqRel);
+    }
+
+    /// Somebody has come who may want to hear of calls: they have `flags` to do from now on.
+    ///
+    /// Under the lock, so that a change of state either saw who came, or has its word seen here.
+    pub(crate) fn raise(&self, flags: Flags) {
+        let _control = self.control.lock();
+        self.set(flags);
+    }
+
+    /// All changes of state since the circuit was made.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn changes(&self) -> super::Changes {
+        self.control.lock().changes()
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn totals(&self) -> crate::snapshot::Totals {
+        self.counters.totals(self.config.load().count_successes())
+    }
+
+    /// What calls have to do by these settings and who listens now.
+    pub(super) fn flags(&self, config: &BreakerConfig) -> Flags {
+        config.flags() | self.audience(config).calls().flags()
     }
 
     /// An error of a type that no rule knows; says so once a type.
@@ -32,17 +60,30 @@ impl Circuit {
     }
 
     fn audience<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
-        self.home.audience(config, self.streams.get())
+        self.home.audience(config, self.own.get())
     }
 
     pub(super) fn is_heard(&self, config: &BreakerConfig) -> bool {
         self.audience(config).is_there()
     }
 
+    /// Whether anybody wants to hear of single calls.
+    pub(super) fn tells_calls(&self, config: &BreakerConfig) -> bool {
+        self.audience(config).calls() > Calls::None
+    }
+
     pub(super) fn subscribe(&self) -> EventStream {
-        let stream = self.streams.get_or_init(Streams::default).subscribe();
-        self.set_busy();
+        let stream = self.own.get_or_init(Hub::default).subscribe();
+        self.raise(Flags::BUSY);
         stream
+    }
+
+    /// A listener of this breaker alone.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn attach(&self, listener: &Listener) {
+        self.own.get_or_init(Hub::default).attach(listener);
+        // Busy: the next success finds out whether there is more to do.
+        self.raise(Flags::BUSY);
     }
 
     /// Tells an event that needs no order, if anybody listens.
@@ -51,6 +92,13 @@ impl Circuit {
         let audience = self.audience(&config);
         if audience.is_there() {
             audience.tell(&event(self.name.clone()));
+        }
+    }
+
+    /// Tells what became of a call, if anybody wants to hear of calls.
+    pub(super) fn emit_call(&self, event: impl FnOnce(Arc<str>) -> Event) {
+        if self.tells_calls(&self.config.load()) {
+            self.emit(event);
         }
     }
 
@@ -90,5 +138,94 @@ impl Drop for Delivery<'_> {
         if !self.over {
             self.circuit.control.lock().end_delivery();
         }
+    }
+}
+
+#[cfg(all(test, feature = "tracing", not(loom)))]
+mod tests {
+    use super::*;
+    use crate::breaker::CircuitBreaker;
+    use crate::config::BreakerBuilder;
+    use crate::event::Listen;
+    use crate::trip::{TripRule, Window};
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicBool;
+
+    /// Hears of calls while it wants to, and says what it was told.
+    #[derive(Default)]
+    struct Probe {
+        curious: AtomicBool,
+        told: Mutex<Vec<Event>>,
+    }
+
+    impl Listen for Arc<Probe> {
+        fn tell(&self, event: &Event) {
+            self.told.lock().expect("no panic").push(event.clone());
+        }
+
+        fn calls(&self) -> Calls {
+            if self.curious.load(Ordering::Relaxed) {
+                Calls::Told
+            } else {
+                Calls::None
+            }
+        }
+    }
+
+    fn probed(settings: BreakerBuilder) -> (CircuitBreaker, Arc<Probe>) {
+        let breaker = settings.build().expect("settings that work");
+        let probe = Arc::<Probe>::default();
+        breaker.circuit.attach(&Listener::of(probe.clone()));
+        (breaker, probe)
+    }
+
+    fn ends(breaker: &CircuitBreaker, result: Result<(), ()>) {
+        let _ = breaker.call(|| result);
+    }
+
+    #[test]
+    fn whoever_wants_no_calls_leaves_the_word_quiet() {
+        let (breaker, probe) = probed(CircuitBreaker::builder().failure_threshold(1));
+        let circuit = &breaker.circuit;
+        let quiet = || circuit.word().is_quiet(circuit.word().generation());
+        // The first success finds out.
+        ends(&breaker, Ok(()));
+        assert!(quiet());
+        ends(&breaker, Err(()));
+        assert!(
+            !circuit.word().has(Flags::BUSY),
+            "a refusal has nobody to tell"
+        );
+        ends(&breaker, Ok(()));
+        assert_eq!(probe.told.lock().expect("no panic").len(), 1, "it opened");
+        breaker.reset();
+        ends(&breaker, Ok(()));
+        assert!(quiet());
+
+        probe.curious.store(true, Ordering::Relaxed);
+        circuit.raise(Flags::BUSY);
+        ends(&breaker, Ok(()));
+        assert!(!quiet());
+        let last = probe.told.lock().expect("no panic").last().cloned();
+        assert!(matches!(last, Some(Event::Recorded { .. })));
+
+        probe.curious.store(false, Ordering::Relaxed);
+        ends(&breaker, Ok(()));
+        assert!(quiet());
+    }
+
+    /// Busy for a window, and for nobody else.
+    #[test]
+    fn no_event_of_a_call_is_made_that_nobody_wants() {
+        let rule = TripRule::failure_rate(0.9).over(Window::calls(100));
+        let (breaker, probe) = probed(CircuitBreaker::builder().trip_when(rule));
+        let circuit = &breaker.circuit;
+        ends(&breaker, Ok(()));
+        assert!(circuit.word().has(Flags::BUSY));
+        let recorded = |breaker| Event::CancelledInARow { breaker, calls: 7 };
+        circuit.emit_call(|_| unreachable!("nobody wants to hear of calls"));
+        assert_eq!(probe.told.lock().expect("no panic").len(), 0);
+        circuit.emit(recorded);
+        assert_eq!(probe.told.lock().expect("no panic").len(), 1);
     }
 }

@@ -34,6 +34,7 @@ pub(super) struct Call<'a> {
     pub(super) slow: bool,
     pub(super) text: Option<Excerpt>,
     pub(super) config: &'a BreakerConfig,
+    /// Whether anybody wants to hear of it.
     pub(super) heard: bool,
     /// When it ended, where anybody asks.
     pub(super) now: Option<Moment>,
@@ -128,7 +129,7 @@ impl Circuit {
             slow,
             text: None,
             config,
-            heard: self.is_heard(config),
+            heard: self.tells_calls(config),
             now,
         };
         if call.failed() && config.capture_last_failure() {

@@ -5,7 +5,7 @@ use super::waiting::Waiting;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
 use crate::error::Refused;
-use crate::event::{Audience, Hub, Streams};
+use crate::event::{Audience, Hub};
 use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, Refusal, State, Word, admission};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Once, Ordering, Swap};
@@ -46,7 +46,8 @@ pub(crate) struct Circuit {
     /// Made when there is first something to put down.
     pub(super) tally: Once<Tally>,
     pub(super) waiting: Once<Waiting>,
-    pub(super) streams: Once<Streams>,
+    /// Who came to listen to this breaker alone.
+    pub(super) own: Once<Hub>,
     pub(crate) name: Arc<str>,
     pub(crate) home: Arc<Home>,
     pub(crate) tenancy: Tenancy,
@@ -65,12 +66,12 @@ impl Home {
     pub(super) fn audience<'a>(
         &'a self,
         config: &'a BreakerConfig,
-        streams: Option<&'a Streams>,
+        own: Option<&'a Hub>,
     ) -> Audience<'a> {
         Audience {
             listeners: &config.settings.listeners,
-            streams,
-            hub: self.hub.as_ref(),
+            own,
+            registry: self.hub.as_deref(),
         }
     }
 }
@@ -123,9 +124,8 @@ impl Circuit {
             }),
         };
         let control = Control::new(&config, home.clock.now());
-        let heard = home.audience(&config, None).is_there();
-        let busy = heard || !control.is_sated();
-        let flags = config.flags() | Flags::BUSY.when(busy);
+        let heard = home.audience(&config, None).calls().flags();
+        let flags = config.flags() | heard | Flags::BUSY.when(!control.is_sated());
         let word = Word::new(config.mode().rest(), flags);
         Self {
             word: AtomicU64::new(word.bits()),
@@ -138,7 +138,7 @@ impl Circuit {
             control: Lock::new(control),
             tally: Once::new(),
             waiting: Once::new(),
-            streams: Once::new(),
+            own: Once::new(),
             name,
             home,
             tenancy: Tenancy::default(),

@@ -103,7 +103,7 @@ impl Circuit {
             control.keep_failure(None);
         }
         // Busy: the next success finds out whether there is more to do.
-        let flags = config.flags() | Flags::BUSY;
+        let flags = self.flags(config) | Flags::BUSY;
         self.replace_word(|word| word.with_flags(flags));
         if old.mode() != config.mode() {
             self.rest(&mut control, config.mode().rest(), Cause::Configured, now);
@@ -116,7 +116,7 @@ impl Circuit {
         self.emit(|breaker| Event::Configured { breaker });
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let now = self.home.clock.now();
         let config = self.config.load();
         let mut control = self.control.lock();

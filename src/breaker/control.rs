@@ -1,15 +1,13 @@
-use super::circuit::Circuit;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::snapshot::RuleSnapshot;
-use crate::state::{Flags, State, Trials, Word};
-use crate::sync::Ordering;
+#[cfg(feature = "metrics")]
+use crate::state::State;
 use crate::text::Excerpt;
 use crate::trip::{Ledger, Sample, without_windows};
 use std::any::TypeId;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 /// What a circuit knows beside its word; guarded by the one lock that serializes transitions.
 #[derive(Debug)]
@@ -39,9 +37,12 @@ struct Story {
 
 /// State changes that wait to be told.
 #[derive(Debug, Default)]
-struct Outbox {
+pub(super) struct Outbox {
     events: VecDeque<Event>,
     delivering: bool,
+    /// Not only those that wait: all, since the circuit was made.
+    #[cfg(feature = "metrics")]
+    pub(super) changes: super::changes::Changes,
 }
 
 /// Types of errors remembered as met; more than these are not told apart, and told no more.
@@ -123,6 +124,10 @@ impl Control {
         }
     }
 
+    pub(super) fn set_cause(&mut self, cause: Cause) {
+        self.story().cause = Some(cause);
+    }
+
     pub(super) fn cause(&self) -> Option<&Cause> {
         self.story.as_ref()?.cause.as_ref()
     }
@@ -162,7 +167,18 @@ impl Control {
         first
     }
 
-    fn post(&mut self, event: Event) {
+    #[cfg(feature = "metrics")]
+    pub(super) fn changes(&self) -> super::Changes {
+        let story = self.story.as_ref();
+        story.map_or_else(Default::default, |story| story.outbox.changes.clone())
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn count_change(&mut self, from: State, to: State) {
+        self.story().outbox.changes.add(from, to, 1);
+    }
+
+    pub(super) fn post(&mut self, event: Event) {
         self.story().outbox.events.push_back(event);
     }
 
@@ -187,157 +203,6 @@ impl Control {
     pub(super) fn end_delivery(&mut self) {
         if let Some(story) = &mut self.story {
             story.outbox.delivering = false;
-        }
-    }
-}
-
-/// Transitions. Each is called with the lock held, goes by the settings of that moment, and stores
-/// what the new state needs before the word that shows it.
-impl Circuit {
-    /// Enters a state, with whatever count is in the word by then.
-    pub(super) fn enter(&self, control: &mut Control, to: State, cause: Cause, now: Moment) {
-        self.enter_with(control, to, cause, now, Word::count);
-    }
-
-    fn enter_with(
-        &self,
-        control: &mut Control,
-        to: State,
-        cause: Cause,
-        now: Moment,
-        count: impl Fn(Word) -> u32,
-    ) {
-        let next = self.next_state(control, to);
-        let before = self.replace_word(|word| {
-            if to == State::HalfOpen {
-                // Release: see the reader of the failures.
-                self.trial_failures.store(count(word), Ordering::Release);
-            }
-            next.word(word, count(word))
-        });
-        self.entered(control, &next, before, cause, now);
-    }
-
-    fn next_state(&self, control: &Control, to: State) -> Next {
-        // Under the lock nobody replaces the settings, so that this is not the last to hold them.
-        let config = self.config.load();
-        let heard = self.is_heard(&config);
-        // The windows will be empty, and so have room for successes.
-        let busy = heard || control.has_windows();
-        Next {
-            to,
-            flags: config.flags() | Flags::BUSY.when(busy),
-            trials: Trials::new(config.half_open_calls(), config.success_threshold()),
-            heard,
-        }
-    }
-
-    fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
-        control.clear_windows();
-        control.since = now;
-        if next.heard {
-            control.post(Event::StateChanged {
-                breaker: self.name.clone(),
-                from: before.state(),
-                to: next.to,
-                cause: cause.clone(),
-            });
-        }
-        control.story().cause = Some(cause);
-        if next.to.counts() {
-            control.attempt = 0;
-        }
-    }
-
-    /// Replaces the word, whatever count is in it by then, and tells what it was.
-    pub(super) fn replace_word(&self, change: impl Fn(Word) -> Word) -> Word {
-        let mut before = self.word();
-        loop {
-            match self.exchange(before, change(before)) {
-                Ok(()) => return before,
-                Err(found) => before = found,
-            }
-        }
-    }
-
-    /// Replaces exactly this word, or tells which there is instead.
-    pub(super) fn exchange(&self, word: Word, next: Word) -> Result<(), Word> {
-        // AcqRel: publishes what was stored before it, and sees what the count's last change
-        // published. Failure: Acquire, as any load of the word.
-        self.word
-            .compare_exchange(
-                word.bits(),
-                next.bits(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .map(|_| ())
-            .map_err(Word::from_bits)
-    }
-
-    /// Opens for `time`, or for as long as the settings say, with `count` failures in a row.
-    pub(super) fn open(
-        &self,
-        control: &mut Control,
-        cause: Cause,
-        time: Option<Duration>,
-        now: Moment,
-        count: impl Fn(Word) -> u32,
-    ) {
-        self.prepare_to_open(control, time, now);
-        self.enter_with(control, State::Open, cause, now, count);
-    }
-
-    /// Opens because of a call that makes of `word` this `count`; if the word has moved since, it does
-    /// nothing but tell which there is instead.
-    pub(super) fn trip_from(
-        &self,
-        control: &mut Control,
-        (word, count): (Word, u32),
-        cause: Cause,
-        time: Option<Duration>,
-        now: Moment,
-    ) -> Result<(), Word> {
-        self.prepare_to_open(control, time, now);
-        let next = self.next_state(control, State::Open);
-        self.exchange(word, next.word(word, count))?;
-        self.entered(control, &next, word, cause, now);
-        Ok(())
-    }
-
-    /// Attempt and deadline of an opening; nobody looks at them before the word shows it.
-    fn prepare_to_open(&self, control: &mut Control, time: Option<Duration>, now: Moment) {
-        control.attempt = match self.word().state() {
-            State::HalfOpen => control.attempt.saturating_add(1),
-            _ => 0,
-        };
-        let backoff = self.config.load().recovery_backoff();
-        let delay = time.unwrap_or_else(|| backoff.jittered(control.attempt, fastrand::f64()));
-        self.set_deadline(now.after(delay));
-    }
-
-    pub(super) fn set_deadline(&self, deadline: Moment) {
-        // Release: see the reader of the deadline.
-        self.deadline.store(deadline.as_nanos(), Ordering::Release);
-    }
-}
-
-/// A state about to be entered, by the settings of this moment.
-struct Next {
-    to: State,
-    flags: Flags,
-    trials: Trials,
-    heard: bool,
-}
-
-impl Next {
-    fn word(&self, before: Word, count: u32) -> Word {
-        let entered = before.entering(self.to).with_flags(self.flags);
-        match self.to {
-            State::HalfOpen => entered.with_trials(self.trials),
-            // These states begin with everything at zero, or know no failures.
-            State::Closed | State::MetricsOnly | State::ForcedOpen | State::Disabled => entered,
-            State::Open => entered.with_count(count),
         }
     }
 }

@@ -3,6 +3,8 @@
 mod admit;
 mod announce;
 mod call;
+#[cfg(feature = "metrics")]
+mod changes;
 mod circuit;
 mod commands;
 mod control;
@@ -12,9 +14,12 @@ mod stripes;
 mod succeed;
 mod tally;
 mod ticket;
+mod transition;
 mod waiting;
 
 pub(crate) use call::Ended;
+#[cfg(feature = "metrics")]
+pub(crate) use changes::Changes;
 pub(crate) use circuit::{Circuit, Home};
 pub(crate) use ticket::Ticket;
 

@@ -55,8 +55,10 @@ impl Circuit {
         if say == Say::Late {
             return;
         }
-        if call.heard {
+        if self.word().generation() != call.ticket.generation() {
             self.deliver();
+        }
+        if call.heard {
             self.emit(|breaker| Event::Recorded {
                 breaker,
                 outcome: call.outcome,
@@ -177,7 +179,7 @@ impl Circuit {
     /// Whether a success has more to do than to be counted. Asked under the lock, since listeners may
     /// have come with new settings.
     fn is_busy(&self, control: &Control) -> bool {
-        self.is_heard(&self.config.load())
+        self.tells_calls(&self.config.load())
             || self.streak.load(Ordering::Relaxed) > 0
             || !control.is_sated()
     }

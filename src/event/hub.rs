@@ -1,37 +1,64 @@
 use super::listener::tell;
 use super::stream::Mailbox;
-use super::{Event, EventStream, Listener};
+use super::{Calls, Event, EventStream, Listener};
 use crate::sync::Lock;
+use arc_swap::ArcSwap;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 
-/// Where the events of a registry go.
+/// Where the events of a registry go, or those of one breaker alone.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
-    listeners: Vec<Listener>,
+    /// Read where events are made, replaced when somebody comes; the real thing also under loom, whose
+    /// models have nobody come.
+    listeners: ArcSwap<Vec<Listener>>,
     streams: Streams,
 }
 
 impl Hub {
     pub(crate) fn new(listeners: Vec<Listener>) -> Self {
         Self {
-            listeners,
+            listeners: ArcSwap::from_pointee(listeners),
             streams: Streams::default(),
         }
     }
 
     /// Whether anybody listens.
     pub(crate) fn is_heard(&self) -> bool {
-        !self.listeners.is_empty() || self.streams.are_open()
+        self.streams.are_open() || !self.listeners.load().is_empty()
+    }
+
+    /// How much anybody wants to hear of single calls.
+    pub(crate) fn calls(&self) -> Calls {
+        let listeners = self.listeners.load();
+        let most = listeners.iter().map(Listener::calls).max();
+        let streams = if self.streams.are_open() {
+            Calls::Told
+        } else {
+            Calls::None
+        };
+        streams.max(most.unwrap_or_default())
     }
 
     pub(crate) fn emit(&self, event: &Event) {
         let audience = Audience {
-            listeners: &self.listeners,
-            streams: Some(&self.streams),
-            hub: None,
+            listeners: &[],
+            own: None,
+            registry: Some(self),
         };
         audience.tell(event);
+    }
+
+    /// One more listener, unless there is one like it.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn attach(&self, listener: &Listener) {
+        self.listeners.rcu(|listeners| {
+            let mut more = Vec::clone(listeners);
+            if !more.iter().any(|other| other.is_like(listener)) {
+                more.push(listener.clone());
+            }
+            more
+        });
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
@@ -102,27 +129,39 @@ impl Drop for Streams {
 /// All who hear of one breaker's events.
 #[derive(Clone, Copy)]
 pub(crate) struct Audience<'a> {
+    /// Those of its settings.
     pub(crate) listeners: &'a [Listener],
-    pub(crate) streams: Option<&'a Streams>,
-    pub(crate) hub: Option<&'a Arc<Hub>>,
+    /// Those who came to it later.
+    pub(crate) own: Option<&'a Hub>,
+    pub(crate) registry: Option<&'a Hub>,
 }
 
-impl Audience<'_> {
+impl<'a> Audience<'a> {
     pub(crate) fn is_there(self) -> bool {
-        !self.listeners.is_empty()
-            || self.streams.is_some_and(Streams::are_open)
-            || self.hub.is_some_and(|hub| hub.is_heard())
+        !self.listeners.is_empty() || self.hubs().any(Hub::is_heard)
+    }
+
+    /// How much anybody wants to hear of single calls.
+    pub(crate) fn calls(self) -> Calls {
+        let settings = self.listeners.iter().map(Listener::calls);
+        let most = settings.chain(self.hubs().map(Hub::calls)).max();
+        most.unwrap_or_default()
     }
 
     pub(crate) fn tell(self, event: &Event) {
-        let registry = self.hub.into_iter().flat_map(|hub| &hub.listeners);
-        let panics = tell(&self.listeners.iter().chain(registry), event);
-        let registry = self.hub.map(|hub| &hub.streams);
-        for streams in self.streams.into_iter().chain(registry) {
-            streams.post(event);
+        let [own, registry] = [self.own, self.registry]
+            .map(|hub| hub.map(|hub| hub.listeners.load_full()).unwrap_or_default());
+        let listeners = self.listeners.iter().chain(&*own).chain(&*registry);
+        let panics = tell(&listeners, event);
+        for hub in self.hubs() {
+            hub.streams.post(event);
             for panicked in &panics {
-                streams.post(panicked);
+                hub.streams.post(panicked);
             }
         }
+    }
+
+    fn hubs(self) -> impl Iterator<Item = &'a Hub> {
+        self.own.into_iter().chain(self.registry)
     }
 }

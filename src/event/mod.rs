@@ -4,8 +4,10 @@ mod hub;
 mod listener;
 mod stream;
 
-pub(crate) use hub::{Audience, Hub, Streams};
-pub(crate) use listener::Listener;
+pub(crate) use hub::{Audience, Hub};
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) use listener::Listen;
+pub(crate) use listener::{Calls, Listener};
 pub use stream::EventStream;
 
 use crate::classify::Outcome;
@@ -34,6 +36,8 @@ pub enum Event {
         to: State,
         /// Why.
         cause: Cause,
+        /// For how long calls are refused, of a circuit that opened; [`Duration::MAX`] for ever.
+        retry_after: Option<Duration>,
     },
     /// An error of a type that no rule of the breaker knows; sent for the first of each type.
     #[non_exhaustive]
@@ -196,6 +200,11 @@ impl fmt::Display for Cause {
 }
 
 impl Event {
+    /// Whether it is about a single call, as many events as there are calls.
+    pub(crate) fn is_of_a_call(&self) -> bool {
+        matches!(self, Self::Recorded { .. } | Self::Refused { .. })
+    }
+
     /// The name of the breaker; empty for [`Event::Missed`], which is about a stream.
     pub fn breaker(&self) -> &str {
         match self {

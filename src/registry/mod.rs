@@ -13,6 +13,8 @@ mod cache;
 mod error;
 mod eviction;
 mod global;
+#[cfg(feature = "metrics")]
+mod heirs;
 mod presets;
 mod settling;
 mod shared;
@@ -22,6 +24,10 @@ mod views;
 pub use builder::RegistryBuilder;
 pub(crate) use cache::{Held, hold};
 pub use error::RegistryError;
+#[cfg(feature = "metrics")]
+pub(crate) use heirs::Heir;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) use shared::Shared;
 pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;
@@ -30,6 +36,7 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use dashmap::DashMap;
 use presets::Presets;
+#[cfg(not(any(feature = "metrics", feature = "tracing")))]
 use shared::Shared;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -135,6 +142,11 @@ impl BreakerRegistry {
     /// ```
     pub fn global() -> &'static Self {
         global::get()
+    }
+
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The settings of a registry to be.

@@ -4,8 +4,11 @@ use super::{Breakers, Limits, cache};
 use crate::breaker::{CircuitBreaker, Home};
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::event::Listener;
 use crate::event::{Event, EventStream, Hub, NotKept};
 use crate::names;
+use crate::state::Flags;
 use crate::sync::Lock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,16 +24,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///    is taken alone.
 /// 3. No user code runs under any of them: settings are checked, breakers made, clocks read and
 ///    events sent before or after, and what leaves is dropped after.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     pub(super) id: u64,
     pub(super) breakers: Breakers,
     population: Lock<Population>,
     presets: Lock<Arc<Presets>>,
     pub(super) limits: Limits,
     hub: Arc<Hub>,
-    clock: Timepiece,
+    pub(crate) clock: Timepiece,
     /// What its breakers share.
     home: Arc<Home>,
+    #[cfg(feature = "metrics")]
+    pub(super) heirs: super::heirs::Heirs,
 }
 
 /// What became of a breaker that was to be kept.
@@ -60,6 +65,8 @@ impl Shared {
             limits,
             hub,
             clock,
+            #[cfg(feature = "metrics")]
+            heirs: super::heirs::Heirs::default(),
         }
     }
 
@@ -136,13 +143,15 @@ impl Shared {
             }
         };
         for breaker in &leavers.evicted {
+            #[cfg(feature = "metrics")]
+            self.heirs.tell(breaker);
             self.tell(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
         drop(leavers);
         if let Admitted::Kept(newcomer) = &admitted {
-            // A stream that began while it was made has not seen it in the map.
+            // Who came to listen while it was made has not seen it in the map.
             if self.hub.is_heard() {
-                newcomer.circuit.set_busy();
+                newcomer.circuit.raise(self.hub.calls().flags());
             }
             self.tell(newcomer, |breaker| Event::BreakerAdded { breaker });
         }
@@ -170,10 +179,22 @@ impl Shared {
     /// The events of all breakers from now on.
     pub(super) fn subscribe(&self) -> EventStream {
         let stream = self.hub.subscribe();
-        for breaker in &self.breakers {
-            breaker.circuit.set_busy();
-        }
+        self.raise(Flags::BUSY);
         stream
+    }
+
+    /// Somebody has come who may want to hear of calls.
+    pub(crate) fn raise(&self, flags: Flags) {
+        for breaker in &self.breakers {
+            breaker.circuit.raise(flags);
+        }
+    }
+
+    /// A listener of the registry and all its breakers, from now on.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn attach(&self, listener: &Listener) {
+        self.hub.attach(listener);
+        self.raise(self.hub.calls().flags() | Flags::BUSY);
     }
 
     /// A breaker that is not kept: whoever keeps handles for a name must ask again next time.
@@ -196,6 +217,8 @@ impl Shared {
         };
         let (_, breaker) = removed?;
         cache::forget(|other| Arc::ptr_eq(&other.circuit, &breaker.circuit));
+        #[cfg(feature = "metrics")]
+        self.heirs.tell(&breaker);
         self.tell(&breaker, |breaker| Event::BreakerRemoved { breaker });
         Some(breaker)
     }
@@ -231,6 +254,8 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.hub.end();
+        #[cfg(feature = "metrics")]
+        self.bequeath();
         let id = self.id;
         cache::forget(|breaker| breaker.circuit.home.registry == id);
     }

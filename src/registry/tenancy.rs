@@ -74,7 +74,7 @@ impl Tenancy {
         used && self.marks.fetch_and(!USED, Ordering::AcqRel) & USED != 0
     }
 
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.marks.load(Ordering::Acquire) & GONE != 0
     }
 
@@ -119,7 +119,7 @@ impl Tenancy {
     }
 
     /// Takes the breaker out of the registry for good, whoever holds it.
-    pub(super) fn expel(&self) {
+    pub(crate) fn expel(&self) {
         self.marks.fetch_or(GONE, Ordering::AcqRel);
     }
 

@@ -1,0 +1,85 @@
+//! What an outage looks like in a log: a line for each change of state, with its figures, in the span
+//! of the request that met it. The calls themselves are lines of the level trace, and cost nothing
+//! while nobody takes that.
+//!
+//! ```sh
+//! cargo run --example tracing --features tracing
+//! ```
+
+use breakerbox::clock::ManualClock;
+use breakerbox::prelude::*;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, reload};
+
+/// Standard output, and a copy to check at the end.
+#[derive(Clone, Default)]
+struct Tee(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Tee {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        io::stdout().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let out = Tee::default();
+    let writer = out.clone();
+    let (filter, reload) = reload::Layer::new(EnvFilter::new("info"));
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(
+            fmt::layer()
+                .without_time()
+                .with_ansi(false)
+                .with_writer(move || writer.clone()),
+        )
+        .init();
+
+    let clock = ManualClock::new();
+    let rule = TripRule::failure_rate(0.5)
+        .over(Window::calls(10))
+        .minimum_calls(4);
+    let registry = BreakerRegistry::builder()
+        .default_preset(CircuitBreaker::builder().trip_when(rule))
+        .clock(clock.clone())
+        .build()?;
+    breakerbox::tracing::install(&registry);
+
+    let users = registry.breaker("users-api");
+    let request = |id: u32, answer: Result<(), &'static str>| {
+        let _in = tracing::info_span!("request", id).entered();
+        let _ = users.call(|| answer);
+    };
+    request(1, Ok(()));
+    for id in 2..=5 {
+        request(id, Err("connection refused"));
+    }
+    // Somebody looks closer, while it runs.
+    reload.reload(EnvFilter::new("info,breakerbox=trace"))?;
+    request(6, Ok(()));
+    clock.advance(Duration::from_secs(30));
+    request(7, Ok(()));
+    request(8, Ok(()));
+
+    let text = String::from_utf8(out.0.lock().expect("no panic").clone())?;
+    let lines = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(lines("circuit opened"), 1);
+    assert_eq!(lines("call refused"), 1);
+    assert_eq!(
+        lines("call recorded"),
+        2,
+        "those after the filter was reloaded"
+    );
+    assert_eq!(lines("circuit closed"), 1);
+    println!("{} lines for 8 requests", text.lines().count());
+    Ok(())
+}

@@ -1,0 +1,24 @@
+use crate::state::State;
+
+/// How often a circuit went from one state to another; at most one entry for each two states.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Changes(Vec<(State, State, u64)>);
+
+impl Changes {
+    pub(crate) fn add(&mut self, from: State, to: State, times: u64) {
+        let known = self.0.iter_mut().find(|(f, t, _)| (*f, *t) == (from, to));
+        match known {
+            Some((_, _, count)) => *count += times,
+            None => self.0.push((from, to, times)),
+        }
+    }
+
+    pub(crate) fn of(&self, from: State, to: State) -> u64 {
+        let known = self.iter().find(|(f, t, _)| (*f, *t) == (from, to));
+        known.map_or(0, |(_, _, times)| times)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (State, State, u64)> {
+        self.0.iter().copied()
+    }
+}

@@ -1,0 +1,230 @@
+//! What is shown of a breaker.
+
+use crate::support::{Prometheus, fails, succeeds};
+use breakerbox::clock::ManualClock;
+use breakerbox::prelude::*;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+#[test]
+fn a_reporter_goes_wherever_it_is_needed() {
+    fn plain<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
+    plain::<breakerbox::metrics::Reporter>();
+    plain::<breakerbox::metrics::ReporterBuilder>();
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let registry = BreakerRegistry::new();
+    let refused = |builder: breakerbox::metrics::ReporterBuilder| {
+        let error = builder.install(&registry).unwrap_err();
+        (error.field().to_owned(), error.value().to_owned())
+    };
+    let builder = breakerbox::metrics::builder;
+    let is = |field: &str, value: &str| (field.to_owned(), value.to_owned());
+    assert_eq!(
+        refused(builder().label("breaker", "x")),
+        is("label", "\"breaker\"")
+    );
+    assert_eq!(refused(builder().label("", "x")), is("label", "\"\""));
+    let twice = builder().label("registry", "x").label("registry", "y");
+    assert_eq!(refused(twice), is("label", "\"registry\""));
+    assert_eq!(
+        refused(builder().idle_timeout(Duration::ZERO)),
+        is("idle_timeout", "0ns")
+    );
+}
+
+#[test]
+fn calls_changes_and_states_are_shown() {
+    let clock = ManualClock::new();
+    let registry = BreakerRegistry::builder()
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let users = registry.breaker("users");
+    succeeds(&users);
+    // Before anybody was there to report.
+    let reporter = breakerbox::metrics::install(&registry);
+    succeeds(&users);
+    (0..6).for_each(|_| fails(&users));
+    drop(registry.breaker("idle").acquire());
+
+    let prometheus = Prometheus::new();
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.calls("users", "success"), Some(2.0));
+    assert_eq!(page.calls("users", "failure"), Some(5.0));
+    assert_eq!(page.calls("users", "refused"), Some(1.0));
+    assert_eq!(page.calls("users", "late"), Some(0.0));
+    assert_eq!(page.calls("idle", "ignored"), Some(0.0));
+    assert_eq!(page.calls("idle", "cancelled"), Some(1.0));
+    assert_eq!(page.changes("users", "closed", "open"), Some(1.0));
+    for state in [
+        "closed",
+        "half-open",
+        "forced-open",
+        "disabled",
+        "metrics-only",
+    ] {
+        assert_eq!(page.state("users", state), Some(0.0), "{state}");
+    }
+    assert_eq!(page.state("users", "open"), Some(1.0));
+    assert_eq!(page.state("idle", "closed"), Some(1.0));
+    // Nothing is shown of a rule that nobody set.
+    assert_eq!(page.rate("users"), None);
+    assert_eq!(page.breakers(), BTreeSet::from(["idle", "users"]));
+
+    // By time alone.
+    clock.advance(Duration::from_secs(30));
+    let page = prometheus.report(&reporter);
+    assert_eq!(
+        (
+            page.state("users", "open"),
+            page.state("users", "half-open")
+        ),
+        (Some(0.0), Some(1.0))
+    );
+    assert_eq!(page.changes("users", "open", "half-open"), None);
+    succeeds(&users);
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.changes("users", "open", "half-open"), Some(1.0));
+    assert_eq!(page.changes("users", "half-open", "closed"), Some(1.0));
+    assert_eq!(page.state("users", "closed"), Some(1.0));
+    // A report changes nothing.
+    assert_eq!(prometheus.report(&reporter), page);
+}
+
+#[test]
+fn a_failure_rate_is_shown_from_its_minimum_of_calls_on() {
+    let rule = TripRule::failure_rate(0.9)
+        .over(Window::calls(10))
+        .minimum_calls(4);
+    let registry = BreakerRegistry::builder()
+        .default_preset(CircuitBreaker::builder().trip_when(rule))
+        .build()
+        .unwrap();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let users = registry.breaker("users");
+    (0..3).for_each(|_| succeeds(&users));
+    assert_eq!(prometheus.report(&reporter).rate("users"), None);
+    fails(&users);
+    assert_eq!(prometheus.report(&reporter).rate("users"), Some(0.25));
+    users.reset();
+    assert!(prometheus.report(&reporter).rate("users").unwrap().is_nan());
+}
+
+#[test]
+fn names_and_units_are_described() {
+    let recorder = DebuggingRecorder::new();
+    let snapshots = recorder.snapshotter();
+    let registry = BreakerRegistry::new();
+    let reporter = breakerbox::metrics::builder()
+        .label("region", "eu")
+        .durations(true)
+        .install(&registry)
+        .unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        succeeds(&registry.breaker("users"));
+        reporter.report();
+    });
+    let mut described = BTreeMap::new();
+    let mut durations = Vec::new();
+    for (key, unit, description, value) in snapshots.snapshot().into_vec() {
+        let (_, key) = key.into_parts();
+        assert!(
+            key.labels()
+                .any(|label| (label.key(), label.value()) == ("region", "eu"))
+        );
+        described.insert(key.name().to_owned(), (unit, description.is_some()));
+        if let DebugValue::Histogram(values) = value {
+            assert_eq!(values.len(), 1);
+            durations.push(key.name().to_owned());
+        }
+    }
+    let count = Some(metrics::Unit::Count);
+    let seconds = Some(metrics::Unit::Seconds);
+    let expected = [
+        ("breakerbox_call_duration_seconds", (seconds, true)),
+        ("breakerbox_calls_total", (count, true)),
+        ("breakerbox_state", (None, true)),
+    ];
+    assert_eq!(
+        described,
+        expected.map(|(name, is)| (name.to_owned(), is)).into()
+    );
+    assert_eq!(durations, ["breakerbox_call_duration_seconds"]);
+}
+
+#[test]
+fn durations_are_recorded_when_asked_for() {
+    let clock = ManualClock::new();
+    let registry = BreakerRegistry::builder()
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    // One that was there before.
+    let users = registry.breaker("users");
+    let prometheus = Prometheus::new();
+    let buckets = PrometheusBuilder::new().set_buckets(&[0.1, 1.0]).unwrap();
+    let bucketed = Prometheus::with(buckets);
+    let call = |breaker: &CircuitBreaker, failed: bool| {
+        let permit = breaker.acquire().unwrap();
+        clock.advance(Duration::from_millis(500));
+        if failed {
+            permit.failure();
+        } else {
+            permit.success();
+        }
+    };
+    metrics::with_local_recorder(&bucketed.recorder, || {
+        let plain = breakerbox::metrics::install(&registry);
+        call(&users, false);
+        plain.report();
+        assert!(!bucketed.handle.render().contains("duration"));
+
+        let reporter = breakerbox::metrics::builder()
+            .durations(true)
+            .install(&registry)
+            .unwrap();
+        call(&users, false);
+        call(&users, true);
+        call(&registry.breaker("new"), false);
+        users.trip();
+        users.reset();
+        call(&users, false);
+        reporter.report();
+        let page = bucketed.page();
+        let of = |breaker: &str, outcome: &str, what: &str| {
+            let series = format!(
+                r#"breakerbox_call_duration_seconds_{what}{{breaker="{breaker}",outcome="{outcome}"}}"#
+            );
+            page.0.get(&series).copied()
+        };
+        assert_eq!(of("users", "success", "count"), Some(2.0));
+        assert_eq!(of("users", "success", "sum"), Some(1.0));
+        assert_eq!(of("users", "failure", "count"), Some(1.0));
+        assert_eq!(of("new", "success", "count"), Some(1.0));
+        // Nobody asks any more.
+        drop(reporter);
+        call(&users, false);
+        assert_eq!(bucketed.page(), page);
+    });
+    assert!(prometheus.page().0.is_empty());
+}
+
+#[test]
+fn a_hostile_name_stays_within_its_label() {
+    let registry = BreakerRegistry::new();
+    let reporter = breakerbox::metrics::install(&registry);
+    registry.breaker("a\"} 1\nb\\");
+    let page = Prometheus::new().report(&reporter);
+    assert!(
+        page.0
+            .keys()
+            .all(|series| series.contains(r#"breaker="a\"} 1\nb\\""#)),
+        "{page:?}"
+    );
+}

@@ -1,0 +1,259 @@
+//! Breakers that come and go: what is shown under which name.
+
+use crate::support::{Page, Prometheus, fails, succeeds, with_capacity};
+use breakerbox::clock::ManualClock;
+use breakerbox::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+#[test]
+fn a_name_that_comes_back_goes_on_where_it_was() {
+    let registry = with_capacity(1);
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let mut before = 0.0;
+    for round in 1..=5_u32 {
+        (0..3).for_each(|_| succeeds(&registry.breaker("users")));
+        if round % 2 == 1 {
+            let seen = prometheus
+                .report(&reporter)
+                .calls("users", "success")
+                .unwrap();
+            assert!(seen > before);
+            before = seen;
+        }
+        succeeds(&registry.breaker("users"));
+        // Evicts it, and is evicted itself by the next round.
+        fails(&registry.breaker("other"));
+        assert!(registry.get("users").is_none());
+        if round % 2 == 0 {
+            prometheus.report(&reporter);
+        }
+    }
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.calls("users", "success"), Some(20.0));
+    assert_eq!(page.state("users", "closed"), Some(0.0), "it is not there");
+    // Those that came and went between two reports are under no name of their own.
+    assert_eq!(page.total("failure"), 5);
+}
+
+#[test]
+fn a_breaker_that_was_removed_ends_and_is_counted_no_more() {
+    let registry = BreakerRegistry::new();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let old = registry.breaker("users");
+    fails(&old);
+    prometheus.report(&reporter);
+    old.force_open();
+    registry.remove("users");
+    fails(&old);
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.changes("users", "closed", "forced-open"), Some(1.0));
+    assert_eq!(page.calls("users", "refused"), Some(0.0));
+    assert_eq!(page.state("users", "forced-open"), Some(0.0));
+
+    // Its successor is another breaker under the same name.
+    fails(&registry.breaker("users"));
+    fails(&old);
+    let page = prometheus.report(&reporter);
+    assert_eq!(
+        (
+            page.calls("users", "failure"),
+            page.calls("users", "refused")
+        ),
+        (Some(2.0), Some(0.0))
+    );
+    assert_eq!(
+        (
+            page.state("users", "closed"),
+            page.state("users", "forced-open")
+        ),
+        (Some(1.0), Some(0.0))
+    );
+}
+
+#[test]
+fn hostile_names_make_no_more_series_than_the_registry_can_bear() {
+    let registry = with_capacity(10);
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let mut held = Vec::new();
+    for number in 0..2_000 {
+        let breaker = registry.breaker(format!("host-{number}"));
+        succeeds(&breaker);
+        if number < 3 {
+            held.push(breaker);
+        }
+        if number % 3 == 0 {
+            prometheus.report(&reporter);
+        }
+    }
+    let page = prometheus.report(&reporter);
+    let breakers = page.breakers();
+    assert!(breakers.len() <= 2 * 10 + 1, "{breakers:?}");
+    assert!(breakers.contains("host-0") && breakers.contains(""));
+    // None is lost.
+    assert_eq!(page.total("success"), 2_000);
+}
+
+#[test]
+fn names_are_forgotten_after_the_idle_timeout() {
+    let clock = ManualClock::new();
+    let registry = BreakerRegistry::builder()
+        .capacity(1)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let idle = Duration::from_secs(60);
+    let reporter = breakerbox::metrics::builder()
+        .idle_timeout(idle)
+        .install(&registry)
+        .unwrap();
+    let prometheus = Prometheus::new();
+    for name in ["a", "b", "c", "d"] {
+        succeeds(&registry.breaker(name));
+        prometheus.report(&reporter);
+    }
+    assert_eq!(prometheus.page().breakers(), BTreeSet::from(["", "a", "b"]));
+    clock.advance(idle);
+    let page = prometheus.report(&reporter);
+    assert_eq!(
+        page.state("d", "closed"),
+        Some(1.0),
+        "there is room for it now"
+    );
+}
+
+#[test]
+fn a_breaker_that_is_not_kept_has_no_series() {
+    let registry = with_capacity(1);
+    let reporter = breakerbox::metrics::builder()
+        .durations(true)
+        .install(&registry)
+        .unwrap();
+    let prometheus = Prometheus::new();
+    metrics::with_local_recorder(&prometheus.recorder, || {
+        let _held = registry.breaker("kept");
+        let long = "x".repeat(1_000);
+        for name in ["", "no room", &long] {
+            let stranger = registry.breaker(name);
+            stranger.force_open();
+            fails(&stranger);
+            stranger.reset();
+            fails(&stranger);
+        }
+    });
+    assert_eq!(
+        prometheus.report(&reporter).breakers(),
+        BTreeSet::from(["", "kept"])
+    );
+    // Their calls took time, but they have no totals.
+    assert_eq!(prometheus.page().total("failure"), 0);
+}
+
+#[test]
+fn two_registries_are_told_apart_by_a_label() {
+    let prometheus = Prometheus::new();
+    let registries = [BreakerRegistry::new(), BreakerRegistry::new()];
+    let reporters: Vec<_> = ["in", "out"]
+        .iter()
+        .zip(&registries)
+        .map(|(label, registry)| {
+            breakerbox::metrics::builder()
+                .label("registry", *label)
+                .install(registry)
+                .unwrap()
+        })
+        .collect();
+    succeeds(&registries[0].breaker("users"));
+    registries[1].breaker("users").trip();
+    prometheus.report(&reporters[0]);
+    let page = prometheus.report(&reporters[1]);
+    let series = r#"breakerbox_calls_total{breaker="users",outcome="success",registry="in"}"#;
+    assert_eq!(page.0.get(series), Some(&1.0));
+    let series = r#"breakerbox_state{breaker="users",state="open",registry="out"}"#;
+    assert_eq!(page.0.get(series), Some(&1.0));
+    let series = r#"breakerbox_state{breaker="users",state="open",registry="in"}"#;
+    assert_eq!(page.0.get(series), Some(&0.0));
+}
+
+#[test]
+fn what_a_registry_counted_last_is_shown_when_it_has_gone() {
+    let registry = BreakerRegistry::new();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    fails(&registry.breaker("users"));
+    prometheus.report(&reporter);
+    fails(&registry.breaker("users"));
+    drop(registry);
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.calls("users", "failure"), Some(2.0));
+    assert_eq!(page.state("users", "closed"), Some(0.0));
+}
+
+/// Calls, evictions and reports on all sides: no call is lost, none counted twice, and no counter ever
+/// goes back.
+#[test]
+fn nothing_is_lost_while_breakers_come_and_go() {
+    const THREADS: u32 = 4;
+    const EACH: u32 = 4_000;
+    let (strangers, evicted) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+    let count = (strangers.clone(), evicted.clone());
+    let registry = BreakerRegistry::builder()
+        .capacity(4)
+        .on_event(move |event| match event {
+            Event::NotKept { .. } => drop(count.0.fetch_add(1, Ordering::Relaxed)),
+            Event::BreakerEvicted { .. } => drop(count.1.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
+        })
+        .build()
+        .unwrap();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let over = AtomicBool::new(false);
+    let barrier = Barrier::new(THREADS as usize);
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (1..=THREADS)
+            .map(|thread| {
+                let (registry, barrier) = (&registry, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    for number in 0..EACH {
+                        let name = format!("name-{}", (number * thread) % 13);
+                        succeeds(&registry.breaker(name));
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..2 {
+            let (over, reporter, prometheus) = (&over, &reporter, &prometheus);
+            scope.spawn(move || {
+                let mut before = Page(BTreeMap::new());
+                while !over.load(Ordering::Relaxed) {
+                    let page = prometheus.report(reporter);
+                    for (series, value) in &before.0 {
+                        if series.contains("_total") {
+                            assert!(page.0[series] >= *value, "{series}");
+                        }
+                    }
+                    before = page;
+                }
+            });
+        }
+        for caller in callers {
+            caller.join().unwrap();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let page = prometheus.report(&reporter);
+    assert!(
+        evicted.load(Ordering::Relaxed) > 100,
+        "they did come and go"
+    );
+    let counted = THREADS * EACH - strangers.load(Ordering::Relaxed);
+    assert_eq!(page.total("success"), u64::from(counted));
+    assert!(page.breakers().len() <= 2 * 4 + 1);
+}
