@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod ext;
 mod guard;
+mod integrations;
 mod names;
 mod permit;
 pub mod prelude;
@@ -29,6 +30,10 @@ pub use error::{BreakerError, CallTimeout, CircuitOpen};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
+#[cfg(feature = "http")]
+pub use integrations::http;
+#[cfg(feature = "tower")]
+pub use integrations::tower;
 pub use permit::Permit;
 pub use preset::Preset;
 pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};

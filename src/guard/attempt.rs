@@ -103,6 +103,12 @@ impl<H: Handle> Attempt<H> {
         self.end(Ended::TimedOut(limit));
     }
 
+    /// The guarded code is unwinding past this.
+    #[cfg(feature = "tower")]
+    pub(crate) fn panicked(&mut self) {
+        self.end(Ended::Panicked);
+    }
+
     fn end(&mut self, ended: Ended<'_>) {
         if let Some(ticket) = self.ticket.take() {
             self.handle.breaker().circuit.settle(ticket, ended);

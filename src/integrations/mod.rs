@@ -1,0 +1,7 @@
+//! The crates of others, one feature and one file or folder each. They import the core; nothing in
+//! the core imports them.
+
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "tower")]
+pub mod tower;
