@@ -79,4 +79,9 @@ mod guide {
         Testing = "docs/testing.md",
         TripRules = "docs/trip-rules.md",
     }
+
+    #[cfg(feature = "http")]
+    pages! { Http = "docs/http.md" }
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pages! { Tower = "docs/tower.md" }
 }

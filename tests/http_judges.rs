@@ -28,6 +28,7 @@ fn at_noon(until: &str) -> Option<Duration> {
     judges::retry_after(&headers(&[(DATE, NOON), (RETRY_AFTER, until)]))
 }
 
+#[allow(clippy::unnecessary_wraps)] // to be compared with one that may be none
 fn seconds(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }

@@ -95,7 +95,7 @@ async fn nothing_is_lost_in_a_crowd() {
     }
     let answered = calls.join_all().await.into_iter().filter(|ok| *ok).count();
     let (mut ended, mut successes) = (0, 0);
-    for breaker in registry.iter() {
+    for breaker in &registry {
         let totals = breaker.snapshot().totals;
         successes += totals.success.unwrap();
         ended += totals.success.unwrap()

@@ -22,7 +22,9 @@ fn host(request: &Request) -> String {
 #[test]
 fn the_failures_of_one_host_are_not_those_of_another() {
     let registry = BreakerRegistry::new();
-    let service = BreakerLayer::keyed(&registry, |request| host(request)).layer(service_fn(serve));
+    // The closure's argument is inferred from the function that it calls.
+    let service = BreakerLayer::keyed(&registry, |request| format!("to-{}", host(request)))
+        .layer(service_fn(serve));
     for _ in 0..5 {
         let error = now(service.clone().oneshot(("a", false))).unwrap_err();
         assert_eq!(error.inner(), Some(&Fault));
@@ -34,8 +36,8 @@ fn the_failures_of_one_host_are_not_those_of_another() {
             .is_open()
     );
     assert!(matches!(now(service.oneshot(("b", true))), Ok("b")));
-    assert_eq!(registry.breaker("host:a").state(), State::Open);
-    assert_eq!(registry.breaker("host:b").state(), State::Closed);
+    assert_eq!(registry.breaker("to-host:a").state(), State::Open);
+    assert_eq!(registry.breaker("to-host:b").state(), State::Closed);
     assert_eq!(registry.len(), 2);
 }
 

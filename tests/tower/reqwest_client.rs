@@ -22,9 +22,9 @@ async fn statuses_open_the_circuit_of_a_host() {
     let client = Client::new();
     let service = ServiceBuilder::new()
         .layer(
-            BreakerLayer::keyed(&registry, |request| host(request)).classify_response(
-                |answer: &Response| http::judge(answer.status(), answer.headers()),
-            ),
+            BreakerLayer::keyed(&registry, host).classify_response(|answer: &Response| {
+                http::judge(answer.status(), answer.headers())
+            }),
         )
         .service(client.clone());
 

@@ -64,8 +64,8 @@ struct Server {
 impl Server {
     async fn start(guard: impl FnOnce(axum::Router) -> axum::Router) -> Self {
         let codes = Codes::default();
-        let routes = Routes::new(HealthServer::new(codes.clone()));
-        let router = guard(routes.prepare().into_axum_router());
+        let health = Routes::new(HealthServer::new(codes.clone()));
+        let router = guard(health.prepare().into_axum_router());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
