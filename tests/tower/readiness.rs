@@ -86,6 +86,28 @@ fn the_call_after_it_refuses_whatever_the_state_is_by_then() {
 }
 
 #[test]
+fn the_call_after_it_refuses_also_where_the_service_was_ready_before() {
+    let mut bench = Bench::new();
+    assert!(matches!(
+        poll_ready(&mut bench.service),
+        Poll::Ready(Ok(()))
+    ));
+    bench.breaker.trip();
+    assert!(matches!(
+        poll_ready(&mut bench.service),
+        Poll::Ready(Ok(()))
+    ));
+    bench.breaker.reset();
+    assert!(
+        now(bench.service.call(Ask::Answer(7)))
+            .unwrap_err()
+            .is_open()
+    );
+    assert_eq!(bench.script.called(), 0);
+    assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
+}
+
+#[test]
 fn it_refuses_as_of_now_while_the_circuit_is_still_open() {
     let mut bench = Bench::new();
     bench.breaker.trip();
@@ -179,7 +201,9 @@ fn a_call_without_it_panics_rather_than_call_the_service() {
     let bench = Bench::new();
     let mut service = bench.service;
     assert!(matches!(ask(&mut service, Ask::Answer(7)), Ok(7)));
-    for mut service in [service.clone(), service] {
+    let mut ready = service.clone();
+    assert!(matches!(poll_ready(&mut ready), Poll::Ready(Ok(()))));
+    for mut service in [service.clone(), ready.clone(), service] {
         let call = AssertUnwindSafe(|| drop(service.call(Ask::Answer(7))));
         let payload = catch_unwind(call).unwrap_err();
         let message = payload.downcast_ref::<&str>().unwrap();

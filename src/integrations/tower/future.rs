@@ -1,25 +1,11 @@
 use super::Refusals;
-use crate::error::CircuitOpen;
+use crate::error::{CircuitOpen, Refused};
 use crate::guard::{Attempt, Judge, NoFallback, Rules};
 use crate::registry::Held;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-
-pin_project! {
-    #[project = StateProjection]
-    enum State<F> {
-        Admitted {
-            // Before the attempt, so that the work is over when a trial's slot becomes free.
-            #[pin]
-            call: F,
-            attempt: Attempt<Held>,
-        },
-        Refused { open: Option<CircuitOpen> },
-        Over,
-    }
-}
 
 pin_project! {
     /// The future of a guarded call; made by [`Breaker`](super::Breaker).
@@ -45,28 +31,45 @@ pin_project! {
     /// again at once.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, J = Rules, A = NoFallback> {
+        // Before the attempt, so that the work is over when a trial's slot becomes free.
+        // `None` when the call was refused, or is over.
         #[pin]
-        state: State<F>,
+        call: Option<F>,
+        attempt: Attempt<Held>,
+        refused: Option<CircuitOpen>,
         judge: J,
         refusals: A,
     }
 }
 
 impl<F, J, A> ResponseFuture<F, J, A> {
-    pub(super) fn admitted(call: F, attempt: Attempt<Held>, judge: J, refusals: A) -> Self {
+    pub(super) fn refused(held: Held, refused: Refused, judge: J, refusals: A) -> Self {
+        let open = CircuitOpen::new(held.clone(), refused);
         Self {
-            state: State::Admitted { call, attempt },
+            call: None,
+            attempt: Attempt::new(held),
+            refused: Some(open),
             judge,
             refusals,
         }
     }
 
-    pub(super) fn refused(open: CircuitOpen, judge: J, refusals: A) -> Self {
-        Self {
-            state: State::Refused { open: Some(open) },
+    /// Admitted, or refused without `call` being made. Filled in where it stands: it is moved no
+    /// more often than it must be.
+    #[inline]
+    pub(super) fn admit(held: Held, judge: J, refusals: A, call: impl FnOnce() -> F) -> Self {
+        let mut future = Self {
+            call: None,
+            attempt: Attempt::new(held),
+            refused: None,
             judge,
             refusals,
+        };
+        match future.attempt.admit() {
+            Ok(()) => future.call = Some(future.attempt.run(call)),
+            Err(open) => future.refused = Some(open),
         }
+        future
     }
 }
 
@@ -81,32 +84,27 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let result = match this.state.as_mut().project() {
-            StateProjection::Admitted { call, attempt } => {
-                let result = ready!(attempt.run(|| call.poll(cx)));
-                // Judged first: what comes of the call does not depend on how its future is dropped.
-                attempt.judge(this.judge, &result);
-                result.map_err(A::inner)
-            }
-            StateProjection::Refused { open } => {
-                let open = open.take();
-                // Without it the answer was asked for, and panicked.
-                this.refusals
-                    .refused(open.expect("`ResponseFuture` polled after it panicked"))
-            }
-            StateProjection::Over => panic!("`ResponseFuture` polled after it completed"),
-        };
-        this.state.set(State::Over);
-        Poll::Ready(result)
+        if let Some(call) = this.call.as_mut().as_pin_mut() {
+            let result = ready!(this.attempt.run(|| call.poll(cx)));
+            // Judged first: what comes of the call does not depend on how its future is dropped.
+            this.attempt.judge(this.judge, &result);
+            this.call.set(None);
+            return Poll::Ready(result.map_err(A::inner));
+        }
+        let open = this.refused.take();
+        Poll::Ready(
+            this.refusals
+                .refused(open.expect("`ResponseFuture` polled after it completed")),
+        )
     }
 }
 
 impl<F, J, A> fmt::Debug for ResponseFuture<F, J, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.state {
-            State::Admitted { .. } => "admitted",
-            State::Refused { .. } => "refused",
-            State::Over => "over",
+        let state = match (&self.call, &self.refused) {
+            (Some(_), _) => "admitted",
+            (None, Some(_)) => "refused",
+            (None, None) => "over",
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)

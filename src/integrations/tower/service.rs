@@ -1,6 +1,6 @@
 use super::{Choose, Refusals, ResponseFuture};
 use crate::breaker::CircuitBreaker;
-use crate::error::{CircuitOpen, Refused};
+use crate::error::Refused;
 use crate::guard::{Attempt, Handle, Judge, NoFallback, Rules};
 use std::fmt;
 use std::mem;
@@ -106,20 +106,17 @@ where
         let (judge, refusals) = (self.judge.clone(), self.refusals.clone());
         if let (Some(seen), Some(breaker)) = (self.refused.take(), self.choice.chosen()) {
             let refused = breaker.circuit.refuse(seen);
-            let open = CircuitOpen::new(breaker.hold(), refused);
-            return ResponseFuture::refused(open, judge, refusals);
+            return ResponseFuture::refused(breaker.hold(), refused, judge, refusals);
         }
         assert!(
             self.ready,
             "`Breaker::call` needs a `poll_ready` that said ready before it"
         );
-        let mut attempt = Attempt::new(self.choice.choose(&request));
-        if let Err(open) = attempt.admit() {
-            return ResponseFuture::refused(open, judge, refusals);
-        }
-        self.ready = false;
-        let call = attempt.run(|| self.inner.call(request));
-        ResponseFuture::admitted(call, attempt, judge, refusals)
+        let held = self.choice.choose(&request);
+        ResponseFuture::admit(held, judge, refusals, || {
+            self.ready = false;
+            self.inner.call(request)
+        })
     }
 }
 
