@@ -243,6 +243,27 @@ fn an_error_of_it_is_judged_as_a_call_that_ended_in_it() {
 }
 
 #[test]
+fn a_service_that_failed_to_become_ready_is_not_called() {
+    for readiness in [Readiness::Fails, Readiness::Pending] {
+        let mut bench = Bench::new();
+        bench.breaker.disable();
+        assert!(matches!(
+            poll_ready(&mut bench.service),
+            Poll::Ready(Ok(()))
+        ));
+        bench.script.is(readiness);
+        assert!(!matches!(
+            poll_ready(&mut bench.service),
+            Poll::Ready(Ok(()))
+        ));
+        let call = AssertUnwindSafe(|| drop(bench.service.call(Ask::Answer(7))));
+        let payload = catch_unwind(call).unwrap_err();
+        let message = payload.downcast_ref::<&str>().unwrap();
+        assert!(message.contains("poll_ready"), "{message}");
+    }
+}
+
+#[test]
 fn an_error_of_it_is_a_failed_trial_where_there_is_a_slot_and_nothing_where_there_is_none() {
     let mut bench = Bench::new();
     bench.half_open();

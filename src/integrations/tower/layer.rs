@@ -83,7 +83,8 @@ impl<F> BreakerLayer<Keyed<F>> {
     /// (`http:`), and [`preset_for`](crate::RegistryBuilder::preset_for) gives them settings.
     ///
     /// The key is owned: a `String`, an `Arc<str>`, or the `Authority` of a URI, which is cheap to
-    /// clone. `poll_ready` [cannot know the breaker](super#readiness) yet.
+    /// clone. One that is no [name](BreakerRegistry#names), such as an empty one, meets a fresh breaker
+    /// with each call, which guards nothing. `poll_ready` [cannot know the breaker](super#readiness) yet.
     ///
     /// # Examples
     ///
