@@ -30,8 +30,12 @@ pub use error::{BreakerError, CallTimeout, CircuitOpen};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
+#[cfg(feature = "http")]
+pub use integrations::http;
 #[cfg(feature = "metrics")]
 pub use integrations::metrics;
+#[cfg(feature = "tower")]
+pub use integrations::tower;
 #[cfg(feature = "tracing")]
 pub use integrations::tracing;
 pub use permit::Permit;
@@ -82,13 +86,12 @@ mod guide {
         TripRules = "docs/trip-rules.md",
     }
 
+    #[cfg(feature = "http")]
+    pages! { Http = "docs/http.md" }
     #[cfg(feature = "metrics")]
-    pages! {
-        Metrics = "docs/metrics.md",
-    }
-
+    pages! { Metrics = "docs/metrics.md" }
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pages! { Tower = "docs/tower.md" }
     #[cfg(feature = "tracing")]
-    pages! {
-        Tracing = "docs/tracing.md",
-    }
+    pages! { Tracing = "docs/tracing.md" }
 }

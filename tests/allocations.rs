@@ -192,3 +192,40 @@ fn what_must_allocate_is_seen() {
     let info = measure(|| drop(breaker.call(|| Err::<(), _>("no"))));
     assert!(info.count_total > 0);
 }
+
+#[cfg(feature = "tower")]
+mod layer {
+    use super::*;
+    use breakerbox::tower::BreakerLayer;
+    use std::sync::Arc;
+    use tower::{Layer, Service, service_fn};
+
+    fn call<S: Service<(), Response = u32>>(service: &mut S) -> bool {
+        let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(ready, Poll::Ready(Ok(()))));
+        poll(service.call(())).is_ok()
+    }
+
+    #[test]
+    fn a_call_through_a_layer() {
+        for (breaker, passes) in [(healthy(), true), (open(), false), (forced(), false)] {
+            let layer = BreakerLayer::new(breaker);
+            let mut service = layer.layer(service_fn(|()| work()));
+            allocates_nothing("layer", || assert_eq!(call(&mut service), passes));
+            let judged = layer.classify_response(|_: &u32| Outcome::Success);
+            let mut service = judged.layer(service_fn(|()| work()));
+            allocates_nothing("layer, judged", || assert_eq!(call(&mut service), passes));
+        }
+    }
+
+    #[test]
+    fn a_call_through_a_keyed_layer() {
+        let registry = BreakerRegistry::new();
+        let name: Arc<str> = "host:a".into();
+        let layer = BreakerLayer::keyed(&registry, |(): &()| name.clone());
+        let mut service = layer.layer(service_fn(|()| work()));
+        allocates_nothing("keyed layer", || assert!(call(&mut service)));
+        registry.breaker("host:a").force_open();
+        allocates_nothing("keyed layer, refused", || assert!(!call(&mut service)));
+    }
+}

@@ -38,6 +38,29 @@ impl Circuit {
         }
     }
 
+    /// Whether a call would be refused now, and how. Takes no slot and counts nothing.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn refusal(&self) -> Option<Refused> {
+        if self.word().passes() {
+            return None;
+        }
+        let reading = self.read();
+        match reading.word.state() {
+            State::Closed | State::MetricsOnly | State::Disabled => None,
+            State::ForcedOpen => Some(reading.refused(Refusal::Forced, Moment::ORIGIN)),
+            State::Open | State::HalfOpen => self.try_refuse(&reading).ok(),
+        }
+    }
+
+    /// Refuses a call whatever the state is by now, since a refusal was `seen` before it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn refuse(&self, seen: Refused) -> Refused {
+        let refused = self.refusal().unwrap_or(seen);
+        self.note_refusal(&refused);
+        refused
+    }
+
     fn note_refusal(&self, refused: &Refused) {
         self.counters.add(Count::Refused);
         if self.word().has(Flags::BUSY) {

@@ -114,6 +114,12 @@ impl<H: Handle> Attempt<H> {
         self.end(Ended::TimedOut(limit));
     }
 
+    /// The guarded code is unwinding past this.
+    #[cfg(feature = "tower")]
+    pub(crate) fn panicked(&mut self) {
+        self.end(Ended::Panicked);
+    }
+
     #[cold]
     #[inline(never)]
     fn end(&mut self, ended: Ended<'_>) {

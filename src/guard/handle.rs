@@ -51,6 +51,18 @@ impl Handle for ByName {
     }
 }
 
+impl sealed::Sealed for Held {}
+impl Handle for Held {
+    #[inline]
+    fn breaker(&self) -> &CircuitBreaker {
+        self
+    }
+
+    fn hold(&self) -> Held {
+        self.clone()
+    }
+}
+
 impl sealed::Sealed for CircuitBreaker {}
 impl Handle for CircuitBreaker {
     #[inline]

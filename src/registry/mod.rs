@@ -224,16 +224,33 @@ impl BreakerRegistry {
     /// The breaker of `name` as guarded calls hold it: this thread's own handle.
     #[inline]
     pub(crate) fn by_name(&self, name: &str) -> Arc<CircuitBreaker> {
+        self.by_name_with(name, None)
+    }
+
+    /// The same, where a breaker that is new gets the settings of `preset`, if there is one.
+    pub(crate) fn by_name_with(
+        &self,
+        name: &str,
+        preset: Option<&Arc<BreakerConfig>>,
+    ) -> Arc<CircuitBreaker> {
         let shared = &*self.shared;
         let hash = shared.breakers.hasher().hash_one(name);
-        cache::find(hash, shared.id, name).unwrap_or_else(|| self.by_name_slowly(hash, name))
+        cache::find(hash, shared.id, name)
+            .unwrap_or_else(|| self.by_name_slowly(hash, name, preset))
     }
 
     #[inline(never)]
-    fn by_name_slowly(&self, hash: u64, name: &str) -> Arc<CircuitBreaker> {
-        let (breaker, kept) = self
-            .shared
-            .find_or_create(name, || self.shared.due_to(name));
+    fn by_name_slowly(
+        &self,
+        hash: u64,
+        name: &str,
+        preset: Option<&Arc<BreakerConfig>>,
+    ) -> Arc<CircuitBreaker> {
+        let config = || match preset {
+            Some(preset) => preset.clone(),
+            None => self.shared.due_to(name),
+        };
+        let (breaker, kept) = self.shared.find_or_create(name, config);
         if kept {
             cache::keep(hash, breaker)
         } else {

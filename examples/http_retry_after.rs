@@ -1,0 +1,70 @@
+//! A server that asks to be left alone for a time, over real TCP, and a reqwest client that complies.
+//!
+//! ```text
+//! cargo run --example http_retry_after --features http
+//! ```
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use breakerbox::clock::ManualClock;
+use breakerbox::{http, prelude::*};
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // Busy at first, for two minutes by a clock of its own; then well.
+    let requests = Arc::new(AtomicUsize::new(0));
+    let served = requests.clone();
+    let handler = async move || {
+        if served.fetch_add(1, Ordering::SeqCst) > 0 {
+            return "well".into_response();
+        }
+        let date = ("date", "Fri, 31 Dec 1999 23:59:00 GMT");
+        let until = ("retry-after", "Sat, 01 Jan 2000 00:01:00 GMT");
+        (StatusCode::SERVICE_UNAVAILABLE, [date, until]).into_response()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    let router = Router::new().route("/", get(handler));
+    tokio::spawn(async { axum::serve(listener, router).await });
+
+    // So that the example need not wait for two minutes.
+    let clock = ManualClock::new();
+    let registry = BreakerRegistry::builder().clock(clock.clone()).build()?;
+    let ask = async || {
+        reqwest::get(&url)
+            .with_breaker(&registry, "users-api")
+            .classify(|result| {
+                result
+                    .as_ref()
+                    .map_or(Outcome::Failure, |r| http::judge(r.status(), r.headers()))
+            })
+            .await
+    };
+
+    let busy = ask().await?;
+    println!(
+        "the server: {}, {:?}",
+        busy.status(),
+        busy.headers()["retry-after"]
+    );
+    assert_eq!(busy.status(), 503);
+
+    let refused = ask().await.unwrap_err();
+    println!("the breaker: {refused}");
+    assert_eq!(refused.retry_after(), Some(Duration::from_secs(120)));
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+
+    clock.advance(Duration::from_secs(120));
+    let well = ask().await?;
+    println!("two minutes later: {}", well.status());
+    assert_eq!(well.status(), 200);
+    assert_eq!(registry.breaker("users-api").state(), State::Closed);
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Which breaker guards a request.
+
+use crate::breaker::CircuitBreaker;
+use crate::config::BreakerConfig;
+use crate::registry::{BreakerRegistry, Held, hold};
+use std::fmt;
+use std::sync::Arc;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for crate::CircuitBreaker {}
+    impl<F> Sealed for super::Keyed<F> {}
+}
+
+/// How a guarded service comes by its breaker: it has a [`CircuitBreaker`], or finds one by the
+/// [key](Keyed) of each request.
+#[diagnostic::on_unimplemented(
+    message = "the key of this layer is made of another request than `{Request}`",
+    note = "the key function must be `Fn(&{Request}) -> K`, where `K: AsRef<str>` is owned"
+)]
+pub trait Choose<Request>: sealed::Sealed {
+    /// The breaker, where no request is needed to tell.
+    #[doc(hidden)]
+    fn chosen(&self) -> Option<&CircuitBreaker>;
+    /// A handle for the response future to keep.
+    #[doc(hidden)]
+    fn choose(&self, request: &Request) -> Held;
+}
+
+impl<Request> Choose<Request> for CircuitBreaker {
+    #[inline]
+    fn chosen(&self) -> Option<&CircuitBreaker> {
+        Some(self)
+    }
+
+    /// This thread's own handle: calls on several threads do not fight over one reference count.
+    #[inline]
+    fn choose(&self, _: &Request) -> Held {
+        hold(self)
+    }
+}
+
+/// One breaker a key; made by [`BreakerLayer::keyed`](super::BreakerLayer::keyed).
+#[derive(Clone)]
+pub struct Keyed<F> {
+    registry: BreakerRegistry,
+    key: F,
+    preset: Option<Arc<BreakerConfig>>,
+}
+
+impl<F> Keyed<F> {
+    pub(super) fn new(registry: &BreakerRegistry, key: F) -> Self {
+        Self {
+            registry: registry.clone(),
+            key,
+            preset: None,
+        }
+    }
+
+    pub(super) fn with_preset(mut self, preset: BreakerConfig) -> Self {
+        self.preset = Some(Arc::new(preset));
+        self
+    }
+}
+
+impl<Request, F, K> Choose<Request> for Keyed<F>
+where
+    F: Fn(&Request) -> K,
+    K: AsRef<str>,
+{
+    fn chosen(&self) -> Option<&CircuitBreaker> {
+        None
+    }
+
+    fn choose(&self, request: &Request) -> Held {
+        let key = (self.key)(request);
+        let preset = self.preset.as_ref();
+        Held::Shared(self.registry.by_name_with(key.as_ref(), preset))
+    }
+}
+
+impl<F> fmt::Debug for Keyed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyed")
+            .field("has_preset", &self.preset.is_some())
+            .finish_non_exhaustive()
+    }
+}

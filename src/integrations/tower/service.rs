@@ -1,0 +1,167 @@
+use super::{Choose, Refusals, ResponseFuture};
+use crate::breaker::CircuitBreaker;
+use crate::error::Refused;
+use crate::guard::{Attempt, Handle, Judge, NoFallback, Rules, admit_quietly};
+use std::fmt;
+use std::mem;
+use std::task::{Context, Poll, ready};
+use tower_service::Service;
+
+/// A service behind a circuit breaker; made by [`BreakerLayer`](super::BreakerLayer).
+///
+/// A clone guards a clone of the inner service by the same breaker, and is not ready until it was
+/// polled ready itself.
+///
+/// # Errors
+///
+/// [`BreakerError::Open`](crate::BreakerError::Open) when the circuit refuses, and the inner service
+/// is not called; [`BreakerError::Inner`](crate::BreakerError::Inner) with its error. With
+/// [`on_refused`](super::BreakerLayer::on_refused), the inner service's own error.
+///
+/// # Panics
+///
+/// `call`, when the service was not polled ready before, as tower allows; the inner service must
+/// not be called then. A panic of the inner service propagates, and is a failure.
+pub struct Breaker<S, K = CircuitBreaker, J = Rules, A = NoFallback> {
+    inner: S,
+    choice: K,
+    judge: J,
+    refusals: A,
+    /// Whether the inner service was polled ready, and not called since.
+    ready: bool,
+    /// Why the inner service was not polled: the next call gets this for an answer.
+    refused: Option<Refused>,
+}
+
+impl<S, K, J, A> Breaker<S, K, J, A> {
+    pub(super) fn new(inner: S, choice: K, judge: J, refusals: A) -> Self {
+        Self {
+            inner,
+            choice,
+            judge,
+            refusals,
+            ready: false,
+            refused: None,
+        }
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service. Calls made through it are not guarded, and one that uses up its
+    /// readiness must be followed by another `poll_ready` of the breaker.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, without the breaker.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, Request, K, J, A> Service<Request> for Breaker<S, K, J, A>
+where
+    S: Service<Request>,
+    K: Choose<Request>,
+    J: Judge<Result<S::Response, S::Error>> + Clone,
+    A: Refusals<S::Response, S::Error> + Clone,
+{
+    type Response = S::Response;
+    type Error = A::Error;
+    type Future = ResponseFuture<S::Future, J, A>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), A::Error>> {
+        let Some(breaker) = self.choice.chosen() else {
+            self.ready = false;
+            ready!(self.inner.poll_ready(cx)).map_err(A::inner)?;
+            self.ready = true;
+            return Poll::Ready(Ok(()));
+        };
+        self.refused = breaker.circuit.refusal();
+        if self.refused.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        self.ready = false;
+        let panicking = Panicking(breaker);
+        let polled = self.inner.poll_ready(cx);
+        mem::forget(panicking);
+        match ready!(polled) {
+            Ok(()) => {
+                self.ready = true;
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => {
+                let error = count(breaker, &self.judge, error);
+                Poll::Ready(Err(A::inner(error)))
+            }
+        }
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (judge, refusals) = (self.judge.clone(), self.refusals.clone());
+        if let (Some(seen), Some(breaker)) = (self.refused.take(), self.choice.chosen()) {
+            let refused = breaker.circuit.refuse(seen);
+            return ResponseFuture::refused(breaker.hold(), refused, judge, refusals);
+        }
+        assert!(
+            self.ready,
+            "`Breaker::call` needs a `poll_ready` that said ready before it"
+        );
+        let held = self.choice.choose(&request);
+        ResponseFuture::admit(held, judge, refusals, || {
+            self.ready = false;
+            self.inner.call(request)
+        })
+    }
+}
+
+/// Counts an error of `poll_ready` as a call that ended in it, if the circuit would let one in. It is
+/// no call, so that there is nothing to refuse.
+#[cold]
+fn count<T, E, J: Judge<Result<T, E>>>(breaker: &CircuitBreaker, judge: &J, error: E) -> E {
+    let result = Err(error);
+    if let Ok(ticket) = admit_quietly(&breaker) {
+        Attempt::admitted(breaker, ticket).judge(judge, &result);
+    }
+    match result {
+        Err(error) => error,
+        Ok(_) => unreachable!("it was made an error above"),
+    }
+}
+
+/// Counts a panic of `poll_ready` while it unwinds.
+struct Panicking<'a>(&'a CircuitBreaker);
+
+impl Drop for Panicking<'_> {
+    fn drop(&mut self) {
+        if let Ok(ticket) = admit_quietly(&self.0) {
+            Attempt::admitted(self.0, ticket).panicked();
+        }
+    }
+}
+
+/// Readiness belongs to the one that was polled.
+impl<S: Clone, K: Clone, J: Clone, A: Clone> Clone for Breaker<S, K, J, A> {
+    fn clone(&self) -> Self {
+        Self::new(
+            self.inner.clone(),
+            self.choice.clone(),
+            self.judge.clone(),
+            self.refusals.clone(),
+        )
+    }
+}
+
+impl<S: fmt::Debug, K: fmt::Debug, J, A> fmt::Debug for Breaker<S, K, J, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker")
+            .field("inner", &self.inner)
+            .field("choice", &self.choice)
+            .finish_non_exhaustive()
+    }
+}
