@@ -10,6 +10,8 @@ mod error;
 mod event;
 mod ext;
 mod guard;
+mod health;
+mod integrations;
 mod names;
 mod permit;
 pub mod prelude;
@@ -29,12 +31,20 @@ pub use error::{BreakerError, CallTimeout, CircuitOpen};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
+pub use health::{Health, HealthStatus, Impaired};
 pub use permit::Permit;
 pub use preset::Preset;
 pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
 pub use snapshot::{RuleSnapshot, Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
 pub use trip::{TripRule, Window};
+
+/// Settings as data: a document in TOML, YAML or JSON for all breakers of a registry. With the feature
+/// `serde`.
+#[cfg(feature = "serde")]
+pub mod settings {
+    pub use crate::integrations::serde::{Applied, ApplyError, Change, Settings};
+}
 
 /// The parts that the types of guarded futures and functions are made of; for writing those types
 /// down, and for reading compiler messages.

@@ -90,8 +90,21 @@ impl Circuit {
 
     /// Gives a live breaker new settings: state, counts, generation and a running deadline stay.
     pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
+        self.configure_if(config, |_| true);
+    }
+
+    /// Does so if `agreed`, and tells whether it did. `agreed` gets the settings that would go, and
+    /// is called under the lock: nothing but our own code.
+    pub(crate) fn configure_if(
+        &self,
+        config: &Arc<BreakerConfig>,
+        agreed: impl FnOnce(&Arc<BreakerConfig>) -> bool,
+    ) -> bool {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
+        if !agreed(&self.config.load()) {
+            return false;
+        }
         let old = self.config.swap(config.clone());
         let ledger = control.ledger.reconfigured(config.trip_rules());
         control.ledger = ledger;
@@ -112,6 +125,7 @@ impl Circuit {
         self.call_next();
         self.deliver();
         self.emit(|breaker| Event::Configured { breaker });
+        true
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

@@ -12,6 +12,11 @@ impl Listener {
         Self(Arc::new(listener))
     }
 
+    /// Whether it is the very same listener.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Calls the listener; a panic of it comes back as an event.
     fn tell(&self, event: &Event) -> Option<Event> {
         let panicked = contain(|| (self.0)(event)).err()?;

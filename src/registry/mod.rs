@@ -5,23 +5,32 @@
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
-//! * `presets`: which settings are due to a name
+//! * `presets`: which settings are due to a name, `layers`: what a document says of it
+//! * `reconcile`: live breakers follow; `applying`: a document is applied
 //! * `builder`, `global`, `error`
 
+#[cfg(feature = "serde")]
+mod applying;
 mod builder;
 mod cache;
 mod error;
 mod eviction;
 mod global;
+mod layers;
 mod presets;
+mod reconcile;
 mod settling;
 mod shared;
 mod tenancy;
 mod views;
 
+#[cfg(feature = "serde")]
+pub(crate) use applying::{Laid, NotLaid};
 pub use builder::RegistryBuilder;
 pub(crate) use cache::{Held, hold};
 pub use error::RegistryError;
+#[cfg(feature = "serde")]
+pub(crate) use layers::{Layer, Layers};
 pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;
@@ -60,7 +69,8 @@ struct Limits {
 ///
 /// `configure` over `register` over the preset with the longest prefix over the default preset.
 /// Settings written where a breaker is looked up ([`breaker_with`](Self::breaker_with)) act only
-/// when they create it, and then win over the presets.
+/// when they create it, and then win over the presets. With the feature `serde` a document may lie
+/// over all of them.
 ///
 /// # Many names
 ///
@@ -156,7 +166,7 @@ impl BreakerRegistry {
     pub fn breaker(&self, name: impl AsRef<str>) -> CircuitBreaker {
         let name = name.as_ref();
         self.shared
-            .find_or_create(name, || self.shared.due_to(name))
+            .find_or_create(name, |presets| presets.due_to(name).clone())
             .0
     }
 
@@ -185,15 +195,24 @@ impl BreakerRegistry {
     ) -> CircuitBreaker {
         let name = name.as_ref();
         let mut refused = None;
-        let (breaker, _) =
-            self.shared
-                .find_or_create(name, || match BreakerConfig::check(settings().settings) {
-                    Ok(config) => Arc::new(config),
-                    Err(error) => {
-                        refused = Some(error);
-                        self.shared.due_to(name)
-                    }
-                });
+        let mut settings = Some(settings);
+        let mut given = |presets: &Presets| {
+            let config = settings.take().map(|settings| {
+                let config = BreakerConfig::check(settings().settings)?;
+                presets.settled(name, &Arc::new(config))
+            })?;
+            config.map_err(|error| refused = Some(error)).ok()
+        };
+        let (breaker, _) = self.shared.find_or_create(name, |presets| {
+            given(presets).unwrap_or_else(|| presets.due_to(name).clone())
+        });
+        if breaker.circuit.tenancy.claim() {
+            let presets = self.shared.presets();
+            if let Some(config) = given(&presets) {
+                breaker.apply(&config);
+                self.shared.catch_up(&breaker, &presets);
+            }
+        }
         if let Some(error) = refused {
             self.shared
                 .tell(&breaker, |breaker| Event::SettingsRefused {
@@ -220,7 +239,7 @@ impl BreakerRegistry {
     fn by_name_slowly(&self, hash: u64, name: &str) -> Arc<CircuitBreaker> {
         let (breaker, kept) = self
             .shared
-            .find_or_create(name, || self.shared.due_to(name));
+            .find_or_create(name, |presets| presets.due_to(name).clone());
         if kept {
             cache::keep(hash, breaker)
         } else {
