@@ -13,7 +13,6 @@ use std::time::Duration;
 ///
 /// It prints a line for the whole and one for each circuit that is not well.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "health is a value, and nobody hears of it by itself"]
 pub struct Health {
     impaired: Vec<Impaired>,
     unknown: Vec<Arc<str>>,

@@ -230,7 +230,20 @@ impl Population {
 /// for a call.
 #[cfg(feature = "serde")]
 impl Population {
-    pub(super) fn all_suspects(&mut self) -> Vec<Suspect> {
+    /// All that are protected, also those that stand where they stood before they were.
+    pub(super) fn all_suspects(&mut self, leavers: &mut Leavers) -> Vec<Suspect> {
+        for class in [Class::Clean, Class::Failing] {
+            for tenant in std::mem::take(self.queue(class)) {
+                let Some(circuit) = tenant.circuit.upgrade() else {
+                    continue;
+                };
+                let protected = tenant.class(&circuit) == Class::Protected;
+                self.queue(if protected { Class::Protected } else { class })
+                    .push_back(tenant);
+                // Perhaps by now the last reference.
+                leavers.dead.push(circuit);
+            }
+        }
         self.first_suspects(usize::MAX)
     }
 

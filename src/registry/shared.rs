@@ -180,12 +180,12 @@ impl Shared {
     /// As `suspects`, for room for many.
     #[cfg(feature = "serde")]
     pub(super) fn suspects_for(&self, newcomers: usize) -> Vec<Suspect> {
+        let mut leavers = Leavers::default();
         let mut population = self.population.lock();
-        if population.kept + newcomers > self.limits.capacity {
-            population.all_suspects()
-        } else {
-            Vec::new()
-        }
+        let full = population.kept + newcomers > self.limits.capacity;
+        let suspects = full.then(|| population.all_suspects(&mut leavers));
+        drop(population);
+        suspects.unwrap_or_default()
     }
 
     fn has_room(&self, population: &mut Population, now: Moment, leavers: &mut Leavers) -> bool {

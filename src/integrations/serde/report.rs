@@ -12,7 +12,6 @@ use std::time::Duration;
 ///
 /// It prints a line for each breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "it says what has changed; log it"]
 pub struct Applied {
     created: Vec<Arc<str>>,
     changed: Vec<Change>,
