@@ -78,10 +78,16 @@ mod guide {
         Errors = "docs/errors.md",
         Events = "docs/events.md",
         GettingStarted = "docs/getting-started.md",
+        Health = "docs/health.md",
         Internals = "docs/internals.md",
         Presets = "docs/presets.md",
         Recovery = "docs/recovery.md",
         Testing = "docs/testing.md",
         TripRules = "docs/trip-rules.md",
+    }
+
+    #[cfg(feature = "serde")]
+    pages! {
+        Configuration = "docs/configuration.md",
     }
 }

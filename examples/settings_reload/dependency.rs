@@ -9,13 +9,13 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A TCP server on the loopback; each connection is one call.
 #[derive(Clone, Debug)]
-pub struct Dependency {
+pub(crate) struct Dependency {
     address: SocketAddr,
     failing: Arc<AtomicBool>,
 }
 
 impl Dependency {
-    pub async fn start() -> io::Result<Self> {
+    pub(crate) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let failing = Arc::new(AtomicBool::new(false));
@@ -30,11 +30,11 @@ impl Dependency {
         Ok(Self { address, failing })
     }
 
-    pub fn fail(&self, fails: bool) {
+    pub(crate) fn fail(&self, fails: bool) {
         self.failing.store(fails, Ordering::Relaxed);
     }
 
-    pub fn ask(&self) -> impl Future<Output = io::Result<String>> + Send + use<> {
+    pub(crate) fn ask(&self) -> impl Future<Output = io::Result<String>> + Send + use<> {
         let address = self.address;
         async move {
             let mut answer = String::new();

@@ -10,14 +10,14 @@ use tokio::time::timeout;
 
 /// Removed, with its directory, when dropped.
 #[derive(Debug)]
-pub struct Watched {
+pub(crate) struct Watched {
     directory: PathBuf,
     edits: UnboundedReceiver<()>,
     _watcher: RecommendedWatcher,
 }
 
 impl Watched {
-    pub fn create(text: &str) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn create(text: &str) -> Result<Self, Box<dyn Error>> {
         let directory = env::temp_dir().join(format!("breakerbox-settings-{}", process::id()));
         fs::create_dir_all(&directory)?;
         let (sender, edits) = unbounded_channel();
@@ -48,19 +48,19 @@ impl Watched {
         self.directory.join("breakers.toml")
     }
 
-    pub fn read(&self) -> io::Result<String> {
+    pub(crate) fn read(&self) -> io::Result<String> {
         fs::read_to_string(self.path())
     }
 
     /// Writes beside it and renames, so that nobody reads half of it.
-    pub fn write(&self, text: &str) -> io::Result<()> {
+    pub(crate) fn write(&self, text: &str) -> io::Result<()> {
         let draft = self.directory.join("breakers.toml.new");
         fs::write(&draft, text)?;
         fs::rename(draft, self.path())
     }
 
     /// Waits for the next edit, and reads the file.
-    pub async fn edited(&mut self) -> Result<String, Box<dyn Error>> {
+    pub(crate) async fn edited(&mut self) -> Result<String, Box<dyn Error>> {
         let edit = timeout(Duration::from_secs(10), self.edits.recv()).await?;
         edit.ok_or("the watcher has ended")?;
         Ok(self.read()?)

@@ -12,6 +12,7 @@ use breakerbox::prelude::*;
 use breakerbox::settings::{Applied, Settings};
 use dependency::Dependency;
 use file::Watched;
+use futures_util::StreamExt;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -2,7 +2,7 @@
 
 use crate::support::{fail, listening, opens_after, take, toml};
 use breakerbox::prelude::*;
-use breakerbox::settings::ApplyError;
+use breakerbox::settings::{ApplyError, Change};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ fn it_says_what_it_did() {
         applied.created().collect::<Vec<_>>(),
         ["orders", "payments"]
     );
-    let changed: Vec<_> = applied.changed().iter().map(|one| one.breaker()).collect();
+    let changed: Vec<_> = applied.changed().iter().map(Change::breaker).collect();
     assert_eq!(changed, ["http:a", "users"]);
     assert_eq!(
         applied.changed()[1].settings().collect::<Vec<_>>(),
@@ -64,7 +64,7 @@ fn it_says_what_it_did() {
     assert_eq!(take(&heard), [""; 0], "nobody was touched");
 
     let applied = registry.apply(&toml("breakers.orders = {}")).unwrap();
-    let released: Vec<_> = applied.released().iter().map(|one| one.breaker()).collect();
+    let released: Vec<_> = applied.released().iter().map(Change::breaker).collect();
     assert_eq!(released, ["payments", "users"]);
     assert_eq!(
         applied.to_string(),

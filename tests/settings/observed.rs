@@ -87,18 +87,40 @@ fn a_configuration_says_all_and_a_builder_what_was_said() {
     assert_eq!(as_json(&*plain.config()), expected);
 }
 
+struct Recorded {
+    registry: BreakerRegistry,
+    clock: ManualClock,
+    heard: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Recorded {
+    fn new() -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let notes = heard.clone();
+        let clock = ManualClock::new();
+        let registry = BreakerRegistry::builder()
+            .clock(clock.clone())
+            .capacity(2)
+            .on_event(move |event: &Event| notes.lock().unwrap().push(as_json(event)))
+            .build()
+            .unwrap();
+        Self {
+            registry,
+            clock,
+            heard,
+        }
+    }
+
+    fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.heard.lock().unwrap())
+    }
+}
+
 #[test]
-fn events() {
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let notes = heard.clone();
-    let clock = ManualClock::new();
-    let registry = BreakerRegistry::builder()
-        .clock(clock.clone())
-        .capacity(2)
-        .on_event(move |event: &Event| notes.lock().unwrap().push(as_json(event)))
-        .build()
-        .unwrap();
-    let take = || std::mem::take(&mut *heard.lock().unwrap());
+fn events_of_calls() {
+    let events = Recorded::new();
+    let (registry, clock) = (&events.registry, &events.clock);
+    let take = || events.take();
 
     let a = registry
         .register("a", CircuitBreaker::builder().failure_threshold(1))
@@ -173,6 +195,20 @@ fn events() {
         )),
         "{events:?}"
     );
+}
+
+#[test]
+fn events_of_commands_and_settings() {
+    let events = Recorded::new();
+    let take = || events.take();
+    let once = CircuitBreaker::builder().failure_threshold(1);
+    let a = events.registry.register("a", once).unwrap();
+    take();
+    let figures = json!({
+        "rule": {"consecutive_failures": 1},
+        "recorded": 1, "failed": 1, "slow": 0, "rate": null,
+    });
+    let changed = |from: &str, to: &str, cause: Value| json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause});
     a.force_open_because("INC-1");
     assert_eq!(
         take(),
@@ -213,7 +249,15 @@ fn events() {
         events.contains(&json!({"type": "would_trip", "breaker": "a", "figures": figures})),
         "{events:?}"
     );
+}
 
+#[test]
+fn events_of_the_registry() {
+    let events = Recorded::new();
+    let registry = &events.registry;
+    let take = || events.take();
+    let a = registry.register("a", CircuitBreaker::builder()).unwrap();
+    take();
     registry.breaker_with("b", || CircuitBreaker::builder().half_open_calls(0));
     let error = json!({"field": "half_open_calls", "value": "0", "allowed": "1 to 1000"});
     assert_eq!(

@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_longest_durations_come_back() {
-        let longest = Duration::MAX - Duration::from_nanos(1);
+        let longest = Duration::MAX.saturating_sub(Duration::from_nanos(1));
         for duration in [longest, Duration::MAX, Duration::from_secs(u64::MAX)] {
             assert_eq!(parse(&Exact(duration).to_string()), Some(duration));
         }
