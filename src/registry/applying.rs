@@ -68,7 +68,7 @@ impl BreakerRegistry {
             unchanged: 0,
         };
         for breaker in self.sorted() {
-            let replaced = self.shared.reconcile(&breaker, presets);
+            let replaced = self.shared.reconcile(&breaker);
             let named = |presets: &Presets| presets.layers().names.contains_key(breaker.name());
             let is_new = laid.created.binary_search(&name(&breaker)).is_ok();
             match replaced {
@@ -117,6 +117,7 @@ impl Shared {
         let (committed, spare) = {
             let mut population = self.population.lock();
             population.take_back(judged);
+            // Newcomers that are dropped in here end no closure: the presets hold their settings.
             let (missing, spare): (Vec<_>, Vec<_>) = newcomers
                 .into_iter()
                 .partition(|one| !self.breakers.contains_key(one.name()));

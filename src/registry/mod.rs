@@ -78,7 +78,7 @@ struct Limits {
 /// room, names created by use that are idle go first, closed ones without failures before closed
 /// ones with failures. What never goes is a breaker that
 ///
-/// * was registered or configured,
+/// * was registered or configured, or is named by a document that was applied,
 /// * is open and still has time to wait, is forced open, or was disabled or put to watching by a
 ///   command,
 /// * somebody holds a handle of: a clone, a guarded future or function, a permit, a refusal.

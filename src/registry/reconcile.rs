@@ -1,8 +1,7 @@
 //! Live breakers follow what is due to them.
 //!
-//! Two who change presets at the same time need no turn: whoever gives a breaker its settings asks,
-//! under that breaker's lock, whether the presets are still those it goes by. If not, whoever
-//! replaced them comes by later.
+//! Two who change presets at the same time need no turn: whoever gives a breaker its settings goes by
+//! the presets of that moment, and asks, under that breaker's lock, whether they still are.
 
 use super::presets::Presets;
 use super::shared::Shared;
@@ -14,13 +13,10 @@ use std::sync::Arc;
 pub(super) type Replaced = (Arc<BreakerConfig>, Arc<BreakerConfig>);
 
 impl Shared {
-    /// Gives a live breaker what `presets` have for it, if that is something else.
-    pub(super) fn reconcile(
-        &self,
-        breaker: &CircuitBreaker,
-        presets: &Arc<Presets>,
-    ) -> Option<Replaced> {
+    /// Gives a live breaker what the presets have for it, if that is something else.
+    pub(super) fn reconcile(&self, breaker: &CircuitBreaker) -> Option<Replaced> {
         loop {
+            let presets = self.presets();
             let present = breaker.config();
             // Settings from code that came after the presets were checked, and do not go with them:
             // the later word stands.
@@ -29,13 +25,10 @@ impl Shared {
                 return None;
             }
             let replaced = breaker.circuit.configure_if(&settled, |found| {
-                Arc::ptr_eq(found, &present) && self.goes_by(presets)
+                Arc::ptr_eq(found, &present) && self.goes_by(&presets)
             });
             if replaced {
                 return Some((present, settled));
-            }
-            if !self.goes_by(presets) {
-                return None;
             }
         }
     }
@@ -43,7 +36,7 @@ impl Shared {
     /// Whoever gave a breaker settings by `presets` may have missed a change of them.
     pub(super) fn catch_up(&self, breaker: &CircuitBreaker, presets: &Arc<Presets>) {
         if !self.goes_by(presets) {
-            self.reconcile(breaker, &self.presets());
+            self.reconcile(breaker);
         }
     }
 }

@@ -69,3 +69,31 @@ fn code_that_configures_meanwhile_is_not_lost_beneath() {
         assert_eq!(a.config().half_open_calls(), 7);
     }
 }
+
+#[test]
+fn presets_that_code_gives_meanwhile_hold_nobody_up() {
+    for _ in 0..200 {
+        let registry = BreakerRegistry::new();
+        for n in 0..20 {
+            registry.breaker(format!("n{n}"));
+        }
+        let settings = toml("default.failure_threshold = 2\nbreakers.a = {}");
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                let _ = registry.apply(&settings).unwrap();
+            });
+            scope.spawn(|| {
+                start.wait();
+                for n in 0..20 {
+                    let preset = CircuitBreaker::builder();
+                    registry.preset_for(format!("x{n}:"), preset).unwrap();
+                }
+            });
+        });
+        for breaker in &registry {
+            opens_after(&breaker, 2);
+        }
+    }
+}

@@ -282,6 +282,10 @@ fn long_names_are_refused_in_short() {
         assert!(error.contains("(300 bytes)"), "{error}");
         assert!(error.len() < 250, "{error}");
     }
+    let huge = "é".repeat(100_000);
+    let json = format!(r#"{{"breakers": {{"{huge}": {{"mode": 1}}}}}}"#);
+    let error = serde_json::from_str::<Settings>(&json).unwrap_err();
+    assert!(error.to_string().len() < 500, "{error}");
     let longest = "x".repeat(256);
     let json = format!(r#"{{"breakers": {{"{longest}": {{}}}}, "prefixes": {{"": {{}}}}}}"#);
     assert!(serde_json::from_str::<Settings>(&json).is_ok());

@@ -1,3 +1,4 @@
+use crate::names::LONGEST;
 use std::fmt;
 
 /// Where a value stands: `breakers."users-api".trip_when[0].over`.
@@ -26,11 +27,14 @@ impl fmt::Display for Path<'_> {
                 if !matches!(owner, Self::Root) {
                     write!(f, "{owner}.")?;
                 }
+                // Longer than any name may be: somebody's mistake, and no text for a log.
+                let shown = crate::text::prefix(key, LONGEST);
+                let cut = if shown == *key { "" } else { "…" };
                 let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
                 if !key.is_empty() && key.chars().all(plain) {
-                    f.write_str(key)
+                    write!(f, "{shown}{cut}")
                 } else {
-                    write!(f, "{key:?}")
+                    write!(f, "{shown:?}{cut}")
                 }
             }
             Self::Item(Self::Root, at) => write!(f, "[{at}]"),
