@@ -296,6 +296,11 @@ fn names_of_the_document_stay_as_long_as_it_names_them() {
     };
     flood(200);
     assert!(registry.get("a").is_some() && registry.get("b").is_some());
+    // Also when it was removed, and made anew by use.
+    registry.remove("a").unwrap();
+    registry.breaker("a");
+    flood(200);
+    assert!(registry.get("a").is_some());
     registry.apply(&toml("")).unwrap();
     assert!(registry.get("a").is_some(), "it goes when its turn comes");
     flood(200);

@@ -196,6 +196,7 @@ fn code_comes_to_a_name_that_the_document_made() {
         again,
         Err(RegistryError::AlreadyRegistered { .. })
     ));
+    registry.breaker_with("a", || unreachable!("it has been registered"));
 
     // Settings at the place of use: once.
     let b = registry.breaker_with("b", code);
