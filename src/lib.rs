@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod ext;
 mod guard;
+mod health;
 mod integrations;
 mod names;
 mod permit;
@@ -30,6 +31,7 @@ pub use error::{BreakerError, CallTimeout, CircuitOpen};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
+pub use health::{Health, HealthStatus, Impaired};
 #[cfg(feature = "http")]
 pub use integrations::http;
 #[cfg(feature = "metrics")]
@@ -44,6 +46,13 @@ pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
 pub use snapshot::{RuleSnapshot, Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
 pub use trip::{TripRule, Window};
+
+/// Settings as data: a document in TOML, YAML or JSON for all breakers of a registry. With the feature
+/// `serde`.
+#[cfg(feature = "serde")]
+pub mod settings {
+    pub use crate::integrations::serde::{Applied, ApplyError, Change, Settings};
+}
 
 /// The parts that the types of guarded futures and functions are made of; for writing those types
 /// down, and for reading compiler messages.
@@ -78,6 +87,7 @@ mod guide {
         Errors = "docs/errors.md",
         Events = "docs/events.md",
         GettingStarted = "docs/getting-started.md",
+        Health = "docs/health.md",
         Internals = "docs/internals.md",
         Operations = "docs/operations.md",
         Presets = "docs/presets.md",
@@ -86,6 +96,8 @@ mod guide {
         TripRules = "docs/trip-rules.md",
     }
 
+    #[cfg(feature = "serde")]
+    pages! { Configuration = "docs/configuration.md" }
     #[cfg(feature = "http")]
     pages! { Http = "docs/http.md" }
     #[cfg(feature = "metrics")]

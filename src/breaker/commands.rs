@@ -92,8 +92,21 @@ impl Circuit {
 
     /// Gives a live breaker new settings: state, counts, generation and a running deadline stay.
     pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
+        self.configure_if(config, |_| true);
+    }
+
+    /// Does so if `agreed`, and tells whether it did. `agreed` gets the settings that would go, and
+    /// is called under the lock: nothing but our own code.
+    pub(crate) fn configure_if(
+        &self,
+        config: &Arc<BreakerConfig>,
+        agreed: impl FnOnce(&Arc<BreakerConfig>) -> bool,
+    ) -> bool {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
+        if !agreed(&self.config.load()) {
+            return false;
+        }
         self.take_tally(&mut control);
         let old = self.config.swap(config.clone());
         control.reconfigure(config);
@@ -114,6 +127,7 @@ impl Circuit {
         self.call_next();
         self.deliver();
         self.emit(|breaker| Event::Configured { breaker });
+        true
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -63,6 +63,11 @@ impl ErrorRule {
         }
     }
 
+    /// Whether it is the very same rule.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.examine, &other.examine)
+    }
+
     pub(crate) fn examine(&self, error: &dyn Any) -> Knows {
         (self.examine)(error)
     }

@@ -96,6 +96,15 @@ impl PartialEq for ErrorType {
 impl Eq for ErrorType {}
 
 impl ErrorRules {
+    /// Whether they are the very same rules.
+    pub(crate) fn are(&self, other: &Self) -> bool {
+        let same = |rules: &[ErrorRule], others: &[ErrorRule]| {
+            rules.len() == others.len()
+                && rules.iter().zip(others).all(|(one, other)| one.is(other))
+        };
+        same(&self.expected, &other.expected) && same(&self.ignored, &other.ignored)
+    }
+
     /// Judges `error`; `fail_if` is the call site's own idea of a failure.
     pub(crate) fn judge<E: 'static>(
         &self,

@@ -3,9 +3,11 @@
 mod builder;
 mod check;
 mod error;
+mod overlay;
 
 pub use builder::BreakerBuilder;
 pub use error::ConfigError;
+pub(crate) use overlay::Overlay;
 
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRules, Outcome};
@@ -134,6 +136,18 @@ impl fmt::Debug for Describe {
 pub struct BreakerConfig {
     pub(crate) settings: Settings,
     rules: Vec<TripRule>,
+    pub(crate) source: Source,
+}
+
+/// Who gave a breaker its settings.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// Somebody, for this very breaker.
+    Code,
+    /// The registry, for want of others.
+    Preset,
+    /// A document that names the breaker, laid over these, which are of another source.
+    Document(Arc<BreakerConfig>),
 }
 
 impl BreakerConfig {
@@ -141,7 +155,15 @@ impl BreakerConfig {
         check::settings(&settings)?;
         let default = || vec![TripRule::consecutive_failures(Settings::FAILURE_THRESHOLD)];
         let rules = settings.rules.clone().unwrap_or_else(default);
-        Ok(Self { settings, rules })
+        Ok(Self {
+            settings,
+            rules,
+            source: Source::Code,
+        })
+    }
+
+    pub(crate) fn from(self, source: Source) -> Self {
+        Self { source, ..self }
     }
 
     /// The rules that open the circuit, with their defaults filled in.

@@ -83,6 +83,11 @@ impl Listener {
         !event.is_of_a_call() || self.calls() > Calls::None
     }
 
+    /// Whether it is the very same listener.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Calls the listener; a panic of it comes back as an event.
     fn tell(&self, event: &Event) -> Option<Event> {
         let panicked = contain(|| self.0.tell(event)).err()?;

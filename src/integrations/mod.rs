@@ -5,6 +5,8 @@
 pub mod http;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "serde")]
+pub(crate) mod serde;
 #[cfg(feature = "tower")]
 pub mod tower;
 #[cfg(feature = "tracing")]

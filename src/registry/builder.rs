@@ -125,11 +125,11 @@ impl RegistryBuilder {
         }
         let default = BreakerConfig::check(self.default.settings)
             .map_err(|error| error.within("default_preset"))?;
-        let mut presets = Presets::new(Arc::new(default));
+        let mut presets = Presets::new(default);
         for (prefix, preset) in self.prefixes {
             check_prefix(&prefix)
                 .map_err(|(value, allowed)| ConfigError::new("preset_for", value, allowed))?;
-            presets = presets.with(&prefix, presets::check(&prefix, preset.settings)?);
+            presets = presets.with(&prefix, presets::check(&prefix, preset.settings)?)?;
         }
         let limits = Limits {
             capacity: self.capacity,

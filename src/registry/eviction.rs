@@ -97,7 +97,11 @@ impl Population {
 
     /// Some protected breakers, to be judged outside the lock.
     pub(super) fn suspects(&mut self) -> Vec<Suspect> {
-        let some = self.protected.len().min(SUSPECTS);
+        self.first_suspects(SUSPECTS)
+    }
+
+    fn first_suspects(&mut self, most: usize) -> Vec<Suspect> {
+        let some = self.protected.len().min(most);
         self.protected
             .drain(..some)
             .map(|tenant| Suspect(tenant, Class::Protected))
@@ -219,6 +223,62 @@ impl Population {
         }
         self.queue(class).push_back(tenant);
         Some(Look::Moved)
+    }
+}
+
+/// Room for many at once, which is worth a scan: it is for somebody who changes the registry, not
+/// for a call.
+#[cfg(feature = "serde")]
+impl Population {
+    /// All that are protected, also those that stand where they stood before they were.
+    pub(super) fn all_suspects(&mut self, leavers: &mut Leavers) -> Vec<Suspect> {
+        for class in [Class::Clean, Class::Failing] {
+            for tenant in std::mem::take(self.queue(class)) {
+                let Some(circuit) = tenant.circuit.upgrade() else {
+                    continue;
+                };
+                let protected = tenant.class(&circuit) == Class::Protected;
+                self.queue(if protected { Class::Protected } else { class })
+                    .push_back(tenant);
+                // Perhaps by now the last reference.
+                leavers.dead.push(circuit);
+            }
+        }
+        self.first_suspects(usize::MAX)
+    }
+
+    /// Lets so many go, or, as far as can be told beforehand, none.
+    pub(super) fn make_room_for(
+        &mut self,
+        many: usize,
+        breakers: &Breakers,
+        now: Moment,
+        leavers: &mut Leavers,
+    ) -> bool {
+        let looks = (self.clean.len() + self.failing.len()) / STEPS + 1;
+        self.expendable(leavers) >= many
+            && (0..many).all(|_| (0..looks).any(|_| self.make_room(breakers, now, leavers)))
+    }
+
+    fn expendable(&self, leavers: &mut Leavers) -> usize {
+        let queued = self.clean.iter().chain(&self.failing);
+        let mut expendable = 0;
+        for tenant in queued {
+            let Some(circuit) = tenant.circuit.upgrade() else {
+                continue;
+            };
+            let tenancy = &circuit.tenancy;
+            if tenancy.is_gone() {
+                // Perhaps by now the last reference.
+                leavers.dead.push(circuit);
+                continue;
+            }
+            let stays = tenancy.is_lasting() || tenancy.is_held(&circuit, 2);
+            if !stays && tenant.class(&circuit) != Class::Protected {
+                expendable += 1;
+            }
+        }
+        expendable
     }
 }
 

@@ -5,9 +5,12 @@
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
-//! * `presets`: which settings are due to a name
+//! * `presets`: which settings are due to a name, `layers`: what a document says of it
+//! * `reconcile`: live breakers follow; `applying`: a document is applied
 //! * `builder`, `global`, `error`
 
+#[cfg(feature = "serde")]
+mod applying;
 mod builder;
 mod cache;
 mod error;
@@ -15,17 +18,23 @@ mod eviction;
 mod global;
 #[cfg(feature = "metrics")]
 mod heirs;
+mod layers;
 mod presets;
+mod reconcile;
 mod settling;
 mod shared;
 mod tenancy;
 mod views;
 
+#[cfg(feature = "serde")]
+pub(crate) use applying::{Laid, NotLaid};
 pub use builder::RegistryBuilder;
 pub(crate) use cache::{Held, hold};
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use heirs::Heir;
+#[cfg(feature = "serde")]
+pub(crate) use layers::{Layer, Layers};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use shared::Shared;
 pub(crate) use tenancy::Tenancy;
@@ -67,7 +76,8 @@ struct Limits {
 ///
 /// `configure` over `register` over the preset with the longest prefix over the default preset.
 /// Settings written where a breaker is looked up ([`breaker_with`](Self::breaker_with)) act only
-/// when they create it, and then win over the presets.
+/// when they create it, and then win over the presets. With the feature `serde` a document may lie
+/// over all of them.
 ///
 /// # Many names
 ///
@@ -75,7 +85,7 @@ struct Limits {
 /// room, names created by use that are idle go first, closed ones without failures before closed
 /// ones with failures. What never goes is a breaker that
 ///
-/// * was registered or configured,
+/// * was registered or configured, or is named by a document that was applied,
 /// * is open and still has time to wait, is forced open, or was disabled or put to watching by a
 ///   command,
 /// * somebody holds a handle of: a clone, a guarded future or function, a permit, a refusal.
@@ -168,7 +178,7 @@ impl BreakerRegistry {
     pub fn breaker(&self, name: impl AsRef<str>) -> CircuitBreaker {
         let name = name.as_ref();
         self.shared
-            .find_or_create(name, || self.shared.due_to(name))
+            .find_or_create(name, |presets| presets.due_to(name).clone())
             .0
     }
 
@@ -197,15 +207,15 @@ impl BreakerRegistry {
     ) -> CircuitBreaker {
         let name = name.as_ref();
         let mut refused = None;
-        let (breaker, _) =
-            self.shared
-                .find_or_create(name, || match BreakerConfig::check(settings().settings) {
-                    Ok(config) => Arc::new(config),
-                    Err(error) => {
-                        refused = Some(error);
-                        self.shared.due_to(name)
-                    }
-                });
+        let mut settings = Some(settings);
+        let given = |presets: &Presets| {
+            let config = settings.take().map(|settings| {
+                let config = BreakerConfig::check(settings().settings)?;
+                presets.settled(name, &Arc::new(config))
+            })?;
+            config.map_err(|error| refused = Some(error)).ok()
+        };
+        let (breaker, _) = self.given(name, given);
         if let Some(error) = refused {
             self.shared
                 .tell(&breaker, |breaker| Event::SettingsRefused {
@@ -214,6 +224,26 @@ impl BreakerRegistry {
                 });
         }
         breaker
+    }
+
+    /// The breaker of `name`, with what `given` gives if code is the first to speak of it, and it gives
+    /// any; and whether it is kept.
+    fn given(
+        &self,
+        name: &str,
+        mut given: impl FnMut(&Presets) -> Option<Arc<BreakerConfig>>,
+    ) -> (CircuitBreaker, bool) {
+        let (breaker, kept) = self.shared.find_or_create(name, |presets| {
+            given(presets).unwrap_or_else(|| presets.due_to(name).clone())
+        });
+        if breaker.circuit.tenancy.claim() {
+            let presets = self.shared.presets();
+            if let Some(config) = given(&presets) {
+                breaker.apply(&config);
+                self.shared.catch_up(&breaker, &presets);
+            }
+        }
+        (breaker, kept)
     }
 
     /// The breaker of `name`, if there is one.
@@ -246,11 +276,12 @@ impl BreakerRegistry {
         name: &str,
         preset: Option<&Arc<BreakerConfig>>,
     ) -> Arc<CircuitBreaker> {
-        let config = || match preset {
-            Some(preset) => preset.clone(),
-            None => self.shared.due_to(name),
+        let (breaker, kept) = match preset {
+            Some(preset) => self.given(name, |presets| presets.settled(name, preset).ok()),
+            None => self
+                .shared
+                .find_or_create(name, |presets| presets.due_to(name).clone()),
         };
-        let (breaker, kept) = self.shared.find_or_create(name, config);
         if kept {
             cache::keep(hash, breaker)
         } else {

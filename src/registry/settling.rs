@@ -39,7 +39,11 @@ impl BreakerRegistry {
         settings: BreakerBuilder,
     ) -> Result<CircuitBreaker, RegistryError> {
         let name = name.as_ref();
-        let (breaker, config, settled) = self.settle(name, settings)?;
+        RegistryError::check_name(name)?;
+        let config = Arc::new(BreakerConfig::check(settings.settings)?);
+        let presets = self.shared.presets();
+        let config = presets.settled(name, &config)?;
+        let (breaker, settled) = self.settle(name, &config)?;
         match settled {
             Some(Settled::Before) => {
                 return Err(RegistryError::AlreadyRegistered {
@@ -53,6 +57,7 @@ impl BreakerRegistry {
             }
             None => {}
         }
+        self.shared.catch_up(&breaker, &presets);
         Ok(breaker)
     }
 
@@ -80,32 +85,33 @@ impl BreakerRegistry {
         name: impl AsRef<str>,
         settings: BreakerBuilder,
     ) -> Result<CircuitBreaker, RegistryError> {
-        let (breaker, config, settled) = self.settle(name.as_ref(), settings)?;
+        let name = name.as_ref();
+        RegistryError::check_name(name)?;
+        let config = Arc::new(BreakerConfig::check(settings.settings)?);
+        let (breaker, settled) = self.settle(name, &config)?;
         if settled.is_some() {
             breaker.apply(&config);
         }
         Ok(breaker)
     }
 
-    /// The breaker of `name`, here to stay, with the checked settings: made with them (then
-    /// `None`), or found and what it was.
+    /// The breaker of `name`, here to stay: made with these settings (then `None`), or found and what
+    /// it was.
     ///
     /// Of calls for one name at the same time the last to apply its settings wins.
     fn settle(
         &self,
         name: &str,
-        settings: BreakerBuilder,
-    ) -> Result<(CircuitBreaker, Arc<BreakerConfig>, Option<Settled>), RegistryError> {
-        RegistryError::check_name(name)?;
-        let config = Arc::new(BreakerConfig::check(settings.settings)?);
+        config: &Arc<BreakerConfig>,
+    ) -> Result<(CircuitBreaker, Option<Settled>), RegistryError> {
         loop {
             let found = match self.shared.find(name) {
                 Some(found) => Admitted::Found(found),
-                None => self.shared.admit_lasting(name, &config),
+                None => self.shared.admit_lasting(name, config),
             };
             let found = match found {
                 Admitted::Found(found) => found,
-                Admitted::Kept(breaker) => return Ok((breaker, config, None)),
+                Admitted::Kept(breaker) => return Ok((breaker, None)),
                 Admitted::NoRoom(_) => {
                     let capacity = self.shared.limits.capacity;
                     return Err(RegistryError::Full {
@@ -117,7 +123,7 @@ impl BreakerRegistry {
             // It may have been removed meanwhile; then the name is free again.
             match found.circuit.tenancy.settle() {
                 Settled::Gone => {}
-                settled => return Ok((found, config, Some(settled))),
+                settled => return Ok((found, Some(settled))),
             }
         }
     }

@@ -3,7 +3,7 @@ use super::presets::Presets;
 use super::{Breakers, Limits, cache};
 use crate::breaker::{CircuitBreaker, Home};
 use crate::clock::{Moment, Timepiece};
-use crate::config::BreakerConfig;
+use crate::config::{BreakerConfig, ConfigError};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::Listener;
 use crate::event::{Event, EventStream, Hub, NotKept};
@@ -20,14 +20,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// 1. The map changes under the lock of `population` only, so that creation, removal and eviction
 ///    see each other whole: a name has one breaker, and the capacity is exact. Look-ups take no
 ///    part in it.
-/// 2. Locks are taken in one order: `population`, a shard of the map, a breaker's own. `presets`
-///    is taken alone.
+/// 2. Locks are taken in one order: `population`, a shard of the map, a breaker's own, `presets`.
 /// 3. No user code runs under any of them: settings are checked, breakers made, clocks read and
 ///    events sent before or after, and what leaves is dropped after.
 pub(crate) struct Shared {
     pub(super) id: u64,
     pub(super) breakers: Breakers,
-    population: Lock<Population>,
+    pub(super) population: Lock<Population>,
     presets: Lock<Arc<Presets>>,
     pub(super) limits: Limits,
     hub: Arc<Hub>,
@@ -83,18 +82,24 @@ impl Shared {
     pub(super) fn find_or_create(
         &self,
         name: &str,
-        config: impl FnOnce() -> Arc<BreakerConfig>,
+        config: impl FnOnce(&Presets) -> Arc<BreakerConfig>,
     ) -> (CircuitBreaker, bool) {
         if names::check(name).is_err() {
-            let breaker = self.make(crate::text::prefix(name, names::LONGEST), config());
+            let name = crate::text::prefix(name, names::LONGEST);
+            let breaker = self.make(name, config(&self.presets()));
             self.turn_away(&breaker, NotKept::InvalidName);
             return (breaker, false);
         }
         if let Some(found) = self.find(name) {
             return (found, true);
         }
-        match self.admit(self.make(name, config())) {
-            Admitted::Kept(breaker) | Admitted::Found(breaker) => (breaker, true),
+        let presets = self.presets();
+        match self.admit(self.make(name, config(&presets))) {
+            Admitted::Kept(breaker) => {
+                self.catch_up(&breaker, &presets);
+                (breaker, true)
+            }
+            Admitted::Found(breaker) => (breaker, true),
             Admitted::NoRoom(breaker) => {
                 self.turn_away(&breaker, NotKept::NoRoom);
                 (breaker, false)
@@ -102,7 +107,7 @@ impl Shared {
         }
     }
 
-    fn make(&self, name: &str, config: Arc<BreakerConfig>) -> CircuitBreaker {
+    pub(super) fn make(&self, name: &str, config: Arc<BreakerConfig>) -> CircuitBreaker {
         CircuitBreaker::create(name.into(), config, &self.home)
     }
 
@@ -134,6 +139,15 @@ impl Shared {
                     self.breakers
                         .insert(newcomer.circuit.name.clone(), newcomer.clone());
                     population.kept += 1;
+                    if self
+                        .presets
+                        .lock()
+                        .layers()
+                        .names
+                        .contains_key(newcomer.name())
+                    {
+                        newcomer.circuit.tenancy.pin();
+                    }
                     if !newcomer.circuit.tenancy.is_lasting() {
                         population.welcome(&newcomer, now);
                     }
@@ -142,20 +156,28 @@ impl Shared {
                 None => Admitted::NoRoom(newcomer),
             }
         };
+        self.tell_gone(leavers);
+        if let Admitted::Kept(newcomer) = &admitted {
+            self.tell_added(newcomer);
+        }
+        admitted
+    }
+
+    pub(super) fn tell_gone(&self, leavers: Leavers) {
         for breaker in &leavers.evicted {
             #[cfg(feature = "metrics")]
             self.heirs.tell(breaker);
             self.tell(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
         drop(leavers);
-        if let Admitted::Kept(newcomer) = &admitted {
-            // Who came to listen while it was made has not seen it in the map.
-            if self.hub.is_heard() {
-                newcomer.circuit.raise(self.hub.calls().flags());
-            }
-            self.tell(newcomer, |breaker| Event::BreakerAdded { breaker });
+    }
+
+    pub(super) fn tell_added(&self, newcomer: &CircuitBreaker) {
+        // Who came to listen while it was made has not seen it in the map.
+        if self.hub.is_heard() {
+            newcomer.circuit.raise(self.hub.calls().flags());
         }
-        admitted
+        self.tell(newcomer, |breaker| Event::BreakerAdded { breaker });
     }
 
     fn suspects(&self) -> Vec<Suspect> {
@@ -166,6 +188,17 @@ impl Shared {
         } else {
             Vec::new()
         }
+    }
+
+    /// As `suspects`, for room for many.
+    #[cfg(feature = "serde")]
+    pub(super) fn suspects_for(&self, newcomers: usize) -> Vec<Suspect> {
+        let mut leavers = Leavers::default();
+        let mut population = self.population.lock();
+        let full = population.kept + newcomers > self.limits.capacity;
+        let suspects = full.then(|| population.all_suspects(&mut leavers));
+        drop(population);
+        suspects.unwrap_or_default()
     }
 
     fn has_room(&self, population: &mut Population, now: Moment, leavers: &mut Leavers) -> bool {
@@ -228,20 +261,39 @@ impl Shared {
         self.population.lock().kept
     }
 
-    /// The settings due to a name that nobody spoke of.
-    pub(super) fn due_to(&self, name: &str) -> Arc<BreakerConfig> {
-        let presets = self.presets.lock().clone();
-        presets.due_to(name)
+    /// Which settings are due to names now.
+    pub(super) fn presets(&self) -> Arc<Presets> {
+        self.presets.lock().clone()
     }
 
-    pub(super) fn add_preset(&self, prefix: &str, config: Arc<BreakerConfig>) {
-        let replaced = {
-            let mut presets = self.presets.lock();
-            let more = Arc::new(presets.with(prefix, config));
-            std::mem::replace(&mut *presets, more)
-        };
-        // Perhaps the last to hold settings with a user's closures in them.
-        drop(replaced);
+    /// Whether these are still the presets.
+    pub(super) fn goes_by(&self, presets: &Arc<Presets>) -> bool {
+        Arc::ptr_eq(&self.presets.lock(), presets)
+    }
+
+    /// Puts `next` in the place of `present`, if nobody was faster. The caller still holds both, so
+    /// that no settings are dropped under the lock.
+    pub(super) fn replace_presets(&self, present: &Arc<Presets>, next: &Arc<Presets>) -> bool {
+        let mut presets = self.presets.lock();
+        let unchanged = Arc::ptr_eq(&presets, present);
+        if unchanged {
+            *presets = next.clone();
+        }
+        unchanged
+    }
+
+    pub(super) fn add_preset(
+        &self,
+        prefix: &str,
+        config: &BreakerConfig,
+    ) -> Result<(), ConfigError> {
+        loop {
+            let present = self.presets();
+            let more = Arc::new(present.with(prefix, config.clone())?);
+            if self.replace_presets(&present, &more) {
+                return Ok(());
+            }
+        }
     }
 
     pub(super) fn tell(&self, breaker: &CircuitBreaker, event: impl FnOnce(Arc<str>) -> Event) {

@@ -23,6 +23,12 @@ const USED: u32 = 1;
 const LASTING: u32 = 1 << 1;
 /// No longer in the registry.
 const GONE: u32 = 1 << 2;
+/// A document names it: stays as long as that does.
+const PINNED: u32 = 1 << 3;
+/// Made by a document, and code has not spoken of it so far.
+const UNCLAIMED: u32 = 1 << 4;
+/// Must not be evicted.
+const STAYS: u32 = LASTING | PINNED;
 
 /// What became of a breaker that somebody registers or configures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +85,12 @@ impl Tenancy {
     }
 
     pub(super) fn is_lasting(&self) -> bool {
-        self.marks.load(Ordering::Acquire) & LASTING != 0
+        self.marks.load(Ordering::Acquire) & STAYS != 0
     }
 
     /// The breaker is to stay, unless it has left.
     pub(crate) fn settle(&self) -> Settled {
-        let stay = |marks| (marks & GONE == 0).then_some(marks | LASTING | USED);
+        let stay = |marks| (marks & GONE == 0).then_some(marks & !UNCLAIMED | LASTING | USED);
         match self
             .marks
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, stay)
@@ -93,6 +99,17 @@ impl Tenancy {
             Ok(_) => Settled::Before,
             Err(_) => Settled::Gone,
         }
+    }
+
+    /// A document names the breaker from now on.
+    pub(super) fn pin(&self) {
+        self.marks.fetch_or(PINNED, Ordering::AcqRel);
+    }
+
+    /// Whether code is the first to speak of a breaker that a document made; from then on it has.
+    pub(super) fn claim(&self) -> bool {
+        let unclaimed = self.marks.load(Ordering::Acquire) & UNCLAIMED != 0;
+        unclaimed && self.marks.fetch_and(!UNCLAIMED, Ordering::AcqRel) & UNCLAIMED != 0
     }
 
     /// Lets the breaker leave if nothing speaks against it: not lasting, not held, not used in the
@@ -109,7 +126,7 @@ impl Tenancy {
         // SeqCst: the counterpart of `visit`. Whoever cloned a cached handle without seeing the
         // mark is in the counts that are read now.
         fence(Ordering::SeqCst);
-        let wanted = before & LASTING != 0 || must_be_idle && before & USED != 0;
+        let wanted = before & STAYS != 0 || must_be_idle && before & USED != 0;
         if wanted || self.is_held(circuit, 2) || !may_go() {
             // Whoever saw the mark meanwhile waits for this shard, and finds the breaker there.
             self.marks.fetch_and(!GONE, Ordering::AcqRel);
@@ -152,6 +169,19 @@ impl Tenancy {
             let mut locals = locals.lock();
             locals.retain(|other| other.as_ptr() != Arc::as_ptr(local));
         }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl Tenancy {
+    /// A document made the breaker.
+    pub(super) fn found(&self) {
+        self.marks.fetch_or(PINNED | UNCLAIMED, Ordering::AcqRel);
+    }
+
+    /// No document names the breaker any more; whether it may be evicted now.
+    pub(super) fn unpin(&self) -> bool {
+        self.marks.fetch_and(!PINNED, Ordering::AcqRel) & LASTING == 0
     }
 }
 

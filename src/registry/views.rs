@@ -39,9 +39,8 @@ impl BreakerRegistry {
             value,
             allowed: allowed.to_owned(),
         })?;
-        self.shared
-            .add_preset(prefix, presets::check(prefix, preset.settings)?);
-        Ok(())
+        let config = presets::check(prefix, preset.settings)?;
+        Ok(self.shared.add_preset(prefix, &config)?)
     }
 
     /// The events of the registry and of all its breakers from now on, as a stream of bounded length.
@@ -96,7 +95,21 @@ impl BreakerRegistry {
         self.sorted().into_iter()
     }
 
-    fn sorted(&self) -> Vec<CircuitBreaker> {
+    /// Those that are not simply closed; which may change as soon as it was found.
+    pub(crate) fn unsettled(&self) -> Vec<CircuitBreaker> {
+        let closed = |breaker: &CircuitBreaker| breaker.circuit.word().state() == State::Closed;
+        let all = self.shared.breakers.iter();
+        all.filter(|entry| !closed(entry.value()))
+            .map(|entry| entry.value().clone())
+            .collect()
+    }
+
+    /// Whether there is one of that name; no use of it, other than [`get`](Self::get).
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.shared.breakers.contains_key(name)
+    }
+
+    pub(super) fn sorted(&self) -> Vec<CircuitBreaker> {
         let mut all: Vec<CircuitBreaker> = self
             .shared
             .breakers

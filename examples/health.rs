@@ -1,0 +1,107 @@
+//! Liveness, readiness and health over HTTP: what an orchestrator should ask, and what a person wants
+//! to see.
+//!
+//! ```sh
+//! cargo run --example health --features serde
+//! ```
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use breakerbox::prelude::BreakerRegistry;
+use breakerbox::{CircuitBreaker, Health};
+use std::error::Error;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Without the ledger nothing at all can be answered. Payments and search have fallbacks.
+const NAMED: &[&str] = &["ledger"];
+
+/// For people and dashboards: always 200, the verdict is in the body.
+async fn health(State(registry): State<BreakerRegistry>) -> Json<Health> {
+    Json(registry.health(NAMED))
+}
+
+/// For a load balancer. Only what has to be there for *every* request may turn it.
+async fn ready(State(registry): State<BreakerRegistry>) -> (StatusCode, String) {
+    let health = registry.health(NAMED);
+    let status = if health.is_unhealthy() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    (status, health.to_string())
+}
+
+/// For whoever restarts the process: no breaker has a say, since no restart mends a dependency.
+async fn live() -> &'static str {
+    "alive"
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let registry = BreakerRegistry::new();
+    for name in ["ledger", "payments", "search"] {
+        registry.register(name, CircuitBreaker::builder())?;
+    }
+    let app = Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/live", get(live))
+        .with_state(registry.clone());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let steps: [(&str, &dyn Fn(), u16); 4] = [
+        ("all is well", &|| {}, 200),
+        (
+            "payments fail",
+            &|| registry.breaker("payments").trip(),
+            200,
+        ),
+        (
+            "the ledger fails",
+            &|| registry.breaker("ledger").trip(),
+            503,
+        ),
+        (
+            "the ledger is tried",
+            &|| registry.breaker("ledger").half_open(),
+            200,
+        ),
+    ];
+    for (what, happens, expected) in steps {
+        happens();
+        let (status, report) = ask(address, "/ready").await?;
+        println!("{what}: {status} {}", report.replace('\n', "\n    "));
+        if status != expected {
+            return Err(format!("readiness is {status}, not {expected}").into());
+        }
+        if ask(address, "/live").await?.0 != 200 {
+            return Err("a breaker had a say in whether the process lives".into());
+        }
+    }
+    let (_, json) = ask(address, "/health").await?;
+    println!("\n{json}");
+    let json: serde_json::Value = serde_json::from_str(&json)?;
+    if json["status"] != "degraded" || json["impaired"][0]["breaker"] != "ledger" {
+        return Err("the health as JSON is another".into());
+    }
+    server.abort();
+    Ok(())
+}
+
+/// `GET path`: the status and the body.
+async fn ask(address: SocketAddr, path: &str) -> Result<(u16, String), Box<dyn Error>> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP")?;
+    let status = head.split(' ').nth(1).ok_or("no status")?;
+    Ok((status.parse()?, body.to_owned()))
+}

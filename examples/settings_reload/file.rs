@@ -1,0 +1,74 @@
+//! A file in a directory of its own, watched.
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::{env, fs, io, process};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout;
+
+/// Removed, with its directory, when dropped.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    directory: PathBuf,
+    edits: UnboundedReceiver<()>,
+    _watcher: RecommendedWatcher,
+}
+
+impl Watched {
+    pub(crate) fn create(text: &str) -> Result<Self, Box<dyn Error>> {
+        let directory = env::temp_dir().join(format!("breakerbox-settings-{}", process::id()));
+        fs::create_dir_all(&directory)?;
+        let (sender, edits) = unbounded_channel();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<_>| {
+            let event: notify::Event = match event {
+                Ok(event) => event,
+                Err(_) => return,
+            };
+            // Reading the file is an event as well.
+            if !event.kind.is_access() {
+                let _ = sender.send(());
+            }
+        })?;
+        let file = Self {
+            directory: directory.clone(),
+            edits,
+            _watcher: {
+                // The directory, since editors replace the file.
+                watcher.watch(&directory, RecursiveMode::NonRecursive)?;
+                watcher
+            },
+        };
+        file.write(text)?;
+        Ok(file)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join("breakers.toml")
+    }
+
+    pub(crate) fn read(&self) -> io::Result<String> {
+        fs::read_to_string(self.path())
+    }
+
+    /// Writes beside it and renames, so that nobody reads half of it.
+    pub(crate) fn write(&self, text: &str) -> io::Result<()> {
+        let draft = self.directory.join("breakers.toml.new");
+        fs::write(&draft, text)?;
+        fs::rename(draft, self.path())
+    }
+
+    /// Waits for the next edit, and reads the file.
+    pub(crate) async fn edited(&mut self) -> Result<String, Box<dyn Error>> {
+        let edit = timeout(Duration::from_secs(10), self.edits.recv()).await?;
+        edit.ok_or("the watcher has ended")?;
+        Ok(self.read()?)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}

@@ -1,0 +1,175 @@
+//! Settings in a TOML file, watched: an edit reaches the live breakers while traffic runs, and a broken
+//! edit reaches nobody.
+//!
+//! ```sh
+//! cargo run --example settings_reload --features serde
+//! ```
+
+mod dependency;
+mod file;
+
+use breakerbox::prelude::*;
+use breakerbox::settings::{Applied, Settings};
+use dependency::Dependency;
+use file::Watched;
+use futures_util::StreamExt;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::timeout;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Reads and applies the file. The old settings stay when this fails, whatever is wrong.
+fn load(registry: &BreakerRegistry, text: &str) -> Result<Applied, Box<dyn Error>> {
+    let settings: Settings = toml::from_str(text)?;
+    Ok(registry.apply(&settings)?)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let registry = BreakerRegistry::new();
+    let mut file = Watched::create(
+        r#"
+        [breakers."users-api"]
+        failure_threshold = 1_000_000
+        [breakers.search]
+        recovery_timeout = "5m"
+        "#,
+    )?;
+    println!("{}\n", load(&registry, &file.read()?)?);
+
+    let dependency = Dependency::start().await?;
+    let traffic = Traffic::start(&registry, &dependency);
+    let users = registry.breaker("users-api");
+    let search = registry.breaker("search");
+    search.trip();
+    // Some failures, which the threshold of the beginning does not mind.
+    dependency.fail(true);
+    traffic
+        .until_it_has_grown(|| u64::from(users.failure_count()))
+        .await?;
+    let failures = users.failure_count();
+
+    file.write(
+        r#"
+        [default]
+        recovery_timeout = "10s"
+        [breakers."users-api"]
+        failure_threshold = 3
+        [breakers.search]
+        recovery_timeout = "1h"
+        "#,
+    )?;
+    let mut events = registry.subscribe();
+    let applied = loop {
+        // An edit may come as several events, and the first before it is complete.
+        let applied = load(&registry, &file.edited().await?)?;
+        if !applied.is_empty() {
+            break applied;
+        }
+    };
+    println!("edited, after {failures} failures:\n{applied}\n");
+    let left = search.open_remaining().ok_or("the open circuit closed")?;
+    check(left <= 300 * SECOND, "the running deadline was moved")?;
+    check(
+        users.failure_count() >= failures,
+        "the failures were forgotten",
+    )?;
+
+    // The next failure is more than the third in a row.
+    let opens = async {
+        loop {
+            match events.next().await {
+                Some(Event::StateChanged {
+                    breaker,
+                    to: State::Open,
+                    ..
+                }) => break Some(breaker),
+                Some(_) => {}
+                None => break None,
+            }
+        }
+    };
+    let opened = timeout(10 * SECOND, opens).await?;
+    check(
+        opened.as_deref() == Some("users-api"),
+        "the new threshold did not act",
+    )?;
+    println!("{}\n", users.snapshot());
+
+    file.write("[breakers.\"users-api\"]\nrecovery_timeout = \"1y\"\n")?;
+    let refusal = loop {
+        if let Err(refusal) = load(&registry, &file.edited().await?) {
+            break refusal.to_string();
+        }
+    };
+    println!("refused: {refusal}");
+    check(
+        refusal.contains("breakers.\"users-api\".recovery_timeout is \"1y\""),
+        "no path",
+    )?;
+    let rules = users.config().trip_rules().to_vec();
+    check(
+        rules == [TripRule::consecutive_failures(3)],
+        "the old settings went",
+    )?;
+    check(users.state() == State::Open, "the circuit closed")?;
+    let calls = traffic.stop().await?;
+    println!("{calls} calls ran meanwhile; the settings are those before the broken edit");
+    Ok(())
+}
+
+fn check(holds: bool, otherwise: &'static str) -> Result<(), Box<dyn Error>> {
+    if holds { Ok(()) } else { Err(otherwise.into()) }
+}
+
+/// Four clients that call until they are stopped.
+struct Traffic {
+    calls: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
+    clients: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Traffic {
+    fn start(registry: &BreakerRegistry, dependency: &Dependency) -> Self {
+        let calls = Arc::new(AtomicU64::new(0));
+        let over = Arc::new(AtomicBool::new(false));
+        let clients = (0..4).map(|_| {
+            let (registry, dependency) = (registry.clone(), dependency.clone());
+            let (calls, over) = (calls.clone(), over.clone());
+            tokio::spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    let _ = dependency.ask().with_breaker(&registry, "users-api").await;
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                }
+            })
+        });
+        let clients = clients.collect();
+        Self {
+            calls,
+            over,
+            clients,
+        }
+    }
+
+    async fn until_it_has_grown(&self, figure: impl Fn() -> u64) -> Result<(), Box<dyn Error>> {
+        let before = figure();
+        let grown = async {
+            while figure() <= before + 10 {
+                tokio::task::yield_now().await;
+            }
+        };
+        Ok(timeout(10 * SECOND, grown).await?)
+    }
+
+    async fn stop(self) -> Result<u64, Box<dyn Error>> {
+        self.over.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.await?;
+        }
+        Ok(self.calls.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,56 @@
+//! Who inherits from whom.
+
+use super::document::Entries;
+use super::overlay::Draft;
+use super::path::Path;
+use crate::registry::Layer;
+use std::fmt::Write;
+
+/// The most presets on the way from an entry to the last that it inherits from.
+const MOST: usize = 16;
+
+/// Refuses presets that are not there, and circles of them.
+pub(super) fn check(path: &Path<'_>, entry: &Draft, presets: &Entries) -> Result<(), String> {
+    let path = path.key("inherits");
+    let mut chain: Vec<&str> = Vec::new();
+    let mut next = entry.inherits.as_deref();
+    while let Some(name) = next {
+        let Some(preset) = presets.get(name) else {
+            let mut message = format!("{path} leads to the preset {name:?}, which is not there");
+            if chain.is_empty() {
+                let there: Vec<_> = presets.keys().map(|name| &**name).collect();
+                // Writing to a string does not fail.
+                let _ = write!(message, ": there are {}", there.join(", "));
+            }
+            return Err(message);
+        };
+        if chain.contains(&name) {
+            let round = chain.join(" -> ");
+            return Err(format!("{path} leads round in a circle: {round} -> {name}"));
+        }
+        if chain.len() == MOST {
+            return Err(format!("{path} leads through more than {MOST} presets"));
+        }
+        chain.push(name);
+        next = preset.inherits.as_deref();
+    }
+    Ok(())
+}
+
+/// What an entry says, after all that it inherits.
+pub(super) fn layer(path: String, entry: &Draft, presets: &Entries) -> Layer {
+    if *entry == Draft::default() {
+        return Layer {
+            path,
+            overlays: Vec::new(),
+        };
+    }
+    let inherited = |entry: &&Draft| {
+        let preset = entry.inherits.as_ref()?;
+        presets.get(preset)
+    };
+    let chain = std::iter::successors(Some(entry), inherited);
+    let mut overlays: Vec<_> = chain.map(|entry| entry.overlay.clone()).collect();
+    overlays.reverse();
+    Layer { path, overlays }
+}

@@ -1,0 +1,303 @@
+//! Who inherits from whom, and what lies over what.
+
+use crate::support::{fail, listening, opens_after, toml};
+use breakerbox::RegistryError;
+use breakerbox::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn recovery(breaker: &CircuitBreaker) -> Duration {
+    breaker.config().recovery_backoff().delay(0)
+}
+
+#[test]
+fn presets_come_before_an_entry_and_the_first_of_them_first() {
+    let registry = BreakerRegistry::new();
+    let settings = toml(
+        r#"
+        [default]
+        half_open_calls = 4
+        [presets.base]
+        failure_threshold = 2
+        recovery_timeout = "2s"
+        cancelled_as = "failure"
+        [presets.patient]
+        inherits = "base"
+        recovery_timeout = "1m 30s"
+        [breakers.users]
+        inherits = "patient"
+        failure_threshold = 10
+        "#,
+    );
+    registry.apply(&settings).unwrap();
+    let users = registry.get("users").unwrap();
+    opens_after(&users, 10);
+    assert_eq!(recovery(&users), 90 * SECOND);
+    assert_eq!(users.config().cancelled_as(), Outcome::Failure);
+    assert_eq!(
+        users.config().half_open_calls(),
+        4,
+        "the default lies beneath"
+    );
+    let other = registry.breaker("other");
+    opens_after(&other, 5);
+    assert_eq!(other.config().half_open_calls(), 4);
+}
+
+#[test]
+fn rules_add_up_and_are_replaced_as_in_the_builder() {
+    let registry = BreakerRegistry::new();
+    let settings = toml(
+        r#"
+        [presets.rates]
+        failure_threshold = 7
+        trip_when = [{ failure_rate = 0.5, over = "100 calls", minimum_calls = 20 }]
+        [breakers.adds]
+        inherits = "rates"
+        trip_when = [{ slow_calls = 0.8, slower_than = "2s", over = "1m in 12 buckets" }]
+        [breakers.changes]
+        inherits = "rates"
+        failure_threshold = 9
+        [breakers.replaces]
+        inherits = "rates"
+        trip_rules = [{ failures = 3, over = "10s" }]
+        "#,
+    );
+    registry.apply(&settings).unwrap();
+    let rules = |name: &str| registry.get(name).unwrap().config().trip_rules().to_vec();
+    let rate = TripRule::failure_rate(0.5)
+        .over(Window::calls(100))
+        .minimum_calls(20);
+    let slow = TripRule::slow_calls(0.8)
+        .slower_than(2 * SECOND)
+        .over(Window::time(60 * SECOND).buckets(12));
+    let in_a_row = TripRule::consecutive_failures;
+    assert_eq!(rules("adds"), [in_a_row(7), rate, slow]);
+    assert_eq!(rules("changes"), [rate, in_a_row(9)]);
+    assert_eq!(
+        rules("replaces"),
+        [TripRule::failures(3).over(Window::time(10 * SECOND))]
+    );
+    // However often it is applied.
+    let again = registry.apply(&settings).unwrap();
+    assert!(again.is_empty(), "{again}");
+    assert_eq!(rules("adds"), [in_a_row(7), rate, slow]);
+}
+
+#[test]
+fn the_longest_prefix_wins_and_lies_over_the_shorter() {
+    let registry = BreakerRegistry::builder()
+        .preset_for("http:", CircuitBreaker::builder().failure_threshold(3))
+        .preset_for("grpc:", CircuitBreaker::builder().failure_threshold(4))
+        .build()
+        .unwrap();
+    let settings = toml(
+        r#"
+        [default]
+        failure_threshold = 50
+        [prefixes."http:"]
+        recovery_timeout = "2s"
+        [prefixes."http:internal."]
+        half_open_calls = 2
+        [prefixes."grpc:slow."]
+        recovery_timeout = "9s"
+        [breakers."http:internal.users"]
+        recovery_timeout = "7s"
+        "#,
+    );
+    registry.apply(&settings).unwrap();
+    let of = |name: &str| {
+        let breaker = registry.breaker(name);
+        let config = breaker.config();
+        let rules = config.trip_rules()[0].to_string();
+        (
+            rules,
+            recovery(&breaker).as_secs(),
+            config.half_open_calls(),
+        )
+    };
+    let rules = |failures: u32| format!("{failures} failures in a row");
+    assert_eq!(of("else"), (rules(50), 30, 1));
+    assert_eq!(
+        of("http:x"),
+        (rules(3), 2, 1),
+        "the code's own preset is more than a default"
+    );
+    assert_eq!(of("http:internal.x"), (rules(3), 2, 2));
+    assert_eq!(of("http:internal.users"), (rules(3), 7, 2));
+    assert_eq!(of("grpc:x"), (rules(4), 30, 1));
+    assert_eq!(of("grpc:slow.x"), (rules(4), 9, 1));
+}
+
+#[test]
+fn an_empty_prefix_is_one_of_every_name() {
+    let registry = BreakerRegistry::new();
+    let settings = toml("prefixes.'' = { failure_threshold = 2 }\nprefixes.a = {}");
+    registry.apply(&settings).unwrap();
+    opens_after(&registry.breaker("b"), 2);
+    opens_after(&registry.breaker("a"), 2);
+}
+
+#[test]
+fn what_is_no_data_stays_as_code_gave_it() {
+    let (registry, ..) = listening(BreakerRegistry::builder().preset_for(
+        "http:",
+        CircuitBreaker::builder().expected_error::<std::fmt::Error>(),
+    ));
+    let told = Arc::new(AtomicUsize::new(0));
+    let counter = told.clone();
+    let listening = CircuitBreaker::builder().on_event(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+    });
+    let payments = registry.register("payments", listening).unwrap();
+    let live = registry.breaker("http:live");
+    let settings = toml(
+        "prefixes.'http:'.failure_threshold = 1\nbreakers.payments.failure_threshold = 1\nbreakers.'http:named'.failure_threshold = 1",
+    );
+    registry.apply(&settings).unwrap();
+    for breaker in [
+        live,
+        registry.breaker("http:new"),
+        registry.breaker("http:named"),
+    ] {
+        let _ = breaker.call(|| Err::<(), _>(std::io::Error::other("odd")));
+        assert_eq!(breaker.state(), State::Closed, "{breaker:?}: not expected");
+        let _ = breaker.call(|| Err::<(), _>(std::fmt::Error));
+        assert_eq!(breaker.state(), State::Open, "{breaker:?}");
+    }
+    let before = told.load(Ordering::SeqCst);
+    fail(&payments);
+    assert_eq!(payments.state(), State::Open);
+    assert!(told.load(Ordering::SeqCst) > before);
+}
+
+#[test]
+fn code_comes_to_a_name_that_the_document_made() {
+    let registry = BreakerRegistry::new();
+    let settings = toml(
+        "default.half_open_calls = 9\nbreakers.a.failure_threshold = 2\nbreakers.b.failure_threshold = 2\nbreakers.c.failure_threshold = 2",
+    );
+    registry.apply(&settings).unwrap();
+    let code = || {
+        CircuitBreaker::builder()
+            .failure_threshold(7)
+            .half_open_calls(3)
+    };
+
+    // Registered: adopted, with the document's words on top; the second time refused.
+    let a = registry.register("a", code()).unwrap();
+    opens_after(&a, 2);
+    assert_eq!(a.config().half_open_calls(), 3);
+    let again = registry.register("a", code());
+    assert!(matches!(
+        again,
+        Err(RegistryError::AlreadyRegistered { .. })
+    ));
+    registry.breaker_with("a", || unreachable!("it has been registered"));
+
+    // Settings at the place of use: once.
+    let b = registry.breaker_with("b", code);
+    opens_after(&b, 2);
+    assert_eq!(b.config().half_open_calls(), 3);
+    registry.breaker_with("b", || unreachable!("it has been claimed"));
+
+    // Configured: the last word, until the next document.
+    let c = registry.configure("c", code()).unwrap();
+    opens_after(&c, 7);
+    let applied = registry.apply(&settings).unwrap();
+    assert_eq!(applied.changed().len(), 1);
+    opens_after(&c, 2);
+    assert_eq!(c.config().half_open_calls(), 3);
+
+    // The document goes: what code said is what stays.
+    registry.apply(&toml("")).unwrap();
+    for breaker in [a, b, c] {
+        opens_after(&breaker, 7);
+        assert_eq!(breaker.config().half_open_calls(), 3);
+    }
+}
+
+#[test]
+fn code_that_comes_later_and_does_not_go_with_the_document_is_refused() {
+    let (registry, ..) = listening(BreakerRegistry::builder());
+    let settings = toml(
+        "breakers.a = { half_open_calls = 3, success_threshold = 3 }\nbreakers.b.success_threshold = 1\nprefixes.c.half_open_calls = 2",
+    );
+    registry.apply(&settings).unwrap();
+    // `a` sets both; nothing of code's can be at odds with it.
+    let code = CircuitBreaker::builder()
+        .half_open_calls(2)
+        .success_threshold(2);
+    registry.register("a", code.clone()).unwrap();
+    registry.register("b", code).unwrap();
+
+    let registry = BreakerRegistry::new();
+    registry
+        .apply(&toml("breakers.a.half_open_calls = 2"))
+        .unwrap();
+    let code = CircuitBreaker::builder()
+        .half_open_calls(5)
+        .success_threshold(4);
+    let error = registry.register("a", code.clone()).unwrap_err();
+    let expected = "breakers.a.success_threshold is 4, but must be 1 to 2 (the half_open_calls)";
+    assert_eq!(error.to_string(), expected);
+    // Where no error can be returned, the breaker stays as it was and an event says why.
+    let (registry, heard, _) = listening(BreakerRegistry::builder());
+    registry
+        .apply(&toml("breakers.a.half_open_calls = 2"))
+        .unwrap();
+    let a = registry.breaker_with("a", || code.clone());
+    assert_eq!(a.config().success_threshold(), 2);
+    assert_eq!(*heard.lock().unwrap(), ["a added", "a refused"]);
+    // Nor can a preset of code's.
+    let error: RegistryError = registry.preset_for("a", code).unwrap_err();
+    assert!(
+        matches!(&error, RegistryError::Config(error) if error.field() == "breakers.a.success_threshold"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_preset_of_code_that_comes_later_lies_beneath() {
+    let registry = BreakerRegistry::new();
+    registry
+        .apply(&toml(
+            "prefixes.'http:'.failure_threshold = 2\nbreakers.'http:a'.failure_threshold = 3",
+        ))
+        .unwrap();
+    let code = CircuitBreaker::builder()
+        .failure_threshold(9)
+        .half_open_calls(6);
+    registry.preset_for("http:", code).unwrap();
+    let new = registry.breaker("http:new");
+    opens_after(&new, 2);
+    assert_eq!(new.config().half_open_calls(), 6);
+    // Live ones stay as they are until settings are applied.
+    let named = registry.get("http:a").unwrap();
+    assert_eq!(named.config().half_open_calls(), 1);
+    registry
+        .apply(&toml("breakers.'http:a'.failure_threshold = 3"))
+        .unwrap();
+    opens_after(&named, 3);
+    assert_eq!(named.config().half_open_calls(), 6);
+}
+
+#[test]
+fn a_name_that_was_removed_gets_its_entry_again() {
+    let registry = BreakerRegistry::new();
+    let settings = toml("breakers.a.failure_threshold = 2");
+    registry.apply(&settings).unwrap();
+    registry.remove("a").unwrap();
+    opens_after(&registry.breaker("a"), 2);
+    registry.remove("a").unwrap();
+    let code = CircuitBreaker::builder().half_open_calls(3);
+    let a = registry.breaker_with("a", || code);
+    opens_after(&a, 2);
+    assert_eq!(a.config().half_open_calls(), 3);
+    registry.remove("a").unwrap();
+    let applied = registry.apply(&settings).unwrap();
+    assert_eq!(applied.created().collect::<Vec<_>>(), ["a"]);
+}

@@ -1,0 +1,12 @@
+//! Settings as data: what is read, what is refused and where, and what applying does to live
+//! breakers.
+#![cfg(feature = "serde")]
+
+mod applying;
+mod arbitrary;
+mod concurrent;
+mod layers;
+mod observed;
+mod refusals;
+mod round_trips;
+mod support;

@@ -1,0 +1,317 @@
+//! Snapshots and events as data: field by field, since dashboards depend on them.
+
+use breakerbox::clock::ManualClock;
+use breakerbox::prelude::*;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+fn as_json(value: impl serde::Serialize) -> Value {
+    serde_json::to_value(value).unwrap()
+}
+
+#[test]
+fn a_snapshot() {
+    let clock = ManualClock::new();
+    let users = CircuitBreaker::builder()
+        .name("users-api")
+        .failure_threshold(2)
+        .trip_when(TripRule::failure_rate(0.5).over(Window::calls(100)))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let _ = users.call(|| Ok::<_, ()>(()));
+    for _ in 0..2 {
+        let _ = users.call(|| Err::<(), _>("down"));
+    }
+    clock.advance(Duration::from_millis(2_500));
+    let totals = json!({
+        "success": 1, "failure": 2, "ignored": 0, "cancelled": 0, "late": 0, "refused": 0,
+        "timed_out": 0, "slow": 0, "would_trip": 0,
+    });
+    let expected = json!({
+        "name": "users-api",
+        "state": "open",
+        "since_seconds": 2.5,
+        "cause": {
+            "type": "rule",
+            "figures": {
+                "rule": {"consecutive_failures": 2},
+                "recorded": 2, "failed": 2, "slow": 0, "rate": null,
+            },
+        },
+        "failure_count": 2,
+        "last_failure": "\"down\"",
+        "open_remaining_seconds": 27.5,
+        "attempt": 0,
+        "totals": totals,
+        "in_flight": null,
+        "rules": [
+            {"rule": {"consecutive_failures": 2}, "recorded": 2, "failed": 2, "slow": 0, "rate": null},
+            {
+                "rule": {"failure_rate": 0.5, "over": "100 calls"},
+                "recorded": 0, "failed": 0, "slow": 0, "rate": null,
+            },
+        ],
+    });
+    assert_eq!(as_json(users.snapshot()), expected);
+    // `None` is left out where a format has no word for it.
+    assert!(
+        toml::to_string(&users.snapshot())
+            .unwrap()
+            .contains("since_seconds = 2.5")
+    );
+}
+
+#[test]
+fn a_configuration_says_all_and_a_builder_what_was_said() {
+    let builder = CircuitBreaker::builder()
+        .failure_threshold(3)
+        .clock(ManualClock::new());
+    assert_eq!(
+        as_json(&builder),
+        json!({"trip_rules": [{"consecutive_failures": 3}]})
+    );
+    let plain = CircuitBreaker::builder().build().unwrap();
+    let expected = json!({
+        "recovery_timeout": "30s",
+        "max_trip_for": "1h",
+        "half_open_calls": 1,
+        "unexpected_errors_as": "success",
+        "cancelled_as": "ignored",
+        "mode": "enforcing",
+        "count_successes": true,
+        "capture_last_failure": true,
+        "trip_rules": [{"consecutive_failures": 5}],
+    });
+    assert_eq!(as_json(&*plain.config()), expected);
+}
+
+struct Recorded {
+    registry: BreakerRegistry,
+    clock: ManualClock,
+    heard: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Recorded {
+    fn new() -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let notes = heard.clone();
+        let clock = ManualClock::new();
+        let registry = BreakerRegistry::builder()
+            .clock(clock.clone())
+            .capacity(2)
+            .on_event(move |event: &Event| notes.lock().unwrap().push(as_json(event)))
+            .build()
+            .unwrap();
+        Self {
+            registry,
+            clock,
+            heard,
+        }
+    }
+
+    fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.heard.lock().unwrap())
+    }
+}
+
+#[test]
+fn events_of_calls() {
+    let events = Recorded::new();
+    let (registry, clock) = (&events.registry, &events.clock);
+    let take = || events.take();
+
+    let a = registry
+        .register("a", CircuitBreaker::builder().failure_threshold(1))
+        .unwrap();
+    assert_eq!(take(), [json!({"type": "breaker_added", "breaker": "a"})]);
+    let _ = a.call(|| Err::<(), _>("down"));
+    let figures = json!({
+        "rule": {"consecutive_failures": 1},
+        "recorded": 1, "failed": 1, "slow": 0, "rate": null,
+    });
+    let changed = |from: &str, to: &str, cause: Value| json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause});
+    let recorded = |outcome: &str, asked: Value| json!({"type": "recorded", "breaker": "a", "outcome": outcome, "trip_for_seconds": asked, "elapsed_seconds": null});
+    let events = take();
+    assert!(
+        events.contains(&changed(
+            "closed",
+            "open",
+            json!({"type": "rule", "figures": figures})
+        )),
+        "{events:?}"
+    );
+    assert!(
+        events.contains(&recorded("failure", Value::Null)),
+        "{events:?}"
+    );
+
+    let _ = a.call(|| Ok::<_, ()>(()));
+    assert_eq!(
+        take(),
+        [json!({"type": "refused", "breaker": "a", "reason": "open", "retry_after_seconds": 30.0})]
+    );
+    clock.advance(Duration::from_secs(30));
+    a.acquire()
+        .unwrap()
+        .record(Outcome::TripFor(Duration::from_secs(90)));
+    let events = take();
+    assert!(
+        events.contains(&changed("open", "half_open", json!({"type": "recovering"}))),
+        "{events:?}"
+    );
+    assert!(
+        events.contains(&changed(
+            "half_open",
+            "open",
+            json!({"type": "asked", "for_seconds": 90.0})
+        )),
+        "{events:?}"
+    );
+    assert!(
+        events.contains(&recorded("trip_for", json!(90.0))),
+        "{events:?}"
+    );
+    clock.advance(Duration::from_secs(90));
+    a.acquire().unwrap().failure();
+    let events = take();
+    assert!(
+        events.contains(&changed(
+            "half_open",
+            "open",
+            json!({"type": "trial_failed"})
+        )),
+        "{events:?}"
+    );
+    clock.advance(Duration::from_secs(3_600));
+    a.acquire().unwrap().success();
+    let events = take();
+    assert!(
+        events.contains(&changed(
+            "half_open",
+            "closed",
+            json!({"type": "trials_succeeded"})
+        )),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn events_of_commands_and_settings() {
+    let events = Recorded::new();
+    let take = || events.take();
+    let once = CircuitBreaker::builder().failure_threshold(1);
+    let a = events.registry.register("a", once).unwrap();
+    take();
+    let figures = json!({
+        "rule": {"consecutive_failures": 1},
+        "recorded": 1, "failed": 1, "slow": 0, "rate": null,
+    });
+    let changed = |from: &str, to: &str, cause: Value| json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause});
+    a.force_open_because("INC-1");
+    assert_eq!(
+        take(),
+        [changed(
+            "closed",
+            "forced_open",
+            json!({"type": "manual", "reason": "INC-1"})
+        )]
+    );
+    let _ = a.acquire();
+    assert_eq!(
+        take(),
+        [
+            json!({"type": "refused", "breaker": "a", "reason": "forced", "retry_after_seconds": null})
+        ]
+    );
+    a.reset();
+    assert_eq!(
+        take(),
+        [changed(
+            "forced_open",
+            "closed",
+            json!({"type": "manual", "reason": null})
+        )]
+    );
+    a.configure(|settings| settings.mode(Mode::MetricsOnly))
+        .unwrap();
+    assert_eq!(
+        take(),
+        [
+            changed("closed", "metrics_only", json!({"type": "configured"})),
+            json!({"type": "configured", "breaker": "a"}),
+        ]
+    );
+    let _ = a.call(|| Err::<(), _>("down"));
+    let events = take();
+    assert!(
+        events.contains(&json!({"type": "would_trip", "breaker": "a", "figures": figures})),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn events_of_the_registry() {
+    let events = Recorded::new();
+    let registry = &events.registry;
+    let take = || events.take();
+    let a = registry.register("a", CircuitBreaker::builder()).unwrap();
+    take();
+    registry.breaker_with("b", || CircuitBreaker::builder().half_open_calls(0));
+    let error = json!({"field": "half_open_calls", "value": "0", "allowed": "1 to 1000"});
+    assert_eq!(
+        take()[1],
+        json!({"type": "settings_refused", "breaker": "b", "error": error})
+    );
+    registry.breaker("c");
+    assert_eq!(
+        take(),
+        [
+            json!({"type": "breaker_evicted", "breaker": "b"}),
+            json!({"type": "breaker_added", "breaker": "c"}),
+        ]
+    );
+    registry.register("c", CircuitBreaker::builder()).unwrap();
+    assert!(take().contains(&json!({"type": "breaker_adopted", "breaker": "c"})));
+    registry.breaker("d");
+    assert_eq!(
+        take(),
+        [json!({"type": "not_kept", "breaker": "d", "reason": "no_room"})]
+    );
+    registry.remove("c");
+    assert_eq!(take(), [json!({"type": "breaker_removed", "breaker": "c"})]);
+    for _ in 0..5 {
+        drop(a.acquire().unwrap());
+    }
+    assert!(take().contains(&json!({"type": "cancelled_in_a_row", "breaker": "a", "calls": 5})));
+}
+
+#[test]
+fn events_of_bugs() {
+    let plain = CircuitBreaker::builder()
+        .name("a")
+        .expected_error::<std::fmt::Error>()
+        .on_event(|_| panic!("a listener that has broken"))
+        .build()
+        .unwrap();
+    let mut events = plain.subscribe();
+    let _ = plain.call(|| Err::<(), _>("down"));
+    let mut seen = Vec::new();
+    while let Some(event) = events.try_next() {
+        seen.push(as_json(event));
+    }
+    let unknown = json!({"type": "unknown_error_type", "breaker": "a", "error_type": "&str"});
+    let panicked = json!({"type": "listener_panicked", "breaker": "a", "message": "a listener that has broken"});
+    assert!(
+        seen.contains(&unknown) && seen.contains(&panicked),
+        "{seen:?}"
+    );
+    for _ in 0..100_000 {
+        let _ = plain.call(|| Ok::<_, ()>(()));
+    }
+    let missed = std::iter::from_fn(|| events.try_next())
+        .map(as_json)
+        .find(|event| event["type"] == "missed");
+    assert!(missed.unwrap()["events"].as_u64() > Some(0));
+}
