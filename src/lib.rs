@@ -8,6 +8,7 @@ mod config;
 mod contain;
 mod error;
 mod event;
+mod expansion;
 mod ext;
 mod guard;
 mod names;
@@ -23,6 +24,8 @@ mod trip;
 
 pub use backoff::Backoff;
 pub use breaker::CircuitBreaker;
+#[cfg(feature = "macros")]
+pub use breakerbox_macros::circuit;
 pub use classify::Outcome;
 pub use config::{BreakerBuilder, BreakerConfig, ConfigError};
 pub use error::{BreakerError, CallTimeout, CircuitOpen};
@@ -49,6 +52,17 @@ pub mod parts {
     };
 }
 
+/// What the expansion of `#[circuit]` calls. Not for anybody else: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::expansion::{
+        Admitted, AsError, AsValue, Predicate, adjust, admit, answer, call, default_name, enter,
+        every, fail_if, judged, limit, limit_of, make, own_predicate, predicate, refuse, unlimited,
+        wrap,
+    };
+    pub use crate::registry::{Given, Global, In, Named, OfType, Site, SiteHandle};
+}
+
 /// The README and the guide, compiled.
 #[cfg(doctest)]
 mod guide {
@@ -65,6 +79,7 @@ mod guide {
         Classification = "docs/classification.md",
         ComingFromPython = "docs/coming-from-python.md",
         Composition = "docs/composition.md",
+        Decorator = "docs/decorator.md",
         Errors = "docs/errors.md",
         Events = "docs/events.md",
         GettingStarted = "docs/getting-started.md",

@@ -40,6 +40,13 @@ impl<H: Handle> Attempt<H> {
         self.begin(admitted)
     }
 
+    /// The same for those who do not ask why they were refused.
+    #[inline]
+    pub(crate) fn try_admit(&mut self) -> bool {
+        self.ticket = self.handle.breaker().circuit.admit().ok();
+        self.is_admitted()
+    }
+
     /// The same for those who wait: a refusal is not counted.
     pub(crate) fn admit_quietly(&mut self) -> Result<(), CircuitOpen> {
         let admitted = self.handle.breaker().circuit.admit_slowly();

@@ -5,6 +5,7 @@
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
+//! * `site`: the handles that a line of code keeps for itself
 //! * `presets`: which settings are due to a name
 //! * `builder`, `global`, `error`
 
@@ -16,12 +17,16 @@ mod global;
 mod presets;
 mod settling;
 mod shared;
+mod site;
 mod tenancy;
 mod views;
 
 pub use builder::RegistryBuilder;
 pub(crate) use cache::{Held, hold};
 pub use error::RegistryError;
+use shared::Shared;
+use site::Origin;
+pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
 pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;
@@ -30,7 +35,6 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use dashmap::DashMap;
 use presets::Presets;
-use shared::Shared;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,7 +160,7 @@ impl BreakerRegistry {
     pub fn breaker(&self, name: impl AsRef<str>) -> CircuitBreaker {
         let name = name.as_ref();
         self.shared
-            .find_or_create(name, || self.shared.due_to(name))
+            .find_or_create(name, None, || self.shared.due_to(name))
             .0
     }
 
@@ -183,17 +187,28 @@ impl BreakerRegistry {
         name: impl AsRef<str>,
         settings: impl FnOnce() -> BreakerBuilder,
     ) -> CircuitBreaker {
-        let name = name.as_ref();
+        let settings = || Some(settings());
+        self.find_or_create_with(name.as_ref(), None, settings).0
+    }
+
+    /// The breaker of `name`, and whether the registry keeps it. Made with `settings` where they
+    /// give any and can work, on behalf of `origin`.
+    fn find_or_create_with(
+        &self,
+        name: &str,
+        origin: Option<&'static Origin>,
+        settings: impl FnOnce() -> Option<BreakerBuilder>,
+    ) -> (CircuitBreaker, bool) {
         let mut refused = None;
-        let (breaker, _) =
-            self.shared
-                .find_or_create(name, || match BreakerConfig::check(settings().settings) {
-                    Ok(config) => Arc::new(config),
-                    Err(error) => {
-                        refused = Some(error);
-                        self.shared.due_to(name)
-                    }
-                });
+        let config = || match settings().map(|builder| BreakerConfig::check(builder.settings)) {
+            None => self.shared.due_to(name),
+            Some(Ok(config)) => Arc::new(config),
+            Some(Err(error)) => {
+                refused = Some(error);
+                self.shared.due_to(name)
+            }
+        };
+        let (breaker, kept) = self.shared.find_or_create(name, origin, config);
         if let Some(error) = refused {
             self.shared
                 .tell(&breaker, |breaker| Event::SettingsRefused {
@@ -201,7 +216,7 @@ impl BreakerRegistry {
                     error,
                 });
         }
-        breaker
+        (breaker, kept)
     }
 
     /// The breaker of `name`, if there is one.
@@ -220,7 +235,7 @@ impl BreakerRegistry {
     fn by_name_slowly(&self, hash: u64, name: &str) -> Arc<CircuitBreaker> {
         let (breaker, kept) = self
             .shared
-            .find_or_create(name, || self.shared.due_to(name));
+            .find_or_create(name, None, || self.shared.due_to(name));
         if kept {
             cache::keep(hash, breaker)
         } else {

@@ -1,6 +1,6 @@
 use super::eviction::{Leavers, Population, Suspect};
 use super::presets::Presets;
-use super::{Breakers, Limits, cache};
+use super::{Breakers, Limits, Origin, cache};
 use crate::breaker::{CircuitBreaker, Home};
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
@@ -63,21 +63,29 @@ impl Shared {
         Some(found.clone())
     }
 
-    /// Finds the breaker of `name`, or creates it with what `config` gives.
+    /// Finds the breaker of `name`, or creates it with what `config` gives, on behalf of `origin`;
+    /// and whether it is kept.
     pub(super) fn find_or_create(
         &self,
         name: &str,
+        origin: Option<&'static Origin>,
         config: impl FnOnce() -> Arc<BreakerConfig>,
     ) -> (CircuitBreaker, bool) {
+        let make = |name| {
+            let breaker = self.make(name, config());
+            // Before anybody can find it: whoever made it has not lost.
+            origin.inspect(|origin| breaker.circuit.tenancy.sites.found(origin));
+            breaker
+        };
         if names::check(name).is_err() {
-            let breaker = self.make(crate::text::prefix(name, names::LONGEST), config());
+            let breaker = make(crate::text::prefix(name, names::LONGEST));
             self.turn_away(&breaker, NotKept::InvalidName);
             return (breaker, false);
         }
         if let Some(found) = self.find(name) {
             return (found, true);
         }
-        match self.admit(self.make(name, config())) {
+        match self.admit(make(name)) {
             Admitted::Kept(breaker) | Admitted::Found(breaker) => (breaker, true),
             Admitted::NoRoom(breaker) => {
                 self.turn_away(&breaker, NotKept::NoRoom);

@@ -1,3 +1,4 @@
+use super::site::Sites;
 use crate::breaker::{Circuit, CircuitBreaker};
 use crate::sync::{AtomicU32, Lock, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -15,6 +16,7 @@ use std::sync::{Arc, Weak};
 pub(crate) struct Tenancy {
     marks: AtomicU32,
     locals: Lock<Box<[Weak<CircuitBreaker>]>>,
+    pub(super) sites: Sites,
 }
 
 /// Looked up since an evictor last came by.
@@ -40,6 +42,7 @@ impl Default for Tenancy {
         Self {
             marks: AtomicU32::new(0),
             locals: Lock::new(Box::default()),
+            sites: Sites::default(),
         }
     }
 }

@@ -1,0 +1,15 @@
+//! `#[circuit]`, in every form that a function has.
+#![cfg(all(not(loom), feature = "macros"))]
+#![allow(missing_docs)]
+// No warning may come from what the attribute makes of a function.
+#![deny(warnings, clippy::pedantic)]
+
+mod events;
+mod fallbacks;
+mod forms;
+mod hostile;
+mod lookup;
+mod names;
+mod settings;
+mod support;
+mod together;
