@@ -1,9 +1,10 @@
 //! The function, with its body behind the breaker.
 
-use crate::function::{AsyncTail, Form, Function};
+use crate::function::{Form, Function};
 use crate::lookup;
 use crate::returns;
 use crate::settings::Settings;
+use crate::tail::AsyncTail;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;

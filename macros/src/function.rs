@@ -1,6 +1,7 @@
 //! The function that `#[circuit]` stands on.
 
 use crate::returns;
+use crate::tail::AsyncTail;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -8,8 +9,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::visit::{Visit, visit_path, visit_signature};
 use syn::{
-    Attribute, Block, Error, Expr, ExprAsync, ExprClosure, ExprReturn, FnArg, Item, Pat, Path,
-    Result, ReturnType, Safety, Signature, Stmt, Token, Type, Visibility,
+    Attribute, Block, Error, FnArg, Item, Pat, Path, Result, ReturnType, Safety, Signature, Stmt,
+    Token, Type, Visibility,
 };
 
 /// A free function or a method.
@@ -120,14 +121,6 @@ pub(crate) enum Form {
     Maker,
 }
 
-/// The async block at the end of a function, boxed or not.
-pub(crate) struct AsyncTail {
-    pub(crate) before: Vec<Stmt>,
-    pub(crate) block: ExprAsync,
-    /// `Box::pin`, as it was written.
-    pub(crate) boxed: Option<Expr>,
-}
-
 impl Function {
     /// Refuses what cannot be guarded.
     pub(crate) fn check(&self) -> Result<()> {
@@ -186,7 +179,8 @@ impl Function {
         let Some(future) = returns::Returned::of(output) else {
             return Ok((Form::Sync, output.clone()));
         };
-        let form = match self.async_tail() {
+        let tail = self.statements().and_then(AsyncTail::of);
+        let form = match tail {
             Some(tail) => Form::Block(Box::new(tail)),
             None if future.boxed => {
                 return Err(Error::new(
@@ -199,45 +193,6 @@ impl Function {
             None => Form::Maker,
         };
         Ok((form, future.output))
-    }
-
-    fn async_tail(&self) -> Option<AsyncTail> {
-        let mut before = self.statements()?;
-        if returns_early(&before) {
-            return None;
-        }
-        let Some(Stmt::Expr(last, None)) = before.pop() else {
-            return None;
-        };
-        match last {
-            Expr::Async(block) => Some(AsyncTail {
-                before,
-                block,
-                boxed: None,
-            }),
-            Expr::Call(mut call) => {
-                let Expr::Path(function) = &*call.func else {
-                    return None;
-                };
-                let mut names = function
-                    .path
-                    .segments
-                    .iter()
-                    .rev()
-                    .map(|segment| &segment.ident);
-                let is_box = names.next()? == "pin" && names.next()? == "Box";
-                let only = call.args.pop()?;
-                match only {
-                    Expr::Async(block) if is_box && call.args.is_empty() => Some(AsyncTail {
-                        before,
-                        block,
-                        boxed: Some(*call.func),
-                    }),
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
     }
 
     /// Where they can be understood.
@@ -263,9 +218,9 @@ impl Function {
         visit_signature(&mut finds, &self.sig);
         if !finds.0 {
             let statements = self.statements().unwrap_or_default();
-            statements
-                .iter()
-                .for_each(|statement| finds.visit_stmt(statement));
+            for statement in &statements {
+                finds.visit_stmt(statement);
+            }
         }
         finds.0
     }
@@ -314,22 +269,4 @@ impl Function {
         group.set_span(span);
         quote!(#(#outer)* #vis #default #sig #group)
     }
-}
-
-/// Whether the statements may leave the function before its end.
-fn returns_early(statements: &[Stmt]) -> bool {
-    struct Returns(bool);
-    impl Visit<'_> for Returns {
-        fn visit_expr_return(&mut self, _: &ExprReturn) {
-            self.0 = true;
-        }
-        fn visit_expr_closure(&mut self, _: &ExprClosure) {}
-        fn visit_expr_async(&mut self, _: &ExprAsync) {}
-        fn visit_item(&mut self, _: &Item) {}
-    }
-    let mut returns = Returns(false);
-    statements
-        .iter()
-        .for_each(|statement| returns.visit_stmt(statement));
-    returns.0
 }

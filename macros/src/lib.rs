@@ -8,6 +8,7 @@ mod literal;
 mod lookup;
 mod returns;
 mod settings;
+mod tail;
 
 use function::Function;
 use proc_macro::TokenStream;

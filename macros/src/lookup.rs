@@ -30,7 +30,7 @@ pub(crate) fn handle(function: &Function, settings: &Settings, returned: &Type) 
             #given,
             #by_default,
         );
-        #krate::__private::Site::find(&__BREAKERBOX_SITE, #home, #name, || #builder)
+        #krate::__private::Site::find(&__BREAKERBOX_SITE, &#home, &#name, || #builder)
     }}
 }
 

@@ -129,8 +129,7 @@ impl Parse for Settings {
                     settings.number(&key, input.parse()?, &(1..=u32::MAX))?;
                 }
                 "half_open_calls" => {
-                    let number = settings.number(&key, input.parse()?, &(1..=1_000))?;
-                    trials = Some(number);
+                    trials = settings.number(&key, input.parse()?, &(1..=1_000))?;
                 }
                 "success_threshold" => {
                     let value: Expr = input.parse()?;
@@ -168,12 +167,7 @@ impl Parse for Settings {
 
 impl Settings {
     /// What only all of them together tell.
-    fn check(
-        &self,
-        trials: Option<Option<u32>>,
-        successes: Option<&Expr>,
-        seen: &[Ident],
-    ) -> Result<()> {
+    fn check(&self, trials: Option<u32>, successes: Option<&Expr>, seen: &[Ident]) -> Result<()> {
         let key = |name: &str| seen.iter().find(|key| *key == name);
         if let (Some(_), Some(_), Some(builder)) = (&self.preset, &self.base, key("builder")) {
             return Err(Error::new(
@@ -183,12 +177,9 @@ impl Settings {
             ));
         }
         // One, unless somebody said otherwise where it cannot be seen from here.
+        let said = key("half_open_calls").is_some();
         let elsewhere = self.preset.is_some() || self.base.is_some() || self.adjust.is_some();
-        let trials = match trials {
-            Some(number) => number,
-            None if elsewhere => None,
-            None => Some(1),
-        };
+        let trials = trials.or((!said && !elsewhere).then_some(1));
         if let (Some(trials), Some(successes)) = (trials, successes) {
             literal::number("success_threshold", successes, &(1..=trials)).map_err(|error| {
                 let message = format!("{error} (there are {trials} `half_open_calls`)");

@@ -4,7 +4,8 @@ use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::CircuitBreaker;
 use crate::error::CircuitOpen;
 use crate::guard::{
-    Attempt, FlattenErr, Handle, Judge, Limit, NoTimeout, Timeout, WithBreaker, warn_if_nested,
+    Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Rules, Timeout, WithBreaker,
+    warn_if_nested,
 };
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -20,13 +21,35 @@ use std::time::Duration;
 pub fn call<R, J>(breaker: &CircuitBreaker, judge: J, work: impl FnOnce() -> R) -> R
 where
     R: Returned<Error: FromCircuit>,
-    J: Judge<ResultOf<R>>,
+    J: OfErrors<R>,
 {
-    match enter(breaker) {
-        Ok(admitted) => admitted.call(judge, work),
-        Err(open) => refuse(open),
+    warn_if_nested::<R>();
+    let mut attempt = Attempt::new(breaker);
+    if let Err(open) = attempt.admit() {
+        return refuse(open);
+    }
+    let returned = attempt.run(work);
+    settle(&mut attempt, &judge, &returned);
+    returned
+}
+
+/// Records what a call returned. Whoever judges here, an `Ok` is a success.
+#[inline]
+fn settle<R, J>(attempt: &mut Attempt<&CircuitBreaker>, judge: &J, returned: &R)
+where
+    R: Returned,
+    J: OfErrors<R>,
+{
+    match returned.result() {
+        Ok(_) => attempt.succeed(),
+        result => attempt.judge(judge, result),
     }
 }
+
+/// Judges errors only: [`Rules`] and [`FailIf`].
+pub trait OfErrors<R: Returned>: Judge<ResultOf<R>> {}
+impl<R: Returned> OfErrors<R> for Rules where Self: Judge<ResultOf<R>> {}
+impl<R: Returned, P> OfErrors<R> for FailIf<P> where Self: Judge<ResultOf<R>> {}
 
 /// Lets the call of a function without a fallback pass.
 ///
@@ -60,11 +83,11 @@ impl<'h> Admitted<'h> {
     pub fn call<R, J>(mut self, judge: J, work: impl FnOnce() -> R) -> R
     where
         R: Returned,
-        J: Judge<ResultOf<R>>,
+        J: OfErrors<R>,
     {
         warn_if_nested::<R>();
         let returned = self.attempt.run(work);
-        self.attempt.judge(&judge, returned.result());
+        settle(&mut self.attempt, &judge, &returned);
         returned
     }
 
@@ -75,7 +98,7 @@ impl<'h> Admitted<'h> {
     where
         R: Returned,
         F: Future<Output = R>,
-        J: Judge<ResultOf<R>>,
+        J: OfErrors<R>,
         L: Overrun<R>,
     {
         warn_if_nested::<R>();
@@ -138,7 +161,7 @@ impl<R, F, J, L> Future for Passage<'_, F, J, L>
 where
     R: Returned,
     F: Future<Output = R>,
-    J: Judge<ResultOf<R>>,
+    J: OfErrors<R>,
     L: Overrun<R>,
 {
     type Output = R;
@@ -149,7 +172,7 @@ where
         let future = this.future.as_mut().as_pin_mut();
         let future = future.expect("`Passage` polled after it completed");
         if let Poll::Ready(returned) = this.attempt.run(|| future.poll(cx)) {
-            this.attempt.judge(this.judge, returned.result());
+            settle(this.attempt, this.judge, &returned);
             return Poll::Ready(returned);
         }
         this.limit.poll_late(cx).map(|late| {

@@ -105,6 +105,14 @@ impl<H: Handle> Attempt<H> {
         }
     }
 
+    /// The call succeeded, as all judges but one of the call site's own agree.
+    #[inline]
+    pub(crate) fn succeed(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.handle.breaker().circuit.succeed(ticket);
+        }
+    }
+
     /// The call ran longer than `limit` and was dropped.
     pub(crate) fn time_out(&mut self, limit: Duration) {
         self.end(Ended::TimedOut(limit));

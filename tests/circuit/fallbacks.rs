@@ -11,8 +11,9 @@ struct Order(u32);
 #[derive(Debug, PartialEq)]
 struct Plain;
 
-fn kept(order: Order) -> Result<Order, Plain> {
-    Ok(Order(order.0 + 100))
+fn kept(mut order: Order) -> Result<Order, Plain> {
+    order.0 += 100;
+    Ok(order)
 }
 
 async fn kept_async(order: Order) -> Result<Order, Plain> {

@@ -23,7 +23,7 @@ async fn hygiene(
 
 fn handle_of() -> u32 {
     let handle = 3;
-    handle
+    handle + 1
 }
 
 #[circuit(name = "hygiene-sync", fallback = hygiene_instead)]
@@ -150,10 +150,9 @@ fn bodies_that_do_not_return() {
 #[circuit]
 #[inline]
 #[must_use = "it may have failed"]
-#[cfg(all())]
-#[allow(clippy::unnecessary_wraps, unused_variables)]
+#[cfg(not(any()))]
+#[allow(clippy::let_and_return, unused_variables)]
 pub(crate) fn attributed(#[allow(unused_variables)] first: u8, mut second: u8) -> Answer<u8> {
-    #![allow(clippy::let_and_return)]
     const ADDED: u8 = 1;
     second += ADDED;
     let result = Ok(second);

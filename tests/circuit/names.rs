@@ -27,7 +27,8 @@ mod users {
         #[circuit(registry = registry)]
         pub(super) fn of_self(registry: &BreakerRegistry) -> Answer<()> {
             let _: Option<Self> = None;
-            Ok(registry.all_closed()).map(drop)
+            assert!(registry.all_closed());
+            Ok(())
         }
 
         #[circuit(registry = registry)]

@@ -134,7 +134,7 @@ macro_rules! answers {
 }
 
 answers! {
-    by_closure(expected = |error| error.is_server_error())
+    by_closure(expected = |error| matches!(error, ApiError::Status(500..)))
     by_typed_closure(expected = |error: &ApiError| error.is_server_error())
     by_method(expected = ApiError::is_server_error)
     by_function(expected = is_busy)
@@ -142,7 +142,7 @@ answers! {
     by_list(expected = [io::Error, std::fmt::Error])
     not_ignored(ignored = |error| !error.is_server_error())
     not_ignored_path(expected = ApiError, ignored = is_busy)
-    at_the_call(fail_if = |error| error.is_server_error())
+    at_the_call(fail_if = |error| matches!(error, ApiError::Status(500..)))
     at_the_call_path(fail_if = is_busy)
 }
 
