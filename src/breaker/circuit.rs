@@ -138,6 +138,7 @@ impl Circuit {
         }
     }
 
+    #[inline]
     pub(crate) fn word(&self) -> Word {
         // Acquire: what was stored before this word was published is seen after it.
         Word::from_bits(self.word.load(Ordering::Acquire))
