@@ -162,15 +162,14 @@ impl Parts<'_> {
         };
         let run = quote_spanned!(ours=> #run(admitted, #judge, limit, #work).await);
         let Some(fallback) = &self.fallback else {
-            let refuse =
-                quote_spanned!(self.at_returned()=> #krate::__private::refuse::<#returned>);
+            let refuse = quote_spanned!(self.at_returned()=> #krate::__private::TurnedAway::refuse::<#returned>);
             return quote_spanned! {ours=>
                 #found
                 let limit = #limit;
                 let admitted = #krate::__private::enter(#breaker);
                 let returned = match admitted {
                     ::core::result::Result::Ok(admitted) => #run,
-                    ::core::result::Result::Err(open) => #refuse(open),
+                    ::core::result::Result::Err(away) => #refuse(away),
                 };
                 returned
             };

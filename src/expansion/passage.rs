@@ -2,7 +2,7 @@
 
 use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::CircuitBreaker;
-use crate::error::CircuitOpen;
+use crate::error::{CircuitOpen, Refused};
 use crate::guard::{
     Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Rules, Timeout, WithBreaker,
     warn_if_nested,
@@ -65,19 +65,41 @@ impl<R: Returned, P> OfErrors<R> for FailIf<P> where Self: Judge<ResultOf<R>> {}
 ///
 /// # Errors
 ///
-/// When the circuit refuses; for [`refuse`] to turn into what the function returns.
+/// When the circuit refuses; for [`refuse`](TurnedAway::refuse) to make of it what the function
+/// returns.
 #[inline]
-pub fn enter(breaker: &CircuitBreaker) -> Result<Admitted<'_>, CircuitOpen> {
+pub fn enter(breaker: &CircuitBreaker) -> Result<Admitted<'_>, TurnedAway<'_>> {
     let mut attempt = Attempt::new(breaker);
-    attempt.admit()?;
-    Ok(Admitted { attempt })
+    match attempt.try_admit() {
+        Ok(()) => Ok(Admitted { attempt }),
+        Err(refused) => Err(TurnedAway { breaker, refused }),
+    }
+}
+
+/// A call that was refused, in few words: an async function keeps room for it.
+#[derive(Debug)]
+pub struct TurnedAway<'h> {
+    breaker: &'h CircuitBreaker,
+    refused: Refused,
+}
+
+impl TurnedAway<'_> {
+    /// What a function returns that was refused.
+    #[cold]
+    pub fn refuse<R>(self) -> R
+    where
+        R: Returned<Error: FromCircuit>,
+    {
+        refuse(CircuitOpen::new(self.breaker.hold(), self.refused))
+    }
 }
 
 /// Lets the call of a function with a fallback pass, which does not ask why it is refused.
 #[inline]
 pub fn admit(breaker: &CircuitBreaker) -> Option<Admitted<'_>> {
     let mut attempt = Attempt::new(breaker);
-    attempt.try_admit().then_some(Admitted { attempt })
+    let admitted = attempt.try_admit();
+    admitted.is_ok().then_some(Admitted { attempt })
 }
 
 /// A call that may begin.

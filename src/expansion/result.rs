@@ -62,7 +62,7 @@ impl<E: From<BreakerError>> FromCircuit for E {
 
 /// What `R` is for a call that the circuit refused or ended.
 #[cold]
-pub fn refuse<R>(error: impl Into<BreakerError>) -> R
+pub(super) fn refuse<R>(error: impl Into<BreakerError>) -> R
 where
     R: Returned<Error: FromCircuit>,
 {

@@ -40,11 +40,11 @@ impl<H: Handle> Attempt<H> {
         self.begin(admitted)
     }
 
-    /// The same for those who do not ask why they were refused.
+    /// The same for those who make an error of it later, or never.
     #[inline]
-    pub(crate) fn try_admit(&mut self) -> bool {
-        self.ticket = self.handle.breaker().circuit.admit().ok();
-        self.is_admitted()
+    pub(crate) fn try_admit(&mut self) -> Result<(), Refused> {
+        self.ticket = Some(self.handle.breaker().circuit.admit()?);
+        Ok(())
     }
 
     /// The same for those who wait: a refusal is not counted.
