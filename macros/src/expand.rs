@@ -18,8 +18,8 @@ struct Parts<'a> {
     judge: TokenStream,
     /// The type that is returned, as it can be written in a body.
     returned: Type,
-    /// Calls the fallback.
-    fallback: Option<TokenStream>,
+    /// Calls the fallback; with where it was written.
+    fallback: Option<(Span, TokenStream)>,
     /// What the body needs to find its arguments.
     patterns: TokenStream,
 }
@@ -52,10 +52,10 @@ pub(crate) fn expand(mut function: Function, settings: &Settings) -> Result<Toke
         find,
         judge: lookup::judge(settings, &for_errors),
         returned: returns::inferred(&returned),
-        fallback: settings
-            .fallback
-            .as_ref()
-            .map(|path| lookup::fallback(path, &arguments)),
+        fallback: settings.fallback.as_ref().map(|path| {
+            let span = Span::mixed_site().located_at(path.span());
+            (span, lookup::fallback(path, &arguments))
+        }),
         patterns,
     };
     let body = &function.body;
@@ -115,7 +115,7 @@ impl Parts<'_> {
             quote!({ #patterns #body })
         };
         let work = quote_spanned!(ours=> move || -> #returned #body);
-        let Some(fallback) = &self.fallback else {
+        let Some((_, fallback)) = &self.fallback else {
             let call = quote_spanned!(self.at_returned()=> #krate::__private::call::<#returned, _>);
             return quote_spanned!(ours=> #found #call(#breaker, #judge, #work));
         };
@@ -161,7 +161,7 @@ impl Parts<'_> {
             #krate::__private::Admitted::run::<#returned, _, _, _>
         };
         let run = quote_spanned!(ours=> #run(admitted, #judge, limit, #work).await);
-        let Some(fallback) = &self.fallback else {
+        let Some((span, fallback)) = &self.fallback else {
             let refuse = quote_spanned!(self.at_returned()=> #krate::__private::TurnedAway::refuse::<#returned>);
             return quote_spanned! {ours=>
                 #found
@@ -174,6 +174,8 @@ impl Parts<'_> {
                 returned
             };
         };
+        let answer =
+            quote_spanned!(*span=> #krate::__private::answer::<#returned, _, _>(#fallback));
         quote_spanned! {ours=>
             #found
             let limit = #limit;
@@ -182,7 +184,7 @@ impl Parts<'_> {
                 ::core::option::Option::Some(admitted) => #run,
                 #[allow(clippy::used_underscore_binding)]
                 ::core::option::Option::None => {
-                    #krate::__private::answer::<#returned, _, _>(#fallback).await
+                    #answer.await
                 }
             };
             returned

@@ -13,7 +13,10 @@ pub(crate) fn handle(function: &Function, settings: &Settings, returned: &Type) 
     let krate = &settings.krate;
     let home = match &settings.registry {
         None => quote_spanned!(ours=> #krate::__private::Global),
-        Some(registry) => quote_spanned!(ours=> #krate::__private::In(&#registry)),
+        Some(registry) => {
+            let span = ours.located_at(registry.span());
+            quote_spanned!(span=> #krate::__private::In(&#registry))
+        }
     };
     let by_default = settings.name.is_none();
     let given = settings.are_there();
