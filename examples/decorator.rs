@@ -29,6 +29,7 @@ async fn fetch_user(answer: Answer) -> Result<&'static str, Failure> {
 }
 
 async fn from_cache(_: Answer) -> Result<&'static str, Failure> {
+    tokio::task::yield_now().await;
     Ok("from the cache")
 }
 
@@ -98,7 +99,11 @@ async fn main() -> Result<(), Failure> {
             specific_call(answer).await.unwrap_err();
         }
         let breaker = registry.breaker("specific_call");
-        println!("specific_call: {} after {} failures", breaker.state(), breaker.failure_count());
+        println!(
+            "specific_call: {} after {} failures",
+            breaker.state(),
+            breaker.failure_count()
+        );
     }
 
     // The fallback, with the arguments of the call.
@@ -110,7 +115,11 @@ async fn main() -> Result<(), Failure> {
     assert_eq!(left, Some(Duration::from_secs(60)));
 
     with_a_preset(Answer::Well).await?;
-    let rules = registry.breaker("with_a_preset").config().trip_rules().to_vec();
+    let rules = registry
+        .breaker("with_a_preset")
+        .config()
+        .trip_rules()
+        .to_vec();
     assert_eq!(rules, [TripRule::consecutive_failures(10)]);
 
     println!("{registry}");

@@ -117,14 +117,14 @@ impl Parts<'_> {
         let work = quote_spanned!(ours=> move || -> #returned #body);
         let Some((_, fallback)) = &self.fallback else {
             let call = quote_spanned!(self.at_returned()=> #krate::__private::call::<#returned, _>);
-            return quote_spanned!(ours=> #found #call(#breaker, #judge, #work));
+            return quote_spanned!(ours=> #found #call(#breaker, &#judge, #work));
         };
         quote_spanned! {ours=>
             #found
             let admitted = #krate::__private::admit(#breaker);
             let returned = match admitted {
                 ::core::option::Option::Some(admitted) => {
-                    #krate::__private::Admitted::call::<#returned, _>(admitted, #judge, #work)
+                    #krate::__private::Admitted::call::<#returned, _>(admitted, &#judge, #work)
                 }
                 #[allow(clippy::used_underscore_binding)]
                 ::core::option::Option::None => #fallback,

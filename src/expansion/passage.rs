@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Calls a sync function.
 #[inline]
 #[track_caller]
-pub fn call<R, J>(breaker: &CircuitBreaker, judge: J, work: impl FnOnce() -> R) -> R
+pub fn call<R, J>(breaker: &CircuitBreaker, judge: &J, work: impl FnOnce() -> R) -> R
 where
     R: Returned<Error: FromCircuit>,
     J: OfErrors<R>,
@@ -29,7 +29,7 @@ where
         return refuse(open);
     }
     let returned = attempt.run(work);
-    settle(&mut attempt, &judge, &returned);
+    settle(&mut attempt, judge, &returned);
     returned
 }
 
@@ -112,14 +112,14 @@ impl<'h> Admitted<'h> {
     /// Calls a sync function.
     #[inline]
     #[track_caller]
-    pub fn call<R, J>(mut self, judge: J, work: impl FnOnce() -> R) -> R
+    pub fn call<R, J>(mut self, judge: &J, work: impl FnOnce() -> R) -> R
     where
         R: Returned,
         J: OfErrors<R>,
     {
         warn_if_nested::<R>();
         let returned = self.attempt.run(work);
-        settle(&mut self.attempt, &judge, &returned);
+        settle(&mut self.attempt, judge, &returned);
         returned
     }
 

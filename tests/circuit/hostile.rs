@@ -290,3 +290,84 @@ fn nested() {
     assert_eq!(outer().ok(), Some(1));
     assert_counted("nested-inner", 1, 0);
 }
+
+mod without_a_prelude {
+    #![no_implicit_prelude]
+
+    use ::breakerbox::circuit;
+
+    pub(super) struct Client(pub(super) u8);
+
+    impl Client {
+        #[circuit(
+            name = ::std::format!("without-{}", self.0), failure_threshold = 2,
+            trial_timeout = "1s", expected = |_| true, fallback = Self::instead, timeout = "1m",
+            builder = |builder| builder.cancelled_after(::std::time::Duration::from_secs(1))
+        )]
+        pub(super) async fn all(&self, (left, _): (u8, u8)) -> ::anyhow::Result<u8> {
+            ::std::result::Result::Ok(left + self.0)
+        }
+
+        fn instead(&self, (_, right): (u8, u8)) -> ::anyhow::Result<u8> {
+            ::std::result::Result::Ok(right + self.0)
+        }
+
+        #[circuit]
+        pub(super) fn sync(&self) -> ::anyhow::Result<u8> {
+            ::std::result::Result::Ok(self.0)
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_prelude() {
+    let client = without_a_prelude::Client(1);
+    assert_eq!(client.all((2, 3)).await.ok(), Some(3));
+    crate::support::global("without-1").trip();
+    assert_eq!(client.all((2, 3)).await.ok(), Some(4));
+    assert_eq!(client.sync().ok(), Some(1));
+}
+
+/// Whatever a future held across an await it holds still, and no more: `Send` as it was.
+#[circuit]
+async fn not_send() -> Answer<u8> {
+    let shared = std::rc::Rc::new(7);
+    std::future::ready(()).await;
+    Ok(*shared)
+}
+
+struct NotDebug;
+
+#[circuit]
+async fn any_value(value: NotDebug) -> Answer<NotDebug> {
+    std::future::ready(()).await;
+    Ok(value)
+}
+
+#[test]
+fn values_of_any_kind() {
+    assert_eq!(now(not_send()).ok(), Some(7));
+    assert!(now(crate::support::assert_send(any_value(NotDebug))).is_ok());
+    // What is not `Send` may be returned: it is not there while the future waits.
+    assert!(now(crate::support::assert_send(makes_not_send())).is_ok());
+}
+
+#[circuit]
+async fn makes_not_send() -> Answer<std::rc::Rc<u8>> {
+    std::future::ready(()).await;
+    Ok(std::rc::Rc::new(1))
+}
+
+#[circuit(fallback = not_send_instead)]
+async fn makes_not_send_or() -> Answer<std::rc::Rc<u8>> {
+    makes_not_send().await
+}
+
+async fn not_send_instead() -> Answer<std::rc::Rc<u8>> {
+    Err(Error::NoAnswer)
+}
+
+#[test]
+fn a_fallback_leaves_it_send() {
+    assert!(now(crate::support::assert_send(makes_not_send_or())).is_ok());
+}

@@ -113,9 +113,10 @@ fn build() -> PathBuf {
     fs::create_dir_all(&project).expect("a place to build in");
     let manifest = format!(
         "[package]\nname = \"circuit-cost\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         [[bin]]\nname = \"circuit-cost\"\npath = {program:?}\n\n\
-         [dependencies]\nbreakerbox = {{ path = {root:?} }}\n\n[workspace]\n",
-        program = root.join("tests/circuit_cost/program.rs"),
+         [[bin]]\nname = \"circuit-cost\"\npath = '{program}'\n\n\
+         [dependencies]\nbreakerbox = {{ path = '{root}' }}\n\n[workspace]\n",
+        program = root.join("tests/circuit_cost/program.rs").display(),
+        root = root.display(),
     );
     fs::write(project.join("Cargo.toml"), manifest).expect("its manifest");
     // The versions that were fetched for the tests are there; others may not be.
