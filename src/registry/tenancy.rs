@@ -15,9 +15,12 @@ use std::sync::{Arc, Weak};
 ///    keeps alive after its slot was given to another is not in it, and so counts as a holder.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
-    locals: Lock<Box<[Weak<CircuitBreaker>]>>,
+    locals: Lock<Option<Box<Locals>>>,
     pub(super) sites: Sites,
 }
+
+/// Behind a thin pointer: most breakers of a registry with many are in no cache.
+struct Locals(Box<[Weak<CircuitBreaker>]>);
 
 /// Looked up since an evictor last came by.
 const USED: u32 = 1;
@@ -41,7 +44,7 @@ impl Default for Tenancy {
     fn default() -> Self {
         Self {
             marks: AtomicU32::new(0),
-            locals: Lock::new(Box::default()),
+            locals: Lock::new(None),
             sites: Sites::default(),
         }
     }
@@ -130,7 +133,7 @@ impl Tenancy {
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
         let locals = self.locals.lock();
         let mut cached = 0;
-        for local in &**locals {
+        for local in locals.iter().flat_map(|locals| &*locals.0) {
             match local.strong_count() {
                 0 => {}
                 1 => cached += 1,
@@ -144,19 +147,19 @@ impl Tenancy {
     /// until that one is gone.
     pub(super) fn own(&self, local: &Arc<CircuitBreaker>) {
         let mut locals = self.locals.lock();
-        let mut more = Vec::with_capacity(locals.len() + 1);
-        more.extend(locals.iter().cloned());
-        more.push(Arc::downgrade(local));
-        *locals = more.into_boxed_slice();
+        let others = locals.iter().flat_map(|locals| &*locals.0);
+        let more = others.cloned().chain([Arc::downgrade(local)]);
+        *locals = Some(Box::new(Locals(more.collect())));
     }
 
     /// `local` no longer stands in a cache.
     pub(super) fn disown(&self, local: &Arc<CircuitBreaker>) {
         let mut locals = self.locals.lock();
-        let others = locals
-            .iter()
-            .filter(|other| other.as_ptr() != Arc::as_ptr(local));
-        *locals = others.cloned().collect();
+        if let Some(locals) = &mut *locals {
+            let others = locals.0.iter();
+            let others = others.filter(|other| other.as_ptr() != Arc::as_ptr(local));
+            locals.0 = others.cloned().collect();
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::Origin;
 use crate::sync::{Lock, Swap};
-use std::sync::{Arc, OnceLock};
+use once_cell::race::OnceBox;
+use std::sync::Arc;
 
 /// The sites that know a breaker, the one that made it first. Read at look-ups that miss the
 /// sites' own handles, so without a lock; few breakers have any.
 #[derive(Default)]
-pub(in crate::registry) struct Sites(OnceLock<Box<Known>>);
+pub(in crate::registry) struct Sites(OnceBox<Known>);
 
 struct Known {
     sites: Swap<Vec<&'static Origin>>,
