@@ -8,6 +8,7 @@ mod config;
 mod contain;
 mod error;
 mod event;
+mod expansion;
 mod ext;
 mod guard;
 mod health;
@@ -25,6 +26,56 @@ mod trip;
 
 pub use backoff::Backoff;
 pub use breaker::CircuitBreaker;
+/// Puts a function or method behind a circuit breaker: sync or async, anything that returns a
+/// `Result`.
+///
+/// The signature stays as written. The error type must implement [`From<BreakerError>`](BreakerError),
+/// unless there is a `fallback` and no `timeout`.
+///
+/// # Default
+///
+/// * `name`: the function's, in its module: `users::fetch_user`, `users::Client::get`
+/// * `registry`: [`BreakerRegistry::global`]
+/// * `failure_threshold`, `recovery_timeout`, `half_open_calls`, `success_threshold`,
+///   `trial_timeout`, `expected`, `ignored`, `trip_when`: those of a
+///   [`BreakerBuilder`](BreakerBuilder#default), or of the `preset` or `builder`
+/// * `fail_if`, `fallback`, `timeout`: none
+///
+/// They act only when they create the breaker; the guide's page
+/// [the decorator](https://github.com/breakerbox/breakerbox/blob/main/docs/decorator.md) tells more
+/// of each.
+///
+/// # Errors
+///
+/// What the function returns of itself, and what its error type makes of a
+/// [`BreakerError::Open`], or with a `timeout` of a [`BreakerError::TimedOut`].
+///
+/// # Panics
+///
+/// With `timeout`, outside a tokio runtime with time enabled.
+///
+/// # Cancel safety
+///
+/// As that of [`WithBreaker`].
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::prelude::*;
+///
+/// #[circuit(name = "users-api", failure_threshold = 10, recovery_timeout = "1m")]
+/// async fn fetch_user(id: u64) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+///     Ok(format!("user {id}"))
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// assert_eq!(fetch_user(42).await.unwrap(), "user 42");
+/// # });
+/// assert!(BreakerRegistry::global().get("users-api").is_some());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[cfg(feature = "macros")]
+pub use breakerbox_macros::circuit;
 pub use classify::Outcome;
 pub use config::{BreakerBuilder, BreakerConfig, ConfigError};
 pub use error::{BreakerError, CallTimeout, CircuitOpen};
@@ -67,6 +118,17 @@ pub mod parts {
     };
 }
 
+/// What the expansion of `#[circuit]` calls. Not for anybody else: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::expansion::{
+        Admitted, AsError, AsValue, Predicate, TurnedAway, adjust, admit, answer, call,
+        default_name, enter, every, fail_if, judged, limit, limit_of, make, own_predicate,
+        predicate, unlimited, wrap,
+    };
+    pub use crate::registry::{Given, Global, In, Named, OfType, Site, SiteHandle};
+}
+
 /// The README and the guide, compiled.
 #[cfg(doctest)]
 mod guide {
@@ -83,6 +145,7 @@ mod guide {
         Classification = "docs/classification.md",
         ComingFromPython = "docs/coming-from-python.md",
         Composition = "docs/composition.md",
+        Decorator = "docs/decorator.md",
         Ecosystem = "docs/ecosystem.md",
         Errors = "docs/errors.md",
         Events = "docs/events.md",

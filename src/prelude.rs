@@ -5,3 +5,5 @@ pub use crate::{
     CircuitOpen, ConfigError, Event, EventStream, Mode, Outcome, Permit, Preset, Refusal,
     RegistryBuilder, RegistryError, Snapshot, State, TripRule, Window,
 };
+#[cfg(feature = "macros")]
+pub use breakerbox_macros::circuit;

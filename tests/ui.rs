@@ -14,7 +14,9 @@ use std::process::Command;
 const RECORDED: &str = "rustc 1.95.";
 
 /// A case, with what its message must say whatever the compiler; and what was recorded of it.
-const CASES: [(&str, &[&str], &str); 5] = [
+type Case = (&'static str, &'static [&'static str], &'static str);
+
+const CASES: [Case; 5] = [
     (
         "tests/ui/future_without_result.rs",
         &[
@@ -54,6 +56,72 @@ const CASES: [(&str, &[&str], &str); 5] = [
     ),
 ];
 
+#[cfg(feature = "macros")]
+const CIRCUIT_CASES: [Case; 7] = [
+    (
+        "tests/ui/circuit_literals.rs",
+        &[
+            "`failure_threshold` must be 1 to 4294967295, not 0",
+            "`half_open_calls` must be 1 to 1000, not 1001",
+            "`recovery_timeout` must be a duration with its unit, as \"30s\" or \"1m 30s\", not 30",
+            "`recovery_timeout` must be longer than zero",
+            "`name` must be 1 to 256 bytes long, not 0",
+            "`name` must be 1 to 256 bytes long, not 257",
+        ],
+        include_str!("ui/circuit_literals.stderr"),
+    ),
+    (
+        "tests/ui/circuit_settings.rs",
+        &[
+            "`threshhold` is no setting; the settings are name, failure_threshold,",
+            "did you mean `expected`?",
+            "`name` is given twice; the settings, each at most once, are name,",
+            "to name the circuit, write `name = \"users-api\"`",
+            "`timeout` is for async functions",
+        ],
+        include_str!("ui/circuit_settings.stderr"),
+    ),
+    (
+        "tests/ui/circuit_types.rs",
+        &["expected `Duration`", "`String: Preset`"],
+        include_str!("ui/circuit_types.stderr"),
+    ),
+    (
+        "tests/ui/circuit_fallbacks.rs",
+        &["this fallback cannot stand in for the function"],
+        include_str!("ui/circuit_fallbacks.stderr"),
+    ),
+    (
+        "tests/ui/circuit_on_others.rs",
+        &[
+            "an `unsafe fn` is not guarded, since",
+            "an `extern` function is not guarded, since",
+            "a `const fn` cannot",
+            "this one returns nothing",
+            "this one never returns",
+            "write it at its methods",
+            "write it at the implementations of this method",
+        ],
+        include_str!("ui/circuit_on_others.stderr"),
+    ),
+    (
+        "tests/ui/circuit_without_from.rs",
+        &[
+            "`ApiError` must implement `From<BreakerError>`",
+            "Circuit(#[from] breakerbox::BreakerError)",
+        ],
+        include_str!("ui/circuit_without_from.stderr"),
+    ),
+    (
+        "tests/ui/circuit_without_result.rs",
+        &["must return a `Result`, and this one returns `f32`"],
+        include_str!("ui/circuit_without_result.stderr"),
+    ),
+];
+
+#[cfg(not(feature = "macros"))]
+const CIRCUIT_CASES: [Case; 0] = [];
+
 fn compiler() -> String {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let answer = Command::new(rustc).arg("--version").output();
@@ -64,7 +132,7 @@ fn compiler() -> String {
 /// Whatever the compiler: what was recorded tells people what to do.
 #[test]
 fn the_messages_say_what_to_do() {
-    for (case, says, recorded) in CASES {
+    for (case, says, recorded) in CASES.into_iter().chain(CIRCUIT_CASES) {
         for text in says {
             assert!(recorded.contains(text), "{case} must say: {text}");
         }
@@ -75,9 +143,12 @@ fn the_messages_say_what_to_do() {
 fn the_compiler_says_them() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui/corrected.rs");
+    if cfg!(feature = "macros") {
+        cases.pass("tests/ui/circuit_corrected.rs");
+    }
     let compiler = compiler();
     if compiler.starts_with(RECORDED) {
-        for (case, _, _) in CASES {
+        for (case, _, _) in CASES.into_iter().chain(CIRCUIT_CASES) {
             cases.compile_fail(case);
         }
     } else {

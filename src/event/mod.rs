@@ -131,6 +131,27 @@ pub enum Event {
         /// What is wrong with them.
         error: ConfigError,
     },
+    /// The settings written at a [`#[circuit]`](https://docs.rs/breakerbox/latest/breakerbox/attr.circuit.html)
+    /// act only when they create the breaker, and this one was there already: registered, or made
+    /// by somebody else. Sent once for each such place and breaker.
+    #[non_exhaustive]
+    SettingsIgnored {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// Where the settings are written: `src/users.rs:12`.
+        place: &'static str,
+    },
+    /// Two functions have the same name, since neither was given one, and so share a breaker. Sent
+    /// once for each function after the first.
+    #[non_exhaustive]
+    NameShared {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// Where the later function is: `src/users.rs:12`.
+        place: &'static str,
+        /// Where the one is that came first.
+        first: &'static str,
+    },
     /// A stream was full, and so many events were not put into it. It stands in the stream where they
     /// are missing, and nowhere else.
     #[non_exhaustive]
@@ -222,6 +243,8 @@ impl Event {
             | Self::BreakerEvicted { breaker }
             | Self::NotKept { breaker, .. }
             | Self::SettingsRefused { breaker, .. }
+            | Self::SettingsIgnored { breaker, .. }
+            | Self::NameShared { breaker, .. }
             | Self::ListenerPanicked { breaker, .. } => breaker,
         }
     }

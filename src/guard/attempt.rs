@@ -1,5 +1,5 @@
 use super::{Handle, Judge, Judgement};
-use crate::breaker::{Circuit, Ended, Ticket};
+use crate::breaker::{Circuit, CircuitBreaker, Ended, Ticket};
 use crate::classify::Outcome;
 use crate::error::{CircuitOpen, Refused};
 use std::mem;
@@ -19,17 +19,35 @@ pub(crate) fn call<H: Handle, J: Judge<Out>, Args, Out>(
         Err(open) => return Err((open, args)),
     };
     let breaker = handle.breaker();
+    let out = run_admitted(breaker, ticket, || function(args));
+    settle(breaker, ticket, judge, &out);
+    Ok(out)
+}
+
+/// Runs what was admitted on this thread.
+#[inline]
+pub(crate) fn run_admitted<Out>(
+    breaker: &CircuitBreaker,
+    ticket: Ticket,
+    work: impl FnOnce() -> Out,
+) -> Out {
+    run(work, || breaker.circuit.settle(ticket, Ended::Panicked))
+}
+
+/// Judges what it gave.
+#[inline]
+pub(crate) fn settle<Out, J: Judge<Out>>(
+    breaker: &CircuitBreaker,
+    ticket: Ticket,
+    judge: &J,
+    out: &Out,
+) {
     let circuit = &*breaker.circuit;
-    let out = run(
-        || function(args),
-        || circuit.settle(ticket, Ended::Panicked),
-    );
     let judgement = run(
-        || judge.judge(&out, breaker),
+        || judge.judge(out, breaker),
         || circuit.settle(ticket, UNJUDGED),
     );
     record(circuit, ticket, &judgement);
-    Ok(out)
 }
 
 /// A call that is not bound to a thread or a scope: one's passage through a breaker.
@@ -110,6 +128,14 @@ impl<H: Handle> Attempt<H> {
         }
     }
 
+    /// The call succeeded, as all judges but one of the call site's own agree.
+    #[inline]
+    pub(crate) fn succeed(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.handle.breaker().circuit.succeed(ticket);
+        }
+    }
+
     pub(crate) fn time_out(&mut self, limit: Duration) {
         self.end(Ended::TimedOut(limit));
     }
@@ -149,6 +175,13 @@ pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
     }
 }
 
+/// The same for those who make an error of a refusal later, or never.
+#[inline]
+pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
+    let circuit = &handle.breaker().circuit;
+    circuit.admit_at_once().map_or_else(|| circuit.admit(), Ok)
+}
+
 #[inline(never)]
 fn admit_or_refuse<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
     let refuse = |refused: Refused| CircuitOpen::new(handle.hold(), refused);
@@ -161,12 +194,21 @@ pub(crate) fn admit_quietly<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen
     handle.breaker().circuit.admit_quietly().map_err(refuse)
 }
 
-#[inline]
+// Not inlined, a judgement would be made in memory for every success.
+#[allow(clippy::inline_always)]
+#[inline(always)]
 fn record(circuit: &Circuit, ticket: Ticket, judgement: &Judgement<'_>) {
     match judgement.outcome {
         Outcome::Success => circuit.succeed(ticket),
-        outcome => circuit.settle(ticket, Ended::Returned(outcome, judgement.error)),
+        _ => record_judged(circuit, ticket, judgement),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn record_judged(circuit: &Circuit, ticket: Ticket, judgement: &Judgement<'_>) {
+    let ended = Ended::Returned(judgement.outcome, judgement.error);
+    circuit.settle(ticket, ended);
 }
 
 /// Runs somebody's code, and `unwound` if it panics: while it unwinds, not when what it left behind is

@@ -81,7 +81,7 @@ impl<F, H: Handle> WithBreaker<F, H> {
 
 impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
     #[inline]
-    pub(super) fn limited(inner: F, handle: H, judge: J, limit: L) -> Self {
+    pub(crate) fn limited(inner: F, handle: H, judge: J, limit: L) -> Self {
         Self {
             inner: Some(inner),
             attempt: Attempt::new(handle),

@@ -1,5 +1,5 @@
 use crate::breaker::CircuitBreaker;
-use crate::registry::{BreakerRegistry, Held, hold};
+use crate::registry::{BreakerRegistry, Held, SiteHandle, hold};
 use std::sync::Arc;
 
 mod sealed {
@@ -76,5 +76,13 @@ impl Handle for &CircuitBreaker {
     #[inline]
     fn breaker(&self) -> &CircuitBreaker {
         self
+    }
+}
+
+impl sealed::Sealed for SiteHandle {}
+impl Handle for SiteHandle {
+    #[inline]
+    fn breaker(&self) -> &CircuitBreaker {
+        Self::breaker(self)
     }
 }

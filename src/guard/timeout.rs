@@ -83,6 +83,13 @@ impl Timeout {
     pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, timer: None }
     }
+
+    /// Counting from now. Made before admission: without a timer's runtime this panics, and no
+    /// slot may be taken.
+    pub(crate) fn started(limit: Duration) -> Self {
+        let timer = Some(tokio::time::sleep(limit));
+        Self { limit, timer }
+    }
 }
 
 /// Not started, whatever the original has done: a guarded function clones it for each call.

@@ -62,11 +62,11 @@ struct Named {
     kept: Option<Kept>,
 }
 
-/// A handle that stands in a table and is listed with its breaker.
-struct Kept(Arc<CircuitBreaker>);
+/// A handle that stands in a table, or in a [site](super::Site), and is listed with its breaker.
+pub(super) struct Kept(pub(super) Arc<CircuitBreaker>);
 
 impl Kept {
-    fn new(local: Arc<CircuitBreaker>) -> Self {
+    pub(super) fn new(local: Arc<CircuitBreaker>) -> Self {
         local.circuit.tenancy.own(&local);
         Self(local)
     }

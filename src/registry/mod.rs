@@ -7,6 +7,7 @@
 //! * `tenancy`: what the registry and the caches know of one breaker
 //! * `presets`: which settings are due to a name, `layers`: what a document says of it
 //! * `reconcile`: live breakers follow; `applying`: a document is applied
+//! * `site`: the handles that a line of code keeps for itself
 //! * `builder`, `global`, `error`
 
 #[cfg(feature = "serde")]
@@ -23,6 +24,7 @@ mod presets;
 mod reconcile;
 mod settling;
 mod shared;
+mod site;
 mod tenancy;
 mod views;
 
@@ -37,6 +39,8 @@ pub(crate) use heirs::Heir;
 pub(crate) use layers::{Layer, Layers};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use shared::Shared;
+use site::Origin;
+pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
 pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;
@@ -178,7 +182,7 @@ impl BreakerRegistry {
     pub fn breaker(&self, name: impl AsRef<str>) -> CircuitBreaker {
         let name = name.as_ref();
         self.shared
-            .find_or_create(name, |presets| presets.due_to(name).clone())
+            .find_or_create(name, None, |presets| presets.due_to(name).clone())
             .0
     }
 
@@ -205,17 +209,27 @@ impl BreakerRegistry {
         name: impl AsRef<str>,
         settings: impl FnOnce() -> BreakerBuilder,
     ) -> CircuitBreaker {
-        let name = name.as_ref();
+        let settings = || Some(settings());
+        self.find_or_create_with(name.as_ref(), None, settings).0
+    }
+
+    /// The breaker of `name`, and whether the registry keeps it. Made with `settings` where they
+    /// give any and can work, on behalf of `origin`.
+    fn find_or_create_with(
+        &self,
+        name: &str,
+        origin: Option<&'static Origin>,
+        settings: impl FnOnce() -> Option<BreakerBuilder>,
+    ) -> (CircuitBreaker, bool) {
         let mut refused = None;
         let mut settings = Some(settings);
         let given = |presets: &Presets| {
-            let config = settings.take().map(|settings| {
-                let config = BreakerConfig::check(settings().settings)?;
-                presets.settled(name, &Arc::new(config))
-            })?;
+            let settings = settings.take()?()?;
+            let config = BreakerConfig::check(settings.settings);
+            let config = config.and_then(|config| presets.settled(name, &Arc::new(config)));
             config.map_err(|error| refused = Some(error)).ok()
         };
-        let (breaker, _) = self.given(name, given);
+        let (breaker, kept) = self.given(name, origin, given);
         if let Some(error) = refused {
             self.shared
                 .tell(&breaker, |breaker| Event::SettingsRefused {
@@ -223,7 +237,7 @@ impl BreakerRegistry {
                     error,
                 });
         }
-        breaker
+        (breaker, kept)
     }
 
     /// The breaker of `name`, with what `given` gives if code is the first to speak of it, and it gives
@@ -231,12 +245,14 @@ impl BreakerRegistry {
     fn given(
         &self,
         name: &str,
+        origin: Option<&'static Origin>,
         mut given: impl FnMut(&Presets) -> Option<Arc<BreakerConfig>>,
     ) -> (CircuitBreaker, bool) {
-        let (breaker, kept) = self.shared.find_or_create(name, |presets| {
+        let (breaker, kept) = self.shared.find_or_create(name, origin, |presets| {
             given(presets).unwrap_or_else(|| presets.due_to(name).clone())
         });
         if breaker.circuit.tenancy.claim() {
+            origin.inspect(|origin| breaker.circuit.tenancy.sites.found(origin));
             let presets = self.shared.presets();
             if let Some(config) = given(&presets) {
                 breaker.apply(&config);
@@ -277,10 +293,10 @@ impl BreakerRegistry {
         preset: Option<&Arc<BreakerConfig>>,
     ) -> Arc<CircuitBreaker> {
         let (breaker, kept) = match preset {
-            Some(preset) => self.given(name, |presets| presets.settled(name, preset).ok()),
+            Some(preset) => self.given(name, None, |presets| presets.settled(name, preset).ok()),
             None => self
                 .shared
-                .find_or_create(name, |presets| presets.due_to(name).clone()),
+                .find_or_create(name, None, |presets| presets.due_to(name).clone()),
         };
         if kept {
             cache::keep(hash, breaker)

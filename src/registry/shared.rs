@@ -1,6 +1,6 @@
 use super::eviction::{Leavers, Population, Suspect};
 use super::presets::Presets;
-use super::{Breakers, Limits, cache};
+use super::{Breakers, Limits, Origin, cache};
 use crate::breaker::{CircuitBreaker, Home};
 use crate::clock::{Moment, Timepiece};
 use crate::config::{BreakerConfig, ConfigError};
@@ -78,15 +78,22 @@ impl Shared {
         Some(found.clone())
     }
 
-    /// Finds the breaker of `name`, or creates it with what `config` gives.
+    /// Finds the breaker of `name`, or creates it with what `config` gives, on behalf of `origin`;
+    /// and whether it is kept.
     pub(super) fn find_or_create(
         &self,
         name: &str,
+        origin: Option<&'static Origin>,
         config: impl FnOnce(&Presets) -> Arc<BreakerConfig>,
     ) -> (CircuitBreaker, bool) {
+        let make = |name, presets: &Presets| {
+            let breaker = self.make(name, config(presets));
+            // Before anybody can find it: whoever made it has not lost.
+            origin.inspect(|origin| breaker.circuit.tenancy.sites.found(origin));
+            breaker
+        };
         if names::check(name).is_err() {
-            let name = crate::text::prefix(name, names::LONGEST);
-            let breaker = self.make(name, config(&self.presets()));
+            let breaker = make(crate::text::prefix(name, names::LONGEST), &self.presets());
             self.turn_away(&breaker, NotKept::InvalidName);
             return (breaker, false);
         }
@@ -94,7 +101,7 @@ impl Shared {
             return (found, true);
         }
         let presets = self.presets();
-        match self.admit(self.make(name, config(&presets))) {
+        match self.admit(make(name, &presets)) {
             Admitted::Kept(breaker) => {
                 self.catch_up(&breaker, &presets);
                 (breaker, true)

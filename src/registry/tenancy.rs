@@ -1,3 +1,4 @@
+use super::site::Sites;
 use crate::breaker::{Circuit, CircuitBreaker};
 use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -15,10 +16,12 @@ use std::sync::{Arc, Weak};
 pub(crate) struct Tenancy {
     marks: AtomicU32,
     locals: Once<Lock<Vec<Weak<CircuitBreaker>>>>,
+    pub(super) sites: Sites,
 }
 
-/// Looked up since an evictor last came by.
-const USED: u32 = 1;
+/// Not looked up since an evictor last came by. Not the other way round, so that a look-up asks for
+/// two marks to be missing, which is one instruction.
+const IDLE: u32 = 1;
 /// Registered or configured: stays until it is removed.
 const LASTING: u32 = 1 << 1;
 /// No longer in the registry.
@@ -44,8 +47,9 @@ pub(crate) enum Settled {
 impl Default for Tenancy {
     fn default() -> Self {
         Self {
-            marks: AtomicU32::new(0),
+            marks: AtomicU32::new(IDLE),
             locals: Once::new(),
+            sites: Sites::default(),
         }
     }
 }
@@ -55,8 +59,8 @@ impl Tenancy {
     /// handle must not be served.
     ///
     /// The handle's count was raised before the marks are read, and an evictor sets `GONE` before
-    /// it reads the counts, so one of the two sees the other. Where `USED` is clear both sides are
-    /// read-modify-writes of one word, so this holds on every machine. Where it is set already a
+    /// it reads the counts, so one of the two sees the other. Where `IDLE` is set both sides are
+    /// read-modify-writes of one word, so this holds on every machine. Where it is clear already a
     /// load does, which a weakly ordered machine may run before the count is out; the evictor
     /// passes over used breakers first, so that this call would have to be stalled there for a
     /// whole round of the queue. It would then end on a breaker that has just left, as calls in
@@ -64,20 +68,20 @@ impl Tenancy {
     #[inline]
     pub(super) fn visit(&self) -> bool {
         let marks = self.marks.load(Ordering::Acquire);
-        marks & (USED | GONE) == USED || self.visit_first()
+        marks & (IDLE | GONE) == 0 || self.visit_first()
     }
 
     #[inline(never)]
     fn visit_first(&self) -> bool {
         // AcqRel: an evictor that finds the mark also finds the handle counted.
-        self.marks.fetch_or(USED, Ordering::AcqRel) & GONE == 0
+        self.marks.fetch_and(!IDLE, Ordering::AcqRel) & GONE == 0
     }
 
     /// Takes the mark of use away, and tells whether there was one.
     pub(super) fn take_used(&self) -> bool {
-        let used = self.marks.load(Ordering::Acquire) & USED != 0;
+        let used = self.marks.load(Ordering::Acquire) & IDLE == 0;
         // AcqRel: the handle that the look-up cloned is seen from here on.
-        used && self.marks.fetch_and(!USED, Ordering::AcqRel) & USED != 0
+        used && self.marks.fetch_or(IDLE, Ordering::AcqRel) & IDLE == 0
     }
 
     pub(crate) fn is_gone(&self) -> bool {
@@ -90,7 +94,7 @@ impl Tenancy {
 
     /// The breaker is to stay, unless it has left.
     pub(crate) fn settle(&self) -> Settled {
-        let stay = |marks| (marks & GONE == 0).then_some(marks & !UNCLAIMED | LASTING | USED);
+        let stay = |marks| (marks & GONE == 0).then_some(marks & !(UNCLAIMED | IDLE) | LASTING);
         match self
             .marks
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, stay)
@@ -126,7 +130,7 @@ impl Tenancy {
         // SeqCst: the counterpart of `visit`. Whoever cloned a cached handle without seeing the
         // mark is in the counts that are read now.
         fence(Ordering::SeqCst);
-        let wanted = before & STAYS != 0 || must_be_idle && before & USED != 0;
+        let wanted = before & STAYS != 0 || must_be_idle && before & IDLE == 0;
         if wanted || self.is_held(circuit, 2) || !may_go() {
             // Whoever saw the mark meanwhile waits for this shard, and finds the breaker there.
             self.marks.fetch_and(!GONE, Ordering::AcqRel);
@@ -189,7 +193,7 @@ impl std::fmt::Debug for Tenancy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let marks = self.marks.load(Ordering::Acquire);
         f.debug_struct("Tenancy")
-            .field("used", &(marks & USED != 0))
+            .field("idle", &(marks & IDLE != 0))
             .field("lasting", &(marks & LASTING != 0))
             .field("gone", &(marks & GONE != 0))
             .finish_non_exhaustive()

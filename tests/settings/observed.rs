@@ -131,7 +131,12 @@ fn events_of_calls() {
         "rule": {"consecutive_failures": 1},
         "recorded": 1, "failed": 1, "slow": 0, "rate": null,
     });
-    let changed = |from: &str, to: &str, cause: Value| json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause});
+    let changed = |from: &str, to: &str, cause: Value| {
+        // Thirty seconds, unless the dependency asked for another time.
+        let asked = cause["for_seconds"].as_f64().unwrap_or(30.0);
+        let retry_after = (to == "open").then_some(asked);
+        json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause, "retry_after_seconds": retry_after})
+    };
     let recorded = |outcome: &str, asked: Value| json!({"type": "recorded", "breaker": "a", "outcome": outcome, "trip_for_seconds": asked, "elapsed_seconds": null});
     let events = take();
     assert!(
@@ -208,7 +213,12 @@ fn events_of_commands_and_settings() {
         "rule": {"consecutive_failures": 1},
         "recorded": 1, "failed": 1, "slow": 0, "rate": null,
     });
-    let changed = |from: &str, to: &str, cause: Value| json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause});
+    let changed = |from: &str, to: &str, cause: Value| {
+        // Thirty seconds, unless the dependency asked for another time.
+        let asked = cause["for_seconds"].as_f64().unwrap_or(30.0);
+        let retry_after = (to == "open").then_some(asked);
+        json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause, "retry_after_seconds": retry_after})
+    };
     a.force_open_because("INC-1");
     assert_eq!(
         take(),

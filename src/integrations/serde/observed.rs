@@ -104,6 +104,7 @@ impl Serialize for Event {
                 from,
                 to: state,
                 cause,
+                retry_after,
                 ..
             } => record!(to, "Event", {
                 "type": "state_changed",
@@ -111,6 +112,7 @@ impl Serialize for Event {
                 "from": from,
                 "to": state,
                 "cause": cause,
+                "retry_after_seconds": seconds(*retry_after),
             }),
             Self::UnknownErrorType { error_type, .. } => record!(to, "Event", {
                 "type": "unknown_error_type",
@@ -160,6 +162,17 @@ impl Serialize for Event {
                 "type": "settings_refused",
                 "breaker": breaker,
                 "error": error,
+            }),
+            Self::SettingsIgnored { place, .. } => record!(to, "Event", {
+                "type": "settings_ignored",
+                "breaker": breaker,
+                "place": place,
+            }),
+            Self::NameShared { place, first, .. } => record!(to, "Event", {
+                "type": "name_shared",
+                "breaker": breaker,
+                "place": place,
+                "first": first,
             }),
             Self::Missed { events } => record!(to, "Event", {
                 "type": "missed",

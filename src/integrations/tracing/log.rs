@@ -64,6 +64,12 @@ impl Listen for Log {
             Event::SettingsRefused { error, .. } => {
                 error!(target: TARGET, breaker, error = error as &dyn std::error::Error, "settings refused");
             }
+            Event::SettingsIgnored { place, .. } => {
+                warn!(target: TARGET, breaker, place, "settings of a call site ignored: the breaker was there before");
+            }
+            Event::NameShared { place, first, .. } => {
+                warn!(target: TARGET, breaker, place, first, "two call sites share a breaker by their default name");
+            }
             Event::ListenerPanicked { message, .. } => {
                 error!(target: TARGET, breaker, panic = &**message, "listener panicked");
             }

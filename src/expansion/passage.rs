@@ -1,0 +1,339 @@
+//! A call of a function with `#[circuit]`, on its way through its breaker.
+
+use super::result::{FromCircuit, ResultOf, Returned, refuse};
+use crate::breaker::{CircuitBreaker, Ticket};
+use crate::error::{CircuitOpen, Refused};
+use crate::guard::{
+    self, Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Rules, Timeout,
+    WithBreaker, warn_if_nested,
+};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Calls a sync function.
+#[inline]
+#[track_caller]
+pub fn call<R, J>(breaker: &CircuitBreaker, judge: &J, work: impl FnOnce() -> R) -> R
+where
+    R: Returned<Error: FromCircuit>,
+    J: OfErrors<R>,
+{
+    warn_if_nested::<R>();
+    match breaker.circuit.admit_at_once() {
+        Some(ticket) => pass(breaker, ticket, judge, work),
+        None => call_slowly(breaker, judge, work),
+    }
+}
+
+/// Apart, so that what stands in everybody's functions is the healthy way.
+#[inline(never)]
+fn call_slowly<R, J>(breaker: &CircuitBreaker, judge: &J, work: impl FnOnce() -> R) -> R
+where
+    R: Returned<Error: FromCircuit>,
+    J: OfErrors<R>,
+{
+    match guard::admit(&breaker) {
+        Ok(ticket) => pass(breaker, ticket, judge, work),
+        Err(open) => refuse(open),
+    }
+}
+
+#[inline]
+fn pass<R, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, work: impl FnOnce() -> R) -> R
+where
+    R: Returned,
+    J: OfErrors<R>,
+{
+    let returned = guard::run_admitted(breaker, ticket, work);
+    match returned.result() {
+        Ok(_) => breaker.circuit.succeed(ticket),
+        result => judge_error(breaker, ticket, judge, result),
+    }
+    returned
+}
+
+#[cold]
+#[inline(never)]
+fn judge_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
+where
+    J: Judge<Out>,
+{
+    guard::settle(breaker, ticket, judge, result);
+}
+
+/// Records what a call returned. Whoever judges here, an `Ok` is a success.
+#[inline]
+fn settle<R, J>(attempt: &mut Attempt<&CircuitBreaker>, judge: &J, returned: &R)
+where
+    R: Returned,
+    J: OfErrors<R>,
+{
+    match returned.result() {
+        Ok(_) => attempt.succeed(),
+        result => settle_error(attempt, judge, result),
+    }
+}
+
+/// Apart, so that what stands in everybody's functions is the healthy way.
+#[cold]
+#[inline(never)]
+fn settle_error<Out, J>(attempt: &mut Attempt<&CircuitBreaker>, judge: &J, result: &Out)
+where
+    J: Judge<Out>,
+{
+    attempt.judge(judge, result);
+}
+
+/// Judges errors only: [`Rules`] and [`FailIf`].
+pub trait OfErrors<R: Returned>: Judge<ResultOf<R>> {}
+impl<R: Returned> OfErrors<R> for Rules where Self: Judge<ResultOf<R>> {}
+impl<R: Returned, P> OfErrors<R> for FailIf<P> where Self: Judge<ResultOf<R>> {}
+
+/// Lets the call of a function without a fallback pass.
+///
+/// # Errors
+///
+/// When the circuit refuses; for [`refuse`](TurnedAway::refuse) to make of it what the function
+/// returns.
+#[inline]
+pub fn enter(breaker: &CircuitBreaker) -> Result<Admitted<'_>, TurnedAway<'_>> {
+    match guard::try_admit(&breaker) {
+        Ok(ticket) => Ok(Admitted::new(breaker, ticket)),
+        Err(refused) => Err(TurnedAway { breaker, refused }),
+    }
+}
+
+/// A call that was refused, in few words: an async function keeps room for it.
+#[derive(Debug)]
+pub struct TurnedAway<'h> {
+    breaker: &'h CircuitBreaker,
+    refused: Refused,
+}
+
+impl TurnedAway<'_> {
+    /// What a function returns that was refused.
+    #[cold]
+    pub fn refuse<R>(self) -> R
+    where
+        R: Returned<Error: FromCircuit>,
+    {
+        refuse(CircuitOpen::new(self.breaker.hold(), self.refused))
+    }
+}
+
+/// Lets the call of a function with a fallback pass, which does not ask why it is refused.
+#[inline]
+pub fn admit(breaker: &CircuitBreaker) -> Option<Admitted<'_>> {
+    let admitted = guard::try_admit(&breaker).ok();
+    admitted.map(|ticket| Admitted::new(breaker, ticket))
+}
+
+/// A call that may begin.
+#[derive(Debug)]
+pub struct Admitted<'h> {
+    attempt: Attempt<&'h CircuitBreaker>,
+}
+
+impl<'h> Admitted<'h> {
+    #[inline]
+    fn new(breaker: &'h CircuitBreaker, ticket: Ticket) -> Self {
+        Self {
+            attempt: Attempt::admitted(breaker, ticket),
+        }
+    }
+
+    /// Calls a sync function.
+    #[inline]
+    #[track_caller]
+    pub fn call<R, J>(mut self, judge: &J, work: impl FnOnce() -> R) -> R
+    where
+        R: Returned,
+        J: OfErrors<R>,
+    {
+        warn_if_nested::<R>();
+        let returned = self.attempt.run(work);
+        settle(&mut self.attempt, judge, &returned);
+        returned
+    }
+
+    /// Runs the future of an async one.
+    #[inline]
+    #[track_caller]
+    pub fn run<R, F, J, L>(self, judge: J, limit: L, future: F) -> Passage<'h, F, J, L>
+    where
+        R: Returned,
+        F: Future<Output = R>,
+        J: OfErrors<R>,
+        L: Overrun<R>,
+    {
+        warn_if_nested::<R>();
+        Passage {
+            future: Some(future),
+            attempt: self.attempt,
+            judge,
+            limit,
+        }
+    }
+}
+
+/// No time limit.
+pub fn unlimited() -> NoTimeout {
+    NoTimeout
+}
+
+/// A time limit, counted from now.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with time enabled.
+pub fn limit(time: Duration) -> Timeout {
+    Timeout::started(time)
+}
+
+/// A time limit, and what a function that overran it returns.
+pub trait Overrun<R>: Limit {
+    #[doc(hidden)]
+    fn overrun(late: Self::Late, name: &Arc<str>) -> R;
+}
+
+impl<R> Overrun<R> for NoTimeout {
+    fn overrun(late: Self::Late, _: &Arc<str>) -> R {
+        match late {}
+    }
+}
+
+impl<R: Returned<Error: FromCircuit>> Overrun<R> for Timeout {
+    fn overrun(late: Duration, name: &Arc<str>) -> R {
+        refuse(Self::late(late, name))
+    }
+}
+
+pin_project! {
+    /// The future of a call that was admitted.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Passage<'h, F, J, L> {
+        // Before the attempt, so that the work is over when a trial's slot becomes free.
+        #[pin]
+        future: Option<F>,
+        attempt: Attempt<&'h CircuitBreaker>,
+        judge: J,
+        #[pin]
+        limit: L,
+    }
+}
+
+impl<R, F, J, L> Future for Passage<'_, F, J, L>
+where
+    R: Returned,
+    F: Future<Output = R>,
+    J: OfErrors<R>,
+    L: Overrun<R>,
+{
+    type Output = R;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let mut this = self.project();
+        let future = this.future.as_mut().as_pin_mut();
+        let future = future.expect("`Passage` polled after it completed");
+        if let Poll::Ready(returned) = this.attempt.run(|| future.poll(cx)) {
+            settle(this.attempt, this.judge, &returned);
+            return Poll::Ready(returned);
+        }
+        this.limit.poll_late(cx).map(|late| {
+            this.attempt.run(|| this.future.set(None));
+            this.attempt.time_out(L::limit(late));
+            L::overrun(late, &this.attempt.handle().circuit.name)
+        })
+    }
+}
+
+impl<F, J, L> fmt::Debug for Passage<'_, F, J, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passage")
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Guards a future that a sync function made; admitted at its first poll.
+#[inline]
+#[track_caller]
+pub fn wrap<R, F, H, J, L>(
+    handle: H,
+    judge: J,
+    limit: L,
+    future: F,
+) -> FlattenErr<WithBreaker<F, H, J, L>>
+where
+    R: Returned<Error: FromCircuit>,
+    F: Future<Output = R>,
+    H: Handle,
+    J: Judge<ResultOf<R>>,
+    L: Limit,
+{
+    warn_if_nested::<R>();
+    FlattenErr::new(WithBreaker::limited(future, handle, judge, limit))
+}
+
+/// A time limit for [`wrap`], counted from the first poll.
+pub fn limit_of(time: Duration) -> Timeout {
+    Timeout::new(time)
+}
+
+/// What a fallback gives: what the function returns, or a future of it.
+#[diagnostic::on_unimplemented(
+    message = "this fallback cannot stand in for the function",
+    label = "the fallback must give `{R}`, or a future of it, as the function does",
+    note = "found `{Self}`"
+)]
+pub trait Answer<R, Kind> {
+    #[doc(hidden)]
+    type Future: Future<Output = R>;
+    #[doc(hidden)]
+    fn begin(self) -> Self::Future;
+}
+
+/// The answer itself.
+#[derive(Debug)]
+pub enum Now {}
+/// A future of it.
+#[derive(Debug)]
+pub enum Later {}
+
+#[diagnostic::do_not_recommend]
+impl<R> Answer<R, Now> for R {
+    type Future = Ready<R>;
+
+    fn begin(self) -> Ready<R> {
+        ready(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<R, F: Future<Output = R>> Answer<R, Later> for F {
+    type Future = F;
+
+    fn begin(self) -> F {
+        self
+    }
+}
+
+/// The answer of the fallback of an async function, which may be sync.
+pub fn answer<R, A, Kind>(answer: A) -> A::Future
+where
+    A: Answer<R, Kind>,
+{
+    answer.begin()
+}
+
+/// Calls what makes the future of a sync function.
+#[inline]
+pub fn make<F>(make: impl FnOnce() -> F) -> F {
+    make()
+}

@@ -1,0 +1,203 @@
+//! The handles that a line of code keeps for itself: one [`Site`] for each `#[circuit]`.
+//!
+//! `key` tells which breaker a site means, `known` which sites a breaker has met.
+//!
+//! A site is a `static`, so a handle in it can be lent for as long as the program runs: a call
+//! touches no reference count, and the future of an async one is as `Send` and as `'static` as it
+//! was. The price is that such a handle is never given back. So there are few of them
+//! ([`SLOTS`]), which covers a site that always means one registry, or goes to and fro between a
+//! few; for the others it falls back on the tables of the threads, as calls by name do.
+//!
+//! 1. A handle in a site is listed with its breaker, as those in the tables are (see
+//!    [`Tenancy`](super::Tenancy)): a breaker may be evicted although a site knows it. A call that
+//!    runs then ends on a breaker that has left, as one does when its breaker is removed.
+//! 2. The mark of a breaker that has left is read before each call, so it is never served again.
+
+mod key;
+mod known;
+
+pub use key::{Given, Global, In, Named, OfType};
+use key::{Home, Name};
+use known::Namesake;
+pub(super) use known::Sites;
+
+use super::cache::{self, Kept};
+use super::{BreakerRegistry, Shared};
+use crate::breaker::CircuitBreaker;
+use crate::config::BreakerBuilder;
+use crate::event::Event;
+use once_cell::sync::OnceCell;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// Breakers that one site keeps handles of, the ones that have left included.
+const SLOTS: usize = 4;
+
+/// What stands at a `#[circuit]`.
+#[derive(Debug)]
+pub(super) struct Origin {
+    place: &'static str,
+    settings: bool,
+    named_by_default: bool,
+}
+
+/// The memory of one `#[circuit]`.
+#[derive(Debug)]
+pub struct Site {
+    origin: Origin,
+    slots: [OnceCell<Slot>; SLOTS],
+}
+
+struct Slot {
+    kept: Kept,
+    self_type: &'static str,
+}
+
+/// The handle of one call.
+#[derive(Clone, Debug)]
+pub enum SiteHandle {
+    /// The site's own.
+    Kept(&'static CircuitBreaker),
+    /// The thread's.
+    Own(Arc<CircuitBreaker>),
+}
+
+impl SiteHandle {
+    /// The breaker.
+    #[inline]
+    pub fn breaker(&self) -> &CircuitBreaker {
+        match self {
+            Self::Kept(breaker) => breaker,
+            Self::Own(breaker) => breaker,
+        }
+    }
+}
+
+impl Site {
+    /// For a `#[circuit]` at `place`, `src/users.rs:12`.
+    pub const fn new(place: &'static str, settings: bool, named_by_default: bool) -> Self {
+        Self {
+            origin: Origin {
+                place,
+                settings,
+                named_by_default,
+            },
+            slots: [const { OnceCell::new() }; SLOTS],
+        }
+    }
+
+    /// The breaker of the next call; made with what `settings` gives when there is none.
+    #[inline]
+    pub fn find(
+        &'static self,
+        home: &impl Home,
+        name: &impl Name,
+        settings: impl FnOnce() -> Option<BreakerBuilder>,
+    ) -> SiteHandle {
+        match self.slots[0].get() {
+            Some(slot) if slot.fits(home, name) => SiteHandle::Kept(&slot.kept.0),
+            _ => self.find_further(home, name, settings),
+        }
+    }
+
+    #[inline(never)]
+    fn find_further(
+        &'static self,
+        home: &impl Home,
+        name: &impl Name,
+        settings: impl FnOnce() -> Option<BreakerBuilder>,
+    ) -> SiteHandle {
+        let mut slots = self.slots.iter().map_while(OnceCell::get);
+        if let Some(slot) = slots.find(|slot| slot.fits(home, name)) {
+            return SiteHandle::Kept(&slot.kept.0);
+        }
+        let mut settings = Some(settings);
+        let mut settings = || settings.take().and_then(|settings| settings());
+        name.with(|text| self.look_up(home.registry(), text, name.self_type(), &mut settings))
+    }
+
+    fn look_up(
+        &'static self,
+        registry: &BreakerRegistry,
+        name: &str,
+        self_type: &'static str,
+        settings: &mut dyn FnMut() -> Option<BreakerBuilder>,
+    ) -> SiteHandle {
+        let shared = &*registry.shared;
+        let hash = shared.breakers.hasher().hash_one(name);
+        let full = self.slots.iter().all(|slot| slot.get().is_some());
+        let known = full.then(|| cache::find(hash, shared.id, name)).flatten();
+        if let Some(own) = known {
+            self.meet(shared, &own);
+            return SiteHandle::Own(own);
+        }
+        let (breaker, kept) = registry.find_or_create_with(name, Some(&self.origin), settings);
+        self.meet(shared, &breaker);
+        if !kept {
+            return SiteHandle::Own(Arc::new(breaker));
+        }
+        match self.keep(&breaker, self_type) {
+            Some(slot) => SiteHandle::Kept(&slot.kept.0),
+            None => SiteHandle::Own(cache::keep(hash, breaker)),
+        }
+    }
+
+    /// The first free slot, with a handle of `breaker`; or one where another thread put it.
+    fn keep(
+        &'static self,
+        breaker: &CircuitBreaker,
+        self_type: &'static str,
+    ) -> Option<&'static Slot> {
+        let make = || Slot {
+            kept: Kept::new(Arc::new(breaker.clone())),
+            self_type,
+        };
+        let mut slots = self.slots.iter().map(|slot| slot.get_or_init(make));
+        slots.find(|slot| {
+            Arc::ptr_eq(&slot.kept.0.circuit, &breaker.circuit) && slot.self_type == self_type
+        })
+    }
+
+    /// Says, once for each breaker, what its writer would want to know.
+    fn meet(&'static self, shared: &Shared, breaker: &CircuitBreaker) {
+        let Origin {
+            place,
+            settings,
+            named_by_default,
+        } = self.origin;
+        if !settings && !named_by_default {
+            return;
+        }
+        let Some(namesake) = breaker.circuit.tenancy.sites.meet(&self.origin) else {
+            return;
+        };
+        if settings {
+            shared.tell(breaker, |breaker| Event::SettingsIgnored { breaker, place });
+        }
+        if let Namesake(Some(first)) = namesake {
+            shared.tell(breaker, |breaker| Event::NameShared {
+                breaker,
+                place,
+                first: first.place,
+            });
+        }
+    }
+}
+
+impl Slot {
+    #[inline]
+    fn fits(&self, home: &impl Home, name: &impl Name) -> bool {
+        let breaker = &*self.kept.0;
+        let circuit = &breaker.circuit;
+        home.is(circuit.home.registry)
+            && name.is(breaker, self.self_type)
+            && circuit.tenancy.visit()
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kept.0.fmt(f)
+    }
+}

@@ -1,0 +1,194 @@
+//! What a registry says of functions whose settings or names meet those of others.
+
+use crate::support::{Answer, watched};
+use breakerbox::prelude::*;
+
+#[circuit(name = "events", registry = registry, failure_threshold = 3)]
+fn first(registry: &BreakerRegistry) -> Answer<()> {
+    Ok(())
+}
+
+#[circuit(name = "events", registry = registry, failure_threshold = 4)]
+fn second(registry: &BreakerRegistry) -> Answer<()> {
+    Ok(())
+}
+
+#[circuit(name = "events", registry = registry)]
+fn without_settings(registry: &BreakerRegistry) -> Answer<()> {
+    Ok(())
+}
+
+fn kinds(events: &[Event]) -> Vec<&'static str> {
+    let kind = |event: &Event| match event {
+        Event::SettingsIgnored { .. } => "ignored",
+        Event::NameShared { .. } => "shared",
+        Event::SettingsRefused { .. } => "refused",
+        _ => "other",
+    };
+    events.iter().map(kind).collect()
+}
+
+#[test]
+fn settings_that_lost_are_told_once() {
+    let (registry, events) = watched();
+    for _ in 0..3 {
+        first(&registry).expect("closed");
+        without_settings(&registry).expect("closed");
+    }
+    assert!(
+        events.lock().unwrap().is_empty(),
+        "its settings have made the breaker"
+    );
+    for _ in 0..3 {
+        second(&registry).expect("closed");
+    }
+    {
+        let events = events.lock().unwrap();
+        let [Event::SettingsIgnored { breaker, place, .. }] = &events[..] else {
+            panic!("{events:?}");
+        };
+        assert_eq!(&**breaker, "events");
+        let (file, line) = place.rsplit_once(':').expect("a file and a line");
+        assert!(file.ends_with("events.rs"), "{file}");
+        assert_eq!(line, "11");
+    }
+    let rules = registry.breaker("events").config().trip_rules().to_vec();
+    assert_eq!(rules, [TripRule::consecutive_failures(3)]);
+    // Another breaker: it is told again, of whoever comes second.
+    registry.remove("events");
+    second(&registry).expect("closed");
+    first(&registry).expect("closed");
+    assert_eq!(kinds(&events.lock().unwrap()), ["ignored", "ignored"]);
+}
+
+#[test]
+fn who_registered_wins() {
+    let (registry, events) = watched();
+    registry
+        .register("events", CircuitBreaker::builder().failure_threshold(9))
+        .expect("free");
+    first(&registry).expect("closed");
+    without_settings(&registry).expect("closed");
+    assert_eq!(kinds(&events.lock().unwrap()), ["ignored"]);
+    let rules = registry.breaker("events").config().trip_rules().to_vec();
+    assert_eq!(rules, [TripRule::consecutive_failures(9)]);
+
+    // Made by use, the name is free to be registered.
+    let (registry, events) = watched();
+    first(&registry).expect("closed");
+    registry
+        .register("events", CircuitBreaker::builder().failure_threshold(9))
+        .expect("free");
+    first(&registry).expect("closed");
+    assert!(events.lock().unwrap().is_empty());
+}
+
+#[test]
+fn settings_win_over_presets() {
+    let registry = BreakerRegistry::builder()
+        .preset_for("events", CircuitBreaker::builder().failure_threshold(8))
+        .build()
+        .expect("these can work");
+    first(&registry).expect("closed");
+    let rules = registry.breaker("events").config().trip_rules().to_vec();
+    assert_eq!(rules, [TripRule::consecutive_failures(3)]);
+    registry.remove("events");
+    without_settings(&registry).expect("closed");
+    let rules = registry.breaker("events").config().trip_rules().to_vec();
+    assert_eq!(rules, [TripRule::consecutive_failures(8)]);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    const NONE: u32 = 0;
+    #[circuit(name = "refused", registry = registry, failure_threshold = NONE)]
+    fn function(registry: &BreakerRegistry) -> Answer<()> {
+        Ok(())
+    }
+    let (registry, events) = watched();
+    function(&registry).expect("closed");
+    function(&registry).expect("closed");
+    assert_eq!(kinds(&events.lock().unwrap()), ["refused"]);
+}
+
+struct Here;
+struct There;
+
+impl Here {
+    #[circuit(registry = registry)]
+    fn connect(registry: &BreakerRegistry) -> Answer<()> {
+        Ok(())
+    }
+}
+
+impl There {
+    #[circuit(registry = registry)]
+    fn connect(registry: &BreakerRegistry) -> Answer<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_default_name_that_is_shared_is_told_once() {
+    let (registry, events) = watched();
+    for _ in 0..3 {
+        Here::connect(&registry).expect("closed");
+        There::connect(&registry).expect("closed");
+    }
+    assert_eq!(
+        registry
+            .breaker("events::connect")
+            .snapshot()
+            .totals
+            .success,
+        Some(6)
+    );
+    let events = events.lock().unwrap();
+    let [event @ Event::NameShared { place, first, .. }] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(event.breaker(), "events::connect");
+    assert_ne!(place, first);
+}
+
+#[test]
+fn a_name_that_was_given_may_be_shared() {
+    #[circuit(name = "events::connect", registry = registry)]
+    fn on_purpose(registry: &BreakerRegistry) -> Answer<()> {
+        Ok(())
+    }
+    let (registry, events) = watched();
+    Here::connect(&registry).expect("closed");
+    on_purpose(&registry).expect("closed");
+    assert!(events.lock().unwrap().is_empty());
+}
+
+#[test]
+fn one_function_of_many_types_is_one() {
+    struct Client<T>(T);
+    impl<T> Client<T> {
+        #[circuit(registry = registry, failure_threshold = 3)]
+        fn get(&self, registry: &BreakerRegistry) -> Answer<&T> {
+            Ok(&self.0)
+        }
+    }
+    let (registry, events) = watched();
+    for _ in 0..2 {
+        Client(1_u8).get(&registry).expect("closed");
+        Client(1_u16).get(&registry).expect("closed");
+        Client(1_u32).get(&registry).expect("closed");
+        Client(1_u64).get(&registry).expect("closed");
+        Client("x").get(&registry).expect("closed");
+        Client('x').get(&registry).expect("closed");
+    }
+    assert_eq!(registry.len(), 1);
+    assert_eq!(
+        registry
+            .breaker("events::Client::get")
+            .snapshot()
+            .totals
+            .success,
+        Some(12)
+    );
+    assert!(events.lock().unwrap().is_empty());
+}

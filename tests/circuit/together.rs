@@ -1,0 +1,186 @@
+//! With the attributes that people put beside it.
+
+use crate::support::{Answer, Error, assert_counted, assert_send, global, now};
+use async_trait::async_trait;
+use breakerbox::prelude::*;
+use tracing::instrument;
+
+#[async_trait]
+trait Store: Send + Sync {
+    async fn load(&self, key: (u32, u32), name: &str) -> Answer<u32>;
+
+    #[circuit]
+    async fn provided(&self) -> Answer<u32> {
+        self.load((1, 1), "x").await
+    }
+}
+
+struct Memory {
+    registry: BreakerRegistry,
+    offset: u32,
+}
+
+impl Memory {
+    async fn instead(&self, (left, right): (u32, u32), _: &str) -> Answer<u32> {
+        Ok(1_000 + left + right)
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    #[circuit(name = "load", registry = self.registry, failure_threshold = 1)]
+    #[instrument(skip(self))]
+    async fn load(&self, (left, right): (u32, u32), name: &str) -> Answer<u32> {
+        if name.is_empty() {
+            return Err(Error::NoAnswer);
+        }
+        Ok(self.offset + left + right)
+    }
+}
+
+struct Cached(Memory);
+
+#[async_trait]
+impl Store for Cached {
+    #[instrument(skip(self))]
+    #[circuit(name = "cached", registry = self.0.registry, timeout = "1s")]
+    async fn load(&self, key: (u32, u32), name: &str) -> Answer<u32> {
+        self.0.instead(key, name).await
+    }
+}
+
+fn memory() -> Memory {
+    Memory {
+        registry: BreakerRegistry::new(),
+        offset: 10,
+    }
+}
+
+#[tokio::test]
+async fn async_trait_and_instrument() {
+    let store: Box<dyn Store> = Box::new(memory());
+    assert_eq!(assert_send(store.load((1, 2), "x")).await.ok(), Some(13));
+    assert!(matches!(store.load((1, 2), "").await, Err(Error::NoAnswer)));
+    assert!(
+        store
+            .load((1, 2), "x")
+            .await
+            .is_err_and(|error| error.is_open())
+    );
+    assert!(store.provided().await.is_err());
+    // Its error is one of ours by now, which no breaker looks through.
+    assert_counted("together::Memory::provided", 0, 1);
+    let cached = Cached(memory());
+    assert_eq!(cached.provided().await.ok(), Some(1_002));
+    assert_eq!(
+        cached
+            .0
+            .registry
+            .breaker("cached")
+            .snapshot()
+            .totals
+            .success,
+        Some(1)
+    );
+    assert_counted("together::Cached::provided", 1, 0);
+}
+
+struct Fallen(Memory);
+
+#[async_trait]
+impl Store for Fallen {
+    #[circuit(name = "fallen", registry = self.0.registry, fallback = Self::instead)]
+    async fn load(&self, (left, _): (u32, u32), _name: &str) -> Answer<u32> {
+        Ok(left)
+    }
+}
+
+impl Fallen {
+    async fn instead(&self, (left, right): (u32, u32), _: &str) -> Answer<u32> {
+        Ok(left + right + self.0.offset)
+    }
+}
+
+#[tokio::test]
+async fn async_trait_with_a_fallback() {
+    let fallen = Fallen(memory());
+    assert_eq!(fallen.load((1, 2), "x").await.ok(), Some(1));
+    fallen.0.registry.breaker("fallen").trip();
+    assert_eq!(fallen.load((1, 2), "x").await.ok(), Some(13));
+}
+
+#[async_trait(?Send)]
+trait Local {
+    async fn local(&mut self) -> Answer<std::rc::Rc<u8>>;
+}
+
+#[async_trait(?Send)]
+impl Local for u8 {
+    #[circuit]
+    async fn local(&mut self) -> Answer<std::rc::Rc<u8>> {
+        let shared = std::rc::Rc::new(*self);
+        std::future::ready(()).await;
+        *self += 1;
+        Ok(shared)
+    }
+}
+
+#[test]
+fn async_trait_without_send() {
+    let mut number = 1_u8;
+    assert_eq!(now(number.local()).map(|shared| *shared).ok(), Some(1));
+    assert_eq!(number, 2);
+    global("together::u8::local").trip();
+    assert!(now(number.local()).is_err());
+}
+
+#[circuit(name = "instrument-inside")]
+#[instrument(err)]
+async fn inside(ok: bool) -> Answer<u8> {
+    if ok { Ok(1) } else { Err(Error::NoAnswer) }
+}
+
+#[instrument(err, ret)]
+#[circuit(name = "instrument-outside")]
+async fn outside(ok: bool) -> Answer<u8> {
+    if ok { Ok(1) } else { Err(Error::NoAnswer) }
+}
+
+#[circuit(name = "instrument-sync-inside")]
+#[instrument]
+fn sync_inside(ok: bool) -> Answer<u8> {
+    if ok { Ok(1) } else { Err(Error::NoAnswer) }
+}
+
+#[instrument]
+#[circuit(name = "instrument-sync-outside")]
+fn sync_outside(ok: bool) -> Answer<u8> {
+    if ok { Ok(1) } else { Err(Error::NoAnswer) }
+}
+
+#[test]
+fn instrument() {
+    assert_eq!(now(assert_send(inside(true))).ok(), Some(1));
+    assert!(now(inside(false)).is_err());
+    assert_eq!(now(assert_send(outside(true))).ok(), Some(1));
+    assert!(now(outside(false)).is_err());
+    assert!(sync_inside(true).is_ok() && sync_inside(false).is_err());
+    assert!(sync_outside(true).is_ok() && sync_outside(false).is_err());
+    for name in ["inside", "outside", "sync-inside", "sync-outside"] {
+        assert_counted(&format!("instrument-{name}"), 1, 1);
+    }
+}
+
+#[tokio::test]
+#[circuit(name = "test-outside")]
+async fn tokio_test_outside() -> Answer<()> {
+    tokio::task::yield_now().await;
+    Ok(())
+}
+
+#[circuit(name = "test-inside")]
+#[tokio::test]
+async fn tokio_test_inside() -> Answer<()> {
+    tokio::task::yield_now().await;
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Settings that there are not, or that do not go together.
+
+use breakerbox::prelude::*;
+
+type Answer = Result<(), BreakerError>;
+
+#[circuit(threshhold = 5)]
+fn misspelt() -> Answer { Ok(()) }
+
+#[circuit(expected_exception = std::io::Error)]
+fn from_python() -> Answer { Ok(()) }
+
+#[circuit(name = "a", failure_threshold = 5, name = "b")]
+fn twice() -> Answer { Ok(()) }
+
+#[circuit("users-api")]
+fn only_a_name() -> Answer { Ok(()) }
+
+#[circuit(name)]
+fn no_value() -> Answer { Ok(()) }
+
+#[circuit(name = "a" failure_threshold = 5)]
+fn no_comma() -> Answer { Ok(()) }
+
+#[circuit(5)]
+fn no_key() -> Answer { Ok(()) }
+
+#[circuit(expected = [])]
+fn expects_nothing() -> Answer { Ok(()) }
+
+#[circuit(expected = "io::Error")]
+fn expects_a_text() -> Answer { Ok(()) }
+
+#[circuit(trip_when = [])]
+fn no_rules() -> Answer { Ok(()) }
+
+#[circuit(crate = "breakerbox")]
+fn crate_in_quotes() -> Answer { Ok(()) }
+
+struct Careful;
+impl Preset for Careful {}
+
+#[circuit(preset = Careful, builder = CircuitBreaker::builder())]
+fn two_beginnings() -> Answer { Ok(()) }
+
+#[circuit(timeout = "1s")]
+fn timeout_of_a_sync_function() -> Answer { Ok(()) }
+
+#[circuit(fallback = instead)]
+fn fallback_of_a_made_future(number: u8) -> impl Future<Output = Answer> {
+    drop(number);
+    std::future::ready(Ok(()))
+}
+
+async fn instead(_: u8) -> Answer { Ok(()) }
+
+fn main() {}

@@ -1,0 +1,38 @@
+//! Error types that a refusal cannot become.
+
+use breakerbox::circuit;
+
+#[derive(Debug)]
+struct ApiError;
+
+struct Client;
+
+impl Client {
+    #[circuit]
+    async fn fetch(&self, id: u64) -> Result<u64, ApiError> {
+        Ok(id)
+    }
+}
+
+type Answer<T> = Result<T, ApiError>;
+
+#[circuit]
+fn alias(id: u64) -> Answer<u64> {
+    Ok(id)
+}
+
+#[circuit(timeout = "1s", fallback = fetch_instead)]
+async fn timeout(id: u64) -> Result<u64, ApiError> {
+    Ok(id)
+}
+
+async fn fetch_instead(id: u64) -> Result<u64, ApiError> {
+    Ok(id)
+}
+
+#[circuit]
+fn made(id: u64) -> impl Future<Output = Result<u64, ApiError>> {
+    std::future::ready(Ok(id))
+}
+
+fn main() {}
