@@ -15,6 +15,31 @@ use recloser::{AsyncRecloser, Recloser};
 use std::hint::black_box;
 use std::sync::Arc;
 
+/// The names of the rows.
+pub mod case {
+    pub const HEALTHY_SYNC: &str = "healthy, sync";
+    pub const HEALTHY_ASYNC: &str = "healthy, async";
+    pub const REFUSED_SYNC: &str = "refused, sync";
+    pub const REFUSED_ASYNC: &str = "refused, async";
+    pub const HEALTHY_PERMIT: &str = "healthy, permit";
+    pub const REFUSED_PERMIT: &str = "refused, permit";
+    pub const FAILING_SYNC: &str = "one in ten fails, sync";
+    pub const FAILING_ASYNC: &str = "one in ten fails, async";
+    pub const BY_NAME: &str = "healthy, by name";
+    pub const BY_MANY_NAMES: &str = "healthy, by 1,000 names";
+    pub const REFUSED_BY_NAME: &str = "refused, by name";
+    pub const COUNT_SYNC: &str = "count window, sync";
+    pub const COUNT_ASYNC: &str = "count window, async";
+    pub const COUNT_FAILING_SYNC: &str = "count window, one in ten fails, sync";
+    pub const COUNT_FAILING_ASYNC: &str = "count window, one in ten fails, async";
+    pub const TIME_SYNC: &str = "time window, sync";
+    pub const TIME_ASYNC: &str = "time window, async";
+    pub const TIME_FAILING_SYNC: &str = "time window, one in ten fails, sync";
+    pub const SLOW_SYNC: &str = "slow-call rule, sync";
+    pub const SLOW_ASYNC: &str = "slow-call rule, async";
+    pub const TOWER: &str = "tower service";
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Column {
     Bare,
@@ -115,37 +140,41 @@ pub fn all(cores: usize) -> Vec<Row> {
     let mut many = few.to_vec();
     many.extend([cores, 2 * cores].into_iter().filter(|&n| n > 2));
 
-    add("healthy, sync", &many, &|| blocking::<Healthy>(consecutive));
-    add("healthy, async", &many, &|| polled::<Healthy>(consecutive));
-    add("refused, sync", few, &|| blocking::<Healthy>(REFUSED));
-    add("refused, async", few, &|| polled::<Healthy>(REFUSED));
-    add("healthy, permit", few, &|| permits(false));
-    add("refused, permit", few, &|| permits(true));
-    add("one in ten fails, sync", few, &|| {
+    add(case::HEALTHY_SYNC, &many, &|| {
+        blocking::<Healthy>(consecutive)
+    });
+    add(case::HEALTHY_ASYNC, &many, &|| {
+        polled::<Healthy>(consecutive)
+    });
+    add(case::REFUSED_SYNC, few, &|| blocking::<Healthy>(REFUSED));
+    add(case::REFUSED_ASYNC, few, &|| polled::<Healthy>(REFUSED));
+    add(case::HEALTHY_PERMIT, few, &|| permits(false));
+    add(case::REFUSED_PERMIT, few, &|| permits(true));
+    add(case::FAILING_SYNC, few, &|| {
         blocking::<OneInTen>(consecutive)
     });
-    add("one in ten fails, async", few, &|| {
+    add(case::FAILING_ASYNC, few, &|| {
         polled::<OneInTen>(consecutive)
     });
-    add("healthy, by name", few, &|| by_name(1, false));
-    add("healthy, by 1,000 names", few, &|| by_name(1000, false));
-    add("refused, by name", few, &|| by_name(1, true));
-    add("count window, sync", few, &|| blocking::<Healthy>(in_count));
-    add("count window, async", few, &|| polled::<Healthy>(in_count));
-    add("count window, one in ten fails, sync", few, &|| {
+    add(case::BY_NAME, few, &|| by_name(1, false));
+    add(case::BY_MANY_NAMES, few, &|| by_name(1000, false));
+    add(case::REFUSED_BY_NAME, few, &|| by_name(1, true));
+    add(case::COUNT_SYNC, few, &|| blocking::<Healthy>(in_count));
+    add(case::COUNT_ASYNC, few, &|| polled::<Healthy>(in_count));
+    add(case::COUNT_FAILING_SYNC, few, &|| {
         blocking::<OneInTen>(in_count)
     });
-    add("count window, one in ten fails, async", few, &|| {
+    add(case::COUNT_FAILING_ASYNC, few, &|| {
         polled::<OneInTen>(in_count)
     });
-    add("time window, sync", few, &|| blocking::<Healthy>(in_time));
-    add("time window, async", few, &|| polled::<Healthy>(in_time));
-    add("time window, one in ten fails, sync", few, &|| {
+    add(case::TIME_SYNC, few, &|| blocking::<Healthy>(in_time));
+    add(case::TIME_ASYNC, few, &|| polled::<Healthy>(in_time));
+    add(case::TIME_FAILING_SYNC, few, &|| {
         blocking::<OneInTen>(in_time)
     });
-    add("slow-call rule, sync", few, &|| blocking::<Healthy>(slow));
-    add("slow-call rule, async", few, &|| polled::<Healthy>(slow));
-    add("tower service", few, &|| services(consecutive));
+    add(case::SLOW_SYNC, few, &|| blocking::<Healthy>(slow));
+    add(case::SLOW_ASYNC, few, &|| polled::<Healthy>(slow));
+    add(case::TOWER, few, &|| services(consecutive));
     rows
 }
 
@@ -231,7 +260,7 @@ fn sync<P: Blocking, W: Load>(column: Column, scene: Scene) -> Option<Contestant
             lane.run(&mut |calls| {
                 for n in calls {
                     let order = W::order(n);
-                    black_box(peer.call(|| work(order)));
+                    let _ = black_box(peer.call(|| work(order)));
                 }
             });
         }),
@@ -261,7 +290,7 @@ fn later<P: Polled, W: Load>(column: Column, scene: Scene) -> Option<Contestant>
             lane.run(&mut |calls| {
                 for n in calls {
                     let job = Job(W::order(n));
-                    black_box(executor.run(P::call(&mut caller, job)));
+                    let _ = black_box(executor.run(P::call(&mut caller, job)));
                 }
             });
         }),
@@ -341,7 +370,7 @@ fn by_name(count: usize, refused: bool) -> Vec<Contestant> {
                 let mut turn = bare.iter().cycle();
                 for n in calls {
                     black_box(turn.next().map(String::as_str));
-                    black_box(executor.run(Job(n)));
+                    let _ = black_box(executor.run(Job(n)));
                 }
             });
         }),
@@ -370,7 +399,7 @@ fn by_name(count: usize, refused: bool) -> Vec<Contestant> {
                     let mut turn = names.iter().cycle();
                     for n in calls {
                         let name = black_box(turn.next().map_or("", String::as_str));
-                        black_box(executor.run(Job(n).with_breaker(&registry, name)));
+                        let _ = black_box(executor.run(Job(n).with_breaker(&registry, name)));
                     }
                 });
             }),
