@@ -69,6 +69,7 @@ mod guide {
         Events = "docs/events.md",
         GettingStarted = "docs/getting-started.md",
         Internals = "docs/internals.md",
+        Performance = "docs/performance.md",
         Presets = "docs/presets.md",
         Recovery = "docs/recovery.md",
         Testing = "docs/testing.md",
