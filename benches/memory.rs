@@ -18,25 +18,25 @@ fn build(rule: TripRule) -> CircuitBreaker {
     builder.build().expect("settings that work")
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 100)]
 fn default_rule() -> CircuitBreaker {
     let built = CircuitBreaker::builder().build();
     built.expect("the defaults work")
 }
 
-#[divan::bench(args = [10, 100, 10_000])]
+#[divan::bench(args = [10, 100, 10_000], sample_size = 100)]
 fn window_of_calls(calls: u32) -> CircuitBreaker {
     build(TripRule::failure_rate(0.5).over(Window::calls(calls)))
 }
 
-#[divan::bench(args = [10, 60])]
+#[divan::bench(args = [10, 60], sample_size = 100)]
 fn window_of_time(buckets: u32) -> CircuitBreaker {
     let minute = Window::time(Duration::from_secs(60));
     build(TripRule::failure_rate(0.5).over(minute.buckets(buckets)))
 }
 
 /// In a registry that shares their settings, under names of twelve bytes.
-#[divan::bench]
+#[divan::bench(sample_size = 100)]
 fn by_name(bencher: Bencher<'_, '_>) {
     let settings = BreakerRegistry::builder().capacity(10_000_000);
     let registry = settings.build().expect("settings that work");

@@ -7,7 +7,7 @@ use breakerbox::EventStream;
 use breakerbox::prelude::*;
 use divan::Bencher;
 use std::fmt;
-use support::{Case, Rule, Scene, cases, work};
+use support::{CALLS, Case, Rule, Scene, cases, work};
 
 fn main() {
     divan::main();
@@ -43,7 +43,7 @@ fn shows() -> impl Iterator<Item = Show> {
 }
 
 /// The stream is never read, as by a dashboard that hangs: it keeps the newest, and counts the others.
-#[divan::bench(args = shows(), threads = [1, 2])]
+#[divan::bench(args = shows(), threads = [1, 2], sample_size = CALLS)]
 fn call(bencher: Bencher<'_, '_>, Show(scene, watcher): Show) {
     let case = Case(scene, Rule::Consecutive);
     let breaker = case.stage().breaker;
@@ -71,7 +71,7 @@ fn snapshot(bencher: Bencher<'_, '_>, case: Case) {
     bencher.bench(|| breaker.snapshot());
 }
 
-#[divan::bench(args = cases(), threads = [1, 2])]
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn state(bencher: Bencher<'_, '_>, case: Case) {
     let stage = case.stage();
     bencher.bench(|| stage.breaker.state());

@@ -11,6 +11,9 @@ fn main() {
 
 const NAMES: [usize; 3] = [1, 100, 10_000];
 
+/// Enough for two threads to be at it at once, for nearly all of a sample.
+const LOOKUPS: u32 = 10_000;
+
 fn names(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("tenant:{n:05}")).collect()
 }
@@ -32,7 +35,7 @@ fn next(names: &[String]) -> &str {
     &names[turn % names.len()]
 }
 
-#[divan::bench(args = NAMES, threads = [1, 2])]
+#[divan::bench(args = NAMES, threads = [1, 2], sample_size = LOOKUPS)]
 fn breaker(bencher: Bencher<'_, '_>, count: usize) {
     let names = names(count);
     let registry = filled(&names);
@@ -40,7 +43,7 @@ fn breaker(bencher: Bencher<'_, '_>, count: usize) {
     lookups.bench_values(|name| registry.breaker(name));
 }
 
-#[divan::bench(args = NAMES, threads = [1, 2])]
+#[divan::bench(args = NAMES, threads = [1, 2], sample_size = LOOKUPS)]
 fn get(bencher: Bencher<'_, '_>, count: usize) {
     let names = names(count);
     let registry = filled(&names);
@@ -49,7 +52,7 @@ fn get(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 /// As `with_breaker` does it, without the call: the future is dropped unpolled.
-#[divan::bench(args = NAMES, threads = [1, 2])]
+#[divan::bench(args = NAMES, threads = [1, 2], sample_size = LOOKUPS)]
 fn with_breaker(bencher: Bencher<'_, '_>, count: usize) {
     let names = names(count);
     let registry = filled(&names);
@@ -60,7 +63,7 @@ fn with_breaker(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 /// A name that is not there: made, and taken out again.
-#[divan::bench(threads = [1, 2])]
+#[divan::bench(threads = [1, 2], sample_size = 1000)]
 fn make_and_remove(bencher: Bencher<'_, '_>) {
     let registry = BreakerRegistry::new();
     thread_local!(static NAME: String = format!("{:?}", std::thread::current().id()));
@@ -68,7 +71,7 @@ fn make_and_remove(bencher: Bencher<'_, '_>) {
 }
 
 /// New names in a registry that is full: the oldest go.
-#[divan::bench]
+#[divan::bench(sample_size = 100)]
 fn make_when_full(bencher: Bencher<'_, '_>) {
     let registry = BreakerRegistry::builder().capacity(1000).build();
     let registry = registry.expect("settings that work");

@@ -17,6 +17,9 @@ pub(crate) struct Failure {
     status: u16,
 }
 
+/// The calls of a sample: enough for two threads to be at it at once, for nearly all of it.
+pub(crate) const CALLS: u32 = 10_000;
+
 /// The call that fails; all others return their number.
 pub(crate) const FAILS: u64 = u64::MAX;
 

@@ -15,8 +15,8 @@ const CASES: [&str; 8] = [
     case::TIME_SYNC,
 ];
 
-const WIDTH: f64 = 960.0;
-const LEFT: f64 = 300.0;
+const WIDTH: f64 = 1040.0;
+const LEFT: f64 = 340.0;
 const RIGHT: f64 = 30.0;
 const TOP: f64 = 92.0;
 const LINE: f64 = 26.0;
@@ -25,7 +25,7 @@ const LINE: f64 = 26.0;
 const FROM: f64 = 0.5;
 const TO: f64 = 2000.0;
 
-/// Distinct for the colour-blind too; ours are the two dark ones.
+/// Distinct for the colour-blind too; ours are the blue ones.
 fn colour(column: Column) -> &'static str {
     match column {
         Column::Bare => "#bbbbbb",
@@ -102,9 +102,11 @@ pub fn svg(figures: &Figures, caption: &str) -> String {
 fn dot(put: &mut impl FnMut(std::fmt::Arguments<'_>), column: Column, x: f64, y: f64) {
     let fill = colour(column);
     if matches!(column, Column::Ours | Column::Lean) {
-        let (left, top) = (x - 6.0, y - 6.0);
+        // The one on top is smaller, so that both are seen where they are the same.
+        let side = if column == Column::Ours { 14.0 } else { 8.0 };
+        let (left, top) = (x - side / 2.0, y - side / 2.0);
         put(format_args!(
-            r#"<rect x="{left:.1}" y="{top:.1}" width="12" height="12" fill="{fill}"/>"#
+            r#"<rect x="{left:.1}" y="{top:.1}" width="{side}" height="{side}" fill="{fill}"/>"#
         ));
     } else {
         put(format_args!(

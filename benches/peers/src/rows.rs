@@ -38,6 +38,7 @@ pub mod case {
     pub const SLOW_SYNC: &str = "slow-call rule, sync";
     pub const SLOW_ASYNC: &str = "slow-call rule, async";
     pub const TOWER: &str = "tower service";
+    pub const CIRCUIT: &str = "#[circuit], async";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -52,6 +52,7 @@ pub fn judge(figures: &Figures) -> Vec<Verdict> {
         targets.time_window(case);
     }
     targets.tower();
+    targets.circuit();
     targets.verdicts
 }
 
@@ -183,6 +184,14 @@ impl Targets<'_> {
             let own = self.ns(case::TOWER, threads, Ours);
             self.add(case::TOWER, &target, own, peer.map(|peer| peer / 10.0));
         }
+    }
+
+    fn circuit(&mut self) {
+        let target = "breakerbox − the same by `guarded_by` ≤ 1 ns, 1 thread";
+        let decorated = self.ns(case::CIRCUIT, 1, Ours);
+        let guarded = self.ns(case::HEALTHY_ASYNC, 1, Ours);
+        let more = decorated.zip(guarded).map(|(own, other)| own - other);
+        self.add(case::CIRCUIT, target, more, Some(1.0));
     }
 }
 
