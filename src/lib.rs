@@ -153,6 +153,7 @@ mod guide {
         Health = "docs/health.md",
         Internals = "docs/internals.md",
         Operations = "docs/operations.md",
+        Performance = "docs/performance.md",
         Presets = "docs/presets.md",
         Recovery = "docs/recovery.md",
         Testing = "docs/testing.md",

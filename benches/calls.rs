@@ -1,0 +1,68 @@
+//! Every way into a breaker, in every state, under every rule, on one thread and on two.
+#![allow(missing_docs)]
+
+mod support;
+
+use breakerbox::prelude::*;
+use divan::Bencher;
+use support::{CALLS, Case, Job, NAME, cases, poll, work, work_later};
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
+fn future(bencher: Bencher<'_, '_>, case: Case) {
+    let breaker = &case.stage().breaker;
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(|order| poll(Job(order).guarded_by(breaker)));
+}
+
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
+fn async_function(bencher: Bencher<'_, '_>, case: Case) {
+    let stage = case.stage();
+    let guarded = work_later.guarded_by(&stage.breaker);
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(|order| poll(guarded.call(order)));
+}
+
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
+fn function(bencher: Bencher<'_, '_>, case: Case) {
+    let stage = case.stage();
+    let guarded = work.guarded_by(&stage.breaker);
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(|order| guarded.call(order));
+}
+
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
+fn handle(bencher: Bencher<'_, '_>, case: Case) {
+    let breaker = &case.stage().breaker;
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(|order| breaker.call(|| work(order)));
+}
+
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
+fn permit(bencher: Bencher<'_, '_>, case: Case) {
+    let breaker = &case.stage().breaker;
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(|order| {
+        let permit = breaker.acquire()?;
+        permit.record_result(&work(order));
+        Ok::<_, CircuitOpen>(())
+    });
+}
+
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
+fn by_name(bencher: Bencher<'_, '_>, case: Case) {
+    let registry = &case.stage().registry;
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(|order| poll(Job(order).with_breaker(registry, NAME)));
+}
+
+/// What all of the above have in common, without a breaker.
+#[divan::bench(threads = [1, 2], sample_size = CALLS)]
+fn bare(bencher: Bencher<'_, '_>) {
+    let case = Case(support::Scene::Closed, support::Rule::Consecutive);
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(|order| poll(Job(order)));
+}

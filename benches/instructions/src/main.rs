@@ -1,0 +1,178 @@
+//! Fixed loops, for `.ci/instructions` to count the instructions of.
+//!
+//! Without arguments it lists the loops, with the name of one and a number it makes so many calls.
+
+use breakerbox::prelude::*;
+use std::fmt;
+use std::hint::black_box;
+use std::pin::{Pin, pin};
+use std::process::ExitCode;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// An error of the usual kind.
+#[derive(Debug)]
+struct Failure {
+    #[allow(dead_code)]
+    status: u16,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("failed")
+    }
+}
+
+/// The number that fails.
+const FAILS: u64 = u64::MAX;
+
+/// The least work that there can be; the compiler does not know which.
+#[inline]
+fn work(order: u64) -> Result<u64, Failure> {
+    match black_box(order) {
+        FAILS => Err(Failure { status: 503 }),
+        n => Ok(n),
+    }
+}
+
+/// The work as a future, ready at once.
+struct Job(u64);
+
+impl Future for Job {
+    type Output = Result<u64, Failure>;
+    #[inline]
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(work(self.0))
+    }
+}
+
+async fn later(order: u64) -> Result<u64, Failure> {
+    work(order)
+}
+
+#[inline]
+fn poll<F: Future>(future: F) {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(output) => drop(black_box(output)),
+        Poll::Pending => unreachable!("the work is ready at once"),
+    }
+}
+
+fn one_in_ten(n: u64) -> u64 {
+    if n % 10 == 9 { FAILS } else { n }
+}
+
+fn build(settings: BreakerBuilder) -> CircuitBreaker {
+    settings.build().expect("settings that work")
+}
+
+fn healthy() -> CircuitBreaker {
+    build(CircuitBreaker::builder())
+}
+
+fn lean() -> CircuitBreaker {
+    build(CircuitBreaker::builder().count_successes(false))
+}
+
+fn open() -> CircuitBreaker {
+    let breaker = healthy();
+    breaker.trip_for(Duration::from_secs(3600));
+    breaker
+}
+
+fn ruled(window: Window) -> CircuitBreaker {
+    build(CircuitBreaker::builder().trip_when(TripRule::failure_rate(0.5).over(window)))
+}
+
+fn calls_window() -> CircuitBreaker {
+    ruled(Window::calls(100))
+}
+
+fn time_window() -> CircuitBreaker {
+    ruled(Window::time(Duration::from_secs(60)))
+}
+
+/// Makes that many calls, in a loop of its own. What it does before is the same for every number.
+type Loop = fn(u64);
+
+const LOOPS: &[(&str, Loop)] = &[
+    ("bare future", |calls| (0..calls).for_each(|n| poll(Job(n)))),
+    ("healthy future", |calls| future(&healthy(), calls)),
+    ("healthy future, lean", |calls| future(&lean(), calls)),
+    ("healthy call", |calls| call(&healthy(), calls)),
+    ("healthy call, lean", |calls| call(&lean(), calls)),
+    ("healthy function", |calls| {
+        let breaker = healthy();
+        let guarded = work.guarded_by(&breaker);
+        (0..calls).for_each(|n| drop(black_box(guarded.call(n))));
+    }),
+    ("healthy async function", |calls| {
+        let breaker = healthy();
+        let guarded = later.guarded_by(&breaker);
+        (0..calls).for_each(|n| poll(guarded.call(n)));
+    }),
+    ("healthy permit", |calls| permit(&healthy(), calls)),
+    ("healthy by name", |calls| {
+        let registry = BreakerRegistry::new();
+        (0..calls).for_each(|n| poll(Job(n).with_breaker(&registry, black_box("users-api"))));
+    }),
+    ("refused future", |calls| future(&open(), calls)),
+    ("refused call", |calls| call(&open(), calls)),
+    ("refused permit", |calls| permit(&open(), calls)),
+    ("one in ten fails, call", |calls| failing(&healthy(), calls)),
+    ("one in ten fails, not captured", |calls| {
+        let settings = CircuitBreaker::builder().capture_last_failure(false);
+        failing(&build(settings), calls);
+    }),
+    ("window of calls, healthy", |calls| {
+        call(&calls_window(), calls);
+    }),
+    ("window of calls, one in ten fails", |calls| {
+        failing(&calls_window(), calls);
+    }),
+    ("window of time, healthy", |calls| {
+        call(&time_window(), calls);
+    }),
+    ("window of time, one in ten fails", |calls| {
+        failing(&time_window(), calls);
+    }),
+];
+
+fn future(breaker: &CircuitBreaker, calls: u64) {
+    (0..calls).for_each(|n| poll(Job(n).guarded_by(breaker)));
+}
+
+fn call(breaker: &CircuitBreaker, calls: u64) {
+    (0..calls).for_each(|n| drop(black_box(breaker.call(|| work(n)))));
+}
+
+fn failing(breaker: &CircuitBreaker, calls: u64) {
+    (0..calls).for_each(|n| drop(black_box(breaker.call(|| work(one_in_ten(n))))));
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+fn permit(breaker: &CircuitBreaker, calls: u64) {
+    for _ in 0..calls {
+        if let Ok(permit) = black_box(breaker.acquire()) {
+            permit.success();
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [] => LOOPS.iter().for_each(|(name, _)| println!("{name}")),
+        [wanted, calls] => {
+            let found = LOOPS.iter().find(|(name, _)| name == wanted);
+            let (Some((_, run)), Ok(calls)) = (found, calls.parse()) else {
+                eprintln!("no such loop, or no number: {wanted:?} {calls:?}");
+                return ExitCode::FAILURE;
+            };
+            run(calls);
+        }
+        _ => return ExitCode::FAILURE,
+    }
+    ExitCode::SUCCESS
+}

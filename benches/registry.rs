@@ -1,0 +1,96 @@
+//! Looking up, making and counting breakers.
+#![allow(missing_docs)]
+
+use breakerbox::prelude::*;
+use divan::Bencher;
+use std::cell::Cell;
+
+fn main() {
+    divan::main();
+}
+
+const NAMES: [usize; 3] = [1, 100, 10_000];
+
+/// Enough for two threads to be at it at once, for nearly all of a sample.
+const LOOKUPS: u32 = 10_000;
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("tenant:{n:05}")).collect()
+}
+
+fn filled(names: &[String]) -> BreakerRegistry {
+    let registry = BreakerRegistry::new();
+    for name in names {
+        registry.breaker(name);
+    }
+    assert_eq!(registry.len(), names.len());
+    registry
+}
+
+/// The names in turn, each thread by itself.
+fn next(names: &[String]) -> &str {
+    thread_local!(static TURN: Cell<usize> = const { Cell::new(0) });
+    let turn = TURN.get();
+    TURN.set(turn + 1);
+    &names[turn % names.len()]
+}
+
+#[divan::bench(args = NAMES, threads = [1, 2], sample_size = LOOKUPS)]
+fn breaker(bencher: Bencher<'_, '_>, count: usize) {
+    let names = names(count);
+    let registry = filled(&names);
+    let lookups = bencher.with_inputs(|| next(&names));
+    lookups.bench_values(|name| registry.breaker(name));
+}
+
+#[divan::bench(args = NAMES, threads = [1, 2], sample_size = LOOKUPS)]
+fn get(bencher: Bencher<'_, '_>, count: usize) {
+    let names = names(count);
+    let registry = filled(&names);
+    let lookups = bencher.with_inputs(|| next(&names));
+    lookups.bench_values(|name| registry.get(name));
+}
+
+/// As `with_breaker` does it, without the call: the future is dropped unpolled.
+#[divan::bench(args = NAMES, threads = [1, 2], sample_size = LOOKUPS)]
+fn with_breaker(bencher: Bencher<'_, '_>, count: usize) {
+    let names = names(count);
+    let registry = filled(&names);
+    let lookups = bencher.with_inputs(|| next(&names));
+    lookups.bench_values(|name| {
+        drop(std::future::ready(Ok::<(), ()>(())).with_breaker(&registry, name));
+    });
+}
+
+/// A name that is not there: made, and taken out again.
+#[divan::bench(threads = [1, 2], sample_size = 1000)]
+fn make_and_remove(bencher: Bencher<'_, '_>) {
+    let registry = BreakerRegistry::new();
+    thread_local!(static NAME: String = format!("{:?}", std::thread::current().id()));
+    bencher.bench(|| NAME.with(|name| (registry.breaker(name), registry.remove(name))));
+}
+
+/// New names in a registry that is full: the oldest go.
+#[divan::bench(sample_size = 100)]
+fn make_when_full(bencher: Bencher<'_, '_>) {
+    let registry = BreakerRegistry::builder().capacity(1000).build();
+    let registry = registry.expect("settings that work");
+    let mut count = 0_u64;
+    let fresh = bencher.with_inputs(|| {
+        count += 1;
+        format!("user:{count}")
+    });
+    fresh.bench_local_refs(|name| registry.breaker(name));
+}
+
+#[divan::bench(args = NAMES)]
+fn all_closed(bencher: Bencher<'_, '_>, count: usize) {
+    let registry = filled(&names(count));
+    bencher.bench(|| registry.all_closed());
+}
+
+#[divan::bench(args = NAMES)]
+fn iterate(bencher: Bencher<'_, '_>, count: usize) {
+    let registry = filled(&names(count));
+    bencher.bench(|| registry.iter().map(|breaker| breaker.failure_count()).max());
+}

@@ -1,0 +1,207 @@
+//! Breakers in every state and under every rule, and work for them.
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
+use breakerbox::prelude::*;
+use breakerbox::{BreakerBuilder, Permit};
+use std::cell::Cell;
+use std::fmt;
+use std::hint::black_box;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// An error of the usual kind: a few bytes, with a derived `Debug`.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    #[allow(dead_code)]
+    status: u16,
+}
+
+/// The calls of a sample: enough for two threads to be at it at once, for nearly all of it.
+pub(crate) const CALLS: u32 = 10_000;
+
+/// The call that fails; all others return their number.
+pub(crate) const FAILS: u64 = u64::MAX;
+
+/// The least work that there can be; the compiler does not know which.
+#[inline]
+pub(crate) fn work(order: u64) -> Result<u64, Failure> {
+    match black_box(order) {
+        FAILS => Err(Failure { status: 503 }),
+        n => Ok(n),
+    }
+}
+
+/// The work as an async function.
+pub(crate) async fn work_later(order: u64) -> Result<u64, Failure> {
+    Job(order).await
+}
+
+/// The work as a future, ready at once.
+pub(crate) struct Job(pub(crate) u64);
+
+impl Future for Job {
+    type Output = Result<u64, Failure>;
+    #[inline]
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(work(self.0))
+    }
+}
+
+/// Polls a future that is ready at once.
+#[inline]
+pub(crate) fn poll<F: Future>(future: F) -> F::Output {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut context) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("the work is ready at once"),
+    }
+}
+
+/// What the breaker is in, and the calls that meet it.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Scene {
+    /// Closed, and all is well.
+    Closed,
+    /// Closed, while one call in ten fails.
+    OneInTen,
+    /// Half-open; each call is a trial that fails with an error which is ignored, so that it stays so.
+    HalfOpen,
+    /// Half-open with every trial taken: refused.
+    TrialsTaken,
+    /// Open: refused.
+    Open,
+}
+
+/// The rule beside the default one.
+#[derive(Clone, Copy)]
+pub(crate) enum Rule {
+    Consecutive,
+    CountWindow,
+    TimeWindow,
+    SlowCalls,
+}
+
+/// A scene under a rule.
+#[derive(Clone, Copy)]
+pub(crate) struct Case(pub(crate) Scene, pub(crate) Rule);
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scene = match self.0 {
+            Scene::Closed => "closed",
+            Scene::OneInTen => "one in ten fails",
+            Scene::HalfOpen => "half-open",
+            Scene::TrialsTaken => "trials taken",
+            Scene::Open => "open",
+        };
+        let rule = match self.1 {
+            Rule::Consecutive => "in a row",
+            Rule::CountWindow => "window of calls",
+            Rule::TimeWindow => "window of time",
+            Rule::SlowCalls => "slow calls",
+        };
+        write!(f, "{scene}, {rule}")
+    }
+}
+
+/// Every scene under every rule.
+pub(crate) fn cases() -> impl Iterator<Item = Case> {
+    let scenes = [
+        Scene::Closed,
+        Scene::OneInTen,
+        Scene::HalfOpen,
+        Scene::TrialsTaken,
+        Scene::Open,
+    ];
+    let rules = [
+        Rule::Consecutive,
+        Rule::CountWindow,
+        Rule::TimeWindow,
+        Rule::SlowCalls,
+    ];
+    scenes
+        .into_iter()
+        .flat_map(move |scene| rules.map(|rule| Case(scene, rule)))
+}
+
+/// A breaker in its state.
+pub(crate) struct Stage {
+    pub(crate) registry: BreakerRegistry,
+    pub(crate) breaker: CircuitBreaker,
+    /// Keeps the trials taken.
+    _trial: Option<Permit>,
+}
+
+/// The name of its breaker.
+pub(crate) const NAME: &str = "users-api";
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl Case {
+    fn settings(self) -> BreakerBuilder {
+        let calls = Window::calls(100);
+        let builder = CircuitBreaker::builder().recovery_timeout(HOUR);
+        let builder = match self.1 {
+            Rule::Consecutive => builder,
+            Rule::CountWindow => builder.trip_when(TripRule::failure_rate(0.5).over(calls)),
+            Rule::TimeWindow => {
+                let minute = Window::time(Duration::from_secs(60));
+                builder.trip_when(TripRule::failure_rate(0.5).over(minute))
+            }
+            Rule::SlowCalls => {
+                let slow = TripRule::slow_calls(0.5).slower_than(HOUR);
+                builder.trip_when(slow.over(calls))
+            }
+        };
+        match self.0 {
+            Scene::HalfOpen => builder
+                .half_open_calls(1000)
+                .ignored_value_if(|_: &Failure| true),
+            _ => builder,
+        }
+    }
+
+    /// A breaker of its own, in a registry of its own.
+    pub(crate) fn stage(self) -> Stage {
+        let registry = BreakerRegistry::new();
+        let registered = registry.register(NAME, self.settings());
+        let breaker = registered.expect("settings that work");
+        let trial = match self.0 {
+            Scene::Closed | Scene::OneInTen => {
+                // So that windows of calls are full.
+                (0..200).for_each(|n| drop(breaker.call(|| work(n))));
+                None
+            }
+            Scene::Open => {
+                breaker.trip();
+                None
+            }
+            Scene::HalfOpen => {
+                breaker.half_open();
+                None
+            }
+            Scene::TrialsTaken => {
+                breaker.half_open();
+                Some(breaker.acquire().expect("the trial"))
+            }
+        };
+        Stage {
+            registry,
+            breaker,
+            _trial: trial,
+        }
+    }
+
+    /// The next call of this thread.
+    pub(crate) fn order(self) -> u64 {
+        thread_local!(static MADE: Cell<u64> = const { Cell::new(0) });
+        let made = MADE.get();
+        MADE.set(made + 1);
+        match self.0 {
+            Scene::OneInTen if made % 10 == 9 => FAILS,
+            Scene::HalfOpen => FAILS,
+            _ => made,
+        }
+    }
+}
