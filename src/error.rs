@@ -1,8 +1,10 @@
 //! What callers see when the circuit, and not the guarded code, ended a call.
 
+use crate::breaker::CircuitBreaker;
 use crate::classify::chain_within;
-use crate::registry::Held;
-use crate::state::{Generation, Refusal, State};
+use crate::refused::Refused;
+use crate::registry::{Local, notify};
+use crate::state::{Refusal, State};
 use crate::text::{Left, Plain, Short};
 use std::any::Any;
 use std::convert::Infallible;
@@ -35,34 +37,29 @@ use std::time::Duration;
 ///
 /// `{:#}` adds the failures and the last of them. It is not in the plain text, since people put
 /// errors into responses.
+///
+/// One word. Two refusals of one breaker that a thread holds at the same time take an allocation;
+/// otherwise none does.
 #[derive(Clone)]
-pub struct CircuitOpen {
-    held: Held,
-    refused: Refused,
-}
-
-/// What is copied at the moment of a refusal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Refused {
-    pub(crate) reason: Refusal,
-    pub(crate) generation: Generation,
-    pub(crate) failure_count: u32,
-    pub(crate) retry_after: Option<Duration>,
-}
+pub struct CircuitOpen(Arc<Local>);
 
 impl CircuitOpen {
-    pub(crate) fn new(held: Held, refused: Refused) -> Self {
-        Self { held, refused }
+    pub(crate) fn new(breaker: &CircuitBreaker, refused: Refused) -> Self {
+        Self(notify(breaker, refused))
+    }
+
+    fn refused(&self) -> Refused {
+        self.0.notice.read()
     }
 
     /// The name of the breaker.
     pub fn name(&self) -> &str {
-        self.held.name()
+        self.0.breaker.name()
     }
 
     /// The state in which it refused.
     pub fn state(&self) -> State {
-        match self.refused.reason {
+        match self.refused().reason {
             Refusal::Open => State::Open,
             Refusal::TrialsTaken => State::HalfOpen,
             Refusal::Forced => State::ForcedOpen,
@@ -71,23 +68,24 @@ impl CircuitOpen {
 
     /// Why it refused.
     pub fn reason(&self) -> Refusal {
-        self.refused.reason
+        self.refused().reason
     }
 
     /// When to come back: the time left when open, the rest of the trials' lease when their slots
     /// were taken, `None` when forced open. Never zero; [`Duration::MAX`] for ever.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.refused.retry_after
+        self.refused().retry_after
     }
 
     /// The failures in a row that the breaker had counted.
     pub fn failure_count(&self) -> u32 {
-        self.refused.failure_count
+        self.refused().failure_count
     }
 
     /// The `Debug` text of the last failure, while the circuit has not moved on since the refusal.
     pub fn last_failure(&self) -> Option<Arc<str>> {
-        self.held.circuit.last_failure_of(self.refused.generation)
+        let generation = self.refused().generation;
+        self.0.breaker.circuit.last_failure_of(generation)
     }
 }
 
@@ -128,25 +126,29 @@ impl Error for CircuitOpen {}
 
 /// A guarded call that ran longer than its `.timeout(…)`, and was dropped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the call to {name:?} took longer than {}", Short(*limit))]
-pub struct CallTimeout {
+#[error("the call to {:?} took longer than {}", .0.name, Short(.0.limit))]
+pub struct CallTimeout(Box<Overrun>);
+
+/// Apart, since every result of a guarded call has room for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Overrun {
     name: Arc<str>,
     limit: Duration,
 }
 
 impl CallTimeout {
     pub(crate) fn new(name: Arc<str>, limit: Duration) -> Self {
-        Self { name, limit }
+        Self(Box::new(Overrun { name, limit }))
     }
 
     /// The name of the breaker that guarded the call.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// How long the call could have taken.
     pub fn limit(&self) -> Duration {
-        self.limit
+        self.0.limit
     }
 }
 

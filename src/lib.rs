@@ -17,6 +17,7 @@ mod names;
 mod permit;
 pub mod prelude;
 mod preset;
+mod refused;
 mod registry;
 mod snapshot;
 mod state;

@@ -4,8 +4,8 @@ use super::circuit::{Circuit, Reading};
 use super::counters::Count;
 use super::ticket::Ticket;
 use crate::clock::{Moment, Timepiece};
-use crate::error::Refused;
 use crate::event::{Cause, Event};
+use crate::refused::Refused;
 use crate::state::{Admission, Flags, Refusal, State, Word};
 use crate::sync::Ordering;
 

@@ -1,6 +1,6 @@
 //! Totals that threads do not fight over.
 
-use super::stripes::{seat, stripes};
+use super::stripes::{move_over, stripe, stripes};
 use crate::snapshot::Totals;
 use once_cell::race::OnceBox;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,27 +62,26 @@ impl Counters {
 
     #[inline]
     fn change(&self, count: Count, by: u64) {
-        let cell = match (self.more.get(), count) {
-            (None, Count::Success) => &self.successes,
-            (None, _) => &self.more().cells[count as usize],
+        let (cell, shared) = match (self.more.get(), count) {
+            (None, Count::Success) => (&self.successes, true),
+            (None, _) => (&self.more().cells[count as usize], true),
             (Some(more), _) => match (more.stripes.get(), count) {
-                (Some(stripes), _) => {
-                    stripe(stripes).0[count as usize].fetch_add(by, Ordering::Relaxed);
-                    return;
-                }
-                (None, Count::Success) => &self.successes,
-                (None, _) => &more.cells[count as usize],
+                (Some(stripes), _) => (&stripe(stripes).0[count as usize], false),
+                (None, Count::Success) => (&self.successes, true),
+                (None, _) => (&more.cells[count as usize], true),
             },
         };
         let seen = cell.load(Ordering::Relaxed);
-        let changed = cell.compare_exchange(
-            seen,
-            seen.wrapping_add(by),
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-        if changed.is_err() {
-            self.widen(count, by);
+        if cell
+            .compare_exchange(
+                seen,
+                seen.wrapping_add(by),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            )
+            .is_err()
+        {
+            self.give_way(count, by, shared);
         }
     }
 
@@ -91,8 +90,12 @@ impl Counters {
         self.more.get_or_init(Box::default)
     }
 
+    /// Two have met: the cells widen, or one of the two moves to another.
     #[cold]
-    fn widen(&self, count: Count, by: u64) {
+    fn give_way(&self, count: Count, by: u64, shared: bool) {
+        if !shared {
+            move_over();
+        }
         let made = || Box::new(stripes());
         let stripes = self.more().stripes.get_or_init(made);
         stripe(stripes).0[count as usize].fetch_add(by, Ordering::Relaxed);
@@ -136,12 +139,6 @@ impl Counters {
     }
 }
 
-/// This thread's.
-fn stripe(stripes: &[Stripe]) -> &Stripe {
-    // Their number is a power of two.
-    &stripes[seat() & (stripes.len() - 1)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,7 +159,7 @@ mod tests {
         });
         // Whether or not they met, and it widened.
         assert_eq!(counters.totals(true).refused, 4 * EACH);
-        counters.widen(Count::Refused, 1);
+        counters.give_way(Count::Refused, 1, true);
         counters.add(Count::Refused);
         assert_eq!(counters.totals(true).refused, 4 * EACH + 2);
     }

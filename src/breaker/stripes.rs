@@ -1,23 +1,52 @@
 //! Places for threads to write apart from each other.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// As many as threads run at a time, roughly; a power of two.
+/// A few times as many as threads run at a time, so that those who meet find a place of their own;
+/// a power of two.
 pub(super) fn stripes<T: Default>() -> Box<[T]> {
     let threads = if cfg!(loom) {
-        2
+        1
     } else {
         std::thread::available_parallelism().map_or(4, usize::from)
     };
-    let count = threads.next_power_of_two().min(64);
+    let count = (2 * threads).next_power_of_two().min(64);
     (0..count).map(|_| T::default()).collect()
 }
 
-/// A number that is this thread's own for as long as it lives.
-pub(super) fn seat() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static SEAT: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+/// This thread's.
+#[inline]
+pub(super) fn stripe<T>(stripes: &[T]) -> &T {
+    // Their number is a power of two.
+    &stripes[seat() & (stripes.len() - 1)]
+}
+
+thread_local! {
+    /// Zero for a thread that has not sat down yet.
+    static SEAT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A number that few threads share.
+#[inline]
+fn seat() -> usize {
+    match SEAT.try_with(Cell::get) {
+        Ok(0) | Err(_) => sit_down(),
+        Ok(seat) => seat,
     }
-    SEAT.try_with(|seat| *seat).unwrap_or(0)
+}
+
+/// Takes another seat, since somebody else was met in this one.
+#[cold]
+pub(super) fn move_over() {
+    sit_down();
+}
+
+#[cold]
+fn sit_down() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    let seat = NEXT.fetch_add(1, Ordering::Relaxed).max(1);
+    // A thread that ends has no seat to keep.
+    let _ = SEAT.try_with(|own| own.set(seat));
+    seat
 }

@@ -1,4 +1,4 @@
-use super::stripes::{seat, stripes};
+use super::stripes::{move_over, stripe, stripes};
 use crate::clock::Moment;
 use crate::sync::{AtomicU64, Once, Ordering};
 use std::time::Duration;
@@ -81,7 +81,7 @@ impl Tally {
     /// [`put`](Self::put) then succeeds.
     pub(super) fn open(&self) -> Option<Slot<'_>> {
         let (cell, shared) = match self.row.get() {
-            Some(row) => (&row[seat() & (row.len() - 1)].0, false),
+            Some(row) => (&stripe(row).0, false),
             None => (&self.first, true),
         };
         // Acquire: the word, edge and limit read next are at least as new as the thaw.
@@ -117,9 +117,12 @@ impl Tally {
             if !same_epoch || unpack(found).1 >= FROZEN - 1 {
                 return false;
             }
+            // Two successes have met.
             if shared {
-                // Two successes have met. The new cells are frozen until the next thaw.
+                // The new cells are frozen until the next thaw.
                 self.row.get_or_init(stripes);
+            } else {
+                move_over();
             }
             seen = found;
         }

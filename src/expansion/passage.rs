@@ -2,11 +2,12 @@
 
 use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::{CircuitBreaker, Ticket};
-use crate::error::{CircuitOpen, Refused};
+use crate::error::CircuitOpen;
 use crate::guard::{
     self, Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Rules, Timeout,
     WithBreaker, warn_if_nested,
 };
+use crate::refused::Refused;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Ready, ready};
@@ -122,7 +123,7 @@ impl TurnedAway<'_> {
     where
         R: Returned<Error: FromCircuit>,
     {
-        refuse(CircuitOpen::new(self.breaker.hold(), self.refused))
+        refuse(CircuitOpen::new(self.breaker, self.refused))
     }
 }
 

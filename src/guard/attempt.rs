@@ -1,7 +1,8 @@
 use super::{Handle, Judge, Judgement};
 use crate::breaker::{Circuit, CircuitBreaker, Ended, Ticket};
 use crate::classify::Outcome;
-use crate::error::{CircuitOpen, Refused};
+use crate::error::CircuitOpen;
+use crate::refused::Refused;
 use std::mem;
 use std::time::Duration;
 
@@ -184,13 +185,13 @@ pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
 
 #[inline(never)]
 fn admit_or_refuse<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    let refuse = |refused: Refused| CircuitOpen::new(handle.hold(), refused);
+    let refuse = |refused: Refused| CircuitOpen::new(handle.breaker(), refused);
     handle.breaker().circuit.admit().map_err(refuse)
 }
 
 /// The same for those who wait: a refusal is not counted.
 pub(crate) fn admit_quietly<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    let refuse = |refused: Refused| CircuitOpen::new(handle.hold(), refused);
+    let refuse = |refused: Refused| CircuitOpen::new(handle.breaker(), refused);
     handle.breaker().circuit.admit_quietly().map_err(refuse)
 }
 

@@ -1,5 +1,7 @@
 use crate::breaker::CircuitBreaker;
-use crate::registry::{BreakerRegistry, Held, SiteHandle, hold};
+#[cfg(feature = "tower")]
+use crate::registry::Held;
+use crate::registry::{BreakerRegistry, Local, SiteHandle};
 use std::sync::Arc;
 
 mod sealed {
@@ -15,13 +17,6 @@ mod sealed {
 pub trait Handle: sealed::Sealed {
     #[doc(hidden)]
     fn breaker(&self) -> &CircuitBreaker;
-
-    /// A handle for an error to keep.
-    #[doc(hidden)]
-    #[inline]
-    fn hold(&self) -> Held {
-        hold(self.breaker())
-    }
 }
 
 /// The breaker of a name in a registry, as `with_breaker` holds it.
@@ -29,7 +24,7 @@ pub trait Handle: sealed::Sealed {
 /// All calls of one thread share it, so that threads that call the same dependency do not fight
 /// over one reference count.
 #[derive(Clone, Debug)]
-pub struct ByName(Arc<CircuitBreaker>);
+pub struct ByName(Arc<Local>);
 
 impl ByName {
     #[inline]
@@ -44,22 +39,15 @@ impl Handle for ByName {
     fn breaker(&self) -> &CircuitBreaker {
         &self.0
     }
-
-    #[inline]
-    fn hold(&self) -> Held {
-        Held::Shared(self.0.clone())
-    }
 }
 
+#[cfg(feature = "tower")]
 impl sealed::Sealed for Held {}
+#[cfg(feature = "tower")]
 impl Handle for Held {
     #[inline]
     fn breaker(&self) -> &CircuitBreaker {
         self
-    }
-
-    fn hold(&self) -> Held {
-        self.clone()
     }
 }
 

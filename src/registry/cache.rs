@@ -11,33 +11,18 @@
 //! 3. A breaker that left its registry is never served by name, since its mark is read after the
 //!    handle was cloned. Its handle stays in the table, unused, until the slot is wanted.
 
+#[cfg(feature = "tower")]
+use super::Held;
+use super::Local;
 use crate::breaker::CircuitBreaker;
+use crate::refused::Refused;
 use std::cell::RefCell;
-use std::ops::Deref;
 use std::sync::Arc;
-
-/// A handle for an error to keep: the thread's own where there is one, which touches no count that
-/// other threads touch.
-#[derive(Clone, Debug)]
-pub enum Held {
-    Shared(Arc<CircuitBreaker>),
-    Own(CircuitBreaker),
-}
-
-impl Deref for Held {
-    type Target = CircuitBreaker;
-
-    fn deref(&self) -> &CircuitBreaker {
-        match self {
-            Self::Shared(breaker) => breaker,
-            Self::Own(breaker) => breaker,
-        }
-    }
-}
+use std::sync::atomic::{Ordering, fence};
 
 /// Powers of two: slots are found by masking.
 const NAMES: usize = 256;
-const HOLDS: usize = 64;
+const PLACES: usize = 64;
 
 #[cfg(loom)]
 loom::thread_local! {
@@ -53,7 +38,9 @@ struct Table {
     /// Found by name; empty until the first one.
     names: Vec<Named>,
     /// Found by the breaker's own identity; empty until the first one.
-    holds: Vec<Option<Kept>>,
+    desks: Places,
+    #[cfg(feature = "tower")]
+    holds: Places,
 }
 
 #[derive(Default)]
@@ -63,10 +50,10 @@ struct Named {
 }
 
 /// A handle that stands in a table, or in a [site](super::Site), and is listed with its breaker.
-pub(super) struct Kept(pub(super) Arc<CircuitBreaker>);
+pub(super) struct Kept(pub(super) Arc<Local>);
 
 impl Kept {
-    pub(super) fn new(local: Arc<CircuitBreaker>) -> Self {
+    pub(super) fn new(local: Arc<Local>) -> Self {
         local.circuit.tenancy.own(&local);
         Self(local)
     }
@@ -81,6 +68,8 @@ impl Drop for Kept {
 impl Table {
     const EMPTY: Self = Self {
         names: Vec::new(),
+        desks: Vec::new(),
+        #[cfg(feature = "tower")]
         holds: Vec::new(),
     };
 }
@@ -88,7 +77,7 @@ impl Table {
 /// The handle of `name` in the registry numbered `registry`, if this thread has it and the breaker
 /// is still there.
 #[inline]
-pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<CircuitBreaker>> {
+pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<Local>> {
     let found = TABLE.try_with(|table| {
         let table = table.try_borrow().ok()?;
         let slot = table.names.get(by_hash(hash))?;
@@ -108,8 +97,8 @@ pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<CircuitBr
 }
 
 /// Makes this thread's own handle of `breaker`, and keeps it while the thread still has a table.
-pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
-    let handle = Arc::new(breaker);
+pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<Local> {
+    let handle = Arc::new(Local::new(breaker, Refused::NEVER));
     let kept = Kept::new(handle.clone());
     let named = Named {
         hash,
@@ -125,47 +114,100 @@ pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
     handle
 }
 
-/// A handle of a breaker that somebody holds already, for an error to keep.
-///
-/// A slot that a live breaker has is left to it: two that share a slot would displace each other at
-/// every refusal.
+/// What an error about `breaker` refers to: this thread's own place for it, unless an earlier error
+/// is still there.
 #[inline]
-pub(crate) fn hold(breaker: &CircuitBreaker) -> Held {
-    let found = TABLE.try_with(|table| {
-        let table = table.try_borrow().map_err(|_| Taken)?;
-        match table.holds.get(by_identity(breaker)) {
-            Some(Some(Kept(local))) if Arc::ptr_eq(&local.circuit, &breaker.circuit) => {
-                Ok(Some(local.clone()))
+pub(crate) fn notify(breaker: &CircuitBreaker, refused: Refused) -> Arc<Local> {
+    let found = search(
+        breaker,
+        |table| &table.desks,
+        |local| {
+            if Arc::strong_count(local) > 1 {
+                return false;
             }
-            Some(Some(Kept(local))) if is_alive(local) => Err(Taken),
-            _ => Ok(None),
-        }
-    });
+            // Whoever had the last reference has read what it wanted.
+            fence(Ordering::Acquire);
+            local.notice.write(refused);
+            true
+        },
+    );
     match found {
-        Ok(Ok(Some(local))) => Held::Shared(local),
-        Ok(Ok(None)) => hold_first(breaker),
-        Ok(Err(Taken)) | Err(_) => Held::Own(breaker.clone()),
+        Found(local) => local,
+        Free => keep_at(breaker, refused, |table| &mut table.desks),
+        Taken => Arc::new(Local::new(breaker.clone(), refused)),
     }
 }
 
-struct Taken;
+/// This thread's own handle of a breaker that somebody holds already.
+#[cfg(feature = "tower")]
+#[inline]
+pub(crate) fn hold(breaker: &CircuitBreaker) -> Held {
+    match search(breaker, |table| &table.holds, |_| true) {
+        Found(local) => Held::Shared(local),
+        Free => Held::Shared(keep_at(breaker, Refused::NEVER, |table| &mut table.holds)),
+        Taken => Held::Own(breaker.clone()),
+    }
+}
+
+/// What there is at the place of a breaker.
+///
+/// A place that another live breaker has is left to it: two that share one would displace each other
+/// at every call.
+enum Search {
+    Found(Arc<Local>),
+    Free,
+    Taken,
+}
+use Search::{Found, Free, Taken};
+
+type Places = Vec<Option<Kept>>;
+
+#[inline]
+fn search(
+    breaker: &CircuitBreaker,
+    places: impl FnOnce(&Table) -> &Places,
+    usable: impl FnOnce(&Arc<Local>) -> bool,
+) -> Search {
+    let found = TABLE.try_with(|table| {
+        let Ok(table) = table.try_borrow() else {
+            return Taken;
+        };
+        match places(&table).get(by_identity(breaker)) {
+            Some(Some(Kept(local))) if Arc::ptr_eq(&local.circuit, &breaker.circuit) => {
+                if usable(local) {
+                    Found(local.clone())
+                } else {
+                    Taken
+                }
+            }
+            Some(Some(Kept(local))) if is_alive(local) => Taken,
+            _ => Free,
+        }
+    });
+    found.unwrap_or(Taken)
+}
 
 #[cold]
-fn hold_first(breaker: &CircuitBreaker) -> Held {
-    let handle = Arc::new(breaker.clone());
+fn keep_at(
+    breaker: &CircuitBreaker,
+    refused: Refused,
+    places: impl FnOnce(&mut Table) -> &mut Places,
+) -> Arc<Local> {
+    let handle = Arc::new(Local::new(breaker.clone(), refused));
     let kept = Kept::new(handle.clone());
     let displaced = put(Some(kept), |table| {
-        if table.holds.is_empty() {
-            table.holds.resize_with(HOLDS, || None);
+        let places = places(table);
+        if places.is_empty() {
+            places.resize_with(PLACES, || None);
         }
-        table.holds.get_mut(by_identity(breaker))
+        places.get_mut(by_identity(breaker))
     });
     drop(displaced);
-    Held::Shared(handle)
+    handle
 }
 
 /// Whether anybody but the handle in this slot wants the breaker.
-fn is_alive(local: &Arc<CircuitBreaker>) -> bool {
+fn is_alive(local: &Arc<Local>) -> bool {
     let held = Arc::strong_count(local) > 1 || Arc::strong_count(&local.circuit) > 1;
     held && !local.circuit.tenancy.is_gone()
 }
@@ -187,8 +229,11 @@ fn put<T>(value: T, slot: impl FnOnce(&mut Table) -> Option<&mut T>) -> Option<T
 pub(super) fn forget(unwanted: impl Fn(&CircuitBreaker) -> bool) {
     let forgotten = TABLE.try_with(|table| {
         let mut table = table.try_borrow_mut().ok()?;
-        let Table { names, holds } = &mut *table;
-        let slots = names.iter_mut().map(|named| &mut named.kept).chain(holds);
+        let table = &mut *table;
+        let names = table.names.iter_mut().map(|named| &mut named.kept);
+        let slots = names.chain(&mut table.desks);
+        #[cfg(feature = "tower")]
+        let slots = slots.chain(&mut table.holds);
         let unwanted = |kept: &mut Kept| unwanted(&kept.0);
         Some(
             slots
@@ -207,5 +252,5 @@ fn by_hash(hash: u64) -> usize {
 fn by_identity(breaker: &CircuitBreaker) -> usize {
     let address = Arc::as_ptr(&breaker.circuit) as usize;
     // Allocations are some hundred bytes apart; both digits of the distance choose the slot.
-    ((address >> 5) ^ (address >> 11)) & (HOLDS - 1)
+    ((address >> 5) ^ (address >> 11)) & (PLACES - 1)
 }

@@ -1,7 +1,7 @@
 //! [`BreakerRegistry`]: breakers by name.
 //!
 //! * `shared`: what the clones of a registry share, and the only place that changes it
-//! * `cache`: the handles that each thread keeps for itself
+//! * `cache`: the handles that each thread keeps for itself, `local`: one of them
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
@@ -20,6 +20,7 @@ mod global;
 #[cfg(feature = "metrics")]
 mod heirs;
 mod layers;
+mod local;
 mod presets;
 mod reconcile;
 mod settling;
@@ -31,12 +32,17 @@ mod views;
 #[cfg(feature = "serde")]
 pub(crate) use applying::{Laid, NotLaid};
 pub use builder::RegistryBuilder;
-pub(crate) use cache::{Held, hold};
+#[cfg(feature = "tower")]
+pub(crate) use cache::hold;
+pub(crate) use cache::notify;
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use heirs::Heir;
 #[cfg(feature = "serde")]
 pub(crate) use layers::{Layer, Layers};
+#[cfg(feature = "tower")]
+pub(crate) use local::Held;
+pub(crate) use local::Local;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use shared::Shared;
 use site::Origin;
@@ -47,6 +53,7 @@ use crate::breaker::CircuitBreaker;
 use crate::clock::Timepiece;
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
+use crate::refused::Refused;
 use dashmap::DashMap;
 use presets::Presets;
 #[cfg(not(any(feature = "metrics", feature = "tracing")))]
@@ -269,7 +276,7 @@ impl BreakerRegistry {
 
     /// The breaker of `name` as guarded calls hold it: this thread's own handle.
     #[inline]
-    pub(crate) fn by_name(&self, name: &str) -> Arc<CircuitBreaker> {
+    pub(crate) fn by_name(&self, name: &str) -> Arc<Local> {
         self.by_name_with(name, None)
     }
 
@@ -278,7 +285,7 @@ impl BreakerRegistry {
         &self,
         name: &str,
         preset: Option<&Arc<BreakerConfig>>,
-    ) -> Arc<CircuitBreaker> {
+    ) -> Arc<Local> {
         let shared = &*self.shared;
         let hash = shared.breakers.hasher().hash_one(name);
         cache::find(hash, shared.id, name)
@@ -291,7 +298,7 @@ impl BreakerRegistry {
         hash: u64,
         name: &str,
         preset: Option<&Arc<BreakerConfig>>,
-    ) -> Arc<CircuitBreaker> {
+    ) -> Arc<Local> {
         let (breaker, kept) = match preset {
             Some(preset) => self.given(name, None, |presets| presets.settled(name, preset).ok()),
             None => self
@@ -301,7 +308,7 @@ impl BreakerRegistry {
         if kept {
             cache::keep(hash, breaker)
         } else {
-            Arc::new(breaker)
+            Arc::new(Local::new(breaker, Refused::NEVER))
         }
     }
 }

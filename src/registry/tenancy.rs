@@ -1,5 +1,6 @@
+use super::Local;
 use super::site::Sites;
-use crate::breaker::{Circuit, CircuitBreaker};
+use crate::breaker::Circuit;
 use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
 use std::sync::{Arc, Weak};
 
@@ -15,7 +16,7 @@ use std::sync::{Arc, Weak};
 ///    keeps alive after its slot was given to another is not in it, and so counts as a holder.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
-    locals: Once<Lock<Vec<Weak<CircuitBreaker>>>>,
+    locals: Once<Lock<Vec<Weak<Local>>>>,
     pub(super) sites: Sites,
 }
 
@@ -160,7 +161,7 @@ impl Tenancy {
 
     /// `local` stands in a cache now. The caller holds it a second time, so that it counts as held
     /// until that one is gone.
-    pub(super) fn own(&self, local: &Arc<CircuitBreaker>) {
+    pub(super) fn own(&self, local: &Arc<Local>) {
         let mut locals = self.locals.get_or_init(Lock::default).lock();
         // One thread is the rule; the list's usual leap to four would be paid for by every breaker.
         locals.reserve_exact(1);
@@ -168,7 +169,7 @@ impl Tenancy {
     }
 
     /// `local` no longer stands in a cache.
-    pub(super) fn disown(&self, local: &Arc<CircuitBreaker>) {
+    pub(super) fn disown(&self, local: &Arc<Local>) {
         if let Some(locals) = self.locals.get() {
             let mut locals = locals.lock();
             locals.retain(|other| other.as_ptr() != Arc::as_ptr(local));

@@ -61,10 +61,21 @@ impl BitOr for Flags {
 pub(crate) struct Generation(NonZeroU32);
 
 impl Generation {
+    /// 25 bits.
+    #[inline]
+    pub(crate) const fn number(self) -> u32 {
+        self.0.get() - 1
+    }
+
+    pub(crate) const fn from_number(number: u32) -> Self {
+        // The spare bits above the 25 keep it from being zero.
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+
     /// As it stands in a word.
     #[inline]
     const fn bits(self) -> u64 {
-        ((self.0.get() - 1) as u64) << GENERATION_SHIFT
+        (self.number() as u64) << GENERATION_SHIFT
     }
 }
 
@@ -116,8 +127,7 @@ impl Word {
     #[inline]
     pub(crate) const fn generation(self) -> Generation {
         let number = ((self.0 & GENERATION) >> GENERATION_SHIFT) as u32;
-        // The spare bit above the 25 keeps it from being zero.
-        Generation(NonZeroU32::MIN.saturating_add(number))
+        Generation::from_number(number)
     }
 
     /// Closed, and admission has no clock to read: the call may simply pass.

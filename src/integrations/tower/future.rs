@@ -1,6 +1,7 @@
 use super::Refusals;
-use crate::error::{CircuitOpen, Refused};
+use crate::error::CircuitOpen;
 use crate::guard::{Attempt, Judge, NoFallback, Rules};
+use crate::refused::Refused;
 use crate::registry::Held;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -44,7 +45,7 @@ pin_project! {
 
 impl<F, J, A> ResponseFuture<F, J, A> {
     pub(super) fn refused(held: Held, refused: Refused, judge: J, refusals: A) -> Self {
-        let open = CircuitOpen::new(held.clone(), refused);
+        let open = CircuitOpen::new(&held, refused);
         Self {
             call: None,
             attempt: Attempt::new(held),

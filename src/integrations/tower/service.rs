@@ -1,7 +1,8 @@
 use super::{Choose, Refusals, ResponseFuture};
 use crate::breaker::CircuitBreaker;
-use crate::error::Refused;
-use crate::guard::{Attempt, Handle, Judge, NoFallback, Rules, admit_quietly};
+use crate::guard::{Attempt, Judge, NoFallback, Rules, admit_quietly};
+use crate::refused::Refused;
+use crate::registry::hold;
 use std::fmt;
 use std::mem;
 use std::task::{Context, Poll, ready};
@@ -106,7 +107,7 @@ where
         let (judge, refusals) = (self.judge.clone(), self.refusals.clone());
         if let (Some(seen), Some(breaker)) = (self.refused.take(), self.choice.chosen()) {
             let refused = breaker.circuit.refuse(seen);
-            return ResponseFuture::refused(breaker.hold(), refused, judge, refusals);
+            return ResponseFuture::refused(hold(breaker), refused, judge, refusals);
         }
         assert!(
             self.ready,

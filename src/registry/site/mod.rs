@@ -22,10 +22,11 @@ use known::Namesake;
 pub(super) use known::Sites;
 
 use super::cache::{self, Kept};
-use super::{BreakerRegistry, Shared};
+use super::{BreakerRegistry, Local, Shared};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
 use crate::event::Event;
+use crate::refused::Refused;
 use once_cell::sync::OnceCell;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -60,7 +61,7 @@ pub enum SiteHandle {
     /// The site's own.
     Kept(&'static CircuitBreaker),
     /// The thread's.
-    Own(Arc<CircuitBreaker>),
+    Own(Arc<Local>),
 }
 
 impl SiteHandle {
@@ -135,7 +136,7 @@ impl Site {
         let (breaker, kept) = registry.find_or_create_with(name, Some(&self.origin), settings);
         self.meet(shared, &breaker);
         if !kept {
-            return SiteHandle::Own(Arc::new(breaker));
+            return SiteHandle::Own(Arc::new(Local::new(breaker, Refused::NEVER)));
         }
         match self.keep(&breaker, self_type) {
             Some(slot) => SiteHandle::Kept(&slot.kept.0),
@@ -150,7 +151,7 @@ impl Site {
         self_type: &'static str,
     ) -> Option<&'static Slot> {
         let make = || Slot {
-            kept: Kept::new(Arc::new(breaker.clone())),
+            kept: Kept::new(Arc::new(Local::new(breaker.clone(), Refused::NEVER))),
             self_type,
         };
         let mut slots = self.slots.iter().map(|slot| slot.get_or_init(make));

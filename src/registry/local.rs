@@ -1,0 +1,52 @@
+use crate::breaker::CircuitBreaker;
+use crate::refused::{Notice, Refused};
+use std::ops::Deref;
+#[cfg(feature = "tower")]
+use std::sync::Arc;
+
+/// A handle that one thread made for itself, so that no other touches its reference count; with room
+/// for what an error about the breaker says.
+#[derive(Debug)]
+pub struct Local {
+    pub(crate) breaker: CircuitBreaker,
+    pub(crate) notice: Notice,
+}
+
+impl Local {
+    pub(crate) fn new(breaker: CircuitBreaker, refused: Refused) -> Self {
+        Self {
+            breaker,
+            notice: Notice::new(refused),
+        }
+    }
+}
+
+impl Deref for Local {
+    type Target = CircuitBreaker;
+
+    #[inline]
+    fn deref(&self) -> &CircuitBreaker {
+        &self.breaker
+    }
+}
+
+/// The thread's own handle where there is one.
+#[cfg(feature = "tower")]
+#[derive(Clone, Debug)]
+pub enum Held {
+    Shared(Arc<Local>),
+    Own(CircuitBreaker),
+}
+
+#[cfg(feature = "tower")]
+impl Deref for Held {
+    type Target = CircuitBreaker;
+
+    #[inline]
+    fn deref(&self) -> &CircuitBreaker {
+        match self {
+            Self::Shared(local) => local,
+            Self::Own(breaker) => breaker,
+        }
+    }
+}
