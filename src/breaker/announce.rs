@@ -25,7 +25,8 @@ impl Circuit {
     ///
     /// Under the lock, so that a change of state either saw who came, or has its word seen here.
     pub(crate) fn raise(&self, flags: Flags) {
-        let _control = self.control.lock();
+        let mut control = self.control.lock();
+        control.attended = true;
         self.set(flags);
     }
 

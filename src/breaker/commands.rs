@@ -110,6 +110,7 @@ impl Circuit {
         self.take_tally(&mut control);
         let old = self.config.swap(config.clone());
         control.reconfigure(config);
+        control.attended = true;
         let described = config.settings.describe.is(&old.settings.describe);
         if !config.capture_last_failure() || !described {
             // Kept by rules that no longer hold: it may be what nobody should see any more.

@@ -18,6 +18,8 @@ pub(super) struct Control {
     pub(super) since: Moment,
     /// Failed recoveries in a row.
     pub(super) attempt: u32,
+    /// Somebody may want to hear of calls. Found out again by whoever comes by with all its questions.
+    pub(super) attended: bool,
     /// The rules with what their windows hold, but for what is still in the tally. `None` while no rule
     /// has a window, and none was watched.
     pub(super) ledger: Option<Box<Ledger>>,
@@ -55,6 +57,7 @@ impl Control {
             origin: now,
             since: now,
             attempt: 0,
+            attended: true,
             ledger: config.has_windows().then(ledger),
             story: None,
         }

@@ -7,6 +7,7 @@ use super::counters::Count;
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
+use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::snapshot::RuleSnapshot;
 use crate::state::{Flags, State, Verdict, Word};
@@ -159,7 +160,7 @@ impl Circuit {
                 continue;
             }
             let counted = word.with_count(count).without(Flags::BUSY);
-            let busy = Flags::BUSY.when(self.is_busy(&control));
+            let busy = Flags::BUSY.when(self.is_busy(&mut control, &config));
             match self.exchange(word, counted.with(busy)) {
                 Ok(()) => {
                     control.keep_failure_of(call.failed(), call.text.as_ref());
@@ -178,10 +179,9 @@ impl Circuit {
 
     /// Whether a success has more to do than to be counted. Asked under the lock, since listeners may
     /// have come with new settings.
-    fn is_busy(&self, control: &Control) -> bool {
-        self.tells_calls(&self.config.load())
-            || self.streak.load(Ordering::Relaxed) > 0
-            || !control.is_sated()
+    fn is_busy(&self, control: &mut Control, config: &BreakerConfig) -> bool {
+        control.attended = self.tells_calls(config);
+        control.attended || self.streak.load(Ordering::Relaxed) > 0 || !control.is_sated()
     }
 
     fn tell_would_trip(&self, rules: Vec<RuleSnapshot>) {

@@ -9,6 +9,8 @@ use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::state::{Flags, State, Word};
+use crate::sync::Ordering;
+use crate::trip::Sample;
 
 impl Circuit {
     /// Records a success. On a healthy circuit that is one load, and one more number in the totals.
@@ -21,7 +23,7 @@ impl Circuit {
             }
             return;
         }
-        if !self.succeed_calmly(word, ticket) {
+        if !self.succeed_calmly(word, ticket) && !self.succeed_in_windows(word, ticket) {
             self.settle(ticket, Ended::Returned(Outcome::Success, None));
         }
     }
@@ -38,6 +40,48 @@ impl Circuit {
         if ticket.started().is_some() {
             self.counters.take(Count::InFlight);
         }
+        if word.has(Flags::COUNTING) {
+            self.counters.add(Count::Success);
+        }
+        true
+    }
+
+    /// Records a success of a closed circuit with nothing to do but to go through its windows; tells
+    /// whether it was one.
+    fn succeed_in_windows(&self, word: Word, ticket: Ticket) -> bool {
+        if ticket.started().is_some() || !word.has(Flags::BUSY | Flags::TALLYING) {
+            return false;
+        }
+        // Read before the lock is taken, and only if a window asks.
+        let timely = word.has(Flags::TALLYING);
+        let now = timely.then(|| self.home.clock.recent());
+        let mut control = self.control.lock();
+        let mut word = self.word();
+        let quiet = !control.attended && self.streak.load(Ordering::Relaxed) == 0;
+        let plain = word.state() == State::Closed && !word.has(Flags::TIMED);
+        let unread = word.has(Flags::TALLYING) && now.is_none();
+        if word.generation() != ticket.generation() || !quiet || !plain || unread {
+            return false;
+        }
+        self.take_tally(&mut control);
+        let now = now.unwrap_or(Moment::ORIGIN);
+        let Some(ledger) = &mut control.ledger else {
+            return false;
+        };
+        ledger.record(&Sample::success(now));
+        let busy = Flags::BUSY.when(!ledger.is_sated());
+        loop {
+            let next = word.with_count(0).without(Flags::BUSY).with(busy);
+            if next == word {
+                break;
+            }
+            match self.exchange(word, next) {
+                Ok(()) => break,
+                Err(found) => word = found,
+            }
+        }
+        self.open_tally(&mut control, word, now);
+        drop(control);
         if word.has(Flags::COUNTING) {
             self.counters.add(Count::Success);
         }

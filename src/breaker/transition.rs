@@ -50,6 +50,7 @@ impl Circuit {
     fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
         control.clear_windows();
         control.since = now;
+        control.attended = true;
         #[cfg(feature = "metrics")]
         control.count_change(before.state(), next.to);
         if next.heard {

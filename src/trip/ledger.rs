@@ -43,6 +43,16 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// One that was not slow, or that nobody timed.
+    pub(crate) fn success(now: Moment) -> Self {
+        Self {
+            failed: false,
+            ignored: false,
+            elapsed: None,
+            now,
+        }
+    }
+
     fn is_slow(&self, rule: &TripRule) -> bool {
         self.elapsed
             .zip(rule.slower_than)
