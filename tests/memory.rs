@@ -12,7 +12,7 @@ const BREAKERS: usize = 10_000;
 ///
 /// The goal is 256. The map's share depends by chance, and on the number of processors, on how full
 /// its parts are; the bound leaves 40 bytes for that.
-const MOST: usize = 600;
+const MOST: usize = 296;
 
 #[test]
 fn a_breaker_with_the_default_rule_is_small() {

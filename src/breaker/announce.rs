@@ -61,7 +61,8 @@ impl Circuit {
     }
 
     fn audience<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
-        self.home.audience(config, self.own.get())
+        let own = self.known_extras().and_then(|extras| extras.own.get());
+        self.home.audience(config, own)
     }
 
     pub(super) fn is_heard(&self, config: &BreakerConfig) -> bool {
@@ -74,7 +75,7 @@ impl Circuit {
     }
 
     pub(super) fn subscribe(&self) -> EventStream {
-        let stream = self.own.get_or_init(Hub::default).subscribe();
+        let stream = self.extras().own.get_or_init(Hub::default).subscribe();
         self.raise(Flags::BUSY);
         stream
     }
@@ -82,7 +83,7 @@ impl Circuit {
     /// A listener of this breaker alone.
     #[cfg(feature = "tracing")]
     pub(crate) fn attach(&self, listener: &Listener) {
-        self.own.get_or_init(Hub::default).attach(listener);
+        self.extras().own.get_or_init(Hub::default).attach(listener);
         // Busy: the next success finds out whether there is more to do.
         self.raise(Flags::BUSY);
     }

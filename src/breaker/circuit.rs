@@ -43,14 +43,19 @@ pub(crate) struct Circuit {
     pub(super) config: Swap<BreakerConfig>,
     pub(super) counters: Counters,
     pub(super) control: Lock<Control>,
-    /// Made when there is first something to put down.
+    extras: Once<Extras>,
+    pub(crate) name: Arc<str>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) tenancy: Tenancy,
+}
+
+/// What few breakers have, each made when it is first needed.
+#[derive(Default)]
+pub(super) struct Extras {
     pub(super) tally: Once<Tally>,
     pub(super) waiting: Once<Waiting>,
     /// Who came to listen to this breaker alone.
     pub(super) own: Once<Hub>,
-    pub(crate) name: Arc<str>,
-    pub(crate) home: Arc<Home>,
-    pub(crate) tenancy: Tenancy,
 }
 
 /// The registry that a breaker belongs to, and what it got from there.
@@ -136,9 +141,7 @@ impl Circuit {
             config: Swap::new(config),
             counters: Counters::default(),
             control: Lock::new(control),
-            tally: Once::new(),
-            waiting: Once::new(),
-            own: Once::new(),
+            extras: Once::new(),
             name,
             home,
             tenancy: Tenancy::default(),
@@ -175,6 +178,16 @@ impl Circuit {
                 },
             };
         }
+    }
+
+    /// What there is of them.
+    #[inline]
+    pub(super) fn known_extras(&self) -> Option<&Extras> {
+        self.extras.get()
+    }
+
+    pub(super) fn extras(&self) -> &Extras {
+        self.extras.get_or_init(Extras::default)
     }
 
     pub(crate) fn state(&self) -> State {

@@ -12,8 +12,6 @@ use std::collections::VecDeque;
 /// What a circuit knows beside its word; guarded by the one lock that serializes transitions.
 #[derive(Debug)]
 pub(super) struct Control {
-    /// When the breaker was made; the buckets of windows are aligned to it.
-    origin: Moment,
     /// When the present state began.
     pub(super) since: Moment,
     /// Failed recoveries in a row.
@@ -28,13 +26,28 @@ pub(super) struct Control {
 }
 
 /// What a breaker has to remember once something has happened to it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Story {
+    /// When the breaker was made: its first state begins with it, and there is a story before the
+    /// second does.
+    origin: Moment,
     /// Why the present state began; `None` while the state has never changed.
     cause: Option<Cause>,
     last_failure: Option<Box<Excerpt>>,
     unknown: Vec<TypeId>,
     outbox: Outbox,
+}
+
+impl Story {
+    fn new(origin: Moment) -> Self {
+        Self {
+            origin,
+            cause: None,
+            last_failure: None,
+            unknown: Vec::new(),
+            outbox: Outbox::default(),
+        }
+    }
 }
 
 /// State changes that wait to be told.
@@ -54,7 +67,6 @@ impl Control {
     pub(super) fn new(config: &BreakerConfig, now: Moment) -> Self {
         let ledger = || Box::new(Ledger::new(config.trip_rules(), now));
         Self {
-            origin: now,
             since: now,
             attempt: 0,
             attended: true,
@@ -65,7 +77,8 @@ impl Control {
 
     /// The ledger, for what is recorded in it under the rules of `config`.
     pub(super) fn ledger(&mut self, config: &BreakerConfig) -> &mut Ledger {
-        let new = || Box::new(Ledger::new(config.trip_rules(), self.origin));
+        let origin = self.origin();
+        let new = || Box::new(Ledger::new(config.trip_rules(), origin));
         self.ledger.get_or_insert_with(new)
     }
 
@@ -75,7 +88,7 @@ impl Control {
         match &mut self.ledger {
             Some(ledger) => **ledger = ledger.reconfigured(rules),
             None if config.has_windows() => {
-                self.ledger = Some(Box::new(Ledger::new(rules, self.origin)));
+                self.ledger = Some(Box::new(Ledger::new(rules, self.origin())));
             }
             None => {}
         }
@@ -127,10 +140,6 @@ impl Control {
         }
     }
 
-    pub(super) fn set_cause(&mut self, cause: Cause) {
-        self.story().cause = Some(cause);
-    }
-
     pub(super) fn cause(&self) -> Option<&Cause> {
         self.story.as_ref()?.cause.as_ref()
     }
@@ -152,7 +161,20 @@ impl Control {
     }
 
     fn story(&mut self) -> &mut Story {
-        self.story.get_or_insert_default()
+        let origin = self.since;
+        self.story
+            .get_or_insert_with(|| Box::new(Story::new(origin)))
+    }
+
+    /// When the breaker was made; the buckets of windows are aligned to it.
+    fn origin(&self) -> Moment {
+        self.story.as_ref().map_or(self.since, |story| story.origin)
+    }
+
+    /// A state begins.
+    pub(super) fn begin(&mut self, now: Moment, cause: Cause) {
+        self.story().cause = Some(cause);
+        self.since = now;
     }
 
     pub(super) fn keep_failure_of(&mut self, failed: bool, text: Option<&Excerpt>) {

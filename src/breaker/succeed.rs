@@ -89,7 +89,7 @@ impl Circuit {
     }
 
     fn put_into_tally(&self, ticket: Ticket) -> bool {
-        let Some(tally) = self.tally.get() else {
+        let Some(tally) = self.tally() else {
             return false;
         };
         let Some(slot) = tally.open() else {
@@ -110,9 +110,14 @@ impl Circuit {
         tally.takes(now, elapsed) && tally.put(&slot)
     }
 
+    #[inline]
+    fn tally(&self) -> Option<&Tally> {
+        self.known_extras()?.tally.get()
+    }
+
     /// Brings the ledger up to date, and keeps it so until [`open_tally`](Self::open_tally).
     pub(super) fn take_tally(&self, control: &mut Control) {
-        if let Some(tally) = self.tally.get() {
+        if let Some(tally) = self.tally() {
             let successes = tally.freeze();
             if let Some(ledger) = &mut control.ledger {
                 ledger.add_quick(successes);
@@ -127,7 +132,7 @@ impl Circuit {
         }
         if let Some(ledger) = &mut control.ledger {
             let edge = ledger.begin_interval(now);
-            let tally = self.tally.get_or_init(Tally::new);
+            let tally = self.extras().tally.get_or_init(Tally::new);
             tally.thaw(edge, ledger.slowest_quick());
         }
     }

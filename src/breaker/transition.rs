@@ -49,7 +49,6 @@ impl Circuit {
 
     fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
         control.clear_windows();
-        control.since = now;
         control.attended = true;
         #[cfg(feature = "metrics")]
         control.count_change(before.state(), next.to);
@@ -64,7 +63,7 @@ impl Circuit {
                 retry_after: (next.to == State::Open).then(|| now.until(deadline)),
             });
         }
-        control.set_cause(cause);
+        control.begin(now, cause);
         if next.to.counts() {
             control.attempt = 0;
         }

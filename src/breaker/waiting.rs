@@ -41,7 +41,8 @@ const MOST_JITTER: Duration = Duration::from_millis(100);
 impl Circuit {
     /// A slot may be free, or the state another: whoever is first in the queue looks again.
     pub(super) fn call_next(&self) {
-        if let Some(waiting) = self.waiting.get() {
+        let extras = self.known_extras();
+        if let Some(waiting) = extras.and_then(|extras| extras.waiting.get()) {
             // A waker that panics has its task to itself.
             drop(contain(|| waiting.changed.notify_one()));
         }
@@ -55,7 +56,11 @@ pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
             return permit;
         }
     }
-    let waiting = breaker.circuit.waiting.get_or_init(Waiting::default);
+    let waiting = breaker
+        .circuit
+        .extras()
+        .waiting
+        .get_or_init(Waiting::default);
     let mut turn = pin!(waiting.queue.lock());
     let _first = loop {
         let glance = GLANCE_IN_LINE.mul_f64(1.0 + fastrand::f64());
