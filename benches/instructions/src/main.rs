@@ -100,6 +100,13 @@ fn open() -> CircuitBreaker {
     breaker
 }
 
+/// The breaker of a function with `#[circuit]`, open.
+fn tripped(function: &str) -> CircuitBreaker {
+    let breaker = BreakerRegistry::global().breaker(function);
+    breaker.trip_for(HOUR);
+    breaker
+}
+
 fn ruled(window: Window) -> CircuitBreaker {
     build(CircuitBreaker::builder().trip_when(TripRule::failure_rate(0.5).over(window)))
 }
@@ -145,16 +152,14 @@ const LOOPS: &[(&str, Loop)] = &[
     ("refused future", |calls| future(&open(), calls)),
     ("refused call", |calls| call(&open(), calls)),
     ("refused #[circuit]", |calls| {
-        BreakerRegistry::global()
-            .breaker("decorated")
-            .trip_for(HOUR);
+        let breaker = tripped("decorated");
         (0..calls).for_each(|n| drop(black_box(decorated(n))));
+        assert_eq!(breaker.snapshot().totals.refused, calls);
     }),
     ("refused async #[circuit]", |calls| {
-        BreakerRegistry::global()
-            .breaker("decorated_later")
-            .trip_for(HOUR);
+        let breaker = tripped("decorated_later");
         (0..calls).for_each(|n| poll(decorated_later(n)));
+        assert_eq!(breaker.snapshot().totals.refused, calls);
     }),
     ("refused permit", |calls| permit(&open(), calls)),
     ("one in ten fails, call", |calls| failing(&healthy(), calls)),
