@@ -82,7 +82,7 @@ fn circuit_async(bencher: Bencher<'_, '_>, case: Case) {
 fn circuit(bencher: Bencher<'_, '_>, case: Case) {
     let _stage = case.stage_in(BreakerRegistry::global());
     let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| decorated(order));
+    calls.bench_values(decorated);
 }
 
 /// What all of the above have in common, without a breaker.

@@ -179,25 +179,26 @@ impl Case {
         let configured = registry.configure(NAME, self.settings());
         let breaker = configured.expect("settings that work");
         breaker.reset();
-        let trial = match self.0 {
+        let (state, trial) = match self.0 {
             Scene::Closed | Scene::OneInTen => {
                 // So that windows of calls are full.
                 (0..200).for_each(|n| drop(breaker.call(|| work(n))));
-                None
+                (State::Closed, None)
             }
             Scene::Open => {
                 breaker.trip();
-                None
+                (State::Open, None)
             }
             Scene::HalfOpen => {
                 breaker.half_open();
-                None
+                (State::HalfOpen, None)
             }
             Scene::TrialsTaken => {
                 breaker.half_open();
-                Some(breaker.acquire().expect("the trial"))
+                (State::HalfOpen, Some(breaker.acquire().expect("the trial")))
             }
         };
+        assert_eq!(breaker.state(), state, "{self}");
         Stage {
             registry: registry.clone(),
             breaker,
