@@ -5,7 +5,7 @@ mod support;
 
 use breakerbox::prelude::*;
 use divan::Bencher;
-use support::{CALLS, Case, Job, NAME, cases, poll, work, work_later};
+use support::{CALLS, Case, Failure, Job, NAME, cases, poll, work, work_later};
 
 fn main() {
     divan::main();
@@ -57,6 +57,32 @@ fn by_name(bencher: Bencher<'_, '_>, case: Case) {
     let registry = &case.stage().registry;
     let calls = bencher.with_inputs(|| case.order());
     calls.bench_values(|order| poll(Job(order).with_breaker(registry, NAME)));
+}
+
+/// Always on one breaker, in all of its states: a function keeps handles of its first few breakers
+/// only, and calls on the first are the fastest.
+#[circuit(name = "users-api")]
+async fn decorated_later(order: u64) -> Result<u64, Failure> {
+    work_later(order).await
+}
+
+#[circuit(name = "users-api")]
+fn decorated(order: u64) -> Result<u64, Failure> {
+    work(order)
+}
+
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
+fn circuit_async(bencher: Bencher<'_, '_>, case: Case) {
+    let _stage = case.stage_in(BreakerRegistry::global());
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(|order| poll(decorated_later(order)));
+}
+
+#[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
+fn circuit(bencher: Bencher<'_, '_>, case: Case) {
+    let _stage = case.stage_in(BreakerRegistry::global());
+    let calls = bencher.with_inputs(|| case.order());
+    calls.bench_values(decorated);
 }
 
 /// What all of the above have in common, without a breaker.

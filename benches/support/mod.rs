@@ -17,6 +17,13 @@ pub(crate) struct Failure {
     status: u16,
 }
 
+/// What a refusal is to a function with `#[circuit]`.
+impl From<BreakerError> for Failure {
+    fn from(_: BreakerError) -> Self {
+        Self { status: 503 }
+    }
+}
+
 /// The calls of a sample: enough for two threads to be at it at once, for nearly all of it.
 pub(crate) const CALLS: u32 = 10_000;
 
@@ -164,30 +171,36 @@ impl Case {
 
     /// A breaker of its own, in a registry of its own.
     pub(crate) fn stage(self) -> Stage {
-        let registry = BreakerRegistry::new();
-        let registered = registry.register(NAME, self.settings());
-        let breaker = registered.expect("settings that work");
-        let trial = match self.0 {
+        self.stage_in(&BreakerRegistry::new())
+    }
+
+    /// The breaker of [`NAME`] in this registry, whatever it was before.
+    pub(crate) fn stage_in(self, registry: &BreakerRegistry) -> Stage {
+        let configured = registry.configure(NAME, self.settings());
+        let breaker = configured.expect("settings that work");
+        breaker.reset();
+        let (state, trial) = match self.0 {
             Scene::Closed | Scene::OneInTen => {
                 // So that windows of calls are full.
                 (0..200).for_each(|n| drop(breaker.call(|| work(n))));
-                None
+                (State::Closed, None)
             }
             Scene::Open => {
                 breaker.trip();
-                None
+                (State::Open, None)
             }
             Scene::HalfOpen => {
                 breaker.half_open();
-                None
+                (State::HalfOpen, None)
             }
             Scene::TrialsTaken => {
                 breaker.half_open();
-                Some(breaker.acquire().expect("the trial"))
+                (State::HalfOpen, Some(breaker.acquire().expect("the trial")))
             }
         };
+        assert_eq!(breaker.state(), state, "{self}");
         Stage {
-            registry,
+            registry: registry.clone(),
             breaker,
             _trial: trial,
         }

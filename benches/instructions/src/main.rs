@@ -23,6 +23,13 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What a refusal is to a function with `#[circuit]`.
+impl From<BreakerError> for Failure {
+    fn from(_: BreakerError) -> Self {
+        Self { status: 503 }
+    }
+}
+
 /// The number that fails.
 const FAILS: u64 = u64::MAX;
 
@@ -50,6 +57,16 @@ async fn later(order: u64) -> Result<u64, Failure> {
     work(order)
 }
 
+#[circuit]
+async fn decorated_later(order: u64) -> Result<u64, Failure> {
+    work(order)
+}
+
+#[circuit]
+fn decorated(order: u64) -> Result<u64, Failure> {
+    work(order)
+}
+
 #[inline]
 fn poll<F: Future>(future: F) {
     let mut context = Context::from_waker(Waker::noop());
@@ -67,6 +84,8 @@ fn build(settings: BreakerBuilder) -> CircuitBreaker {
     settings.build().expect("settings that work")
 }
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 fn healthy() -> CircuitBreaker {
     build(CircuitBreaker::builder())
 }
@@ -77,7 +96,14 @@ fn lean() -> CircuitBreaker {
 
 fn open() -> CircuitBreaker {
     let breaker = healthy();
-    breaker.trip_for(Duration::from_secs(3600));
+    breaker.trip_for(HOUR);
+    breaker
+}
+
+/// The breaker of a function with `#[circuit]`, open.
+fn tripped(function: &str) -> CircuitBreaker {
+    let breaker = BreakerRegistry::global().breaker(function);
+    breaker.trip_for(HOUR);
     breaker
 }
 
@@ -112,6 +138,12 @@ const LOOPS: &[(&str, Loop)] = &[
         let guarded = later.guarded_by(&breaker);
         (0..calls).for_each(|n| poll(guarded.call(n)));
     }),
+    ("healthy #[circuit]", |calls| {
+        (0..calls).for_each(|n| drop(black_box(decorated(n))));
+    }),
+    ("healthy async #[circuit]", |calls| {
+        (0..calls).for_each(|n| poll(decorated_later(n)));
+    }),
     ("healthy permit", |calls| permit(&healthy(), calls)),
     ("healthy by name", |calls| {
         let registry = BreakerRegistry::new();
@@ -119,6 +151,16 @@ const LOOPS: &[(&str, Loop)] = &[
     }),
     ("refused future", |calls| future(&open(), calls)),
     ("refused call", |calls| call(&open(), calls)),
+    ("refused #[circuit]", |calls| {
+        let breaker = tripped("decorated");
+        (0..calls).for_each(|n| drop(black_box(decorated(n))));
+        assert_eq!(breaker.snapshot().totals.refused, calls);
+    }),
+    ("refused async #[circuit]", |calls| {
+        let breaker = tripped("decorated_later");
+        (0..calls).for_each(|n| poll(decorated_later(n)));
+        assert_eq!(breaker.snapshot().totals.refused, calls);
+    }),
     ("refused permit", |calls| permit(&open(), calls)),
     ("one in ten fails, call", |calls| failing(&healthy(), calls)),
     ("one in ten fails, not captured", |calls| {

@@ -4,9 +4,9 @@ use crate::job::{Executor, FAILS, Failure, Healthy, Job, Load, OneInTen, Order, 
 use crate::lane::{self, Lane};
 use crate::peers::circuitbreaker_rs::CircuitbreakerRs;
 use crate::peers::failsafe::Failsafe;
-use crate::peers::ours::{self, Lean, Plain};
+use crate::peers::ours::{self, Lean, LeanService, Plain, PlainService};
 use crate::peers::tower_resilience::TowerResilience;
-use crate::peers::{Blocking, Polled, Refusable, Rule, Setup, breaker};
+use crate::peers::{Blocking, Polled, Refusable, Rule, Setup, breaker, circuit};
 use crate::through::Inner;
 use ::breaker::CircuitBreaker as Breaker;
 use breakerbox::prelude::*;
@@ -38,7 +38,10 @@ pub mod case {
     pub const SLOW_SYNC: &str = "slow-call rule, sync";
     pub const SLOW_ASYNC: &str = "slow-call rule, async";
     pub const TOWER: &str = "tower service";
+    pub const CIRCUIT_SYNC: &str = "#[circuit], sync";
     pub const CIRCUIT: &str = "#[circuit], async";
+    pub const BY_HAND_SYNC: &str = "the same as #[circuit] by `guarded_by`, sync";
+    pub const BY_HAND: &str = "the same as #[circuit] by `guarded_by`, async";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -176,6 +179,18 @@ pub fn all(cores: usize) -> Vec<Row> {
     add(case::SLOW_SYNC, few, &|| blocking::<Healthy>(slow));
     add(case::SLOW_ASYNC, few, &|| polled::<Healthy>(slow));
     add(case::TOWER, few, &|| services(consecutive));
+    add(case::CIRCUIT_SYNC, few, &|| {
+        decorated_sync::<circuit::Plain, circuit::Lean>(consecutive)
+    });
+    add(case::BY_HAND_SYNC, few, &|| {
+        decorated_sync::<circuit::PlainByHand, circuit::LeanByHand>(consecutive)
+    });
+    add(case::CIRCUIT, few, &|| {
+        decorated::<circuit::Plain, circuit::Lean>(consecutive)
+    });
+    add(case::BY_HAND, few, &|| {
+        decorated::<circuit::PlainByHand, circuit::LeanByHand>(consecutive)
+    });
     rows
 }
 
@@ -238,8 +253,29 @@ fn polled<W: Load>(scene: Scene) -> Vec<Contestant> {
 fn services(scene: Scene) -> Vec<Contestant> {
     let all = [
         later::<Inner, Healthy>(Column::Bare, scene),
+        later::<PlainService, Healthy>(Column::Ours, scene),
+        later::<LeanService, Healthy>(Column::Lean, scene),
         later::<breaker::Service, Healthy>(Column::Breaker, scene),
         later::<TowerResilience, Healthy>(Column::TowerResilience, scene),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Functions whose errors take a refusal in. Nobody else has an attribute.
+fn decorated_sync<P: Blocking, L: Blocking>(scene: Scene) -> Vec<Contestant> {
+    let all = [
+        sync::<circuit::Bare, Healthy>(Column::Bare, scene),
+        sync::<P, Healthy>(Column::Ours, scene),
+        sync::<L, Healthy>(Column::Lean, scene),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn decorated<P: Polled, L: Polled>(scene: Scene) -> Vec<Contestant> {
+    let all = [
+        later::<circuit::Bare, Healthy>(Column::Bare, scene),
+        later::<P, Healthy>(Column::Ours, scene),
+        later::<L, Healthy>(Column::Lean, scene),
     ];
     all.into_iter().flatten().collect()
 }

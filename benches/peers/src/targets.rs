@@ -52,7 +52,8 @@ pub fn judge(figures: &Figures) -> Vec<Verdict> {
         targets.time_window(case);
     }
     targets.tower();
-    targets.circuit();
+    targets.circuit(case::CIRCUIT_SYNC, case::BY_HAND_SYNC);
+    targets.circuit(case::CIRCUIT, case::BY_HAND);
     targets.verdicts
 }
 
@@ -186,12 +187,11 @@ impl Targets<'_> {
         }
     }
 
-    fn circuit(&mut self) {
+    fn circuit(&mut self, case: &'static str, by_hand: &'static str) {
         let target = "breakerbox − the same by `guarded_by` ≤ 1 ns, 1 thread";
-        let decorated = self.ns(case::CIRCUIT, 1, Ours);
-        let guarded = self.ns(case::HEALTHY_ASYNC, 1, Ours);
-        let more = decorated.zip(guarded).map(|(own, other)| own - other);
-        self.add(case::CIRCUIT, target, more, Some(1.0));
+        let (own, other) = (self.ns(case, 1, Ours), self.ns(by_hand, 1, Ours));
+        let more = own.zip(other).map(|(own, other)| own - other);
+        self.add(case, target, more, Some(1.0));
     }
 }
 

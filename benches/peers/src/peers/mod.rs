@@ -1,6 +1,7 @@
 //! Every contestant behind two small traits, which compile to the contestant's own call.
 
 pub mod breaker;
+pub mod circuit;
 pub mod circuitbreaker_rs;
 pub mod failsafe;
 pub mod nobreak;

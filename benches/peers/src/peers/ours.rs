@@ -2,7 +2,10 @@
 
 use super::{Blocking, MINUTE, OPEN_FOR, Polled, Refusable, Rule, SECOND, Setup};
 use crate::job::{Failure, Job, Worked};
+use crate::through::{Inner, through};
 use breakerbox::prelude::*;
+use breakerbox::tower::{Breaker, BreakerLayer};
+use tower::Layer;
 
 /// As it comes.
 pub struct Plain(pub CircuitBreaker);
@@ -10,6 +13,12 @@ pub struct Plain(pub CircuitBreaker);
 /// Without what the load would pay for: the total of successes where nothing fails, the text of the
 /// last failure where something does.
 pub struct Lean(pub CircuitBreaker);
+
+/// The tower service, as it comes.
+pub struct PlainService(Breaker<Inner>);
+
+/// The tower service with the breaker of [`Lean`].
+pub struct LeanService(Breaker<Inner>);
 
 pub fn settings(setup: Setup) -> BreakerBuilder {
     let builder = CircuitBreaker::builder().recovery_timeout(OPEN_FOR);
@@ -41,7 +50,7 @@ impl Refusable for BreakerError<Failure> {
 }
 
 macro_rules! ours {
-    ($Ours:ident, $settings:ident) => {
+    ($Ours:ident, $Service:ident, $settings:ident) => {
         impl Blocking for $Ours {
             type Error = BreakerError<Failure>;
             fn new(setup: Setup) -> Option<Self> {
@@ -70,7 +79,26 @@ macro_rules! ours {
                 job.guarded_by(&*caller)
             }
         }
+
+        impl Polled for $Service {
+            type Error = BreakerError<Failure>;
+            type Caller = Breaker<Inner>;
+            fn new(setup: Setup) -> Option<Self> {
+                let breaker = $settings(setup).build().ok()?;
+                Some(Self(BreakerLayer::new(breaker).layer(Inner)))
+            }
+            fn caller(&self) -> Breaker<Inner> {
+                self.0.clone()
+            }
+            #[inline]
+            fn call(
+                caller: &mut Breaker<Inner>,
+                job: Job,
+            ) -> impl Future<Output = Result<u64, Self::Error>> {
+                through(caller, job)
+            }
+        }
     };
 }
-ours!(Plain, settings);
-ours!(Lean, lean);
+ours!(Plain, PlainService, settings);
+ours!(Lean, LeanService, lean);
