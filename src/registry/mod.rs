@@ -290,6 +290,7 @@ impl BreakerRegistry {
         let shared = &*self.shared;
         let hash = shared.breakers.hasher().hash_one(name);
         cache::find(hash, shared.id, name)
+            .filter(|own| preset.is_none() || !own.circuit.tenancy.is_unclaimed())
             .unwrap_or_else(|| self.by_name_slowly(hash, name, preset))
     }
 

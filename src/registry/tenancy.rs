@@ -120,8 +120,12 @@ impl Tenancy {
 
     /// Whether code is the first to speak of a breaker that a document made; from then on it has.
     pub(super) fn claim(&self) -> bool {
-        let unclaimed = self.marks.load(Ordering::Acquire) & UNCLAIMED != 0;
-        unclaimed && self.marks.fetch_and(!UNCLAIMED, Ordering::AcqRel) & UNCLAIMED != 0
+        self.is_unclaimed() && self.marks.fetch_and(!UNCLAIMED, Ordering::AcqRel) & UNCLAIMED != 0
+    }
+
+    /// Whether a document made the breaker, and code has not spoken of it so far.
+    pub(super) fn is_unclaimed(&self) -> bool {
+        self.marks.load(Ordering::Acquire) & UNCLAIMED != 0
     }
 
     /// Lets the breaker leave if nothing speaks against it: not lasting, not held, not used in the

@@ -128,6 +128,8 @@ impl Site {
         let hash = shared.breakers.hasher().hash_one(name);
         let full = self.slots.iter().all(|slot| slot.get().is_some());
         let known = full.then(|| cache::find(hash, shared.id, name)).flatten();
+        // Used by name, which is not to speak of it.
+        let known = known.filter(|own| !own.circuit.tenancy.is_unclaimed());
         if let Some(own) = known {
             self.meet(shared, &own);
             return SiteHandle::Own(own);
