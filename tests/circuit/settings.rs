@@ -311,11 +311,11 @@ fn settings_act_on_time() {
 #[cfg(feature = "serde")]
 #[test]
 fn they_lie_under_a_document_whoever_used_the_breaker_by_name_before() {
-    let registry = BreakerRegistry::new();
     #[circuit(name = name, registry = registry, failure_threshold = 2)]
     fn fails(registry: &BreakerRegistry, name: &str) -> Answer<()> {
         Err(Error::NoAnswer)
     }
+    let registry = BreakerRegistry::new();
     // One more than a function keeps.
     let names = ["a", "b", "c", "d", "e"];
     let breakers: String = names.map(|name| format!("[breakers.{name}]\n")).concat();
