@@ -3,7 +3,7 @@
 use crate::breaker::CircuitBreaker;
 use crate::classify::chain_within;
 use crate::refused::Refused;
-use crate::registry::{Local, notify};
+use crate::registry::{Slip, notify};
 use crate::state::{Refusal, State};
 use crate::text::{Left, Plain, Short};
 use std::any::Any;
@@ -38,10 +38,10 @@ use std::time::Duration;
 /// `{:#}` adds the failures and the last of them. It is not in the plain text, since people put
 /// errors into responses.
 ///
-/// One word. Two refusals of one breaker that a thread holds at the same time take an allocation;
-/// otherwise none does.
+/// One word, and no handle: it may outlive its breaker. Two refusals of one breaker that a thread
+/// holds at the same time take an allocation; otherwise none does.
 #[derive(Clone)]
-pub struct CircuitOpen(Arc<Local>);
+pub struct CircuitOpen(Arc<Slip>);
 
 impl CircuitOpen {
     pub(crate) fn new(breaker: &CircuitBreaker, refused: Refused) -> Self {
@@ -54,7 +54,7 @@ impl CircuitOpen {
 
     /// The name of the breaker.
     pub fn name(&self) -> &str {
-        self.0.breaker.name()
+        &self.0.name
     }
 
     /// The state in which it refused.
@@ -82,10 +82,11 @@ impl CircuitOpen {
         self.refused().failure_count
     }
 
-    /// The `Debug` text of the last failure, while the circuit has not moved on since the refusal.
+    /// The `Debug` text of the last failure, while the breaker is there and its circuit has not moved on
+    /// since the refusal.
     pub fn last_failure(&self) -> Option<Arc<str>> {
         let generation = self.refused().generation;
-        self.0.breaker.circuit.last_failure_of(generation)
+        self.0.circuit()?.last_failure_of(generation)
     }
 }
 

@@ -13,16 +13,6 @@ pub(crate) struct Refused {
     pub(crate) retry_after: Option<Duration>,
 }
 
-impl Refused {
-    /// Nothing has been refused yet.
-    pub(crate) const NEVER: Self = Self {
-        reason: Refusal::Open,
-        generation: Generation::from_number(0),
-        failure_count: 0,
-        retry_after: None,
-    };
-}
-
 /// The same in a place that is used again, so that an error is a pointer and costs no allocation.
 ///
 /// Written only by a thread that holds the sole reference to it, before it hands out another: every

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 ///
 /// It holds up to 1,024 events that were not read yet. What comes while it is full is left out and
 /// counted, and [`Event::Missed`] stands in its place: a slow reader delays nobody. It ends with the
-/// breaker, or with the registry: when the last clone of it is dropped.
+/// breaker, or with the registry: when the last clone of it is dropped. Of a breaker that was called by
+/// name or by a layer, threads [keep some](crate::BreakerRegistry#concurrency).
 ///
 /// # Cancel safety
 ///

@@ -143,13 +143,13 @@ impl Shared {
                     }
                 }
                 let gone = present.layers().names.keys();
-                for name in gone.filter(|name| !names.contains_key(*name)) {
-                    if let Some(breaker) = self.breakers.get(&**name) {
-                        if breaker.circuit.tenancy.unpin() {
-                            population.welcome(&breaker, now);
-                        }
-                    }
-                }
+                let released: Vec<_> = gone
+                    .filter(|name| !names.contains_key(*name))
+                    .filter_map(|name| self.breakers.get(&**name))
+                    .filter(|breaker| breaker.circuit.tenancy.unpin())
+                    .map(|breaker| Arc::downgrade(&breaker.circuit))
+                    .collect();
+                population.welcome_back(released, now);
                 Ok(Some(missing))
             } else {
                 Ok(None)
@@ -159,5 +159,26 @@ impl Shared {
         drop(spare);
         self.tell_gone(leavers);
         committed
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::registry::layers::Layer;
+
+    #[test]
+    fn a_name_that_comes_and_goes_in_documents_waits_to_be_evicted_once() {
+        let registry = BreakerRegistry::new();
+        registry.breaker("used");
+        for _ in 0..3 {
+            let mut layers = Layers::default();
+            for name in ["used", "made"] {
+                layers.names.insert(name.into(), Layer::default());
+            }
+            registry.lay(layers).expect("there is room");
+            registry.lay(Layers::default()).expect("there is room");
+        }
+        assert_eq!(registry.shared.population.lock().queued(), 2);
     }
 }

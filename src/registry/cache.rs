@@ -10,15 +10,16 @@
 //!    off that list when it leaves, on every path: [`Kept`] sees to it.
 //! 3. A breaker that left its registry is never served by name, since its mark is read after the
 //!    handle was cloned. Its handle stays in the table, unused, until the slot is wanted.
+//! 4. The desks keep no breaker: an error that was dropped must not hold up the end of its breaker.
 
 #[cfg(feature = "tower")]
 use super::Held;
-use super::Local;
-use crate::breaker::CircuitBreaker;
+use super::{Local, Slip};
+use crate::breaker::{Circuit, CircuitBreaker};
 use crate::refused::Refused;
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Weak};
 
 /// Powers of two: slots are found by masking.
 const NAMES: usize = 256;
@@ -38,9 +39,9 @@ struct Table {
     /// Found by name; empty until the first one.
     names: Vec<Named>,
     /// Found by the breaker's own identity; empty until the first one.
-    desks: Places,
+    desks: Places<Desk>,
     #[cfg(feature = "tower")]
-    holds: Places,
+    holds: Places<Kept>,
 }
 
 #[derive(Default)]
@@ -62,6 +63,17 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.0.circuit.tenancy.disown(&self.0);
+    }
+}
+
+/// A place for errors about one breaker, listed with it as well.
+struct Desk(Arc<Slip>);
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if let Some(circuit) = self.0.circuit() {
+            circuit.tenancy.withdraw(&self.0);
+        }
     }
 }
 
@@ -98,7 +110,7 @@ pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<Local>> {
 
 /// Makes this thread's own handle of `breaker`, and keeps it while the thread still has a table.
 pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<Local> {
-    let handle = Arc::new(Local::new(breaker, Refused::NEVER));
+    let handle = Arc::new(Local::new(breaker));
     let kept = Kept::new(handle.clone());
     let named = Named {
         hash,
@@ -117,24 +129,38 @@ pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<Local> {
 /// What an error about `breaker` refers to: this thread's own place for it, unless an earlier error
 /// is still there.
 #[inline]
-pub(crate) fn notify(breaker: &CircuitBreaker, refused: Refused) -> Arc<Local> {
+pub(crate) fn notify(breaker: &CircuitBreaker, refused: Refused) -> Arc<Slip> {
+    // Perhaps by now the last reference: dropped once the table is free again.
+    let mut stood = None;
     let found = search(
         breaker,
         |table| &table.desks,
-        |local| {
-            if Arc::strong_count(local) > 1 {
-                return false;
+        |Desk(slip)| {
+            let in_use = Arc::strong_count(slip) > 1;
+            if Weak::as_ptr(&slip.circuit) != Arc::as_ptr(&breaker.circuit) {
+                stood = slip.circuit.upgrade();
+                let wanted = stood.as_ref().is_some_and(|circuit| is_wanted(circuit, 1));
+                return if in_use || wanted { Taken } else { Free };
+            }
+            if in_use {
+                return Taken;
             }
             // Whoever had the last reference has read what it wanted.
             fence(Ordering::Acquire);
-            local.notice.write(refused);
-            true
+            slip.notice.write(refused);
+            Found(slip.clone())
         },
     );
+    drop(stood);
     match found {
-        Found(local) => local,
-        Free => keep_at(breaker, refused, |table| &mut table.desks),
-        Taken => Arc::new(Local::new(breaker.clone(), refused)),
+        Found(slip) => slip,
+        Free => {
+            let slip = Arc::new(Slip::new(breaker, refused));
+            breaker.circuit.tenancy.post(&slip);
+            keep_at(breaker, Desk(slip.clone()), |table| &mut table.desks);
+            slip
+        }
+        Taken => Arc::new(Slip::placeless(breaker, refused)),
     }
 }
 
@@ -142,9 +168,27 @@ pub(crate) fn notify(breaker: &CircuitBreaker, refused: Refused) -> Arc<Local> {
 #[cfg(feature = "tower")]
 #[inline]
 pub(crate) fn hold(breaker: &CircuitBreaker) -> Held {
-    match search(breaker, |table| &table.holds, |_| true) {
+    let found = search(
+        breaker,
+        |table| &table.holds,
+        |Kept(local)| {
+            if Arc::ptr_eq(&local.circuit, &breaker.circuit) {
+                Found(local.clone())
+            } else if Arc::strong_count(local) > 1 || is_wanted(&local.circuit, 0) {
+                Taken
+            } else {
+                Free
+            }
+        },
+    );
+    match found {
         Found(local) => Held::Shared(local),
-        Free => Held::Shared(keep_at(breaker, Refused::NEVER, |table| &mut table.holds)),
+        Free => {
+            let local = Arc::new(Local::new(breaker.clone()));
+            let kept = Kept::new(local.clone());
+            keep_at(breaker, kept, |table| &mut table.holds);
+            Held::Shared(local)
+        }
         Taken => Held::Own(breaker.clone()),
     }
 }
@@ -153,34 +197,27 @@ pub(crate) fn hold(breaker: &CircuitBreaker) -> Held {
 ///
 /// A place that another live breaker has is left to it: two that share one would displace each other
 /// at every call.
-enum Search {
-    Found(Arc<Local>),
+enum Search<T> {
+    Found(Arc<T>),
     Free,
     Taken,
 }
 use Search::{Found, Free, Taken};
 
-type Places = Vec<Option<Kept>>;
+type Places<P> = Vec<Option<P>>;
 
 #[inline]
-fn search(
+fn search<P, T>(
     breaker: &CircuitBreaker,
-    places: impl FnOnce(&Table) -> &Places,
-    usable: impl FnOnce(&Arc<Local>) -> bool,
-) -> Search {
+    places: impl FnOnce(&Table) -> &Places<P>,
+    look: impl FnOnce(&P) -> Search<T>,
+) -> Search<T> {
     let found = TABLE.try_with(|table| {
         let Ok(table) = table.try_borrow() else {
             return Taken;
         };
         match places(&table).get(by_identity(breaker)) {
-            Some(Some(Kept(local))) if Arc::ptr_eq(&local.circuit, &breaker.circuit) => {
-                if usable(local) {
-                    Found(local.clone())
-                } else {
-                    Taken
-                }
-            }
-            Some(Some(Kept(local))) if is_alive(local) => Taken,
+            Some(Some(place)) => look(place),
             _ => Free,
         }
     });
@@ -188,14 +225,12 @@ fn search(
 }
 
 #[cold]
-fn keep_at(
+fn keep_at<P>(
     breaker: &CircuitBreaker,
-    refused: Refused,
-    places: impl FnOnce(&mut Table) -> &mut Places,
-) -> Arc<Local> {
-    let handle = Arc::new(Local::new(breaker.clone(), refused));
-    let kept = Kept::new(handle.clone());
-    let displaced = put(Some(kept), |table| {
+    place: P,
+    places: impl FnOnce(&mut Table) -> &mut Places<P>,
+) {
+    let displaced = put(Some(place), |table| {
         let places = places(table);
         if places.is_empty() {
             places.resize_with(PLACES, || None);
@@ -203,13 +238,11 @@ fn keep_at(
         places.get_mut(by_identity(breaker))
     });
     drop(displaced);
-    handle
 }
 
-/// Whether anybody but the handle in this slot wants the breaker.
-fn is_alive(local: &Arc<Local>) -> bool {
-    let held = Arc::strong_count(local) > 1 || Arc::strong_count(&local.circuit) > 1;
-    held && !local.circuit.tenancy.is_gone()
+/// Whether anybody wants the breaker but the caches of the threads and `known` references.
+fn is_wanted(circuit: &Arc<Circuit>, known: usize) -> bool {
+    !circuit.tenancy.is_gone() && circuit.tenancy.is_held(circuit, known)
 }
 
 /// Puts `value` in the slot and hands back what is to be dropped once the table is free again: what
@@ -230,8 +263,7 @@ pub(super) fn forget(unwanted: impl Fn(&CircuitBreaker) -> bool) {
     let forgotten = TABLE.try_with(|table| {
         let mut table = table.try_borrow_mut().ok()?;
         let table = &mut *table;
-        let names = table.names.iter_mut().map(|named| &mut named.kept);
-        let slots = names.chain(&mut table.desks);
+        let slots = table.names.iter_mut().map(|named| &mut named.kept);
         #[cfg(feature = "tower")]
         let slots = slots.chain(&mut table.holds);
         let unwanted = |kept: &mut Kept| unwanted(&kept.0);

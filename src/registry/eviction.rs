@@ -156,8 +156,7 @@ impl Population {
     /// Drops a few entries of breakers that were removed by name, once there may be more of them
     /// than of others; so the queues stay within twice the population.
     pub(super) fn tidy(&mut self) {
-        let queued = self.clean.len() + self.failing.len() + self.protected.len();
-        if queued <= 2 * self.kept + 64 {
+        if self.queued() <= 2 * self.kept + 64 {
             return;
         }
         for class in [Class::Clean, Class::Failing, Class::Protected] {
@@ -172,6 +171,10 @@ impl Population {
                 }
             }
         }
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.clean.len() + self.failing.len() + self.protected.len()
     }
 
     fn queue(&mut self, class: Class) -> &mut VecDeque<Tenant> {
@@ -234,6 +237,28 @@ impl Population {
 /// for a call.
 #[cfg(feature = "serde")]
 impl Population {
+    /// Breakers that no document names any more, some of which still stand in a queue from before one
+    /// did.
+    pub(super) fn welcome_back(&mut self, mut released: Vec<Weak<Circuit>>, now: Moment) {
+        if released.is_empty() {
+            return;
+        }
+        released.sort_unstable_by_key(Weak::as_ptr);
+        for class in [Class::Clean, Class::Failing, Class::Protected] {
+            self.queue(class).retain(|tenant| {
+                let own = tenant.circuit.as_ptr();
+                let found = released.binary_search_by_key(&own, Weak::as_ptr);
+                found.is_err()
+            });
+        }
+        self.clean
+            .extend(released.into_iter().map(|circuit| Tenant {
+                circuit,
+                seen: now,
+                cleared: 0,
+            }));
+    }
+
     /// All that are protected, also those that stand where they stood before they were.
     pub(super) fn all_suspects(&mut self, leavers: &mut Leavers) -> Vec<Suspect> {
         for class in [Class::Clean, Class::Failing] {

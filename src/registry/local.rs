@@ -1,23 +1,17 @@
 use crate::breaker::CircuitBreaker;
-use crate::refused::{Notice, Refused};
 use std::ops::Deref;
 #[cfg(feature = "tower")]
 use std::sync::Arc;
 
-/// A handle that one thread made for itself, so that no other touches its reference count; with room
-/// for what an error about the breaker says.
+/// A handle that one thread made for itself, so that no other touches its reference count.
 #[derive(Debug)]
 pub struct Local {
     pub(crate) breaker: CircuitBreaker,
-    pub(crate) notice: Notice,
 }
 
 impl Local {
-    pub(crate) fn new(breaker: CircuitBreaker, refused: Refused) -> Self {
-        Self {
-            breaker,
-            notice: Notice::new(refused),
-        }
+    pub(crate) fn new(breaker: CircuitBreaker) -> Self {
+        Self { breaker }
     }
 }
 

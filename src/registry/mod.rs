@@ -1,7 +1,7 @@
 //! [`BreakerRegistry`]: breakers by name.
 //!
 //! * `shared`: what the clones of a registry share, and the only place that changes it
-//! * `cache`: the handles that each thread keeps for itself, `local`: one of them
+//! * `cache`: the handles that each thread keeps for itself, `local`: one of them, `slip`: their errors
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
@@ -26,6 +26,7 @@ mod reconcile;
 mod settling;
 mod shared;
 mod site;
+mod slip;
 mod tenancy;
 mod views;
 
@@ -47,13 +48,13 @@ pub(crate) use local::Local;
 pub(crate) use shared::Shared;
 use site::Origin;
 pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
+pub(crate) use slip::Slip;
 pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;
 use crate::clock::Timepiece;
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
-use crate::refused::Refused;
 use dashmap::DashMap;
 use presets::Presets;
 #[cfg(not(any(feature = "metrics", feature = "tracing")))]
@@ -289,6 +290,7 @@ impl BreakerRegistry {
         let shared = &*self.shared;
         let hash = shared.breakers.hasher().hash_one(name);
         cache::find(hash, shared.id, name)
+            .filter(|own| preset.is_none() || !own.circuit.tenancy.is_unclaimed())
             .unwrap_or_else(|| self.by_name_slowly(hash, name, preset))
     }
 
@@ -308,7 +310,7 @@ impl BreakerRegistry {
         if kept {
             cache::keep(hash, breaker)
         } else {
-            Arc::new(Local::new(breaker, Refused::NEVER))
+            Arc::new(Local::new(breaker))
         }
     }
 }

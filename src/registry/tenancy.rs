@@ -1,5 +1,5 @@
-use super::Local;
 use super::site::Sites;
+use super::{Local, Slip};
 use crate::breaker::Circuit;
 use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -12,11 +12,13 @@ use std::sync::{Arc, Weak};
 /// 1. `GONE` is set for good only on the way out of the map, by who holds the map's shard for
 ///    writing, and never on a breaker that anybody but the map, the evictor and the caches holds.
 ///    (Removal by name is the exception: it asks for no leave.)
-/// 2. `locals` lists exactly those cached handles that still stand in a cache. One that a future
-///    keeps alive after its slot was given to another is not in it, and so counts as a holder.
+/// 2. `cached` lists exactly those handles that still stand in a cache. One that a future keeps alive
+///    after its slot was given to another is not in it, and so counts as a holder.
+/// 3. `cached` lists the places for errors as well, each of which is a holder while an error refers to
+///    it.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
-    locals: Once<Lock<Vec<Weak<Local>>>>,
+    cached: Once<Lock<Vec<Cached>>>,
     pub(super) sites: Sites,
 }
 
@@ -45,11 +47,16 @@ pub(crate) enum Settled {
     Gone,
 }
 
+enum Cached {
+    Local(Weak<Local>),
+    Slip(Weak<Slip>),
+}
+
 impl Default for Tenancy {
     fn default() -> Self {
         Self {
             marks: AtomicU32::new(IDLE),
-            locals: Once::new(),
+            cached: Once::new(),
             sites: Sites::default(),
         }
     }
@@ -113,8 +120,12 @@ impl Tenancy {
 
     /// Whether code is the first to speak of a breaker that a document made; from then on it has.
     pub(super) fn claim(&self) -> bool {
-        let unclaimed = self.marks.load(Ordering::Acquire) & UNCLAIMED != 0;
-        unclaimed && self.marks.fetch_and(!UNCLAIMED, Ordering::AcqRel) & UNCLAIMED != 0
+        self.is_unclaimed() && self.marks.fetch_and(!UNCLAIMED, Ordering::AcqRel) & UNCLAIMED != 0
+    }
+
+    /// Whether a document made the breaker, and code has not spoken of it so far.
+    pub(super) fn is_unclaimed(&self) -> bool {
+        self.marks.load(Ordering::Acquire) & UNCLAIMED != 0
     }
 
     /// Lets the breaker leave if nothing speaks against it: not lasting, not held, not used in the
@@ -147,13 +158,14 @@ impl Tenancy {
 
     /// Whether anybody holds the breaker beside `known` references and the caches.
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
-        let locals = self.locals.get().map(Lock::lock);
+        let all = self.cached.get().map(Lock::lock);
         let mut cached = 0;
-        for local in locals.iter().flat_map(|locals| locals.iter()) {
-            match local.strong_count() {
-                0 => {}
-                1 => cached += 1,
-                _ => return true,
+        for one in all.iter().flat_map(|all| all.iter()) {
+            match one {
+                Cached::Local(local) if local.strong_count() > 1 => return true,
+                Cached::Local(local) => cached += local.strong_count(),
+                Cached::Slip(slip) if slip.strong_count() > 1 => return true,
+                Cached::Slip(_) => {}
             }
         }
         Arc::strong_count(circuit) > known + cached
@@ -162,17 +174,38 @@ impl Tenancy {
     /// `local` stands in a cache now. The caller holds it a second time, so that it counts as held
     /// until that one is gone.
     pub(super) fn own(&self, local: &Arc<Local>) {
-        let mut locals = self.locals.get_or_init(Lock::default).lock();
-        // One thread is the rule; the list's usual leap to four would be paid for by every breaker.
-        locals.reserve_exact(1);
-        locals.push(Arc::downgrade(local));
+        self.list(Cached::Local(Arc::downgrade(local)));
     }
 
     /// `local` no longer stands in a cache.
     pub(super) fn disown(&self, local: &Arc<Local>) {
-        if let Some(locals) = self.locals.get() {
-            let mut locals = locals.lock();
-            locals.retain(|other| other.as_ptr() != Arc::as_ptr(local));
+        self.strike(
+            |one| matches!(one, Cached::Local(other) if other.as_ptr() == Arc::as_ptr(local)),
+        );
+    }
+
+    /// `slip` stands on a desk now.
+    pub(super) fn post(&self, slip: &Arc<Slip>) {
+        self.list(Cached::Slip(Arc::downgrade(slip)));
+    }
+
+    /// `slip` no longer stands on a desk.
+    pub(super) fn withdraw(&self, slip: &Arc<Slip>) {
+        self.strike(
+            |one| matches!(one, Cached::Slip(other) if other.as_ptr() == Arc::as_ptr(slip)),
+        );
+    }
+
+    fn list(&self, one: Cached) {
+        let mut cached = self.cached.get_or_init(Lock::default).lock();
+        // One thread is the rule; the list's usual leap to four would be paid for by every breaker.
+        cached.reserve_exact(1);
+        cached.push(one);
+    }
+
+    fn strike(&self, unlisted: impl Fn(&Cached) -> bool) {
+        if let Some(cached) = self.cached.get() {
+            cached.lock().retain(|one| !unlisted(one));
         }
     }
 }

@@ -307,3 +307,25 @@ fn settings_act_on_time() {
     clock.advance(Duration::from_secs(5));
     assert!(matches!(fails(&registry), Err(Error::NoAnswer)));
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn they_lie_under_a_document_whoever_used_the_breaker_by_name_before() {
+    #[circuit(name = name, registry = registry, failure_threshold = 2)]
+    fn fails(registry: &BreakerRegistry, name: &str) -> Answer<()> {
+        Err(Error::NoAnswer)
+    }
+    let registry = BreakerRegistry::new();
+    // One more than a function keeps.
+    let names = ["a", "b", "c", "d", "e"];
+    let breakers: String = names.map(|name| format!("[breakers.{name}]\n")).concat();
+    registry.apply(&toml::from_str(&breakers).unwrap()).unwrap();
+    for name in names {
+        let by_name = (|| Ok::<_, Error>(())).with_breaker(&registry, name);
+        assert!(by_name.call().is_ok());
+        for _ in 0..2 {
+            assert!(fails(&registry, name).is_err());
+        }
+        assert_eq!(registry.breaker(name).state(), State::Open, "{name}");
+    }
+}

@@ -160,3 +160,20 @@ fn a_breaker_that_was_removed_is_not_used_again() {
     drop(registry.remove("host:a"));
     assert!(now(service.oneshot(("a", true))).is_ok());
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_preset_is_due_to_a_breaker_of_a_document_that_was_used_by_name_before() {
+    let registry = BreakerRegistry::new();
+    let document = serde_json::from_str(r#"{"breakers": {"host:a": {"success_threshold": 1}}}"#);
+    registry.apply(&document.unwrap()).unwrap();
+    let by_name = breakerbox::BreakerExt::with_breaker(serve(("a", true)), &registry, "host:a");
+    assert!(now(by_name).is_ok());
+    let preset = CircuitBreaker::builder().failure_threshold(2);
+    let layer = BreakerLayer::keyed_with(&registry, host, preset).unwrap();
+    let service = layer.layer(service_fn(serve));
+    for _ in 0..2 {
+        assert!(now(service.clone().oneshot(("a", false))).is_err());
+    }
+    assert_eq!(registry.breaker("host:a").state(), State::Open);
+}

@@ -63,6 +63,9 @@ impl<K> BreakerLayer<K> {
 
 impl BreakerLayer {
     /// Guards by this breaker.
+    ///
+    /// A thread that calls it keeps a handle of the breaker until it ends or its slot is wanted, as of
+    /// those [found by name](BreakerRegistry#concurrency).
     pub fn new(breaker: CircuitBreaker) -> Self {
         Self::choosing(breaker)
     }

@@ -26,7 +26,6 @@ use super::{BreakerRegistry, Local, Shared};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
 use crate::event::Event;
-use crate::refused::Refused;
 use once_cell::sync::OnceCell;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -129,6 +128,8 @@ impl Site {
         let hash = shared.breakers.hasher().hash_one(name);
         let full = self.slots.iter().all(|slot| slot.get().is_some());
         let known = full.then(|| cache::find(hash, shared.id, name)).flatten();
+        // Used by name, which is not to speak of it.
+        let known = known.filter(|own| !own.circuit.tenancy.is_unclaimed());
         if let Some(own) = known {
             self.meet(shared, &own);
             return SiteHandle::Own(own);
@@ -136,7 +137,7 @@ impl Site {
         let (breaker, kept) = registry.find_or_create_with(name, Some(&self.origin), settings);
         self.meet(shared, &breaker);
         if !kept {
-            return SiteHandle::Own(Arc::new(Local::new(breaker, Refused::NEVER)));
+            return SiteHandle::Own(Arc::new(Local::new(breaker)));
         }
         match self.keep(&breaker, self_type) {
             Some(slot) => SiteHandle::Kept(&slot.kept.0),
@@ -151,7 +152,7 @@ impl Site {
         self_type: &'static str,
     ) -> Option<&'static Slot> {
         let make = || Slot {
-            kept: Kept::new(Arc::new(Local::new(breaker.clone(), Refused::NEVER))),
+            kept: Kept::new(Arc::new(Local::new(breaker.clone()))),
             self_type,
         };
         let mut slots = self.slots.iter().map(|slot| slot.get_or_init(make));

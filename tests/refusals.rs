@@ -1,0 +1,135 @@
+//! Refusals share a place of their thread, and nobody can tell.
+#![cfg(not(loom))]
+#![allow(missing_docs)]
+
+use breakerbox::prelude::*;
+use breakerbox::{CircuitOpen, Refusal};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+/// A breaker that refuses, and what lives as long as its settings do.
+fn refusing() -> (CircuitBreaker, Weak<()>) {
+    let token = Arc::new(());
+    let alive = Arc::downgrade(&token);
+    let breaker = CircuitBreaker::builder()
+        .on_event(move |_| {
+            let _ = &token;
+        })
+        .build()
+        .expect("settings that work");
+    breaker.force_open();
+    (breaker, alive)
+}
+
+fn refusal(breaker: &CircuitBreaker) -> CircuitOpen {
+    breaker.acquire().expect_err("a circuit that refuses")
+}
+
+#[test]
+fn each_describes_its_own_moment() {
+    let (breaker, _) = refusing();
+    let forced = refusal(&breaker);
+    breaker.trip_for(Duration::from_secs(3600));
+    let open = refusal(&breaker);
+    let copy = forced.clone();
+    drop(forced);
+    let again = refusal(&breaker);
+    breaker.half_open();
+    let _trial = breaker.acquire().expect("the trial");
+    let taken = refusal(&breaker);
+    drop(again);
+    let other = thread::spawn(move || (open.reason(), taken.reason()));
+    assert_eq!(copy.reason(), Refusal::Forced);
+    assert_eq!(
+        other.join().expect("no panic"),
+        (Refusal::Open, Refusal::TrialsTaken)
+    );
+}
+
+#[test]
+fn a_place_is_not_written_while_another_thread_reads() {
+    let (breaker, _) = refusing();
+    for round in 0..2_000_u64 {
+        let seconds = 3600 * (1 + round % 7);
+        breaker.trip_for(Duration::from_secs(seconds));
+        let open = refusal(&breaker);
+        let reader = (round % 50 == 0).then(|| {
+            let copy = open.clone();
+            thread::spawn(move || copy.retry_after())
+        });
+        drop(open);
+        breaker.trip_for(Duration::from_secs(7 * 86_400));
+        drop(refusal(&breaker));
+        if let Some(reader) = reader {
+            let left = reader.join().expect("no panic").expect("a time");
+            assert!(left <= Duration::from_secs(seconds), "{left:?}");
+        }
+        breaker.reset();
+    }
+}
+
+#[test]
+fn a_breaker_ends_with_its_last_handle() {
+    let (breaker, alive) = refusing();
+    let mut events = breaker.subscribe();
+    drop(refusal(&breaker));
+    let held = thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            drop(refusal(&breaker));
+            refusal(&breaker)
+        });
+        other.join().expect("no panic")
+    });
+    drop(breaker);
+    assert!(alive.upgrade().is_none());
+    assert_eq!(held.name(), "unnamed");
+    assert_eq!(
+        (held.reason(), held.last_failure()),
+        (Refusal::Forced, None)
+    );
+    assert_eq!(format!("{held:#}"), "circuit \"unnamed\" is forced open");
+    let mut end = || pin!(events.recv()).poll(&mut Context::from_waker(Waker::noop()));
+    while let Poll::Ready(Some(_)) = end() {}
+    assert!(matches!(end(), Poll::Ready(None)), "the stream goes on");
+}
+
+#[test]
+fn each_keeps_its_breaker_from_eviction() {
+    let registry = BreakerRegistry::builder()
+        .capacity(1)
+        .build()
+        .expect("room for one");
+    let refuse = || {
+        let breaker = registry.breaker("a");
+        breaker.force_open();
+        refusal(&breaker)
+    };
+    let first = refuse();
+    let second = refuse();
+    registry.breaker("a").reset();
+    let stays = || {
+        (0..4).for_each(|_| drop(registry.breaker("b")));
+        registry.get("a").is_some()
+    };
+    assert!(stays());
+    drop(first);
+    assert!(stays());
+    drop(second);
+    assert!(!stays());
+}
+
+#[test]
+fn those_of_breakers_that_are_gone_take_no_place_for_ever() {
+    // More than there are places: an error that finds none is kept elsewhere, and each breaker ends.
+    let tokens: Vec<_> = (0..1_000)
+        .map(|_| {
+            let (breaker, alive) = refusing();
+            drop((refusal(&breaker), refusal(&breaker)));
+            alive
+        })
+        .collect();
+    assert!(tokens.iter().all(|alive| alive.upgrade().is_none()));
+}
