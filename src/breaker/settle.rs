@@ -250,9 +250,8 @@ impl Circuit {
             return;
         }
         let calls = self.streak.fetch_add(1, Ordering::Relaxed) + 1;
-        if calls == 1 {
-            self.set_busy();
-        }
+        // Each time: a success that saw no streak yet may just have cleared it.
+        self.set_busy();
         if calls == SUSPICIOUS {
             self.emit(|breaker| Event::CancelledInARow { breaker, calls });
         }
