@@ -1,8 +1,9 @@
 //! Durations as people write them: `30s`, `1m 30s`, `1.5h`.
 //!
 //! One or more parts, the larger unit first, each unit once: a number, which may have a fraction,
-//! and `d`, `h`, `m`, `s`, `ms`, `us` or `ns`. Spaces may stand between parts. So everything that
-//! breakerbox prints as a duration can be written, too.
+//! and `d`, `h`, `m`, `s`, `ms`, `us` or `ns`. Spaces may stand between them. Or `forever`. So everything
+//! that breakerbox prints as a duration can be written, too. Settings as data are read by the same
+//! rules (`integrations/serde/duration.rs` of breakerbox; the two crates share no code).
 
 use std::time::Duration;
 
@@ -22,11 +23,14 @@ pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
     if rest.is_empty() {
         return Err("it is empty");
     }
+    if rest == "forever" {
+        return Ok(Duration::MAX);
+    }
     let mut nanos = 0_u128;
     let mut larger = UNITS.as_slice();
     while !rest.is_empty() {
         let (number, behind) = split(rest, |c| c.is_ascii_digit() || c == '.');
-        let (unit, behind) = split(behind, char::is_alphabetic);
+        let (unit, behind) = split(behind.trim_start(), char::is_alphabetic);
         if number.is_empty() {
             return Err("each part begins with a number");
         }
@@ -79,6 +83,8 @@ mod tests {
             ("30s", Duration::from_secs(30)),
             ("1m 30s", Duration::from_secs(90)),
             ("1m30s", Duration::from_secs(90)),
+            (" 2 h  1 m ", Duration::from_secs(7_260)),
+            ("forever", Duration::MAX),
             ("500ms", Duration::from_millis(500)),
             ("2h", Duration::from_secs(7_200)),
             ("1.5h", Duration::from_secs(5_400)),
@@ -103,7 +109,6 @@ mod tests {
             " ",
             "30",
             "s",
-            "30 s",
             "-1s",
             "1s 1m",
             "1s 1s",
