@@ -12,13 +12,18 @@
 //! read by [`Suspect::judge`] between two takings of the lock, and breakers that leave are carried
 //! out in [`Leavers`].
 
+#[cfg(feature = "serde")]
+mod bulk;
+mod tenant;
+
 use super::Breakers;
 use crate::breaker::{Circuit, CircuitBreaker};
 use crate::clock::Moment;
-use crate::state::{State, Word};
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
+pub(super) use tenant::Suspect;
+use tenant::{Class, Tenant};
 
 /// The most entries of one queue that a miss looks at in one go.
 const STEPS: usize = 128;
@@ -36,27 +41,6 @@ pub(super) struct Population {
     /// Breakers in the map, whoever made them.
     pub(super) kept: usize,
 }
-
-/// A breaker in a queue. Weak, so that a breaker that was removed does not live on in here.
-#[derive(Debug)]
-struct Tenant {
-    circuit: Weak<Circuit>,
-    /// When it was last seen in use.
-    seen: Moment,
-    /// The word with which it was found to have no time left to wait; zero for none. A deadline
-    /// that has passed never moves without the word.
-    cleared: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    Clean,
-    Failing,
-    Protected,
-}
-
-/// A protected breaker on its way to be judged, out of its queue.
-pub(super) struct Suspect(Tenant, Class);
 
 /// What is to be dropped, and told, outside the lock.
 #[derive(Default)]
@@ -230,139 +214,5 @@ impl Population {
         }
         self.queue(class).push_back(tenant);
         Some(Look::Moved)
-    }
-}
-
-/// Room for many at once, which is worth a scan: it is for somebody who changes the registry, not
-/// for a call.
-#[cfg(feature = "serde")]
-impl Population {
-    /// Breakers that no document names any more, some of which still stand in a queue from before one
-    /// did.
-    pub(super) fn welcome_back(&mut self, mut released: Vec<Weak<Circuit>>, now: Moment) {
-        if released.is_empty() {
-            return;
-        }
-        released.sort_unstable_by_key(Weak::as_ptr);
-        for class in [Class::Clean, Class::Failing, Class::Protected] {
-            self.queue(class).retain(|tenant| {
-                let own = tenant.circuit.as_ptr();
-                let found = released.binary_search_by_key(&own, Weak::as_ptr);
-                found.is_err()
-            });
-        }
-        self.clean
-            .extend(released.into_iter().map(|circuit| Tenant {
-                circuit,
-                seen: now,
-                cleared: 0,
-            }));
-    }
-
-    /// All that are protected, also those that stand where they stood before they were.
-    pub(super) fn all_suspects(&mut self, leavers: &mut Leavers) -> Vec<Suspect> {
-        for class in [Class::Clean, Class::Failing] {
-            for tenant in std::mem::take(self.queue(class)) {
-                let Some(circuit) = tenant.circuit.upgrade() else {
-                    continue;
-                };
-                let protected = tenant.class(&circuit) == Class::Protected;
-                self.queue(if protected { Class::Protected } else { class })
-                    .push_back(tenant);
-                // Perhaps by now the last reference.
-                leavers.dead.push(circuit);
-            }
-        }
-        self.first_suspects(usize::MAX)
-    }
-
-    /// Lets so many go, or, as far as can be told beforehand, none.
-    pub(super) fn make_room_for(
-        &mut self,
-        many: usize,
-        breakers: &Breakers,
-        now: Moment,
-        leavers: &mut Leavers,
-    ) -> bool {
-        let looks = (self.clean.len() + self.failing.len()) / STEPS + 1;
-        self.expendable(leavers) >= many
-            && (0..many).all(|_| (0..looks).any(|_| self.make_room(breakers, now, leavers)))
-    }
-
-    fn expendable(&self, leavers: &mut Leavers) -> usize {
-        let queued = self.clean.iter().chain(&self.failing);
-        let mut expendable = 0;
-        for tenant in queued {
-            let Some(circuit) = tenant.circuit.upgrade() else {
-                continue;
-            };
-            let tenancy = &circuit.tenancy;
-            if tenancy.is_gone() {
-                // Perhaps by now the last reference.
-                leavers.dead.push(circuit);
-                continue;
-            }
-            let stays = tenancy.is_lasting() || tenancy.is_held(&circuit, 2);
-            if !stays && tenant.class(&circuit) != Class::Protected {
-                expendable += 1;
-            }
-        }
-        expendable
-    }
-}
-
-impl Tenant {
-    /// By the word alone, without a clock: an open circuit counts as protected until a
-    /// [judge](Suspect::judge) found that its time has come.
-    fn class(&self, circuit: &Circuit) -> Class {
-        let word = circuit.word();
-        match word.state() {
-            State::Closed => by_failures(word),
-            State::HalfOpen if word.trials().in_flight == 0 => Class::Failing,
-            State::Open if word.bits() == self.cleared => Class::Failing,
-            State::Disabled | State::MetricsOnly if word.bits() == self.cleared => {
-                by_failures(word)
-            }
-            _ => Class::Protected,
-        }
-    }
-}
-
-fn by_failures(word: Word) -> Class {
-    if word.count() == 0 {
-        Class::Clean
-    } else {
-        Class::Failing
-    }
-}
-
-impl Suspect {
-    /// Judges a protected breaker, with its clock. `None` for one that stands in no queue any more.
-    pub(super) fn judge(self, now: Moment) -> Option<Self> {
-        let Self(mut tenant, _) = self;
-        let circuit = tenant.circuit.upgrade()?;
-        if circuit.tenancy.is_gone() || circuit.tenancy.is_lasting() {
-            return None;
-        }
-        if circuit.tenancy.is_held(&circuit, 2) {
-            tenant.seen = now;
-            return Some(Self(tenant, Class::Protected));
-        }
-        let word = circuit.word();
-        let may_go = match word.state() {
-            State::Open => circuit.state() == State::HalfOpen,
-            // Where its settings put it; somebody's command would be forgotten.
-            state @ (State::Disabled | State::MetricsOnly) => {
-                let breaker = CircuitBreaker {
-                    circuit: circuit.clone(),
-                };
-                breaker.config().mode().rest() == state
-            }
-            _ => false,
-        };
-        // The word read first: had it moved while the state was asked, it fits no longer.
-        tenant.cleared = if may_go { word.bits() } else { 0 };
-        let class = tenant.class(&circuit);
-        Some(Self(tenant, class))
     }
 }
