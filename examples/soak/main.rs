@@ -140,7 +140,7 @@ fn watch(
             site.set_up((tick / 5 + number) % 4 != 0);
             findings.extend(site.books.glance(|| site.breaker.snapshot(), callers));
         }
-        let tenth = (10.0 * begun.elapsed().as_secs_f64() / time.as_secs_f64()) as u32;
+        let tenth = begun.elapsed().as_millis() * 10 / time.as_millis();
         if tenth == printed {
             continue;
         }

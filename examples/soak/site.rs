@@ -101,20 +101,14 @@ impl Site {
     /// To be taken before a call, for [`visit`](Self::visit).
     pub(crate) fn before(&self) -> Before {
         let half_open = self.breaker.state() == State::HalfOpen;
-        Before(
-            half_open
-                .then(|| self.breaker.snapshot())
-                .and_then(half_open_totals),
-        )
+        Before(half_open.then(|| half_open_totals(&self.breaker)).flatten())
     }
 
     /// A call has come through. One is surely a trial when the circuit was half-open before, is so now, and nothing has
     /// succeeded or failed in between: each way out of half-open takes one of these.
     pub(crate) fn visit(&self, before: Before, if_dropped: End) -> Visit<'_> {
         count(&self.books.began);
-        let now = before
-            .0
-            .and_then(|_| half_open_totals(self.breaker.snapshot()));
+        let now = before.0.and_then(|_| half_open_totals(&self.breaker));
         let steers = |totals: Totals| (totals.success, totals.failure);
         let trial = now.is_some() && before.0.map(steers) == now.map(steers);
         if trial {
@@ -186,7 +180,8 @@ impl Site {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Before(Option<Totals>);
 
-fn half_open_totals(snapshot: Snapshot) -> Option<Totals> {
+fn half_open_totals(breaker: &CircuitBreaker) -> Option<Totals> {
+    let snapshot = breaker.snapshot();
     (snapshot.state == State::HalfOpen).then_some(snapshot.totals)
 }
 

@@ -238,7 +238,7 @@ async fn it_opens_half_opens_and_closes() {
     assert!(fail(2).guarded_by(breaker).await.is_err());
     assert_eq!(breaker.state(), State::Open);
 
-    bench.clock.advance(RECOVERY - Duration::from_nanos(1));
+    bench.clock.advance(Duration::from_nanos(29_999_999_999));
     let refused = answer(3).guarded_by(breaker).await.unwrap_err();
     assert_eq!(refused.retry_after(), Some(Duration::from_nanos(1)));
     bench.clock.advance(Duration::from_nanos(1));
@@ -311,6 +311,8 @@ async fn events_come_as_a_stream() {
 
 #[cfg(feature = "macros")]
 async fn the_attribute_guards() {
+    use std::num::ParseIntError;
+
     #[derive(Debug, thiserror::Error)]
     enum ApiError {
         #[error(transparent)]
@@ -329,21 +331,21 @@ async fn the_attribute_guards() {
     }
 
     #[circuit(name = "api", registry = registry, fallback = usual)]
-    fn ask_at_once(registry: &BreakerRegistry, number: u32) -> Result<u32, ApiError> {
-        Ok(number)
+    fn ask_at_once(registry: &BreakerRegistry, number: u32) -> Result<u32, ParseIntError> {
+        "42".parse().map(|usual: u32| usual + number)
     }
 
-    fn usual(_registry: &BreakerRegistry, _number: u32) -> Result<u32, ApiError> {
-        Ok(100)
+    fn usual(_registry: &BreakerRegistry, number: u32) -> Result<u32, ParseIntError> {
+        "100".parse().map(|usual: u32| usual + number)
     }
 
     let bench = Bench::new();
     let registry = &bench.registry;
     assert_eq!(ask(registry, 1).await.ok(), Some(1));
-    assert_eq!(ask_at_once(registry, 2).ok(), Some(2));
+    assert_eq!(ask_at_once(registry, 2).ok(), Some(44));
     assert!(matches!(ask(registry, 0).await, Err(ApiError::Io(_))));
     assert!(matches!(ask(registry, 0).await, Err(ApiError::Io(_))));
     assert!(matches!(ask(registry, 3).await, Err(ApiError::Circuit(_))));
-    assert_eq!(ask_at_once(registry, 4).ok(), Some(100));
+    assert_eq!(ask_at_once(registry, 4).ok(), Some(104));
     bench.assert_counted(2, 2, 0, 2);
 }
