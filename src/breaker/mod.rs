@@ -235,7 +235,7 @@ impl CircuitBreaker {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with time enabled, when it has to wait.
+    /// Outside a tokio runtime with time enabled, when it has to wait. It has taken nothing then.
     ///
     /// # Cancel safety
     ///

@@ -61,15 +61,20 @@ pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
         .extras()
         .waiting
         .get_or_init(Waiting::default);
-    let mut turn = pin!(waiting.queue.lock());
-    let _first = loop {
-        let glance = GLANCE_IN_LINE.mul_f64(1.0 + fastrand::f64());
-        match timeout(glance, turn.as_mut()).await {
-            Ok(first) => break first,
-            // Whoever is first may be a future that nobody polls.
-            Err(_) => {
-                if let Ok(permit) = look(breaker) {
-                    return permit;
+    // Who finds nobody waiting may look at once, and where there is no timer.
+    let _first = if let Ok(first) = waiting.queue.try_lock() {
+        first
+    } else {
+        let mut turn = pin!(waiting.queue.lock());
+        loop {
+            let glance = GLANCE_IN_LINE.mul_f64(1.0 + fastrand::f64());
+            match timeout(glance, turn.as_mut()).await {
+                Ok(first) => break first,
+                // Whoever is first may be a future that nobody polls.
+                Err(_) => {
+                    if let Ok(permit) = look(breaker) {
+                        return permit;
+                    }
                 }
             }
         }

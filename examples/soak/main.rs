@@ -1,0 +1,199 @@
+//! Mixed load on every core, against dependencies that come and go: a minute of it, or as many seconds
+//! as asked for. Calls of every kind end in every way: they succeed, fail, panic, hang, are given up
+//! and aborted. In the end the books of the dependencies and those of the breakers must agree.
+//!
+//! ```sh
+//! cargo run --release --example soak
+//! cargo run --release --example soak -- 10
+//! ```
+
+mod books;
+mod callers;
+mod site;
+
+use breakerbox::prelude::*;
+use callers::{LIMIT, Load};
+use site::{Failure, Site};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const RECOVERY: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_millis(100);
+/// What an allocator may take and keep while the load goes on.
+const FLAT: usize = 8 << 20;
+
+fn main() -> anyhow::Result<()> {
+    let seconds = std::env::args().nth(1).map_or(Ok(60), |n| n.parse())?;
+    let time = Duration::from_secs(seconds).max(10 * TICK);
+    let sites = sites()?;
+    let load = Arc::new(Load::new(sites)?);
+    let cores = thread::available_parallelism()?.get();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores)
+        .enable_time()
+        .build()?;
+
+    let tasks = 32 * cores;
+    let tasks: Vec<_> = (0..tasks)
+        .map(|_| runtime.spawn(load.clone().call_from_a_task()))
+        .collect();
+    let threads: Vec<_> = (0..cores)
+        .map(|_| {
+            thread::spawn({
+                let load = load.clone();
+                move || load.call_from_a_thread()
+            })
+        })
+        .collect();
+    let callers = tasks.len() + threads.len();
+    println!(
+        "{callers} callers on {cores} cores, {} circuits, {time:?}\n",
+        sites.len()
+    );
+    let mut findings = Vec::new();
+    let grown = watch(sites, time, callers as u64, &mut findings);
+
+    load.end();
+    for thread in threads {
+        thread
+            .join()
+            .map_err(|_| anyhow::anyhow!("a caller panicked"))?;
+    }
+    for task in tasks {
+        runtime.block_on(task)?;
+    }
+
+    for site in sites {
+        site.set_up(true);
+        findings.extend(recover(site));
+        findings.extend(
+            site.books
+                .compare(&site.breaker.snapshot(), callers as u64 + 1),
+        );
+    }
+    match grown {
+        None => println!("\nresident memory: unknown on this system"),
+        Some(grown) => {
+            println!("\nresident memory grew by {} KiB", grown >> 10);
+            if grown > FLAT {
+                findings.push("memory was not flat".to_owned());
+            }
+        }
+    }
+    for site in sites {
+        println!("{}", site.summary());
+    }
+    verdict(sites, &findings)
+}
+
+/// Three circuits that open for different reasons.
+fn sites() -> anyhow::Result<&'static [Site]> {
+    let opened: [Arc<AtomicU64>; 3] = Default::default();
+    let settings = |number: usize| {
+        CircuitBreaker::builder()
+            .recovery_timeout(RECOVERY)
+            .trial_timeout(Duration::MAX)
+            .ignored_error_if::<Failure>(|error| matches!(error, Failure::NotFound))
+            .on_event(site::listener(opened[number].clone()))
+    };
+    let rate = TripRule::failure_rate(0.5).over(Window::calls(20));
+    let slow = TripRule::slow_calls(0.5)
+        .slower_than(2 * LIMIT)
+        .over(Window::time(Duration::from_secs(1)));
+    let registry = BreakerRegistry::builder()
+        .preset_for("row:", settings(0))
+        .preset_for("rate:", settings(1).trip_when(rate))
+        .preset_for("slow:", settings(2).failure_threshold(3).trip_when(slow))
+        .install()?;
+    let names = ["row:users", "rate:prices", "slow:mail"];
+    let sites: Vec<_> = names
+        .into_iter()
+        .zip(&opened)
+        .map(|(name, opened)| Site::new(registry, name, opened.clone()))
+        .collect();
+    Ok(sites.leak())
+}
+
+/// Lets the dependencies come and go, one after another, and looks at the books meanwhile. Gives by how
+/// much memory grew once it was warm.
+fn watch(
+    sites: &'static [Site],
+    time: Duration,
+    callers: u64,
+    findings: &mut Vec<String>,
+) -> Option<usize> {
+    let begun = Instant::now();
+    let (mut warm, mut most) = (None, None);
+    println!(
+        "{:>8}  {:>12}  {:>12}  {:>10}",
+        "elapsed", "calls", "refused", "resident"
+    );
+    let (mut tick, mut printed) = (0, 0);
+    while begun.elapsed() < time {
+        thread::sleep(TICK);
+        tick += 1;
+        for (number, site) in sites.iter().enumerate() {
+            // Half a second of every two, by turns.
+            site.set_up((tick / 5 + number) % 4 != 0);
+            findings.extend(site.books.glance(|| site.breaker.snapshot(), callers));
+        }
+        let tenth = begun.elapsed().as_millis() * 10 / time.as_millis();
+        if tenth == printed {
+            continue;
+        }
+        printed = tenth;
+        let now = resident();
+        if tenth >= 3 {
+            warm = warm.or(now);
+            most = most.max(now);
+        }
+        let totals = |of: fn(&Site) -> u64| sites.iter().map(of).sum::<u64>();
+        println!(
+            "{:>6.1} s  {:>12}  {:>12}  {:>10}",
+            begun.elapsed().as_secs_f64(),
+            totals(|site| site.books.began.load(SeqCst)),
+            totals(|site| site.books.refused()),
+            now.map_or("unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20)),
+        );
+    }
+    Some(most?.saturating_sub(warm?))
+}
+
+/// With its dependency back a circuit closes, and refuses nobody any more.
+fn recover(site: &'static Site) -> Option<String> {
+    for _ in 0..100 {
+        if site.breaker.state() == State::Closed {
+            break;
+        }
+        if let Err(BreakerError::Open(open)) = site.call_well() {
+            thread::sleep(open.retry_after().unwrap_or(RECOVERY));
+        }
+    }
+    let refused = (0..1_000).filter(|_| site.call_well().is_err()).count();
+    (refused > 0).then(|| {
+        format!(
+            "{}: {refused} of 1000 refused when all was well",
+            site.name()
+        )
+    })
+}
+
+fn verdict(sites: &[Site], findings: &[String]) -> anyhow::Result<()> {
+    for finding in findings {
+        println!("FOUND: {finding}");
+    }
+    anyhow::ensure!(findings.is_empty(), "verdict: {} findings", findings.len());
+    let calls: u64 = sites.iter().map(|site| site.books.began.load(SeqCst)).sum();
+    println!("\nverdict: sound, {calls} calls admitted and ended, none lost");
+    Ok(())
+}
+
+/// Resident memory in bytes, where the system tells.
+fn resident() -> Option<usize> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = pages.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
