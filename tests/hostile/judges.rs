@@ -129,6 +129,40 @@ fn a_predicate_that_blocks_holds_up_its_own_call_alone() {
     assert_eq!((users.failure_count(), users.state()), (0, State::Closed));
 }
 
+#[test]
+fn a_trial_whose_predicate_blocks_keeps_its_place_for_as_long_as_its_lease() {
+    const LEASE: Duration = Duration::from_secs(10);
+    let (entered, has_entered) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let clock = breakerbox::clock::ManualClock::new();
+    let breaker = CircuitBreaker::builder()
+        .clock(clock.clone())
+        .half_open_calls(1)
+        .trial_timeout(LEASE)
+        .expected_error_if(move |_: &fmt::Error| {
+            entered.send(()).unwrap();
+            let _ = released.lock().unwrap().recv();
+            true
+        })
+        .build()
+        .unwrap();
+    breaker.half_open();
+    thread::scope(|scope| {
+        let blocked = scope.spawn(|| breaker.call(down).is_err());
+        has_entered.recv().unwrap();
+        clock.advance(LEASE - Duration::from_nanos(1));
+        assert!(breaker.acquire().is_err());
+        clock.advance(Duration::from_nanos(1));
+        assert!(breaker.call(|| Ok::<_, fmt::Error>(())).is_ok());
+        assert_eq!(breaker.state(), State::Closed);
+        release.send(()).unwrap();
+        assert!(blocked.join().unwrap());
+    });
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(breaker.snapshot().totals.late, 1);
+}
+
 /// What a predicate does to its own breaker is done when the predicate's answer is recorded.
 #[test]
 fn a_predicate_may_use_its_own_breaker() {
