@@ -131,7 +131,8 @@ fn a_predicate_that_blocks_holds_up_its_own_call_alone() {
 
 #[test]
 fn a_trial_whose_predicate_blocks_keeps_its_place_for_as_long_as_its_lease() {
-    const LEASE: Duration = Duration::from_secs(10);
+    const MOMENT: Duration = Duration::from_nanos(1);
+    const SHORT_OF_IT: Duration = Duration::from_nanos(9_999_999_999);
     let (entered, has_entered) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
@@ -139,7 +140,7 @@ fn a_trial_whose_predicate_blocks_keeps_its_place_for_as_long_as_its_lease() {
     let breaker = CircuitBreaker::builder()
         .clock(clock.clone())
         .half_open_calls(1)
-        .trial_timeout(LEASE)
+        .trial_timeout(SHORT_OF_IT + MOMENT)
         .expected_error_if(move |_: &fmt::Error| {
             entered.send(()).unwrap();
             let _ = released.lock().unwrap().recv();
@@ -151,9 +152,9 @@ fn a_trial_whose_predicate_blocks_keeps_its_place_for_as_long_as_its_lease() {
     thread::scope(|scope| {
         let blocked = scope.spawn(|| breaker.call(down).is_err());
         has_entered.recv().unwrap();
-        clock.advance(LEASE - Duration::from_nanos(1));
+        clock.advance(SHORT_OF_IT);
         assert!(breaker.acquire().is_err());
-        clock.advance(Duration::from_nanos(1));
+        clock.advance(MOMENT);
         assert!(breaker.call(|| Ok::<_, fmt::Error>(())).is_ok());
         assert_eq!(breaker.state(), State::Closed);
         release.send(()).unwrap();
