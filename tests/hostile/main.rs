@@ -1,5 +1,11 @@
 //! What users do to a breaker that nobody meant them to.
 
+mod amounts;
+mod debug;
+mod dropped;
+mod fallbacks;
+mod judges;
+
 use breakerbox::prelude::*;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};

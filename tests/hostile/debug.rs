@@ -1,0 +1,187 @@
+//! Errors whose `Debug` is a danger: endless, re-entrant, or broken. And errors of every size.
+
+use super::breaker;
+use breakerbox::prelude::*;
+use std::cell::Cell;
+use std::fmt;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// What is kept of a text, in bytes.
+const KEPT: usize = 128;
+const MEGABYTE: usize = 1 << 20;
+
+thread_local! {
+    static WRITTEN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Writes ten megabytes, a kilobyte at a time, and stops when it is told to.
+struct Verbose;
+
+impl fmt::Debug for Verbose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for _ in 0..10 * 1_024 {
+            WRITTEN.set(WRITTEN.get() + 1_024);
+            f.write_str(&"é".repeat(512))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes ten megabytes, whatever it is told.
+struct Deaf;
+
+impl fmt::Debug for Deaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for _ in 0..10 * 1_024 {
+            let _ = f.write_str(&"x".repeat(1_024));
+        }
+        Ok(())
+    }
+}
+
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it has nothing to wait for"),
+    }
+}
+
+/// Fails once in each form: a closure, a function, a future, an async function, a permit.
+fn fail_in_every_form<E: fmt::Debug + 'static>(breaker: &CircuitBreaker, error: impl Fn() -> E) {
+    let failed = |result: Result<(), BreakerError<E>>| {
+        assert!(result.is_err_and(|error| error.into_inner().is_some()));
+    };
+    let fails = || Err::<(), E>(error());
+    failed(breaker.call(fails));
+    failed(fails.guarded_by(breaker).call());
+    failed(now(async { fails() }.guarded_by(breaker)));
+    failed(now((async || fails()).guarded_by(breaker).call()));
+    breaker.acquire().expect("closed").record_result(&fails());
+    let totals = breaker.snapshot().totals;
+    assert_eq!(
+        (totals.failure, totals.ignored, totals.cancelled),
+        (5, 0, 0)
+    );
+    assert_eq!(breaker.failure_count(), 5);
+}
+
+fn patient() -> CircuitBreaker {
+    let builder = CircuitBreaker::builder().failure_threshold(6);
+    builder.build().expect("valid")
+}
+
+#[test]
+fn a_debug_that_prints_ten_megabytes_is_stopped_at_once() {
+    let breaker = patient();
+    WRITTEN.set(0);
+    fail_in_every_form(&breaker, || Verbose);
+    assert_eq!(WRITTEN.get(), 5 * 1_024, "its first kilobyte was enough");
+    let text = breaker.last_failure().expect("kept");
+    assert_eq!((text.len(), &text[..4]), (KEPT, "éé"));
+}
+
+#[test]
+fn a_debug_that_heeds_no_error_is_kept_short_all_the_same() {
+    let breaker = patient();
+    fail_in_every_form(&breaker, || Deaf);
+    assert_eq!(breaker.last_failure().expect("kept").len(), KEPT);
+    breaker.trip();
+    let refused = breaker.acquire().expect_err("open");
+    assert!(format!("{refused:#}").len() < 2 * KEPT + 100);
+    assert!(!format!("{refused}").contains("xxx"));
+    assert!(breaker.snapshot().to_string().len() < 1_000);
+}
+
+#[test]
+fn a_debug_that_nobody_wants_is_not_asked() {
+    let builder = CircuitBreaker::builder().capture_last_failure(false);
+    let breaker = builder.failure_threshold(6).build().expect("valid");
+    WRITTEN.set(0);
+    fail_in_every_form(&breaker, || Verbose);
+    assert_eq!((WRITTEN.get(), breaker.last_failure()), (0, None));
+}
+
+struct Broken;
+
+impl fmt::Debug for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("half a text")?;
+        panic!("a Debug that has broken");
+    }
+}
+
+#[test]
+fn a_debug_that_panics_costs_no_outcome_in_any_form() {
+    let breaker = patient();
+    fail_in_every_form(&breaker, || Broken);
+    let text = breaker.last_failure().expect("kept");
+    assert_eq!(&*text, "half a text (its Debug panicked)");
+}
+
+/// Uses its own breaker while the breaker asks for its text.
+struct Nosy(CircuitBreaker);
+
+impl fmt::Debug for Nosy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let _ = self.0.call(|| Ok::<(), fmt::Error>(()));
+        let _ = self.0.acquire();
+        self.0.trip();
+        self.0.reset();
+        write!(f, "{} {:?}", self.0.snapshot(), self.0.last_failure())
+    }
+}
+
+#[test]
+fn a_debug_may_call_its_breaker() {
+    let breaker = breaker();
+    let result = breaker.call(|| Err::<(), _>(Nosy(breaker.clone())));
+    assert!(result.is_err_and(|error| error.into_inner().is_some()));
+    let totals = breaker.snapshot().totals;
+    // It ended in another closed period than the one in which it had begun.
+    assert_eq!((totals.failure, totals.late), (0, 1), "{totals:?}");
+    assert_eq!(breaker.state(), State::Closed);
+    assert!(breaker.call(|| Err::<(), _>("down")).is_err());
+    assert_eq!(breaker.state(), State::Open);
+}
+
+#[test]
+fn errors_without_a_size_count_like_any_other() {
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Nothing;
+    assert_eq!(size_of::<Nothing>(), 0);
+    let breaker = patient();
+    fail_in_every_form(&breaker, || Nothing);
+    assert_eq!(breaker.last_failure().as_deref(), Some("Nothing"));
+    let unit = patient();
+    fail_in_every_form(&unit, || ());
+    assert_eq!(unit.last_failure().as_deref(), Some("()"));
+}
+
+#[test]
+#[allow(clippy::large_stack_arrays, clippy::result_large_err)] // which is the point
+fn huge_errors_arrive_whole_and_are_not_kept() {
+    // By value, on a stack that can hold a few of them.
+    #[derive(Debug)]
+    struct Huge([u8; MEGABYTE]);
+    let thread = std::thread::Builder::new().stack_size(128 * MEGABYTE);
+    let by_value = thread.spawn(|| {
+        let breaker = patient();
+        fail_in_every_form(&breaker, || Huge([7; MEGABYTE]));
+        let result = breaker.call(|| Err::<(), _>(Huge([8; MEGABYTE])));
+        let error = result.expect_err("failed").into_inner().expect("its own");
+        assert!(error.0.iter().all(|byte| *byte == 8));
+        assert_eq!(breaker.state(), State::Open);
+        breaker.last_failure().map_or(0, |text| text.len())
+    });
+    assert!(by_value.expect("spawned").join().expect("no overflow") <= KEPT);
+
+    // By reference: the very allocation comes back.
+    let breaker = patient();
+    let text = "y".repeat(10 * MEGABYTE);
+    let place = text.as_ptr();
+    let result = breaker.call(move || Err::<(), _>(text));
+    let text = result.expect_err("failed").into_inner().expect("its own");
+    assert_eq!((text.as_ptr(), text.len()), (place, 10 * MEGABYTE));
+    assert!(breaker.last_failure().expect("kept").len() <= KEPT);
+}
