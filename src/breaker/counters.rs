@@ -62,14 +62,11 @@ impl Counters {
 
     #[inline]
     fn change(&self, count: Count, by: u64) {
-        let (cell, shared) = match (self.more.get(), count) {
-            (None, Count::Success) => (&self.successes, true),
-            (None, _) => (&self.more().cells[count as usize], true),
-            (Some(more), _) => match (more.stripes.get(), count) {
-                (Some(stripes), _) => (&stripe(stripes).0[count as usize], false),
-                (None, Count::Success) => (&self.successes, true),
-                (None, _) => (&more.cells[count as usize], true),
-            },
+        let stripes = self.more.get().and_then(|more| more.stripes.get());
+        let cell = match (stripes, count) {
+            (Some(stripes), _) => &stripe(stripes).0[count as usize],
+            (None, Count::Success) => &self.successes,
+            (None, _) => &self.more().cells[count as usize],
         };
         let seen = cell.load(Ordering::Relaxed);
         if cell
@@ -81,11 +78,10 @@ impl Counters {
             )
             .is_err()
         {
-            self.give_way(count, by, shared);
+            self.give_way(count, by, stripes.is_none());
         }
     }
 
-    #[cold]
     fn more(&self) -> &More {
         self.more.get_or_init(Box::default)
     }

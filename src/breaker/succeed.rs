@@ -17,14 +17,11 @@ impl Circuit {
     #[inline]
     pub(crate) fn succeed(&self, ticket: Ticket) {
         let word = self.word();
-        if word.is_quiet(ticket.generation()) && ticket.started().is_none() {
-            if word.has(Flags::COUNTING) {
-                self.counters.add(Count::Success);
-            }
-            return;
-        }
-        if !self.succeed_calmly(word, ticket) && !self.succeed_in_windows(word, ticket) {
+        let quiet = word.is_quiet(ticket.generation()) && ticket.started().is_none();
+        if !quiet && !self.succeed_calmly(word, ticket) && !self.succeed_in_windows(word, ticket) {
             self.settle(ticket, Ended::Returned(Outcome::Success, None));
+        } else if word.has(Flags::COUNTING) {
+            self.counters.add(Count::Success);
         }
     }
 
@@ -39,9 +36,6 @@ impl Circuit {
         }
         if ticket.started().is_some() {
             self.counters.take(Count::InFlight);
-        }
-        if word.has(Flags::COUNTING) {
-            self.counters.add(Count::Success);
         }
         true
     }
@@ -81,10 +75,6 @@ impl Circuit {
             }
         }
         self.open_tally(&mut control, word, now);
-        drop(control);
-        if word.has(Flags::COUNTING) {
-            self.counters.add(Count::Success);
-        }
         true
     }
 

@@ -51,43 +51,31 @@ where
     J: OfErrors<R>,
 {
     let returned = guard::run_admitted(breaker, ticket, work);
-    match returned.result() {
-        Ok(_) => breaker.circuit.succeed(ticket),
-        result => judge_error(breaker, ticket, judge, result),
-    }
+    settle(breaker, ticket, judge, &returned);
     returned
-}
-
-#[cold]
-#[inline(never)]
-fn judge_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
-where
-    J: Judge<Out>,
-{
-    guard::settle(breaker, ticket, judge, result);
 }
 
 /// Records what a call returned. Whoever judges here, an `Ok` is a success.
 #[inline]
-fn settle<R, J>(attempt: &mut Attempt<&CircuitBreaker>, judge: &J, returned: &R)
+fn settle<R, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, returned: &R)
 where
     R: Returned,
     J: OfErrors<R>,
 {
     match returned.result() {
-        Ok(_) => attempt.succeed(),
-        result => settle_error(attempt, judge, result),
+        Ok(_) => breaker.circuit.succeed(ticket),
+        result => settle_error(breaker, ticket, judge, result),
     }
 }
 
 /// Apart, so that what stands in everybody's functions is the healthy way.
 #[cold]
 #[inline(never)]
-fn settle_error<Out, J>(attempt: &mut Attempt<&CircuitBreaker>, judge: &J, result: &Out)
+fn settle_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
 where
     J: Judge<Out>,
 {
-    attempt.judge(judge, result);
+    guard::settle(breaker, ticket, judge, result);
 }
 
 /// Judges errors only: [`Rules`] and [`FailIf`].
@@ -158,7 +146,9 @@ impl<'h> Admitted<'h> {
     {
         warn_if_nested::<R>();
         let returned = self.attempt.run(work);
-        settle(&mut self.attempt, judge, &returned);
+        if let Some(ticket) = self.attempt.take() {
+            settle(self.attempt.handle(), ticket, judge, &returned);
+        }
         returned
     }
 
@@ -243,7 +233,9 @@ where
         let future = this.future.as_mut().as_pin_mut();
         let future = future.expect("`Passage` polled after it completed");
         if let Poll::Ready(returned) = this.attempt.run(|| future.poll(cx)) {
-            settle(this.attempt, this.judge, &returned);
+            if let Some(ticket) = this.attempt.take() {
+                settle(this.attempt.handle(), ticket, this.judge, &returned);
+            }
             return Poll::Ready(returned);
         }
         this.limit.poll_late(cx).map(|late| {

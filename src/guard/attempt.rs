@@ -35,7 +35,8 @@ pub(crate) fn run_admitted<Out>(
     run(work, || breaker.circuit.settle(ticket, Ended::Panicked))
 }
 
-/// Judges what it gave.
+/// Judges what the guarded code gave. A predicate or classifier that panics makes it a call that says
+/// nothing.
 #[inline]
 pub(crate) fn settle<Out, J: Judge<Out>>(
     breaker: &CircuitBreaker,
@@ -99,23 +100,18 @@ impl<H: Handle> Attempt<H> {
         run(work, || self.end(Ended::Panicked))
     }
 
-    /// Judges what the guarded code gave. A predicate or classifier that panics makes it a call that
-    /// says nothing.
+    /// Judges what the guarded code gave; see [`settle`].
     #[inline]
     pub(crate) fn judge<Out, J: Judge<Out>>(&mut self, judge: &J, out: &Out) {
-        let Self { handle, ticket } = self;
-        let Some(admitted) = *ticket else { return };
-        let breaker = handle.breaker();
-        let circuit = &*breaker.circuit;
-        let judgement = run(
-            || judge.judge(out, breaker),
-            || {
-                *ticket = None;
-                circuit.settle(admitted, UNJUDGED);
-            },
-        );
-        *ticket = None;
-        record(circuit, admitted, &judgement);
+        if let Some(ticket) = self.take() {
+            settle(self.handle.breaker(), ticket, judge, out);
+        }
+    }
+
+    /// The call's end is for the caller to record from here on.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Ticket> {
+        self.ticket.take()
     }
 
     #[inline]
@@ -126,14 +122,6 @@ impl<H: Handle> Attempt<H> {
                 error: None,
             };
             record(&self.handle.breaker().circuit, ticket, &judgement);
-        }
-    }
-
-    /// The call succeeded, as all judges but one of the call site's own agree.
-    #[inline]
-    pub(crate) fn succeed(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.handle.breaker().circuit.succeed(ticket);
         }
     }
 

@@ -1,7 +1,7 @@
 use crate::breaker::CircuitBreaker;
 #[cfg(feature = "tower")]
 use crate::registry::Held;
-use crate::registry::{BreakerRegistry, Local, SiteHandle};
+use crate::registry::{BreakerRegistry, SiteHandle};
 use std::sync::Arc;
 
 mod sealed {
@@ -24,7 +24,7 @@ pub trait Handle: sealed::Sealed {
 /// All calls of one thread share it, so that threads that call the same dependency do not fight
 /// over one reference count.
 #[derive(Clone, Debug)]
-pub struct ByName(Arc<Local>);
+pub struct ByName(Arc<CircuitBreaker>);
 
 impl ByName {
     #[inline]

@@ -14,7 +14,7 @@
 
 #[cfg(feature = "tower")]
 use super::Held;
-use super::{Local, Slip};
+use super::Slip;
 use crate::breaker::{Circuit, CircuitBreaker};
 use crate::refused::Refused;
 use std::cell::RefCell;
@@ -51,10 +51,10 @@ struct Named {
 }
 
 /// A handle that stands in a table, or in a [site](super::Site), and is listed with its breaker.
-pub(super) struct Kept(pub(super) Arc<Local>);
+pub(super) struct Kept(pub(super) Arc<CircuitBreaker>);
 
 impl Kept {
-    pub(super) fn new(local: Arc<Local>) -> Self {
+    pub(super) fn new(local: Arc<CircuitBreaker>) -> Self {
         local.circuit.tenancy.own(&local);
         Self(local)
     }
@@ -89,7 +89,7 @@ impl Table {
 /// The handle of `name` in the registry numbered `registry`, if this thread has it and the breaker
 /// is still there.
 #[inline]
-pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<Local>> {
+pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<CircuitBreaker>> {
     let found = TABLE.try_with(|table| {
         let table = table.try_borrow().ok()?;
         let slot = table.names.get(by_hash(hash))?;
@@ -109,8 +109,8 @@ pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<Local>> {
 }
 
 /// Makes this thread's own handle of `breaker`, and keeps it while the thread still has a table.
-pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<Local> {
-    let handle = Arc::new(Local::new(breaker));
+pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
+    let handle = Arc::new(breaker);
     let kept = Kept::new(handle.clone());
     let named = Named {
         hash,
@@ -184,7 +184,7 @@ pub(crate) fn hold(breaker: &CircuitBreaker) -> Held {
     match found {
         Found(local) => Held::Shared(local),
         Free => {
-            let local = Arc::new(Local::new(breaker.clone()));
+            let local = Arc::new(breaker.clone());
             let kept = Kept::new(local.clone());
             keep_at(breaker, kept, |table| &mut table.holds);
             Held::Shared(local)

@@ -1,7 +1,7 @@
 //! [`BreakerRegistry`]: breakers by name.
 //!
 //! * `shared`: what the clones of a registry share, and the only place that changes it
-//! * `cache`: the handles that each thread keeps for itself, `local`: one of them, `slip`: their errors
+//! * `cache`: the handles that each thread keeps for itself, `held`: one of them, or else a clone, `slip`: their errors
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
@@ -19,8 +19,9 @@ mod eviction;
 mod global;
 #[cfg(feature = "metrics")]
 mod heirs;
+#[cfg(feature = "tower")]
+mod held;
 mod layers;
-mod local;
 mod presets;
 mod reconcile;
 mod settling;
@@ -39,12 +40,10 @@ pub(crate) use cache::notify;
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use heirs::Heir;
+#[cfg(feature = "tower")]
+pub(crate) use held::Held;
 #[cfg(feature = "serde")]
 pub(crate) use layers::{Layer, Layers};
-#[cfg(feature = "tower")]
-pub(crate) use local::Held;
-pub(crate) use local::Local;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use shared::Shared;
 use site::Origin;
 pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
@@ -57,8 +56,6 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use dashmap::DashMap;
 use presets::Presets;
-#[cfg(not(any(feature = "metrics", feature = "tracing")))]
-use shared::Shared;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -277,7 +274,7 @@ impl BreakerRegistry {
 
     /// The breaker of `name` as guarded calls hold it: this thread's own handle.
     #[inline]
-    pub(crate) fn by_name(&self, name: &str) -> Arc<Local> {
+    pub(crate) fn by_name(&self, name: &str) -> Arc<CircuitBreaker> {
         self.by_name_with(name, None)
     }
 
@@ -286,7 +283,7 @@ impl BreakerRegistry {
         &self,
         name: &str,
         preset: Option<&Arc<BreakerConfig>>,
-    ) -> Arc<Local> {
+    ) -> Arc<CircuitBreaker> {
         let shared = &*self.shared;
         let hash = shared.breakers.hasher().hash_one(name);
         cache::find(hash, shared.id, name)
@@ -300,7 +297,7 @@ impl BreakerRegistry {
         hash: u64,
         name: &str,
         preset: Option<&Arc<BreakerConfig>>,
-    ) -> Arc<Local> {
+    ) -> Arc<CircuitBreaker> {
         let (breaker, kept) = match preset {
             Some(preset) => self.given(name, None, |presets| presets.settled(name, preset).ok()),
             None => self
@@ -310,7 +307,7 @@ impl BreakerRegistry {
         if kept {
             cache::keep(hash, breaker)
         } else {
-            Arc::new(Local::new(breaker))
+            Arc::new(breaker)
         }
     }
 }

@@ -1,6 +1,6 @@
+use super::Slip;
 use super::site::Sites;
-use super::{Local, Slip};
-use crate::breaker::Circuit;
+use crate::breaker::{Circuit, CircuitBreaker};
 use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
 use std::sync::{Arc, Weak};
 
@@ -48,7 +48,7 @@ pub(crate) enum Settled {
 }
 
 enum Cached {
-    Local(Weak<Local>),
+    Local(Weak<CircuitBreaker>),
     Slip(Weak<Slip>),
 }
 
@@ -173,12 +173,12 @@ impl Tenancy {
 
     /// `local` stands in a cache now. The caller holds it a second time, so that it counts as held
     /// until that one is gone.
-    pub(super) fn own(&self, local: &Arc<Local>) {
+    pub(super) fn own(&self, local: &Arc<CircuitBreaker>) {
         self.list(Cached::Local(Arc::downgrade(local)));
     }
 
     /// `local` no longer stands in a cache.
-    pub(super) fn disown(&self, local: &Arc<Local>) {
+    pub(super) fn disown(&self, local: &Arc<CircuitBreaker>) {
         self.strike(
             |one| matches!(one, Cached::Local(other) if other.as_ptr() == Arc::as_ptr(local)),
         );

@@ -22,7 +22,7 @@ use known::Namesake;
 pub(super) use known::Sites;
 
 use super::cache::{self, Kept};
-use super::{BreakerRegistry, Local, Shared};
+use super::{BreakerRegistry, Shared};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
 use crate::event::Event;
@@ -60,7 +60,7 @@ pub enum SiteHandle {
     /// The site's own.
     Kept(&'static CircuitBreaker),
     /// The thread's.
-    Own(Arc<Local>),
+    Own(Arc<CircuitBreaker>),
 }
 
 impl SiteHandle {
@@ -137,7 +137,7 @@ impl Site {
         let (breaker, kept) = registry.find_or_create_with(name, Some(&self.origin), settings);
         self.meet(shared, &breaker);
         if !kept {
-            return SiteHandle::Own(Arc::new(Local::new(breaker)));
+            return SiteHandle::Own(Arc::new(breaker));
         }
         match self.keep(&breaker, self_type) {
             Some(slot) => SiteHandle::Kept(&slot.kept.0),
@@ -152,7 +152,7 @@ impl Site {
         self_type: &'static str,
     ) -> Option<&'static Slot> {
         let make = || Slot {
-            kept: Kept::new(Arc::new(Local::new(breaker.clone()))),
+            kept: Kept::new(Arc::new(breaker.clone())),
             self_type,
         };
         let mut slots = self.slots.iter().map(|slot| slot.get_or_init(make));
