@@ -38,7 +38,7 @@ pub(crate) fn run_admitted<Out>(
 /// Judges what the guarded code gave. A predicate or classifier that panics makes it a call that says
 /// nothing.
 #[inline]
-pub(crate) fn settle<Out, J: Judge<Out>>(
+pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(
     breaker: &CircuitBreaker,
     ticket: Ticket,
     judge: &J,
@@ -50,6 +50,26 @@ pub(crate) fn settle<Out, J: Judge<Out>>(
         || circuit.settle(ticket, UNJUDGED),
     );
     record(circuit, ticket, &judgement);
+}
+
+/// A call whose guarded code has come to its end, and that is to be recorded.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Passed<'a> {
+    breaker: &'a CircuitBreaker,
+    ticket: Ticket,
+}
+
+impl Passed<'_> {
+    #[inline]
+    pub(super) fn succeed(self) {
+        self.breaker.circuit.succeed(self.ticket);
+    }
+
+    #[inline]
+    pub(super) fn settle<Out, J: Judge<Out> + ?Sized>(self, judge: &J, out: &Out) {
+        settle(self.breaker, self.ticket, judge, out);
+    }
 }
 
 /// A call that is not bound to a thread or a scope: one's passage through a breaker.
@@ -108,6 +128,29 @@ impl<H: Handle> Attempt<H> {
         }
     }
 
+    /// As [`judge`](Self::judge), of what is split then.
+    ///
+    /// # Panics
+    ///
+    /// Without a call that runs.
+    #[inline]
+    pub(crate) fn conclude<Out, J: Judge<Out>>(
+        &mut self,
+        judge: &J,
+        out: Out,
+    ) -> Result<J::Ok, J::Err> {
+        match self.ticket.take() {
+            Some(ticket) => judge.settle(
+                out,
+                Passed {
+                    breaker: self.handle.breaker(),
+                    ticket,
+                },
+            ),
+            None => J::split(out),
+        }
+    }
+
     /// The call's end is for the caller to record from here on.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Ticket> {
@@ -135,14 +178,21 @@ impl<H: Handle> Attempt<H> {
         self.end(Ended::Panicked);
     }
 
-    #[cold]
-    #[inline(never)]
+    /// Inlined, so that only values leave this: an attempt whose address somebody else has been given
+    /// stays in memory, and moves through it, also where nothing was ended.
+    #[inline]
     fn end(&mut self, ended: Ended<'_>) {
         // Taken first: what is recorded may come to the user's code, which may panic.
         if let Some(ticket) = self.ticket.take() {
-            self.handle.breaker().circuit.settle(ticket, ended);
+            end(&self.handle.breaker().circuit, ticket, ended);
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn end(circuit: &Circuit, ticket: Ticket, ended: Ended<'_>) {
+    circuit.settle(ticket, ended);
 }
 
 impl<H: Handle> Drop for Attempt<H> {
@@ -160,7 +210,7 @@ const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
 pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
     match handle.breaker().circuit.admit_at_once() {
         Some(ticket) => Ok(ticket),
-        None => admit_or_refuse(handle),
+        None => admit_or_refuse(handle.breaker()),
     }
 }
 
@@ -172,9 +222,9 @@ pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
 }
 
 #[inline(never)]
-fn admit_or_refuse<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    let refuse = |refused: Refused| CircuitOpen::new(handle.breaker(), refused);
-    handle.breaker().circuit.admit().map_err(refuse)
+fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
+    let refuse = |refused: Refused| CircuitOpen::new(breaker, refused);
+    breaker.circuit.admit().map_err(refuse)
 }
 
 /// The same for those who wait: a refusal is not counted.

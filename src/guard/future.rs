@@ -66,9 +66,9 @@ pin_project! {
 }
 
 /// How a guarded future ended.
-pub(super) enum Verdict<Out, Late> {
+pub(super) enum Verdict<T, E, Late> {
     Refused(CircuitOpen),
-    Done(Out),
+    Done(Result<T, E>),
     Late(Late),
 }
 
@@ -144,7 +144,7 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
     pub(super) fn poll_verdict(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Verdict<F::Output, L::Late>>
+    ) -> Poll<Verdict<J::Ok, J::Err, L::Late>>
     where
         F: Future,
         J: Judge<F::Output>,
@@ -162,9 +162,9 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
         }
         if let Poll::Ready(out) = this.attempt.run(|| inner.poll(cx)) {
             // Judged first: what comes of the call does not depend on how its future is dropped.
-            this.attempt.judge(this.judge, &out);
+            let result = this.attempt.conclude(this.judge, out);
             this.inner.set(None);
-            return Poll::Ready(Verdict::Done(out));
+            return Poll::Ready(Verdict::Done(result));
         }
         this.limit.poll_late(cx).map(|late| {
             // Dropped first, so that the work is over when a trial's slot becomes free.
@@ -286,7 +286,7 @@ where
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_mut().poll_verdict(cx).map(|verdict| match verdict {
-            Verdict::Done(out) => J::split(out).map_err(BreakerError::Inner),
+            Verdict::Done(result) => result.map_err(BreakerError::Inner),
             Verdict::Refused(open) => {
                 self.finish();
                 Err(BreakerError::Open(open))
