@@ -14,25 +14,14 @@ pub(crate) fn call<H: Handle, J: Judge<Out>, Args, Out>(
     judge: &J,
     args: Args,
     function: impl FnOnce(Args) -> Out,
-) -> Result<Out, (CircuitOpen, Args)> {
+) -> Result<Result<J::Ok, J::Err>, (CircuitOpen, Args)> {
     let ticket = match admit(handle) {
         Ok(ticket) => ticket,
         Err(open) => return Err((open, args)),
     };
-    let breaker = handle.breaker();
-    let out = run_admitted(breaker, ticket, || function(args));
-    settle(breaker, ticket, judge, &out);
-    Ok(out)
-}
-
-/// Runs what was admitted on this thread.
-#[inline]
-pub(crate) fn run_admitted<Out>(
-    breaker: &CircuitBreaker,
-    ticket: Ticket,
-    work: impl FnOnce() -> Out,
-) -> Out {
-    run(work, || breaker.circuit.settle(ticket, Ended::Panicked))
+    let passed = Passed::new(handle, ticket);
+    let out = passed.run(|| function(args));
+    Ok(judge.settle(out, passed))
 }
 
 /// Judges what the guarded code gave. A predicate or classifier that panics makes it a call that says
@@ -52,22 +41,38 @@ pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(
     record(circuit, ticket, &judgement);
 }
 
-/// A call whose guarded code has come to its end, and that is to be recorded.
+/// A call that was let pass, while it is at hand.
 #[doc(hidden)]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Passed<'a> {
-    breaker: &'a CircuitBreaker,
-    ticket: Ticket,
+    pub(crate) breaker: &'a CircuitBreaker,
+    pub(crate) ticket: Ticket,
 }
 
-impl Passed<'_> {
+impl<'a> Passed<'a> {
     #[inline]
-    pub(super) fn succeed(self) {
+    pub(crate) fn new<H: Handle>(handle: &'a H, ticket: Ticket) -> Self {
+        Self {
+            breaker: handle.breaker(),
+            ticket,
+        }
+    }
+
+    /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
+    #[inline]
+    pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        run(work, || {
+            end(&self.breaker.circuit, self.ticket, Ended::Panicked)
+        })
+    }
+
+    #[inline]
+    pub(crate) fn succeed(self) {
         self.breaker.circuit.succeed(self.ticket);
     }
 
     #[inline]
-    pub(super) fn settle<Out, J: Judge<Out> + ?Sized>(self, judge: &J, out: &Out) {
+    pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(self, judge: &J, out: &Out) {
         settle(self.breaker, self.ticket, judge, out);
     }
 }
@@ -103,17 +108,6 @@ impl<H: Handle> Attempt<H> {
         &self.handle
     }
 
-    #[inline]
-    pub(crate) fn is_admitted(&self) -> bool {
-        self.ticket.is_some()
-    }
-
-    #[inline]
-    pub(crate) fn admit(&mut self) -> Result<(), CircuitOpen> {
-        self.ticket = Some(admit(&self.handle)?);
-        Ok(())
-    }
-
     /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
     #[inline]
     pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
@@ -128,11 +122,8 @@ impl<H: Handle> Attempt<H> {
         }
     }
 
-    /// As [`judge`](Self::judge), of what is split then.
-    ///
-    /// # Panics
-    ///
-    /// Without a call that runs.
+    /// Judges what the guarded code gave, and splits it.
+    #[cfg(feature = "tower")]
     #[inline]
     pub(crate) fn conclude<Out, J: Judge<Out>>(
         &mut self,
@@ -140,15 +131,15 @@ impl<H: Handle> Attempt<H> {
         out: Out,
     ) -> Result<J::Ok, J::Err> {
         match self.ticket.take() {
-            Some(ticket) => judge.settle(
-                out,
-                Passed {
-                    breaker: self.handle.breaker(),
-                    ticket,
-                },
-            ),
+            Some(ticket) => judge.settle(out, Passed::new(&self.handle, ticket)),
             None => J::split(out),
         }
+    }
+
+    /// The call goes on later.
+    #[inline]
+    pub(crate) fn put(&mut self, ticket: Ticket) {
+        self.ticket = Some(ticket);
     }
 
     /// The call's end is for the caller to record from here on.

@@ -1,6 +1,6 @@
 //! How an output is judged, and split into what went well and what did not.
 
-use super::attempt::Passed;
+use super::Passed;
 use crate::breaker::CircuitBreaker;
 use crate::classify::{Meaning, Outcome};
 use std::convert::Infallible;
@@ -153,7 +153,8 @@ impl<T, E: Debug + 'static> Judge<Result<T, E>> for Rules {
 
     // Only an error is looked at where it stands: a value whose address is known to nobody can stay in
     // registers on its way through.
-    #[inline]
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn settle(&self, out: Result<T, E>, call: Passed<'_>) -> Result<T, E> {
         match out {
             Ok(value) => {
@@ -188,7 +189,8 @@ impl<T, E: Debug + 'static, P: Fn(&E) -> bool> Judge<Result<T, E>> for FailIf<P>
 
     // Only an error is looked at where it stands: a value whose address is known to nobody can stay in
     // registers on its way through.
-    #[inline]
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn settle(&self, out: Result<T, E>, call: Passed<'_>) -> Result<T, E> {
         match out {
             Ok(value) => {
