@@ -107,6 +107,13 @@ impl Excerpt {
         }
     }
 
+    /// Becomes `other`, which is often much shorter than its room.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        let written = usize::from(other.length);
+        self.length = other.length;
+        self.bytes[..written].copy_from_slice(&other.bytes[..written]);
+    }
+
     /// The `Debug` text of `value`. A `Debug` that panics is cut off where it did.
     pub(crate) fn of(value: &dyn fmt::Debug) -> Self {
         let mut text = Self::empty();

@@ -6,7 +6,6 @@ use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
-use crate::state::Word;
 use crate::text::{Excerpt, Short};
 use crate::trip::Sample;
 use std::fmt;
@@ -68,13 +67,12 @@ impl Call<'_> {
         self.outcome == Outcome::Ignored && !(self.cancelled && self.slow)
     }
 
-    /// The consecutive failures after it; `None` for a call that says nothing.
-    pub(super) fn count_after(&self, word: Word) -> Option<u32> {
+    /// The failures in a row after it, of so many before it.
+    pub(super) fn count_after(&self, count: u32) -> u32 {
         match self.outcome {
-            _ if self.says_nothing() => None,
-            Outcome::Ignored => Some(word.count()),
-            _ if self.failed() => Some(word.count().saturating_add(1)),
-            _ => Some(0),
+            Outcome::Ignored => count,
+            _ if self.failed() => count.saturating_add(1),
+            _ => 0,
         }
     }
 
@@ -101,7 +99,7 @@ impl Circuit {
         ended: Ended<'_>,
         config: &'a BreakerConfig,
     ) -> Call<'a> {
-        let asked = ticket.started().is_some() || config.has_windows();
+        let asked = ticket.started().is_some() || config.is_over_time();
         let now = asked.then(|| self.home.clock.now());
         let elapsed = ticket
             .started()

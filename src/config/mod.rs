@@ -259,10 +259,12 @@ impl BreakerConfig {
 
     /// The flags that follow from the settings alone.
     pub(crate) fn flags(&self) -> Flags {
-        let tallying = self.rules.iter().any(TripRule::is_timely);
-        Flags::COUNTING.when(self.settings.count_successes)
-            | Flags::TIMED.when(self.is_timed())
-            | Flags::TALLYING.when(tallying)
+        Flags::COUNTING.when(self.settings.count_successes) | Flags::TIMED.when(self.is_timed())
+    }
+
+    /// Whether it matters when a call ended.
+    pub(crate) fn is_over_time(&self) -> bool {
+        self.rules.iter().any(TripRule::is_over_time)
     }
 }
 
