@@ -31,8 +31,15 @@ use std::time::Duration;
 /// 4. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
 ///    before it is taken or after it was released, and settings that were replaced are dropped
 ///    then.
+#[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
+    pub(super) config: Swap<BreakerConfig>,
+    extras: Once<Extras>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) name: Arc<str>,
+    pub(crate) tenancy: Tenancy,
+    pub(super) counters: Counters,
     /// Open: when the circuit half-opens.
     pub(super) deadline: AtomicU64,
     /// Half-open: when the trials in flight are given up.
@@ -41,13 +48,7 @@ pub(crate) struct Circuit {
     pub(super) trial_failures: AtomicU32,
     /// Calls cancelled with no other outcome between.
     pub(super) streak: AtomicU32,
-    pub(super) config: Swap<BreakerConfig>,
-    pub(super) counters: Counters,
     pub(super) control: Lock<Control>,
-    extras: Once<Extras>,
-    pub(crate) name: Arc<str>,
-    pub(crate) home: Arc<Home>,
-    pub(crate) tenancy: Tenancy,
 }
 
 /// What few breakers have, each made when it is first needed.
