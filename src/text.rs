@@ -91,7 +91,7 @@ impl fmt::Display for Plain<'_> {
 /// The beginning of somebody's text, in place and of bounded length.
 ///
 /// Writing fails once it is full, which ends a well-behaved `Debug` of ten megabytes early.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Excerpt {
     length: u8,
     bytes: [u8; Self::CAPACITY],

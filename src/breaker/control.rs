@@ -33,12 +33,12 @@ pub(super) struct Books {
 }
 
 impl Books {
-    fn new(rules: &[TripRule], origin: Moment) -> Box<Self> {
-        Box::new(Self {
+    fn new(rules: &[TripRule], origin: Moment) -> Self {
+        Self {
             ledger: Ledger::new(rules, origin),
             folded: Folded::default(),
             successes: 0,
-        })
+        }
     }
 }
 
@@ -82,7 +82,7 @@ const MOST_UNKNOWN: usize = 64;
 
 impl Control {
     pub(super) fn new(config: &BreakerConfig, now: Moment) -> Self {
-        let books = || Books::new(config.trip_rules(), now);
+        let books = || Box::new(Books::new(config.trip_rules(), now));
         Self {
             since: now,
             attempt: 0,
@@ -94,7 +94,7 @@ impl Control {
     /// The ledger; of these rules, if there is none so far.
     pub(super) fn ledger(&mut self, rules: &[TripRule]) -> &mut Ledger {
         let origin = self.origin();
-        let new = || Books::new(rules, origin);
+        let new = || Box::new(Books::new(rules, origin));
         &mut self.books.get_or_insert_with(new).ledger
     }
 
@@ -108,7 +108,7 @@ impl Control {
         match &mut self.books {
             Some(books) => books.ledger = books.ledger.reconfigured(rules),
             None if config.has_windows() => {
-                self.books = Some(Books::new(rules, self.origin()));
+                self.books = Some(Box::new(Books::new(rules, self.origin())));
             }
             None => {}
         }

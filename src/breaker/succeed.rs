@@ -4,7 +4,7 @@ use super::call::Ended;
 use super::circuit::Circuit;
 use super::control::{Books, Control};
 use super::counters::Count;
-use super::tally::{Tally, Terms};
+use super::tally::{Folded, Tally, Terms};
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
@@ -155,7 +155,7 @@ impl Circuit {
     fn add_put_down(
         &self,
         control: &mut Control,
-        number: impl FnOnce(&Tally, &mut super::tally::Folded) -> u64,
+        number: impl FnOnce(&Tally, &mut Folded) -> u64,
     ) -> bool {
         let (Some(books), Some(tally)) = (&mut control.books, self.tally()) else {
             return false;
