@@ -114,21 +114,18 @@ impl Excerpt {
         self.bytes[..written].copy_from_slice(&other.bytes[..written]);
     }
 
-    /// The `Debug` text of `value`. A `Debug` that panics is cut off where it did.
-    pub(crate) fn of(value: &dyn fmt::Debug) -> Self {
-        let mut text = Self::empty();
+    /// Goes on with the `Debug` text of `value`. A `Debug` that panics is cut off where it did.
+    pub(crate) fn push_debug(&mut self, value: &dyn fmt::Debug) {
         // What a panic leaves behind is the text so far, which is whole.
-        let written = contain(|| write!(text, "{value:?}"));
+        let written = contain(|| write!(self, "{value:?}"));
         if written.is_err() {
-            let _ = text.write_str(" (its Debug panicked)");
+            self.push(" (its Debug panicked)");
         }
-        text
     }
 
-    pub(crate) fn display(value: impl fmt::Display) -> Self {
-        let mut text = Self::empty();
-        let _ = write!(text, "{value}");
-        text
+    /// Goes on with as much of `value` as there is room for.
+    pub(crate) fn push(&mut self, value: impl fmt::Display) {
+        let _ = write!(self, "{value}");
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -200,9 +197,22 @@ mod tests {
     fn an_excerpt_ends_on_a_character_boundary() {
         for shift in 0..4 {
             let text = "x".repeat(shift) + &"\u{1F980}".repeat(100);
-            let excerpt = Excerpt::display(&text);
+            let mut excerpt = Excerpt::empty();
+            excerpt.push(&text);
             assert!(text.starts_with(excerpt.as_str()));
             assert!(excerpt.as_str().len() > Excerpt::CAPACITY - 4);
+        }
+    }
+
+    #[test]
+    fn an_excerpt_becomes_another_of_any_length() {
+        let (mut room, mut long, mut short) =
+            (Excerpt::empty(), Excerpt::empty(), Excerpt::empty());
+        long.push("a text of some length");
+        short.push("short");
+        for text in [&long, &short, &long, &Excerpt::empty()] {
+            room.copy_from(text);
+            assert_eq!(room.as_str(), text.as_str());
         }
     }
 
@@ -215,6 +225,8 @@ mod tests {
                 panic!("a Debug that has broken");
             }
         }
-        assert_eq!(Excerpt::of(&Broken).as_str(), "Bro (its Debug panicked)");
+        let mut excerpt = Excerpt::empty();
+        excerpt.push_debug(&Broken);
+        assert_eq!(excerpt.as_str(), "Bro (its Debug panicked)");
     }
 }

@@ -131,19 +131,20 @@ impl Circuit {
             now,
         };
         if call.failed() && config.capture_last_failure() {
-            call.text = match ended {
-                Ended::Returned(_, Some(error)) => Some(config.settings.describe.text(error)),
-                Ended::Returned(_, None) => None,
-                Ended::Panicked => Some(Excerpt::display("panicked")),
-                Ended::TimedOut(limit) => Some(Excerpt::display(format_args!(
-                    "timed out after {}",
-                    Short(limit)
-                ))),
-                Ended::Cancelled => Some(match elapsed {
-                    Some(time) => Excerpt::display(format_args!("cancelled after {}", Short(time))),
-                    None => Excerpt::display("cancelled"),
-                }),
-            };
+            // Written where it stays: it is the largest part of a call.
+            let text = call.text.insert(Excerpt::empty());
+            match (ended, elapsed) {
+                (Ended::Returned(_, Some(error)), _) => config.settings.describe.write(error, text),
+                (Ended::Returned(_, None), _) => call.text = None,
+                (Ended::Panicked, _) => text.push("panicked"),
+                (Ended::TimedOut(limit), _) => {
+                    text.push(format_args!("timed out after {}", Short(limit)));
+                }
+                (Ended::Cancelled, Some(time)) => {
+                    text.push(format_args!("cancelled after {}", Short(time)));
+                }
+                (Ended::Cancelled, None) => text.push("cancelled"),
+            }
         }
         call
     }
