@@ -33,8 +33,8 @@ pub mod case {
     pub const TOWER: &str = "tower service";
     pub const CIRCUIT_SYNC: &str = "#[circuit], sync";
     pub const CIRCUIT: &str = "#[circuit], async";
-    pub const BY_HAND_SYNC: &str = "the same as #[circuit] by `guarded_by`, sync";
-    pub const BY_HAND: &str = "the same as #[circuit] by `guarded_by`, async";
+    pub const BY_HAND_SYNC: &str = "a function with `guarded_by`, sync";
+    pub const BY_HAND: &str = "a function with `guarded_by`, async";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -188,7 +188,7 @@ impl Targets<'_> {
     }
 
     fn circuit(&mut self, case: &'static str, by_hand: &'static str) {
-        let target = "breakerbox − the same by `guarded_by` ≤ 1 ns, 1 thread";
+        let target = "#[circuit] − a function with `guarded_by` ≤ 1 ns, 1 thread";
         let (own, other) = (self.ns(case, 1, Ours), self.ns(by_hand, 1, Ours));
         let more = own.zip(other).map(|(own, other)| own - other);
         self.add(case, target, more, Some(1.0));

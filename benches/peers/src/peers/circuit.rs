@@ -1,9 +1,10 @@
 //! `#[circuit]`, the same by hand, and the bare function. What it returns is the function's own error
 //! type, so all of them have one that a refusal can become.
 
-use super::{Blocking, Polled, Refusable, Setup, ours};
+use super::{Blocking, Polled, Refusable, Setup};
 use crate::job::{Failure, Job, Worked};
 use breakerbox::prelude::*;
+use std::sync::OnceLock;
 
 /// An error of the usual kind, for a function behind a breaker.
 #[derive(Debug)]
@@ -65,6 +66,35 @@ fn lean_sync(work: impl FnOnce() -> Worked) -> Result<u64, ApiError> {
     Ok(work()?)
 }
 
+/// Made once, by the first call; what `#[circuit]` keeps at its place.
+fn kept(slot: &'static OnceLock<CircuitBreaker>, lean: bool) -> &'static CircuitBreaker {
+    slot.get_or_init(|| {
+        let settings = CircuitBreaker::builder().count_successes(!lean);
+        settings.build().expect("settings that work")
+    })
+}
+
+/// The bare functions, guarded by handles that are kept.
+macro_rules! by_hand {
+    ($sync:ident, $later:ident, $lean:literal) => {
+        #[inline]
+        fn $sync(work: impl FnOnce() -> Worked) -> Result<u64, ApiError> {
+            static KEPT: OnceLock<CircuitBreaker> = OnceLock::new();
+            let guarded = (|| bare_sync(work)).guarded_by(kept(&KEPT, $lean));
+            guarded.flatten_err().call_once()
+        }
+
+        #[inline]
+        async fn $later(job: Job) -> Result<u64, ApiError> {
+            static KEPT: OnceLock<CircuitBreaker> = OnceLock::new();
+            let guarded = bare(job).guarded_by(kept(&KEPT, $lean));
+            guarded.flatten_err().await
+        }
+    };
+}
+by_hand!(plain_sync_by_hand, plain_by_hand, false);
+by_hand!(lean_sync_by_hand, lean_by_hand, true);
+
 /// Functions, which have their breaker, if any, with them.
 macro_rules! functions {
     ($Name:ident, $sync:ident, $later:ident) => {
@@ -98,42 +128,5 @@ macro_rules! functions {
 functions!(Bare, bare_sync, bare);
 functions!(Plain, plain_sync, plain);
 functions!(Lean, lean_sync, lean);
-
-/// The bare function, guarded by a handle that is kept.
-macro_rules! by_hand {
-    ($Name:ident, $settings:path) => {
-        pub struct $Name(CircuitBreaker);
-
-        impl Blocking for $Name {
-            type Error = ApiError;
-            fn new(setup: Setup) -> Option<Self> {
-                $settings(setup).build().ok().map(Self)
-            }
-            #[inline]
-            fn call(&self, work: impl FnOnce() -> Worked) -> Result<u64, ApiError> {
-                let guarded = (|| bare_sync(work)).guarded_by(&self.0);
-                guarded.flatten_err().call_once()
-            }
-        }
-
-        impl Polled for $Name {
-            type Error = ApiError;
-            type Caller = CircuitBreaker;
-            fn new(setup: Setup) -> Option<Self> {
-                $settings(setup).build().ok().map(Self)
-            }
-            fn caller(&self) -> CircuitBreaker {
-                self.0.clone()
-            }
-            #[inline]
-            fn call(
-                caller: &mut CircuitBreaker,
-                job: Job,
-            ) -> impl Future<Output = Result<u64, ApiError>> {
-                bare(job).guarded_by(&*caller).flatten_err()
-            }
-        }
-    };
-}
-by_hand!(PlainByHand, ours::settings);
-by_hand!(LeanByHand, ours::lean);
+functions!(PlainByHand, plain_sync_by_hand, plain_by_hand);
+functions!(LeanByHand, lean_sync_by_hand, lean_by_hand);
