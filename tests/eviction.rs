@@ -98,7 +98,6 @@ fn one_that_failed_and_recovered_is_clean_again() {
             "still failing: {:?}",
             names(&registry)
         );
-        assert!(registry.get("x").is_none(), "clean: {:?}", names(&registry));
     }
 }
 
