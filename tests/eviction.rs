@@ -78,19 +78,27 @@ fn clean_ones_go_before_failing_ones_and_the_oldest_first() {
 
 #[test]
 fn one_that_failed_and_recovered_is_clean_again() {
-    let registry = of(3);
-    fail(&registry, "x");
-    fail(&registry, "y");
-    pass(&registry, "z");
-    // Found failing, and put aside as such.
-    pass(&registry, "z2");
-    pass(&registry, "x");
-    pass(&registry, "z3");
-    assert!(
-        registry.get("y").is_some(),
-        "still failing: {:?}",
-        names(&registry)
-    );
+    // With a window, the success waits for it elsewhere.
+    let window = TripRule::failures(9).over(Window::calls(10));
+    let plain = CircuitBreaker::builder();
+    for settings in [plain.clone(), plain.trip_when(window)] {
+        let registry = BreakerRegistry::builder()
+            .default_preset(settings)
+            .capacity(3);
+        let registry = registry.build().unwrap();
+        fail(&registry, "x");
+        fail(&registry, "y");
+        pass(&registry, "z");
+        // Found failing, and put aside as such.
+        pass(&registry, "z2");
+        pass(&registry, "x");
+        pass(&registry, "z3");
+        assert!(
+            registry.get("y").is_some(),
+            "still failing: {:?}",
+            names(&registry)
+        );
+    }
 }
 
 #[test]

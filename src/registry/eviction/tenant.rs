@@ -32,19 +32,20 @@ impl Tenant {
     pub(super) fn class(&self, circuit: &Circuit) -> Class {
         let word = circuit.word();
         match word.state() {
-            State::Closed => by_failures(word),
+            State::Closed => by_failures(word, circuit),
             State::HalfOpen if word.trials().in_flight == 0 => Class::Failing,
             State::Open if word.bits() == self.cleared => Class::Failing,
             State::Disabled | State::MetricsOnly if word.bits() == self.cleared => {
-                by_failures(word)
+                by_failures(word, circuit)
             }
             _ => Class::Protected,
         }
     }
 }
 
-fn by_failures(word: Word) -> Class {
-    if word.count() == 0 {
+fn by_failures(word: Word, circuit: &Circuit) -> Class {
+    // The word may not know of a success since the last failure.
+    if word.count() == 0 || circuit.failure_count() == 0 {
         Class::Clean
     } else {
         Class::Failing
