@@ -257,3 +257,21 @@ fn nothing_is_lost_while_breakers_come_and_go() {
     assert_eq!(page.total("success"), u64::from(counted));
     assert!(page.breakers().len() <= 2 * 4 + 1);
 }
+
+#[test]
+fn every_reporter_keeps_the_figures_of_those_that_left() {
+    let registry = with_capacity(10);
+    let first = breakerbox::metrics::install(&registry);
+    let second = breakerbox::metrics::install(&registry);
+    for name in 0..5 {
+        let name = name.to_string();
+        succeeds(&registry.breaker(&name));
+        registry.remove(&name).unwrap();
+    }
+    for reporter in [&first, &second] {
+        let page = Prometheus::new().report(reporter);
+        for name in 0..5 {
+            assert_eq!(page.calls(&name.to_string(), "success"), Some(1.0));
+        }
+    }
+}
