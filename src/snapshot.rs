@@ -87,20 +87,12 @@ pub struct RuleSnapshot {
 
 impl RuleSnapshot {
     pub(crate) fn new(rule: TripRule, figures: Figures) -> Self {
+        let rate = rule.rate(figures);
         let Figures {
             recorded,
             failed,
             slow,
         } = figures;
-        let of = |part: u32| {
-            let enough = recorded > 0 && recorded >= rule.least_calls();
-            enough.then(|| f64::from(part) / f64::from(recorded))
-        };
-        let rate = match rule.kind {
-            Kind::Consecutive(_) | Kind::Failures(_) => None,
-            Kind::FailureRate(_) => of(failed),
-            Kind::SlowCalls(_) => of(slow),
-        };
         Self {
             rule,
             recorded,
@@ -110,14 +102,13 @@ impl RuleSnapshot {
         }
     }
 
-    /// Whether the rule is met, inclusive.
+    /// Whether the rule is met.
     pub(crate) fn holds(&self) -> bool {
-        match self.rule.kind {
-            Kind::Consecutive(most) | Kind::Failures(most) => self.failed >= most,
-            Kind::FailureRate(most) | Kind::SlowCalls(most) => {
-                self.rate.is_some_and(|rate| rate >= most)
-            }
-        }
+        self.rule.holds(Figures {
+            recorded: self.recorded,
+            failed: self.failed,
+            slow: self.slow,
+        })
     }
 }
 

@@ -91,7 +91,7 @@ impl fmt::Display for Plain<'_> {
 /// The beginning of somebody's text, in place and of bounded length.
 ///
 /// Writing fails once it is full, which ends a well-behaved `Debug` of ten megabytes early.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Excerpt {
     length: u8,
     bytes: [u8; Self::CAPACITY],
@@ -107,21 +107,25 @@ impl Excerpt {
         }
     }
 
-    /// The `Debug` text of `value`. A `Debug` that panics is cut off where it did.
-    pub(crate) fn of(value: &dyn fmt::Debug) -> Self {
-        let mut text = Self::empty();
-        // What a panic leaves behind is the text so far, which is whole.
-        let written = contain(|| write!(text, "{value:?}"));
-        if written.is_err() {
-            let _ = text.write_str(" (its Debug panicked)");
-        }
-        text
+    /// Becomes `other`, which is often much shorter than its room.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        let written = usize::from(other.length);
+        self.length = other.length;
+        self.bytes[..written].copy_from_slice(&other.bytes[..written]);
     }
 
-    pub(crate) fn display(value: impl fmt::Display) -> Self {
-        let mut text = Self::empty();
-        let _ = write!(text, "{value}");
-        text
+    /// Goes on with the `Debug` text of `value`. A `Debug` that panics is cut off where it did.
+    pub(crate) fn push_debug(&mut self, value: &dyn fmt::Debug) {
+        // What a panic leaves behind is the text so far, which is whole.
+        let written = contain(|| write!(self, "{value:?}"));
+        if written.is_err() {
+            self.push(" (its Debug panicked)");
+        }
+    }
+
+    /// Goes on with as much of `value` as there is room for.
+    pub(crate) fn push(&mut self, value: impl fmt::Display) {
+        let _ = write!(self, "{value}");
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -193,9 +197,22 @@ mod tests {
     fn an_excerpt_ends_on_a_character_boundary() {
         for shift in 0..4 {
             let text = "x".repeat(shift) + &"\u{1F980}".repeat(100);
-            let excerpt = Excerpt::display(&text);
+            let mut excerpt = Excerpt::empty();
+            excerpt.push(&text);
             assert!(text.starts_with(excerpt.as_str()));
             assert!(excerpt.as_str().len() > Excerpt::CAPACITY - 4);
+        }
+    }
+
+    #[test]
+    fn an_excerpt_becomes_another_of_any_length() {
+        let (mut room, mut long, mut short) =
+            (Excerpt::empty(), Excerpt::empty(), Excerpt::empty());
+        long.push("a text of some length");
+        short.push("short");
+        for text in [&long, &short, &long, &Excerpt::empty()] {
+            room.copy_from(text);
+            assert_eq!(room.as_str(), text.as_str());
         }
     }
 
@@ -208,6 +225,8 @@ mod tests {
                 panic!("a Debug that has broken");
             }
         }
-        assert_eq!(Excerpt::of(&Broken).as_str(), "Bro (its Debug panicked)");
+        let mut excerpt = Excerpt::empty();
+        excerpt.push_debug(&Broken);
+        assert_eq!(excerpt.as_str(), "Bro (its Debug panicked)");
     }
 }

@@ -6,7 +6,6 @@ use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
-use crate::state::Word;
 use crate::text::{Excerpt, Short};
 use crate::trip::Sample;
 use std::fmt;
@@ -68,13 +67,12 @@ impl Call<'_> {
         self.outcome == Outcome::Ignored && !(self.cancelled && self.slow)
     }
 
-    /// The consecutive failures after it; `None` for a call that says nothing.
-    pub(super) fn count_after(&self, word: Word) -> Option<u32> {
+    /// The failures in a row after it, of so many before it.
+    pub(super) fn count_after(&self, count: u32) -> u32 {
         match self.outcome {
-            _ if self.says_nothing() => None,
-            Outcome::Ignored => Some(word.count()),
-            _ if self.failed() => Some(word.count().saturating_add(1)),
-            _ => Some(0),
+            Outcome::Ignored => count,
+            _ if self.failed() => count.saturating_add(1),
+            _ => 0,
         }
     }
 
@@ -101,7 +99,7 @@ impl Circuit {
         ended: Ended<'_>,
         config: &'a BreakerConfig,
     ) -> Call<'a> {
-        let asked = ticket.started().is_some() || config.has_windows();
+        let asked = ticket.started().is_some() || config.is_over_time();
         let now = asked.then(|| self.home.clock.now());
         let elapsed = ticket
             .started()
@@ -133,19 +131,20 @@ impl Circuit {
             now,
         };
         if call.failed() && config.capture_last_failure() {
-            call.text = match ended {
-                Ended::Returned(_, Some(error)) => Some(config.settings.describe.text(error)),
-                Ended::Returned(_, None) => None,
-                Ended::Panicked => Some(Excerpt::display("panicked")),
-                Ended::TimedOut(limit) => Some(Excerpt::display(format_args!(
-                    "timed out after {}",
-                    Short(limit)
-                ))),
-                Ended::Cancelled => Some(match elapsed {
-                    Some(time) => Excerpt::display(format_args!("cancelled after {}", Short(time))),
-                    None => Excerpt::display("cancelled"),
-                }),
-            };
+            // Written where it stays: it is the largest part of a call.
+            let text = call.text.insert(Excerpt::empty());
+            match (ended, elapsed) {
+                (Ended::Returned(_, Some(error)), _) => config.settings.describe.write(error, text),
+                (Ended::Returned(_, None), _) => call.text = None,
+                (Ended::Panicked, _) => text.push("panicked"),
+                (Ended::TimedOut(limit), _) => {
+                    text.push(format_args!("timed out after {}", Short(limit)));
+                }
+                (Ended::Cancelled, Some(time)) => {
+                    text.push(format_args!("cancelled after {}", Short(time)));
+                }
+                (Ended::Cancelled, None) => text.push("cancelled"),
+            }
         }
         call
     }

@@ -18,20 +18,28 @@ use std::time::Duration;
 /// # Invariants
 ///
 /// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
-///    consecutive count of a counting state, and [`Flags::BUSY`] being set.
+///    consecutive count of a counting state that is not tallying, and [`Flags::BUSY`] being set.
 /// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
 ///    only while the word does not give them one (`trip_for` on an open circuit aside, where either
 ///    deadline is right, and the failures of trials that end, of which a refusal may show the next
 ///    count). So a reader that finds the same word before and after it read them has
 ///    read what belongs to that word.
-/// 3. The ledger in `control` is whole only after [`take_tally`](Circuit::take_tally): quick
-///    successes are counted outside it (see [`Tally`]). It is called before the ledger is looked at,
-///    and before the generation moves on.
+/// 3. The ledger in `control`, and the consecutive count of a word that is [tallying](Flags::TALLYING),
+///    are as of the last [`fold_tally`](Circuit::fold_tally): quick successes are put down outside them
+///    (see [`Tally`]). It is called before either is looked at, and
+///    [`close_tally`](Circuit::close_tally) before the generation moves on.
 /// 4. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
 ///    before it is taken or after it was released, and settings that were replaced are dropped
 ///    then.
+#[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
+    pub(super) config: Swap<BreakerConfig>,
+    extras: Once<Extras>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) name: Arc<str>,
+    pub(crate) tenancy: Tenancy,
+    pub(super) counters: Counters,
     /// Open: when the circuit half-opens.
     pub(super) deadline: AtomicU64,
     /// Half-open: when the trials in flight are given up.
@@ -40,13 +48,7 @@ pub(crate) struct Circuit {
     pub(super) trial_failures: AtomicU32,
     /// Calls cancelled with no other outcome between.
     pub(super) streak: AtomicU32,
-    pub(super) config: Swap<BreakerConfig>,
-    pub(super) counters: Counters,
     pub(super) control: Lock<Control>,
-    extras: Once<Extras>,
-    pub(crate) name: Arc<str>,
-    pub(crate) home: Arc<Home>,
-    pub(crate) tenancy: Tenancy,
 }
 
 /// What few breakers have, each made when it is first needed.
@@ -130,7 +132,8 @@ impl Circuit {
         };
         let control = Control::new(&config, home.clock.now());
         let heard = home.audience(&config, None).calls().flags();
-        let flags = config.flags() | heard | Flags::BUSY.when(!control.is_sated());
+        let tallying = Flags::TALLYING.when(control.wants_successes());
+        let flags = config.flags() | heard | tallying;
         let word = Word::new(config.mode().rest(), flags);
         Self {
             word: AtomicU64::new(word.bits()),
@@ -199,6 +202,13 @@ impl Circuit {
     }
 
     pub(crate) fn failure_count(&self) -> u32 {
+        let reading = self.read();
+        if reading.failures == 0 || !reading.word.has(Flags::TALLYING) {
+            return reading.failures;
+        }
+        // Successes that were put down since may have ended it.
+        let mut control = self.control.lock();
+        self.fold_tally(&mut control);
         self.read().failures
     }
 
@@ -212,13 +222,15 @@ impl Circuit {
     }
 
     pub(crate) fn last_failure(&self) -> Option<Arc<str>> {
-        let control = self.control.lock();
+        let mut control = self.control.lock();
+        self.fold_tally(&mut control);
         let visible = self.read().failures > 0;
         control.last_failure().filter(|_| visible).map(Arc::from)
     }
 
     pub(crate) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
-        let control = self.control.lock();
+        let mut control = self.control.lock();
+        self.fold_tally(&mut control);
         let reading = self.read();
         let visible = reading.failures > 0 && reading.word.generation() == generation;
         control.last_failure().filter(|_| visible).map(Arc::from)

@@ -28,7 +28,7 @@ impl Circuit {
     pub(super) fn command(&self, command: Command<'_>) {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
-        self.take_tally(&mut control);
+        self.close_tally(&mut control);
         match command {
             Command::Trip => self.trip(&mut control, None, now),
             Command::TripFor(time) => self.trip(&mut control, Some(time), now),
@@ -78,13 +78,14 @@ impl Circuit {
 
     fn reset(&self, control: &mut Control, now: Moment) {
         control.attempt = 0;
-        control.keep_failure(None);
+        control.forget_failure();
         // Relaxed: a hint for people.
         self.streak.store(0, Ordering::Relaxed);
         let rest = self.config.load().mode().rest();
         if self.word().state() == rest {
             control.clear_windows();
-            self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY));
+            let tallying = Flags::TALLYING.when(control.has_windows());
+            self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY | tallying));
         } else {
             self.enter(control, rest, manual(None), now);
         }
@@ -107,17 +108,17 @@ impl Circuit {
         if !agreed(&self.config.load()) {
             return false;
         }
-        self.take_tally(&mut control);
+        self.close_tally(&mut control);
         let old = self.config.swap(config.clone());
         control.reconfigure(config);
-        control.attended = true;
         let described = config.settings.describe.is(&old.settings.describe);
         if !config.capture_last_failure() || !described {
             // Kept by rules that no longer hold: it may be what nobody should see any more.
-            control.keep_failure(None);
+            control.forget_failure();
         }
         // Busy: the next success finds out whether there is more to do.
-        let flags = self.flags(config) | Flags::BUSY;
+        let tallying = Flags::TALLYING.when(control.wants_successes());
+        let flags = self.flags(config) | Flags::BUSY | tallying;
         self.replace_word(|word| word.with_flags(flags));
         if old.mode() != config.mode() {
             self.rest(&mut control, config.mode().rest(), Cause::Configured, now);
@@ -135,7 +136,7 @@ impl Circuit {
         let now = self.home.clock.now();
         let config = self.config.load();
         let mut control = self.control.lock();
-        self.take_tally(&mut control);
+        self.fold_tally(&mut control);
         let reading = self.read();
         let state = reading.state(now);
         let open = reading.word.state() == State::Open && state == State::Open;
@@ -158,7 +159,7 @@ impl Circuit {
                 .map(Arc::from),
             open_remaining: open.then(|| now.until(reading.deadline)),
             attempt: control.attempt,
-            totals: self.counters.totals(config.count_successes()),
+            totals: self.totals_with(&control, &config),
             in_flight: match config.slower_than() {
                 Some(_) => Some(self.counters.present(Count::InFlight)),
                 None => trials,

@@ -1,3 +1,4 @@
+use super::tally::Folded;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
@@ -5,7 +6,7 @@ use crate::snapshot::RuleSnapshot;
 #[cfg(feature = "metrics")]
 use crate::state::State;
 use crate::text::Excerpt;
-use crate::trip::{Ledger, Sample, without_windows};
+use crate::trip::{Ledger, Sample, TripRule, without_windows};
 use std::any::TypeId;
 use std::collections::VecDeque;
 
@@ -16,13 +17,29 @@ pub(super) struct Control {
     pub(super) since: Moment,
     /// Failed recoveries in a row.
     pub(super) attempt: u32,
-    /// Somebody may want to hear of calls. Found out again by whoever comes by with all its questions.
-    pub(super) attended: bool,
-    /// The rules with what their windows hold, but for what is still in the tally. `None` while no rule
-    /// has a window, and none was watched.
-    pub(super) ledger: Option<Box<Ledger>>,
+    /// `None` while no rule has a window, and none was watched.
+    pub(super) books: Option<Box<Books>>,
     /// `None` while nothing ever happened.
     story: Option<Box<Story>>,
+}
+
+/// What the windows hold, but for what is still in the tally.
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) ledger: Ledger,
+    pub(super) folded: Folded,
+    /// Those successes out of the tally that belong into the totals.
+    pub(super) successes: u64,
+}
+
+impl Books {
+    fn new(rules: &[TripRule], origin: Moment) -> Self {
+        Self {
+            ledger: Ledger::new(rules, origin),
+            folded: Folded::default(),
+            successes: 0,
+        }
+    }
 }
 
 /// What a breaker has to remember once something has happened to it.
@@ -65,30 +82,33 @@ const MOST_UNKNOWN: usize = 64;
 
 impl Control {
     pub(super) fn new(config: &BreakerConfig, now: Moment) -> Self {
-        let ledger = || Box::new(Ledger::new(config.trip_rules(), now));
+        let books = || Box::new(Books::new(config.trip_rules(), now));
         Self {
             since: now,
             attempt: 0,
-            attended: true,
-            ledger: config.has_windows().then(ledger),
+            books: config.has_windows().then(books),
             story: None,
         }
     }
 
-    /// The ledger, for what is recorded in it under the rules of `config`.
-    pub(super) fn ledger(&mut self, config: &BreakerConfig) -> &mut Ledger {
+    /// The ledger; of these rules, if there is none so far.
+    pub(super) fn ledger(&mut self, rules: &[TripRule]) -> &mut Ledger {
         let origin = self.origin();
-        let new = || Box::new(Ledger::new(config.trip_rules(), origin));
-        self.ledger.get_or_insert_with(new)
+        let new = || Box::new(Books::new(rules, origin));
+        &mut self.books.get_or_insert_with(new).ledger
+    }
+
+    fn known_ledger(&self) -> Option<&Ledger> {
+        self.books.as_ref().map(|books| &books.ledger)
     }
 
     /// Goes on under other rules; what windows of unchanged kind and size hold is kept.
     pub(super) fn reconfigure(&mut self, config: &BreakerConfig) {
         let rules = config.trip_rules();
-        match &mut self.ledger {
-            Some(ledger) => **ledger = ledger.reconfigured(rules),
+        match &mut self.books {
+            Some(books) => books.ledger = books.ledger.reconfigured(rules),
             None if config.has_windows() => {
-                self.ledger = Some(Box::new(Ledger::new(rules, self.origin())));
+                self.books = Some(Box::new(Books::new(rules, self.origin())));
             }
             None => {}
         }
@@ -101,42 +121,66 @@ impl Control {
         now: Moment,
         consecutive: u32,
     ) -> Vec<RuleSnapshot> {
-        match &self.ledger {
+        match self.known_ledger() {
             Some(ledger) => ledger.snapshots(now, consecutive),
             None => without_windows(config.trip_rules(), consecutive).collect(),
         }
     }
 
-    /// The first rule that this call trips, with `consecutive` failures in a row.
+    /// Whether this call will trip a rule once it has been recorded, with `consecutive` failures in a
+    /// row; one of these rules, if there is no ledger.
+    pub(super) fn foresees_trip(
+        &self,
+        rules: &[TripRule],
+        sample: &Sample,
+        consecutive: u32,
+    ) -> bool {
+        match self.known_ledger() {
+            Some(ledger) => ledger.foresees_trip(sample, consecutive),
+            None => self.tripped(rules, sample, consecutive).is_some(),
+        }
+    }
+
+    /// The first rule that this call has tripped.
     pub(super) fn tripped(
         &self,
-        config: &BreakerConfig,
+        rules: &[TripRule],
         sample: &Sample,
         consecutive: u32,
     ) -> Option<RuleSnapshot> {
-        match &self.ledger {
+        match self.known_ledger() {
             Some(ledger) => ledger.tripped(sample, consecutive),
-            None if sample.failed => {
-                without_windows(config.trip_rules(), consecutive).find(RuleSnapshot::holds)
-            }
+            None if sample.failed => without_windows(rules, consecutive).find(RuleSnapshot::holds),
             None => None,
         }
     }
 
     pub(super) fn has_windows(&self) -> bool {
-        self.ledger
-            .as_ref()
-            .is_some_and(|ledger| ledger.has_windows())
+        self.known_ledger().is_some_and(Ledger::has_windows)
     }
 
-    /// Whether one more quick success would change nothing in the windows of calls.
-    pub(super) fn is_sated(&self) -> bool {
-        self.ledger.as_ref().is_none_or(|ledger| ledger.is_sated())
+    /// Whether a success has to be put down, since it may change something in the windows.
+    pub(super) fn wants_successes(&self) -> bool {
+        self.known_ledger().is_some_and(Ledger::wants_successes)
+    }
+
+    /// Whether it matters when a call ended.
+    pub(super) fn is_over_time(&self) -> bool {
+        self.known_ledger().is_some_and(Ledger::is_over_time)
+    }
+
+    /// Successes that are counted here, and not where the others are.
+    pub(super) fn successes(&self) -> u64 {
+        self.books.as_ref().map_or(0, |books| books.successes)
     }
 
     pub(super) fn clear_windows(&mut self) {
-        if let Some(ledger) = &mut self.ledger {
-            ledger.clear();
+        if let Some(books) = &mut self.books {
+            debug_assert!(
+                !books.folded.is_open(),
+                "closed before the generation moves"
+            );
+            books.ledger.clear();
         }
     }
 
@@ -150,13 +194,16 @@ impl Control {
     }
 
     /// Keeps the text of the last failure, in the room of the one before.
-    pub(super) fn keep_failure(&mut self, text: Option<Excerpt>) {
-        if text.is_none() && self.story.is_none() {
-            return;
+    fn keep_failure(&mut self, text: &Excerpt) {
+        match &mut self.story().last_failure {
+            Some(room) => room.copy_from(text),
+            room @ None => *room = Some(Box::new(text.clone())),
         }
-        match (&mut self.story().last_failure, text) {
-            (Some(room), Some(text)) => **room = text,
-            (room, text) => *room = text.map(Box::new),
+    }
+
+    pub(super) fn forget_failure(&mut self) {
+        if let Some(story) = &mut self.story {
+            story.last_failure = None;
         }
     }
 
@@ -178,8 +225,10 @@ impl Control {
     }
 
     pub(super) fn keep_failure_of(&mut self, failed: bool, text: Option<&Excerpt>) {
-        if failed {
-            self.keep_failure(text.cloned());
+        match text {
+            _ if !failed => {}
+            Some(text) => self.keep_failure(text),
+            None => self.forget_failure(),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use super::call::{Call, Ended};
 use super::circuit::Circuit;
-use super::control::Control;
 use super::counters::Count;
 use super::ticket::Ticket;
 use crate::classify::Outcome;
@@ -91,20 +90,22 @@ impl Circuit {
             if word.generation() != call.ticket.generation() {
                 return Say::Late;
             }
-            let Some(count) = call.count_after(word) else {
+            if call.says_nothing() {
                 return Say::Counted;
-            };
+            }
+            let count = call.count_after(word.count());
             let trips = call.failed() && call.may_trip(count);
             // Busy although nobody listens: whatever that was for may be over.
             let calms = word.has(Flags::BUSY) && !call.heard;
-            let alone = word.state() == State::Closed && !call.config.has_windows() && !calms;
+            let windows = word.has(Flags::TALLYING) || call.config.has_windows();
+            let alone = word.state() == State::Closed && !windows && !calms;
             if alone && !keeps && !trips {
                 if self.count(word, count).is_ok() {
                     return Say::Counted;
                 }
                 continue;
             }
-            if now.is_none() && (trips || !alone) {
+            if trips && now.is_none() {
                 now = Some(self.home.clock.now());
             }
             match self.settle_locked(call, now) {
@@ -122,34 +123,49 @@ impl Circuit {
         if word.generation() != call.ticket.generation() {
             return Some(Say::Late);
         }
-        self.take_tally(&mut control);
-        // These settings belong to the ledger: both change under the lock.
-        let config = self.config.load();
+        let mut row_is_over = self.fold(&mut control);
+        let count = |word: Word, row_is_over: bool| {
+            call.count_after(if row_is_over { 0 } else { word.count() })
+        };
+        // The settings, which change under the lock only, are the ledger's where there is one.
+        let config = (control.books.is_none() || word.has(Flags::BUSY)).then(|| self.config.load());
+        let rules = config
+            .as_ref()
+            .map_or(&[][..], |config| config.trip_rules());
+        let (closed, watching) = (
+            word.state() == State::Closed,
+            word.state() == State::MetricsOnly,
+        );
         let sample = call.sample(now.unwrap_or(Moment::ORIGIN));
-        if now.is_none() {
-            // The rules may be newer than the call's own settings.
-            let next = word.count().saturating_add(1);
-            let trips = call.asked().is_some() || control.tripped(&config, &sample, next).is_some();
-            if trips || control.has_windows() {
-                return None;
+        let mut may_trip = closed
+            && (call.asked().is_some()
+                || control.foresees_trip(rules, &sample, count(word, row_is_over)));
+        if now.is_none() && (may_trip || control.is_over_time()) {
+            if row_is_over {
+                self.forget_row();
             }
+            return None;
         }
-        if config.has_windows() || word.state() == State::MetricsOnly {
-            let ledger = control.ledger(&config);
-            ledger.refresh(sample.now, word.count());
-            ledger.record(&sample);
+        if may_trip {
+            // What has been put down meanwhile comes before it, and may change its mind.
+            row_is_over |= self.close(&mut control);
+        }
+        if watching {
+            control.ledger(rules).refresh(sample.now, word.count());
+        }
+        if let Some(books) = &mut control.books {
+            books.ledger.record(&sample);
         }
         loop {
             // The count may still move, and with it whether this call trips; the state may not.
-            let Some(count) = call.count_after(word) else {
-                return Some(Say::Counted);
-            };
+            let count = count(word, row_is_over);
             let cause = match call.asked() {
+                _ if !may_trip => None,
                 Some(time) => Some(Cause::Asked(time)),
-                None => control.tripped(&config, &sample, count).map(Cause::Rule),
+                None => control.tripped(rules, &sample, count).map(Cause::Rule),
             };
-            let trips = cause.filter(|_| word.state() == State::Closed);
-            if let (Some(cause), Some(now)) = (trips, now) {
+            if let (Some(cause), Some(now)) = (cause, now) {
+                row_is_over |= self.close(&mut control);
                 match self.trip_from(&mut control, (word, count), cause, call.asked(), now) {
                     Ok(()) => {
                         control.keep_failure_of(call.failed(), call.text.as_ref());
@@ -159,29 +175,32 @@ impl Circuit {
                 }
                 continue;
             }
-            let counted = word.with_count(count).without(Flags::BUSY);
-            let busy = Flags::BUSY.when(self.is_busy(&mut control, &config));
-            match self.exchange(word, counted.with(busy)) {
+            let mut next = word.with_count(count);
+            if let Some(config) = config.as_ref().filter(|_| word.has(Flags::BUSY)) {
+                next = next
+                    .without(Flags::BUSY)
+                    .with(Flags::BUSY.when(self.is_busy(config)));
+            }
+            match self.publish(&mut control, word, next) {
                 Ok(()) => {
                     control.keep_failure_of(call.failed(), call.text.as_ref());
-                    self.open_tally(&mut control, word, sample.now);
-                    if word.state() == State::MetricsOnly {
-                        let would = control.ledger(&config).newly_held(&sample, count);
+                    self.renew_tally(&mut control, sample.now);
+                    if watching {
+                        let would = control.ledger(rules).newly_held(&sample, count);
                         drop(control);
                         self.tell_would_trip(would);
                     }
                     return Some(Say::Counted);
                 }
-                Err(found) => word = found,
+                Err(found) => (word, may_trip) = (found, closed),
             }
         }
     }
 
     /// Whether a success has more to do than to be counted. Asked under the lock, since listeners may
     /// have come with new settings.
-    fn is_busy(&self, control: &mut Control, config: &BreakerConfig) -> bool {
-        control.attended = self.tells_calls(config);
-        control.attended || self.streak.load(Ordering::Relaxed) > 0 || !control.is_sated()
+    fn is_busy(&self, config: &BreakerConfig) -> bool {
+        self.tells_calls(config) || self.streak.load(Ordering::Relaxed) > 0
     }
 
     fn tell_would_trip(&self, rules: Vec<RuleSnapshot>) {

@@ -2,102 +2,118 @@
 
 use super::call::Ended;
 use super::circuit::Circuit;
-use super::control::Control;
+use super::control::{Books, Control};
 use super::counters::Count;
-use super::tally::Tally;
+use super::tally::{Folded, Tally, Terms};
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
+use crate::config::BreakerConfig;
+use crate::snapshot::Totals;
 use crate::state::{Flags, State, Word};
-use crate::sync::Ordering;
 use crate::trip::Sample;
 
 impl Circuit {
     /// Records a success. On a healthy circuit that is one load, and one more number in the totals.
-    #[inline]
+    // A call of its own: inlined, it made its callers save more registers than it cost.
+    #[inline(never)]
     pub(crate) fn succeed(&self, ticket: Ticket) {
         let word = self.word();
-        let quiet = word.is_quiet(ticket.generation()) && ticket.started().is_none();
-        if !quiet && !self.succeed_calmly(word, ticket) && !self.succeed_in_windows(word, ticket) {
-            self.settle(ticket, Ended::Returned(Outcome::Success, None));
+        if !word.is_quiet(ticket.generation()) || ticket.started().is_some() {
+            self.succeed_attentively(word, ticket);
         } else if word.has(Flags::COUNTING) {
             self.counters.add(Count::Success);
         }
     }
 
-    /// Records a success of a timed circuit, or one with windows, that needs no lock; tells whether it
-    /// was one.
+    /// Records a success that has a little more to do: to end a row of failures, to be put down for the
+    /// windows, to be no longer in flight.
     #[inline(never)]
-    fn succeed_calmly(&self, word: Word, ticket: Ticket) -> bool {
-        if !word.is_calm(ticket.generation())
-            || word.has(Flags::TALLYING) && !self.put_into_tally(ticket)
-        {
-            return false;
-        }
-        if ticket.started().is_some() {
+    fn succeed_attentively(&self, word: Word, ticket: Ticket) {
+        let done = if word.has(Flags::TALLYING) {
+            // The totals find it where it was put.
+            self.put_into_tally(ticket) || self.put_into_ledger(ticket)
+        } else {
+            let done = self.end_row(word, ticket);
+            if done && word.has(Flags::COUNTING) {
+                self.counters.add(Count::Success);
+            }
+            done
+        };
+        if !done {
+            self.settle(ticket, Ended::Returned(Outcome::Success, None));
+        } else if ticket.started().is_some() {
             self.counters.take(Count::InFlight);
         }
-        true
     }
 
-    /// Records a success of a closed circuit with nothing to do but to go through its windows; tells
-    /// whether it was one.
-    fn succeed_in_windows(&self, word: Word, ticket: Ticket) -> bool {
-        if ticket.started().is_some() || !word.has(Flags::BUSY | Flags::TALLYING) {
-            return false;
-        }
-        // Read before the lock is taken, and only if a window asks.
-        let timely = word.has(Flags::TALLYING);
-        let now = timely.then(|| self.home.clock.recent());
-        let mut control = self.control.lock();
-        let mut word = self.word();
-        let quiet = !control.attended && self.streak.load(Ordering::Relaxed) == 0;
-        let plain = word.state() == State::Closed && !word.has(Flags::TIMED);
-        let unread = word.has(Flags::TALLYING) && now.is_none();
-        if word.generation() != ticket.generation() || !quiet || !plain || unread {
-            return false;
-        }
-        self.take_tally(&mut control);
-        let now = now.unwrap_or(Moment::ORIGIN);
-        let Some(ledger) = &mut control.ledger else {
-            return false;
-        };
-        ledger.record(&Sample::success(now));
-        let busy = Flags::BUSY.when(!ledger.is_sated());
-        loop {
-            let next = word.with_count(0).without(Flags::BUSY).with(busy);
-            if next == word {
-                break;
+    /// Sets the failures in a row to zero, if a success has nothing else to do.
+    fn end_row(&self, mut word: Word, ticket: Ticket) -> bool {
+        while word.is_calm(ticket.generation()) {
+            if word.count() == 0 {
+                return true;
             }
-            match self.exchange(word, next) {
-                Ok(()) => break,
+            match self.exchange(word, word.with_count(0)) {
+                Ok(()) => return true,
                 Err(found) => word = found,
             }
         }
-        self.open_tally(&mut control, word, now);
-        true
+        false
     }
 
     fn put_into_tally(&self, ticket: Ticket) -> bool {
         let Some(tally) = self.tally() else {
             return false;
         };
-        let Some(slot) = tally.open() else {
+        let Some(slot) = tally.open_cell() else {
             return false;
         };
         // In this order: see the invariants of `Tally`.
-        if !self.word().is_calm(ticket.generation()) {
+        if !self.word().is_tallying(ticket.generation()) {
             return false;
         }
+        let edge = tally.edge();
         let clock = &self.home.clock;
-        let (now, elapsed) = match ticket.started() {
-            None => (clock.recent(), None),
+        let quick = match ticket.started() {
+            None => edge == Moment::NEVER || clock.recent() < edge,
             Some(started) => {
                 let now = clock.now();
-                (now, Some(now.since(started)))
+                (edge == Moment::NEVER || now < edge) && now.since(started) <= tally.limit()
             }
         };
-        tally.takes(now, elapsed) && tally.put(&slot)
+        quick && tally.put(&slot)
+    }
+
+    /// Records a success under the lock, and sees to it that the next ones are put into the tally.
+    #[inline(never)]
+    fn put_into_ledger(&self, ticket: Ticket) -> bool {
+        if ticket.started().is_some() {
+            return false;
+        }
+        // Read before the lock is taken, and only if a window asks.
+        let asked = self
+            .tally()
+            .is_none_or(|tally| tally.edge() != Moment::NEVER);
+        let now = asked.then(|| self.home.clock.recent());
+        let mut control = self.control.lock();
+        let word = self.word();
+        let unread = now.is_none() && control.is_over_time();
+        if !word.is_tallying(ticket.generation()) || unread {
+            return false;
+        }
+        self.fold_tally(&mut control);
+        let now = now.unwrap_or(Moment::ORIGIN);
+        let Some(books) = &mut control.books else {
+            return false;
+        };
+        books.ledger.record(&Sample::success(now));
+        books.successes += u64::from(word.has(Flags::COUNTING));
+        let mut word = self.word();
+        while let Err(found) = self.publish(&mut control, word, word.with_count(0)) {
+            word = found;
+        }
+        self.renew_tally(&mut control, now);
+        true
     }
 
     #[inline]
@@ -105,25 +121,113 @@ impl Circuit {
         self.known_extras()?.tally.get()
     }
 
-    /// Brings the ledger up to date, and keeps it so until [`open_tally`](Self::open_tally).
-    pub(super) fn take_tally(&self, control: &mut Control) {
-        if let Some(tally) = self.tally() {
-            let successes = tally.freeze();
-            if let Some(ledger) = &mut control.ledger {
-                ledger.add_quick(successes);
-            }
+    /// Brings ledger, word and totals up to date with the successes that have been put down.
+    pub(super) fn fold_tally(&self, control: &mut Control) {
+        if self.fold(control) {
+            self.forget_row();
         }
     }
 
-    /// Lets quick successes be counted without the lock from `now` on.
-    pub(super) fn open_tally(&self, control: &mut Control, word: Word, now: Moment) {
+    /// The same, and nothing is put down any more until the tally is [renewed](Self::renew_tally).
+    pub(super) fn close_tally(&self, control: &mut Control) {
+        if self.close(control) {
+            self.forget_row();
+        }
+    }
+
+    /// A success came after the failures in the word.
+    pub(super) fn forget_row(&self) {
+        if self.word().count() > 0 {
+            self.replace_word(|word| word.with_count(0));
+        }
+    }
+
+    /// Brings the ledger and the totals up to date, and tells whether there was anything: then the row
+    /// of failures in the word is over.
+    pub(super) fn fold(&self, control: &mut Control) -> bool {
+        self.add_put_down(control, Tally::fold)
+    }
+
+    /// The same, and closes the tally.
+    pub(super) fn close(&self, control: &mut Control) -> bool {
+        self.add_put_down(control, Tally::close)
+    }
+
+    fn add_put_down(
+        &self,
+        control: &mut Control,
+        number: impl FnOnce(&Tally, &mut Folded) -> u64,
+    ) -> bool {
+        let (Some(books), Some(tally)) = (&mut control.books, self.tally()) else {
+            return false;
+        };
+        let Books {
+            ledger,
+            folded,
+            successes,
+        } = &mut **books;
+        let put_down = number(tally, folded);
+        if put_down == 0 {
+            return false;
+        }
+        ledger.add_quick(put_down);
+        if self.word().has(Flags::COUNTING) {
+            *successes += put_down;
+        }
+        true
+    }
+
+    /// Publishes `next` instead of `word`, with the word of the windows on whether they want successes;
+    /// or tells which there is instead. The tally is closed while they want none.
+    pub(super) fn publish(
+        &self,
+        control: &mut Control,
+        word: Word,
+        next: Word,
+    ) -> Result<(), Word> {
+        let wanted = control.wants_successes();
+        if !wanted {
+            self.close_tally(control);
+        }
+        let tallying = Flags::TALLYING.when(wanted);
+        let next = next.without(Flags::TALLYING).with(tallying);
+        if next == word {
+            return Ok(());
+        }
+        self.exchange(word, next)
+    }
+
+    /// Opens the tally for what ends from `now` on, unless it is open for that.
+    pub(super) fn renew_tally(&self, control: &mut Control, now: Moment) {
+        let word = self.word();
         if word.state() != State::Closed || !word.has(Flags::TALLYING) {
             return;
         }
-        if let Some(ledger) = &mut control.ledger {
-            let edge = ledger.begin_interval(now);
-            let tally = self.extras().tally.get_or_init(Tally::new);
-            tally.thaw(edge, ledger.slowest_quick());
+        let Some(books) = &control.books else {
+            return;
+        };
+        let tally = self.extras().tally.get_or_init(Tally::new);
+        let current = |edge| edge == Moment::NEVER || now < edge;
+        if books.folded.is_open() && current(tally.edge()) && tally.open_cell().is_some() {
+            return;
+        }
+        self.close_tally(control);
+        if let Some(Books { ledger, folded, .. }) = control.books.as_deref_mut() {
+            let terms = Terms {
+                edge: ledger.begin_interval(now),
+                limit: ledger.slowest_quick(),
+                room: ledger.fill().unwrap_or(u32::MAX),
+            };
+            tally.open(folded, terms);
+        }
+    }
+
+    /// The totals, with what was counted in the tally. It has been folded.
+    pub(super) fn totals_with(&self, control: &Control, config: &BreakerConfig) -> Totals {
+        let totals = self.counters.totals(config.count_successes());
+        Totals {
+            success: totals.success.map(|counted| counted + control.successes()),
+            ..totals
         }
     }
 }

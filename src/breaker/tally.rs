@@ -5,24 +5,31 @@ use std::time::Duration;
 
 /// Quick successes that are on their way into the windows, put down without a lock.
 ///
-/// A success that is not slow can trip no rule; it only has to be counted in the bucket of its
-/// time. So it is put into a cell, a compare-and-swap that no other thread meets, and whoever needs
-/// the windows (a failure, a snapshot, a command) takes the breaker's lock and folds the cells in
-/// first. It takes that lock itself once a bucket, when time has moved past the edge up to which all
-/// the cells' successes fall into one.
+/// A success that is not slow can trip no rule, and any order of such successes is as good as another;
+/// they only have to be counted between the failures they came between, in the bucket of their time.
+/// So each is put into a cell, a compare-and-swap that no other thread meets, and whoever needs the
+/// windows (a failure, a snapshot) takes the breaker's lock and [folds](Self::fold) in first what has
+/// come since the last time. That only reads the cells. A success takes the lock itself once a bucket,
+/// when time has moved past the edge up to which all the cells' successes fall into one, and when its
+/// cell is full.
 ///
 /// One cell while one thread at a time comes by, a row of them on cache lines of their own since
 /// two have met, whatever the number of rules and buckets.
 ///
 /// # Invariants
 ///
-/// 1. A cell is frozen, or open in an epoch; [`freeze`](Self::freeze) and [`thaw`](Self::thaw) are
-///    called under the breaker's lock. No two thaws give the same epoch, so that a success that was
-///    checked in one epoch is never put into another.
-/// 2. Cells are frozen before the word of another generation is published and before `edge` and
-///    `limit` change, and thawed after. So whoever finds a cell open, *then* reads the word, the edge
+/// 1. A cell is closed, or open in an epoch. Only the holder of the breaker's lock folds, closes and
+///    opens them. No two openings give the same epoch, so that a success that was checked in one epoch
+///    is never put into another.
+/// 2. Cells are closed before the word of another generation is published and before `edge` and
+///    `limit` change, and opened after. So whoever finds a cell open, *then* reads the word, the edge
 ///    and the limit, and then still finds the cell in its epoch has read what belongs to it.
-/// 3. Between a freeze and the next thaw nothing is put down: the ledger is whole.
+/// 3. Successes that are put down only add to the sum of the cells, one at a time. So a fold, although it
+///    reads one cell after another, finds a sum that the cells had at some moment meanwhile: the
+///    successes before that moment are folded in, and those after it come after whatever the lock's
+///    holder does next.
+/// 4. From closing to opening nothing is put down: who wants to do something *at* the moment of a fold
+///    (a failure that trips) closes the cells.
 #[derive(Debug)]
 pub(super) struct Tally {
     /// When the interval ends in which all successes fall into the same bucket of every window.
@@ -33,21 +40,42 @@ pub(super) struct Tally {
     row: Once<Box<[Padded]>>,
 }
 
+/// What the lock's holder remembers of the cells.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    open: bool,
+    epoch: u32,
+    /// What was in the cells when they were last folded.
+    sum: u64,
+}
+
+/// For which successes cells are opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// They end before this.
+    pub(super) edge: Moment,
+    /// They took no longer.
+    pub(super) limit: Duration,
+    /// As many for each cell.
+    pub(super) room: u32,
+}
+
 /// Two cache lines wide: processors fetch them in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Padded(Cell);
 
-/// An epoch in the upper half, the successes put down in it in the lower; [`FROZEN`] there for a cell
-/// that takes none.
+/// An epoch in the upper half, and in the lower the successes put down in it, counted up to [`FULL`];
+/// [`CLOSED`] there for a cell that takes none.
 #[derive(Debug)]
 struct Cell(AtomicU64);
 
-const FROZEN: u32 = u32::MAX;
+const FULL: u32 = u32::MAX - 1;
+const CLOSED: u32 = u32::MAX;
 
 impl Default for Cell {
     fn default() -> Self {
-        Self(AtomicU64::new(pack(0, FROZEN)))
+        Self(AtomicU64::new(pack(0, CLOSED)))
     }
 }
 
@@ -77,74 +105,105 @@ impl Tally {
         }
     }
 
-    /// This thread's cell, if it is open. What is read after this belongs to the cell's epoch, if
-    /// [`put`](Self::put) then succeeds.
-    pub(super) fn open(&self) -> Option<Slot<'_>> {
+    /// This thread's cell, if it is open and has room. What is read after this belongs to the cell's
+    /// epoch, if [`put`](Self::put) then succeeds.
+    #[inline]
+    pub(super) fn open_cell(&self) -> Option<Slot<'_>> {
         let (cell, shared) = match self.row.get() {
             Some(row) => (&stripe(row).0, false),
             None => (&self.first, true),
         };
-        // Acquire: the word, edge and limit read next are at least as new as the thaw.
+        // Acquire: the word, edge and limit read next are at least as new as the opening.
         let seen = cell.0.load(Ordering::Acquire);
-        (unpack(seen).1 < FROZEN - 1).then_some(Slot { cell, seen, shared })
+        (unpack(seen).1 < FULL).then_some(Slot { cell, seen, shared })
     }
 
-    /// Whether a call that ended at `now` belongs into the interval of the cells, and was not slow.
-    pub(super) fn takes(&self, now: Moment, elapsed: Option<Duration>) -> bool {
-        // Acquire: what a later thaw stored brings the freeze before it along, and `put` fails.
-        let edge = Moment::from_nanos(self.edge.load(Ordering::Acquire));
-        let limit = Duration::from_nanos(self.limit.load(Ordering::Acquire));
-        now < edge && elapsed.is_none_or(|elapsed| elapsed <= limit)
+    /// When the interval of the cells ends.
+    #[inline]
+    pub(super) fn edge(&self) -> Moment {
+        // Acquire: what a later opening stored brings the closing before it along, and `put` fails.
+        Moment::from_nanos(self.edge.load(Ordering::Acquire))
     }
 
-    /// Puts one success into the slot; `false` when it has been frozen since.
+    /// The longest that a call may have taken to be put down here.
+    pub(super) fn limit(&self) -> Duration {
+        // Acquire: as for the edge.
+        Duration::from_nanos(self.limit.load(Ordering::Acquire))
+    }
+
+    /// Puts one success into the slot; `false` when it has been closed or filled since.
+    #[inline]
     pub(super) fn put(&self, slot: &Slot<'_>) -> bool {
-        let Slot {
-            cell,
-            mut seen,
-            shared,
-        } = *slot;
+        // Relaxed: the number publishes nothing, and as a read-modify-write it leaves what the
+        // opening published visible to the next one.
+        let (order, seen) = (Ordering::Relaxed, slot.seen);
+        let put = slot.cell.0.compare_exchange(seen, seen + 1, order, order);
+        put.is_ok() || put.is_err_and(|found| self.put_again(slot, found))
+    }
+
+    /// What was in the cell is no longer there.
+    #[cold]
+    fn put_again(&self, slot: &Slot<'_>, mut found: u64) -> bool {
+        let (epoch, _) = unpack(slot.seen);
         loop {
-            // Relaxed: the number publishes nothing, and as a read-modify-write it leaves what the
-            // thaw published visible to the next one.
-            let next =
-                cell.0
-                    .compare_exchange(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed);
-            let Err(found) = next else {
-                return true;
-            };
-            let same_epoch = unpack(found).0 == unpack(seen).0;
-            if !same_epoch || unpack(found).1 >= FROZEN - 1 {
+            let (now_in, count) = unpack(found);
+            if now_in != epoch || count >= FULL {
                 return false;
             }
             // Two successes have met.
-            if shared {
-                // The new cells are frozen until the next thaw.
+            if slot.shared {
+                // The new cells are closed until all are opened the next time.
                 self.row.get_or_init(stripes);
             } else {
                 move_over();
             }
-            seen = found;
+            let order = Ordering::Relaxed;
+            match slot.cell.0.compare_exchange(found, found + 1, order, order) {
+                Ok(_) => return true,
+                Err(other) => found = other,
+            }
         }
     }
 
-    /// Freezes every cell and tells how many successes were in them.
-    pub(super) fn freeze(&self) -> u64 {
-        self.cells().map(Cell::freeze).sum()
+    /// How many successes have been put down since the last fold.
+    pub(super) fn fold(&self, folded: &mut Folded) -> u64 {
+        if !folded.open {
+            return 0;
+        }
+        let sum = self.cells().map(Cell::count).sum();
+        sum - std::mem::replace(&mut folded.sum, sum)
     }
 
-    /// Opens every cell, for calls that end before `edge` and took no longer than `limit`.
-    pub(super) fn thaw(&self, edge: Moment, limit: Duration) {
-        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        // Release: see `takes`.
-        self.edge.store(edge.as_nanos(), Ordering::Release);
+    /// Closes every cell, and tells how many successes have been put down since the last fold.
+    pub(super) fn close(&self, folded: &mut Folded) -> u64 {
+        if !std::mem::take(&mut folded.open) {
+            return 0;
+        }
+        let closed = pack(folded.epoch, CLOSED);
+        // Relaxed: whoever publishes something afterwards does so with Release.
+        let last = |cell: &Cell| filling(cell.0.swap(closed, Ordering::Relaxed));
+        self.cells().map(last).sum::<u64>() - folded.sum
+    }
+
+    /// Opens every cell, for successes on these terms. They have been closed.
+    pub(super) fn open(&self, folded: &mut Folded, terms: Terms) {
+        debug_assert!(!folded.open);
+        let limit = u64::try_from(terms.limit.as_nanos()).unwrap_or(u64::MAX);
+        // Release: see `edge`.
+        self.edge.store(terms.edge.as_nanos(), Ordering::Release);
         self.limit.store(limit, Ordering::Release);
-        let epoch = unpack(self.first.0.load(Ordering::Relaxed))
-            .0
-            .wrapping_add(1);
-        // Release: see `open`.
-        self.cells()
-            .for_each(|cell| cell.0.store(pack(epoch, 0), Ordering::Release));
+        let epoch = folded.epoch.wrapping_add(1);
+        let start = FULL - terms.room.min(FULL);
+        let open = |cell: &Cell| {
+            // Release: see `open_cell`.
+            cell.0.store(pack(epoch, start), Ordering::Release);
+            u64::from(start)
+        };
+        *folded = Folded {
+            open: true,
+            epoch,
+            sum: self.cells().map(open).sum(),
+        };
     }
 
     fn cells(&self) -> impl Iterator<Item = &Cell> {
@@ -153,12 +212,25 @@ impl Tally {
     }
 }
 
+impl Folded {
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+}
+
 impl Cell {
-    fn freeze(&self) -> u64 {
-        // Only the lock's holder thaws, so that an epoch read here stays.
-        let (epoch, _) = unpack(self.0.load(Ordering::Relaxed));
-        let (_, count) = unpack(self.0.swap(pack(epoch, FROZEN), Ordering::Relaxed));
-        if count == FROZEN { 0 } else { count.into() }
+    fn count(&self) -> u64 {
+        // Relaxed: a success that is known to have ended is in there, since what it wrote is what is
+        // read, or older than that.
+        filling(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A cell of a row that was made since the last opening is closed, and empty.
+fn filling(bits: u64) -> u64 {
+    match unpack(bits).1 {
+        CLOSED => 0,
+        count => count.into(),
     }
 }
 
@@ -166,51 +238,66 @@ impl Cell {
 mod tests {
     use super::*;
 
+    const TERMS: Terms = Terms {
+        edge: Moment::NEVER,
+        limit: Duration::MAX,
+        room: u32::MAX,
+    };
+
     fn put(tally: &Tally) -> bool {
-        tally.open().is_some_and(|slot| tally.put(&slot))
+        tally.open_cell().is_some_and(|slot| tally.put(&slot))
     }
 
     #[test]
     fn a_cell_takes_successes_only_while_it_is_open() {
-        let tally = Tally::new();
+        let (tally, mut folded) = (Tally::new(), Folded::default());
         assert!(!put(&tally));
-        tally.thaw(Moment::NEVER, Duration::MAX);
+        tally.open(&mut folded, TERMS);
         assert!(put(&tally) && put(&tally));
-        assert_eq!(tally.freeze(), 2);
+        assert_eq!(tally.fold(&mut folded), 2);
+        assert!(put(&tally), "a fold closes nothing");
+        assert_eq!(tally.close(&mut folded), 1);
         assert!(!put(&tally));
-        assert_eq!(tally.freeze(), 0);
+        assert_eq!(tally.close(&mut folded), 0);
+        assert_eq!(tally.fold(&mut folded), 0);
     }
 
     #[test]
     fn what_was_seen_in_one_epoch_is_put_into_no_other() {
-        let tally = Tally::new();
-        tally.thaw(Moment::NEVER, Duration::MAX);
-        let slot = tally.open().unwrap();
-        tally.freeze();
-        tally.thaw(Moment::NEVER, Duration::MAX);
+        let (tally, mut folded) = (Tally::new(), Folded::default());
+        tally.open(&mut folded, TERMS);
+        let slot = tally.open_cell().unwrap();
+        tally.close(&mut folded);
+        tally.open(&mut folded, TERMS);
         assert!(!tally.put(&slot));
-        assert_eq!(tally.freeze(), 0);
+        assert_eq!(tally.close(&mut folded), 0);
     }
 
     #[test]
     fn a_row_takes_over_when_two_have_met() {
-        let tally = Tally::new();
-        tally.thaw(Moment::NEVER, Duration::MAX);
-        let slot = tally.open().unwrap();
+        let (tally, mut folded) = (Tally::new(), Folded::default());
+        tally.open(&mut folded, TERMS);
+        let slot = tally.open_cell().unwrap();
         assert!(put(&tally) && tally.put(&slot));
-        assert!(!put(&tally), "the row is frozen until the next thaw");
-        assert_eq!(tally.freeze(), 2);
-        tally.thaw(Moment::NEVER, Duration::MAX);
+        assert!(!put(&tally), "the row is closed until the next opening");
+        assert_eq!(tally.fold(&mut folded), 2);
+        assert_eq!(tally.close(&mut folded), 0);
+        tally.open(&mut folded, TERMS);
         assert!(put(&tally));
-        assert_eq!(tally.freeze(), 1);
+        assert_eq!(tally.fold(&mut folded), 1);
     }
 
     #[test]
     fn a_full_cell_sends_successes_to_the_lock() {
-        let tally = Tally::new();
-        tally.thaw(Moment::NEVER, Duration::MAX);
-        tally.first.0.store(pack(1, FROZEN - 2), Ordering::Relaxed);
+        let (tally, mut folded) = (Tally::new(), Folded::default());
+        tally.open(&mut folded, Terms { room: 2, ..TERMS });
+        let slot = tally.open_cell().unwrap();
+        assert!(put(&tally) && put(&tally) && !put(&tally));
+        assert!(!tally.put(&slot), "neither do those who found room in it");
+        assert_eq!(tally.fold(&mut folded), 2);
+        assert_eq!(tally.close(&mut folded), 0);
+        tally.open(&mut folded, Terms { room: 1, ..TERMS });
         assert!(put(&tally) && !put(&tally));
-        assert_eq!(tally.freeze(), u64::from(FROZEN) - 1);
+        assert_eq!(tally.close(&mut folded), 1);
     }
 }

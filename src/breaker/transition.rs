@@ -38,10 +38,10 @@ impl Circuit {
         // Under the lock nobody replaces the settings, so that this is not the last to hold them.
         let config = self.config.load();
         // The windows will be empty, and so have room for successes.
-        let busy = control.has_windows();
+        let tallying = Flags::TALLYING.when(control.has_windows());
         Next {
             to,
-            flags: self.flags(&config) | Flags::BUSY.when(busy),
+            flags: self.flags(&config) | tallying,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
             heard: self.is_heard(&config),
         }
@@ -49,7 +49,6 @@ impl Circuit {
 
     fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
         control.clear_windows();
-        control.attended = true;
         #[cfg(feature = "metrics")]
         control.count_change(before.state(), next.to);
         if next.heard {

@@ -95,15 +95,16 @@ impl Describe {
         }
     }
 
-    /// The text of `error`. User code: never called under a lock.
-    pub(crate) fn text(&self, error: &dyn fmt::Debug) -> Excerpt {
-        let text = Excerpt::of(error);
-        match &self.0 {
-            None => text,
-            Some(redact) => contain(|| redact(text.as_str())).map_or_else(
-                |_| Excerpt::display("(its redaction panicked)"),
-                Excerpt::display,
-            ),
+    /// Writes the text of `error` to `text`, which is empty. User code: never called under a lock.
+    pub(crate) fn write(&self, error: &dyn fmt::Debug, text: &mut Excerpt) {
+        text.push_debug(error);
+        if let Some(redact) = &self.0 {
+            let redacted = contain(|| redact(text.as_str()));
+            *text = Excerpt::empty();
+            match redacted {
+                Ok(redacted) => text.push(redacted),
+                Err(_) => text.push("(its redaction panicked)"),
+            }
         }
     }
 }
@@ -259,10 +260,12 @@ impl BreakerConfig {
 
     /// The flags that follow from the settings alone.
     pub(crate) fn flags(&self) -> Flags {
-        let tallying = self.rules.iter().any(TripRule::is_timely);
-        Flags::COUNTING.when(self.settings.count_successes)
-            | Flags::TIMED.when(self.is_timed())
-            | Flags::TALLYING.when(tallying)
+        Flags::COUNTING.when(self.settings.count_successes) | Flags::TIMED.when(self.is_timed())
+    }
+
+    /// Whether it matters when a call ended.
+    pub(crate) fn is_over_time(&self) -> bool {
+        self.rules.iter().any(TripRule::is_over_time)
     }
 }
 

@@ -37,9 +37,10 @@ impl Flags {
     pub(crate) const COUNTING: Self = Self(1 << 57);
     /// Admission reads the clock, since something asks how long calls take.
     pub(crate) const TIMED: Self = Self(1 << 58);
-    /// A success has more to do: a window of calls to fill, a listener to tell, a streak to end.
+    /// A success has more to do: a listener to tell, a streak to end.
     pub(crate) const BUSY: Self = Self(1 << 59);
-    /// A success is put down for the windows.
+    /// A success is put down for the windows, and the count of failures is that of the last look at
+    /// them: one that was put down since has ended it.
     pub(crate) const TALLYING: Self = Self(1 << 60);
 
     pub(crate) const fn when(self, condition: bool) -> Self {
@@ -142,11 +143,16 @@ impl Word {
         self.0 & !Flags::COUNTING.0 == generation.bits()
     }
 
-    /// Quiet but for being timed and put down for the windows, if the flags say so.
+    /// Whether a success of `generation` changes nothing but the count of failures.
     #[inline]
     pub(crate) const fn is_calm(self, generation: Generation) -> bool {
-        let calm = Flags::COUNTING.0 | Flags::TIMED.0 | Flags::TALLYING.0;
-        self.0 & !calm == generation.bits()
+        self.0 & !(Flags::COUNTING.0 | Flags::TIMED.0 | PAYLOAD) == generation.bits()
+    }
+
+    /// Whether a success of `generation` has nothing to do but to be put down for the windows.
+    #[inline]
+    pub(crate) const fn is_tallying(self, generation: Generation) -> bool {
+        self.has(Flags::TALLYING) && self.without(Flags::TALLYING).is_calm(generation)
     }
 
     /// The same state, with its consecutive failures at `count`.
@@ -264,13 +270,22 @@ mod tests {
         let generation = quiet.generation();
         assert!(quiet.is_quiet(generation) && quiet.is_calm(generation));
         assert!(!quiet.with_count(1).is_quiet(generation));
-        for flag in [Flags::TIMED, Flags::TALLYING] {
-            let calm = quiet.with(flag);
-            assert!(!calm.is_quiet(generation) && calm.is_calm(generation));
+        let (timed, tallying) = (quiet.with(Flags::TIMED), quiet.with(Flags::TALLYING));
+        for word in [timed, tallying] {
+            assert!(!word.is_quiet(generation));
         }
-        let busy = quiet.with(Flags::BUSY);
-        assert!(!busy.is_quiet(generation) && !busy.is_calm(generation));
-        assert!(!quiet.renewed().is_calm(generation) && !quiet.with_count(1).is_calm(generation));
+        for calm in [quiet, timed, timed.with_count(1)] {
+            assert!(calm.is_calm(generation) && !calm.is_tallying(generation));
+            let tallying = calm.with(Flags::TALLYING);
+            assert!(!tallying.is_calm(generation) && tallying.is_tallying(generation));
+        }
+        for busy in [quiet.with(Flags::BUSY), tallying.with(Flags::BUSY)] {
+            assert!(!busy.is_quiet(generation) && !busy.is_calm(generation));
+            assert!(!busy.is_tallying(generation));
+        }
+        for other in [quiet, tallying].map(Word::renewed) {
+            assert!(!other.is_calm(generation) && !other.is_tallying(generation));
+        }
         assert!(!quiet.renewed().is_quiet(generation));
         for state in &ALL[1..] {
             assert!(!Word::new(*state, Flags::NONE).is_quiet(generation));

@@ -39,8 +39,48 @@ impl CountWindow {
         self.next = if at + 1 == self.capacity { 0 } else { at + 1 };
     }
 
+    /// As many successes, none of them slow.
+    pub(super) fn record_successes(&mut self, successes: u64) {
+        let Some(calls) = u32::try_from(successes)
+            .ok()
+            .filter(|calls| *calls < self.capacity)
+        else {
+            self.clear();
+            self.figures.recorded = self.capacity;
+            return;
+        };
+        // Round the end of the ring, if they go so far.
+        let first = calls.min(self.capacity - self.next);
+        for (at, calls) in [(self.next, first), (0, calls - first)] {
+            self.figures.failed -= clear(&mut self.failed, at, calls);
+            self.figures.slow -= clear(&mut self.slow, at, calls);
+        }
+        self.figures.recorded = (self.figures.recorded + calls).min(self.capacity);
+        self.next = (self.next + calls) % self.capacity;
+    }
+
     pub(super) fn figures(&self) -> Figures {
         self.figures
+    }
+
+    /// The figures if one more call were recorded.
+    pub(super) fn figures_with(&self, failed: bool, slow: bool) -> Figures {
+        let Figures {
+            recorded,
+            failed: failures,
+            slow: slows,
+        } = self.figures;
+        let at = self.next;
+        Figures {
+            recorded: (recorded + 1).min(self.capacity),
+            failed: failures + u32::from(failed) - u32::from(is_set(&self.failed, at)),
+            slow: slows + u32::from(slow && !self.slow.is_empty())
+                - u32::from(is_set(&self.slow, at)),
+        }
+    }
+
+    pub(super) fn capacity(&self) -> u32 {
+        self.capacity
     }
 
     /// Full, and of nothing but quick successes: one more changes nothing.
@@ -72,10 +112,45 @@ fn replace(bits: &mut [u64], at: u32, value: bool) -> bool {
     before
 }
 
+fn is_set(bits: &[u64], at: u32) -> bool {
+    let word = bits.get((at / 64) as usize);
+    word.is_some_and(|word| *word & (1_u64 << (at % 64)) != 0)
+}
+
+/// Clears so many bits from `at` on, and tells how many of them were set.
+fn clear(bits: &mut [u64], mut at: u32, mut number: u32) -> u32 {
+    let mut cleared = 0;
+    while number > 0 {
+        let Some(word) = bits.get_mut((at / 64) as usize) else {
+            break;
+        };
+        let here = number.min(64 - at % 64);
+        let mask = (u64::MAX >> (64 - here)) << (at % 64);
+        // Most of the time there is none, and nothing to write.
+        if *word & mask != 0 {
+            cleared += (*word & mask).count_ones();
+            *word &= !mask;
+        }
+        (at, number) = (at + here, number - here);
+    }
+    cleared
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::VecDeque;
+
+    fn of(calls: &VecDeque<(bool, bool)>) -> Figures {
+        let count = |of: fn(&(bool, bool)) -> bool| {
+            u32::try_from(calls.iter().filter(|call| of(call)).count()).unwrap()
+        };
+        Figures {
+            recorded: count(|_| true),
+            failed: count(|call| call.0),
+            slow: count(|call| call.1),
+        }
+    }
 
     #[test]
     fn it_holds_exactly_the_last_outcomes_at_any_size() {
@@ -84,21 +159,36 @@ mod tests {
             let mut model = VecDeque::new();
             for step in 0..3 * capacity + 7 {
                 let (failed, slow) = (step % 3 == 0 || step % 7 == 1, step % 5 == 0);
+                let foreseen = window.figures_with(failed, slow);
                 window.record(failed, slow);
                 model.push_back((failed, slow));
                 if model.len() > capacity as usize {
                     model.pop_front();
                 }
-                let count = |of: fn(&(bool, bool)) -> bool| {
-                    u32::try_from(model.iter().filter(|call| of(call)).count()).unwrap()
-                };
-                let expected = Figures {
-                    recorded: count(|_| true),
-                    failed: count(|call| call.0),
-                    slow: count(|call| call.1),
-                };
-                assert_eq!(window.figures(), expected, "at {step} of {capacity}");
+                assert_eq!(window.figures(), of(&model), "at {step} of {capacity}");
+                assert_eq!(window.figures(), foreseen, "at {step} of {capacity}");
             }
+        }
+    }
+    #[test]
+    fn many_successes_at_once_are_as_many_one_by_one() {
+        for capacity in [1, 2, 63, 64, 65, 100, 200] {
+            let mut model = VecDeque::new();
+            let mut window = CountWindow::new(capacity, true);
+            for step in 0..400 {
+                let (failed, slow) = (step % 2 == 0, step % 3 == 0);
+                window.record(failed, slow);
+                window.record(failed, slow);
+                // From none to more than there is room for.
+                let successes = (step * 7) % (capacity + capacity / 2 + 2);
+                window.record_successes(successes.into());
+                model.extend([(failed, slow); 2]);
+                model.extend((0..successes).map(|_| (false, false)));
+                model.drain(..model.len().saturating_sub(capacity as usize));
+                assert_eq!(window.figures(), of(&model), "at {step} of {capacity}");
+            }
+            window.record_successes(u64::MAX);
+            assert!(window.is_sated());
         }
     }
 }

@@ -113,7 +113,7 @@ impl Ledger {
     /// time do by themselves.
     pub(crate) fn refresh(&mut self, now: Moment, consecutive: u32) {
         for entry in &mut self.entries {
-            entry.held &= entry.snapshot(now, consecutive).holds();
+            entry.held &= entry.holds(now, consecutive);
         }
     }
 
@@ -143,21 +143,32 @@ impl Ledger {
         edges.min().unwrap_or(Moment::NEVER)
     }
 
-    /// Adds successes that no rule found slow. They came while the windows of calls were
-    /// [sated](Self::is_sated), so that they change nothing there.
+    /// Adds successes that no rule found slow, put down in the [interval](Self::begin_interval).
     pub(crate) fn add_quick(&mut self, successes: u64) {
-        if successes == 0 {
-            return;
-        }
         let calls = Figures {
             recorded: u32::try_from(successes).unwrap_or(u32::MAX),
             ..Figures::default()
         };
         for entry in &mut self.entries {
-            if let Data::Time(window) = &mut entry.data {
-                window.add(self.interval, calls);
+            match &mut entry.data {
+                Data::None => {}
+                Data::Calls(window) => window.record_successes(successes),
+                Data::Time(window) => window.add(self.interval, calls),
             }
         }
+    }
+
+    /// How many quick successes are enough to learn that more of them would change nothing: `None` if
+    /// they always do.
+    pub(crate) fn fill(&self) -> Option<u32> {
+        self.entries
+            .iter()
+            .try_fold(0, |most, entry| match &entry.data {
+                Data::None => Some(most),
+                Data::Calls(_) if entry.rule.slower_than.is_some() => None,
+                Data::Calls(window) => Some(most.max(window.capacity())),
+                Data::Time(_) => None,
+            })
     }
 
     /// The longest a call may take that no rule finds slow.
@@ -169,25 +180,35 @@ impl Ledger {
         limits.min().unwrap_or(Duration::MAX)
     }
 
-    /// The first rule that this call trips, with `consecutive` failures in a row.
+    /// Whether a rule will hold, and be [tripped](Self::tripped), once this call has been recorded.
+    pub(crate) fn foresees_trip(&self, sample: &Sample, consecutive: u32) -> bool {
+        self.entries
+            .iter()
+            .filter(|entry| sample.counts_against(&entry.rule))
+            .any(|entry| {
+                let figures = entry.figures_with(sample, consecutive);
+                entry.rule.holds(figures)
+            })
+    }
+
+    /// The first rule that this call has tripped, with `consecutive` failures in a row.
     pub(crate) fn tripped(&self, sample: &Sample, consecutive: u32) -> Option<RuleSnapshot> {
         self.entries
             .iter()
             .filter(|entry| sample.counts_against(&entry.rule))
+            .find(|entry| entry.holds(sample.now, consecutive))
             .map(|entry| entry.snapshot(sample.now, consecutive))
-            .find(RuleSnapshot::holds)
     }
 
     /// The rules that this call would trip, each only when it had not held before.
     pub(crate) fn newly_held(&mut self, sample: &Sample, consecutive: u32) -> Vec<RuleSnapshot> {
         let mut news = Vec::new();
         for entry in &mut self.entries {
-            let figures = entry.snapshot(sample.now, consecutive);
-            if !figures.holds() {
+            if !entry.holds(sample.now, consecutive) {
                 entry.held = false;
             } else if !entry.held && sample.counts_against(&entry.rule) {
                 entry.held = true;
-                news.push(figures);
+                news.push(entry.snapshot(sample.now, consecutive));
             }
         }
         news
@@ -202,11 +223,18 @@ impl Ledger {
         self.entries.iter().any(|entry| entry.rule.window.is_some())
     }
 
-    /// Whether one more quick success would change nothing in the windows of calls.
-    pub(crate) fn is_sated(&self) -> bool {
-        self.entries.iter().all(|entry| match &entry.data {
-            Data::None | Data::Time(_) => true,
-            Data::Calls(window) => window.is_sated(),
+    /// Whether it matters when a call ended.
+    pub(crate) fn is_over_time(&self) -> bool {
+        self.entries.iter().any(|entry| entry.rule.is_over_time())
+    }
+
+    /// Whether a quick success, one more, changes anything, or whether a success is a quick one has to be
+    /// found out first.
+    pub(crate) fn wants_successes(&self) -> bool {
+        self.entries.iter().any(|entry| match &entry.data {
+            Data::None => false,
+            Data::Calls(window) => entry.rule.slower_than.is_some() || !window.is_sated(),
+            Data::Time(_) => true,
         })
     }
 
@@ -244,12 +272,29 @@ impl Entry {
         }
     }
 
-    fn snapshot(&self, now: Moment, consecutive: u32) -> RuleSnapshot {
-        let figures = match &self.data {
+    fn figures(&self, now: Moment, consecutive: u32) -> Figures {
+        match &self.data {
             Data::None => Figures::in_a_row(consecutive),
             Data::Calls(window) => window.figures(),
             Data::Time(window) => window.figures(now),
-        };
-        RuleSnapshot::new(self.rule, figures)
+        }
+    }
+
+    /// The figures once `sample` will have been recorded.
+    fn figures_with(&self, sample: &Sample, consecutive: u32) -> Figures {
+        let (failed, slow) = (sample.failed, sample.is_slow(&self.rule));
+        match &self.data {
+            Data::None => Figures::in_a_row(consecutive),
+            Data::Calls(window) => window.figures_with(failed, slow),
+            Data::Time(window) => window.figures_with(sample.now, failed, slow),
+        }
+    }
+
+    fn holds(&self, now: Moment, consecutive: u32) -> bool {
+        self.rule.holds(self.figures(now, consecutive))
+    }
+
+    fn snapshot(&self, now: Moment, consecutive: u32) -> RuleSnapshot {
+        RuleSnapshot::new(self.rule, self.figures(now, consecutive))
     }
 }

@@ -29,6 +29,14 @@ impl Figures {
         }
     }
 
+    fn of_call(failed: bool, slow: bool) -> Self {
+        Self {
+            recorded: 1,
+            failed: failed.into(),
+            slow: slow.into(),
+        }
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             recorded: self.recorded.saturating_add(other.recorded),

@@ -1,4 +1,4 @@
-use super::{Span, Window};
+use super::{Figures, Span, Window};
 use std::fmt;
 use std::time::Duration;
 
@@ -115,10 +115,31 @@ impl TripRule {
 
     const MINIMUM_CALLS: u32 = 10;
 
-    /// Whether it matters when a call ended, or how long it took.
-    pub(crate) fn is_timely(&self) -> bool {
+    /// The rate that it compares; `None` below its minimum of calls, and for rules without a rate.
+    pub(crate) fn rate(&self, figures: Figures) -> Option<f64> {
+        let part = match self.kind {
+            Kind::Consecutive(_) | Kind::Failures(_) => return None,
+            Kind::FailureRate(_) => figures.failed,
+            Kind::SlowCalls(_) => figures.slow,
+        };
+        let enough = figures.recorded > 0 && figures.recorded >= self.least_calls();
+        enough.then(|| f64::from(part) / f64::from(figures.recorded))
+    }
+
+    /// Whether it is met, inclusive.
+    pub(crate) fn holds(&self, figures: Figures) -> bool {
+        match self.kind {
+            Kind::Consecutive(most) | Kind::Failures(most) => figures.failed >= most,
+            Kind::FailureRate(most) | Kind::SlowCalls(most) => {
+                self.rate(figures).is_some_and(|rate| rate >= most)
+            }
+        }
+    }
+
+    /// Whether it matters when a call ended.
+    pub(crate) fn is_over_time(&self) -> bool {
         let over_time = |window: Window| matches!(window.span, Span::Time(_));
-        self.slower_than.is_some() || self.window.is_some_and(over_time)
+        self.window.is_some_and(over_time)
     }
 }
 

@@ -30,12 +30,7 @@ impl TimeWindow {
     }
 
     pub(super) fn record(&mut self, now: Moment, failed: bool, slow: bool) {
-        let call = Figures {
-            recorded: 1,
-            failed: failed.into(),
-            slow: slow.into(),
-        };
-        self.add(now, call);
+        self.add(now, Figures::of_call(failed, slow));
     }
 
     pub(super) fn add(&mut self, now: Moment, calls: Figures) {
@@ -66,6 +61,11 @@ impl TimeWindow {
             .iter()
             .filter(|bucket| bucket.step >= oldest)
             .fold(Figures::default(), |sum, bucket| sum.plus(bucket.figures))
+    }
+
+    /// The figures if one more call were recorded.
+    pub(super) fn figures_with(&self, now: Moment, failed: bool, slow: bool) -> Figures {
+        self.figures(now).plus(Figures::of_call(failed, slow))
     }
 
     pub(super) fn clear(&mut self) {

@@ -13,8 +13,8 @@ use std::time::Duration;
 /// # Memory
 ///
 /// Bounded, and taken when the breaker is created: `calls(n)` takes n/8 bytes a rule (n/4 for a
-/// slow-call rule); `time(d).buckets(k)` takes 24·k bytes a rule. Windows of time and slow-call rules
-/// also take 64 bytes a breaker, and 128 bytes a processor since two threads have met on it.
+/// slow-call rule); `time(d).buckets(k)` takes 24·k bytes a rule. A breaker with windows also takes 120
+/// bytes, 144 a rule, and 256 bytes a processor since two threads have met on it.
 ///
 /// # Examples
 ///

@@ -100,9 +100,38 @@ fn a_snapshot_takes_nothing_away() {
         let breaker = watched_by(TripRule::failures(3).over(MINUTE));
         let [good] = permits(&breaker);
         let seen = breaker.clone();
-        let (_, (recorded, _)) = race.run(|| good.success(), move || figures(&seen));
-        assert!((1..=2).contains(&recorded));
+        let (_, snapshots) = race.run(
+            || good.success(),
+            move || [seen.snapshot(), seen.snapshot()],
+        );
+        let [first, second] = snapshots.map(|snapshot| {
+            let recorded = snapshot.rules[0].recorded;
+            // The totals are of the same moment.
+            assert_eq!(snapshot.totals.success, Some(recorded.into()));
+            recorded
+        });
+        assert!(1 <= first && first <= second && second <= 2);
         assert_eq!(figures(&breaker), (2, 0));
+    });
+}
+
+#[test]
+fn a_row_of_cells_that_two_make_is_whole_for_a_failure() {
+    explore("tally, two that meet and a failure", |race| {
+        let breaker = watched_by(TripRule::failures(3).over(MINUTE));
+        let [one, other, bad] = permits(&breaker);
+        let both = || {
+            other.success();
+            bad.failure();
+        };
+        race.run(|| one.success(), both);
+        assert_eq!(figures(&breaker), (4, 1));
+        for permit in permits::<3>(&breaker) {
+            permit.success();
+        }
+        fail(&breaker);
+        assert_eq!(figures(&breaker), (8, 2));
+        assert_eq!(totals(&breaker).success, Some(6));
     });
 }
 
@@ -129,7 +158,7 @@ fn a_success_stays_quick_or_comes_by_when_a_full_window_of_calls_takes_a_failure
         let calls = TripRule::failures(2).over(Window::calls(2));
         let minute = TripRule::failures(4).over(MINUTE);
         let breaker = build(quick(5).trip_rules([calls, minute]));
-        // The third finds the window of calls full, and nothing to do there.
+        // More than it takes to fill the window of calls.
         for permit in permits::<3>(&breaker) {
             permit.success();
         }
@@ -143,5 +172,23 @@ fn a_success_stays_quick_or_comes_by_when_a_full_window_of_calls_takes_a_failure
             permit.success();
         }
         assert_eq!(figures(&breaker), (2, 0));
+    });
+}
+
+#[test]
+fn a_failure_past_the_edge_leaves_a_success_in_its_own_time() {
+    explore("tally, edge, success and failure", |race| {
+        let clock = ManualClock::new();
+        let rule = TripRule::failures(3).over(MINUTE.buckets(2));
+        let breaker = build(quick(5).trip_rules([rule]).clock(clock.clone()));
+        breaker.acquire().expect("a closed circuit").success();
+        let [before, good, bad] = permits(&breaker);
+        before.success();
+        clock.advance(Duration::from_secs(59));
+        race.run(|| good.success(), || bad.failure());
+        assert_eq!(figures(&breaker), (4, 1));
+        clock.advance(SECOND);
+        // Those from before the edge have expired, and those after it have not.
+        assert_eq!(figures(&breaker), (2, 1));
     });
 }
