@@ -261,17 +261,25 @@ fn nothing_is_lost_while_breakers_come_and_go() {
 #[test]
 fn every_reporter_keeps_the_figures_of_those_that_left() {
     let registry = with_capacity(10);
-    let first = breakerbox::metrics::install(&registry);
-    let second = breakerbox::metrics::install(&registry);
-    for name in 0..5 {
-        let name = name.to_string();
-        succeeds(&registry.breaker(&name));
-        registry.remove(&name).unwrap();
+    let reporters = [(); 2].map(|()| {
+        let reporter = breakerbox::metrics::install(&registry);
+        (reporter, Prometheus::new())
+    });
+    let names: Vec<_> = (0..5).map(|name| name.to_string()).collect();
+    for name in &names {
+        succeeds(&registry.breaker(name));
     }
-    for reporter in [&first, &second] {
-        let page = Prometheus::new().report(reporter);
-        for name in 0..5 {
-            assert_eq!(page.calls(&name.to_string(), "success"), Some(1.0));
+    for (reporter, prometheus) in &reporters {
+        prometheus.report(reporter);
+    }
+    for name in &names {
+        succeeds(&registry.breaker(name));
+        registry.remove(name).unwrap();
+    }
+    for (reporter, prometheus) in &reporters {
+        let page = prometheus.report(reporter);
+        for name in &names {
+            assert_eq!(page.calls(name, "success"), Some(2.0));
         }
     }
 }
