@@ -2,8 +2,10 @@
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
+use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
 use std::fmt;
+use std::time::Duration;
 
 #[track_caller]
 fn shows(value: &impl fmt::Debug, parts: &[&str]) {
@@ -47,4 +49,27 @@ fn of_settings_the_errors_that_they_know() {
     let known = ["core::fmt::Error", "ParseIntError"];
     shows(&builder, &known);
     shows(&builder.build().unwrap().config(), &known);
+}
+
+#[test]
+fn of_guarded_code_the_breaker_and_never_the_code() {
+    let users = users();
+    let work = || std::future::ready(Ok::<_, String>(7));
+    let future = work()
+        .guarded_by(&users)
+        .timeout(Duration::from_secs(3))
+        .fail_if(|_| true);
+    shows(&future, &["WithBreaker", "Timeout", "3s"]);
+    let answering = work()
+        .guarded_by(&users)
+        .fallback(|_| std::future::ready(Ok(8)));
+    shows(&answering, &["Fallback", "answering: false"]);
+    let parse = |text: &str| text.parse::<u8>();
+    shows(&parse.guarded_by(&users), &["GuardedFn", "\"users\""]);
+}
+
+#[test]
+fn of_a_clock_that_it_is_somebodys_own() {
+    let own = CircuitBreaker::builder().clock(ManualClock::new());
+    shows(&own, &["Custom"]);
 }
