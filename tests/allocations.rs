@@ -229,3 +229,33 @@ mod layer {
         allocates_nothing("keyed layer, refused", || assert!(!call(&mut service)));
     }
 }
+
+/// Names share the slots of a thread's table by chance; most of them have one each.
+#[test]
+fn calls_of_two_names_that_take_turns() {
+    const PAIRS: usize = 64;
+    let registry = BreakerRegistry::new();
+    let apart = (0..PAIRS).filter(|pair| {
+        let names = [format!("users {pair}"), format!("orders {pair}")];
+        let call = || {
+            for name in &names {
+                let _ = poll(work().with_breaker(&registry, name));
+            }
+        };
+        call();
+        measure(|| (0..10).for_each(|_| call())).count_total == 0
+    });
+    assert!(apart.count() >= PAIRS * 7 / 8);
+}
+
+/// Two breakers that share a place do not displace each other at every call: who came first has it.
+#[test]
+fn refusals_of_more_breakers_than_a_thread_has_places() {
+    let breakers: Vec<_> = (0..300).map(|_| forced()).collect();
+    let refused = |breaker: &CircuitBreaker| drop(breaker.acquire().expect_err("it is open"));
+    breakers.iter().for_each(refused);
+    let free = breakers
+        .iter()
+        .filter(|breaker| measure(|| refused(breaker)).count_total == 0);
+    assert!(free.count() >= 40);
+}

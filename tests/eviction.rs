@@ -489,3 +489,38 @@ fn grew_less_than(before: Option<usize>, bytes: usize) {
     // The other tests of this file run beside this one, in the same process.
     assert!(grown < bytes + (64 << 20), "grew by {grown} bytes");
 }
+
+#[test]
+fn the_oldest_goes_although_all_are_in_use() {
+    let registry = of(400);
+    for _ in 0..2 {
+        (0..400).for_each(|name| pass(&registry, &name.to_string()));
+    }
+    pass(&registry, "new");
+    assert!(registry.get("new").is_some());
+    assert_eq!(registry.len(), 400);
+}
+
+/// A thread still has the handle of one that was removed. When that one's time comes, the name is
+/// somebody else's.
+#[test]
+fn one_that_was_removed_does_not_take_its_successor_with_it() {
+    let registry = of(3);
+    let (send, orders) = std::sync::mpsc::channel::<()>();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let worker = thread::spawn({
+        let registry = registry.clone();
+        move || {
+            pass(&registry, "x");
+            done.send(()).unwrap();
+            orders.recv().unwrap_err();
+        }
+    });
+    is_done.recv().unwrap();
+    registry.remove("x").unwrap();
+    registry.register("x", CircuitBreaker::builder()).unwrap();
+    (0..20).for_each(|name| pass(&registry, &name.to_string()));
+    assert!(registry.get("x").is_some(), "registered: it stays");
+    drop(send);
+    worker.join().unwrap();
+}

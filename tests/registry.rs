@@ -497,6 +497,7 @@ fn handles_are_shared_between_threads_and_outlive_the_registry() {
     let registry = BreakerRegistry::new();
     portable(&registry);
     let users = registry.breaker("users");
+    assert!(!registry.is_empty());
     drop(registry);
     fail(&users);
     assert_eq!(users.failure_count(), 1);

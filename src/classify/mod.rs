@@ -62,7 +62,7 @@ pub(crate) struct ErrorRules {
 }
 
 /// What the rules make of an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Meaning {
     Failure,
     Ignored,
@@ -86,14 +86,6 @@ impl ErrorType {
         }
     }
 }
-
-impl PartialEq for ErrorType {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
-}
-
-impl Eq for ErrorType {}
 
 impl ErrorRules {
     /// Whether they are the very same rules.

@@ -298,3 +298,26 @@ fn by_identity(breaker: &CircuitBreaker) -> usize {
     // Allocations are some hundred bytes apart; both digits of the distance choose the slot.
     ((address >> 5) ^ (address >> 11)) & (PLACES - 1)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::{BreakerExt, BreakerRegistry};
+
+    #[test]
+    fn a_thread_that_ends_takes_its_handles_and_its_places_off_the_lists() {
+        let registry = BreakerRegistry::new();
+        let users = registry.breaker("users");
+        users.force_open();
+        for _ in 0..3 {
+            let (registry, users) = (registry.clone(), users.clone());
+            let worker = std::thread::spawn(move || {
+                drop(users.acquire().expect_err("it is open"));
+                let call = (|| Ok::<(), ()>(())).with_breaker(&registry, "users");
+                drop(call.call().expect_err("it is open"));
+                users.circuit.tenancy.listed()
+            });
+            assert!(worker.join().expect("no panic") > 0);
+        }
+        assert_eq!(users.circuit.tenancy.listed(), 0);
+    }
+}

@@ -1,6 +1,5 @@
 use crate::breaker::{Circuit, CircuitBreaker};
 use crate::refused::{Notice, Refused};
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 /// What an error about a breaker says.
@@ -35,11 +34,5 @@ impl Slip {
     /// The breaker, while it is there.
     pub(crate) fn circuit(&self) -> Option<Arc<Circuit>> {
         self.circuit.upgrade()
-    }
-}
-
-impl fmt::Debug for Slip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Slip").field(&self.name).finish()
     }
 }

@@ -53,3 +53,32 @@ pub(crate) const fn admission(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Flags, Trials};
+
+    const EARLY: Moment = Moment::from_nanos(1);
+    const LEASE: Moment = Moment::from_nanos(2);
+
+    fn half_open(now: Moment, trials: Trials) -> Admission {
+        let word = Word::new(State::HalfOpen, Flags::NONE).with_trials(trials);
+        admission(word, now, Moment::ORIGIN, LEASE)
+    }
+
+    #[test]
+    fn only_trials_that_still_run_are_taken_over() {
+        let none = Trials::new(2, 2);
+        let one = none.admitted();
+        let taken = Admission::Refused(Refusal::TrialsTaken);
+        for (trials, before, after) in [
+            (none, Admission::Trial, Admission::Trial),
+            (one, Admission::Trial, Admission::Takeover),
+            (one.admitted(), taken, Admission::Takeover),
+        ] {
+            assert_eq!(half_open(EARLY, trials), before);
+            assert_eq!(half_open(LEASE, trials), after);
+        }
+    }
+}

@@ -299,5 +299,28 @@ mod tests {
         assert!(word.has(Flags::COUNTING) && !word.has(Flags::TIMED));
         assert_eq!((word.state(), word.count()), (State::Open, 3));
         assert!(!word.without(Flags::COUNTING).has(Flags::COUNTING));
+        assert_eq!(word.with(Flags::COUNTING), word, "it was set before");
+    }
+
+    #[test]
+    fn only_a_closed_word_without_a_clock_to_read_simply_passes() {
+        for flag in [Flags::NONE, Flags::COUNTING, Flags::BUSY, Flags::TALLYING] {
+            let closed = Word::new(State::Closed, flag).with_count(7).renewed();
+            assert!(closed.passes());
+            assert!(!closed.with(Flags::TIMED).passes());
+            for state in &ALL[1..] {
+                assert!(!closed.entering(*state).passes());
+            }
+        }
+    }
+
+    #[test]
+    fn it_shows_what_its_payload_means() {
+        let open = Word::new(State::Open, Flags::NONE).with_count(3);
+        let said = "Word { state: Open, generation: 1, count: 3, flags: Flags(0) }";
+        assert_eq!(format!("{open:?}"), said);
+        let trials = Trials::new(2, 1).admitted();
+        let half_open = Word::new(State::HalfOpen, Flags::NONE).with_trials(trials);
+        assert!(format!("{half_open:?}").contains(&format!("trials: {trials:?}")));
     }
 }

@@ -3,6 +3,7 @@
 use crate::support::{Answer, Error, assert_send, now};
 use breakerbox::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Waker};
 use std::thread;
 
 #[test]
@@ -165,4 +166,33 @@ fn a_call_in_flight_ends_where_it_began() {
     // It had not begun: nothing is looked up before the first poll.
     assert_eq!(old.failure_count(), 0);
     assert_eq!(registry.breaker("charge").failure_count(), 1);
+}
+
+/// A call by the handle that the function keeps does not hold its breaker in the registry; a trial does.
+#[test]
+fn a_breaker_stays_while_its_trial_runs() {
+    struct Tried(BreakerRegistry);
+    impl Tried {
+        #[circuit(name = "tried", registry = self.0)]
+        async fn call(&self) -> Answer<()> {
+            std::future::pending().await
+        }
+    }
+    let registry = BreakerRegistry::builder().capacity(2).build();
+    let tried = Tried(registry.expect("it can work"));
+    let flood = || {
+        for name in 0..50 {
+            let breaker = tried.0.breaker(name.to_string());
+            let _ = breaker.call(|| Err::<(), _>("down"));
+        }
+    };
+    tried.0.breaker("tried").half_open();
+    let mut trial = Box::pin(tried.call());
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(trial.as_mut().poll(cx).is_pending());
+    flood();
+    assert!(tried.0.get("tried").is_some(), "somebody tries it");
+    drop(trial);
+    flood();
+    assert!(tried.0.get("tried").is_none());
 }

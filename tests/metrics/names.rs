@@ -257,3 +257,29 @@ fn nothing_is_lost_while_breakers_come_and_go() {
     assert_eq!(page.total("success"), u64::from(counted));
     assert!(page.breakers().len() <= 2 * 4 + 1);
 }
+
+#[test]
+fn every_reporter_keeps_the_figures_of_those_that_left() {
+    let registry = with_capacity(10);
+    let reporters = [(); 2].map(|()| {
+        let reporter = breakerbox::metrics::install(&registry);
+        (reporter, Prometheus::new())
+    });
+    let names: Vec<_> = (0..5).map(|name| name.to_string()).collect();
+    for name in &names {
+        succeeds(&registry.breaker(name));
+    }
+    for (reporter, prometheus) in &reporters {
+        prometheus.report(reporter);
+    }
+    for name in &names {
+        succeeds(&registry.breaker(name));
+        registry.remove(name).unwrap();
+    }
+    for (reporter, prometheus) in &reporters {
+        let page = prometheus.report(reporter);
+        for name in &names {
+            assert_eq!(page.calls(name, "success"), Some(2.0));
+        }
+    }
+}

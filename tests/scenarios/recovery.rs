@@ -129,3 +129,16 @@ fn e6_a_circuit_that_opens_for_ever_stays_open() {
     bench.reset();
     bench.succeeds();
 }
+
+#[test]
+fn attempts_are_forgotten_as_soon_as_a_circuit_has_recovered() {
+    let bench = Bench::new(|b| b.failure_threshold(1));
+    bench.fails();
+    bench.clock.advance(RECOVERY);
+    bench.fails();
+    assert_eq!(bench.snapshot().attempt, 1);
+    bench.clock.advance(RECOVERY);
+    bench.succeeds();
+    assert_eq!(bench.state(), State::Closed);
+    assert_eq!(bench.snapshot().attempt, 0);
+}

@@ -365,3 +365,21 @@ fn a_listener_may_apply_settings() {
     opens_after(&users, 3);
     opens_after(&registry.breaker("new"), 3);
 }
+
+#[test]
+fn room_for_many_is_found_behind_many_that_somebody_holds() {
+    let registry = BreakerRegistry::builder().capacity(384).build().unwrap();
+    let held: Vec<_> = (0..300)
+        .map(|name| registry.breaker(name.to_string()))
+        .collect();
+    (300..384).for_each(|name| drop(registry.breaker(name.to_string())));
+    let names: String = (0..50)
+        .map(|name| format!("breakers.new{name} = {{}}\n"))
+        .collect();
+    let applied = registry.apply(&toml(&names)).unwrap();
+    assert_eq!(applied.created().count(), 50);
+    assert_eq!(registry.len(), 384);
+    for breaker in &held {
+        assert!(registry.get(breaker.name()).is_some());
+    }
+}

@@ -1,6 +1,6 @@
 //! Who inherits from whom, and what lies over what.
 
-use crate::support::{fail, listening, opens_after, toml};
+use crate::support::{fail, listening, opens_after, take, toml};
 use breakerbox::RegistryError;
 use breakerbox::prelude::*;
 use std::sync::Arc;
@@ -300,4 +300,37 @@ fn a_name_that_was_removed_gets_its_entry_again() {
     registry.remove("a").unwrap();
     let applied = registry.apply(&settings).unwrap();
     assert_eq!(applied.created().collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn judges_of_a_later_preset_reach_live_breakers_with_the_next_document() {
+    type Judged = (bool, bool);
+    let (registry, heard, _) = listening(BreakerRegistry::builder());
+    let live = registry.breaker("http:live");
+    // Whether each of two kinds of errors counts as a failure.
+    let judged = || -> Judged {
+        live.reset();
+        let _ = live.call(|| Err::<(), _>(std::fmt::Error));
+        let first = live.failure_count();
+        live.reset();
+        let _ = live.call(|| "x".parse::<u8>());
+        (first > 0, live.failure_count() > 0)
+    };
+    assert_eq!(judged(), (true, true));
+    let first = CircuitBreaker::builder().expected_error::<std::fmt::Error>();
+    let second = CircuitBreaker::builder().expected_error::<std::num::ParseIntError>();
+    let neither = second.clone().ignored_error::<std::num::ParseIntError>();
+    for (preset, expected) in [
+        (first, (true, false)),
+        (second, (false, true)),
+        (neither, (false, false)),
+    ] {
+        registry.preset_for("http:", preset).unwrap();
+        take(&heard);
+        registry.apply(&toml("")).unwrap();
+        assert_eq!(judged(), expected);
+        assert!(take(&heard).contains(&"http:live configured".to_owned()));
+        registry.apply(&toml("")).unwrap();
+        assert_eq!(take(&heard), Vec::<String>::new(), "the same judges");
+    }
 }

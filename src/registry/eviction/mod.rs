@@ -216,3 +216,60 @@ impl Population {
         Some(Look::Moved)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::BreakerRegistry;
+
+    fn queued(registry: &BreakerRegistry) -> usize {
+        registry.shared.population.lock().queued()
+    }
+
+    fn fail(registry: &BreakerRegistry, name: &str) {
+        let _ = registry.breaker(name).call(|| Err::<(), _>("down"));
+    }
+
+    fn of(capacity: usize) -> BreakerRegistry {
+        let builder = BreakerRegistry::builder().capacity(capacity);
+        builder.build().expect("it can work")
+    }
+
+    #[test]
+    fn each_breaker_waits_in_one_queue() {
+        let registry = of(9);
+        for name in ["a", "b", "c"] {
+            fail(&registry, name);
+        }
+        registry.breaker("d").trip();
+        registry.breaker("e").trip();
+        // All queues have been looked at by then.
+        for name in 0..50 {
+            registry.breaker(&name.to_string());
+        }
+        for name in ["a", "b", "c", "d", "e"] {
+            assert!(registry.get(name).is_some(), "{name} is worth more");
+        }
+        assert_eq!(queued(&registry), 9);
+    }
+
+    #[test]
+    fn names_that_are_removed_leave_the_queues_and_others_wait_on() {
+        let registry = of(300);
+        for name in 0..200 {
+            registry.breaker(&format!("old {name}"));
+        }
+        for _ in 0..2_000 {
+            registry.breaker("x");
+            registry.remove("x");
+            // It takes some misses until those are met that have left.
+            assert!(queued(&registry) <= 3 * registry.len() + 64);
+        }
+        for name in 0..1_000 {
+            registry.breaker(&format!("new {name}"));
+        }
+        assert!(registry.get("new 999").is_some());
+        for name in 0..200 {
+            assert!(registry.get(&format!("old {name}")).is_none());
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The registry of the whole process; a program of its own, since there is one.
+#![cfg(not(loom))]
+#![allow(missing_docs)]
+
+use breakerbox::RegistryError;
+use breakerbox::prelude::*;
+
+#[test]
+fn it_is_installed_once() {
+    let installed = BreakerRegistry::builder().capacity(7).install().unwrap();
+    assert_eq!(installed.capacity(), 7);
+    installed.breaker("users");
+    assert!(BreakerRegistry::global().get("users").is_some());
+    let again = BreakerRegistry::builder().install().unwrap_err();
+    assert!(matches!(again, RegistryError::GlobalInUse), "{again}");
+    assert_eq!(BreakerRegistry::global().capacity(), 7);
+}

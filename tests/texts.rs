@@ -1,0 +1,132 @@
+//! What is printed for people.
+#![cfg(not(loom))]
+#![allow(missing_docs)]
+
+use breakerbox::clock::{Clock, ManualClock, SystemClock};
+use breakerbox::prelude::*;
+use breakerbox::{BreakerError, Event};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn fail(breaker: &CircuitBreaker) -> BreakerError<&'static str> {
+    breaker.call(|| Err::<(), _>("down")).unwrap_err()
+}
+
+fn users(settings: impl FnOnce(BreakerBuilder) -> BreakerBuilder) -> (CircuitBreaker, ManualClock) {
+    let clock = ManualClock::new();
+    let builder = CircuitBreaker::builder()
+        .name("users")
+        .failure_threshold(2)
+        .recovery_timeout(30 * SECOND)
+        .clock(clock.clone());
+    (settings(builder).build().unwrap(), clock)
+}
+
+#[test]
+fn of_a_snapshot_all_that_there_is_to_know() {
+    let (users, clock) = users(|b| b);
+    clock.advance(2 * SECOND);
+    users.call(|| Ok::<_, String>(7)).unwrap();
+    (0..2).for_each(|_| drop(fail(&users)));
+    clock.advance(10 * SECOND);
+    fail(&users);
+    let open = "\"users\" is open for 10s, another 20.0s to go
+  because   2 failures in a row: 2
+  failures  2 in a row, last: \"down\"
+  rule      2 failures in a row: 2
+  calls     1 succeeded, 2 failed, 1 refused";
+    assert_eq!(users.snapshot().to_string(), open);
+    clock.advance(20 * SECOND);
+    fail(&users);
+    let again = users.snapshot().to_string();
+    assert!(again.contains("because   a trial failed"), "{again}");
+    assert!(again.contains("attempt   1"), "{again}");
+}
+
+#[test]
+fn of_an_open_circuit_that_it_stays_so() {
+    let (users, clock) = users(|b| b.recovery_timeout(Duration::MAX));
+    users.trip();
+    clock.advance(SECOND);
+    let shown = users.snapshot().to_string();
+    assert!(
+        shown.starts_with("\"users\" is open for 1s, and stays so"),
+        "{shown}"
+    );
+    assert_eq!(
+        fail(&users).to_string(),
+        "circuit \"users\" is open for ever"
+    );
+}
+
+#[test]
+fn of_a_change_what_caused_it() {
+    let causes: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = causes.clone();
+    let (users, clock) = users(|b| {
+        b.on_event(move |event| {
+            if let Event::StateChanged { cause, .. } = event {
+                heard.lock().unwrap().push(cause.to_string());
+            }
+        })
+    });
+    users.trip();
+    clock.advance(30 * SECOND);
+    users.call(|| Ok::<_, String>(7)).unwrap();
+    users
+        .acquire()
+        .unwrap()
+        .record(Outcome::TripFor(5 * SECOND));
+    users.configure(|b| b.mode(Mode::Disabled)).unwrap();
+    let expected = [
+        "a command",
+        "the recovery timeout has passed",
+        "the trials succeeded",
+        "asked to wait for 5s",
+        "new settings",
+    ];
+    assert_eq!(*causes.lock().unwrap(), expected);
+}
+
+#[test]
+fn of_a_refusal_only_the_error_of_the_guarded_code_is_taken_out() {
+    let (users, _) = users(|b| b);
+    let failed = fail(&users);
+    assert_eq!(
+        (failed.retry_after(), failed.into_inner()),
+        (None, Some("down"))
+    );
+    users.trip();
+    let refused = fail(&users);
+    assert_eq!(
+        (refused.retry_after(), refused.into_inner()),
+        (Some(30 * SECOND), None)
+    );
+}
+
+#[test]
+fn of_a_last_failure_what_the_redaction_leaves() {
+    let (hidden, _) = users(|b| b.redact_last_failure(|text| text.replace("down", "***")));
+    fail(&hidden);
+    assert_eq!(hidden.last_failure().as_deref(), Some("\"***\""));
+    let (broken, _) = users(|b| b.redact_last_failure(|_| panic!("as a redaction may")));
+    fail(&broken);
+    let last = broken.last_failure();
+    assert_eq!(last.as_deref(), Some("(its redaction panicked)"));
+}
+
+#[test]
+fn of_a_clock_that_is_shared_the_same_time() {
+    let clock = ManualClock::new();
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    clock.advance(SECOND);
+    assert_eq!(
+        (shared.now(), shared.recent()),
+        (clock.now(), clock.recent())
+    );
+    let system = SystemClock;
+    let before = system.now();
+    assert!(system.recent() <= system.now() && before <= system.now());
+}
