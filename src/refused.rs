@@ -1,7 +1,8 @@
 //! What is copied at the moment of a refusal.
 
 use crate::state::{Generation, Refusal};
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::Ordering;
+use crate::sync::plain::AtomicU64;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
