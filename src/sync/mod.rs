@@ -157,9 +157,9 @@ impl<T> Once<T> {
         if let Some(value) = self.get() {
             return value;
         }
-        let made = Box::new(make());
+        let value = Box::new(make());
         self.looks.fetch_add(1, Ordering::Relaxed);
-        self.value.get_or_init(|| made)
+        self.value.get_or_init(|| value)
     }
 }
 

@@ -113,3 +113,22 @@ fn an_open_circuit_lets_nobody_in_before_its_time() {
         }
     });
 }
+
+/// Where three come for two places, two are let in, and each place is given once.
+#[test]
+fn of_three_two_pass_where_two_slots_are() {
+    explore("three for two", |time, happened| async move {
+        let breaker = time.recovering(time.settings().half_open_calls(2));
+        let tasks = [(); 3].map(|()| {
+            let breaker = breaker.clone();
+            spawn(async move { breaker.acquire().ok() })
+        });
+        let mut passed = Vec::new();
+        for task in tasks {
+            passed.extend(task.await.expect("a task that ends"));
+        }
+        assert_eq!(passed.len(), 2);
+        assert_eq!(breaker.snapshot().in_flight, Some(2));
+        happened.note("refused", breaker.snapshot().totals.refused);
+    });
+}

@@ -90,12 +90,13 @@ impl Dependency {
     }
 
     pub(crate) fn note(&self, result: &Result<(), BreakerError<Failed>>, touched: &AtomicU64) {
-        match result {
-            Ok(()) => count(&self.books.ok),
+        let book = match result {
+            Ok(()) => &self.books.ok,
             Err(BreakerError::Open(open)) => return self.refused(open, touched),
-            Err(BreakerError::TimedOut(_)) => count(&self.books.timeouts),
-            Err(_) => count(&self.books.errors),
+            Err(BreakerError::TimedOut(_)) => &self.books.timeouts,
+            Err(_) => &self.books.errors,
         };
+        count(book);
     }
 }
 
