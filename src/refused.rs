@@ -2,7 +2,8 @@
 
 use crate::clock::Moment;
 use crate::state::{Generation, Refusal, State, Word};
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::Ordering;
+use crate::sync::plain::AtomicU64;
 use std::time::Duration;
 
 /// Two words, so that it stays in registers on its way to the error.

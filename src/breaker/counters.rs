@@ -2,8 +2,9 @@
 
 use super::stripes::{move_over, stripe, stripes};
 use crate::snapshot::Totals;
+use crate::sync::Ordering;
+use crate::sync::plain::AtomicU64;
 use once_cell::race::OnceBox;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is counted; what is common first.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,14 @@
 //! Places for threads to write apart from each other.
 
+#[cfg(not(shuttle))]
 use std::cell::Cell;
+#[cfg(not(shuttle))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A few times as many as threads run at a time, so that those who meet find a place of their own;
 /// a power of two.
 pub(super) fn stripes<T: Default>() -> Box<[T]> {
-    let threads = if cfg!(loom) {
+    let threads = if cfg!(any(loom, shuttle)) {
         1
     } else {
         std::thread::available_parallelism().map_or(4, usize::from)
@@ -22,12 +24,14 @@ pub(super) fn stripe<T>(stripes: &[T]) -> &T {
     &stripes[seat() & (stripes.len() - 1)]
 }
 
+#[cfg(not(shuttle))]
 thread_local! {
     /// Zero for a thread that has not sat down yet.
     static SEAT: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A number that few threads share.
+#[cfg(not(shuttle))]
 #[inline]
 fn seat() -> usize {
     match SEAT.try_with(Cell::get) {
@@ -36,12 +40,23 @@ fn seat() -> usize {
     }
 }
 
+/// Under shuttle the same in every run, so that a schedule can be played again.
+#[cfg(shuttle)]
+fn seat() -> usize {
+    shuttle::current::me().into()
+}
+
+#[cfg(shuttle)]
+pub(super) fn move_over() {}
+
 /// Takes another seat, since somebody else was met in this one.
+#[cfg(not(shuttle))]
 #[cold]
 pub(super) fn move_over() {
     sit_down();
 }
 
+#[cfg(not(shuttle))]
 #[cold]
 fn sit_down() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);

@@ -2,9 +2,10 @@ use super::listener::tell;
 use super::stream::Mailbox;
 use super::{Calls, Event, EventStream, Listener};
 use crate::sync::Lock;
+use crate::sync::Ordering;
+use crate::sync::plain::AtomicBool;
 use arc_swap::ArcSwap;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where the events of a registry go, or those of one breaker alone.
 #[derive(Debug, Default)]

@@ -29,7 +29,11 @@ const PLACES: usize = 64;
 loom::thread_local! {
     static TABLE: RefCell<Table> = RefCell::new(Table::EMPTY);
 }
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+shuttle::thread_local! {
+    static TABLE: RefCell<Table> = const { RefCell::new(Table::EMPTY) };
+}
+#[cfg(not(any(loom, shuttle)))]
 thread_local! {
     static TABLE: RefCell<Table> = const { RefCell::new(Table::EMPTY) };
 }

@@ -54,13 +54,13 @@ use crate::breaker::CircuitBreaker;
 use crate::clock::Timepiece;
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
-use dashmap::DashMap;
+use crate::sync::Map;
 use presets::Presets;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-type Breakers = DashMap<Arc<str>, CircuitBreaker, foldhash::fast::RandomState>;
+type Breakers = Map<CircuitBreaker>;
 
 /// How much a registry keeps.
 #[derive(Clone, Copy, Debug)]

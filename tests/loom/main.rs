@@ -1,4 +1,4 @@
-//! Every interleaving of small crowds of threads, explored by loom through the public interface.
+//! Every interleaving of two threads, explored by loom through the public interface.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --test loom --release
@@ -7,6 +7,9 @@
 //! Each model is complete: no bound on preemptions. Add `-- --nocapture` to see how many
 //! interleavings each has. The clock is a [`ManualClock`], which stands still while threads run,
 //! so time is no source of interleavings.
+//!
+//! Three threads that ask for a trial have hundreds of thousands of interleavings with two preemptions, and
+//! no end in sight without that bound. Such crowds are for `tests/shuttle/`.
 #![cfg(loom)]
 #![allow(missing_docs)]
 

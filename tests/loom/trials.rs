@@ -27,26 +27,6 @@ fn of_two_one_passes_where_another_slot_is_taken() {
     one_of_two_passes("two for the last of two slots", 2);
 }
 
-/// Three threads are too many to explore wholly: at most two preemptions in each run, which is
-/// as many as any pair of them needs to meet.
-#[test]
-fn of_three_two_pass_where_two_slots_are() {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    builder.check(|| {
-        let (breaker, _) = recovering(quick(1).half_open_calls(2));
-        let threads = [(); 2].map(|()| {
-            let breaker = breaker.clone();
-            thread::spawn(move || breaker.acquire())
-        });
-        let mine = breaker.acquire();
-        let [one, two] = threads.map(join);
-        let passed = [&mine, &one, &two].iter().filter(|one| one.is_ok()).count();
-        assert_eq!(passed, 2);
-        assert_eq!(breaker.snapshot().in_flight, Some(2));
-    });
-}
-
 #[test]
 fn a_dropped_trial_gives_its_slot_back() {
     explore("dropped trial against an acquirer", |race| {

@@ -1,18 +1,46 @@
-//! Atomics and locks: the standard library's, or loom's under `--cfg loom`.
+//! Atomics and locks: the standard library's, or those of what explores them.
 //!
 //! Everything that takes part in a protocol between threads comes from here, so that the models in
-//! `tests/loom/` explore the very code that ships.
+//! `tests/loom/` and the schedules in `tests/shuttle/` explore the very code that ships. Under
+//! `--cfg tsan` the mutex is one that is built from source: the thread sanitizer sees nothing of what
+//! happens in the standard library, which is not built with it.
+
+#[cfg(shuttle)]
+mod map;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(loom)]
 use loom::sync::{Mutex, MutexGuard};
-#[cfg(not(loom))]
+#[cfg(tsan)]
+use parking_lot::{Mutex, MutexGuard};
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(shuttle)]
+use shuttle::sync::{Mutex, MutexGuard};
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, tsan)))]
 use std::sync::{Mutex, MutexGuard};
 
-use std::sync::{Arc, PoisonError};
+/// Atomics of which each says what it has to say alone, so that there is nothing for loom to find: in
+/// its models they would only multiply the interleavings. Shuttle may stop at each.
+pub(crate) mod plain {
+    #[cfg(shuttle)]
+    pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
+    #[cfg(not(shuttle))]
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
+}
+
+use std::sync::Arc;
+#[cfg(not(tsan))]
+use std::sync::PoisonError;
+
+/// The breakers of a registry, or what else it keeps by name.
+#[cfg(not(shuttle))]
+pub(crate) type Map<V> = dashmap::DashMap<Arc<str>, V, foldhash::fast::RandomState>;
+#[cfg(shuttle)]
+pub(crate) use map::Map;
 
 /// A mutex that forgets poison: no user code ever runs under one, and what it guards is whole
 /// between any two statements.
@@ -31,42 +59,45 @@ impl<T> Lock<T> {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let guard = self.0.lock();
+        #[cfg(not(tsan))]
+        let guard = guard.unwrap_or_else(PoisonError::into_inner);
+        guard
     }
 }
 
 /// A shared value that is read far more often than it is replaced.
 #[derive(Debug)]
 pub(crate) struct Swap<T> {
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     current: arc_swap::ArcSwap<T>,
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     current: Lock<Arc<T>>,
 }
 
 impl<T> Swap<T> {
     pub(crate) fn new(value: Arc<T>) -> Self {
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         let current = arc_swap::ArcSwap::new(value);
-        #[cfg(loom)]
+        #[cfg(any(loom, shuttle))]
         let current = Lock::new(value);
         Self { current }
     }
 
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn load(&self) -> arc_swap::Guard<Arc<T>> {
         self.current.load()
     }
 
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     pub(crate) fn load(&self) -> Box<Arc<T>> {
         Box::new(self.current.lock().clone())
     }
 
     pub(crate) fn load_full(&self) -> Arc<T> {
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         return self.current.load_full();
-        #[cfg(loom)]
+        #[cfg(any(loom, shuttle))]
         return *self.load();
     }
 
@@ -74,9 +105,9 @@ impl<T> Swap<T> {
     /// the user's closures in it) outside every lock.
     #[must_use]
     pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         return self.current.swap(value);
-        #[cfg(loom)]
+        #[cfg(any(loom, shuttle))]
         return std::mem::replace(&mut *self.current.lock(), value);
     }
 }
@@ -88,6 +119,9 @@ impl<T> Swap<T> {
 pub(crate) struct Once<T> {
     #[cfg(not(loom))]
     value: once_cell::race::OnceBox<T>,
+    /// Where another thread may come in between.
+    #[cfg(shuttle)]
+    looks: AtomicU32,
     #[cfg(loom)]
     value: std::sync::OnceLock<T>,
     #[cfg(loom)]
@@ -101,16 +135,31 @@ impl<T> Once<T> {
     pub(crate) fn new() -> Self {
         Self {
             value: once_cell::race::OnceBox::new(),
+            #[cfg(shuttle)]
+            looks: AtomicU32::new(0),
         }
     }
 
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
+        #[cfg(shuttle)]
+        self.looks.fetch_add(1, Ordering::Relaxed);
         self.value.get()
     }
 
+    #[cfg(not(shuttle))]
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         self.value.get_or_init(|| Box::new(make()))
+    }
+
+    #[cfg(shuttle)]
+    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+        if let Some(value) = self.get() {
+            return value;
+        }
+        let value = Box::new(make());
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.value.get_or_init(|| value)
     }
 }
 

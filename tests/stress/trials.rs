@@ -1,0 +1,140 @@
+//! Who is let in while a circuit is half-open.
+
+use super::*;
+
+/// Threads run freely for one slot; its trials fail and succeed by turns, so that the circuit
+/// reopens and closes (and is tripped again by who closed it).
+#[test]
+fn one_trial_at_a_time_over_a_hundred_thousand_periods() {
+    const PERIODS: u64 = 100_000;
+    let clock = ManualClock::new();
+    let chain = Chain::default();
+    let breaker = chain
+        .heard_by(settings(&clock).failure_threshold(1))
+        .build();
+    let breaker = breaker.expect("settings that work");
+    let (askers, trials) = (Crowd::default(), Crowd::default());
+    let (periods, closings, unsure) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let (refused, taken, successes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    breaker.trip();
+    on_threads(|_| {
+        while read(&periods) < PERIODS {
+            let before = read(&closings);
+            askers.enter();
+            let asked = breaker.acquire();
+            askers.leave();
+            // Odd while the circuit may be closed: then who passes need not be a trial.
+            let surely_trial = before % 2 == 0 && read(&closings) == before;
+            match asked {
+                Err(open) => {
+                    count(&refused);
+                    if open.reason() == Refusal::Open {
+                        clock.advance(RECOVERY);
+                    } else {
+                        count(&taken);
+                        thread::yield_now();
+                    }
+                }
+                Ok(permit) if surely_trial => {
+                    trials.enter();
+                    let number = count(&periods);
+                    if number % 64 == 0 {
+                        thread::yield_now();
+                    }
+                    trials.leave();
+                    if number % 2 == 0 {
+                        permit.failure();
+                    } else {
+                        count(&successes);
+                        count(&closings);
+                        permit.success();
+                        breaker.trip();
+                        count(&closings);
+                    }
+                }
+                Ok(permit) => {
+                    count(&unsure);
+                    permit.record(Outcome::Ignored);
+                }
+            }
+        }
+    });
+    assert!(
+        askers.most() > 1 && read(&taken) > 0,
+        "the threads never met"
+    );
+    assert_eq!(trials.most(), 1);
+
+    let (periods, successes) = (read(&periods), read(&successes));
+    let totals = breaker.snapshot().totals;
+    assert_eq!(totals.success, Some(successes));
+    assert_eq!(totals.failure, periods - successes);
+    assert_eq!(totals.ignored + totals.late, read(&unsure));
+    assert_eq!(totals.refused, read(&refused));
+
+    let changes = chain.finish();
+    // The first trip, and one at the end of every period: by a failure, or by who closed it.
+    assert_eq!(changes.opened, periods + 1);
+    assert_eq!(changes.closed, successes);
+    // Perhaps one that began and whose trial gave its slot back.
+    assert!((periods..=periods + 1).contains(&changes.half_opened));
+}
+
+/// All threads ask at once in every period, and exactly as many pass as there are slots.
+#[test]
+fn as_many_trials_as_slots_and_no_more() {
+    const PERIODS: u64 = 20_000;
+    const SLOTS: u32 = 2;
+    let clock = ManualClock::new();
+    let chain = Chain::default();
+    let breaker = chain
+        .heard_by(settings(&clock).half_open_calls(SLOTS))
+        .build();
+    let breaker = breaker.expect("settings that work");
+    let barrier = Barrier::new(THREADS);
+    let (askers, trials) = (Crowd::default(), Crowd::default());
+    on_threads(|_| {
+        for period in 0..PERIODS {
+            if barrier.wait().is_leader() {
+                breaker.trip();
+                clock.advance(RECOVERY);
+            }
+            barrier.wait();
+            askers.enter();
+            let permit = breaker.acquire().ok();
+            askers.leave();
+            if permit.is_some() {
+                trials.enter();
+            }
+            if barrier.wait().is_leader() {
+                assert_eq!(breaker.snapshot().in_flight, Some(SLOTS));
+            }
+            barrier.wait();
+            if let Some(permit) = permit {
+                trials.leave();
+                permit.record(if period % 2 == 0 {
+                    Outcome::Success
+                } else {
+                    Outcome::Failure
+                });
+            }
+        }
+    });
+    assert!(askers.most() > 1, "the threads never met");
+    assert_eq!(trials.most(), SLOTS as usize);
+    let totals = breaker.snapshot().totals;
+    // Of two failing trials one decides, and the other is late.
+    assert_eq!(totals.success, Some(PERIODS / 2 * u64::from(SLOTS)));
+    assert_eq!((totals.failure, totals.late), (PERIODS / 2, PERIODS / 2));
+    assert_eq!(
+        totals.refused,
+        PERIODS * (THREADS as u64 - u64::from(SLOTS))
+    );
+    let changes = chain.finish();
+    assert_eq!(
+        (changes.half_opened, changes.closed),
+        (PERIODS, PERIODS / 2)
+    );
+    // The first trip, then one a period: by the failed trial, or by the leader after it closed.
+    assert_eq!(changes.opened, PERIODS + 1);
+}
