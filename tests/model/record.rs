@@ -54,7 +54,7 @@ impl Ended {
         matches!((self.elapsed, rule.slower_than), (Some(took), Some(limit)) if took > limit)
     }
 
-    fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         self.meaning == Meaning::Failure
     }
 
