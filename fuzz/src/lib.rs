@@ -49,5 +49,5 @@ pub fn registry(data: &[u8]) {
 
 /// Any text, and any settings given by code.
 pub fn settings(data: &[u8]) {
-    documents::run(data);
+    let _ = documents::run(data);
 }
