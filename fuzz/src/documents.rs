@@ -128,7 +128,7 @@ fn build(builder: &BreakerBuilder) {
     match builder.clone().clock(clock.clone()).build() {
         Ok(breaker) => {
             live(&breaker);
-            clock.advance(Duration::from_secs(3_000));
+            clock.advance(Duration::from_secs(3_601));
             live(&breaker);
             clock.advance(Duration::MAX);
             live(&breaker);

@@ -1,7 +1,8 @@
-//! A listener that writes down, panics, or looks at the breaker that it hears of.
+//! A listener that writes down, panics, or looks at the breaker that it hears of, or steers it.
 
 use crate::naive::Model;
 use crate::record;
+use crate::steps::Command;
 use crate::trouble::blow;
 use breakerbox::{CircuitBreaker, Event, EventStream, State};
 use std::mem;
@@ -13,6 +14,8 @@ pub(crate) enum Manners {
     Quiet,
     Panics,
     Looks,
+    /// Gives the command when the state is entered, once.
+    Steers(State, Command),
 }
 
 #[derive(Clone, Default)]
@@ -22,6 +25,8 @@ pub(crate) struct Ear(Arc<Mutex<Heard>>);
 struct Heard {
     events: Vec<Event>,
     manners: Manners,
+    /// What it did, and when.
+    steered: Option<(State, Command)>,
     /// Let go of at the end: it holds the listener as well.
     breaker: Option<CircuitBreaker>,
 }
@@ -33,14 +38,34 @@ impl Ear {
             heard.events.push(event.clone());
             (heard.manners, heard.breaker.clone())
         };
+        let Some(breaker) = breaker else {
+            return;
+        };
         match manners {
             Manners::Quiet => {}
             Manners::Panics => blow(),
-            Manners::Looks => {
-                let found = breaker.map(|breaker| (breaker.snapshot().state, breaker.state()));
-                assert!(found.is_none_or(|(one, other)| one == other));
+            Manners::Looks => assert_eq!(breaker.snapshot().state, breaker.state()),
+            Manners::Steers(on, command) => {
+                if matches!(event, Event::StateChanged { to, .. } if *to == on) {
+                    let mut heard = self.0.lock().unwrap();
+                    heard.manners = Manners::Quiet;
+                    heard.steered = Some((on, command));
+                    drop(heard);
+                    command.steer(&breaker);
+                }
             }
         }
+    }
+
+    pub(crate) fn has_steered(&self) -> bool {
+        self.0.lock().unwrap().steered.is_some()
+    }
+
+    /// The command that it gave since it was last asked, if it did so on entering a state of these.
+    pub(crate) fn steered(&self, on: impl Fn(State) -> bool) -> Option<Command> {
+        let mut heard = self.0.lock().unwrap();
+        let (_, command) = heard.steered.take_if(|(state, _)| on(*state))?;
+        Some(command)
     }
 
     pub(crate) fn behave(&self, manners: Manners, breaker: Option<CircuitBreaker>) {

@@ -138,6 +138,7 @@ impl World {
             30 => self.wait(),
             _ => self.tick(),
         }
+        self.heed(|_| true);
         self.steps += 1;
         self.check(self.steps.is_multiple_of(self.looks_each));
         Ok(())
@@ -167,6 +168,20 @@ impl World {
             (Kept::Something, Some(text)) => assert!((1..=128).contains(&text.len())),
             (_, text) => panic!("kept of the last failure: {text:?}"),
         }
+    }
+
+    /// A listener may have given a command: it comes after whatever it heard of.
+    fn heed(&mut self, on: impl Fn(State) -> bool) {
+        let command = self.ear.as_ref().and_then(|(ear, _)| ear.steered(on));
+        if let Some(command) = command {
+            self.pair.meddled = true;
+            self.pair.commanded(command);
+        }
+    }
+
+    /// What a call did by being let in; what it did by its end comes later.
+    fn heed_admission(&mut self) {
+        self.heed(|state| state == State::HalfOpen);
     }
 
     fn acquire(&mut self) {
@@ -462,6 +477,7 @@ impl World {
         let found = survive(|| {
             let work = || {
                 script.runs.set(1);
+                self.heed_admission();
                 meanwhile(self);
                 match order {
                     Order::Give(answer) => answer,
@@ -506,6 +522,8 @@ impl World {
 
     fn ended(&mut self, call: usize, ending: Ending, text: Kept) -> bool {
         let before = self.pair.model.log.len();
+        let steered = self.ear.as_ref().is_some_and(|(ear, _)| ear.has_steered());
+        self.pair.meddled |= steered;
         let recorded = self.pair.ended(call, ending);
         let failed = self.pair.model.log[before..]
             .iter()
@@ -542,10 +560,14 @@ impl World {
     }
 
     fn listen(&mut self, u: &mut Input) -> Result<()> {
-        let manners = match u.int_in_range(0..=3)? {
+        let manners = match u.int_in_range(0..=5)? {
             0 => Manners::Quiet,
             1 => Manners::Panics,
             2 => Manners::Looks,
+            3 | 4 => Manners::Steers(
+                *u.choose(&[State::Open, State::HalfOpen, State::Closed])?,
+                input::command(u)?,
+            ),
             _ => {
                 let story = Story::from(self.pair.model.state);
                 let stream = self.pair.breaker.subscribe();
