@@ -3,7 +3,7 @@
 //! * `world`: one breaker, and everything that may happen to it, beside the model of `tests/model`
 //! * `calls`: the ways through a breaker; `judged`: what becomes of what they give
 //! * `clock`, `trouble`, `ear`: clocks, errors and listeners that misbehave
-//! * `names`: a registry of few places and many names, `names_model`: what it must say
+//! * `names`: a registry of few places and many names, and what it must say
 //! * `documents`: settings from text
 //! * `input`: settings and steps from bytes
 #![forbid(unsafe_code)]
@@ -15,7 +15,6 @@ mod ear;
 mod input;
 mod judged;
 mod names;
-mod names_model;
 mod trouble;
 mod world;
 
