@@ -44,6 +44,7 @@ use std::time::Duration;
 pub struct CircuitOpen(Arc<Slip>);
 
 impl CircuitOpen {
+    #[inline]
     pub(crate) fn new(breaker: &CircuitBreaker, refused: Refused) -> Self {
         Self(notify(breaker, refused))
     }
@@ -59,7 +60,7 @@ impl CircuitOpen {
 
     /// The state in which it refused.
     pub fn state(&self) -> State {
-        match self.refused().reason {
+        match self.refused().reason() {
             Refusal::Open => State::Open,
             Refusal::TrialsTaken => State::HalfOpen,
             Refusal::Forced => State::ForcedOpen,
@@ -68,24 +69,24 @@ impl CircuitOpen {
 
     /// Why it refused.
     pub fn reason(&self) -> Refusal {
-        self.refused().reason
+        self.refused().reason()
     }
 
     /// When to come back: the time left when open, the rest of the trials' lease when their slots
     /// were taken, `None` when forced open. Never zero; [`Duration::MAX`] for ever.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.refused().retry_after
+        self.refused().retry_after()
     }
 
     /// The failures in a row that the breaker had counted.
     pub fn failure_count(&self) -> u32 {
-        self.refused().failure_count
+        self.refused().failure_count()
     }
 
     /// The `Debug` text of the last failure, while the breaker is there and its circuit has not moved on
     /// since the refusal.
     pub fn last_failure(&self) -> Option<Arc<str>> {
-        let generation = self.refused().generation;
+        let generation = self.refused().generation();
         self.0.circuit()?.last_failure_of(generation)
     }
 }

@@ -123,9 +123,8 @@ pub mod parts {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::expansion::{
-        Admitted, AsError, AsValue, Predicate, TurnedAway, adjust, admit, answer, call,
-        default_name, enter, every, fail_if, judged, limit, limit_of, make, own_predicate,
-        predicate, unlimited, wrap,
+        Admitted, AsError, AsValue, Predicate, adjust, admit, answer, call, default_name, every,
+        fail_if, judged, limit, limit_of, make, own_predicate, predicate, unlimited, wrap,
     };
     pub use crate::registry::{Given, Global, In, Named, OfType, Site, SiteHandle};
 }

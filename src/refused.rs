@@ -1,16 +1,61 @@
 //! What is copied at the moment of a refusal.
 
-use crate::state::{Generation, Refusal};
+use crate::clock::Moment;
+use crate::state::{Generation, Refusal, State, Word};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-#[derive(Clone, Copy, Debug)]
+/// Two words, so that it stays in registers on its way to the error.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Refused {
-    pub(crate) reason: Refusal,
-    pub(crate) generation: Generation,
-    pub(crate) failure_count: u32,
-    /// Never zero.
-    pub(crate) retry_after: Option<Duration>,
+    /// The word that refused, with the failures in a row for its payload. Its state is the reason.
+    word: Word,
+    /// Nanoseconds; zero for none, all bits set for ever.
+    retry_after: u64,
+}
+
+impl Refused {
+    /// By `word`, after so many failures in a row; there may be a slot at `end`.
+    #[inline]
+    pub(crate) const fn new(word: Word, failures: u32, now: Moment, end: Option<Moment>) -> Self {
+        let retry_after = match end {
+            None => 0,
+            // Never zero: the precise end may lie behind a coarse reading, or a racing one.
+            Some(end) => match now.nanos_until(end) {
+                0 => 1,
+                nanos => nanos,
+            },
+        };
+        Self {
+            word: word.with_count(failures),
+            retry_after,
+        }
+    }
+
+    pub(crate) const fn reason(self) -> Refusal {
+        match self.word.state() {
+            State::Open => Refusal::Open,
+            State::HalfOpen => Refusal::TrialsTaken,
+            _ => Refusal::Forced,
+        }
+    }
+
+    pub(crate) const fn generation(self) -> Generation {
+        self.word.generation()
+    }
+
+    pub(crate) const fn failure_count(self) -> u32 {
+        self.word.count()
+    }
+
+    /// Never zero; [`Duration::MAX`] for ever.
+    pub(crate) const fn retry_after(self) -> Option<Duration> {
+        match self.retry_after {
+            0 => None,
+            u64::MAX => Some(Duration::MAX),
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
 }
 
 /// The same in a place that is used again, so that an error is a pointer and costs no allocation.
@@ -19,86 +64,66 @@ pub(crate) struct Refused {
 /// access is relaxed, and atomic only since two threads have it one after the other.
 #[derive(Debug)]
 pub(crate) struct Notice {
-    /// Failures in the upper half, then the generation above two bits of reason.
-    facts: AtomicU64,
-    /// Nanoseconds; zero for none, all bits set for ever.
+    word: AtomicU64,
     retry_after: AtomicU64,
 }
 
 impl Notice {
     pub(crate) fn new(refused: Refused) -> Self {
-        let (facts, retry_after) = pack(refused);
         Self {
-            facts: AtomicU64::new(facts),
-            retry_after: AtomicU64::new(retry_after),
+            word: AtomicU64::new(refused.word.bits()),
+            retry_after: AtomicU64::new(refused.retry_after),
         }
     }
 
     #[inline]
     pub(crate) fn write(&self, refused: Refused) {
-        let (facts, retry_after) = pack(refused);
-        self.facts.store(facts, Ordering::Relaxed);
-        self.retry_after.store(retry_after, Ordering::Relaxed);
+        self.word.store(refused.word.bits(), Ordering::Relaxed);
+        self.retry_after
+            .store(refused.retry_after, Ordering::Relaxed);
     }
 
     pub(crate) fn read(&self) -> Refused {
-        let facts = self.facts.load(Ordering::Relaxed);
-        let nanos = self.retry_after.load(Ordering::Relaxed);
         Refused {
-            reason: match facts & 0b11 {
-                0 => Refusal::Open,
-                1 => Refusal::TrialsTaken,
-                _ => Refusal::Forced,
-            },
-            #[allow(clippy::cast_possible_truncation)] // the halves
-            generation: Generation::from_number((facts as u32) >> 2),
-            failure_count: (facts >> 32) as u32,
-            retry_after: match nanos {
-                0 => None,
-                u64::MAX => Some(Duration::MAX),
-                nanos => Some(Duration::from_nanos(nanos)),
-            },
+            word: Word::from_bits(self.word.load(Ordering::Relaxed)),
+            retry_after: self.retry_after.load(Ordering::Relaxed),
         }
     }
-}
-
-#[inline]
-fn pack(refused: Refused) -> (u64, u64) {
-    let reason = match refused.reason {
-        Refusal::Open => 0,
-        Refusal::TrialsTaken => 1,
-        Refusal::Forced => 2,
-    };
-    let generation = u64::from(refused.generation.number()) << 2;
-    let failures = u64::from(refused.failure_count) << 32;
-    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let retry_after = refused.retry_after.map_or(0, nanos);
-    (failures | generation | reason, retry_after)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Flags;
 
     #[test]
     fn what_is_written_is_read() {
-        let times = [
-            None,
-            Some(Duration::from_nanos(1)),
-            Some(Duration::from_secs(30)),
-            Some(Duration::MAX),
+        let now = Moment::from_nanos(7);
+        let ends = [
+            (None, None),
+            (Some(now), Some(Duration::from_nanos(1))),
+            (
+                Some(now.after(Duration::from_secs(30))),
+                Some(Duration::from_secs(30)),
+            ),
+            (Some(Moment::NEVER), Some(Duration::MAX)),
         ];
-        for reason in [Refusal::Open, Refusal::TrialsTaken, Refusal::Forced] {
-            for retry_after in times {
-                for number in [0, 1, (1 << 25) - 1] {
-                    let refused = Refused {
-                        reason,
-                        generation: Generation::from_number(number),
-                        failure_count: u32::MAX - number,
-                        retry_after,
-                    };
+        let states = [
+            (State::Open, Refusal::Open),
+            (State::HalfOpen, Refusal::TrialsTaken),
+            (State::ForcedOpen, Refusal::Forced),
+        ];
+        for (state, reason) in states {
+            let word = Word::new(state, Flags::COUNTING).renewed();
+            for (end, retry_after) in ends {
+                for failures in [0, 5, u32::MAX] {
+                    let refused = Refused::new(word, failures, now, end);
                     let read = Notice::new(refused).read();
-                    assert_eq!(format!("{read:?}"), format!("{refused:?}"));
+                    assert_eq!(read, refused);
+                    assert_eq!(read.reason(), reason);
+                    assert_eq!(read.generation(), word.generation());
+                    assert_eq!(read.failure_count(), failures);
+                    assert_eq!(read.retry_after(), retry_after);
                 }
             }
         }

@@ -146,10 +146,6 @@ impl Parts<'_> {
         let krate = &settings.krate;
         let found = self.found();
         let breaker = self.breaker();
-        let limit = match &settings.timeout {
-            None => quote_spanned!(ours=> #krate::__private::unlimited()),
-            Some((_, time)) => quote_spanned!(ours=> #krate::__private::limit(#time)),
-        };
         // An async block has no place to write its type; this one never runs.
         let typed = quote_spanned! {ours=>
             if let ::core::option::Option::Some(returned) = ::core::option::Option::None::<#returned> {
@@ -157,23 +153,21 @@ impl Parts<'_> {
             }
         };
         let work = quote_spanned!(ours=> async #capture { #typed #patterns #body });
+        let Some((span, fallback)) = &self.fallback else {
+            let guarded = self.wrap(&work);
+            return quote_spanned! {ours=>
+                let returned = #guarded.await;
+                returned
+            };
+        };
+        let limit = match &settings.timeout {
+            None => quote_spanned!(ours=> #krate::__private::unlimited()),
+            Some((_, time)) => quote_spanned!(ours=> #krate::__private::limit(#time)),
+        };
         let run = quote_spanned! {self.at_returned()=>
             #krate::__private::Admitted::run::<#returned, _, _, _>
         };
         let run = quote_spanned!(ours=> #run(admitted, #judge, limit, #work).await);
-        let Some((span, fallback)) = &self.fallback else {
-            let refuse = quote_spanned!(self.at_returned()=> #krate::__private::TurnedAway::refuse::<#returned>);
-            return quote_spanned! {ours=>
-                #found
-                let limit = #limit;
-                let admitted = #krate::__private::enter(#breaker);
-                let returned = match admitted {
-                    ::core::result::Result::Ok(admitted) => #run,
-                    ::core::result::Result::Err(away) => #refuse(away),
-                };
-                returned
-            };
-        };
         let answer =
             quote_spanned!(*span=> #krate::__private::answer::<#returned, _, _>(#fallback));
         quote_spanned! {ours=>
@@ -212,24 +206,28 @@ impl Parts<'_> {
 
     fn make(&self, body: &TokenStream) -> TokenStream {
         let ours = Span::mixed_site();
+        let krate = &self.settings.krate;
+        let made = quote_spanned!(ours=> #krate::__private::make(move || #body));
+        self.wrap(&made)
+    }
+
+    /// A future that guards another; the circuit's errors are turned into the function's.
+    fn wrap(&self, future: &TokenStream) -> TokenStream {
+        let ours = Span::mixed_site();
         let Self {
             settings,
-            handle,
+            find,
             judge,
             returned,
             ..
         } = self;
         let krate = &settings.krate;
-        let found = self.found();
         let limit = match &settings.timeout {
             None => quote_spanned!(ours=> #krate::__private::unlimited()),
             Some((_, time)) => quote_spanned!(ours=> #krate::__private::limit_of(#time)),
         };
         let wrap =
             quote_spanned!(self.at_returned()=> #krate::__private::wrap::<#returned, _, _, _, _>);
-        quote_spanned! {ours=>
-            #found
-            #wrap(#handle, #judge, #limit, #krate::__private::make(move || #body))
-        }
+        quote_spanned!(ours=> #wrap(#find, #judge, #limit, #future))
     }
 }

@@ -6,7 +6,7 @@ use super::ticket::Ticket;
 use crate::clock::{Moment, Timepiece};
 use crate::event::{Cause, Event};
 use crate::refused::Refused;
-use crate::state::{Admission, Flags, Refusal, State, Word};
+use crate::state::{Admission, Flags, State, Word};
 use crate::sync::Ordering;
 
 impl Circuit {
@@ -18,9 +18,37 @@ impl Circuit {
     }
 
     /// Lets a call pass, or says why not.
+    #[inline]
     pub(crate) fn admit(&self) -> Result<Ticket, Refused> {
+        match self.refuse_at_once() {
+            Some(refused) => {
+                self.note_refusal(refused);
+                Err(refused)
+            }
+            None => self.admit_slowly(),
+        }
+    }
+
+    #[inline(never)]
+    fn admit_slowly(&self) -> Result<Ticket, Refused> {
         self.admit_quietly()
-            .inspect_err(|refused| self.note_refusal(refused))
+            .inspect_err(|refused| self.note_refusal(*refused))
+    }
+
+    /// Refuses a call of a circuit that is open, and will be for a while: what nearly every call of an
+    /// outage meets. `None` when that takes a closer look.
+    #[inline]
+    fn refuse_at_once(&self) -> Option<Refused> {
+        let word = self.word();
+        if word.state() != State::Open {
+            return None;
+        }
+        // As in `read`: a deadline of another word is found out by the word.
+        let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
+        let recent = self.home.clock.recent();
+        let far = !recent.after(Timepiece::SLACK).has_reached(deadline);
+        (far && self.word() == word)
+            .then(|| Refused::new(word, word.count(), recent, Some(deadline)))
     }
 
     /// The same without counting a refusal: for those who wait.
@@ -30,7 +58,7 @@ impl Circuit {
             State::Closed | State::MetricsOnly | State::Disabled => {
                 Ok(self.ticket(reading.word, None))
             }
-            State::ForcedOpen => Err(reading.refused(Refusal::Forced, Moment::ORIGIN)),
+            State::ForcedOpen => Err(reading.refused(Moment::ORIGIN)),
             State::Open | State::HalfOpen => match self.try_refuse(&reading) {
                 Ok(refused) => Err(refused),
                 Err(now) => self.begin_trial(now),
@@ -48,7 +76,7 @@ impl Circuit {
         let reading = self.read();
         match reading.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => None,
-            State::ForcedOpen => Some(reading.refused(Refusal::Forced, Moment::ORIGIN)),
+            State::ForcedOpen => Some(reading.refused(Moment::ORIGIN)),
             State::Open | State::HalfOpen => self.try_refuse(&reading).ok(),
         }
     }
@@ -57,19 +85,26 @@ impl Circuit {
     #[cfg(feature = "tower")]
     pub(crate) fn refuse(&self, seen: Refused) -> Refused {
         let refused = self.refusal().unwrap_or(seen);
-        self.note_refusal(&refused);
+        self.note_refusal(refused);
         refused
     }
 
-    fn note_refusal(&self, refused: &Refused) {
+    #[inline]
+    fn note_refusal(&self, refused: Refused) {
         self.counters.add(Count::Refused);
         if self.word().has(Flags::BUSY) {
-            self.emit_call(|breaker| Event::Refused {
-                breaker,
-                reason: refused.reason,
-                retry_after: refused.retry_after,
-            });
+            self.tell_refusal(refused);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_refusal(&self, refused: Refused) {
+        self.emit_call(|breaker| Event::Refused {
+            breaker,
+            reason: refused.reason(),
+            retry_after: refused.retry_after(),
+        });
     }
 
     /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
@@ -78,12 +113,12 @@ impl Circuit {
         let clock = &self.home.clock;
         let recent = clock.recent();
         let sure = recent.after(Timepiece::SLACK);
-        if let Admission::Refused(reason) = reading.admission(sure) {
-            return Ok(reading.refused(reason, recent));
+        if let Admission::Refused(_) = reading.admission(sure) {
+            return Ok(reading.refused(recent));
         }
         let now = clock.now();
         match reading.admission(now) {
-            Admission::Refused(reason) => Ok(reading.refused(reason, now)),
+            Admission::Refused(_) => Ok(reading.refused(now)),
             _ => Err(now),
         }
     }
@@ -99,7 +134,7 @@ impl Circuit {
                 drop(control);
                 return Ok(self.ticket(word, Some(now)));
             }
-            Admission::Refused(reason) => return Err(reading.refused(reason, now)),
+            Admission::Refused(_) => return Err(reading.refused(now)),
             Admission::FirstTrial => {
                 self.enter(&mut control, State::HalfOpen, Cause::Recovering, now);
                 self.word().trials()

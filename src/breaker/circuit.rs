@@ -7,7 +7,7 @@ use crate::config::BreakerConfig;
 use crate::event::{Audience, Hub};
 use crate::refused::Refused;
 use crate::registry::Tenancy;
-use crate::state::{Admission, Flags, Generation, Refusal, State, Word, admission};
+use crate::state::{Admission, Flags, Generation, State, Word, admission};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Once, Ordering, Swap};
 use std::fmt;
 use std::sync::Arc;
@@ -103,19 +103,14 @@ impl Reading {
         }
     }
 
-    pub(super) fn refused(&self, reason: Refusal, now: Moment) -> Refused {
-        let end = match reason {
-            Refusal::Open => Some(self.deadline),
-            Refusal::TrialsTaken => Some(self.lease),
-            Refusal::Forced => None,
+    #[inline]
+    pub(super) fn refused(&self, now: Moment) -> Refused {
+        let end = match self.word.state() {
+            State::Open => Some(self.deadline),
+            State::HalfOpen => Some(self.lease),
+            _ => None,
         };
-        Refused {
-            reason,
-            generation: self.word.generation(),
-            failure_count: self.failures,
-            // Never zero: the precise end may lie behind a coarse reading, or a racing one.
-            retry_after: end.map(|end| now.until(end).max(Duration::from_nanos(1))),
-        }
+        Refused::new(self.word, self.failures, now, end)
     }
 }
 

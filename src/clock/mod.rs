@@ -114,6 +114,7 @@ impl Timepiece {
     }
 
     /// At most [`SLACK`](Self::SLACK) behind [`now`](Self::now), and cheaper.
+    #[inline]
     pub(crate) fn recent(&self) -> Moment {
         match self {
             Self::System => SystemClock::recent_moment(),

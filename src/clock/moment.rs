@@ -20,6 +20,7 @@ impl Moment {
         self.0
     }
 
+    #[inline]
     pub(crate) fn after(self, wait: Duration) -> Self {
         let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(nanos))
@@ -40,8 +41,19 @@ impl Moment {
     }
 
     /// Whether `deadline` has come, inclusive.
+    #[inline]
     pub(crate) const fn has_reached(self, deadline: Self) -> bool {
         self.0 >= deadline.0 && deadline.0 != Self::NEVER.0
+    }
+
+    /// The nanoseconds left until `deadline`; all that there are for one that never comes.
+    #[inline]
+    pub(crate) const fn nanos_until(self, deadline: Self) -> u64 {
+        if deadline.0 == Self::NEVER.0 {
+            u64::MAX
+        } else {
+            deadline.0.saturating_sub(self.0)
+        }
     }
 
     /// The time left until `deadline`; [`Duration::MAX`] for one that never comes.

@@ -22,6 +22,7 @@ impl SystemClock {
         source::now()
     }
 
+    #[inline]
     pub(super) fn recent_moment() -> Moment {
         source::recent()
     }
@@ -45,17 +46,20 @@ mod source {
     use super::Moment;
     use rustix::time::{ClockId, clock_gettime};
 
+    #[inline]
     fn read(id: ClockId) -> Moment {
         let time = clock_gettime(id);
         let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
         let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-        Moment::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+        // Their sum is reached 584 years after the machine was started.
+        Moment::from_nanos(seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos))
     }
 
     pub(super) fn now() -> Moment {
         read(ClockId::Monotonic)
     }
 
+    #[inline]
     pub(super) fn recent() -> Moment {
         read(ClockId::MonotonicCoarse)
     }

@@ -12,9 +12,7 @@ mod rule;
 
 pub use name::default_name;
 pub(crate) use name::{short_type, within_crate};
-pub use passage::{
-    Admitted, TurnedAway, admit, answer, call, enter, limit, limit_of, make, unlimited, wrap,
-};
+pub use passage::{Admitted, admit, answer, call, limit, limit_of, make, unlimited, wrap};
 pub use rule::{
     AsError, AsValue, Predicate, adjust, every, fail_if, judged, own_predicate, predicate,
 };

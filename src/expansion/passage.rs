@@ -2,12 +2,10 @@
 
 use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::{CircuitBreaker, Ticket};
-use crate::error::CircuitOpen;
 use crate::guard::{
-    self, Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Rules, Timeout,
+    self, Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Passed, Rules, Timeout,
     WithBreaker, warn_if_nested,
 };
-use crate::refused::Refused;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Ready, ready};
@@ -25,95 +23,52 @@ where
     J: OfErrors<R>,
 {
     warn_if_nested::<R>();
-    match breaker.circuit.admit_at_once() {
-        Some(ticket) => pass(breaker, ticket, judge, work),
-        None => call_slowly(breaker, judge, work),
-    }
-}
-
-/// Apart, so that what stands in everybody's functions is the healthy way.
-#[inline(never)]
-fn call_slowly<R, J>(breaker: &CircuitBreaker, judge: &J, work: impl FnOnce() -> R) -> R
-where
-    R: Returned<Error: FromCircuit>,
-    J: OfErrors<R>,
-{
     match guard::admit(&breaker) {
-        Ok(ticket) => pass(breaker, ticket, judge, work),
+        Ok(ticket) => {
+            let passed = Passed::new(&breaker, ticket);
+            settle(passed, judge, passed.run(work))
+        }
         Err(open) => refuse(open),
     }
 }
 
-#[inline]
-fn pass<R, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, work: impl FnOnce() -> R) -> R
-where
-    R: Returned,
-    J: OfErrors<R>,
-{
-    let returned = guard::run_admitted(breaker, ticket, work);
-    settle(breaker, ticket, judge, &returned);
-    returned
-}
-
 /// Records what a call returned. Whoever judges here, an `Ok` is a success.
 #[inline]
-fn settle<R, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, returned: &R)
+fn settle<R, J>(passed: Passed<'_>, judge: &J, returned: R) -> R
 where
     R: Returned,
     J: OfErrors<R>,
 {
-    match returned.result() {
-        Ok(_) => breaker.circuit.succeed(ticket),
-        result => settle_error(breaker, ticket, judge, result),
+    // Taken apart, so that a value can stay in registers: only an error is looked at where it stands.
+    match returned.into_result() {
+        Ok(value) => {
+            passed.succeed();
+            R::of_result(Ok(value))
+        }
+        Err(error) => {
+            let result = Err(error);
+            let Passed { breaker, ticket } = passed;
+            settle_error(breaker, ticket, judge, &result);
+            R::of_result(result)
+        }
     }
 }
 
-/// Apart, so that what stands in everybody's functions is the healthy way.
+/// Apart, so that what stands in everybody's functions is the healthy way; and with what fits registers,
+/// so that the healthy way need not write it down.
 #[cold]
 #[inline(never)]
 fn settle_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
 where
     J: Judge<Out>,
 {
-    guard::settle(breaker, ticket, judge, result);
+    Passed { breaker, ticket }.settle(judge, result);
 }
 
 /// Judges errors only: [`Rules`] and [`FailIf`].
 pub trait OfErrors<R: Returned>: Judge<ResultOf<R>> {}
 impl<R: Returned> OfErrors<R> for Rules where Self: Judge<ResultOf<R>> {}
 impl<R: Returned, P> OfErrors<R> for FailIf<P> where Self: Judge<ResultOf<R>> {}
-
-/// Lets the call of a function without a fallback pass.
-///
-/// # Errors
-///
-/// When the circuit refuses; for [`refuse`](TurnedAway::refuse) to make of it what the function
-/// returns.
-#[inline]
-pub fn enter(breaker: &CircuitBreaker) -> Result<Admitted<'_>, TurnedAway<'_>> {
-    match guard::try_admit(&breaker) {
-        Ok(ticket) => Ok(Admitted::new(breaker, ticket)),
-        Err(refused) => Err(TurnedAway { breaker, refused }),
-    }
-}
-
-/// A call that was refused, in few words: an async function keeps room for it.
-#[derive(Debug)]
-pub struct TurnedAway<'h> {
-    breaker: &'h CircuitBreaker,
-    refused: Refused,
-}
-
-impl TurnedAway<'_> {
-    /// What a function returns that was refused.
-    #[cold]
-    pub fn refuse<R>(self) -> R
-    where
-        R: Returned<Error: FromCircuit>,
-    {
-        refuse(CircuitOpen::new(self.breaker, self.refused))
-    }
-}
 
 /// Lets the call of a function with a fallback pass, which does not ask why it is refused.
 #[inline]
@@ -146,10 +101,10 @@ impl<'h> Admitted<'h> {
     {
         warn_if_nested::<R>();
         let returned = self.attempt.run(work);
-        if let Some(ticket) = self.attempt.take() {
-            settle(self.attempt.handle(), ticket, judge, &returned);
+        match self.attempt.take() {
+            Some(ticket) => settle(Passed::new(self.attempt.handle(), ticket), judge, returned),
+            None => returned,
         }
-        returned
     }
 
     /// Runs the future of an async one.
@@ -233,10 +188,13 @@ where
         let future = this.future.as_mut().as_pin_mut();
         let future = future.expect("`Passage` polled after it completed");
         if let Poll::Ready(returned) = this.attempt.run(|| future.poll(cx)) {
-            if let Some(ticket) = this.attempt.take() {
-                settle(this.attempt.handle(), ticket, this.judge, &returned);
-            }
-            return Poll::Ready(returned);
+            return Poll::Ready(match this.attempt.take() {
+                Some(ticket) => {
+                    let passed = Passed::new(this.attempt.handle(), ticket);
+                    settle(passed, this.judge, returned)
+                }
+                None => returned,
+            });
         }
         this.limit.poll_late(cx).map(|late| {
             this.attempt.run(|| this.future.set(None));
@@ -254,7 +212,7 @@ impl<F, J, L> fmt::Debug for Passage<'_, F, J, L> {
     }
 }
 
-/// Guards a future that a sync function made; admitted at its first poll.
+/// Guards the future of an async function, or one that a sync function made; admitted at its first poll.
 #[inline]
 #[track_caller]
 pub fn wrap<R, F, H, J, L>(

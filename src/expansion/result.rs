@@ -17,9 +17,9 @@ pub trait Returned: Sized {
     type Error;
 
     /// The same, known to be a `Result`.
-    fn result(&self) -> &Result<Self::Value, Self::Error>;
-    /// The error, as what is returned.
-    fn of_error(error: Self::Error) -> Self;
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
+    /// A `Result`, as what is returned.
+    fn of_result(result: Result<Self::Value, Self::Error>) -> Self;
 }
 
 #[diagnostic::do_not_recommend]
@@ -28,12 +28,13 @@ impl<T, E> Returned for Result<T, E> {
     type Error = E;
 
     #[inline]
-    fn result(&self) -> &Self {
+    fn into_result(self) -> Self {
         self
     }
 
-    fn of_error(error: E) -> Self {
-        Err(error)
+    #[inline]
+    fn of_result(result: Self) -> Self {
+        result
     }
 }
 
@@ -55,16 +56,19 @@ pub trait FromCircuit {
 
 #[diagnostic::do_not_recommend]
 impl<E: From<BreakerError>> FromCircuit for E {
+    #[inline]
     fn from_circuit(error: BreakerError) -> Self {
         error.into()
     }
 }
 
 /// What `R` is for a call that the circuit refused or ended.
-#[cold]
+// Inlined, and the error with it: what another function writes to memory is read back from memory by the
+// calls that pass, too. The conversion alone belongs to the user.
+#[inline]
 pub(super) fn refuse<R>(error: impl Into<BreakerError>) -> R
 where
     R: Returned<Error: FromCircuit>,
 {
-    R::of_error(R::Error::from_circuit(error.into()))
+    R::of_result(Err(R::Error::from_circuit(error.into())))
 }

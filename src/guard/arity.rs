@@ -20,11 +20,11 @@ type FlatCallOr<F, Args, Fut, H, J, L, FB, Answer> =
     FlattenErr<CallOr<F, Args, Fut, H, J, L, FB, Answer>>;
 
 #[inline]
-fn end_sync<J: Judge<Out>, Args, Out>(
-    result: Result<Out, (CircuitOpen, Args)>,
-) -> Result<J::Ok, BreakerError<J::Err>> {
-    let out = result.map_err(|(open, _)| BreakerError::Open(open))?;
-    J::split(out).map_err(BreakerError::Inner)
+fn end_sync<T, E, Args>(
+    result: Result<Result<T, E>, (CircuitOpen, Args)>,
+) -> Result<T, BreakerError<E>> {
+    let result = result.map_err(|(open, _)| BreakerError::Open(open))?;
+    result.map_err(BreakerError::Inner)
 }
 
 /// `call` or `call_mut`: `call_once` on a guarded function made of references.
@@ -212,16 +212,16 @@ macro_rules! arity {
 
         sync_calls! {
             $n [$($A $a)*] ($($A,)*), NoFallback, J: Judge<Out>
-            => Result<J::Ok, BreakerError<J::Err>>, |this, result| end_sync::<J, _, _>(result)
+            => Result<J::Ok, BreakerError<J::Err>>, |this, result| end_sync(result)
         }
         sync_calls! {
             $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB, J: Judge<Out>
             => Result<J::Ok, J::Err>,
-            |this, result| J::split(result.unwrap_or_else(|(_, args)| this.ending.0.answer(args)))
+            |this, result| result.unwrap_or_else(|(_, args)| J::split(this.ending.0.answer(args)))
         }
         sync_calls! {
             $n [$($A $a)*] ($($A,)*), Flat<NoFallback>, J: Judge<Out, Err: From<BreakerError>>
-            => Result<J::Ok, J::Err>, |this, result| end_sync::<J, _, _>(result).map_err(BreakerError::flatten)
+            => Result<J::Ok, J::Err>, |this, result| end_sync(result).map_err(BreakerError::flatten)
         }
 
         async_calls! {

@@ -14,31 +14,20 @@ pub(crate) fn call<H: Handle, J: Judge<Out>, Args, Out>(
     judge: &J,
     args: Args,
     function: impl FnOnce(Args) -> Out,
-) -> Result<Out, (CircuitOpen, Args)> {
+) -> Result<Result<J::Ok, J::Err>, (CircuitOpen, Args)> {
     let ticket = match admit(handle) {
         Ok(ticket) => ticket,
         Err(open) => return Err((open, args)),
     };
-    let breaker = handle.breaker();
-    let out = run_admitted(breaker, ticket, || function(args));
-    settle(breaker, ticket, judge, &out);
-    Ok(out)
-}
-
-/// Runs what was admitted on this thread.
-#[inline]
-pub(crate) fn run_admitted<Out>(
-    breaker: &CircuitBreaker,
-    ticket: Ticket,
-    work: impl FnOnce() -> Out,
-) -> Out {
-    run(work, || breaker.circuit.settle(ticket, Ended::Panicked))
+    let passed = Passed::new(handle, ticket);
+    let out = passed.run(|| function(args));
+    Ok(judge.settle(out, passed))
 }
 
 /// Judges what the guarded code gave. A predicate or classifier that panics makes it a call that says
 /// nothing.
 #[inline]
-pub(crate) fn settle<Out, J: Judge<Out>>(
+pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(
     breaker: &CircuitBreaker,
     ticket: Ticket,
     judge: &J,
@@ -50,6 +39,42 @@ pub(crate) fn settle<Out, J: Judge<Out>>(
         || circuit.settle(ticket, UNJUDGED),
     );
     record(circuit, ticket, &judgement);
+}
+
+/// A call that was let pass, while it is at hand.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Passed<'a> {
+    pub(crate) breaker: &'a CircuitBreaker,
+    pub(crate) ticket: Ticket,
+}
+
+impl<'a> Passed<'a> {
+    #[inline]
+    pub(crate) fn new<H: Handle>(handle: &'a H, ticket: Ticket) -> Self {
+        Self {
+            breaker: handle.breaker(),
+            ticket,
+        }
+    }
+
+    /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
+    #[inline]
+    pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        run(work, || {
+            end(&self.breaker.circuit, self.ticket, Ended::Panicked)
+        })
+    }
+
+    #[inline]
+    pub(crate) fn succeed(self) {
+        self.breaker.circuit.succeed(self.ticket);
+    }
+
+    #[inline]
+    pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(self, judge: &J, out: &Out) {
+        settle(self.breaker, self.ticket, judge, out);
+    }
 }
 
 /// A call that is not bound to a thread or a scope: one's passage through a breaker.
@@ -83,17 +108,6 @@ impl<H: Handle> Attempt<H> {
         &self.handle
     }
 
-    #[inline]
-    pub(crate) fn is_admitted(&self) -> bool {
-        self.ticket.is_some()
-    }
-
-    #[inline]
-    pub(crate) fn admit(&mut self) -> Result<(), CircuitOpen> {
-        self.ticket = Some(admit(&self.handle)?);
-        Ok(())
-    }
-
     /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
     #[inline]
     pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
@@ -106,6 +120,26 @@ impl<H: Handle> Attempt<H> {
         if let Some(ticket) = self.take() {
             settle(self.handle.breaker(), ticket, judge, out);
         }
+    }
+
+    /// Judges what the guarded code gave, and splits it.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn conclude<Out, J: Judge<Out>>(
+        &mut self,
+        judge: &J,
+        out: Out,
+    ) -> Result<J::Ok, J::Err> {
+        match self.ticket.take() {
+            Some(ticket) => judge.settle(out, Passed::new(&self.handle, ticket)),
+            None => J::split(out),
+        }
+    }
+
+    /// The call goes on later.
+    #[inline]
+    pub(crate) fn put(&mut self, ticket: Ticket) {
+        self.ticket = Some(ticket);
     }
 
     /// The call's end is for the caller to record from here on.
@@ -135,14 +169,21 @@ impl<H: Handle> Attempt<H> {
         self.end(Ended::Panicked);
     }
 
-    #[cold]
-    #[inline(never)]
+    /// Inlined, so that only values leave this: an attempt whose address somebody else has been given
+    /// stays in memory, and moves through it, also where nothing was ended.
+    #[inline]
     fn end(&mut self, ended: Ended<'_>) {
         // Taken first: what is recorded may come to the user's code, which may panic.
         if let Some(ticket) = self.ticket.take() {
-            self.handle.breaker().circuit.settle(ticket, ended);
+            end(&self.handle.breaker().circuit, ticket, ended);
         }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn end(circuit: &Circuit, ticket: Ticket, ended: Ended<'_>) {
+    circuit.settle(ticket, ended);
 }
 
 impl<H: Handle> Drop for Attempt<H> {
@@ -160,7 +201,7 @@ const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
 pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
     match handle.breaker().circuit.admit_at_once() {
         Some(ticket) => Ok(ticket),
-        None => admit_or_refuse(handle),
+        None => admit_or_refuse(handle.breaker()),
     }
 }
 
@@ -172,9 +213,9 @@ pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
 }
 
 #[inline(never)]
-fn admit_or_refuse<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    let refuse = |refused: Refused| CircuitOpen::new(handle.breaker(), refused);
-    handle.breaker().circuit.admit().map_err(refuse)
+fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
+    let refuse = |refused: Refused| CircuitOpen::new(breaker, refused);
+    breaker.circuit.admit().map_err(refuse)
 }
 
 /// The same for those who wait: a refusal is not counted.

@@ -178,15 +178,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let own = |out| J::split(out).map_err(L::inner_with_fallback);
+        let own = |result: Result<_, _>| result.map_err(L::inner_with_fallback);
         if let Some(answer) = this.answer.as_mut().as_pin_mut() {
-            return answer.poll(cx).map(own);
+            return answer.poll(cx).map(|out| own(J::split(out)));
         }
         // Without it the fallback was called, and panicked.
         assert!(this.rescue.is_some(), "`Fallback` polled after it panicked");
         let open = match this.guarded.as_mut().poll_verdict(cx) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Verdict::Done(out)) => return Poll::Ready(own(out)),
+            Poll::Ready(Verdict::Done(result)) => return Poll::Ready(own(result)),
             Poll::Ready(Verdict::Late(late)) => {
                 return Poll::Ready(Err(L::late_with_fallback(late, this.guarded.name())));
             }
@@ -200,7 +200,7 @@ where
         let answer = this.answer.as_pin_mut();
         // A refused call still has its future, and it is refused once.
         let answer = answer.expect("`Fallback` polled after it panicked");
-        answer.poll(cx).map(own)
+        answer.poll(cx).map(|out| own(J::split(out)))
     }
 }
 

@@ -14,6 +14,7 @@ pin_project! {
 }
 
 impl<Fut> FlattenErr<Fut> {
+    #[inline]
     pub(crate) fn new(guarded: Fut) -> Self {
         Self { guarded }
     }
@@ -26,6 +27,9 @@ where
 {
     type Output = Result<T, E>;
 
+    // As that of what it wraps.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
         self.project()
             .guarded

@@ -1,6 +1,6 @@
 use super::{
     Attempt, ByName, Classify, ClassifyOutput, FailIf, Fallback, FallbackFuture, FlattenErr,
-    Handle, Judge, Limit, NoTimeout, OnOpen, ResultLike, Rules, Timeout,
+    Handle, Judge, Limit, NoTimeout, OnOpen, Passed, ResultLike, Rules, Timeout, admit,
 };
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
@@ -66,9 +66,9 @@ pin_project! {
 }
 
 /// How a guarded future ended.
-pub(super) enum Verdict<Out, Late> {
+pub(super) enum Verdict<T, E, Late> {
     Refused(CircuitOpen),
-    Done(Out),
+    Done(Result<T, E>),
     Late(Late),
 }
 
@@ -144,7 +144,7 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
     pub(super) fn poll_verdict(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Verdict<F::Output, L::Late>>
+    ) -> Poll<Verdict<J::Ok, J::Err, L::Late>>
     where
         F: Future,
         J: Judge<F::Output>,
@@ -153,19 +153,26 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut();
         let inner = inner.expect("`WithBreaker` polled after it completed");
-        if !this.attempt.is_admitted() {
-            // Before admission: without a timer's runtime this panics, and no slot may be taken.
-            this.limit.as_mut().start();
-            if let Err(open) = this.attempt.admit() {
-                return Poll::Ready(Verdict::Refused(open));
+        let ticket = match this.attempt.take() {
+            Some(ticket) => ticket,
+            None => {
+                // Before admission: without a timer's runtime this panics, and no slot may be taken.
+                this.limit.as_mut().start();
+                match admit(this.attempt.handle()) {
+                    Ok(ticket) => ticket,
+                    Err(open) => return Poll::Ready(Verdict::Refused(open)),
+                }
             }
-        }
-        if let Poll::Ready(out) = this.attempt.run(|| inner.poll(cx)) {
+        };
+        // The ticket is written down only when the call goes on: most are over at once.
+        let passed = Passed::new(this.attempt.handle(), ticket);
+        if let Poll::Ready(out) = passed.run(|| inner.poll(cx)) {
             // Judged first: what comes of the call does not depend on how its future is dropped.
-            this.attempt.judge(this.judge, &out);
+            let result = this.judge.settle(out, passed);
             this.inner.set(None);
-            return Poll::Ready(Verdict::Done(out));
+            return Poll::Ready(Verdict::Done(result));
         }
+        this.attempt.put(ticket);
         this.limit.poll_late(cx).map(|late| {
             // Dropped first, so that the work is over when a trial's slot becomes free.
             this.attempt.run(|| this.inner.set(None));
@@ -286,7 +293,7 @@ where
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_mut().poll_verdict(cx).map(|verdict| match verdict {
-            Verdict::Done(out) => J::split(out).map_err(BreakerError::Inner),
+            Verdict::Done(result) => result.map_err(BreakerError::Inner),
             Verdict::Refused(open) => {
                 self.finish();
                 Err(BreakerError::Open(open))

@@ -1,5 +1,6 @@
 //! How an output is judged, and split into what went well and what did not.
 
+use super::Passed;
 use crate::breaker::CircuitBreaker;
 use crate::classify::{Meaning, Outcome};
 use std::convert::Infallible;
@@ -46,6 +47,14 @@ pub trait Judge<Out> {
     fn judge<'a>(&self, out: &'a Out, breaker: &CircuitBreaker) -> Judgement<'a>;
     #[doc(hidden)]
     fn split(out: Out) -> Result<Self::Ok, Self::Err>;
+
+    /// Judges what a call gave, records that, and splits it.
+    #[doc(hidden)]
+    #[inline]
+    fn settle(&self, out: Out, call: Passed<'_>) -> Result<Self::Ok, Self::Err> {
+        call.settle(self, &out);
+        Self::split(out)
+    }
 }
 
 /// What a judge found, and the error that it was about.
@@ -141,6 +150,24 @@ impl<T, E: Debug + 'static> Judge<Result<T, E>> for Rules {
     fn split(out: Result<T, E>) -> Result<T, E> {
         out
     }
+
+    // Only an error is looked at where it stands: a value whose address is known to nobody can stay in
+    // registers on its way through.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn settle(&self, out: Result<T, E>, call: Passed<'_>) -> Result<T, E> {
+        match out {
+            Ok(value) => {
+                call.succeed();
+                Ok(value)
+            }
+            Err(error) => {
+                let out = Err(error);
+                call.settle(self, &out);
+                out
+            }
+        }
+    }
 }
 
 impl<T, E: Debug + 'static, P: Fn(&E) -> bool> Judge<Result<T, E>> for FailIf<P> {
@@ -158,6 +185,24 @@ impl<T, E: Debug + 'static, P: Fn(&E) -> bool> Judge<Result<T, E>> for FailIf<P>
     #[inline]
     fn split(out: Result<T, E>) -> Result<T, E> {
         out
+    }
+
+    // Only an error is looked at where it stands: a value whose address is known to nobody can stay in
+    // registers on its way through.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
+    fn settle(&self, out: Result<T, E>, call: Passed<'_>) -> Result<T, E> {
+        match out {
+            Ok(value) => {
+                call.succeed();
+                Ok(value)
+            }
+            Err(error) => {
+                let out = Err(error);
+                call.settle(self, &out);
+                out
+            }
+        }
     }
 }
 
@@ -207,5 +252,10 @@ impl<Out, J: Judge<Out>> Judge<Out> for &J {
     #[inline]
     fn split(out: Out) -> Result<J::Ok, J::Err> {
         J::split(out)
+    }
+
+    #[inline]
+    fn settle(&self, out: Out, call: Passed<'_>) -> Result<J::Ok, J::Err> {
+        J::settle(self, out, call)
     }
 }

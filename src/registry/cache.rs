@@ -130,98 +130,110 @@ pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
 /// is still there.
 #[inline]
 pub(crate) fn notify(breaker: &CircuitBreaker, refused: Refused) -> Arc<Slip> {
-    // Perhaps by now the last reference: dropped once the table is free again.
-    let mut stood = None;
-    let found = search(
+    let own = look_at(
         breaker,
         |table| &table.desks,
         |Desk(slip)| {
-            let in_use = Arc::strong_count(slip) > 1;
-            if Weak::as_ptr(&slip.circuit) != Arc::as_ptr(&breaker.circuit) {
-                stood = slip.circuit.upgrade();
-                let wanted = stood.as_ref().is_some_and(|circuit| is_wanted(circuit, 1));
-                return if in_use || wanted { Taken } else { Free };
-            }
-            if in_use {
-                return Taken;
+            let own = Weak::as_ptr(&slip.circuit) == Arc::as_ptr(&breaker.circuit);
+            if !own || Arc::strong_count(slip) > 1 {
+                return None;
             }
             // Whoever had the last reference has read what it wanted.
             fence(Ordering::Acquire);
             slip.notice.write(refused);
-            Found(slip.clone())
+            Some(slip.clone())
+        },
+    );
+    own.unwrap_or_else(|| notify_elsewhere(breaker, refused))
+}
+
+#[cold]
+#[inline(never)]
+fn notify_elsewhere(breaker: &CircuitBreaker, refused: Refused) -> Arc<Slip> {
+    // Perhaps by now the last reference: dropped once the table is free again.
+    let mut stood = None;
+    let free = is_free(
+        breaker,
+        |table| &table.desks,
+        |Desk(slip)| {
+            stood = slip.circuit.upgrade();
+            let wanted = stood.as_ref().is_some_and(|circuit| is_wanted(circuit, 1));
+            Arc::strong_count(slip) == 1 && !wanted
         },
     );
     drop(stood);
-    match found {
-        Found(slip) => slip,
-        Free => {
-            let slip = Arc::new(Slip::new(breaker, refused));
-            breaker.circuit.tenancy.post(&slip);
-            keep_at(breaker, Desk(slip.clone()), |table| &mut table.desks);
-            slip
-        }
-        Taken => Arc::new(Slip::placeless(breaker, refused)),
+    if !free {
+        return Arc::new(Slip::placeless(breaker, refused));
     }
+    let slip = Arc::new(Slip::new(breaker, refused));
+    breaker.circuit.tenancy.post(&slip);
+    keep_at(breaker, Desk(slip.clone()), |table| &mut table.desks);
+    slip
 }
 
 /// This thread's own handle of a breaker that somebody holds already.
 #[cfg(feature = "tower")]
 #[inline]
 pub(crate) fn hold(breaker: &CircuitBreaker) -> Held {
-    let found = search(
+    let own = look_at(
         breaker,
         |table| &table.holds,
-        |Kept(local)| {
-            if Arc::ptr_eq(&local.circuit, &breaker.circuit) {
-                Found(local.clone())
-            } else if Arc::strong_count(local) > 1 || is_wanted(&local.circuit, 0) {
-                Taken
-            } else {
-                Free
-            }
-        },
+        |Kept(local)| Arc::ptr_eq(&local.circuit, &breaker.circuit).then(|| local.clone()),
     );
-    match found {
-        Found(local) => Held::Shared(local),
-        Free => {
-            let local = Arc::new(breaker.clone());
-            let kept = Kept::new(local.clone());
-            keep_at(breaker, kept, |table| &mut table.holds);
-            Held::Shared(local)
-        }
-        Taken => Held::Own(breaker.clone()),
-    }
+    own.map_or_else(|| hold_anew(breaker), Held::Shared)
 }
 
-/// What there is at the place of a breaker.
-///
-/// A place that another live breaker has is left to it: two that share one would displace each other
-/// at every call.
-enum Search<T> {
-    Found(Arc<T>),
-    Free,
-    Taken,
+#[cfg(feature = "tower")]
+#[cold]
+#[inline(never)]
+fn hold_anew(breaker: &CircuitBreaker) -> Held {
+    let free = is_free(
+        breaker,
+        |table| &table.holds,
+        |Kept(local)| Arc::strong_count(local) == 1 && !is_wanted(&local.circuit, 0),
+    );
+    if !free {
+        return Held::Own(breaker.clone());
+    }
+    let local = Arc::new(breaker.clone());
+    keep_at(breaker, Kept::new(local.clone()), |table| &mut table.holds);
+    Held::Shared(local)
 }
-use Search::{Found, Free, Taken};
 
 type Places<P> = Vec<Option<P>>;
 
+/// What `look` finds at the place of a breaker, if it is taken.
 #[inline]
-fn search<P, T>(
+fn look_at<P, T>(
     breaker: &CircuitBreaker,
     places: impl FnOnce(&Table) -> &Places<P>,
-    look: impl FnOnce(&P) -> Search<T>,
-) -> Search<T> {
+    look: impl FnOnce(&P) -> Option<T>,
+) -> Option<T> {
     let found = TABLE.try_with(|table| {
-        let Ok(table) = table.try_borrow() else {
-            return Taken;
-        };
-        match places(&table).get(by_identity(breaker)) {
-            Some(Some(place)) => look(place),
-            _ => Free,
-        }
+        let table = table.try_borrow().ok()?;
+        let place = places(&table).get(by_identity(breaker))?;
+        look(place.as_ref()?)
     });
-    found.unwrap_or(Taken)
+    found.ok().flatten()
+}
+
+/// Whether a breaker may have its place: nothing stands there, or what `may_go`.
+///
+/// A place that another live breaker has is left to it: two that share one would displace each other
+/// at every call.
+fn is_free<P>(
+    breaker: &CircuitBreaker,
+    places: impl FnOnce(&Table) -> &Places<P>,
+    may_go: impl FnOnce(&P) -> bool,
+) -> bool {
+    let free = TABLE.try_with(|table| {
+        let Ok(table) = table.try_borrow() else {
+            return false;
+        };
+        let place = places(&table).get(by_identity(breaker));
+        place.and_then(Option::as_ref).is_none_or(may_go)
+    });
+    free.unwrap_or(false)
 }
 
 #[cold]

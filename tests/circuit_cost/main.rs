@@ -47,8 +47,12 @@ fn a_call_allocates_nothing() {
 /// instructions worse.
 const CHECKED: &str = "rustc 1.95.";
 
+/// What a `#[circuit]` has to do beside: see whether it knows a breaker, whether that one is still the
+/// registry's, and whether its handle is to be dropped. Who keeps a handle by hand never asks.
+const ASKING: u64 = 30;
+
 #[test]
-fn a_call_takes_no_more_instructions_than_by_hand() {
+fn a_call_takes_little_more_than_by_hand() {
     let program = build();
     let forms = [
         ("by hand", "by circuit"),
@@ -64,10 +68,11 @@ fn a_call_takes_no_more_instructions_than_by_hand() {
         };
         println!("{by_hand} instructions a call by hand, {by_circuit} by `#[circuit]`");
         assert!(by_hand > 10, "the calls were not optimized away");
+        let allowed = by_hand + ASKING;
         let allowed = if compiler().starts_with(CHECKED) {
-            by_hand
+            allowed
         } else {
-            by_hand + by_hand / 10
+            allowed + allowed / 10
         };
         assert!(
             by_circuit <= allowed,

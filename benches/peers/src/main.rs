@@ -14,6 +14,7 @@
 //! of its thread. Run it on a machine that has nothing else to do.
 
 mod chart;
+mod contestants;
 mod figures;
 mod job;
 mod lane;

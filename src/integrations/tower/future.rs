@@ -1,6 +1,6 @@
 use super::Refusals;
 use crate::error::CircuitOpen;
-use crate::guard::{Attempt, Judge, NoFallback, Rules};
+use crate::guard::{Attempt, Judge, NoFallback, Passed, Rules, admit};
 use crate::refused::Refused;
 use crate::registry::Held;
 use pin_project_lite::pin_project;
@@ -66,8 +66,12 @@ impl<F, J, A> ResponseFuture<F, J, A> {
             judge,
             refusals,
         };
-        match future.attempt.admit() {
-            Ok(()) => future.call = Some(future.attempt.run(call)),
+        match admit(future.attempt.handle()) {
+            Ok(ticket) => {
+                let passed = Passed::new(future.attempt.handle(), ticket);
+                future.call = Some(passed.run(call));
+                future.attempt.put(ticket);
+            }
             Err(open) => future.refused = Some(open),
         }
         future
@@ -77,7 +81,7 @@ impl<F, J, A> ResponseFuture<F, J, A> {
 impl<F, J, A, Response, Error> Future for ResponseFuture<F, J, A>
 where
     F: Future<Output = Result<Response, Error>>,
-    J: Judge<Result<Response, Error>>,
+    J: Judge<Result<Response, Error>, Ok = Response, Err = Error>,
     A: Refusals<Response, Error>,
 {
     type Output = Result<Response, A::Error>;
@@ -88,7 +92,7 @@ where
         if let Some(call) = this.call.as_mut().as_pin_mut() {
             let result = ready!(this.attempt.run(|| call.poll(cx)));
             // Judged first: what comes of the call does not depend on how its future is dropped.
-            this.attempt.judge(this.judge, &result);
+            let result = this.attempt.conclude(this.judge, result);
             this.call.set(None);
             return Poll::Ready(result.map_err(A::inner));
         }

@@ -67,7 +67,7 @@ impl<S, Request, K, J, A> Service<Request> for Breaker<S, K, J, A>
 where
     S: Service<Request>,
     K: Choose<Request>,
-    J: Judge<Result<S::Response, S::Error>> + Clone,
+    J: Judge<Result<S::Response, S::Error>, Ok = S::Response, Err = S::Error> + Clone,
     A: Refusals<S::Response, S::Error> + Clone,
 {
     type Response = S::Response;
