@@ -138,6 +138,7 @@ impl World {
         };
         call.script.order.set(order);
         let found = in_runtime(|_| calls::poll(&mut call.future));
+        self.heed_admission();
         assert_eq!(
             call.script.rescues.get(),
             0,
