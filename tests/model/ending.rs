@@ -2,19 +2,42 @@
 
 use crate::naive::{Call, Model, Watched};
 use crate::record::{self, Ended, Event, Meaning};
-use crate::settings::Rule;
+use crate::settings::{Kind, Rule};
 use crate::steps::Ending;
 use breakerbox::{Mode, Outcome, State};
 use std::time::Duration;
 
 impl Model {
-    pub(crate) fn end(&mut self, call: usize, ending: Ending) {
+    pub(crate) fn has_a_say(&self, call: usize) -> bool {
+        self.live.contains(&call)
+    }
+
+    /// Whether `call` is a failure whose number in a row alone decides, and then whether it opens the
+    /// circuit.
+    pub(crate) fn threshold_due(&self, call: usize, ending: Ending) -> Option<bool> {
+        let decides = matches!(ending, Ending::Failure)
+            && self.state == State::Closed
+            && self.has_a_say(call);
+        if !decides {
+            return None;
+        }
+        let thresholds = self.settings.rules.iter().map(|rule| match rule.kind {
+            Kind::Consecutive(most) => Some(most),
+            _ => None,
+        });
+        let least = thresholds.min_by_key(|most| most.unwrap_or_default())??;
+        Some(record::consecutive(&self.log) + 1 >= least)
+    }
+
+    /// False for a call that ends while nothing is recorded.
+    pub(crate) fn end(&mut self, call: usize, ending: Ending) -> bool {
         let Some(place) = self.live.iter().position(|live| *live == call) else {
-            return self.log.push(Event::Late);
+            self.log.push(Event::Late);
+            return true;
         };
         self.live.remove(place);
         if self.state == State::Disabled {
-            return;
+            return false;
         }
         let ended = self.judge(self.calls[call], ending);
         let asked = match ending {
@@ -35,6 +58,7 @@ impl Model {
             }
             _ => self.watch(ended),
         }
+        true
     }
 
     fn judge(&self, call: Call, ending: Ending) -> Ended {

@@ -4,8 +4,11 @@
 #![allow(missing_docs)]
 
 mod ending;
+mod invariants;
 mod naive;
+mod pair;
 mod property;
 mod record;
 mod settings;
 mod steps;
+mod strategies;

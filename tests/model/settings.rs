@@ -1,10 +1,6 @@
 //! Settings as plain data, which both the library and the model are given.
 
 use breakerbox::{Backoff, BreakerBuilder, Mode, Outcome, TripRule, Window};
-use proptest::collection::vec;
-use proptest::option;
-use proptest::prelude::*;
-use proptest::sample::select;
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
@@ -51,7 +47,13 @@ pub(crate) struct Recovery {
 }
 
 impl Rule {
-    fn of(kind: Kind, span: Span, minimum_calls: Option<u32>, slower_than: Duration) -> Self {
+    /// A rule that the library accepts, whatever these are.
+    pub(crate) fn of(
+        kind: Kind,
+        span: Span,
+        minimum_calls: Option<u32>,
+        slower_than: Duration,
+    ) -> Self {
         let rate = matches!(kind, Kind::FailureRate(_) | Kind::SlowCalls(_));
         let consecutive = matches!(kind, Kind::Consecutive(_));
         let most = match span {
@@ -129,100 +131,4 @@ impl Settings {
         }
         builder
     }
-}
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-/// Few lengths, so that they meet.
-pub(crate) fn length() -> impl Strategy<Value = Duration> {
-    select(vec![
-        ms(1),
-        ms(3),
-        ms(10),
-        ms(10),
-        ms(37),
-        ms(100),
-        ms(1_000),
-        ms(3_600_000),
-    ])
-}
-
-fn kind() -> impl Strategy<Value = Kind> {
-    let rate = || select(vec![0.01, 0.25, 1.0 / 3.0, 0.5, 0.7, 1.0]);
-    prop_oneof![
-        (1..=6_u32).prop_map(Kind::Consecutive),
-        (1..=6_u32).prop_map(Kind::Failures),
-        rate().prop_map(Kind::FailureRate),
-        rate().prop_map(Kind::SlowCalls),
-    ]
-}
-
-fn span() -> impl Strategy<Value = Span> {
-    let time =
-        (1..=200_u64, select(vec![1, 2, 3, 5, 10, 60])).prop_map(|(millis, buckets)| Span::Time {
-            length: ms(millis.max(u64::from(buckets))),
-            buckets,
-        });
-    prop_oneof![
-        (1..=5_u32).prop_map(Span::Calls),
-        select(vec![10, 20, 64, 65, 1_000]).prop_map(Span::Calls),
-        time,
-        select(vec![ms(1_000), ms(60_000), ms(31_000_000_000)]).prop_map(|length| Span::Time {
-            length,
-            buckets: 10
-        }),
-    ]
-}
-
-/// Several at once; settings that follow mix these with their own.
-fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    let rule = (kind(), span(), option::of(1..=6_u32), length())
-        .prop_map(|(kind, span, minimum_calls, limit)| Rule::of(kind, span, minimum_calls, limit));
-    vec(rule, 1..=3)
-}
-
-fn recovery() -> impl Strategy<Value = Recovery> {
-    // Whole seconds where nothing bounds the delay: these a float holds exactly.
-    let unbounded = select(vec![ms(1_000), ms(30_000)]).prop_map(|first| Recovery {
-        first,
-        factor: 2,
-        max: None,
-    });
-    let bounded =
-        (select(vec![ms(5), ms(10), ms(50)]), 1..=3_u32).prop_map(|(first, factor)| Recovery {
-            first,
-            factor,
-            max: Some(ms(5_000)),
-        });
-    prop_oneof![1 => unbounded, 3 => bounded]
-}
-
-fn mode() -> impl Strategy<Value = Mode> {
-    prop_oneof![
-        8 => Just(Mode::Enforcing),
-        2 => Just(Mode::MetricsOnly),
-        1 => Just(Mode::Disabled),
-        1 => Just(Mode::ForcedOpen),
-    ]
-}
-
-pub(crate) fn settings() -> impl Strategy<Value = Settings> {
-    let cancelled = select(vec![Outcome::Ignored, Outcome::Failure, Outcome::Success]);
-    let trials = (1..=5_u32, option::of(1..=5_u32), option::of(length()));
-    let calls = (cancelled, option::weighted(0.3, length()), any::<bool>());
-    let trips = (recovery(), length(), mode());
-    (rules(), trials, calls, trips).prop_map(|(rules, trials, calls, trips)| Settings {
-        rules,
-        half_open_calls: trials.0,
-        success_threshold: trials.1.map(|successes| successes.min(trials.0)),
-        trial_timeout: trials.2,
-        cancelled_as: calls.0,
-        cancelled_after: calls.1,
-        count_successes: calls.2,
-        recovery: trips.0,
-        max_trip_for: trips.1,
-        mode: trips.2,
-    })
 }
