@@ -62,7 +62,7 @@ impl<'a> Passed<'a> {
     #[inline]
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
         run(work, || {
-            end(&self.breaker.circuit, self.ticket, Ended::Panicked)
+            end(&self.breaker.circuit, self.ticket, Ended::Panicked);
         })
     }
 

@@ -153,15 +153,14 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut();
         let inner = inner.expect("`WithBreaker` polled after it completed");
-        let ticket = match this.attempt.take() {
-            Some(ticket) => ticket,
-            None => {
-                // Before admission: without a timer's runtime this panics, and no slot may be taken.
-                this.limit.as_mut().start();
-                match admit(this.attempt.handle()) {
-                    Ok(ticket) => ticket,
-                    Err(open) => return Poll::Ready(Verdict::Refused(open)),
-                }
+        let ticket = if let Some(ticket) = this.attempt.take() {
+            ticket
+        } else {
+            // Before admission: without a timer's runtime this panics, and no slot may be taken.
+            this.limit.as_mut().start();
+            match admit(this.attempt.handle()) {
+                Ok(ticket) => ticket,
+                Err(open) => return Poll::Ready(Verdict::Refused(open)),
             }
         };
         // The ticket is written down only when the call goes on: most are over at once.
