@@ -30,7 +30,7 @@ const LASTING: u32 = 1 << 1;
 /// No longer in the registry.
 const GONE: u32 = 1 << 2;
 /// A document names it: stays as long as that does.
-const PINNED: u32 = 1 >> /* ~ changed by cargo-mutants ~ */ 3;
+const PINNED: u32 = 1 << 3;
 /// Made by a document, and code has not spoken of it so far.
 const UNCLAIMED: u32 = 1 << 4;
 /// Must not be evicted.
