@@ -130,3 +130,28 @@ fn of_a_clock_that_is_shared_the_same_time() {
     let before = system.now();
     assert!(system.recent() <= system.now() && before <= system.now());
 }
+
+#[test]
+fn of_a_rule_what_it_says() {
+    let calls = Window::calls(100);
+    let minute = Window::time(60 * SECOND).buckets(12);
+    for (rule, said) in [
+        (TripRule::consecutive_failures(3), "3 failures in a row"),
+        (
+            TripRule::failures(3).over(calls),
+            "3 failures over 100 calls",
+        ),
+        (
+            TripRule::failure_rate(0.5).over(minute),
+            "failure rate 50% over 1m in 12 buckets",
+        ),
+        (
+            TripRule::slow_calls(0.8)
+                .slower_than(2 * SECOND)
+                .over(calls),
+            "slow calls 80% slower than 2s over 100 calls",
+        ),
+    ] {
+        assert_eq!(rule.to_string(), said);
+    }
+}

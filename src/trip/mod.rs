@@ -3,6 +3,8 @@
 mod count_window;
 mod ledger;
 mod rule;
+#[cfg(test)]
+mod tests;
 mod time_window;
 mod window;
 

@@ -122,7 +122,8 @@ impl TripRule {
             Kind::FailureRate(_) => figures.failed,
             Kind::SlowCalls(_) => figures.slow,
         };
-        let enough = figures.recorded > 0 && figures.recorded >= self.least_calls();
+        // At least one call, or the settings would have been refused.
+        let enough = figures.recorded >= self.least_calls();
         enough.then(|| f64::from(part) / f64::from(figures.recorded))
     }
 

@@ -373,10 +373,10 @@ fn room_for_many_is_found_behind_many_that_somebody_holds() {
         .map(|name| registry.breaker(name.to_string()))
         .collect();
     (300..384).for_each(|name| drop(registry.breaker(name.to_string())));
-    let names: String = (0..50)
-        .map(|name| format!("breakers.new{name} = {{}}\n"))
+    let names: Vec<_> = (0..50)
+        .map(|name| format!("breakers.new{name} = {{}}"))
         .collect();
-    let applied = registry.apply(&toml(&names)).unwrap();
+    let applied = registry.apply(&toml(&names.join("\n"))).unwrap();
     assert_eq!(applied.created().count(), 50);
     assert_eq!(registry.len(), 384);
     for breaker in &held {
