@@ -1,6 +1,8 @@
 //! Calls by name, while breakers are removed and evicted.
 
 use super::*;
+use breakerbox::Totals;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 fn registry(time: &Time, capacity: usize) -> BreakerRegistry {
     BreakerRegistry::builder()
@@ -55,12 +57,18 @@ fn a_name_has_one_breaker() {
 /// none that began after the removal ends on what was removed.
 #[test]
 fn a_removed_breaker_is_not_called_again_by_name() {
-    explore("removal", move |time, happened| async move {
+    explore("removal", |time, happened| async move {
         let registry = registry(&time, 10);
+        let (gone, begun_after) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::<AtomicU64>::default(),
+        );
         let callers = [(); 2].map(|()| {
             let registry = registry.clone();
+            let (gone, begun_after) = (gone.clone(), begun_after.clone());
             spawn(async move {
                 for _ in 0..3 {
+                    begun_after.fetch_add(gone.load(SeqCst).into(), SeqCst);
                     let ended = succeeding(&registry, "users").await;
                     ended.expect("a circuit that stays closed");
                 }
@@ -68,20 +76,25 @@ fn a_removed_breaker_is_not_called_again_by_name() {
         });
         yields(3).await;
         let removed = registry.remove("users");
-        failing(&registry, "users").await.expect_err("it failed");
+        gone.store(true, SeqCst);
+        let ended = failing(&registry, "users").await;
+        ended.expect_err("it failed");
         for task in callers {
             task.await.expect("a task that ends");
         }
         let totals = |breaker: CircuitBreaker| breaker.snapshot().totals;
         let present = totals(registry.get("users").expect("made again"));
         let removed = removed.map(totals);
-        let count = |totals: &breakerbox::Totals| totals.success.expect("they are counted");
+        let count = |totals: &Totals| totals.success.expect("they are counted");
         let before = removed.as_ref().map_or(0, count);
         assert!(removed.is_none_or(|totals| totals.failure == 0));
         assert_eq!(present.failure, 1);
         assert_eq!(before + count(&present), 6);
+        let begun_after = begun_after.load(SeqCst);
+        assert!(count(&present) >= begun_after, "{begun_after} for the next");
         happened.note("on the removed one", before);
         happened.note("on the next one", count(&present));
+        happened.note("begun after", begun_after);
     });
 }
 
