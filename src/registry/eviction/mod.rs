@@ -244,7 +244,7 @@ mod tests {
         registry.breaker("e").trip();
         // All queues have been looked at by then.
         for name in 0..50 {
-            registry.breaker(&name.to_string());
+            registry.breaker(name.to_string());
         }
         for name in ["a", "b", "c", "d", "e"] {
             assert!(registry.get(name).is_some(), "{name} is worth more");
@@ -256,7 +256,7 @@ mod tests {
     fn names_that_are_removed_leave_the_queues_and_others_wait_on() {
         let registry = of(300);
         for name in 0..200 {
-            registry.breaker(&format!("old {name}"));
+            registry.breaker(format!("old {name}"));
         }
         for _ in 0..2_000 {
             registry.breaker("x");
@@ -265,11 +265,11 @@ mod tests {
             assert!(queued(&registry) <= 3 * registry.len() + 64);
         }
         for name in 0..1_000 {
-            registry.breaker(&format!("new {name}"));
+            registry.breaker(format!("new {name}"));
         }
         assert!(registry.get("new 999").is_some());
         for name in 0..200 {
-            assert!(registry.get(&format!("old {name}")).is_none());
+            assert!(registry.get(format!("old {name}")).is_none());
         }
     }
 }
