@@ -1,6 +1,7 @@
 //! Answers for an open circuit: only then, from the same arguments.
 
 use crate::support::{Fault, now, refusing};
+use breakerbox::Outcome;
 use breakerbox::prelude::*;
 use std::cell::Cell;
 
@@ -140,4 +141,23 @@ fn judges_and_fallbacks_in_either_order() {
         .classify(|_| breakerbox::Outcome::Failure);
     assert_eq!(now(rescued), Err(Fault));
     assert_eq!(now(fails().fallback(|_| async { Ok(7) })), Ok(7));
+}
+
+#[test]
+fn the_judge_may_come_after_the_fallback() {
+    let breaker = CircuitBreaker::builder().failure_threshold(1).build();
+    let breaker = breaker.expect("settings that work");
+    let found = |found: &Option<u8>| match found {
+        Some(_) => Outcome::Success,
+        None => Outcome::Failure,
+    };
+    let look_up = |found_now: Option<u8>| {
+        let guarded = std::future::ready(found_now).guarded_by(&breaker);
+        let guarded = guarded.fallback(async |_| Some(9)).classify_output(found);
+        now(guarded).unwrap_or_else(|never| match never {})
+    };
+    assert_eq!(look_up(Some(7)), Some(7));
+    assert_eq!(look_up(None), None, "a failure's output is the caller's");
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(look_up(Some(7)), Some(9));
 }

@@ -164,3 +164,15 @@ fn without_a_runtime_it_panics_before_admission() {
     );
     breaker.acquire().expect("the slot is free").success();
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_may_come_after_the_fallback() {
+    let breaker = breaker(1);
+    let call = || {
+        let guarded = pending::<Result<u8, Fault>>().guarded_by(&breaker);
+        let guarded = guarded.fallback(async |_| Ok(2));
+        guarded.timeout(SECOND)
+    };
+    assert!(call().await.expect_err("it never ends").is_timed_out());
+    assert_eq!(call().await.expect("its circuit is open"), 2);
+}
