@@ -15,8 +15,7 @@ use crate::trip::Sample;
 
 impl Circuit {
     /// Records a success. On a healthy circuit that is one load, and one more number in the totals.
-    // A call of its own: inlined, it made its callers save more registers than it cost.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn succeed(&self, ticket: Ticket) {
         let word = self.word();
         if !word.is_quiet(ticket.generation()) || ticket.started().is_some() {

@@ -4,7 +4,7 @@ use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::{CircuitBreaker, Ticket};
 use crate::guard::{
     self, Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Passed, Rules, Timeout,
-    WithBreaker, warn_if_nested,
+    WithBreaker, settle_result, warn_if_nested,
 };
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -32,37 +32,14 @@ where
     }
 }
 
-/// Records what a call returned. Whoever judges here, an `Ok` is a success.
+/// Records what a call returned.
 #[inline]
 fn settle<R, J>(passed: Passed<'_>, judge: &J, returned: R) -> R
 where
     R: Returned,
     J: OfErrors<R>,
 {
-    // Taken apart, so that a value can stay in registers: only an error is looked at where it stands.
-    match returned.into_result() {
-        Ok(value) => {
-            passed.succeed();
-            R::of_result(Ok(value))
-        }
-        Err(error) => {
-            let result = Err(error);
-            let Passed { breaker, ticket } = passed;
-            settle_error(breaker, ticket, judge, &result);
-            R::of_result(result)
-        }
-    }
-}
-
-/// Apart, so that what stands in everybody's functions is the healthy way; and with what fits registers,
-/// so that the healthy way need not write it down.
-#[cold]
-#[inline(never)]
-fn settle_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
-where
-    J: Judge<Out>,
-{
-    Passed { breaker, ticket }.settle(judge, result);
+    R::of_result(settle_result(judge, returned.into_result(), passed))
 }
 
 /// Judges errors only: [`Rules`] and [`FailIf`].

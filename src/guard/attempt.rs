@@ -45,8 +45,8 @@ pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Passed<'a> {
-    pub(crate) breaker: &'a CircuitBreaker,
-    pub(crate) ticket: Ticket,
+    breaker: &'a CircuitBreaker,
+    ticket: Ticket,
 }
 
 impl<'a> Passed<'a> {
@@ -67,12 +67,12 @@ impl<'a> Passed<'a> {
     }
 
     #[inline]
-    pub(crate) fn succeed(self) {
+    pub(super) fn succeed(self) {
         self.breaker.circuit.succeed(self.ticket);
     }
 
     #[inline]
-    pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(self, judge: &J, out: &Out) {
+    pub(super) fn settle<Out, J: Judge<Out> + ?Sized>(self, judge: &J, out: &Out) {
         settle(self.breaker, self.ticket, judge, out);
     }
 }

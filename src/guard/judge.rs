@@ -134,6 +134,29 @@ macro_rules! opaque_debug {
 
 opaque_debug!(FailIf, Classify, ClassifyOutput);
 
+/// Settles a call whose `Ok` is a success, whoever judges.
+///
+/// Only an error is looked at where it stands: a value whose address is known to nobody can stay in
+/// registers on its way through. Inlined, since the judge may stand in a future, which is such a value, too.
+#[allow(clippy::inline_always)]
+#[inline(always)]
+pub(crate) fn settle_result<J, T, E>(judge: &J, out: Result<T, E>, call: Passed<'_>) -> Result<T, E>
+where
+    J: Judge<Result<T, E>>,
+{
+    match out {
+        Ok(value) => {
+            call.succeed();
+            Ok(value)
+        }
+        Err(error) => {
+            let out = Err(error);
+            call.settle(judge, &out);
+            out
+        }
+    }
+}
+
 impl<T, E: Debug + 'static> Judge<Result<T, E>> for Rules {
     type Ok = T;
     type Err = E;
@@ -151,22 +174,10 @@ impl<T, E: Debug + 'static> Judge<Result<T, E>> for Rules {
         out
     }
 
-    // Only an error is looked at where it stands: a value whose address is known to nobody can stay in
-    // registers on its way through.
-    #[allow(clippy::inline_always)]
+    #[allow(clippy::inline_always)] // see `settle_result`
     #[inline(always)]
     fn settle(&self, out: Result<T, E>, call: Passed<'_>) -> Result<T, E> {
-        match out {
-            Ok(value) => {
-                call.succeed();
-                Ok(value)
-            }
-            Err(error) => {
-                let out = Err(error);
-                call.settle(self, &out);
-                out
-            }
-        }
+        settle_result(self, out, call)
     }
 }
 
@@ -187,22 +198,10 @@ impl<T, E: Debug + 'static, P: Fn(&E) -> bool> Judge<Result<T, E>> for FailIf<P>
         out
     }
 
-    // Only an error is looked at where it stands: a value whose address is known to nobody can stay in
-    // registers on its way through.
-    #[allow(clippy::inline_always)]
+    #[allow(clippy::inline_always)] // see `settle_result`
     #[inline(always)]
     fn settle(&self, out: Result<T, E>, call: Passed<'_>) -> Result<T, E> {
-        match out {
-            Ok(value) => {
-                call.succeed();
-                Ok(value)
-            }
-            Err(error) => {
-                let out = Err(error);
-                call.settle(self, &out);
-                out
-            }
-        }
+        settle_result(self, out, call)
     }
 }
 
