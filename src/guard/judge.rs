@@ -253,7 +253,8 @@ impl<Out, J: Judge<Out>> Judge<Out> for &J {
         J::split(out)
     }
 
-    #[inline]
+    #[allow(clippy::inline_always)] // as that of what it refers to
+    #[inline(always)]
     fn settle(&self, out: Out, call: Passed<'_>) -> Result<J::Ok, J::Err> {
         J::settle(self, out, call)
     }
