@@ -4,7 +4,7 @@ use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::{CircuitBreaker, Ticket};
 use crate::guard::{
     self, Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Passed, Rules, Timeout,
-    WithBreaker, settle_result, warn_if_nested,
+    WithBreaker, warn_if_nested,
 };
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -32,14 +32,42 @@ where
     }
 }
 
-/// Records what a call returned.
+/// Records what a call returned. What that takes stands apart, so that everybody's functions stay small,
+/// and with what fits registers.
 #[inline]
 fn settle<R, J>(passed: Passed<'_>, judge: &J, returned: R) -> R
 where
     R: Returned,
     J: OfErrors<R>,
 {
-    R::of_result(settle_result(judge, returned.into_result(), passed))
+    let Passed { breaker, ticket } = passed;
+    // Taken apart: a value whose address nobody knows stays in registers. Whoever judges, an `Ok` is a
+    // success.
+    match returned.into_result() {
+        Ok(value) => {
+            succeed(breaker, ticket);
+            R::of_result(Ok(value))
+        }
+        Err(error) => {
+            let result = Err(error);
+            settle_error(breaker, ticket, judge, &result);
+            R::of_result(result)
+        }
+    }
+}
+
+#[inline(never)]
+fn succeed(breaker: &CircuitBreaker, ticket: Ticket) {
+    breaker.circuit.succeed(ticket);
+}
+
+#[cold]
+#[inline(never)]
+fn settle_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
+where
+    J: Judge<Out>,
+{
+    Passed { breaker, ticket }.settle(judge, result);
 }
 
 /// Judges errors only: [`Rules`] and [`FailIf`].

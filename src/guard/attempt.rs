@@ -45,8 +45,8 @@ pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Passed<'a> {
-    breaker: &'a CircuitBreaker,
-    ticket: Ticket,
+    pub(crate) breaker: &'a CircuitBreaker,
+    pub(crate) ticket: Ticket,
 }
 
 impl<'a> Passed<'a> {
@@ -72,7 +72,7 @@ impl<'a> Passed<'a> {
     }
 
     #[inline]
-    pub(super) fn settle<Out, J: Judge<Out> + ?Sized>(self, judge: &J, out: &Out) {
+    pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(self, judge: &J, out: &Out) {
         settle(self.breaker, self.ticket, judge, out);
     }
 }

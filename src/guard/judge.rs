@@ -140,7 +140,7 @@ opaque_debug!(FailIf, Classify, ClassifyOutput);
 /// registers on its way through. Inlined, since the judge may stand in a future, which is such a value, too.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-pub(crate) fn settle_result<J, T, E>(judge: &J, out: Result<T, E>, call: Passed<'_>) -> Result<T, E>
+fn settle_result<J, T, E>(judge: &J, out: Result<T, E>, call: Passed<'_>) -> Result<T, E>
 where
     J: Judge<Result<T, E>>,
 {

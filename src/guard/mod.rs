@@ -25,7 +25,6 @@ pub use flatten_err::FlattenErr;
 pub use function::GuardedFn;
 pub use future::WithBreaker;
 pub use handle::{ByName, Handle};
-pub(crate) use judge::settle_result;
 pub use judge::{Classify, ClassifyOutput, FailIf, Judge, Judgement, ResultLike, Rules};
 pub use lazy::Lazy;
 pub(crate) use nested::warn_if_nested;
