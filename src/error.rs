@@ -73,7 +73,8 @@ impl CircuitOpen {
     }
 
     /// When to come back: the time left when open, the rest of the trials' lease when their slots
-    /// were taken, `None` when forced open. Never zero; [`Duration::MAX`] for ever.
+    /// were taken, `None` when forced open. Never zero, nor less than it takes, and at most 20 ms more;
+    /// [`Duration::MAX`] for ever.
     pub fn retry_after(&self) -> Option<Duration> {
         self.refused().retry_after()
     }

@@ -155,8 +155,10 @@ impl Parts<'_> {
         let work = quote_spanned!(ours=> async #capture { #typed #patterns #body });
         let Some((span, fallback)) = &self.fallback else {
             let guarded = self.wrap(&work);
+            // In a statement of its own, so that what the settings borrowed is given back before the body runs.
             return quote_spanned! {ours=>
-                let returned = #guarded.await;
+                let guarded = #guarded;
+                let returned = guarded.await;
                 returned
             };
         };

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// # Invariants
 ///
 /// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
-///    consecutive count of a counting state that is not tallying, and [`Flags::BUSY`] being set.
+///    consecutive count of a closed circuit that is not tallying, and [`Flags::BUSY`] being set.
 /// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
 ///    only while the word does not give them one (`trip_for` on an open circuit aside, where either
 ///    deadline is right, and the failures of trials that end, of which a refusal may show the next

@@ -2,6 +2,7 @@
 
 use super::call::{Call, Ended};
 use super::circuit::Circuit;
+use super::control::Control;
 use super::counters::Count;
 use super::ticket::Ticket;
 use crate::classify::Outcome;
@@ -164,11 +165,15 @@ impl Circuit {
                 Some(time) => Some(Cause::Asked(time)),
                 None => control.tripped(rules, &sample, count).map(Cause::Rule),
             };
+            if cause.is_some() && now.is_none() && control.books.is_none() {
+                // The count has moved since it was foreseen. It alone says what has been recorded here.
+                return None;
+            }
             if let (Some(cause), Some(now)) = (cause, now) {
                 row_is_over |= self.close(&mut control);
                 match self.trip_from(&mut control, (word, count), cause, call.asked(), now) {
                     Ok(()) => {
-                        control.keep_failure_of(call.failed(), call.text.as_ref());
+                        self.keep_failure_of(&mut control, call);
                         return Some(Say::Counted);
                     }
                     Err(found) => word = found,
@@ -183,7 +188,7 @@ impl Circuit {
             }
             match self.publish(&mut control, word, next) {
                 Ok(()) => {
-                    control.keep_failure_of(call.failed(), call.text.as_ref());
+                    self.keep_failure_of(&mut control, call);
                     self.renew_tally(&mut control, sample.now);
                     if watching {
                         let would = control.ledger(rules).newly_held(&sample, count);
@@ -195,6 +200,17 @@ impl Circuit {
                 Err(found) => (word, may_trip) = (found, closed),
             }
         }
+    }
+
+    /// Keeps the text of a failure, if the settings of now would have it so, too: it was made by those that the
+    /// call began its end with.
+    fn keep_failure_of(&self, control: &mut Control, call: &Call<'_>) {
+        let allowed = || {
+            let (now, then) = (self.config.load(), call.config);
+            now.capture_last_failure() && now.settings.describe.is(&then.settings.describe)
+        };
+        let text = call.text.as_ref().filter(|_| allowed());
+        control.keep_failure_of(call.failed(), text);
     }
 
     /// Whether a success has more to do than to be counted. Asked under the lock, since listeners may
@@ -241,7 +257,7 @@ impl Circuit {
         } else {
             trials.succeeded()
         };
-        control.keep_failure_of(call.failed(), call.text.as_ref());
+        self.keep_failure_of(&mut control, call);
         self.trial_failures.store(failures, Ordering::Release);
         match verdict {
             Verdict::Undecided(rest) => {

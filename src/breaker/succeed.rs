@@ -86,14 +86,14 @@ impl Circuit {
     /// Records a success under the lock, and sees to it that the next ones are put into the tally.
     #[inline(never)]
     fn put_into_ledger(&self, ticket: Ticket) -> bool {
-        if ticket.started().is_some() {
+        if ticket.started().is_some() || !self.word().is_tallying(ticket.generation()) {
             return false;
         }
-        // Read before the lock is taken, and only if a window asks.
+        // Read before the lock is taken, and only if a window asks. Precisely: it may begin an interval.
         let asked = self
             .tally()
             .is_none_or(|tally| tally.edge() != Moment::NEVER);
-        let now = asked.then(|| self.home.clock.recent());
+        let now = asked.then(|| self.home.clock.now());
         let mut control = self.control.lock();
         let word = self.word();
         let unread = now.is_none() && control.is_over_time();

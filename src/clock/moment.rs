@@ -58,10 +58,9 @@ impl Moment {
 
     /// The time left until `deadline`; [`Duration::MAX`] for one that never comes.
     pub(crate) const fn until(self, deadline: Self) -> Duration {
-        if deadline.0 == Self::NEVER.0 {
-            Duration::MAX
-        } else {
-            deadline.since(self)
+        match self.nanos_until(deadline) {
+            u64::MAX => Duration::MAX,
+            nanos => Duration::from_nanos(nanos),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn call<H: Handle, J: Judge<Out>, Args, Out>(
 /// Judges what the guarded code gave. A predicate or classifier that panics makes it a call that says
 /// nothing.
 #[inline]
-pub(crate) fn settle<Out, J: Judge<Out> + ?Sized>(
+fn settle<Out, J: Judge<Out> + ?Sized>(
     breaker: &CircuitBreaker,
     ticket: Ticket,
     judge: &J,

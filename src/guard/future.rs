@@ -26,7 +26,7 @@ pin_project! {
     /// # Panics
     ///
     /// When it is polled after it completed. A panic of the guarded future propagates, and is a
-    /// failure.
+    /// failure; to poll it once more after that is another call, of a future that is spent.
     ///
     /// # Cancel safety
     ///

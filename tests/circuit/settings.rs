@@ -1,9 +1,10 @@
 //! What can be written between the parentheses.
 
-use crate::support::{Answer, Error, global, now};
+use crate::support::{Answer, Error, assert_send, global, now};
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
 use std::io;
+use std::sync::Mutex;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -328,4 +329,23 @@ fn they_lie_under_a_document_whoever_used_the_breaker_by_name_before() {
         }
         assert_eq!(registry.breaker(name).state(), State::Open, "{name}");
     }
+}
+
+/// Its limit is behind a lock, which the body takes, too.
+struct Limited(Mutex<Duration>);
+
+impl Limited {
+    #[circuit(name = "settings-limit-behind-a-lock", timeout = *self.0.lock().unwrap())]
+    async fn is_free(&self) -> Answer<bool> {
+        tokio::task::yield_now().await;
+        Ok(self.0.try_lock().is_ok())
+    }
+}
+
+#[tokio::test]
+async fn what_a_setting_borrows_is_given_back_before_the_body_runs() {
+    let limited = Limited(Mutex::new(MINUTE));
+    let call = limited.is_free();
+    assert_send(&call);
+    assert!(call.await.unwrap());
 }

@@ -185,3 +185,22 @@ fn huge_errors_arrive_whole_and_are_not_kept() {
     assert_eq!((text.as_ptr(), text.len()), (place, 10 * MEGABYTE));
     assert!(breaker.last_failure().expect("kept").len() <= KEPT);
 }
+
+/// An error that somebody's settings forbid to be kept, while its text is being made.
+struct Forbidden(CircuitBreaker);
+
+impl fmt::Debug for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let forbidden = self.0.configure(|b| b.capture_last_failure(false));
+        forbidden.expect("settings that work");
+        f.write_str("secret")
+    }
+}
+
+#[test]
+fn a_text_that_is_forbidden_while_it_is_made_is_not_kept() {
+    let breaker = patient();
+    let _ = breaker.call(|| Err::<(), _>(Forbidden(breaker.clone())));
+    assert_eq!(breaker.failure_count(), 1);
+    assert_eq!(breaker.last_failure(), None);
+}

@@ -72,3 +72,21 @@ fn a_success_resets_the_count_or_is_late_with_texts() {
         quick(2).capture_last_failure(true)
     });
 }
+
+#[test]
+fn the_last_of_three_failures_trips_although_a_streak_was_being_ended() {
+    explore("three failures after a dropped call, no texts", |race| {
+        let breaker = build(quick(3));
+        let [dropped, one, two, three] = permits(&breaker);
+        drop(dropped);
+        race.run(
+            || one.failure(),
+            || {
+                two.failure();
+                three.failure();
+            },
+        );
+        assert_eq!(breaker.state(), State::Open);
+        assert_eq!(breaker.failure_count(), 3);
+    });
+}
