@@ -124,7 +124,6 @@ impl Circuit {
     }
 
     fn begin_trial(&self, now: Moment) -> Result<Ticket, Refused> {
-        let config = self.config.load();
         let mut control = self.control.lock();
         // The lock keeps everything but counts and flags still.
         let reading = self.read();
@@ -145,7 +144,7 @@ impl Circuit {
                 word.trials().lapsed()
             }
         };
-        let lease = now.after(config.trial_timeout());
+        let lease = now.after(control.config().trial_timeout());
         self.lease.store(lease.as_nanos(), Ordering::Release);
         self.replace_word(|word| word.with_trials(trials.admitted()));
         let word = self.word();

@@ -39,7 +39,7 @@ impl Circuit {
     pub(crate) fn totals(&self) -> crate::snapshot::Totals {
         let mut control = self.control.lock();
         self.fold_tally(&mut control);
-        self.totals_with(&control, &self.config.load())
+        self.totals_with(&control)
     }
 
     /// What calls have to do by these settings and who listens now.

@@ -31,7 +31,7 @@ pub(super) struct Call<'a> {
     pub(super) cancelled: bool,
     pub(super) elapsed: Option<Duration>,
     pub(super) slow: bool,
-    pub(super) text: Option<Excerpt>,
+    pub(super) text: Option<&'a Excerpt>,
     pub(super) config: &'a BreakerConfig,
     /// Whether anybody wants to hear of it.
     pub(super) heard: bool,
@@ -92,12 +92,15 @@ impl Call<'_> {
 }
 
 impl Circuit {
-    /// Everything that calls somebody's code, before the lock is taken.
+    /// Everything that calls somebody's code, before the lock is taken. The text of a failure is written to
+    /// `room`, where it stays: it is far larger than all the rest.
+    #[inline]
     pub(super) fn examine<'a>(
         &self,
         ticket: Ticket,
         ended: Ended<'_>,
         config: &'a BreakerConfig,
+        room: &'a mut Option<Excerpt>,
     ) -> Call<'a> {
         let asked = ticket.started().is_some() || config.is_over_time();
         let now = asked.then(|| self.home.clock.now());
@@ -131,21 +134,36 @@ impl Circuit {
             now,
         };
         if call.failed() && config.capture_last_failure() {
-            // Written where it stays: it is the largest part of a call.
-            let text = call.text.insert(Excerpt::empty());
-            match (ended, elapsed) {
-                (Ended::Returned(_, Some(error)), _) => config.settings.describe.write(error, text),
-                (Ended::Returned(_, None), _) => call.text = None,
-                (Ended::Panicked, _) => text.push("panicked"),
-                (Ended::TimedOut(limit), _) => {
-                    text.push(format_args!("timed out after {}", Short(limit)));
-                }
-                (Ended::Cancelled, Some(time)) => {
-                    text.push(format_args!("cancelled after {}", Short(time)));
-                }
-                (Ended::Cancelled, None) => text.push("cancelled"),
-            }
+            call.text = describe(ended, elapsed, config, room);
         }
         call
     }
+}
+
+/// What there is to say of a failure.
+fn describe<'a>(
+    ended: Ended<'_>,
+    elapsed: Option<Duration>,
+    config: &BreakerConfig,
+    room: &'a mut Option<Excerpt>,
+) -> Option<&'a Excerpt> {
+    if let Ended::Returned(_, None) = ended {
+        return None;
+    }
+    let text = room.insert(Excerpt::empty());
+    match (ended, elapsed) {
+        (Ended::Returned(_, error), _) => {
+            let write = |error| config.settings.describe.write(error, text);
+            error.map(write);
+        }
+        (Ended::Panicked, _) => text.push("panicked"),
+        (Ended::TimedOut(limit), _) => {
+            text.push(format_args!("timed out after {}", Short(limit)));
+        }
+        (Ended::Cancelled, Some(time)) => {
+            text.push(format_args!("cancelled after {}", Short(time)));
+        }
+        (Ended::Cancelled, None) => text.push("cancelled"),
+    }
+    Some(text)
 }

@@ -125,7 +125,7 @@ impl Circuit {
                 ..Home::clone(home)
             }),
         };
-        let control = Control::new(&config, home.clock.now());
+        let control = Control::new(config.clone(), home.clock.now());
         let heard = home.audience(&config, None).calls().flags();
         let tallying = Flags::TALLYING.when(control.wants_successes());
         let flags = config.flags() | heard | tallying;

@@ -77,11 +77,11 @@ impl Circuit {
     }
 
     fn reset(&self, control: &mut Control, now: Moment) {
-        control.attempt = 0;
+        control.forget_attempts();
         control.forget_failure();
         // Relaxed: a hint for people.
         self.streak.store(0, Ordering::Relaxed);
-        let rest = self.config.load().mode().rest();
+        let rest = control.config().mode().rest();
         if self.word().state() == rest {
             control.clear_windows();
             let tallying = Flags::TALLYING.when(control.has_windows());
@@ -105,12 +105,12 @@ impl Circuit {
     ) -> bool {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
-        if !agreed(&self.config.load()) {
+        if !agreed(control.config()) {
             return false;
         }
         self.close_tally(&mut control);
-        let old = self.config.swap(config.clone());
-        control.reconfigure(config);
+        let old = control.reconfigure(config);
+        let also_old = self.config.swap(config.clone());
         let described = config.settings.describe.is(&old.settings.describe);
         if !config.capture_last_failure() || !described {
             // Kept by rules that no longer hold: it may be what nobody should see any more.
@@ -125,7 +125,7 @@ impl Circuit {
         }
         drop(control);
         // The old settings hold user closures: dropped outside the lock.
-        drop(old);
+        drop((old, also_old));
         self.call_next();
         self.deliver();
         self.emit(|breaker| Event::Configured { breaker });
@@ -134,7 +134,6 @@ impl Circuit {
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         let now = self.home.clock.now();
-        let config = self.config.load();
         let mut control = self.control.lock();
         self.fold_tally(&mut control);
         let reading = self.read();
@@ -158,13 +157,13 @@ impl Circuit {
                 .filter(|_| reading.failures > 0)
                 .map(Arc::from),
             open_remaining: open.then(|| now.until(reading.deadline)),
-            attempt: control.attempt,
-            totals: self.totals_with(&control, &config),
-            in_flight: match config.slower_than() {
+            attempt: control.attempt(),
+            totals: self.totals_with(&control),
+            in_flight: match control.config().slower_than() {
                 Some(_) => Some(self.counters.present(Count::InFlight)),
                 None => trials,
             },
-            rules: control.rules(&config, now, reading.failures),
+            rules: control.rules(now, reading.failures),
         };
         drop(control);
         snapshot

@@ -9,14 +9,16 @@ use crate::text::Excerpt;
 use crate::trip::{Ledger, Sample, TripRule, without_windows};
 use std::any::TypeId;
 use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
 
 /// What a circuit knows beside its word; guarded by the one lock that serializes transitions.
 #[derive(Debug)]
 pub(super) struct Control {
+    /// The present settings, for who holds the lock.
+    config: Arc<BreakerConfig>,
     /// When the present state began.
     pub(super) since: Moment,
-    /// Failed recoveries in a row.
-    pub(super) attempt: u32,
     /// `None` while no rule has a window, and none was watched.
     pub(super) books: Option<Box<Books>>,
     /// `None` while nothing ever happened.
@@ -50,6 +52,8 @@ struct Story {
     origin: Moment,
     /// Why the present state began; `None` while the state has never changed.
     cause: Option<Cause>,
+    /// Failed recoveries in a row.
+    attempt: u32,
     last_failure: Option<Box<Excerpt>>,
     unknown: Vec<TypeId>,
     outbox: Outbox,
@@ -60,6 +64,7 @@ impl Story {
         Self {
             origin,
             cause: None,
+            attempt: 0,
             last_failure: None,
             unknown: Vec::new(),
             outbox: Outbox::default(),
@@ -81,20 +86,24 @@ pub(super) struct Outbox {
 const MOST_UNKNOWN: usize = 64;
 
 impl Control {
-    pub(super) fn new(config: &BreakerConfig, now: Moment) -> Self {
+    pub(super) fn new(config: Arc<BreakerConfig>, now: Moment) -> Self {
         let books = || Box::new(Books::new(config.trip_rules(), now));
         Self {
             since: now,
-            attempt: 0,
             books: config.has_windows().then(books),
             story: None,
+            config,
         }
     }
 
-    /// The ledger; of these rules, if there is none so far.
-    pub(super) fn ledger(&mut self, rules: &[TripRule]) -> &mut Ledger {
+    pub(super) fn config(&self) -> &Arc<BreakerConfig> {
+        &self.config
+    }
+
+    /// The ledger, also if there was none so far.
+    pub(super) fn ledger(&mut self) -> &mut Ledger {
         let origin = self.origin();
-        let new = || Box::new(Books::new(rules, origin));
+        let new = || Box::new(Books::new(self.config.trip_rules(), origin));
         &mut self.books.get_or_insert_with(new).ledger
     }
 
@@ -102,8 +111,10 @@ impl Control {
         self.books.as_ref().map(|books| &books.ledger)
     }
 
-    /// Goes on under other rules; what windows of unchanged kind and size hold is kept.
-    pub(super) fn reconfigure(&mut self, config: &BreakerConfig) {
+    /// Goes on under other settings; what windows of unchanged kind and size hold is kept. Gives the old
+    /// ones back, which hold closures that must not be dropped under the lock.
+    #[must_use]
+    pub(super) fn reconfigure(&mut self, config: &Arc<BreakerConfig>) -> Arc<BreakerConfig> {
         let rules = config.trip_rules();
         match &mut self.books {
             Some(books) => books.ledger = books.ledger.reconfigured(rules),
@@ -112,45 +123,33 @@ impl Control {
             }
             None => {}
         }
+        mem::replace(&mut self.config, config.clone())
     }
 
     /// Every rule with its figures, `consecutive` failures in a row.
-    pub(super) fn rules(
-        &self,
-        config: &BreakerConfig,
-        now: Moment,
-        consecutive: u32,
-    ) -> Vec<RuleSnapshot> {
+    pub(super) fn rules(&self, now: Moment, consecutive: u32) -> Vec<RuleSnapshot> {
         match self.known_ledger() {
             Some(ledger) => ledger.snapshots(now, consecutive),
-            None => without_windows(config.trip_rules(), consecutive).collect(),
+            None => without_windows(self.config.trip_rules(), consecutive).collect(),
         }
     }
 
     /// Whether this call will trip a rule once it has been recorded, with `consecutive` failures in a
-    /// row; one of these rules, if there is no ledger.
-    pub(super) fn foresees_trip(
-        &self,
-        rules: &[TripRule],
-        sample: &Sample,
-        consecutive: u32,
-    ) -> bool {
+    /// row.
+    pub(super) fn foresees_trip(&self, sample: &Sample, consecutive: u32) -> bool {
         match self.known_ledger() {
             Some(ledger) => ledger.foresees_trip(sample, consecutive),
-            None => self.tripped(rules, sample, consecutive).is_some(),
+            None => self.tripped(sample, consecutive).is_some(),
         }
     }
 
     /// The first rule that this call has tripped.
-    pub(super) fn tripped(
-        &self,
-        rules: &[TripRule],
-        sample: &Sample,
-        consecutive: u32,
-    ) -> Option<RuleSnapshot> {
+    pub(super) fn tripped(&self, sample: &Sample, consecutive: u32) -> Option<RuleSnapshot> {
         match self.known_ledger() {
             Some(ledger) => ledger.tripped(sample, consecutive),
-            None if sample.failed => without_windows(rules, consecutive).find(RuleSnapshot::holds),
+            None if sample.failed => {
+                without_windows(self.config.trip_rules(), consecutive).find(RuleSnapshot::holds)
+            }
             None => None,
         }
     }
@@ -181,6 +180,20 @@ impl Control {
                 "closed before the generation moves"
             );
             books.ledger.clear();
+        }
+    }
+
+    pub(super) fn attempt(&self) -> u32 {
+        self.story.as_ref().map_or(0, |story| story.attempt)
+    }
+
+    pub(super) fn begin_attempt(&mut self, attempt: u32) {
+        self.story().attempt = attempt;
+    }
+
+    pub(super) fn forget_attempts(&mut self) {
+        if let Some(story) = &mut self.story {
+            story.attempt = 0;
         }
     }
 

@@ -43,7 +43,8 @@ impl Circuit {
             return;
         }
         let config = self.config.load();
-        let call = self.examine(ticket, ended, &config);
+        let mut room = None;
+        let call = self.examine(ticket, ended, &config, &mut room);
         self.note_streak(&call);
         let say = match word.state() {
             State::HalfOpen => self.settle_trial(&call),
@@ -128,11 +129,6 @@ impl Circuit {
         let count = |word: Word, row_is_over: bool| {
             call.count_after(if row_is_over { 0 } else { word.count() })
         };
-        // The settings, which change under the lock only, are the ledger's where there is one.
-        let config = (control.books.is_none() || word.has(Flags::BUSY)).then(|| self.config.load());
-        let rules = config
-            .as_ref()
-            .map_or(&[][..], |config| config.trip_rules());
         let (closed, watching) = (
             word.state() == State::Closed,
             word.state() == State::MetricsOnly,
@@ -140,7 +136,7 @@ impl Circuit {
         let sample = call.sample(now.unwrap_or(Moment::ORIGIN));
         let mut may_trip = closed
             && (call.asked().is_some()
-                || control.foresees_trip(rules, &sample, count(word, row_is_over)));
+                || control.foresees_trip(&sample, count(word, row_is_over)));
         if now.is_none() && (may_trip || control.is_over_time()) {
             if row_is_over {
                 self.forget_row();
@@ -152,7 +148,7 @@ impl Circuit {
             row_is_over |= self.close(&mut control);
         }
         if watching {
-            control.ledger(rules).refresh(sample.now, word.count());
+            control.ledger().refresh(sample.now, word.count());
         }
         if let Some(books) = &mut control.books {
             books.ledger.record(&sample);
@@ -163,7 +159,7 @@ impl Circuit {
             let cause = match call.asked() {
                 _ if !may_trip => None,
                 Some(time) => Some(Cause::Asked(time)),
-                None => control.tripped(rules, &sample, count).map(Cause::Rule),
+                None => control.tripped(&sample, count).map(Cause::Rule),
             };
             if cause.is_some() && now.is_none() && control.books.is_none() {
                 // The count has moved since it was foreseen. It alone says what has been recorded here.
@@ -173,7 +169,7 @@ impl Circuit {
                 row_is_over |= self.close(&mut control);
                 match self.trip_from(&mut control, (word, count), cause, call.asked(), now) {
                     Ok(()) => {
-                        self.keep_failure_of(&mut control, call);
+                        Self::keep_failure_of(&mut control, call);
                         return Some(Say::Counted);
                     }
                     Err(found) => word = found,
@@ -181,17 +177,16 @@ impl Circuit {
                 continue;
             }
             let mut next = word.with_count(count);
-            if let Some(config) = config.as_ref().filter(|_| word.has(Flags::BUSY)) {
-                next = next
-                    .without(Flags::BUSY)
-                    .with(Flags::BUSY.when(self.is_busy(config)));
+            if word.has(Flags::BUSY) {
+                let busy = Flags::BUSY.when(self.is_busy(control.config()));
+                next = next.without(Flags::BUSY).with(busy);
             }
             match self.publish(&mut control, word, next) {
                 Ok(()) => {
-                    self.keep_failure_of(&mut control, call);
+                    Self::keep_failure_of(&mut control, call);
                     self.renew_tally(&mut control, sample.now);
                     if watching {
-                        let would = control.ledger(rules).newly_held(&sample, count);
+                        let would = control.ledger().newly_held(&sample, count);
                         drop(control);
                         self.tell_would_trip(would);
                     }
@@ -204,13 +199,11 @@ impl Circuit {
 
     /// Keeps the text of a failure, if the settings of now would have it so, too: it was made by those that the
     /// call began its end with.
-    fn keep_failure_of(&self, control: &mut Control, call: &Call<'_>) {
-        let allowed = || {
-            let (now, then) = (self.config.load(), call.config);
-            now.capture_last_failure() && now.settings.describe.is(&then.settings.describe)
-        };
-        let text = call.text.as_ref().filter(|_| allowed());
-        control.keep_failure_of(call.failed(), text);
+    fn keep_failure_of(control: &mut Control, call: &Call<'_>) {
+        let (now, then) = (&**control.config(), call.config);
+        let allowed = std::ptr::eq(now, then)
+            || now.capture_last_failure() && now.settings.describe.is(&then.settings.describe);
+        control.keep_failure_of(call.failed(), call.text.filter(|_| allowed));
     }
 
     /// Whether a success has more to do than to be counted. Asked under the lock, since listeners may
@@ -257,7 +250,7 @@ impl Circuit {
         } else {
             trials.succeeded()
         };
-        self.keep_failure_of(&mut control, call);
+        Self::keep_failure_of(&mut control, call);
         self.trial_failures.store(failures, Ordering::Release);
         match verdict {
             Verdict::Undecided(rest) => {

@@ -8,7 +8,6 @@ use super::tally::{Folded, Tally, Terms};
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
-use crate::config::BreakerConfig;
 use crate::snapshot::Totals;
 use crate::state::{Flags, State, Word};
 use crate::trip::Sample;
@@ -222,8 +221,8 @@ impl Circuit {
     }
 
     /// The totals, with what was counted in the tally. It has been folded.
-    pub(super) fn totals_with(&self, control: &Control, config: &BreakerConfig) -> Totals {
-        let totals = self.counters.totals(config.count_successes());
+    pub(super) fn totals_with(&self, control: &Control) -> Totals {
+        let totals = self.counters.totals(control.config().count_successes());
         Totals {
             success: totals.success.map(|counted| counted + control.successes()),
             ..totals

@@ -35,15 +35,14 @@ impl Circuit {
     }
 
     fn next_state(&self, control: &Control, to: State) -> Next {
-        // Under the lock nobody replaces the settings, so that this is not the last to hold them.
-        let config = self.config.load();
+        let config = control.config();
         // The windows will be empty, and so have room for successes.
         let tallying = Flags::TALLYING.when(control.has_windows());
         Next {
             to,
-            flags: self.flags(&config) | tallying,
+            flags: self.flags(config) | tallying,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
-            heard: self.is_heard(&config),
+            heard: self.is_heard(config),
         }
     }
 
@@ -64,7 +63,7 @@ impl Circuit {
         }
         control.begin(now, cause);
         if next.to.counts() {
-            control.attempt = 0;
+            control.forget_attempts();
         }
     }
 
@@ -126,12 +125,13 @@ impl Circuit {
 
     /// Attempt and deadline of an opening; nobody looks at them before the word shows it.
     fn prepare_to_open(&self, control: &mut Control, time: Option<Duration>, now: Moment) {
-        control.attempt = match self.word().state() {
-            State::HalfOpen => control.attempt.saturating_add(1),
+        let attempt = match self.word().state() {
+            State::HalfOpen => control.attempt().saturating_add(1),
             _ => 0,
         };
-        let backoff = self.config.load().recovery_backoff();
-        let delay = time.unwrap_or_else(|| backoff.jittered(control.attempt, fastrand::f64()));
+        control.begin_attempt(attempt);
+        let backoff = control.config().recovery_backoff();
+        let delay = time.unwrap_or_else(|| backoff.jittered(attempt, fastrand::f64()));
         self.set_deadline(now.after(delay));
     }
 
