@@ -249,7 +249,9 @@ impl<E> BreakerError<E> {
 
 /// Whether `error` is the refusal of an inner breaker, which called nothing: one of ours without an
 /// error of the call's own, also inside a boxed error.
-pub(crate) fn is_refusal(error: &dyn Any) -> bool {
+#[inline]
+pub(crate) fn is_refusal<E: 'static>(error: &E) -> bool {
+    let error: &dyn Any = error;
     let ours = |open: Option<&CircuitOpen>, error: Option<&BreakerError>| {
         open.is_some() || error.is_some_and(BreakerError::is_open)
     };

@@ -8,7 +8,7 @@ use crate::event::{Audience, Hub};
 use crate::refused::Refused;
 use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, State, Word, admission};
-use crate::sync::{AtomicU32, AtomicU64, Lock, Once, Ordering, Swap};
+use crate::sync::{AtomicU32, AtomicU64, Loaded, Lock, Once, Ordering, Swap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,7 +231,7 @@ impl Circuit {
         control.last_failure().filter(|_| visible).map(Arc::from)
     }
 
-    pub(crate) fn config(&self) -> impl std::ops::Deref<Target = Arc<BreakerConfig>> {
+    pub(crate) fn config(&self) -> Loaded<BreakerConfig> {
         self.config.load()
     }
 }

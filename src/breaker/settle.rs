@@ -25,8 +25,18 @@ enum Say {
 
 impl Circuit {
     /// Records how a call ended.
-    #[inline(never)]
     pub(crate) fn settle(&self, ticket: Ticket, ended: Ended<'_>) {
+        self.settle_by(None, ticket, ended);
+    }
+
+    /// The same, by the settings that it has been judged by, if it has been.
+    #[inline(never)]
+    pub(crate) fn settle_by(
+        &self,
+        config: Option<&BreakerConfig>,
+        ticket: Ticket,
+        ended: Ended<'_>,
+    ) {
         if ticket.started().is_some() {
             self.counters.take(Count::InFlight);
         }
@@ -42,9 +52,15 @@ impl Circuit {
             self.counters.add(Count::Late);
             return;
         }
-        let config = self.config.load();
+        let present;
+        let config = if let Some(config) = config {
+            config
+        } else {
+            present = self.config.load();
+            &present
+        };
         let mut room = None;
-        let call = self.examine(ticket, ended, &config, &mut room);
+        let call = self.examine(ticket, ended, config, &mut room);
         self.note_streak(&call);
         let say = match word.state() {
             State::HalfOpen => self.settle_trial(&call),
@@ -135,8 +151,7 @@ impl Circuit {
         );
         let sample = call.sample(now.unwrap_or(Moment::ORIGIN));
         let mut may_trip = closed
-            && (call.asked().is_some()
-                || control.foresees_trip(&sample, count(word, row_is_over)));
+            && (call.asked().is_some() || control.foresees_trip(&sample, count(word, row_is_over)));
         if now.is_none() && (may_trip || control.is_over_time()) {
             if row_is_over {
                 self.forget_row();

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 /// The error inside a boxed one; `None` for an error that is no box.
+#[inline]
 pub(super) fn unboxed(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     if let Some(boxed) = error.downcast_ref::<Box<dyn Error + Send + Sync>>() {
         return Some(&**boxed);
@@ -33,6 +34,7 @@ pub(crate) fn chain<'a>(
 }
 
 /// The chain inside a boxed error; empty for an error that is no box.
+#[inline]
 pub(crate) fn chain_within(error: &dyn Any) -> impl Iterator<Item = &(dyn Error + 'static)> {
     unboxed(error).into_iter().flat_map(chain)
 }

@@ -4,6 +4,7 @@ use crate::classify::Outcome;
 use crate::error::CircuitOpen;
 use crate::refused::Refused;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Guards a call that runs on this thread from its beginning to its end. A refusal gives the
@@ -38,7 +39,7 @@ fn settle<Out, J: Judge<Out> + ?Sized>(
         || judge.judge(out, breaker),
         || circuit.settle(ticket, UNJUDGED),
     );
-    record(circuit, ticket, &judgement);
+    record(circuit, ticket, judgement);
 }
 
 /// A call that was let pass, while it is at hand.
@@ -151,11 +152,11 @@ impl<H: Handle> Attempt<H> {
     #[inline]
     pub(crate) fn settle(&mut self, outcome: Outcome) {
         if let Some(ticket) = self.ticket.take() {
-            let judgement = Judgement {
-                outcome,
-                error: None,
-            };
-            record(&self.handle.breaker().circuit, ticket, &judgement);
+            record(
+                &self.handle.breaker().circuit,
+                ticket,
+                Judgement::that(outcome),
+            );
         }
     }
 
@@ -227,7 +228,7 @@ pub(crate) fn admit_quietly<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen
 // Not inlined, a judgement would be made in memory for every success.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn record(circuit: &Circuit, ticket: Ticket, judgement: &Judgement<'_>) {
+fn record(circuit: &Circuit, ticket: Ticket, judgement: Judgement<'_>) {
     match judgement.outcome {
         Outcome::Success => circuit.succeed(ticket),
         _ => record_judged(circuit, ticket, judgement),
@@ -236,9 +237,9 @@ fn record(circuit: &Circuit, ticket: Ticket, judgement: &Judgement<'_>) {
 
 #[cold]
 #[inline(never)]
-fn record_judged(circuit: &Circuit, ticket: Ticket, judgement: &Judgement<'_>) {
+fn record_judged(circuit: &Circuit, ticket: Ticket, judgement: Judgement<'_>) {
     let ended = Ended::Returned(judgement.outcome, judgement.error);
-    circuit.settle(ticket, ended);
+    circuit.settle_by(judgement.config.as_deref().map(Arc::as_ref), ticket, ended);
 }
 
 /// Runs somebody's code, and `unwound` if it panics: while it unwinds, not when what it left behind is

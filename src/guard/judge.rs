@@ -3,6 +3,8 @@
 use super::Passed;
 use crate::breaker::CircuitBreaker;
 use crate::classify::{Meaning, Outcome};
+use crate::config::BreakerConfig;
+use crate::sync::Loaded;
 use std::convert::Infallible;
 use std::fmt::{self, Debug};
 
@@ -62,6 +64,8 @@ pub trait Judge<Out> {
 pub struct Judgement<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) error: Option<&'a dyn Debug>,
+    /// The settings that it went by.
+    pub(crate) config: Option<Loaded<BreakerConfig>>,
 }
 
 impl fmt::Debug for Judgement<'_> {
@@ -71,15 +75,24 @@ impl fmt::Debug for Judgement<'_> {
 }
 
 impl<'a> Judgement<'a> {
-    const SUCCESS: Self = Self {
-        outcome: Outcome::Success,
-        error: None,
-    };
+    const SUCCESS: Self = Self::that(Outcome::Success);
+
+    /// Of a call without an error to keep.
+    pub(crate) const fn that(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            error: None,
+            config: None,
+        }
+    }
 
     #[inline]
     fn of<T, E: Debug>(outcome: Outcome, out: &'a Result<T, E>) -> Self {
         let error = out.as_ref().err().map(|error| error as &dyn Debug);
-        Self { outcome, error }
+        Self {
+            error,
+            ..Self::that(outcome)
+        }
     }
 
     /// By the breaker's rules, and the call site's own idea of a failure.
@@ -102,6 +115,7 @@ impl<'a> Judgement<'a> {
         Self {
             outcome,
             error: Some(error),
+            config: Some(config),
         }
     }
 }
@@ -226,10 +240,7 @@ impl<Out, C: Fn(&Out) -> Outcome> Judge<Out> for ClassifyOutput<C> {
 
     #[inline]
     fn judge<'a>(&self, out: &'a Out, _: &CircuitBreaker) -> Judgement<'a> {
-        Judgement {
-            outcome: (self.0)(out),
-            error: None,
-        }
+        Judgement::that((self.0)(out))
     }
 
     #[inline]

@@ -75,6 +75,12 @@ pub(crate) struct Swap<T> {
     current: Lock<Arc<T>>,
 }
 
+/// A value of a [`Swap`], while somebody reads it.
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) type Loaded<T> = arc_swap::Guard<Arc<T>>;
+#[cfg(any(loom, shuttle))]
+pub(crate) type Loaded<T> = Box<Arc<T>>;
+
 impl<T> Swap<T> {
     pub(crate) fn new(value: Arc<T>) -> Self {
         #[cfg(not(any(loom, shuttle)))]
@@ -85,12 +91,12 @@ impl<T> Swap<T> {
     }
 
     #[cfg(not(any(loom, shuttle)))]
-    pub(crate) fn load(&self) -> arc_swap::Guard<Arc<T>> {
+    pub(crate) fn load(&self) -> Loaded<T> {
         self.current.load()
     }
 
     #[cfg(any(loom, shuttle))]
-    pub(crate) fn load(&self) -> Box<Arc<T>> {
+    pub(crate) fn load(&self) -> Loaded<T> {
         Box::new(self.current.lock().clone())
     }
 

@@ -14,10 +14,7 @@ impl<T, E: Debug + 'static, C: Fn(&T) -> Outcome> Judge<Result<T, E>> for Classi
 
     fn judge<'a>(&self, out: &'a Result<T, E>, breaker: &CircuitBreaker) -> Judgement<'a> {
         match out {
-            Ok(response) => Judgement {
-                outcome: (self.0)(response),
-                error: None,
-            },
+            Ok(response) => Judgement::that((self.0)(response)),
             Err(_) => Rules.judge(out, breaker),
         }
     }
