@@ -141,14 +141,19 @@ impl Excerpt {
 impl Write for Excerpt {
     #[allow(clippy::cast_possible_truncation)] // the capacity fits
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let start = usize::from(self.length);
-        let fitting = prefix(text, Self::CAPACITY - start);
-        self.bytes[start..start + fitting.len()].copy_from_slice(fitting.as_bytes());
-        self.length += fitting.len() as u8;
-        if fitting.len() < text.len() {
-            return Err(fmt::Error);
+        let room = self
+            .bytes
+            .get_mut(usize::from(self.length)..)
+            .unwrap_or_default();
+        if let Some(place) = room.get_mut(..text.len()) {
+            place.copy_from_slice(text.as_bytes());
+            self.length += text.len() as u8;
+            return Ok(());
         }
-        Ok(())
+        let fitting = prefix(text, room.len());
+        room[..fitting.len()].copy_from_slice(fitting.as_bytes());
+        self.length += fitting.len() as u8;
+        Err(fmt::Error)
     }
 }
 

@@ -6,6 +6,7 @@ use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
+use crate::state::Flags;
 use crate::text::{Excerpt, Short};
 use crate::trip::Sample;
 use std::fmt;
@@ -130,7 +131,7 @@ impl Circuit {
             slow,
             text: None,
             config,
-            heard: self.tells_calls(config),
+            heard: self.word().has(Flags::BUSY) && self.tells_calls(config),
             now,
         };
         if call.failed() && config.capture_last_failure() {

@@ -4,7 +4,7 @@ use super::call::Ended;
 use super::circuit::Circuit;
 use super::control::{Books, Control};
 use super::counters::Count;
-use super::tally::{Folded, Tally, Terms};
+use super::tally::{Folded, Slot, Tally, Terms};
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
@@ -26,8 +26,33 @@ impl Circuit {
 
     /// Records a success that has a little more to do: to end a row of failures, to be put down for the
     /// windows, to be no longer in flight.
+    ///
+    /// Most often it is put down for windows of calls, so that comes first. A processor does not begin an
+    /// atomic step before all earlier writes are out: whatever needs more than a few registers, and so
+    /// would save some on the stack, is a function of its own.
     #[inline(never)]
     fn succeed_attentively(&self, word: Word, ticket: Ticket) {
+        match self.open_at_once(word, ticket) {
+            Some(slot) => {
+                if let Err(found) = slot.put() {
+                    self.succeed_among_others(word, ticket, slot.seen(), found);
+                }
+            }
+            None => self.succeed_slowly(word, ticket),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn succeed_among_others(&self, word: Word, ticket: Ticket, seen: u64, found: u64) {
+        let put = |tally: &Tally| tally.put_into_first_again(seen, found);
+        if !self.tally().is_some_and(put) {
+            self.succeed_slowly(word, ticket);
+        }
+    }
+
+    #[inline(never)]
+    fn succeed_slowly(&self, word: Word, ticket: Ticket) {
         let done = if word.has(Flags::TALLYING) {
             // The totals find it where it was put.
             self.put_into_tally(ticket) || self.put_into_ledger(ticket)
@@ -59,6 +84,19 @@ impl Circuit {
         false
     }
 
+    /// Where a success may be put down, if neither time nor a lock has to be asked for.
+    #[inline]
+    fn open_at_once(&self, word: Word, ticket: Ticket) -> Option<Slot<'_>> {
+        if !word.has(Flags::TALLYING) || ticket.started().is_some() {
+            return None;
+        }
+        let tally = self.tally()?;
+        let slot = tally.open_first_cell()?;
+        // In this order: see the invariants of `Tally`.
+        let quick = self.word().is_tallying(ticket.generation()) && tally.edge() == Moment::NEVER;
+        quick.then_some(slot)
+    }
+
     fn put_into_tally(&self, ticket: Ticket) -> bool {
         let Some(tally) = self.tally() else {
             return false;
@@ -79,7 +117,7 @@ impl Circuit {
                 (edge == Moment::NEVER || now < edge) && now.since(started) <= tally.limit()
             }
         };
-        quick && tally.put(&slot)
+        quick && tally.put(slot)
     }
 
     /// Records a success under the lock, and sees to it that the next ones are put into the tally.

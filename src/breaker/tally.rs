@@ -89,6 +89,7 @@ const fn unpack(bits: u64) -> (u32, u32) {
 }
 
 /// A cell that was found open, and what was in it.
+#[derive(Clone, Copy)]
 pub(super) struct Slot<'a> {
     cell: &'a Cell,
     seen: u64,
@@ -109,13 +110,19 @@ impl Tally {
     /// epoch, if [`put`](Self::put) then succeeds.
     #[inline]
     pub(super) fn open_cell(&self) -> Option<Slot<'_>> {
-        let (cell, shared) = match self.row.get() {
-            Some(row) => (&stripe(row).0, false),
-            None => (&self.first, true),
-        };
-        // Acquire: the word, edge and limit read next are at least as new as the opening.
-        let seen = cell.0.load(Ordering::Acquire);
-        (unpack(seen).1 < FULL).then_some(Slot { cell, seen, shared })
+        match self.row.get() {
+            Some(row) => stripe(row).0.open(false),
+            None => self.first.open(true),
+        }
+    }
+
+    /// The same, while there is one cell for all.
+    #[inline]
+    pub(super) fn open_first_cell(&self) -> Option<Slot<'_>> {
+        match self.row.get() {
+            Some(_) => None,
+            None => self.first.open(true),
+        }
     }
 
     /// When the interval of the cells ends.
@@ -132,18 +139,25 @@ impl Tally {
     }
 
     /// Puts one success into the slot; `false` when it has been closed or filled since.
-    #[inline]
-    pub(super) fn put(&self, slot: &Slot<'_>) -> bool {
-        // Relaxed: the number publishes nothing, and as a read-modify-write it leaves what the
-        // opening published visible to the next one.
-        let (order, seen) = (Ordering::Relaxed, slot.seen);
-        let put = slot.cell.0.compare_exchange(seen, seen + 1, order, order);
+    pub(super) fn put(&self, slot: Slot<'_>) -> bool {
+        let put = slot.put();
         put.is_ok() || put.is_err_and(|found| self.put_again(slot, found))
+    }
+
+    /// Goes on with a success that somebody has come before in the first cell, which was this when it was
+    /// found open.
+    pub(super) fn put_into_first_again(&self, seen: u64, found: u64) -> bool {
+        let slot = Slot {
+            cell: &self.first,
+            seen,
+            shared: true,
+        };
+        self.put_again(slot, found)
     }
 
     /// What was in the cell is no longer there.
     #[cold]
-    fn put_again(&self, slot: &Slot<'_>, mut found: u64) -> bool {
+    fn put_again(&self, slot: Slot<'_>, mut found: u64) -> bool {
         let (epoch, _) = unpack(slot.seen);
         loop {
             let (now_in, count) = unpack(found);
@@ -218,7 +232,35 @@ impl Folded {
     }
 }
 
+impl Slot<'_> {
+    /// Puts one success into it; if that is not what it was found to be, it tells what it is.
+    #[inline]
+    pub(super) fn put(self) -> Result<(), u64> {
+        // Relaxed: the number publishes nothing, and as a read-modify-write it leaves what the
+        // opening published visible to the next one.
+        let (order, seen) = (Ordering::Relaxed, self.seen);
+        let put = self.cell.0.compare_exchange(seen, seen + 1, order, order);
+        put.map(|_| ())
+    }
+
+    #[inline]
+    pub(super) fn seen(self) -> u64 {
+        self.seen
+    }
+}
+
 impl Cell {
+    #[inline]
+    fn open(&self, shared: bool) -> Option<Slot<'_>> {
+        // Acquire: the word, edge and limit read next are at least as new as the opening.
+        let seen = self.0.load(Ordering::Acquire);
+        (unpack(seen).1 < FULL).then_some(Slot {
+            cell: self,
+            seen,
+            shared,
+        })
+    }
+
     fn count(&self) -> u64 {
         // Relaxed: a success that is known to have ended is in there, since what it wrote is what is
         // read, or older than that.
@@ -245,7 +287,7 @@ mod tests {
     };
 
     fn put(tally: &Tally) -> bool {
-        tally.open_cell().is_some_and(|slot| tally.put(&slot))
+        tally.open_cell().is_some_and(|slot| tally.put(slot))
     }
 
     #[test]
@@ -269,7 +311,7 @@ mod tests {
         let slot = tally.open_cell().unwrap();
         tally.close(&mut folded);
         tally.open(&mut folded, TERMS);
-        assert!(!tally.put(&slot));
+        assert!(!tally.put(slot));
         assert_eq!(tally.close(&mut folded), 0);
     }
 
@@ -278,7 +320,7 @@ mod tests {
         let (tally, mut folded) = (Tally::new(), Folded::default());
         tally.open(&mut folded, TERMS);
         let slot = tally.open_cell().unwrap();
-        assert!(put(&tally) && tally.put(&slot));
+        assert!(put(&tally) && tally.put(slot));
         assert!(!put(&tally), "the row is closed until the next opening");
         assert_eq!(tally.fold(&mut folded), 2);
         assert_eq!(tally.close(&mut folded), 0);
@@ -293,7 +335,7 @@ mod tests {
         tally.open(&mut folded, Terms { room: 2, ..TERMS });
         let slot = tally.open_cell().unwrap();
         assert!(put(&tally) && put(&tally) && !put(&tally));
-        assert!(!tally.put(&slot), "neither do those who found room in it");
+        assert!(!tally.put(slot), "neither do those who found room in it");
         assert_eq!(tally.fold(&mut folded), 2);
         assert_eq!(tally.close(&mut folded), 0);
         tally.open(&mut folded, Terms { room: 1, ..TERMS });

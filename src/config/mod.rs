@@ -137,7 +137,32 @@ impl fmt::Debug for Describe {
 pub struct BreakerConfig {
     pub(crate) settings: Settings,
     rules: Vec<TripRule>,
+    gist: Gist,
     pub(crate) source: Source,
+}
+
+/// What calls ask of the rules.
+#[derive(Clone, Copy, Debug)]
+struct Gist {
+    failure_threshold: Option<u32>,
+    slower_than: Option<Duration>,
+    has_windows: bool,
+    is_over_time: bool,
+}
+
+impl Gist {
+    fn of(rules: &[TripRule]) -> Self {
+        let thresholds = rules.iter().filter_map(|rule| match rule.kind {
+            Kind::Consecutive(n) => Some(n),
+            _ => None,
+        });
+        Self {
+            failure_threshold: thresholds.min(),
+            slower_than: rules.iter().filter_map(|rule| rule.slower_than).min(),
+            has_windows: rules.iter().any(|rule| rule.window.is_some()),
+            is_over_time: rules.iter().any(TripRule::is_over_time),
+        }
+    }
 }
 
 /// Who gave a breaker its settings.
@@ -158,6 +183,7 @@ impl BreakerConfig {
         let rules = settings.rules.clone().unwrap_or_else(default);
         Ok(Self {
             settings,
+            gist: Gist::of(&rules),
             rules,
             source: Source::Code,
         })
@@ -236,21 +262,17 @@ impl BreakerConfig {
 
     /// The lowest of the consecutive rules, if there is one.
     pub(crate) fn failure_threshold(&self) -> Option<u32> {
-        let thresholds = self.rules.iter().filter_map(|rule| match rule.kind {
-            Kind::Consecutive(n) => Some(n),
-            _ => None,
-        });
-        thresholds.min()
+        self.gist.failure_threshold
     }
 
     /// Whether a rule looks at more than consecutive failures.
     pub(crate) fn has_windows(&self) -> bool {
-        self.rules.iter().any(|rule| rule.window.is_some())
+        self.gist.has_windows
     }
 
     /// What a call is slow beyond, by the strictest slow-call rule.
     pub(crate) fn slower_than(&self) -> Option<Duration> {
-        self.rules.iter().filter_map(|rule| rule.slower_than).min()
+        self.gist.slower_than
     }
 
     /// Whether somebody asks how long calls take.
@@ -265,7 +287,7 @@ impl BreakerConfig {
 
     /// Whether it matters when a call ended.
     pub(crate) fn is_over_time(&self) -> bool {
-        self.rules.iter().any(TripRule::is_over_time)
+        self.gist.is_over_time
     }
 }
 
