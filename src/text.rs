@@ -146,7 +146,7 @@ impl Write for Excerpt {
             .get_mut(usize::from(self.length)..)
             .unwrap_or_default();
         if let Some(place) = room.get_mut(..text.len()) {
-            place.copy_from_slice(text.as_bytes());
+            copy(text.as_bytes(), place);
             self.length += text.len() as u8;
             return Ok(());
         }
@@ -160,6 +160,28 @@ impl Write for Excerpt {
 impl fmt::Debug for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_str().fmt(f)
+    }
+}
+
+#[inline]
+fn copy(from: &[u8], to: &mut [u8]) {
+    #[inline]
+    fn ends<const N: usize>(from: &[u8], to: &mut [u8]) -> Option<()> {
+        let (first, last) = (from.first_chunk::<N>()?, from.last_chunk::<N>()?);
+        *to.first_chunk_mut()? = *first;
+        *to.last_chunk_mut()? = *last;
+        Some(())
+    }
+    let copied = match from.len() {
+        0 => Some(()),
+        1 => ends::<1>(from, to),
+        2..4 => ends::<2>(from, to),
+        4..8 => ends::<4>(from, to),
+        8..=16 => ends::<8>(from, to),
+        _ => None,
+    };
+    if copied.is_none() {
+        to.copy_from_slice(from);
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Books {
     pub(super) folded: Folded,
     /// Those successes out of the tally that belong into the totals.
     pub(super) successes: u64,
+    /// Those that were recorded in the ledger.
+    pub(super) failures: u64,
 }
 
 impl Books {
@@ -40,6 +42,7 @@ impl Books {
             ledger: Ledger::new(rules, origin),
             folded: Folded::default(),
             successes: 0,
+            failures: 0,
         }
     }
 }
@@ -155,7 +158,7 @@ impl Control {
     }
 
     pub(super) fn has_windows(&self) -> bool {
-        self.known_ledger().is_some_and(Ledger::has_windows)
+        self.config.has_windows()
     }
 
     /// Whether a success has to be put down, since it may change something in the windows.
@@ -165,12 +168,13 @@ impl Control {
 
     /// Whether it matters when a call ended.
     pub(super) fn is_over_time(&self) -> bool {
-        self.known_ledger().is_some_and(Ledger::is_over_time)
+        self.config.is_over_time()
     }
 
-    /// Successes that are counted here, and not where the others are.
-    pub(super) fn successes(&self) -> u64 {
-        self.books.as_ref().map_or(0, |books| books.successes)
+    /// Successes and failures that are counted here, and not where the others are.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        let books = self.books.as_ref();
+        books.map_or((0, 0), |books| (books.successes, books.failures))
     }
 
     pub(super) fn clear_windows(&mut self) {

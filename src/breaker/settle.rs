@@ -20,6 +20,8 @@ const SUSPICIOUS: u32 = 5;
 #[derive(PartialEq)]
 enum Say {
     Counted,
+    /// And added to the total under the lock.
+    Booked,
     Late,
 }
 
@@ -90,7 +92,8 @@ impl Circuit {
             self.counters.add(Count::Late);
             return;
         }
-        if !matches!(call.total(), Count::Success) || call.config.count_successes() {
+        let counts = !matches!(call.total(), Count::Success) || call.config.count_successes();
+        if counts && *say != Say::Booked {
             self.counters.add(call.total());
         }
         if call.slow {
@@ -165,8 +168,13 @@ impl Circuit {
         if watching {
             control.ledger().refresh(sample.now, word.count());
         }
+        let mut say = Say::Counted;
         if let Some(books) = &mut control.books {
             books.ledger.record(&sample);
+            if call.failed() {
+                books.failures += 1;
+                say = Say::Booked;
+            }
         }
         loop {
             // The count may still move, and with it whether this call trips; the state may not.
@@ -185,7 +193,7 @@ impl Circuit {
                 match self.trip_from(&mut control, (word, count), cause, call.asked(), now) {
                     Ok(()) => {
                         Self::keep_failure_of(&mut control, call);
-                        return Some(Say::Counted);
+                        return Some(say);
                     }
                     Err(found) => word = found,
                 }
@@ -205,7 +213,7 @@ impl Circuit {
                         drop(control);
                         self.tell_would_trip(would);
                     }
-                    return Some(Say::Counted);
+                    return Some(say);
                 }
                 Err(found) => (word, may_trip) = (found, closed),
             }

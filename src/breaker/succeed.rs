@@ -201,6 +201,7 @@ impl Circuit {
             ledger,
             folded,
             successes,
+            ..
         } = &mut **books;
         let put_down = number(tally, folded);
         if put_down == 0 {
@@ -260,9 +261,11 @@ impl Circuit {
 
     /// The totals, with what was counted in the tally. It has been folded.
     pub(super) fn totals_with(&self, control: &Control) -> Totals {
+        let (successes, failures) = control.counted();
         let totals = self.counters.totals(control.config().count_successes());
         Totals {
-            success: totals.success.map(|counted| counted + control.successes()),
+            success: totals.success.map(|counted| counted + successes),
+            failure: totals.failure + failures,
             ..totals
         }
     }
