@@ -91,10 +91,12 @@ impl fmt::Display for Plain<'_> {
 /// The beginning of somebody's text, in place and of bounded length.
 ///
 /// Writing fails once it is full, which ends a well-behaved `Debug` of ten megabytes early.
+// In steps of whole vectors: it is cleared for each failure.
 #[derive(Clone)]
+#[repr(C, align(16))]
 pub(crate) struct Excerpt {
-    length: u8,
     bytes: [u8; Self::CAPACITY],
+    length: u8,
 }
 
 impl Excerpt {
@@ -163,6 +165,7 @@ impl fmt::Debug for Excerpt {
     }
 }
 
+/// As `copy_from_slice`, and without a call for the few bytes that most pieces of a `Debug` text have.
 #[inline]
 fn copy(from: &[u8], to: &mut [u8]) {
     #[inline]

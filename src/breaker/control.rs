@@ -139,6 +139,7 @@ impl Control {
 
     /// Whether this call will trip a rule once it has been recorded, with `consecutive` failures in a
     /// row.
+    #[inline]
     pub(super) fn foresees_trip(&self, sample: &Sample, consecutive: u32) -> bool {
         match self.known_ledger() {
             Some(ledger) => ledger.foresees_trip(sample, consecutive),
@@ -241,6 +242,7 @@ impl Control {
         self.since = now;
     }
 
+    #[inline]
     pub(super) fn keep_failure_of(&mut self, failed: bool, text: Option<&Excerpt>) {
         match text {
             _ if !failed => {}

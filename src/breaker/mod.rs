@@ -3,6 +3,7 @@
 mod admit;
 mod announce;
 mod call;
+mod cell;
 #[cfg(feature = "metrics")]
 mod changes;
 mod circuit;

@@ -1,10 +1,11 @@
 //! Successes, which nearly every call is: what they need not do.
 
 use super::call::Ended;
+use super::cell::Slot;
 use super::circuit::Circuit;
 use super::control::{Books, Control};
 use super::counters::Count;
-use super::tally::{Folded, Slot, Tally, Terms};
+use super::tally::{Folded, Tally, Terms};
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
@@ -189,6 +190,7 @@ impl Circuit {
         self.add_put_down(control, Tally::close)
     }
 
+    #[inline]
     fn add_put_down(
         &self,
         control: &mut Control,
@@ -216,6 +218,7 @@ impl Circuit {
 
     /// Publishes `next` instead of `word`, with the word of the windows on whether they want successes;
     /// or tells which there is instead. The tally is closed while they want none.
+    #[inline]
     pub(super) fn publish(
         &self,
         control: &mut Control,

@@ -1,3 +1,4 @@
+use super::cell::{Cell, Slot};
 use super::stripes::{move_over, stripe, stripes};
 use crate::clock::Moment;
 use crate::sync::{AtomicU64, Once, Ordering};
@@ -65,37 +66,6 @@ pub(super) struct Terms {
 #[repr(align(128))]
 struct Padded(Cell);
 
-/// An epoch in the upper half, and in the lower the successes put down in it, counted up to [`FULL`];
-/// [`CLOSED`] there for a cell that takes none.
-#[derive(Debug)]
-struct Cell(AtomicU64);
-
-const FULL: u32 = u32::MAX - 1;
-const CLOSED: u32 = u32::MAX;
-
-impl Default for Cell {
-    fn default() -> Self {
-        Self(AtomicU64::new(pack(0, CLOSED)))
-    }
-}
-
-const fn pack(epoch: u32, count: u32) -> u64 {
-    ((epoch as u64) << 32) | count as u64
-}
-
-#[allow(clippy::cast_possible_truncation)] // the two halves
-const fn unpack(bits: u64) -> (u32, u32) {
-    ((bits >> 32) as u32, bits as u32)
-}
-
-/// A cell that was found open, and what was in it.
-#[derive(Clone, Copy)]
-pub(super) struct Slot<'a> {
-    cell: &'a Cell,
-    seen: u64,
-    shared: bool,
-}
-
 impl Tally {
     pub(super) fn new() -> Self {
         Self {
@@ -111,8 +81,8 @@ impl Tally {
     #[inline]
     pub(super) fn open_cell(&self) -> Option<Slot<'_>> {
         match self.row.get() {
-            Some(row) => stripe(row).0.open(false),
-            None => self.first.open(true),
+            Some(row) => stripe(row).0.slot(false),
+            None => self.first.slot(true),
         }
     }
 
@@ -121,7 +91,7 @@ impl Tally {
     pub(super) fn open_first_cell(&self) -> Option<Slot<'_>> {
         match self.row.get() {
             Some(_) => None,
-            None => self.first.open(true),
+            None => self.first.slot(true),
         }
     }
 
@@ -147,39 +117,30 @@ impl Tally {
     /// Goes on with a success that somebody has come before in the first cell, which was this when it was
     /// found open.
     pub(super) fn put_into_first_again(&self, seen: u64, found: u64) -> bool {
-        let slot = Slot {
-            cell: &self.first,
-            seen,
-            shared: true,
-        };
-        self.put_again(slot, found)
+        self.put_again(self.first.found(seen, true), found)
     }
 
     /// What was in the cell is no longer there.
     #[cold]
-    fn put_again(&self, slot: Slot<'_>, mut found: u64) -> bool {
-        let (epoch, _) = unpack(slot.seen);
-        loop {
-            let (now_in, count) = unpack(found);
-            if now_in != epoch || count >= FULL {
-                return false;
-            }
+    fn put_again(&self, mut slot: Slot<'_>, mut found: u64) -> bool {
+        while slot.goes_on_from(found) {
             // Two successes have met.
-            if slot.shared {
+            if slot.is_shared() {
                 // The new cells are closed until all are opened the next time.
                 self.row.get_or_init(stripes);
             } else {
                 move_over();
             }
-            let order = Ordering::Relaxed;
-            match slot.cell.0.compare_exchange(found, found + 1, order, order) {
-                Ok(_) => return true,
+            match slot.put() {
+                Ok(()) => return true,
                 Err(other) => found = other,
             }
         }
+        false
     }
 
     /// How many successes have been put down since the last fold.
+    #[inline]
     pub(super) fn fold(&self, folded: &mut Folded) -> u64 {
         if !folded.open {
             return 0;
@@ -193,10 +154,8 @@ impl Tally {
         if !std::mem::take(&mut folded.open) {
             return 0;
         }
-        let closed = pack(folded.epoch, CLOSED);
-        // Relaxed: whoever publishes something afterwards does so with Release.
-        let last = |cell: &Cell| filling(cell.0.swap(closed, Ordering::Relaxed));
-        self.cells().map(last).sum::<u64>() - folded.sum
+        let close = |cell: &Cell| cell.close(folded.epoch);
+        self.cells().map(close).sum::<u64>() - folded.sum
     }
 
     /// Opens every cell, for successes on these terms. They have been closed.
@@ -207,16 +166,10 @@ impl Tally {
         self.edge.store(terms.edge.as_nanos(), Ordering::Release);
         self.limit.store(limit, Ordering::Release);
         let epoch = folded.epoch.wrapping_add(1);
-        let start = FULL - terms.room.min(FULL);
-        let open = |cell: &Cell| {
-            // Release: see `open_cell`.
-            cell.0.store(pack(epoch, start), Ordering::Release);
-            u64::from(start)
-        };
         *folded = Folded {
             open: true,
             epoch,
-            sum: self.cells().map(open).sum(),
+            sum: self.cells().map(|cell| cell.open(epoch, terms.room)).sum(),
         };
     }
 
@@ -229,50 +182,6 @@ impl Tally {
 impl Folded {
     pub(super) fn is_open(&self) -> bool {
         self.open
-    }
-}
-
-impl Slot<'_> {
-    /// Puts one success into it; if that is not what it was found to be, it tells what it is.
-    #[inline]
-    pub(super) fn put(self) -> Result<(), u64> {
-        // Relaxed: the number publishes nothing, and as a read-modify-write it leaves what the
-        // opening published visible to the next one.
-        let (order, seen) = (Ordering::Relaxed, self.seen);
-        let put = self.cell.0.compare_exchange(seen, seen + 1, order, order);
-        put.map(|_| ())
-    }
-
-    #[inline]
-    pub(super) fn seen(self) -> u64 {
-        self.seen
-    }
-}
-
-impl Cell {
-    #[inline]
-    fn open(&self, shared: bool) -> Option<Slot<'_>> {
-        // Acquire: the word, edge and limit read next are at least as new as the opening.
-        let seen = self.0.load(Ordering::Acquire);
-        (unpack(seen).1 < FULL).then_some(Slot {
-            cell: self,
-            seen,
-            shared,
-        })
-    }
-
-    fn count(&self) -> u64 {
-        // Relaxed: a success that is known to have ended is in there, since what it wrote is what is
-        // read, or older than that.
-        filling(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// A cell of a row that was made since the last opening is closed, and empty.
-fn filling(bits: u64) -> u64 {
-    match unpack(bits).1 {
-        CLOSED => 0,
-        count => count.into(),
     }
 }
 

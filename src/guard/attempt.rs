@@ -235,6 +235,8 @@ fn record(circuit: &Circuit, ticket: Ticket, judgement: Judgement<'_>) {
     }
 }
 
+// By value: by reference it would be made in memory for every success.
+#[allow(clippy::needless_pass_by_value)]
 #[cold]
 #[inline(never)]
 fn record_judged(circuit: &Circuit, ticket: Ticket, judgement: Judgement<'_>) {

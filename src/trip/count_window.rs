@@ -1,6 +1,7 @@
 use super::Figures;
 
-/// The last so many outcomes, exactly: a ring of bits and their sums.
+/// The last so many outcomes, exactly: a ring of bits and their sums. Inlined, as the
+/// [ledger](super::Ledger) is.
 #[derive(Clone, Debug)]
 pub(super) struct CountWindow {
     capacity: u32,
@@ -23,6 +24,8 @@ impl CountWindow {
         }
     }
 
+    #[allow(clippy::inline_always)] // see above
+    #[inline(always)]
     pub(super) fn record(&mut self, failed: bool, slow: bool) {
         let at = self.next;
         let failed_before = replace(&mut self.failed, at, failed);
@@ -40,6 +43,8 @@ impl CountWindow {
     }
 
     /// As many successes, none of them slow.
+    #[allow(clippy::inline_always)] // see above
+    #[inline(always)]
     pub(super) fn record_successes(&mut self, successes: u64) {
         let Some(calls) = u32::try_from(successes)
             .ok()
@@ -64,6 +69,8 @@ impl CountWindow {
     }
 
     /// The figures if one more call were recorded.
+    #[allow(clippy::inline_always)] // see above
+    #[inline(always)]
     pub(super) fn figures_with(&self, failed: bool, slow: bool) -> Figures {
         let Figures {
             recorded,

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// The rules of a breaker with what their windows hold.
 ///
-/// Pure: whoever owns it serializes access and says what time it is.
+/// Pure: whoever owns it serializes access and says what time it is. What a failure does is inlined there:
+/// the lock is given back when all writes are out, and those of a function's prologue are among them.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     origin: Moment,
@@ -117,6 +118,8 @@ impl Ledger {
         }
     }
 
+    #[allow(clippy::inline_always)] // see above
+    #[inline(always)]
     pub(crate) fn record(&mut self, sample: &Sample) {
         for Entry { rule, data, .. } in &mut self.entries {
             let slow = sample.is_slow(rule);
@@ -144,6 +147,8 @@ impl Ledger {
     }
 
     /// Adds successes that no rule found slow, put down in the [interval](Self::begin_interval).
+    #[allow(clippy::inline_always)] // see above
+    #[inline(always)]
     pub(crate) fn add_quick(&mut self, successes: u64) {
         let calls = Figures {
             recorded: u32::try_from(successes).unwrap_or(u32::MAX),
@@ -181,6 +186,8 @@ impl Ledger {
     }
 
     /// Whether a rule will hold, and be [tripped](Self::tripped), once this call has been recorded.
+    #[allow(clippy::inline_always)] // see above
+    #[inline(always)]
     pub(crate) fn foresees_trip(&self, sample: &Sample, consecutive: u32) -> bool {
         self.entries
             .iter()
@@ -232,6 +239,8 @@ impl Ledger {
 
     /// Whether a quick success, one more, changes anything, or whether a success is a quick one has to be
     /// found out first.
+    #[allow(clippy::inline_always)] // see above
+    #[inline(always)]
     pub(crate) fn wants_successes(&self) -> bool {
         self.entries.iter().any(|entry| match &entry.data {
             Data::None => false,

@@ -117,11 +117,14 @@ impl TripRule {
 
     /// The rate that it compares; `None` below its minimum of calls, and for rules without a rate.
     pub(crate) fn rate(&self, figures: Figures) -> Option<f64> {
-        let part = match self.kind {
-            Kind::Consecutive(_) | Kind::Failures(_) => return None,
-            Kind::FailureRate(_) => figures.failed,
-            Kind::SlowCalls(_) => figures.slow,
-        };
+        match self.kind {
+            Kind::Consecutive(_) | Kind::Failures(_) => None,
+            Kind::FailureRate(_) => self.share(figures.failed, figures),
+            Kind::SlowCalls(_) => self.share(figures.slow, figures),
+        }
+    }
+
+    fn share(&self, part: u32, figures: Figures) -> Option<f64> {
         // At least one call, or the settings would have been refused.
         let enough = figures.recorded >= self.least_calls();
         enough.then(|| f64::from(part) / f64::from(figures.recorded))
@@ -131,10 +134,16 @@ impl TripRule {
     pub(crate) fn holds(&self, figures: Figures) -> bool {
         match self.kind {
             Kind::Consecutive(most) | Kind::Failures(most) => figures.failed >= most,
-            Kind::FailureRate(most) | Kind::SlowCalls(most) => {
-                self.rate(figures).is_some_and(|rate| rate >= most)
-            }
+            Kind::FailureRate(most) => self.reaches(most, figures.failed, figures),
+            Kind::SlowCalls(most) => self.reaches(most, figures.slow, figures),
         }
+    }
+
+    fn reaches(&self, most: f64, part: u32, figures: Figures) -> bool {
+        // What the division says counts, since it is what people see. Far below, a product says the same in
+        // a quarter of the time, for which every failure holds the lock.
+        let far_below = f64::from(part) < most * f64::from(figures.recorded) * 0.999;
+        !far_below && self.share(part, figures).is_some_and(|share| share >= most)
     }
 
     /// Whether it matters when a call ended.
