@@ -3,7 +3,7 @@
 use crate::breaker::CircuitBreaker;
 use crate::classify::chain_within;
 use crate::refused::Refused;
-use crate::registry::{Slip, notify};
+use crate::registry::{Slip, notify, notify_and_count};
 use crate::state::{Refusal, State};
 use crate::text::{Left, Plain, Short};
 use std::any::Any;
@@ -44,13 +44,18 @@ use std::time::Duration;
 pub struct CircuitOpen(Arc<Slip>);
 
 impl CircuitOpen {
-    #[inline]
     pub(crate) fn new(breaker: &CircuitBreaker, refused: Refused) -> Self {
         Self(notify(breaker, refused))
     }
 
-    fn refused(&self) -> Refused {
-        self.0.notice.read()
+    /// The same, and the refusal has been counted: where this thread has a place for such errors.
+    #[inline]
+    pub(crate) fn counted(breaker: &CircuitBreaker, refused: Refused) -> Option<Self> {
+        notify_and_count(breaker, refused).map(Self)
+    }
+
+    pub(crate) fn refused(&self) -> Refused {
+        self.0.read()
     }
 
     /// The name of the breaker.

@@ -1,36 +1,28 @@
 //! What is copied at the moment of a refusal.
 
 use crate::clock::Moment;
-use crate::state::{Generation, Refusal, State, Word};
+use crate::state::{Flags, Generation, Refusal, State, Word};
 use crate::sync::Ordering;
 use crate::sync::plain::AtomicU64;
 use std::time::Duration;
 
-/// Two words, so that it stays in registers on its way to the error.
+/// Three words as they were found, so that it stays in registers on its way to the error. What they mean is
+/// worked out when somebody asks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Refused {
     /// The word that refused, with the failures in a row for its payload. Its state is the reason.
-    word: Word,
-    /// Nanoseconds; zero for none, all bits set for ever.
-    retry_after: u64,
+    pub(crate) word: Word,
+    pub(crate) now: Moment,
+    /// When there may be a slot, unless somebody forced the circuit open.
+    pub(crate) end: Moment,
 }
 
 impl Refused {
     /// By `word`, after so many failures in a row; there may be a slot at `end`.
     #[inline]
-    pub(crate) const fn new(word: Word, failures: u32, now: Moment, end: Option<Moment>) -> Self {
-        let retry_after = match end {
-            None => 0,
-            // Never zero: the precise end may lie behind a coarse reading, or a racing one.
-            Some(end) => match now.nanos_until(end) {
-                0 => 1,
-                nanos => nanos,
-            },
-        };
-        Self {
-            word: word.with_count(failures),
-            retry_after,
-        }
+    pub(crate) const fn new(word: Word, failures: u32, now: Moment, end: Moment) -> Self {
+        let word = word.with_count(failures);
+        Self { word, now, end }
     }
 
     pub(crate) const fn reason(self) -> Refusal {
@@ -39,6 +31,12 @@ impl Refused {
             State::HalfOpen => Refusal::TrialsTaken,
             _ => Refusal::Forced,
         }
+    }
+
+    /// Whether somebody may want to hear of it.
+    #[inline]
+    pub(crate) const fn is_heard(self) -> bool {
+        self.word.has(Flags::BUSY)
     }
 
     pub(crate) const fn generation(self) -> Generation {
@@ -51,10 +49,12 @@ impl Refused {
 
     /// Never zero; [`Duration::MAX`] for ever.
     pub(crate) const fn retry_after(self) -> Option<Duration> {
-        match self.retry_after {
-            0 => None,
-            u64::MAX => Some(Duration::MAX),
-            nanos => Some(Duration::from_nanos(nanos)),
+        match (self.reason(), self.now.nanos_until(self.end)) {
+            (Refusal::Forced, _) => None,
+            (_, u64::MAX) => Some(Duration::MAX),
+            // The precise end may lie behind a coarse reading, or a racing one.
+            (_, 0) => Some(Duration::from_nanos(1)),
+            (_, nanos) => Some(Duration::from_nanos(nanos)),
         }
     }
 }
@@ -66,28 +66,31 @@ impl Refused {
 #[derive(Debug)]
 pub(crate) struct Notice {
     word: AtomicU64,
-    retry_after: AtomicU64,
+    now: AtomicU64,
+    end: AtomicU64,
 }
 
 impl Notice {
     pub(crate) fn new(refused: Refused) -> Self {
         Self {
             word: AtomicU64::new(refused.word.bits()),
-            retry_after: AtomicU64::new(refused.retry_after),
+            now: AtomicU64::new(refused.now.as_nanos()),
+            end: AtomicU64::new(refused.end.as_nanos()),
         }
     }
 
     #[inline]
     pub(crate) fn write(&self, refused: Refused) {
         self.word.store(refused.word.bits(), Ordering::Relaxed);
-        self.retry_after
-            .store(refused.retry_after, Ordering::Relaxed);
+        self.now.store(refused.now.as_nanos(), Ordering::Relaxed);
+        self.end.store(refused.end.as_nanos(), Ordering::Relaxed);
     }
 
     pub(crate) fn read(&self) -> Refused {
         Refused {
             word: Word::from_bits(self.word.load(Ordering::Relaxed)),
-            retry_after: self.retry_after.load(Ordering::Relaxed),
+            now: Moment::from_nanos(self.now.load(Ordering::Relaxed)),
+            end: Moment::from_nanos(self.end.load(Ordering::Relaxed)),
         }
     }
 }
@@ -95,19 +98,14 @@ impl Notice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Flags;
 
     #[test]
     fn what_is_written_is_read() {
         let now = Moment::from_nanos(7);
         let ends = [
-            (None, None),
-            (Some(now), Some(Duration::from_nanos(1))),
-            (
-                Some(now.after(Duration::from_secs(30))),
-                Some(Duration::from_secs(30)),
-            ),
-            (Some(Moment::NEVER), Some(Duration::MAX)),
+            (now, Duration::from_nanos(1)),
+            (now.after(Duration::from_secs(30)), Duration::from_secs(30)),
+            (Moment::NEVER, Duration::MAX),
         ];
         let states = [
             (State::Open, Refusal::Open),
@@ -124,6 +122,7 @@ mod tests {
                     assert_eq!(read.reason(), reason);
                     assert_eq!(read.generation(), word.generation());
                     assert_eq!(read.failure_count(), failures);
+                    let retry_after = Some(retry_after).filter(|_| state != State::ForcedOpen);
                     assert_eq!(read.retry_after(), retry_after);
                 }
             }

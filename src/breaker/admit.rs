@@ -4,6 +4,7 @@ use super::circuit::{Circuit, Reading};
 use super::counters::Count;
 use super::ticket::Ticket;
 use crate::clock::{Moment, Timepiece};
+use crate::error::CircuitOpen;
 use crate::event::{Cause, Event};
 use crate::refused::Refused;
 use crate::state::{Admission, Flags, State, Word};
@@ -17,28 +18,10 @@ impl Circuit {
         word.passes().then(|| Ticket::untimed(word.generation()))
     }
 
-    /// Lets a call pass, or says why not.
-    #[inline]
-    pub(crate) fn admit(&self) -> Result<Ticket, Refused> {
-        match self.refuse_at_once() {
-            Some(refused) => {
-                self.note_refusal(refused);
-                Err(refused)
-            }
-            None => self.admit_slowly(),
-        }
-    }
-
-    #[inline(never)]
-    fn admit_slowly(&self) -> Result<Ticket, Refused> {
-        self.admit_quietly()
-            .inspect_err(|refused| self.note_refusal(*refused))
-    }
-
     /// Refuses a call of a circuit that is open, and will be for a while: what nearly every call of an
     /// outage meets. `None` when that takes a closer look.
     #[inline]
-    fn refuse_at_once(&self) -> Option<Refused> {
+    pub(crate) fn refuse_at_once(&self) -> Option<Refused> {
         let word = self.word();
         if word.state() != State::Open {
             return None;
@@ -46,12 +29,12 @@ impl Circuit {
         // As in `read`: a deadline of another word is found out by the word.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
         let recent = self.home.clock.recent();
-        let far = !recent.after(Timepiece::SLACK).has_reached(deadline);
-        (far && self.word() == word)
-            .then(|| Refused::new(word, word.count(), recent, Some(deadline)))
+        let far = recent < deadline.before(Timepiece::SLACK);
+        (far && self.word() == word).then(|| Refused::new(word, word.count(), recent, deadline))
     }
 
-    /// The same without counting a refusal: for those who wait.
+    /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
+    #[inline(never)]
     pub(crate) fn admit_quietly(&self) -> Result<Ticket, Refused> {
         let reading = self.read();
         match reading.word.state() {
@@ -85,21 +68,26 @@ impl Circuit {
     #[cfg(feature = "tower")]
     pub(crate) fn refuse(&self, seen: Refused) -> Refused {
         let refused = self.refusal().unwrap_or(seen);
-        self.note_refusal(refused);
+        self.count_refusal(refused);
         refused
     }
 
-    #[inline]
-    fn note_refusal(&self, refused: Refused) {
+    /// Counts a refusal, and tells who listens.
+    pub(crate) fn count_refusal(&self, refused: Refused) {
         self.counters.add(Count::Refused);
-        if self.word().has(Flags::BUSY) {
-            self.tell_refusal(refused);
+        if refused.is_heard() {
+            self.tell(refused);
         }
     }
 
+    /// Tells of one that has been counted.
     #[cold]
     #[inline(never)]
-    fn tell_refusal(&self, refused: Refused) {
+    pub(crate) fn tell_refusal(&self, open: &CircuitOpen) {
+        self.tell(open.refused());
+    }
+
+    fn tell(&self, refused: Refused) {
         self.emit_call(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),

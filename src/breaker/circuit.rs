@@ -108,9 +108,8 @@ impl Reading {
     #[inline]
     pub(super) fn refused(&self, now: Moment) -> Refused {
         let end = match self.word.state() {
-            State::Open => Some(self.deadline),
-            State::HalfOpen => Some(self.lease),
-            _ => None,
+            State::HalfOpen => self.lease,
+            _ => self.deadline,
         };
         Refused::new(self.word, self.failures, now, end)
     }

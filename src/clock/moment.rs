@@ -22,8 +22,12 @@ impl Moment {
 
     #[inline]
     pub(crate) fn after(self, wait: Duration) -> Self {
-        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanos))
+        Self(self.0.saturating_add(nanos(wait)))
+    }
+
+    #[inline]
+    pub(crate) fn before(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(wait)))
     }
 
     /// The same moment, or the last one that still comes.
@@ -63,6 +67,11 @@ impl Moment {
             nanos => Duration::from_nanos(nanos),
         }
     }
+}
+
+#[inline]
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -10,20 +10,16 @@
 //!    off that list when it leaves, on every path: [`Kept`] sees to it.
 //! 3. A breaker that left its registry is never served by name, since its mark is read after the
 //!    handle was cloned. Its handle stays in the table, unused, until the slot is wanted.
-//! 4. The desks keep no breaker: an error that was dropped must not hold up the end of its breaker.
 
 #[cfg(feature = "tower")]
 use super::Held;
-use super::Slip;
 use crate::breaker::{Circuit, CircuitBreaker};
-use crate::refused::Refused;
 use std::cell::RefCell;
-use std::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 /// Powers of two: slots are found by masking.
 const NAMES: usize = 256;
-const PLACES: usize = 64;
+pub(super) const PLACES: usize = 64;
 
 #[cfg(loom)]
 loom::thread_local! {
@@ -43,9 +39,8 @@ struct Table {
     /// Found by name; empty until the first one.
     names: Vec<Named>,
     /// Found by the breaker's own identity; empty until the first one.
-    desks: Places<Desk>,
     #[cfg(feature = "tower")]
-    holds: Places<Kept>,
+    holds: Vec<Option<Kept>>,
 }
 
 #[derive(Default)]
@@ -70,21 +65,9 @@ impl Drop for Kept {
     }
 }
 
-/// A place for errors about one breaker, listed with it as well.
-struct Desk(Arc<Slip>);
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        if let Some(circuit) = self.0.circuit() {
-            circuit.tenancy.withdraw(&self.0);
-        }
-    }
-}
-
 impl Table {
     const EMPTY: Self = Self {
         names: Vec::new(),
-        desks: Vec::new(),
         #[cfg(feature = "tower")]
         holds: Vec::new(),
     };
@@ -130,134 +113,51 @@ pub(super) fn keep(hash: u64, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
     handle
 }
 
-/// What an error about `breaker` refers to: this thread's own place for it, unless an earlier error
-/// is still there.
-#[inline]
-pub(crate) fn notify(breaker: &CircuitBreaker, refused: Refused) -> Arc<Slip> {
-    let own = look_at(
-        breaker,
-        |table| &table.desks,
-        |Desk(slip)| {
-            let own = Weak::as_ptr(&slip.circuit) == Arc::as_ptr(&breaker.circuit);
-            if !own || Arc::strong_count(slip) > 1 {
-                return None;
-            }
-            // Whoever had the last reference has read what it wanted.
-            fence(Ordering::Acquire);
-            slip.notice.write(refused);
-            Some(slip.clone())
-        },
-    );
-    own.unwrap_or_else(|| notify_elsewhere(breaker, refused))
-}
-
-#[cold]
-#[inline(never)]
-fn notify_elsewhere(breaker: &CircuitBreaker, refused: Refused) -> Arc<Slip> {
-    // Perhaps by now the last reference: dropped once the table is free again.
-    let mut stood = None;
-    let free = is_free(
-        breaker,
-        |table| &table.desks,
-        |Desk(slip)| {
-            stood = slip.circuit.upgrade();
-            let wanted = stood.as_ref().is_some_and(|circuit| is_wanted(circuit, 1));
-            Arc::strong_count(slip) == 1 && !wanted
-        },
-    );
-    drop(stood);
-    if !free {
-        return Arc::new(Slip::placeless(breaker, refused));
-    }
-    let slip = Arc::new(Slip::new(breaker, refused));
-    breaker.circuit.tenancy.post(&slip);
-    keep_at(breaker, Desk(slip.clone()), |table| &mut table.desks);
-    slip
-}
-
 /// This thread's own handle of a breaker that somebody holds already.
 #[cfg(feature = "tower")]
 #[inline]
 pub(crate) fn hold(breaker: &CircuitBreaker) -> Held {
-    let own = look_at(
-        breaker,
-        |table| &table.holds,
-        |Kept(local)| Arc::ptr_eq(&local.circuit, &breaker.circuit).then(|| local.clone()),
-    );
+    let own = TABLE.try_with(|table| {
+        let table = table.try_borrow().ok()?;
+        let Kept(local) = table.holds.get(place(&breaker.circuit))?.as_ref()?;
+        Arc::ptr_eq(&local.circuit, &breaker.circuit).then(|| local.clone())
+    });
+    let own = own.ok().flatten();
     own.map_or_else(|| hold_anew(breaker), Held::Shared)
 }
 
+/// A place that another live breaker has is left to it: two that share one would displace each other
+/// at every call.
 #[cfg(feature = "tower")]
 #[cold]
 #[inline(never)]
 fn hold_anew(breaker: &CircuitBreaker) -> Held {
-    let free = is_free(
-        breaker,
-        |table| &table.holds,
-        |Kept(local)| Arc::strong_count(local) == 1 && !is_wanted(&local.circuit, 0),
-    );
-    if !free {
-        return Held::Own(breaker.clone());
-    }
-    let local = Arc::new(breaker.clone());
-    keep_at(breaker, Kept::new(local.clone()), |table| &mut table.holds);
-    Held::Shared(local)
-}
-
-type Places<P> = Vec<Option<P>>;
-
-/// What `look` finds at the place of a breaker, if it is taken.
-#[inline]
-fn look_at<P, T>(
-    breaker: &CircuitBreaker,
-    places: impl FnOnce(&Table) -> &Places<P>,
-    look: impl FnOnce(&P) -> Option<T>,
-) -> Option<T> {
-    let found = TABLE.try_with(|table| {
-        let table = table.try_borrow().ok()?;
-        let place = places(&table).get(by_identity(breaker))?;
-        look(place.as_ref()?)
-    });
-    found.ok().flatten()
-}
-
-/// Whether a breaker may have its place: nothing stands there, or what `may_go`.
-///
-/// A place that another live breaker has is left to it: two that share one would displace each other
-/// at every call.
-fn is_free<P>(
-    breaker: &CircuitBreaker,
-    places: impl FnOnce(&Table) -> &Places<P>,
-    may_go: impl FnOnce(&P) -> bool,
-) -> bool {
     let free = TABLE.try_with(|table| {
         let Ok(table) = table.try_borrow() else {
             return false;
         };
-        let place = places(&table).get(by_identity(breaker));
-        place.and_then(Option::as_ref).is_none_or(may_go)
+        let place = table.holds.get(place(&breaker.circuit));
+        let stands = place.and_then(Option::as_ref);
+        stands.is_none_or(|Kept(local)| {
+            Arc::strong_count(local) == 1 && !is_wanted(&local.circuit, 0)
+        })
     });
-    free.unwrap_or(false)
-}
-
-#[cold]
-fn keep_at<P>(
-    breaker: &CircuitBreaker,
-    place: P,
-    places: impl FnOnce(&mut Table) -> &mut Places<P>,
-) {
-    let displaced = put(Some(place), |table| {
-        let places = places(table);
-        if places.is_empty() {
-            places.resize_with(PLACES, || None);
+    if !free.unwrap_or(false) {
+        return Held::Own(breaker.clone());
+    }
+    let local = Arc::new(breaker.clone());
+    let displaced = put(Some(Kept::new(local.clone())), |table| {
+        if table.holds.is_empty() {
+            table.holds.resize_with(PLACES, || None);
         }
-        places.get_mut(by_identity(breaker))
+        table.holds.get_mut(place(&breaker.circuit))
     });
     drop(displaced);
+    Held::Shared(local)
 }
 
 /// Whether anybody wants the breaker but the caches of the threads and `known` references.
-fn is_wanted(circuit: &Arc<Circuit>, known: usize) -> bool {
+pub(super) fn is_wanted(circuit: &Arc<Circuit>, known: usize) -> bool {
     !circuit.tenancy.is_gone() && circuit.tenancy.is_held(circuit, known)
 }
 
@@ -297,8 +197,10 @@ fn by_hash(hash: u64) -> usize {
     hash as usize & (NAMES - 1)
 }
 
-fn by_identity(breaker: &CircuitBreaker) -> usize {
-    let address = Arc::as_ptr(&breaker.circuit) as usize;
+/// Where a breaker has its place.
+#[inline]
+pub(super) fn place(circuit: &Arc<Circuit>) -> usize {
+    let address = Arc::as_ptr(circuit) as usize;
     // Allocations are some hundred bytes apart; both digits of the distance choose the slot.
     ((address >> 5) ^ (address >> 11)) & (PLACES - 1)
 }

@@ -1,7 +1,8 @@
 //! [`BreakerRegistry`]: breakers by name.
 //!
 //! * `shared`: what the clones of a registry share, and the only place that changes it
-//! * `cache`: the handles that each thread keeps for itself, `held`: one of them, or else a clone, `slip`: their errors
+//! * `cache`: the handles that each thread keeps for itself, `held`: one of them, or else a clone
+//! * `desk`: what a thread's errors say, a `slip` each, ready to be used again
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
@@ -14,6 +15,7 @@
 mod applying;
 mod builder;
 mod cache;
+mod desk;
 mod error;
 mod eviction;
 mod global;
@@ -36,7 +38,7 @@ pub(crate) use applying::{Laid, NotLaid};
 pub use builder::RegistryBuilder;
 #[cfg(feature = "tower")]
 pub(crate) use cache::hold;
-pub(crate) use cache::notify;
+pub(crate) use desk::{notify, notify_and_count};
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use heirs::Heir;

@@ -1,15 +1,22 @@
 use crate::breaker::{Circuit, CircuitBreaker};
 use crate::refused::{Notice, Refused};
+use crate::sync::Ordering;
+use crate::sync::plain::AtomicU64;
 use std::sync::{Arc, Weak};
 
 /// What an error about a breaker says.
 ///
-/// One that waits on a thread's desk to be used again does not keep its breaker: whoever drops the last
-/// handle ends it, with its streams and its closures.
+/// One that waits on a thread's [desk](super::desk) to be used again does not keep its breaker: whoever
+/// drops the last handle ends it, with its streams and its closures.
 pub(crate) struct Slip {
     pub(crate) name: Arc<str>,
-    pub(super) circuit: Weak<Circuit>,
-    pub(crate) notice: Notice,
+    circuit: Weak<Circuit>,
+    /// Of the circuit. That it is held, if weakly, keeps this from becoming another's.
+    address: usize,
+    notice: Notice,
+    /// Refusals that it told of. Written by the thread of its place alone, so in two steps: an atomic one
+    /// would wait for all that the thread has written before. Relaxed: the number publishes nothing.
+    refusals: AtomicU64,
     /// Of one without a place on a desk, so that it holds its breaker as well.
     _breaker: Option<CircuitBreaker>,
 }
@@ -19,7 +26,9 @@ impl Slip {
         Self {
             name: breaker.circuit.name.clone(),
             circuit: Arc::downgrade(&breaker.circuit),
+            address: Arc::as_ptr(&breaker.circuit).addr(),
             notice: Notice::new(refused),
+            refusals: AtomicU64::new(0),
             _breaker: None,
         }
     }
@@ -29,6 +38,32 @@ impl Slip {
             _breaker: Some(breaker.clone()),
             ..Self::new(breaker, refused)
         }
+    }
+
+    /// Says something else. Nobody refers to it, and only the thread of its place comes here.
+    #[inline]
+    pub(super) fn write(&self, refused: Refused) {
+        self.notice.write(refused);
+    }
+
+    pub(crate) fn read(&self) -> Refused {
+        self.notice.read()
+    }
+
+    /// Counts a refusal; as [`write`](Self::write).
+    #[inline]
+    pub(super) fn count(&self) {
+        let refusals = self.refusals.load(Ordering::Relaxed);
+        self.refusals.store(refusals + 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn is_about(&self, circuit: &Arc<Circuit>) -> bool {
+        self.address == Arc::as_ptr(circuit).addr()
     }
 
     /// The breaker, while it is there.

@@ -12,13 +12,13 @@ use std::sync::{Arc, Weak};
 /// 1. `GONE` is set for good only on the way out of the map, by who holds the map's shard for
 ///    writing, and never on a breaker that anybody but the map, the evictor and the caches holds.
 ///    (Removal by name is the exception: it asks for no leave.)
-/// 2. `cached` lists exactly those handles that still stand in a cache. One that a future keeps alive
+/// 2. `locals` lists exactly those handles that still stand in a cache. One that a future keeps alive
 ///    after its slot was given to another is not in it, and so counts as a holder.
-/// 3. `cached` lists the places for errors as well, each of which is a holder while an error refers to
+/// 3. `slips` lists those that have a place on a desk, each of which is a holder while an error refers to
 ///    it.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
-    cached: Once<Lock<Vec<Cached>>>,
+    known: Once<Lock<Known>>,
     pub(super) sites: Sites,
 }
 
@@ -47,16 +47,20 @@ pub(crate) enum Settled {
     Gone,
 }
 
-enum Cached {
-    Local(Weak<CircuitBreaker>),
-    Slip(Weak<Slip>),
+/// What stands in the caches and on the desks of the threads.
+#[derive(Default)]
+struct Known {
+    locals: Vec<Weak<CircuitBreaker>>,
+    slips: Vec<Weak<Slip>>,
+    /// Those that slips counted which are no longer listed.
+    refusals: u64,
 }
 
 impl Default for Tenancy {
     fn default() -> Self {
         Self {
             marks: AtomicU32::new(IDLE),
-            cached: Once::new(),
+            known: Once::new(),
             sites: Sites::default(),
         }
     }
@@ -158,14 +162,16 @@ impl Tenancy {
 
     /// Whether anybody holds the breaker beside `known` references and the caches.
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
-        let all = self.cached.get().map(Lock::lock);
         let mut cached = 0;
-        for one in all.iter().flat_map(|all| all.iter()) {
-            match one {
-                Cached::Local(local) if local.strong_count() > 1 => return true,
-                Cached::Local(local) => cached += local.strong_count(),
-                Cached::Slip(slip) if slip.strong_count() > 1 => return true,
-                Cached::Slip(_) => {}
+        if let Some(all) = self.known.get().map(Lock::lock) {
+            if all.slips.iter().any(|slip| slip.strong_count() > 1) {
+                return true;
+            }
+            for local in &all.locals {
+                match local.strong_count() {
+                    count @ (0 | 1) => cached += count,
+                    _ => return true,
+                }
             }
         }
         Arc::strong_count(circuit) > known + cached
@@ -174,40 +180,49 @@ impl Tenancy {
     /// `local` stands in a cache now. The caller holds it a second time, so that it counts as held
     /// until that one is gone.
     pub(super) fn own(&self, local: &Arc<CircuitBreaker>) {
-        self.list(Cached::Local(Arc::downgrade(local)));
+        let mut known = self.known.get_or_init(Lock::default).lock();
+        list(&mut known.locals, Arc::downgrade(local));
     }
 
     /// `local` no longer stands in a cache.
     pub(super) fn disown(&self, local: &Arc<CircuitBreaker>) {
-        self.strike(
-            |one| matches!(one, Cached::Local(other) if other.as_ptr() == Arc::as_ptr(local)),
-        );
-    }
-
-    /// `slip` stands on a desk now.
-    pub(super) fn post(&self, slip: &Arc<Slip>) {
-        self.list(Cached::Slip(Arc::downgrade(slip)));
-    }
-
-    /// `slip` no longer stands on a desk.
-    pub(super) fn withdraw(&self, slip: &Arc<Slip>) {
-        self.strike(
-            |one| matches!(one, Cached::Slip(other) if other.as_ptr() == Arc::as_ptr(slip)),
-        );
-    }
-
-    fn list(&self, one: Cached) {
-        let mut cached = self.cached.get_or_init(Lock::default).lock();
-        // One thread is the rule; the list's usual leap to four would be paid for by every breaker.
-        cached.reserve_exact(1);
-        cached.push(one);
-    }
-
-    fn strike(&self, unlisted: impl Fn(&Cached) -> bool) {
-        if let Some(cached) = self.cached.get() {
-            cached.lock().retain(|one| !unlisted(one));
+        if let Some(known) = self.known.get() {
+            let is_other = |one: &Weak<CircuitBreaker>| one.as_ptr() != Arc::as_ptr(local);
+            known.lock().locals.retain(is_other);
         }
     }
+
+    /// `slip` lies on a desk now.
+    pub(super) fn post(&self, slip: &Arc<Slip>) {
+        let mut known = self.known.get_or_init(Lock::default).lock();
+        list(&mut known.slips, Arc::downgrade(slip));
+    }
+
+    /// `slip` no longer lies on a desk.
+    pub(super) fn withdraw(&self, slip: &Arc<Slip>) {
+        if let Some(known) = self.known.get() {
+            let mut known = known.lock();
+            // In one step with its end, so that the total never goes back.
+            known.refusals += slip.refusals();
+            known.slips.retain(|one| one.as_ptr() != Arc::as_ptr(slip));
+        }
+    }
+
+    /// Refusals that slips have counted.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.known.get().map_or(0, |known| {
+            let known = known.lock();
+            let slips = known.slips.iter().filter_map(Weak::upgrade);
+            let listed: u64 = slips.map(|slip| slip.refusals()).sum();
+            known.refusals + listed
+        })
+    }
+}
+
+/// One thread is the rule; the list's usual leap to four would be paid for by every breaker.
+fn list<T>(list: &mut Vec<T>, one: T) {
+    list.reserve_exact(1);
+    list.push(one);
 }
 
 #[cfg(feature = "serde")]
@@ -227,6 +242,9 @@ impl Tenancy {
 impl Tenancy {
     /// How many handles and places are listed.
     pub(super) fn listed(&self) -> usize {
-        self.cached.get().map_or(0, |cached| cached.lock().len())
+        self.known.get().map_or(0, |known| {
+            let known = known.lock();
+            known.locals.len() + known.slips.len()
+        })
     }
 }

@@ -1,0 +1,113 @@
+//! The desks of the threads: where what an error says lies ready to be used again.
+//!
+//! A refusal is what nearly every call of an outage ends in, so an error about one allocates nothing
+//! while a thread holds one of a breaker at a time. Each thread has a slip for each of a few breakers,
+//! which is written anew once no error refers to it. It counts the refusals that it told of as well.
+//!
+//! 1. Nothing is dropped while a desk is borrowed: a breaker may be the last to hold a user's closure,
+//!    whose `Drop` may come back here.
+//! 2. A desk keeps no breaker: an error that was dropped must not hold up the end of its breaker.
+//! 3. A slip on a desk is listed with its breaker, and taken off that list when it leaves: [`Place`] sees
+//!    to it.
+
+use super::Slip;
+use super::cache::{PLACES, is_wanted, place};
+use crate::breaker::CircuitBreaker;
+use crate::refused::Refused;
+use std::cell::RefCell;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+/// One place a breaker, and no search: of two that share one, the first keeps it while it is wanted.
+type Desk = [Option<Place>; PLACES];
+
+const EMPTY: Desk = [const { None }; PLACES];
+
+#[cfg(loom)]
+loom::thread_local! {
+    static DESK: RefCell<Desk> = RefCell::new(EMPTY);
+}
+#[cfg(shuttle)]
+shuttle::thread_local! {
+    static DESK: RefCell<Desk> = const { RefCell::new(EMPTY) };
+}
+#[cfg(not(any(loom, shuttle)))]
+thread_local! {
+    static DESK: RefCell<Desk> = const { RefCell::new(EMPTY) };
+}
+
+struct Place(Arc<Slip>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(circuit) = self.0.circuit() {
+            circuit.tenancy.withdraw(&self.0);
+        }
+    }
+}
+
+/// What an error about `breaker` refers to: this thread's own slip, unless an earlier error still does.
+pub(crate) fn notify(breaker: &CircuitBreaker, refused: Refused) -> Arc<Slip> {
+    find(breaker, refused, |_| {}).unwrap_or_else(|| notify_elsewhere(breaker, refused))
+}
+
+/// The same where that is this thread's own slip; the refusal has been counted then.
+#[inline]
+pub(crate) fn notify_and_count(breaker: &CircuitBreaker, refused: Refused) -> Option<Arc<Slip>> {
+    find(breaker, refused, Slip::count)
+}
+
+#[inline]
+fn find(breaker: &CircuitBreaker, refused: Refused, then: impl FnOnce(&Slip)) -> Option<Arc<Slip>> {
+    let own = DESK.try_with(|desk| {
+        let desk = desk.try_borrow().ok()?;
+        let Place(slip) = desk[place(&breaker.circuit)].as_ref()?;
+        if !slip.is_about(&breaker.circuit) || Arc::strong_count(slip) > 1 {
+            return None;
+        }
+        // Whoever had the last reference has read what it wanted.
+        fence(Ordering::Acquire);
+        slip.write(refused);
+        then(slip);
+        Some(slip.clone())
+    });
+    own.ok().flatten()
+}
+
+/// Makes a slip, for this thread's desk if there is room.
+#[cold]
+#[inline(never)]
+fn notify_elsewhere(breaker: &CircuitBreaker, refused: Refused) -> Arc<Slip> {
+    if !is_free(breaker) {
+        return Arc::new(Slip::placeless(breaker, refused));
+    }
+    let slip = Arc::new(Slip::new(breaker, refused));
+    breaker.circuit.tenancy.post(&slip);
+    let mut new = Some(Place(slip.clone()));
+    let old = DESK.try_with(|desk| {
+        let mut desk = desk.try_borrow_mut().ok()?;
+        Some(mem::replace(&mut desk[place(&breaker.circuit)], new.take()))
+    });
+    drop((old, new));
+    slip
+}
+
+/// Whether a breaker may have its place: nothing lies there, or what nobody wants.
+fn is_free(breaker: &CircuitBreaker) -> bool {
+    // Perhaps by now the last reference: dropped once the desk is free again.
+    let mut stood = None;
+    let free = DESK.try_with(|desk| {
+        let Ok(desk) = desk.try_borrow() else {
+            return false;
+        };
+        let Some(Place(slip)) = &desk[place(&breaker.circuit)] else {
+            return true;
+        };
+        stood = slip.circuit();
+        let wanted = stood.as_ref().is_some_and(|circuit| is_wanted(circuit, 1));
+        Arc::strong_count(slip) == 1 && !wanted
+    });
+    drop(stood);
+    free.unwrap_or(false)
+}
