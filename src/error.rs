@@ -3,7 +3,7 @@
 use crate::breaker::CircuitBreaker;
 use crate::classify::chain_within;
 use crate::refused::Refused;
-use crate::registry::{Slip, notify, notify_and_count};
+use crate::registry::{Slip, notify, notify_at_hand};
 use crate::state::{Refusal, State};
 use crate::text::{Left, Plain, Short};
 use std::any::Any;
@@ -48,10 +48,14 @@ impl CircuitOpen {
         Self(notify(breaker, refused))
     }
 
-    /// The same, and the refusal has been counted: where this thread has a place for such errors.
+    /// Of what `refused` tells, if it refuses and this thread has a slip for it at hand; it has been
+    /// counted then.
     #[inline]
-    pub(crate) fn counted(breaker: &CircuitBreaker, refused: Refused) -> Option<Self> {
-        notify_and_count(breaker, refused).map(Self)
+    pub(crate) fn at_hand(
+        breaker: &CircuitBreaker,
+        refused: impl FnOnce() -> Option<Refused>,
+    ) -> Option<Self> {
+        notify_at_hand(breaker, refused).map(Self)
     }
 
     pub(crate) fn refused(&self) -> Refused {

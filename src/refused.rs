@@ -11,10 +11,10 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Refused {
     /// The word that refused, with the failures in a row for its payload. Its state is the reason.
-    pub(crate) word: Word,
-    pub(crate) now: Moment,
+    word: Word,
+    now: Moment,
     /// When there may be a slot, unless somebody forced the circuit open.
-    pub(crate) end: Moment,
+    end: Moment,
 }
 
 impl Refused {

@@ -26,9 +26,9 @@ impl Circuit {
         if word.state() != State::Open {
             return None;
         }
+        let recent = self.home.clock.recent();
         // As in `read`: a deadline of another word is found out by the word.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
-        let recent = self.home.clock.recent();
         let far = recent < deadline.before(Timepiece::SLACK);
         (far && self.word() == word).then(|| Refused::new(word, word.count(), recent, deadline))
     }

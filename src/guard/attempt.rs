@@ -1,10 +1,8 @@
 use super::{Handle, Judge, Judgement};
 use crate::breaker::{Circuit, CircuitBreaker, Ended, Ticket};
 use crate::classify::Outcome;
-use crate::clock::Moment;
 use crate::error::CircuitOpen;
 use crate::refused::Refused;
-use crate::state::Word;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,7 +202,10 @@ const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
 pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
     match handle.breaker().circuit.admit_at_once() {
         Some(ticket) => Ok(ticket),
-        None => admit_or_refuse(handle.breaker()),
+        None => match refuse_at_once(handle.breaker()) {
+            Some(open) => Err(open),
+            None => admit_or_refuse(handle.breaker()),
+        },
     }
 }
 
@@ -219,44 +220,24 @@ pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
     circuit.admit_at_once().map_or_else(admit, Ok)
 }
 
+/// What nearly every call of an outage meets. Apart from the rest since what it gives fits in a register.
+#[inline(never)]
+fn refuse_at_once(breaker: &CircuitBreaker) -> Option<CircuitOpen> {
+    let open = CircuitOpen::at_hand(breaker, || breaker.circuit.refuse_at_once())?;
+    if open.refused().is_heard() {
+        breaker.circuit.tell_refusal(&open);
+    }
+    Some(open)
+}
+
+#[cold]
 #[inline(never)]
 fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
-    match breaker.circuit.refuse_at_once() {
-        Some(refused) => Err(refuse(breaker, refused)),
-        None => admit_or_refuse_closely(breaker),
-    }
-}
-
-/// Apart, since what it gives goes through memory.
-#[cold]
-#[inline(never)]
-fn admit_or_refuse_closely(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
     let admitted = breaker.circuit.admit_quietly();
-    admitted.map_err(|refused| refuse(breaker, refused))
-}
-
-#[allow(clippy::inline_always)] // three words do not fit in registers on their way to a function
-#[inline(always)]
-fn refuse(breaker: &CircuitBreaker, refused: Refused) -> CircuitOpen {
-    let heard = refused.is_heard();
-    match CircuitOpen::counted(breaker, refused) {
-        Some(open) => {
-            if heard {
-                breaker.circuit.tell_refusal(&open);
-            }
-            open
-        }
-        None => refuse_elsewhere(breaker, refused.word, refused.now, refused.end),
-    }
-}
-
-/// Given word by word, so that they stay in registers for those who do not come here.
-#[cold]
-#[inline(never)]
-fn refuse_elsewhere(breaker: &CircuitBreaker, word: Word, now: Moment, end: Moment) -> CircuitOpen {
-    let refused = Refused { word, now, end };
-    breaker.circuit.count_refusal(refused);
-    CircuitOpen::new(breaker, refused)
+    admitted.map_err(|refused| {
+        breaker.circuit.count_refusal(refused);
+        CircuitOpen::new(breaker, refused)
+    })
 }
 
 /// The same for those who wait: a refusal is not counted.

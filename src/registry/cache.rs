@@ -21,6 +21,10 @@ use std::sync::Arc;
 const NAMES: usize = 256;
 pub(super) const PLACES: usize = 64;
 
+/// The golden ratio's part of all addresses.
+#[allow(clippy::cast_possible_truncation)] // where addresses are shorter, so is this
+const GOLDEN: usize = (0x9e37_79b9_7f4a_7c15_u64 >> (u64::BITS - usize::BITS)) as usize | 1;
+
 #[cfg(loom)]
 loom::thread_local! {
     static TABLE: RefCell<Table> = RefCell::new(Table::EMPTY);
@@ -201,8 +205,9 @@ fn by_hash(hash: u64) -> usize {
 #[inline]
 pub(super) fn place(circuit: &Arc<Circuit>) -> usize {
     let address = Arc::as_ptr(circuit) as usize;
-    // Allocations are some hundred bytes apart; both digits of the distance choose the slot.
-    ((address >> 5) ^ (address >> 11)) & (PLACES - 1)
+    // What tells one allocation from another are the digits in the middle; the multiplication carries them
+    // to the top (Knuth, The Art of Computer Programming, 6.4).
+    address.wrapping_mul(GOLDEN) >> (usize::BITS - PLACES.ilog2())
 }
 
 #[cfg(all(test, not(loom)))]

@@ -49,30 +49,42 @@ impl Drop for Place {
 
 /// What an error about `breaker` refers to: this thread's own slip, unless an earlier error still does.
 pub(crate) fn notify(breaker: &CircuitBreaker, refused: Refused) -> Arc<Slip> {
-    find(breaker, refused, |_| {}).unwrap_or_else(|| notify_elsewhere(breaker, refused))
+    let own = DESK.try_with(|desk| own_slip(desk, breaker, refused, |_| {}));
+    let own = own.ok().flatten();
+    own.unwrap_or_else(|| notify_elsewhere(breaker, refused))
 }
 
-/// The same where that is this thread's own slip; the refusal has been counted then.
+/// The same for what `refused` tells, if it does, and only where that is this thread's own slip; the refusal
+/// has been counted then.
+///
+/// `refused` is asked inside: a thread's own things are found by what the compiler takes for a call, and what
+/// had been found out before would have to be saved from it.
 #[inline]
-pub(crate) fn notify_and_count(breaker: &CircuitBreaker, refused: Refused) -> Option<Arc<Slip>> {
-    find(breaker, refused, Slip::count)
-}
-
-#[inline]
-fn find(breaker: &CircuitBreaker, refused: Refused, then: impl FnOnce(&Slip)) -> Option<Arc<Slip>> {
-    let own = DESK.try_with(|desk| {
-        let desk = desk.try_borrow().ok()?;
-        let Place(slip) = desk[place(&breaker.circuit)].as_ref()?;
-        if !slip.is_about(&breaker.circuit) || Arc::strong_count(slip) > 1 {
-            return None;
-        }
-        // Whoever had the last reference has read what it wanted.
-        fence(Ordering::Acquire);
-        slip.write(refused);
-        then(slip);
-        Some(slip.clone())
-    });
+pub(crate) fn notify_at_hand(
+    breaker: &CircuitBreaker,
+    refused: impl FnOnce() -> Option<Refused>,
+) -> Option<Arc<Slip>> {
+    let own = DESK.try_with(|desk| own_slip(desk, breaker, refused()?, Slip::count));
     own.ok().flatten()
+}
+
+#[inline]
+fn own_slip(
+    desk: &RefCell<Desk>,
+    breaker: &CircuitBreaker,
+    refused: Refused,
+    then: impl FnOnce(&Slip),
+) -> Option<Arc<Slip>> {
+    let desk = desk.try_borrow().ok()?;
+    let Place(slip) = desk[place(&breaker.circuit)].as_ref()?;
+    if !slip.is_about(&breaker.circuit) || Arc::strong_count(slip) > 1 {
+        return None;
+    }
+    // Whoever had the last reference has read what it wanted.
+    fence(Ordering::Acquire);
+    slip.write(refused);
+    then(slip);
+    Some(slip.clone())
 }
 
 /// Makes a slip, for this thread's desk if there is room.

@@ -38,7 +38,7 @@ pub(crate) use applying::{Laid, NotLaid};
 pub use builder::RegistryBuilder;
 #[cfg(feature = "tower")]
 pub(crate) use cache::hold;
-pub(crate) use desk::{notify, notify_and_count};
+pub(crate) use desk::{notify, notify_at_hand};
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use heirs::Heir;
