@@ -58,6 +58,12 @@ impl CircuitOpen {
         notify_at_hand(breaker, refused).map(Self)
     }
 
+    /// Whether somebody may want to hear of it.
+    #[inline]
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.is_heard()
+    }
+
     pub(crate) fn refused(&self) -> Refused {
         self.0.read()
     }

@@ -34,7 +34,6 @@ impl Refused {
     }
 
     /// Whether somebody may want to hear of it.
-    #[inline]
     pub(crate) const fn is_heard(self) -> bool {
         self.word.has(Flags::BUSY)
     }
@@ -86,9 +85,19 @@ impl Notice {
         self.end.store(refused.end.as_nanos(), Ordering::Relaxed);
     }
 
+    fn word(&self) -> Word {
+        Word::from_bits(self.word.load(Ordering::Relaxed))
+    }
+
+    /// Whether somebody may want to hear of it.
+    #[inline]
+    pub(crate) fn is_heard(&self) -> bool {
+        self.word().has(Flags::BUSY)
+    }
+
     pub(crate) fn read(&self) -> Refused {
         Refused {
-            word: Word::from_bits(self.word.load(Ordering::Relaxed)),
+            word: self.word(),
             now: Moment::from_nanos(self.now.load(Ordering::Relaxed)),
             end: Moment::from_nanos(self.end.load(Ordering::Relaxed)),
         }

@@ -128,7 +128,9 @@ impl Timepiece {
 }
 
 impl Custom {
-    /// A stranger's clock may panic or go back; time here does neither.
+    /// A stranger's clock may panic or go back; time here does neither. Not inlined, since it would leave no
+    /// registers to those who go by the system's.
+    #[inline(never)]
     fn read(&self, reading: impl FnOnce(&dyn Clock) -> Duration) -> Moment {
         let Ok(read) = contain(|| reading(&*self.clock)) else {
             return Moment::from_nanos(self.latest.load(Ordering::Relaxed));

@@ -224,7 +224,7 @@ pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
 #[inline(never)]
 fn refuse_at_once(breaker: &CircuitBreaker) -> Option<CircuitOpen> {
     let open = CircuitOpen::at_hand(breaker, || breaker.circuit.refuse_at_once())?;
-    if open.refused().is_heard() {
+    if open.is_heard() {
         breaker.circuit.tell_refusal(&open);
     }
     Some(open)

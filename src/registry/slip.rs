@@ -46,6 +46,11 @@ impl Slip {
         self.notice.write(refused);
     }
 
+    #[inline]
+    pub(crate) fn is_heard(&self) -> bool {
+        self.notice.is_heard()
+    }
+
     pub(crate) fn read(&self) -> Refused {
         self.notice.read()
     }
