@@ -72,14 +72,19 @@ mod source {
 mod source {
     use super::Moment;
     use once_cell::sync::Lazy;
+    use std::time::Duration;
     #[cfg(not(feature = "test-util"))]
     use std::time::Instant;
     #[cfg(feature = "test-util")]
     use tokio::time::Instant;
 
-    // Taken when time is first asked for; a paused tokio clock of another runtime may stand before
-    // it, which saturates to zero.
-    static ORIGIN: Lazy<Instant> = Lazy::new(Instant::now);
+    // A day before time is first asked for: a paused tokio clock of another runtime may stand before that,
+    // and what lies before the origin is taken for the origin.
+    static ORIGIN: Lazy<Instant> = Lazy::new(|| {
+        let now = Instant::now();
+        now.checked_sub(DAY).unwrap_or(now)
+    });
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     pub(super) fn now() -> Moment {
         Moment::ORIGIN.after(Instant::now().saturating_duration_since(*ORIGIN))
