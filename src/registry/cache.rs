@@ -13,6 +13,7 @@
 
 #[cfg(feature = "tower")]
 use super::Held;
+use super::{Shared, Tenancy};
 use crate::breaker::{Circuit, CircuitBreaker};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -77,26 +78,61 @@ impl Table {
     };
 }
 
-/// The handle of `name` in the registry numbered `registry`, if this thread has it and the breaker
-/// is still there.
+/// The handle of `name` in a registry, if this thread has it and the breaker is still there.
+pub(super) fn find(hash: u64, registry: &Shared, name: &str) -> Option<Arc<CircuitBreaker>> {
+    let found = TABLE.try_with(|table| find_in(table, hash, registry, name, Tenancy::visit));
+    found.ok().flatten()
+}
+
+/// The same, unless that takes more than a look: the breaker has to be known as one in use.
+///
+/// Everything happens inside: see [`notify_at_hand`](super::notify_at_hand).
 #[inline]
-pub(super) fn find(hash: u64, registry: u64, name: &str) -> Option<Arc<CircuitBreaker>> {
+pub(super) fn find_at_once(registry: &Shared, name: &str) -> Option<Arc<CircuitBreaker>> {
     let found = TABLE.try_with(|table| {
-        let table = table.try_borrow().ok()?;
-        let slot = table.names.get(by_hash(hash))?;
-        if slot.hash != hash {
-            return None;
-        }
-        let Kept(local) = slot.kept.as_ref()?;
-        let circuit = &local.circuit;
-        if circuit.home.registry != registry || *circuit.name != *name {
-            return None;
-        }
-        let handle = local.clone();
-        // Dropping the clone here ends nothing: the slot still holds it.
-        circuit.tenancy.visit().then_some(handle)
+        let hash = registry.hash(name);
+        find_in(table, hash, registry, name, Tenancy::is_visited)
     });
     found.ok().flatten()
+}
+
+#[inline]
+fn find_in(
+    table: &RefCell<Table>,
+    hash: u64,
+    registry: &Shared,
+    name: &str,
+    visit: impl FnOnce(&Tenancy) -> bool,
+) -> Option<Arc<CircuitBreaker>> {
+    let table = table.try_borrow().ok()?;
+    let slot = table.names.get(by_hash(hash))?;
+    if slot.hash != hash {
+        return None;
+    }
+    let Kept(local) = slot.kept.as_ref()?;
+    let circuit = &local.circuit;
+    if circuit.home.registry != registry.id || !same(&circuit.name, name) {
+        return None;
+    }
+    let handle = local.clone();
+    // Dropping the clone here ends nothing: the slot still holds it.
+    visit(&circuit.tenancy).then_some(handle)
+}
+
+/// As `==`, and without a call for names as short as most are.
+#[inline]
+fn same(one: &str, other: &str) -> bool {
+    #[inline]
+    fn ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+        one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()
+    }
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    one.len() == other.len()
+        && match one.len() {
+            4..8 => ends::<4>(one, other),
+            8..=16 => ends::<8>(one, other),
+            _ => one == other,
+        }
 }
 
 /// Makes this thread's own handle of `breaker`, and keeps it while the thread still has a table.

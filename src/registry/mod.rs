@@ -58,7 +58,6 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use crate::sync::Map;
 use presets::Presets;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -275,9 +274,12 @@ impl BreakerRegistry {
     }
 
     /// The breaker of `name` as guarded calls hold it: this thread's own handle.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn by_name(&self, name: &str) -> Arc<CircuitBreaker> {
-        self.by_name_with(name, None)
+        match cache::find_at_once(&self.shared, name) {
+            Some(own) => own,
+            None => self.by_name_with(name, None),
+        }
     }
 
     /// The same, where a breaker that is new gets the settings of `preset`, if there is one.
@@ -286,9 +288,8 @@ impl BreakerRegistry {
         name: &str,
         preset: Option<&Arc<BreakerConfig>>,
     ) -> Arc<CircuitBreaker> {
-        let shared = &*self.shared;
-        let hash = shared.breakers.hasher().hash_one(name);
-        cache::find(hash, shared.id, name)
+        let hash = self.shared.hash(name);
+        cache::find(hash, &self.shared, name)
             .filter(|own| preset.is_none() || !own.circuit.tenancy.is_unclaimed())
             .unwrap_or_else(|| self.by_name_slowly(hash, name, preset))
     }

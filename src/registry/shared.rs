@@ -10,6 +10,7 @@ use crate::event::{Event, EventStream, Hub, NotKept};
 use crate::names;
 use crate::state::Flags;
 use crate::sync::Lock;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,6 +68,12 @@ impl Shared {
             #[cfg(feature = "metrics")]
             heirs: super::heirs::Heirs::default(),
         }
+    }
+
+    /// By which the map and the tables of the threads find a name.
+    #[inline]
+    pub(super) fn hash(&self, name: &str) -> u64 {
+        self.breakers.hasher().hash_one(name)
     }
 
     /// The breaker of that name; counts as a use of it.

@@ -79,8 +79,13 @@ impl Tenancy {
     /// flight do when a breaker is removed.
     #[inline]
     pub(super) fn visit(&self) -> bool {
-        let marks = self.marks.load(Ordering::Acquire);
-        marks & (IDLE | GONE) == 0 || self.visit_first()
+        self.is_visited() || self.visit_first()
+    }
+
+    /// Whether a look-up leaves the marks as they are: the breaker is there, and known as used.
+    #[inline]
+    pub(super) fn is_visited(&self) -> bool {
+        self.marks.load(Ordering::Acquire) & (IDLE | GONE) == 0
     }
 
     #[inline(never)]

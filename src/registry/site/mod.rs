@@ -28,7 +28,6 @@ use crate::config::BreakerBuilder;
 use crate::event::Event;
 use once_cell::sync::OnceCell;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// Breakers that one site keeps handles of, the ones that have left included.
@@ -125,9 +124,9 @@ impl Site {
         settings: &mut dyn FnMut() -> Option<BreakerBuilder>,
     ) -> SiteHandle {
         let shared = &*registry.shared;
-        let hash = shared.breakers.hasher().hash_one(name);
+        let hash = shared.hash(name);
         let full = self.slots.iter().all(|slot| slot.get().is_some());
-        let known = full.then(|| cache::find(hash, shared.id, name)).flatten();
+        let known = full.then(|| cache::find(hash, shared, name)).flatten();
         // Used by name, which is not to speak of it.
         let known = known.filter(|own| !own.circuit.tenancy.is_unclaimed());
         if let Some(own) = known {
