@@ -18,7 +18,7 @@ impl Circuit {
     #[inline]
     pub(crate) fn succeed(&self, ticket: Ticket) {
         let word = self.word();
-        if !word.is_quiet(ticket.generation()) || ticket.started().is_some() {
+        if !ticket.is_quiet_at(word) {
             self.succeed_attentively(word, ticket);
         } else if word.has(Flags::COUNTING) {
             self.counters.add(Count::Success);

@@ -1,5 +1,5 @@
 use crate::clock::Moment;
-use crate::state::Generation;
+use crate::state::{Generation, Word};
 
 /// What an admitted call carries: the generation of the state that let it in, and when that was,
 /// where anybody asks how long calls take.
@@ -20,7 +20,7 @@ impl Ticket {
 
     pub(super) const fn timed(generation: Generation, started: Moment) -> Self {
         Self {
-            generation,
+            generation: generation.timed(),
             // The end of time marks calls that nobody times.
             started: started.clamp_before_never(),
         }
@@ -28,7 +28,13 @@ impl Ticket {
 
     #[inline]
     pub(super) const fn generation(self) -> Generation {
-        self.generation
+        self.generation.untimed()
+    }
+
+    /// Whether a success leaves the circuit with this word as it is.
+    #[inline]
+    pub(super) const fn is_quiet_at(self, word: Word) -> bool {
+        word.is_quiet(self.generation)
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 use super::{State, Trials};
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::NonZeroU64;
 use std::ops::BitOr;
 
 /// A circuit's state in one `u64`, so that one load answers a healthy call.
@@ -56,27 +56,46 @@ impl BitOr for Flags {
     }
 }
 
-/// The generation of a state; what a permit carries to be told from a late one. Never zero, so that
-/// an optional one is no larger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Generation(NonZeroU32);
+/// The generation of a state; what a permit carries to be told from a late one.
+///
+/// As it stands in a word, and inverted, so that it is never zero and an optional one is no larger.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Generation(NonZeroU64);
 
 impl Generation {
-    /// 25 bits.
     #[inline]
-    pub(crate) const fn number(self) -> u32 {
-        self.0.get() - 1
+    const fn from_bits(bits: u64) -> Self {
+        match NonZeroU64::new(!bits) {
+            Some(inverted) => Self(inverted),
+            // There are bits that no generation has.
+            None => Self(NonZeroU64::MAX),
+        }
     }
 
-    pub(crate) const fn from_number(number: u32) -> Self {
-        // The spare bits above the 25 keep it from being zero.
-        Self(NonZeroU32::MIN.saturating_add(number))
-    }
-
-    /// As it stands in a word.
     #[inline]
     const fn bits(self) -> u64 {
-        (self.number() as u64) << GENERATION_SHIFT
+        !self.0.get()
+    }
+
+    /// That of a call that is timed: a success of it finds no word [quiet](Word::is_quiet).
+    pub(crate) const fn timed(self) -> Self {
+        Self::from_bits(self.bits() | STATE)
+    }
+
+    /// That of the state again.
+    #[inline]
+    pub(crate) const fn untimed(self) -> Self {
+        Self::from_bits(self.bits() & GENERATION)
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Generation({})",
+            (self.bits() & GENERATION) >> GENERATION_SHIFT
+        )
     }
 }
 
@@ -124,11 +143,9 @@ impl Word {
         Self((self.0 & !FLAGS) | flags.0)
     }
 
-    #[allow(clippy::cast_possible_truncation)] // the mask leaves 25 bits
     #[inline]
     pub(crate) const fn generation(self) -> Generation {
-        let number = ((self.0 & GENERATION) >> GENERATION_SHIFT) as u32;
-        Generation::from_number(number)
+        Generation::from_bits(self.0 & GENERATION)
     }
 
     /// Closed, and admission has no clock to read: the call may simply pass.
