@@ -6,8 +6,10 @@ use std::ops::BitOr;
 /// A circuit's state in one `u64`, so that one load answers a healthy call.
 ///
 /// ```text
-/// 63..61 state   60..57 flags   56..32 generation   31..0 payload
+/// 63..32 payload   31..7 generation   6..3 flags   2..0 state
 /// ```
+///
+/// What nearly every call asks about stands in the lower half, where a mask fits in an instruction.
 ///
 /// Invariants, kept by every function here:
 ///
@@ -20,12 +22,12 @@ use std::ops::BitOr;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word(u64);
 
-const PAYLOAD: u64 = u32::MAX as u64;
-const GENERATION_SHIFT: u32 = 32;
+const STATE: u64 = 0b111;
+const FLAGS: u64 = 0b1111 << 3;
+const GENERATION_SHIFT: u32 = 7;
 const GENERATION: u64 = ((1 << 25) - 1) << GENERATION_SHIFT;
-const FLAGS: u64 = 0b1111 << 57;
-const STATE_SHIFT: u32 = 61;
-const STATE: u64 = 0b111 << STATE_SHIFT;
+const PAYLOAD_SHIFT: u32 = 32;
+const PAYLOAD: u64 = (u32::MAX as u64) << PAYLOAD_SHIFT;
 
 /// What a call has to do beside looking at the word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +36,14 @@ pub(crate) struct Flags(u64);
 impl Flags {
     pub(crate) const NONE: Self = Self(0);
     /// Successes are added to the totals.
-    pub(crate) const COUNTING: Self = Self(1 << 57);
+    pub(crate) const COUNTING: Self = Self(1 << 3);
     /// Admission reads the clock, since something asks how long calls take.
-    pub(crate) const TIMED: Self = Self(1 << 58);
+    pub(crate) const TIMED: Self = Self(1 << 4);
     /// A success has more to do: a listener to tell, a streak to end.
-    pub(crate) const BUSY: Self = Self(1 << 59);
+    pub(crate) const BUSY: Self = Self(1 << 5);
     /// A success is put down for the windows, and the count of failures is that of the last look at
     /// them: one that was put down since has ended it.
-    pub(crate) const TALLYING: Self = Self(1 << 60);
+    pub(crate) const TALLYING: Self = Self(1 << 6);
 
     pub(crate) const fn when(self, condition: bool) -> Self {
         if condition { self } else { Self::NONE }
@@ -91,17 +93,14 @@ impl Generation {
 
 impl fmt::Debug for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Generation({})",
-            (self.bits() & GENERATION) >> GENERATION_SHIFT
-        )
+        let number = (self.bits() & GENERATION) >> GENERATION_SHIFT;
+        number.fmt(f)
     }
 }
 
 impl Word {
     pub(crate) const fn new(state: State, flags: Flags) -> Self {
-        Self((code(state) << STATE_SHIFT) | flags.0)
+        Self(code(state) | flags.0)
     }
 
     #[inline]
@@ -115,7 +114,7 @@ impl Word {
     }
 
     pub(crate) const fn state(self) -> State {
-        match (self.0 & STATE) >> STATE_SHIFT {
+        match self.0 & STATE {
             0 => State::Closed,
             1 => State::Open,
             2 => State::HalfOpen,
@@ -174,12 +173,11 @@ impl Word {
 
     /// The same state, with its consecutive failures at `count`.
     pub(crate) const fn with_count(self, count: u32) -> Self {
-        Self((self.0 & !PAYLOAD) | count as u64)
+        Self((self.0 & !PAYLOAD) | ((count as u64) << PAYLOAD_SHIFT))
     }
 
-    #[allow(clippy::cast_possible_truncation)] // the mask leaves 32 bits
     pub(crate) const fn payload(self) -> u32 {
-        (self.0 & PAYLOAD) as u32
+        (self.0 >> PAYLOAD_SHIFT) as u32
     }
 
     /// The consecutive failures, in every state but half-open.
@@ -204,7 +202,7 @@ impl Word {
     /// Another state, in the next generation, with its payload at zero.
     pub(crate) const fn entering(self, state: State) -> Self {
         let word = self.renewed();
-        Self((word.0 & !(STATE | PAYLOAD)) | (code(state) << STATE_SHIFT))
+        Self((word.0 & !(STATE | PAYLOAD)) | code(state))
     }
 }
 
@@ -223,7 +221,7 @@ impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut word = f.debug_struct("Word");
         word.field("state", &self.state())
-            .field("generation", &self.generation().0);
+            .field("generation", &self.generation());
         match self.state() {
             State::HalfOpen => word.field("trials", &self.trials()),
             _ => word.field("count", &self.count()),
@@ -273,7 +271,8 @@ mod tests {
 
     #[test]
     fn the_generation_wraps_without_touching_its_neighbours() {
-        let last = Word::from_bits(GENERATION | 5).with(Flags::COUNTING);
+        let last = Word::from_bits(GENERATION).with_count(5);
+        let last = last.with(Flags::COUNTING);
         let wrapped = last.renewed();
         assert_eq!(wrapped.generation(), Word::from_bits(0).generation());
         assert_eq!(wrapped.count(), 5);
