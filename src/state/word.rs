@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn it_shows_what_its_payload_means() {
         let open = Word::new(State::Open, Flags::NONE).with_count(3);
-        let said = "Word { state: Open, generation: 1, count: 3, flags: Flags(0) }";
+        let said = "Word { state: Open, generation: 0, count: 3, flags: Flags(0) }";
         assert_eq!(format!("{open:?}"), said);
         let trials = Trials::new(2, 1).admitted();
         let half_open = Word::new(State::HalfOpen, Flags::NONE).with_trials(trials);
