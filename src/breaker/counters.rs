@@ -57,6 +57,22 @@ impl Counters {
         self.change(count, 1);
     }
 
+    /// Adds a success if nobody else has ever come by, as a leaf: what others need costs registers.
+    #[inline]
+    pub(super) fn add_alone(&self) -> bool {
+        if self.more.get().is_some() {
+            return false;
+        }
+        let (order, seen) = (Ordering::Relaxed, self.successes.load(Ordering::Relaxed));
+        let added = self
+            .successes
+            .compare_exchange(seen, seen.wrapping_add(1), order, order);
+        if added.is_err() {
+            self.give_way(Count::Success, 1, true);
+        }
+        true
+    }
+
     pub(super) fn take(&self, count: Count) {
         self.change(count, 1_u64.wrapping_neg());
     }
@@ -89,6 +105,7 @@ impl Counters {
 
     /// Two have met: the cells widen, or one of the two moves to another.
     #[cold]
+    #[inline(never)]
     fn give_way(&self, count: Count, by: u64, shared: bool) {
         if !shared {
             move_over();

@@ -58,6 +58,13 @@ where
 
 #[inline(never)]
 fn succeed(breaker: &CircuitBreaker, ticket: Ticket) {
+    if !breaker.circuit.succeed_alone(ticket) {
+        succeed_among_others(breaker, ticket);
+    }
+}
+
+#[inline(never)]
+fn succeed_among_others(breaker: &CircuitBreaker, ticket: Ticket) {
     breaker.circuit.succeed(ticket);
 }
 
