@@ -190,10 +190,18 @@ fn end(circuit: &Circuit, ticket: Ticket, ended: Ended<'_>) {
 impl<H: Handle> Drop for Attempt<H> {
     #[inline]
     fn drop(&mut self) {
-        if self.ticket.is_some() {
-            self.end(Ended::Cancelled);
+        if let Some(ticket) = self.ticket {
+            cancel(&self.handle.breaker().circuit, ticket);
         }
     }
+}
+
+/// So little is asked for that this is inlined also where something unwinds past a future: one that is
+/// dropped by a function of its own has an address, and lives in memory everywhere.
+#[cold]
+#[inline(never)]
+fn cancel(circuit: &Circuit, ticket: Ticket) {
+    circuit.settle(ticket, Ended::Cancelled);
 }
 
 const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
