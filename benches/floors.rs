@@ -76,7 +76,7 @@ impl<F: Future<Output = Result<u64, u16>> + Unpin> Future for Guarding<'_, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let before = self.state.load(Ordering::Acquire);
-        let Some(inner) = self.inner.as_mut().filter(|_| before & 7 == 0) else {
+        let Some(inner) = self.inner.as_mut().filter(|_| before.trailing_zeros() >= 3) else {
             return Poll::Ready(Err(Refusal(Box::default())));
         };
         let Poll::Ready(out) = Pin::new(inner).poll(cx) else {
