@@ -56,7 +56,7 @@ where
     }
 }
 
-#[inline(never)]
+#[inline]
 fn succeed(breaker: &CircuitBreaker, ticket: Ticket) {
     if !breaker.circuit.succeed_alone(ticket) {
         succeed_among_others(breaker, ticket);

@@ -62,9 +62,7 @@ impl<'a> Passed<'a> {
     /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
     #[inline]
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
-        run(work, || {
-            end(&self.breaker.circuit, self.ticket, Ended::Panicked);
-        })
+        run(work, || panicked(&self.breaker.circuit, self.ticket))
     }
 
     #[inline]
@@ -112,7 +110,11 @@ impl<H: Handle> Attempt<H> {
     /// Runs guarded code; a panic of it is a failure, recorded while it unwinds.
     #[inline]
     pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        run(work, || self.end(Ended::Panicked))
+        run(work, || {
+            if let Some(ticket) = self.ticket.take() {
+                panicked(&self.handle.breaker().circuit, ticket);
+            }
+        })
     }
 
     /// Judges what the guarded code gave; see [`settle`].
@@ -196,12 +198,18 @@ impl<H: Handle> Drop for Attempt<H> {
     }
 }
 
-/// So little is asked for that this is inlined also where something unwinds past a future: one that is
-/// dropped by a function of its own has an address, and lives in memory everywhere.
+/// So little is asked for by this and [`panicked`] that a call's end is inlined also where something unwinds
+/// past it: a call that is ended by a function of its own has an address, and lives in memory everywhere.
 #[cold]
 #[inline(never)]
 fn cancel(circuit: &Circuit, ticket: Ticket) {
     circuit.settle(ticket, Ended::Cancelled);
+}
+
+#[cold]
+#[inline(never)]
+fn panicked(circuit: &Circuit, ticket: Ticket) {
+    circuit.settle(ticket, Ended::Panicked);
 }
 
 const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
