@@ -235,6 +235,19 @@ mod tests {
     }
 
     #[test]
+    fn an_excerpt_is_its_pieces_of_any_length() {
+        let text: String = ('\u{20}'..'\u{7f}').cycle().take(200).collect();
+        for piece in 1..=text.len() {
+            let mut excerpt = Excerpt::empty();
+            let mut pieces = text.as_bytes().chunks(piece).map(std::str::from_utf8);
+            let full = pieces.any(|piece| excerpt.write_str(piece.unwrap()).is_err());
+            assert!(full, "in pieces of {piece}");
+            assert_eq!(excerpt.as_str(), &text[..Excerpt::CAPACITY]);
+            assert!(excerpt.write_str("x").is_err() && excerpt.write_str("").is_ok());
+        }
+    }
+
+    #[test]
     fn an_excerpt_becomes_another_of_any_length() {
         let (mut room, mut long, mut short) =
             (Excerpt::empty(), Excerpt::empty(), Excerpt::empty());

@@ -247,7 +247,22 @@ pub(super) fn place(circuit: &Arc<Circuit>) -> usize {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::same;
     use crate::{BreakerExt, BreakerRegistry};
+
+    #[test]
+    fn texts_are_the_same_when_every_byte_is() {
+        for length in 0..40 {
+            let text = "abcdefghij".repeat(4)[..length].to_string();
+            assert!(same(&text, &text.clone()));
+            assert!(!same(&text, &(text.clone() + "x")));
+            for at in 0..length {
+                let mut other = text.clone();
+                other.replace_range(at..=at, "\u{1}");
+                assert!(!same(&text, &other), "byte {at} of {length}");
+            }
+        }
+    }
 
     #[test]
     fn a_thread_that_ends_takes_its_handles_and_its_places_off_the_lists() {

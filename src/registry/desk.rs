@@ -123,3 +123,89 @@ fn is_free(breaker: &CircuitBreaker) -> bool {
     drop(stood);
     free.unwrap_or(false)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{BreakerRegistry, CircuitOpen};
+    use std::thread;
+
+    fn refuse(breaker: &CircuitBreaker) -> CircuitOpen {
+        breaker.acquire().expect_err("it is open")
+    }
+
+    fn refused(breaker: &CircuitBreaker) -> u64 {
+        breaker.snapshot().totals.refused
+    }
+
+    fn open() -> CircuitBreaker {
+        let breaker = BreakerRegistry::new().breaker("users");
+        breaker.trip();
+        breaker
+    }
+
+    #[test]
+    fn every_refusal_is_counted_wherever_its_error_goes() {
+        let users = open();
+        let mut held = Vec::new();
+        for n in 1..=10_u64 {
+            drop(refuse(&users));
+            held.push(refuse(&users));
+            assert_eq!(refused(&users), 2 * n);
+        }
+        let there = users.clone();
+        let worker = thread::spawn(move || {
+            drop(held);
+            let last = refuse(&there).clone();
+            assert_eq!(refused(&there), 21);
+            last
+        });
+        let last = worker.join().expect("no panic");
+        // The thread and its desk are gone, its error is here.
+        assert_eq!(refused(&users), 21);
+        drop(last);
+        drop(refuse(&users));
+        assert_eq!(refused(&users), 22);
+    }
+
+    #[test]
+    fn one_slip_serves_a_thread_that_holds_one_error_at_a_time() {
+        let users = open();
+        let first = refuse(&users);
+        let said = first.clone();
+        let second = refuse(&users);
+        assert_eq!(
+            (first.reason(), second.reason()),
+            (said.reason(), said.reason())
+        );
+        drop((first, said, second));
+        for _ in 0..100 {
+            drop(refuse(&users));
+        }
+        assert_eq!(users.circuit.tenancy.listed(), 1);
+        assert_eq!(refused(&users), 102);
+    }
+
+    #[test]
+    fn of_many_breakers_none_loses_a_count_when_places_are_short() {
+        let registry = BreakerRegistry::new();
+        let breakers: Vec<_> = (0..4 * PLACES)
+            .map(|n| registry.breaker(format!("tenant:{n}")))
+            .collect();
+        for breaker in &breakers {
+            breaker.trip();
+        }
+        for round in 1..=3 {
+            for breaker in &breakers {
+                drop(refuse(breaker));
+                assert_eq!(refused(breaker), round);
+            }
+        }
+        // Those that nobody wants any more leave their places to others.
+        drop(breakers);
+        let users = registry.breaker("users");
+        users.trip();
+        drop(refuse(&users));
+        assert_eq!(refused(&users), 1);
+    }
+}
