@@ -104,3 +104,37 @@ fn what_a_refusal_says_was_so() {
         assert_eq!(breaker.open_remaining(), Some(60 * SECOND));
     });
 }
+
+/// A refusal is counted where its thread keeps what its errors say. While such threads end, and take that
+/// with them, whoever looks never sees the total go back, and at last all are in it.
+#[test]
+fn refusals_are_counted_once() {
+    explore("refusals counted", move |time, happened| async move {
+        let breaker = build(time.settings());
+        breaker.trip();
+        let refused = |breaker: &CircuitBreaker| breaker.snapshot().totals.refused;
+        let callers = [(); 2].map(|()| {
+            let breaker = breaker.clone();
+            shuttle::thread::spawn(move || {
+                let held = breaker.acquire().expect_err("it is open");
+                for _ in 0..2 {
+                    drop(breaker.acquire().expect_err("it is open"));
+                }
+                held
+            })
+        });
+        let mut seen = 0;
+        for _ in 0..4 {
+            let now = refused(&breaker);
+            assert!(now >= seen, "{now} after {seen}");
+            happened.note("seen meanwhile", u64::from(0 < now && now < 6));
+            seen = now;
+            yield_now().await;
+        }
+        let held = callers.map(|caller| caller.join().expect("no panic"));
+        assert_eq!(refused(&breaker), 6);
+        drop(held);
+        drop(breaker.acquire().expect_err("it is open"));
+        assert_eq!(refused(&breaker), 7);
+    });
+}
