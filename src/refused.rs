@@ -33,11 +33,6 @@ impl Refused {
         }
     }
 
-    /// Whether somebody may want to hear of it.
-    pub(crate) const fn is_heard(self) -> bool {
-        self.word.has(Flags::BUSY)
-    }
-
     pub(crate) const fn generation(self) -> Generation {
         self.word.generation()
     }

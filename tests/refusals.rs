@@ -134,3 +134,25 @@ fn those_of_breakers_that_are_gone_take_no_place_for_ever() {
         .collect();
     assert!(tokens.iter().all(|alive| alive.upgrade().is_none()));
 }
+
+#[test]
+fn one_whose_thread_has_ended_keeps_its_breaker() {
+    let registry = BreakerRegistry::builder().capacity(1).build().unwrap();
+    let elsewhere = registry.clone();
+    let refused = thread::spawn(move || {
+        let users = elsewhere.breaker("users");
+        users.force_open();
+        refusal(&users)
+    });
+    let held = refused.join().expect("no panic");
+    registry.breaker("users").reset();
+    for _ in 0..3 {
+        drop(registry.breaker("posts"));
+        assert!(registry.get("users").is_some());
+    }
+    drop(held);
+    for _ in 0..3 {
+        drop(registry.breaker("posts"));
+    }
+    assert!(registry.get("users").is_none());
+}

@@ -125,3 +125,19 @@ fn a_stream_hears_of_a_listener_that_panicked() {
     ));
     assert!(events.try_next().is_none());
 }
+
+#[test]
+fn a_failure_of_a_breaker_outside_the_map_is_told_to_who_comes_later() {
+    let registry = BreakerRegistry::new();
+    let removed = registry.breaker("users");
+    assert!(registry.remove("users").is_some());
+    let not_kept = registry.breaker("");
+    let mut events = registry.subscribe();
+    for breaker in [&removed, &not_kept] {
+        fail(breaker);
+        let recorded = std::iter::from_fn(|| events.try_next())
+            .filter(|event| matches!(event, Event::Recorded { .. }))
+            .count();
+        assert_eq!(recorded, 1, "{breaker:?}");
+    }
+}

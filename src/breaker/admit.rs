@@ -75,7 +75,8 @@ impl Circuit {
     /// Counts a refusal, and tells who listens.
     pub(crate) fn count_refusal(&self, refused: Refused) {
         self.counters.add(Count::Refused);
-        if refused.is_heard() {
+        // The word of now: somebody may have come to listen since it was seen that this is refused.
+        if self.word().has(Flags::BUSY) {
             self.tell(refused);
         }
     }

@@ -93,6 +93,12 @@ impl Call<'_> {
 }
 
 impl Circuit {
+    /// Whether it is worth asking who wants to hear of a call. Who comes to listen to a registry raises the
+    /// flags of the breakers in it.
+    fn may_be_heard(&self) -> bool {
+        self.word().has(Flags::BUSY) || self.tenancy.is_gone()
+    }
+
     /// Everything that calls somebody's code, before the lock is taken. The text of a failure is written to
     /// `room`, where it stays: it is far larger than all the rest.
     #[inline]
@@ -131,7 +137,7 @@ impl Circuit {
             slow,
             text: None,
             config,
-            heard: self.word().has(Flags::BUSY) && self.tells_calls(config),
+            heard: self.may_be_heard() && self.tells_calls(config),
             now,
         };
         if call.failed() && config.capture_last_failure() {

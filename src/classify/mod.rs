@@ -97,6 +97,11 @@ impl ErrorRules {
         same(&self.expected, &other.expected) && same(&self.ignored, &other.ignored)
     }
 
+    /// Whether there is no rule, and so no predicate of anybody's.
+    pub(crate) fn are_none(&self) -> bool {
+        self.expected.is_empty() && self.ignored.is_empty()
+    }
+
     /// Judges `error`; `fail_if` is the call site's own idea of a failure.
     pub(crate) fn judge<E: 'static>(
         &self,

@@ -64,7 +64,7 @@ pub trait Judge<Out> {
 pub struct Judgement<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) error: Option<&'a dyn Debug>,
-    /// The settings that it went by.
+    /// The settings that it went by, where no code of somebody's could have changed them meanwhile.
     pub(crate) config: Option<Loaded<BreakerConfig>>,
 }
 
@@ -112,10 +112,11 @@ impl<'a> Judgement<'a> {
                 config.unexpected_errors_as()
             }
         };
+        let alone = fail_if.is_none() && config.settings.errors.are_none();
         Self {
             outcome,
             error: Some(error),
-            config: Some(config),
+            config: alone.then_some(config),
         }
     }
 }

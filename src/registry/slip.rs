@@ -15,8 +15,9 @@ pub(crate) struct Slip {
     address: usize,
     notice: Notice,
     /// Refusals that it told of. Written by the thread of its place alone, so in two steps: an atomic one
-    /// would wait for all that the thread has written before. Relaxed: the number publishes nothing.
-    refusals: AtomicU64,
+    /// would wait for all that the thread has written before. Relaxed: the number publishes nothing. Apart
+    /// from the slip, so that who reads it is nobody who refers to that.
+    refusals: Arc<AtomicU64>,
     /// Of one without a place on a desk, so that it holds its breaker as well.
     _breaker: Option<CircuitBreaker>,
 }
@@ -28,7 +29,7 @@ impl Slip {
             circuit: Arc::downgrade(&breaker.circuit),
             address: Arc::as_ptr(&breaker.circuit).addr(),
             notice: Notice::new(refused),
-            refusals: AtomicU64::new(0),
+            refusals: Arc::default(),
             _breaker: None,
         }
     }
@@ -62,8 +63,8 @@ impl Slip {
         self.refusals.store(refusals + 1, Ordering::Relaxed);
     }
 
-    pub(super) fn refusals(&self) -> u64 {
-        self.refusals.load(Ordering::Relaxed)
+    pub(super) fn refusals(&self) -> &Arc<AtomicU64> {
+        &self.refusals
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 use super::Slip;
 use super::site::Sites;
 use crate::breaker::{Circuit, CircuitBreaker};
+use crate::sync::plain::AtomicU64;
 use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
 use std::sync::{Arc, Weak};
 
@@ -20,6 +21,40 @@ pub(crate) struct Tenancy {
     marks: AtomicU32,
     known: Once<Lock<Known>>,
     pub(super) sites: Sites,
+}
+
+/// A slip that lies on a desk, or did when its thread ended, and is still referred to.
+struct Posted {
+    slip: Weak<Slip>,
+    refusals: Arc<AtomicU64>,
+    on_desk: bool,
+}
+
+impl Posted {
+    fn refusals(&self) -> u64 {
+        // Relaxed: it publishes nothing.
+        self.refusals.load(Ordering::Relaxed)
+    }
+
+    /// Whether an error refers to it.
+    fn is_lent(&self) -> bool {
+        self.slip.strong_count() > usize::from(self.on_desk)
+    }
+}
+
+impl Known {
+    /// Takes off the list what `is_gone`. In one step with the end of its number, so that the total never
+    /// goes back.
+    fn strike(&mut self, is_gone: impl Fn(&Posted) -> bool) {
+        let Self {
+            slips, refusals, ..
+        } = self;
+        slips.retain(|posted| {
+            let gone = is_gone(posted);
+            *refusals += if gone { posted.refusals() } else { 0 };
+            !gone
+        });
+    }
 }
 
 /// Not looked up since an evictor last came by. Not the other way round, so that a look-up asks for
@@ -51,7 +86,7 @@ pub(crate) enum Settled {
 #[derive(Default)]
 struct Known {
     locals: Vec<Weak<CircuitBreaker>>,
-    slips: Vec<Weak<Slip>>,
+    slips: Vec<Posted>,
     /// Those that slips counted which are no longer listed.
     refusals: u64,
 }
@@ -169,14 +204,15 @@ impl Tenancy {
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
         let mut cached = 0;
         if let Some(all) = self.known.get().map(Lock::lock) {
-            if all.slips.iter().any(|slip| slip.strong_count() > 1) {
-                return true;
-            }
             for local in &all.locals {
                 match local.strong_count() {
                     count @ (0 | 1) => cached += count,
                     _ => return true,
                 }
+            }
+            // After the handles: a refused call goes over from one to an error.
+            if all.slips.iter().any(Posted::is_lent) {
+                return true;
             }
         }
         Arc::strong_count(circuit) > known + cached
@@ -200,16 +236,27 @@ impl Tenancy {
     /// `slip` lies on a desk now.
     pub(super) fn post(&self, slip: &Arc<Slip>) {
         let mut known = self.known.get_or_init(Lock::default).lock();
-        list(&mut known.slips, Arc::downgrade(slip));
+        let posted = Posted {
+            slip: Arc::downgrade(slip),
+            refusals: slip.refusals().clone(),
+            on_desk: true,
+        };
+        // Those of threads that have ended, and are no longer referred to.
+        known.strike(|posted| posted.slip.strong_count() == 0);
+        list(&mut known.slips, posted);
     }
 
-    /// `slip` no longer lies on a desk.
+    /// `slip` no longer lies on a desk. The caller gives up its reference next.
     pub(super) fn withdraw(&self, slip: &Arc<Slip>) {
         if let Some(known) = self.known.get() {
             let mut known = known.lock();
-            // In one step with its end, so that the total never goes back.
-            known.refusals += slip.refusals();
-            known.slips.retain(|one| one.as_ptr() != Arc::as_ptr(slip));
+            let is_it = |posted: &Posted| posted.slip.as_ptr() == Arc::as_ptr(slip);
+            if Arc::strong_count(slip) == 1 {
+                known.strike(is_it);
+            } else if let Some(posted) = known.slips.iter_mut().find(|posted| is_it(posted)) {
+                // An error still refers to it, and holds its breaker.
+                posted.on_desk = false;
+            }
         }
     }
 
@@ -217,8 +264,7 @@ impl Tenancy {
     pub(crate) fn refusals(&self) -> u64 {
         self.known.get().map_or(0, |known| {
             let known = known.lock();
-            let slips = known.slips.iter().filter_map(Weak::upgrade);
-            let listed: u64 = slips.map(|slip| slip.refusals()).sum();
+            let listed: u64 = known.slips.iter().map(Posted::refusals).sum();
             known.refusals + listed
         })
     }

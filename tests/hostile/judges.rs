@@ -216,3 +216,61 @@ fn a_predicate_may_trip_its_own_breaker() {
     let totals = breaker.snapshot().totals;
     assert_eq!((totals.failure, totals.late), (0, 1), "{totals:?}");
 }
+
+/// Without the text, so that a failure need not take the lock.
+fn terse() -> CircuitBreaker {
+    let builder = CircuitBreaker::builder().capture_last_failure(false);
+    builder.build().expect("valid")
+}
+
+#[test]
+fn a_threshold_that_is_lowered_while_a_predicate_runs_acts_at_this_failure() {
+    let users = terse();
+    let meanwhile = users.clone();
+    let call = down.guarded_by(&users).fail_if(move |_: &fmt::Error| {
+        let lowered = meanwhile.configure(|settings| settings.failure_threshold(1));
+        lowered.expect("valid");
+        // Which takes every mark from the word that says something is new.
+        drop(meanwhile.call(|| Ok::<_, fmt::Error>(())));
+        true
+    });
+    drop(call.call());
+    assert_eq!((users.failure_count(), users.state()), (1, State::Open));
+}
+
+#[test]
+fn a_window_that_is_added_while_a_predicate_runs_sees_this_failure() {
+    let users = terse();
+    let meanwhile = users.clone();
+    let call = down.guarded_by(&users).fail_if(move |_: &fmt::Error| {
+        let rule = TripRule::failures(1).over(Window::calls(4));
+        let added = meanwhile.configure(|settings| settings.trip_when(rule));
+        added.expect("valid");
+        for _ in 0..10 {
+            drop(meanwhile.call(|| Ok::<_, fmt::Error>(())));
+        }
+        true
+    });
+    drop(call.call());
+    let snapshot = users.snapshot();
+    assert_eq!((snapshot.totals.failure, snapshot.state), (1, State::Open));
+}
+
+#[test]
+fn a_listener_that_a_predicate_brings_along_hears_of_this_failure() {
+    let users = terse();
+    let heard = Arc::new(Mutex::new(0));
+    let (meanwhile, ears) = (users.clone(), heard.clone());
+    let call = down.guarded_by(&users).fail_if(move |_: &fmt::Error| {
+        let ears = ears.clone();
+        let listen = move |event: &Event| {
+            let recorded = matches!(event, Event::Recorded { .. });
+            *ears.lock().expect("no poison") += u32::from(recorded);
+        };
+        let listening = meanwhile.configure(|settings| settings.on_event(listen));
+        listening.expect("valid");
+        true
+    });
+    drop(call.call());
+    assert_eq!(*heard.lock().expect("no poison"), 1);
+}

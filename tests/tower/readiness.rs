@@ -340,3 +340,18 @@ fn breakers_that_refuse_nothing_are_as_ready_as_the_service() {
         assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
     }
 }
+
+#[test]
+fn who_came_to_listen_since_a_refusal_was_seen_hears_of_it() {
+    let mut bench = Bench::new();
+    bench.breaker.force_open();
+    assert!(poll_ready(&mut bench.service).is_ready());
+    bench.breaker.reset();
+    let mut events = bench.breaker.subscribe();
+    drop(bench.service.call(Ask::Answer(7)));
+    assert_eq!(bench.breaker.snapshot().totals.refused, 1);
+    let told = std::iter::from_fn(|| events.try_next())
+        .filter(|event| matches!(event, Event::Refused { .. }))
+        .count();
+    assert_eq!(told, 1);
+}
