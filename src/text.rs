@@ -119,8 +119,8 @@ impl Excerpt {
     /// Goes on with the `Debug` text of `value`. A `Debug` that panics is cut off where it did.
     pub(crate) fn push_debug(&mut self, value: &dyn fmt::Debug) {
         // What a panic leaves behind is the text so far, which is whole.
-        let written = contain(|| write!(self, "{value:?}"));
-        if written.is_err() {
+        if let Err(payload) = contain(|| write!(self, "{value:?}")) {
+            drop(payload);
             self.push(" (its Debug panicked)");
         }
     }
