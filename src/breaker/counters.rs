@@ -57,10 +57,14 @@ impl Counters {
         self.change(count, 1);
     }
 
-    /// Adds a success if nobody else has ever come by, as a leaf: what others need costs registers.
+    /// Adds a success if no two have ever met here, as a leaf: what they need costs registers.
     #[inline]
     pub(super) fn add_alone(&self) -> bool {
-        if self.more.get().is_some() {
+        if self
+            .more
+            .get()
+            .is_some_and(|more| more.stripes.get().is_some())
+        {
             return false;
         }
         let (order, seen) = (Ordering::Relaxed, self.successes.load(Ordering::Relaxed));
