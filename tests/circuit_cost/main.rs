@@ -51,14 +51,18 @@ const CHECKED: &str = "rustc 1.95.";
 /// registry's, and whether its handle is to be dropped. Who keeps a handle by hand never asks.
 const ASKING: u64 = 30;
 
+/// What it costs besides that a site's handle may be one that has to be dropped: the future that holds it stands
+/// in memory, where that of a handle that is lent lives in registers.
+const STANDING: u64 = 20;
+
 #[test]
 fn a_call_takes_little_more_than_by_hand() {
     let program = build();
     let forms = [
-        ("by hand", "by circuit"),
-        ("async by hand", "async by circuit"),
+        ("by hand", "by circuit", ASKING),
+        ("async by hand", "async by circuit", ASKING + STANDING),
     ];
-    for (by_hand, by_circuit) in forms {
+    for (by_hand, by_circuit, more) in forms {
         let (Some(by_hand), Some(by_circuit)) = (
             instructions(&program, by_hand),
             instructions(&program, by_circuit),
@@ -68,7 +72,7 @@ fn a_call_takes_little_more_than_by_hand() {
         };
         println!("{by_hand} instructions a call by hand, {by_circuit} by `#[circuit]`");
         assert!(by_hand > 10, "the calls were not optimized away");
-        let allowed = by_hand + ASKING;
+        let allowed = by_hand + more;
         let allowed = if compiler().starts_with(CHECKED) {
             allowed
         } else {
