@@ -84,7 +84,7 @@ impl Circuit {
         let rest = control.config().mode().rest();
         if self.word().state() == rest {
             control.clear_windows();
-            let tallying = Flags::TALLYING.when(control.has_windows());
+            let tallying = Flags::TALLYING.when(control.config().has_windows());
             self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY | tallying));
         } else {
             self.enter(control, rest, manual(None), now);

@@ -158,18 +158,9 @@ impl Control {
         }
     }
 
-    pub(super) fn has_windows(&self) -> bool {
-        self.config.has_windows()
-    }
-
     /// Whether a success has to be put down, since it may change something in the windows.
     pub(super) fn wants_successes(&self) -> bool {
         self.known_ledger().is_some_and(Ledger::wants_successes)
-    }
-
-    /// Whether it matters when a call ended.
-    pub(super) fn is_over_time(&self) -> bool {
-        self.config.is_over_time()
     }
 
     /// Successes and failures that are counted here, and not where the others are.

@@ -155,7 +155,7 @@ impl Circuit {
         let sample = call.sample(now.unwrap_or(Moment::ORIGIN));
         let mut may_trip = closed
             && (call.asked().is_some() || control.foresees_trip(&sample, count(word, row_is_over)));
-        if now.is_none() && (may_trip || control.is_over_time()) {
+        if now.is_none() && (may_trip || control.config().is_over_time()) {
             if row_is_over {
                 self.forget_row();
             }

@@ -142,7 +142,7 @@ impl Circuit {
         let now = asked.then(|| self.home.clock.now());
         let mut control = self.control.lock();
         let word = self.word();
-        let unread = now.is_none() && control.is_over_time();
+        let unread = now.is_none() && control.config().is_over_time();
         if !word.is_tallying(ticket.generation()) || unread {
             return false;
         }

@@ -37,7 +37,7 @@ impl Circuit {
     fn next_state(&self, control: &Control, to: State) -> Next {
         let config = control.config();
         // The windows will be empty, and so have room for successes.
-        let tallying = Flags::TALLYING.when(control.has_windows());
+        let tallying = Flags::TALLYING.when(control.config().has_windows());
         Next {
             to,
             flags: self.flags(config) | tallying,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::CircuitBreaker;
+use crate::{CircuitBreaker, Window};
 
 #[test]
 fn the_last_word_on_rules_counts() {
@@ -18,4 +18,25 @@ fn the_last_word_on_rules_counts() {
         rules(builder.failure_threshold(9).trip_rules(three)).unwrap(),
         three
     );
+}
+
+#[test]
+fn rules_say_what_they_need() {
+    let in_a_row = TripRule::consecutive_failures(3);
+    let over = |window| TripRule::failures(1).over(window);
+    let calls = over(Window::calls(1));
+    let seconds = over(Window::time(Duration::from_secs(1)));
+    for (rules, windows, time) in [
+        (&[in_a_row][..], false, false),
+        (&[in_a_row, calls], true, false),
+        (&[in_a_row, calls, seconds], true, true),
+    ] {
+        let builder = CircuitBreaker::builder().trip_rules(rules.iter().copied());
+        let config = BreakerConfig::check(builder.settings).unwrap();
+        assert_eq!(
+            (config.has_windows(), config.is_over_time()),
+            (windows, time)
+        );
+        assert_eq!(config.failure_threshold(), Some(3));
+    }
 }

@@ -226,17 +226,6 @@ impl Ledger {
         self.entries.iter().map(snapshot).collect()
     }
 
-    #[cfg(test)]
-    pub(crate) fn has_windows(&self) -> bool {
-        self.entries.iter().any(|entry| entry.rule.window.is_some())
-    }
-
-    /// Whether it matters when a call ended.
-    #[cfg(test)]
-    pub(crate) fn is_over_time(&self) -> bool {
-        self.entries.iter().any(|entry| entry.rule.is_over_time())
-    }
-
     /// Whether a quick success, one more, changes anything, or whether a success is a quick one has to be
     /// found out first.
     #[allow(clippy::inline_always)] // see above

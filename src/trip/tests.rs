@@ -141,22 +141,6 @@ fn a_trip_is_foreseen_and_nothing_else() {
 }
 
 #[test]
-fn rules_say_what_they_need() {
-    let in_a_row = TripRule::consecutive_failures(3);
-    for (rules, windows, time) in [
-        (&[in_a_row][..], false, false),
-        (&[in_a_row, calls(1)], true, false),
-        (&[in_a_row, calls(1), seconds(1)], true, true),
-    ] {
-        let ledger = of(rules);
-        assert_eq!(
-            (ledger.has_windows(), ledger.is_over_time()),
-            (windows, time)
-        );
-    }
-}
-
-#[test]
 fn a_small_window_of_calls_is_enough_for_its_rate_when_it_is_full() {
     let rule = |calls| TripRule::failure_rate(0.5).over(Window::calls(calls));
     for (window, least) in [(4, 4), (10, 10), (11, 10)] {
