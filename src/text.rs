@@ -93,10 +93,10 @@ impl fmt::Display for Plain<'_> {
 /// Writing fails once it is full, which ends a well-behaved `Debug` of ten megabytes early.
 // In steps of whole vectors: it is cleared for each failure.
 #[derive(Clone)]
-#[repr(C, align(16))]
+#[repr(C, align(64))]
 pub(crate) struct Excerpt {
-    bytes: [u8; Self::CAPACITY],
     length: u8,
+    bytes: [u8; Self::CAPACITY],
 }
 
 impl Excerpt {
