@@ -111,9 +111,17 @@ impl Excerpt {
 
     /// Becomes `other`, which is often much shorter than its room.
     pub(crate) fn copy_from(&mut self, other: &Self) {
-        let written = usize::from(other.length);
+        // In steps of whole vectors.
+        const STEP: usize = 16;
+        let steps = usize::from(other.length).div_ceil(STEP);
+        let pairs = self
+            .bytes
+            .chunks_exact_mut(STEP)
+            .zip(other.bytes.chunks_exact(STEP));
+        for (to, from) in pairs.take(steps) {
+            to.copy_from_slice(from);
+        }
         self.length = other.length;
-        self.bytes[..written].copy_from_slice(&other.bytes[..written]);
     }
 
     /// Goes on with the `Debug` text of `value`. A `Debug` that panics is cut off where it did.
@@ -141,50 +149,60 @@ impl Excerpt {
 }
 
 impl Write for Excerpt {
-    #[allow(clippy::cast_possible_truncation)] // the capacity fits
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self
-            .bytes
-            .get_mut(usize::from(self.length)..)
-            .unwrap_or_default();
-        if let Some(place) = room.get_mut(..text.len()) {
-            copy(text.as_bytes(), place);
-            self.length += text.len() as u8;
-            return Ok(());
+        match self.push_few(text.as_bytes()) {
+            Some(()) => Ok(()),
+            None => self.push_many(text),
         }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)] // the capacity fits
+impl Excerpt {
+    /// Goes on with the few bytes that most pieces of a `Debug` text have, without a call for so few.
+    #[inline]
+    fn push_few(&mut self, piece: &[u8]) -> Option<()> {
+        #[inline]
+        fn ends<const N: usize>(from: &[u8], to: &mut [u8]) -> Option<()> {
+            let (first, last) = (from.first_chunk::<N>()?, from.last_chunk::<N>()?);
+            *to.first_chunk_mut()? = *first;
+            *to.last_chunk_mut()? = *last;
+            Some(())
+        }
+        let start = usize::from(self.length);
+        let end = start.checked_add(piece.len())?;
+        let place = self.bytes.get_mut(start..end)?;
+        match piece.len() {
+            0 => {}
+            1 => ends::<1>(piece, place)?,
+            2..4 => ends::<2>(piece, place)?,
+            4..8 => ends::<4>(piece, place)?,
+            8..=16 => ends::<8>(piece, place)?,
+            _ => return None,
+        }
+        self.length = end as u8;
+        Some(())
+    }
+
+    /// Goes on with as much as there is room for.
+    #[cold]
+    #[inline(never)]
+    fn push_many(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(usize::from(self.length)..);
+        let room = room.unwrap_or_default();
         let fitting = prefix(text, room.len());
         room[..fitting.len()].copy_from_slice(fitting.as_bytes());
         self.length += fitting.len() as u8;
-        Err(fmt::Error)
+        if fitting.len() < text.len() {
+            return Err(fmt::Error);
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_str().fmt(f)
-    }
-}
-
-/// As `copy_from_slice`, and without a call for the few bytes that most pieces of a `Debug` text have.
-#[inline]
-fn copy(from: &[u8], to: &mut [u8]) {
-    #[inline]
-    fn ends<const N: usize>(from: &[u8], to: &mut [u8]) -> Option<()> {
-        let (first, last) = (from.first_chunk::<N>()?, from.last_chunk::<N>()?);
-        *to.first_chunk_mut()? = *first;
-        *to.last_chunk_mut()? = *last;
-        Some(())
-    }
-    let copied = match from.len() {
-        0 => Some(()),
-        1 => ends::<1>(from, to),
-        2..4 => ends::<2>(from, to),
-        4..8 => ends::<4>(from, to),
-        8..=16 => ends::<8>(from, to),
-        _ => None,
-    };
-    if copied.is_none() {
-        to.copy_from_slice(from);
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) enum Ended<'a> {
 pub(super) struct Call<'a> {
     pub(super) ticket: Ticket,
     pub(super) outcome: Outcome,
+    pub(super) failed: bool,
     pub(super) cancelled: bool,
     pub(super) elapsed: Option<Duration>,
     pub(super) slow: bool,
@@ -44,15 +45,11 @@ impl Call<'_> {
     /// As the rules see it at `now`.
     pub(super) fn sample(&self, now: Moment) -> Sample {
         Sample {
-            failed: self.failed(),
+            failed: self.failed,
             ignored: self.outcome == Outcome::Ignored,
             elapsed: self.elapsed,
             now,
         }
-    }
-
-    pub(super) fn failed(&self) -> bool {
-        matches!(self.outcome, Outcome::Failure | Outcome::TripFor(_))
     }
 
     pub(super) fn asked(&self) -> Option<Duration> {
@@ -72,7 +69,7 @@ impl Call<'_> {
     pub(super) fn count_after(&self, count: u32) -> u32 {
         match self.outcome {
             Outcome::Ignored => count,
-            _ if self.failed() => count.saturating_add(1),
+            _ if self.failed => count.saturating_add(1),
             _ => 0,
         }
     }
@@ -84,7 +81,7 @@ impl Call<'_> {
 
     pub(super) fn total(&self) -> Count {
         match self.outcome {
-            _ if self.failed() => Count::Failure,
+            _ if self.failed => Count::Failure,
             Outcome::Success => Count::Success,
             _ if self.cancelled => Count::Cancelled,
             _ => Count::Ignored,
@@ -132,6 +129,7 @@ impl Circuit {
         let mut call = Call {
             ticket,
             outcome,
+            failed: matches!(outcome, Outcome::Failure | Outcome::TripFor(_)),
             cancelled: matches!(ended, Ended::Cancelled),
             elapsed,
             slow,
@@ -140,7 +138,7 @@ impl Circuit {
             heard: self.may_be_heard() && self.tells_calls(config),
             now,
         };
-        if call.failed() && config.capture_last_failure() {
+        if call.failed && config.capture_last_failure() {
             call.text = describe(ended, elapsed, config, room);
         }
         call

@@ -7,7 +7,7 @@ use crate::sync::plain::AtomicU64;
 use once_cell::race::OnceBox;
 
 /// What is counted; what is common first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Count {
     Success,
     Failure,

@@ -145,7 +145,7 @@ impl Tally {
         if !folded.open {
             return 0;
         }
-        let sum = self.cells().map(Cell::count).sum();
+        let sum = self.sum(Cell::count);
         sum - std::mem::replace(&mut folded.sum, sum)
     }
 
@@ -154,8 +154,7 @@ impl Tally {
         if !std::mem::take(&mut folded.open) {
             return 0;
         }
-        let close = |cell: &Cell| cell.close(folded.epoch);
-        self.cells().map(close).sum::<u64>() - folded.sum
+        self.sum(|cell| cell.close(folded.epoch)) - folded.sum
     }
 
     /// Opens every cell, for successes on these terms. They have been closed.
@@ -169,13 +168,16 @@ impl Tally {
         *folded = Folded {
             open: true,
             epoch,
-            sum: self.cells().map(|cell| cell.open(epoch, terms.room)).sum(),
+            sum: self.sum(|cell| cell.open(epoch, terms.room)),
         };
     }
 
-    fn cells(&self) -> impl Iterator<Item = &Cell> {
+    /// Of every cell.
+    #[inline]
+    fn sum(&self, of: impl Fn(&Cell) -> u64) -> u64 {
         let row = self.row.get().map(Box::as_ref).unwrap_or_default();
-        std::iter::once(&self.first).chain(row.iter().map(|padded| &padded.0))
+        let rest = row.iter().map(|padded| of(&padded.0));
+        of(&self.first) + rest.sum::<u64>()
     }
 }
 

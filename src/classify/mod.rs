@@ -131,6 +131,7 @@ impl ErrorRules {
 
     /// The most that any of `rules` knows of `error`, or of what is boxed inside it.
     #[allow(clippy::unused_self)]
+    #[inline]
     fn find(&self, rules: &[ErrorRule], error: &dyn Any) -> Knows {
         let mut known = Knows::Nothing;
         for rule in rules {

@@ -281,6 +281,8 @@ impl Entry {
     }
 
     /// The figures once `sample` will have been recorded.
+    #[allow(clippy::inline_always)] // see above
+    #[inline(always)]
     fn figures_with(&self, sample: &Sample, consecutive: u32) -> Figures {
         let (failed, slow) = (sample.failed, sample.is_slow(&self.rule));
         match &self.data {

@@ -131,6 +131,7 @@ impl TripRule {
     }
 
     /// Whether it is met, inclusive.
+    #[inline]
     pub(crate) fn holds(&self, figures: Figures) -> bool {
         match self.kind {
             Kind::Consecutive(most) | Kind::Failures(most) => figures.failed >= most,
@@ -139,6 +140,7 @@ impl TripRule {
         }
     }
 
+    #[inline]
     fn reaches(&self, most: f64, part: u32, figures: Figures) -> bool {
         // What the division says counts, since it is what people see. Far below, a product says the same in
         // a quarter of the time, for which every failure holds the lock.
