@@ -14,6 +14,8 @@ use syn::{Error, Result, Token, Type};
 struct Parts<'a> {
     settings: &'a Settings,
     handle: Ident,
+    /// Where an async function keeps a handle that its site has no place for.
+    own: Ident,
     find: TokenStream,
     judge: TokenStream,
     /// The type that is returned, as it can be written in a body.
@@ -41,7 +43,9 @@ pub(crate) fn expand(mut function: Function, settings: &Settings) -> Result<Toke
         ));
     }
     let for_errors = returns::for_errors(&returned);
-    let find = lookup::handle(&function, settings, &for_errors);
+    let own = Ident::new("own", Span::mixed_site());
+    let keeps = matches!(form, Form::Async | Form::Block(_));
+    let find = lookup::handle(&function, settings, &for_errors, keeps.then_some(&own));
     let (arguments, patterns) = match settings.fallback {
         Some(_) => function.name_arguments(),
         None => (Vec::new(), TokenStream::new()),
@@ -49,6 +53,7 @@ pub(crate) fn expand(mut function: Function, settings: &Settings) -> Result<Toke
     let parts = Parts {
         settings,
         handle: Ident::new("handle", Span::mixed_site()),
+        own,
         find,
         judge: lookup::judge(settings, &for_errors),
         returned: returns::inferred(&returned),
@@ -88,15 +93,6 @@ impl Parts<'_> {
         quote_spanned!(ours=> let #handle = #find;)
     }
 
-    fn breaker(&self) -> TokenStream {
-        let ours = Span::mixed_site();
-        let Self {
-            handle, settings, ..
-        } = self;
-        let krate = &settings.krate;
-        quote_spanned!(ours=> #krate::__private::SiteHandle::breaker(&#handle))
-    }
-
     fn sync(&self, body: &TokenStream) -> TokenStream {
         let ours = Span::mixed_site();
         let Self {
@@ -107,8 +103,8 @@ impl Parts<'_> {
             ..
         } = self;
         let krate = &settings.krate;
-        let found = self.found();
-        let breaker = self.breaker();
+        let (handle, found) = (&self.handle, self.found());
+        let breaker = quote_spanned!(ours=> #krate::__private::SiteHandle::breaker(&#handle));
         let body = if patterns.is_empty() {
             quote!(#body)
         } else {
@@ -144,8 +140,9 @@ impl Parts<'_> {
             ..
         } = self;
         let krate = &settings.krate;
-        let found = self.found();
-        let breaker = self.breaker();
+        let (handle, found) = (&self.handle, self.found());
+        let own = &self.own;
+        let own = quote_spanned!(ours=> let mut #own = ::core::option::Option::None;);
         // An async block has no place to write its type; this one never runs.
         let typed = quote_spanned! {ours=>
             if let ::core::option::Option::Some(returned) = ::core::option::Option::None::<#returned> {
@@ -157,6 +154,7 @@ impl Parts<'_> {
             let guarded = self.wrap(&work);
             // In a statement of its own, so that what the settings borrowed is given back before the body runs.
             return quote_spanned! {ours=>
+                #own
                 let guarded = #guarded;
                 let returned = guarded.await;
                 returned
@@ -173,9 +171,10 @@ impl Parts<'_> {
         let answer =
             quote_spanned!(*span=> #krate::__private::answer::<#returned, _, _>(#fallback));
         quote_spanned! {ours=>
+            #own
             #found
             let limit = #limit;
-            let admitted = #krate::__private::admit(#breaker);
+            let admitted = #krate::__private::admit(#handle);
             let returned = match admitted {
                 ::core::option::Option::Some(admitted) => #run,
                 #[allow(clippy::used_underscore_binding)]

@@ -7,8 +7,14 @@ use quote::quote_spanned;
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
-/// An expression of the handle of this call's breaker.
-pub(crate) fn handle(function: &Function, settings: &Settings, returned: &Type) -> TokenStream {
+/// An expression of the handle of this call's breaker; borrowed, where there is a variable to put one
+/// that nobody else owns.
+pub(crate) fn handle(
+    function: &Function,
+    settings: &Settings,
+    returned: &Type,
+    own: Option<&Ident>,
+) -> TokenStream {
     let ours = Span::mixed_site();
     let krate = &settings.krate;
     let home = match &settings.registry {
@@ -27,13 +33,18 @@ pub(crate) fn handle(function: &Function, settings: &Settings, returned: &Type) 
     } else {
         quote_spanned!(ours=> ::core::option::Option::None)
     };
+    let arguments = quote_spanned!(ours=> &__BREAKERBOX_SITE, &#home, &#name, || #builder);
+    let find = match own {
+        None => quote_spanned!(ours=> #krate::__private::Site::find(#arguments)),
+        Some(own) => quote_spanned!(ours=> #krate::__private::Site::lend(#arguments, &mut #own)),
+    };
     quote_spanned! {ours=> {
         static __BREAKERBOX_SITE: #krate::__private::Site = #krate::__private::Site::new(
             ::core::concat!(::core::file!(), ":", ::core::line!()),
             #given,
             #by_default,
         );
-        #krate::__private::Site::find(&__BREAKERBOX_SITE, &#home, &#name, || #builder)
+        #find
     }}
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum Ended<'a> {
 pub(super) struct Call<'a> {
     pub(super) ticket: Ticket,
     pub(super) outcome: Outcome,
-    pub(super) failed: bool,
+    pub(super) counts_as: Count,
     pub(super) cancelled: bool,
     pub(super) elapsed: Option<Duration>,
     pub(super) slow: bool,
@@ -45,11 +45,16 @@ impl Call<'_> {
     /// As the rules see it at `now`.
     pub(super) fn sample(&self, now: Moment) -> Sample {
         Sample {
-            failed: self.failed,
+            failed: self.failed(),
             ignored: self.outcome == Outcome::Ignored,
             elapsed: self.elapsed,
             now,
         }
+    }
+
+    #[inline]
+    pub(super) fn failed(&self) -> bool {
+        self.counts_as == Count::Failure
     }
 
     pub(super) fn asked(&self) -> Option<Duration> {
@@ -69,7 +74,7 @@ impl Call<'_> {
     pub(super) fn count_after(&self, count: u32) -> u32 {
         match self.outcome {
             Outcome::Ignored => count,
-            _ if self.failed => count.saturating_add(1),
+            _ if self.failed() => count.saturating_add(1),
             _ => 0,
         }
     }
@@ -77,15 +82,6 @@ impl Call<'_> {
     /// Whether a failure that makes `count` in a row opens the circuit, windows aside.
     pub(super) fn may_trip(&self, count: u32) -> bool {
         self.asked().is_some() || self.config.failure_threshold().is_some_and(|n| count >= n)
-    }
-
-    pub(super) fn total(&self) -> Count {
-        match self.outcome {
-            _ if self.failed => Count::Failure,
-            Outcome::Success => Count::Success,
-            _ if self.cancelled => Count::Cancelled,
-            _ => Count::Ignored,
-        }
     }
 }
 
@@ -126,11 +122,17 @@ impl Circuit {
         let slow = elapsed
             .zip(config.slower_than())
             .is_some_and(|(took, limit)| took > limit);
+        let cancelled = matches!(ended, Ended::Cancelled);
         let mut call = Call {
             ticket,
             outcome,
-            failed: matches!(outcome, Outcome::Failure | Outcome::TripFor(_)),
-            cancelled: matches!(ended, Ended::Cancelled),
+            counts_as: match outcome {
+                Outcome::Failure | Outcome::TripFor(_) => Count::Failure,
+                Outcome::Success => Count::Success,
+                Outcome::Ignored if cancelled => Count::Cancelled,
+                Outcome::Ignored => Count::Ignored,
+            },
+            cancelled,
             elapsed,
             slow,
             text: None,
@@ -138,7 +140,7 @@ impl Circuit {
             heard: self.may_be_heard() && self.tells_calls(config),
             now,
         };
-        if call.failed && config.capture_last_failure() {
+        if call.failed() && config.capture_last_failure() {
             call.text = describe(ended, elapsed, config, room);
         }
         call

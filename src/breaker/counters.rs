@@ -57,26 +57,6 @@ impl Counters {
         self.change(count, 1);
     }
 
-    /// Adds a success if no two have ever met here, as a leaf: what they need costs registers.
-    #[inline]
-    pub(super) fn add_alone(&self) -> bool {
-        if self
-            .more
-            .get()
-            .is_some_and(|more| more.stripes.get().is_some())
-        {
-            return false;
-        }
-        let (order, seen) = (Ordering::Relaxed, self.successes.load(Ordering::Relaxed));
-        let added = self
-            .successes
-            .compare_exchange(seen, seen.wrapping_add(1), order, order);
-        if added.is_err() {
-            self.give_way(Count::Success, 1, true);
-        }
-        true
-    }
-
     pub(super) fn take(&self, count: Count) {
         self.change(count, 1_u64.wrapping_neg());
     }

@@ -92,10 +92,9 @@ impl Circuit {
             self.counters.add(Count::Late);
             return;
         }
-        let total = call.total();
-        let counts = total != Count::Success || call.config.count_successes();
+        let counts = call.counts_as != Count::Success || call.config.count_successes();
         if *say == Say::Counted && counts {
-            self.counters.add(total);
+            self.counters.add(call.counts_as);
         }
         if call.slow {
             self.counters.add(Count::Slow);
@@ -105,7 +104,7 @@ impl Circuit {
     /// A call that ended in a counting state. Without windows and without a text to keep it is one
     /// compare-and-swap, unless it trips.
     fn settle_counting(&self, call: &Call<'_>) -> Say {
-        let keeps = call.failed && call.config.capture_last_failure();
+        let keeps = call.failed() && call.config.capture_last_failure();
         let mut now = call.now;
         loop {
             let word = self.word();
@@ -116,7 +115,7 @@ impl Circuit {
                 return Say::Counted;
             }
             let count = call.count_after(word.count());
-            let trips = call.failed && call.may_trip(count);
+            let trips = call.failed() && call.may_trip(count);
             // Busy although nobody listens: whatever that was for may be over.
             let calms = word.has(Flags::BUSY) && !call.heard;
             let windows = word.has(Flags::TALLYING) || call.config.has_windows();
@@ -172,7 +171,7 @@ impl Circuit {
         let mut say = Say::Counted;
         if let Some(books) = &mut control.books {
             books.ledger.record(&sample);
-            if call.failed {
+            if call.failed() {
                 books.failures += 1;
                 say = Say::Booked;
             }
@@ -186,7 +185,6 @@ impl Circuit {
                 None => control.tripped(&sample, count).map(Cause::Rule),
             };
             match (cause, now) {
-                (None, _) => {}
                 (Some(cause), Some(now)) => {
                     row_is_over |= self.close(&mut control);
                     match self.trip_from(&mut control, (word, count), cause, call.asked(), now) {
@@ -200,7 +198,7 @@ impl Circuit {
                 }
                 // The count has moved since it was foreseen. It alone says what has been recorded here.
                 (Some(_), None) if control.books.is_none() => return None,
-                (Some(_), None) => {}
+                _ => {}
             }
             let mut next = word.with_count(count);
             if word.has(Flags::BUSY) {
@@ -229,7 +227,7 @@ impl Circuit {
         let (now, then) = (&**control.config(), call.config);
         let allowed = std::ptr::eq(now, then)
             || now.capture_last_failure() && now.settings.describe.is(&then.settings.describe);
-        control.keep_failure_of(call.failed, call.text.filter(|_| allowed));
+        control.keep_failure_of(call.failed(), call.text.filter(|_| allowed));
     }
 
     /// Whether a success has more to do than to be counted. Asked under the lock, since listeners may
@@ -264,14 +262,14 @@ impl Circuit {
         let failures = self.trial_failures.load(Ordering::Acquire);
         let failures = match call.outcome {
             Outcome::Success => 0,
-            _ if call.failed => failures.saturating_add(1),
+            _ if call.failed() => failures.saturating_add(1),
             _ => failures,
         };
         let verdict = if call.asked().is_some() {
             Verdict::Reopen
         } else if call.says_nothing() {
             Verdict::Undecided(trials.released())
-        } else if call.failed || call.slow {
+        } else if call.failed() || call.slow {
             trials.failed()
         } else {
             trials.succeeded()

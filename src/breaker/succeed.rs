@@ -25,14 +25,6 @@ impl Circuit {
         }
     }
 
-    /// The same for who is no other function's part; false, and nothing is recorded, where it takes more than a
-    /// leaf.
-    #[inline]
-    pub(crate) fn succeed_alone(&self, ticket: Ticket) -> bool {
-        let word = self.word();
-        ticket.is_quiet_at(word) && (!word.has(Flags::COUNTING) || self.counters.add_alone())
-    }
-
     /// Records a success that has a little more to do: to end a row of failures, to be put down for the
     /// windows, to be no longer in flight.
     ///

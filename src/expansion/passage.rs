@@ -32,49 +32,39 @@ where
     }
 }
 
-/// Records what a call returned. What that takes stands apart, so that everybody's functions stay small,
-/// and with what fits registers.
-#[inline]
+/// Records what a call returned.
+///
+/// Inlined, however large the function that it is part of: what the call returned would go through memory to it
+/// and back, and cost more than the breaker does. What few calls need stands apart.
+#[allow(clippy::inline_always)]
+#[inline(always)]
 fn settle<R, J>(passed: Passed<'_>, judge: &J, returned: R) -> R
 where
     R: Returned,
     J: OfErrors<R>,
 {
-    let Passed { breaker, ticket } = passed;
     // Taken apart: a value whose address nobody knows stays in registers. Whoever judges, an `Ok` is a
     // success.
     match returned.into_result() {
         Ok(value) => {
-            succeed(breaker, ticket);
+            passed.succeed();
             R::of_result(Ok(value))
         }
         Err(error) => {
             let result = Err(error);
-            settle_error(breaker, ticket, judge, &result);
+            settle_error(passed, judge, &result);
             R::of_result(result)
         }
     }
 }
 
-#[inline]
-fn succeed(breaker: &CircuitBreaker, ticket: Ticket) {
-    if !breaker.circuit.succeed_alone(ticket) {
-        succeed_among_others(breaker, ticket);
-    }
-}
-
-#[inline(never)]
-fn succeed_among_others(breaker: &CircuitBreaker, ticket: Ticket) {
-    breaker.circuit.succeed(ticket);
-}
-
 #[cold]
 #[inline(never)]
-fn settle_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
+fn settle_error<Out, J>(passed: Passed<'_>, judge: &J, result: &Out)
 where
     J: Judge<Out>,
 {
-    Passed { breaker, ticket }.settle(judge, result);
+    passed.settle(judge, result);
 }
 
 /// Judges errors only: [`Rules`] and [`FailIf`].

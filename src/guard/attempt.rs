@@ -66,7 +66,7 @@ impl<'a> Passed<'a> {
     }
 
     #[inline]
-    pub(super) fn succeed(self) {
+    pub(crate) fn succeed(self) {
         self.breaker.circuit.succeed(self.ticket);
     }
 

@@ -100,6 +100,22 @@ impl Site {
         }
     }
 
+    /// The same for a future that waits meanwhile: a handle that needs no drop is at hand all the time. It is
+    /// the site's own, or borrowed from `own`, where it is put then.
+    #[inline]
+    pub fn lend<'a>(
+        &'static self,
+        home: &impl Home,
+        name: &impl Name,
+        settings: impl FnOnce() -> Option<BreakerBuilder>,
+        own: &'a mut Option<Arc<CircuitBreaker>>,
+    ) -> &'a CircuitBreaker {
+        match self.find(home, name, settings) {
+            SiteHandle::Kept(breaker) => breaker,
+            SiteHandle::Own(breaker) => own.insert(breaker),
+        }
+    }
+
     #[inline(never)]
     fn find_further(
         &'static self,
