@@ -54,7 +54,7 @@ struct Named {
     kept: Option<Kept>,
 }
 
-/// A handle that stands in a table, or in a [site](super::Site), and is listed with its breaker.
+/// A handle that stands in a table, and is listed with its breaker.
 pub(super) struct Kept(pub(super) Arc<CircuitBreaker>);
 
 impl Kept {

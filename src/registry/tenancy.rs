@@ -15,7 +15,8 @@ use std::sync::{Arc, Weak};
 ///    (Removal by name is the exception: it asks for no leave.)
 /// 2. `locals` lists exactly those handles that still stand in a cache. One that a future keeps alive
 ///    after its slot was given to another is not in it, and so counts as a holder.
-/// 3. `slips` lists those that have a place on a desk, each of which is a holder while an error refers to
+/// 3. `in_sites` counts no more handles than sites have.
+/// 4. `slips` lists those that have a place on a desk, each of which is a holder while an error refers to
 ///    it.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
@@ -82,10 +83,12 @@ pub(crate) enum Settled {
     Gone,
 }
 
-/// What stands in the caches and on the desks of the threads.
+/// What stands in the sites, in the caches and on the desks of the threads.
 #[derive(Default)]
 struct Known {
     locals: Vec<Weak<CircuitBreaker>>,
+    /// Handles in sites, which stay there.
+    in_sites: usize,
     slips: Vec<Posted>,
     /// Those that slips counted which are no longer listed.
     refusals: u64,
@@ -200,10 +203,11 @@ impl Tenancy {
         self.marks.fetch_or(GONE, Ordering::AcqRel);
     }
 
-    /// Whether anybody holds the breaker beside `known` references and the caches.
+    /// Whether anybody holds the breaker beside `known` references, the sites and the caches.
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
         let mut cached = 0;
         if let Some(all) = self.known.get().map(Lock::lock) {
+            cached += all.in_sites;
             for local in &all.locals {
                 match local.strong_count() {
                     count @ (0 | 1) => cached += count,
@@ -216,6 +220,12 @@ impl Tenancy {
             }
         }
         Arc::strong_count(circuit) > known + cached
+    }
+
+    /// A handle goes to a site, and stays there. The caller has it already, so that it counts as held until
+    /// then.
+    pub(super) fn stay_with_site(&self) {
+        self.known.get_or_init(Lock::default).lock().in_sites += 1;
     }
 
     /// `local` stands in a cache now. The caller holds it a second time, so that it counts as held

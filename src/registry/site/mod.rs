@@ -8,7 +8,7 @@
 //! ([`SLOTS`]), which covers a site that always means one registry, or goes to and fro between a
 //! few; for the others it falls back on the tables of the threads, as calls by name do.
 //!
-//! 1. A handle in a site is listed with its breaker, as those in the tables are (see
+//! 1. A handle in a site is counted with its breaker, as those in the tables are listed there (see
 //!    [`Tenancy`](super::Tenancy)): a breaker may be evicted although a site knows it. A call that
 //!    runs then ends on a breaker that has left, as one does when its breaker is removed.
 //! 2. The mark of a breaker that has left is read before each call, so it is never served again.
@@ -21,7 +21,7 @@ use key::{Home, Name};
 use known::Namesake;
 pub(super) use known::Sites;
 
-use super::cache::{self, Kept};
+use super::cache;
 use super::{BreakerRegistry, Shared};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
@@ -49,7 +49,7 @@ pub struct Site {
 }
 
 struct Slot {
-    kept: Kept,
+    breaker: CircuitBreaker,
     self_type: &'static str,
 }
 
@@ -95,7 +95,7 @@ impl Site {
         settings: impl FnOnce() -> Option<BreakerBuilder>,
     ) -> SiteHandle {
         match self.slots[0].get() {
-            Some(slot) if slot.fits(home, name) => SiteHandle::Kept(&slot.kept.0),
+            Some(slot) if slot.fits(home, name) => SiteHandle::Kept(&slot.breaker),
             _ => self.find_further(home, name, settings),
         }
     }
@@ -125,7 +125,7 @@ impl Site {
     ) -> SiteHandle {
         let mut slots = self.slots.iter().map_while(OnceCell::get);
         if let Some(slot) = slots.find(|slot| slot.fits(home, name)) {
-            return SiteHandle::Kept(&slot.kept.0);
+            return SiteHandle::Kept(&slot.breaker);
         }
         let mut settings = Some(settings);
         let mut settings = || settings.take().and_then(|settings| settings());
@@ -155,7 +155,7 @@ impl Site {
             return SiteHandle::Own(Arc::new(breaker));
         }
         match self.keep(&breaker, self_type) {
-            Some(slot) => SiteHandle::Kept(&slot.kept.0),
+            Some(slot) => SiteHandle::Kept(&slot.breaker),
             None => SiteHandle::Own(cache::keep(hash, breaker)),
         }
     }
@@ -166,13 +166,14 @@ impl Site {
         breaker: &CircuitBreaker,
         self_type: &'static str,
     ) -> Option<&'static Slot> {
-        let make = || Slot {
-            kept: Kept::new(Arc::new(breaker.clone())),
-            self_type,
+        let make = || {
+            let breaker = breaker.clone();
+            breaker.circuit.tenancy.stay_with_site();
+            Slot { breaker, self_type }
         };
         let mut slots = self.slots.iter().map(|slot| slot.get_or_init(make));
         slots.find(|slot| {
-            Arc::ptr_eq(&slot.kept.0.circuit, &breaker.circuit) && slot.self_type == self_type
+            Arc::ptr_eq(&slot.breaker.circuit, &breaker.circuit) && slot.self_type == self_type
         })
     }
 
@@ -205,16 +206,15 @@ impl Site {
 impl Slot {
     #[inline]
     fn fits(&self, home: &impl Home, name: &impl Name) -> bool {
-        let breaker = &*self.kept.0;
-        let circuit = &breaker.circuit;
+        let circuit = &self.breaker.circuit;
         home.is(circuit.home.registry)
-            && name.is(breaker, self.self_type)
+            && name.is(&self.breaker, self.self_type)
             && circuit.tenancy.visit()
     }
 }
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kept.0.fmt(f)
+        self.breaker.fmt(f)
     }
 }
