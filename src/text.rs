@@ -267,13 +267,13 @@ mod tests {
 
     #[test]
     fn an_excerpt_becomes_another_of_any_length() {
-        let (mut room, mut long, mut short) =
-            (Excerpt::empty(), Excerpt::empty(), Excerpt::empty());
-        long.push("a text of some length");
-        short.push("short");
-        for text in [&long, &short, &long, &Excerpt::empty()] {
-            room.copy_from(text);
-            assert_eq!(room.as_str(), text.as_str());
+        let text: String = ('a'..='z').cycle().take(Excerpt::CAPACITY).collect();
+        let mut room = Excerpt::empty();
+        for length in (0..=text.len()).chain([1, 100, 16, 17, 0]) {
+            let mut other = Excerpt::empty();
+            other.push(&text[text.len() - length..]);
+            room.copy_from(&other);
+            assert_eq!(room.as_str(), &text[text.len() - length..]);
         }
     }
 
