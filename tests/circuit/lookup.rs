@@ -102,6 +102,38 @@ fn a_function_does_not_keep_its_breaker_from_leaving() {
 }
 
 #[test]
+fn two_functions_do_not_keep_their_breaker_but_a_handle_does() {
+    #[circuit(name = "lookup-shared", registry = registry)]
+    fn one(registry: &BreakerRegistry) -> Answer<()> {
+        Ok(())
+    }
+    #[circuit(name = "lookup-shared", registry = registry)]
+    async fn other(registry: &BreakerRegistry) -> Answer<()> {
+        Ok(())
+    }
+    let registry = BreakerRegistry::builder()
+        .capacity(1)
+        .build()
+        .expect("these can work");
+    for round in 0..10 {
+        one(&registry).expect("closed");
+        now(other(&registry)).expect("closed");
+        let held = registry.get("lookup-shared").expect("it was just called");
+        registry.breaker("another");
+        assert!(
+            registry.get("lookup-shared").is_some(),
+            "held in round {round}"
+        );
+        drop(held);
+        registry.breaker("another");
+        assert!(
+            registry.get("lookup-shared").is_none(),
+            "it left in round {round}"
+        );
+    }
+}
+
+#[test]
 fn a_breaker_that_waits_does_not_leave() {
     #[circuit(name = "lookup-open", registry = registry)]
     fn function(registry: &BreakerRegistry) -> Answer<()> {
