@@ -52,19 +52,20 @@ where
         }
         Err(error) => {
             let result = Err(error);
-            settle_error(passed, judge, &result);
+            settle_error(passed.breaker, passed.ticket, judge, &result);
             R::of_result(result)
         }
     }
 }
 
+/// Given what fits in registers, so that a [`Passed`] need not stand in memory for it.
 #[cold]
 #[inline(never)]
-fn settle_error<Out, J>(passed: Passed<'_>, judge: &J, result: &Out)
+fn settle_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
 where
     J: Judge<Out>,
 {
-    passed.settle(judge, result);
+    Passed { breaker, ticket }.settle(judge, result);
 }
 
 /// Judges errors only: [`Rules`] and [`FailIf`].
