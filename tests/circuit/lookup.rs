@@ -80,16 +80,18 @@ fn each_registry_has_its_own() {
     }
 }
 
+fn with_room_for_one() -> BreakerRegistry {
+    let registry = BreakerRegistry::builder().capacity(1).build();
+    registry.expect("these can work")
+}
+
 #[test]
 fn a_function_does_not_keep_its_breaker_from_leaving() {
     #[circuit(name = "lookup-evicted", registry = registry)]
     fn function(registry: &BreakerRegistry) -> Answer<()> {
         Ok(())
     }
-    let registry = BreakerRegistry::builder()
-        .capacity(1)
-        .build()
-        .expect("these can work");
+    let registry = with_room_for_one();
     for round in 0..10 {
         function(&registry).expect("closed");
         assert!(registry.get("lookup-evicted").is_some(), "round {round}");
@@ -111,10 +113,7 @@ fn two_functions_do_not_keep_their_breaker_but_a_handle_does() {
     async fn other(registry: &BreakerRegistry) -> Answer<()> {
         Ok(())
     }
-    let registry = BreakerRegistry::builder()
-        .capacity(1)
-        .build()
-        .expect("these can work");
+    let registry = with_room_for_one();
     for round in 0..10 {
         one(&registry).expect("closed");
         now(other(&registry)).expect("closed");
@@ -139,10 +138,7 @@ fn a_breaker_that_waits_does_not_leave() {
     fn function(registry: &BreakerRegistry) -> Answer<()> {
         Ok(())
     }
-    let registry = BreakerRegistry::builder()
-        .capacity(1)
-        .build()
-        .expect("these can work");
+    let registry = with_room_for_one();
     function(&registry).expect("closed");
     registry.get("lookup-open").expect("it is there").trip();
     registry.breaker("another");
@@ -155,10 +151,7 @@ fn a_full_registry_guards_but_does_not_keep() {
     fn function(registry: &BreakerRegistry) -> Answer<()> {
         Ok(())
     }
-    let registry = BreakerRegistry::builder()
-        .capacity(1)
-        .build()
-        .expect("these can work");
+    let registry = with_room_for_one();
     let held = registry.breaker("held");
     function(&registry).expect("closed");
     function(&registry).expect("closed");
