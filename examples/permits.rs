@@ -25,12 +25,12 @@ fn main() -> anyhow::Result<()> {
         }
     });
     for answer in ["ack", "nack", "nack"] {
-        answers.send((breaker.acquire()?, answer))?;
+        answers.send((breaker.try_acquire()?, answer))?;
     }
     drop(answers);
     judge.join().expect("the thread does not panic");
 
-    let Err(open) = breaker.acquire() else {
+    let Err(open) = breaker.try_acquire() else {
         anyhow::bail!("two failures in a row should have opened the circuit");
     };
     println!("{open}");
@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
 
     // A permit that is dropped was cancelled: by default that counts as nothing.
     breaker.reset();
-    drop(breaker.acquire()?);
+    drop(breaker.try_acquire()?);
     let totals = breaker.snapshot().totals;
     println!("{totals}");
     assert_eq!(
@@ -48,7 +48,7 @@ fn main() -> anyhow::Result<()> {
 
     // `record_result` judges a result by the rules of the breaker, as a guarded call would.
     let result = "seven".parse::<u32>();
-    breaker.acquire()?.record_result(&result);
+    breaker.try_acquire()?.record_result(&result);
     assert_eq!(breaker.failure_count(), 1);
     println!(
         "last failure: {}",

@@ -26,7 +26,7 @@ use std::time::Duration;
 ///
 /// let breaker = CircuitBreaker::builder().name("users-api").build()?;
 /// breaker.trip_for(Duration::from_secs(3600));
-/// let open = breaker.acquire().unwrap_err();
+/// let open = breaker.try_acquire().unwrap_err();
 /// assert_eq!(open.name(), "users-api");
 /// assert_eq!(open.state(), State::Open);
 /// assert_eq!(open.reason(), Refusal::Open);

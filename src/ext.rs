@@ -49,7 +49,7 @@ impl<Args, Out> AtMostEightArguments for kind::NoResult<Args, Out> {}
     message = "a circuit breaker cannot tell whether this function succeeds or fails",
     label = "this function gives no `Result`",
     note = "guard a closure that makes a `Result` of it: `(|args..| f(args..).ok_or(MyError)).with_breaker(..)`,",
-    note = "or take a permit: `breaker.acquire()`"
+    note = "or take a permit: `breaker.try_acquire()`"
 )]
 pub trait GivesResult {}
 impl GivesResult for kind::Future {}

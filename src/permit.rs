@@ -5,7 +5,7 @@ use crate::classify::Outcome;
 use crate::guard::{Attempt, Rules};
 use std::fmt;
 
-/// Leave to call the dependency; made by [`CircuitBreaker::acquire`].
+/// Leave to call the dependency; made by [`CircuitBreaker::try_acquire`].
 ///
 /// Say how it went with one of the methods, each of which consumes it. Dropped, the call was
 /// cancelled.
@@ -16,7 +16,7 @@ use std::fmt;
 /// use breakerbox::CircuitBreaker;
 ///
 /// let breaker = CircuitBreaker::builder().build()?;
-/// let permit = breaker.acquire()?;
+/// let permit = breaker.try_acquire()?;
 /// let result = "seven".parse::<u8>();
 /// permit.record_result(&result);
 /// assert_eq!(breaker.failure_count(), 1);

@@ -41,7 +41,7 @@ fn forced() -> CircuitBreaker {
 fn taken() -> (CircuitBreaker, breakerbox::Permit) {
     let breaker = healthy();
     breaker.half_open();
-    let trial = breaker.acquire().expect("the trial");
+    let trial = breaker.try_acquire().expect("the trial");
     (breaker, trial)
 }
 
@@ -91,14 +91,16 @@ fn every_way_in(state: &str, breaker: &CircuitBreaker, passes: bool) {
     allocates_nothing(&format!("{state}, fallback"), || {
         assert_eq!(guarded.call(7), Ok(14));
     });
-    allocates_nothing(&format!("{state}, permit"), || match breaker.acquire() {
-        Ok(permit) => {
-            assert!(passes);
-            permit.success();
-        }
-        Err(open) => {
-            assert!(!passes);
-            drop(open);
+    allocates_nothing(&format!("{state}, permit"), || {
+        match breaker.try_acquire() {
+            Ok(permit) => {
+                assert!(passes);
+                permit.success();
+            }
+            Err(open) => {
+                assert!(!passes);
+                drop(open);
+            }
         }
     });
 }
@@ -111,11 +113,11 @@ fn a_healthy_call() {
 #[test]
 fn a_healthy_call_that_is_dropped_or_ignored() {
     let breaker = healthy();
-    allocates_nothing("dropped permit", || drop(breaker.acquire()));
+    allocates_nothing("dropped permit", || drop(breaker.try_acquire()));
     allocates_nothing("unpolled future", || drop(work().guarded_by(&breaker)));
     allocates_nothing("ignored", || {
         breaker
-            .acquire()
+            .try_acquire()
             .expect("a closed circuit")
             .record(Outcome::Ignored);
     });
@@ -252,7 +254,7 @@ fn calls_of_two_names_that_take_turns() {
 #[test]
 fn refusals_of_more_breakers_than_a_thread_has_places() {
     let breakers: Vec<_> = (0..300).map(|_| forced()).collect();
-    let refused = |breaker: &CircuitBreaker| drop(breaker.acquire().expect_err("it is open"));
+    let refused = |breaker: &CircuitBreaker| drop(breaker.try_acquire().expect_err("it is open"));
     breakers.iter().for_each(refused);
     let free = breakers
         .iter()

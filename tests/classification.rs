@@ -110,7 +110,7 @@ fn judged<E: fmt::Debug + 'static>(
         &|breaker| drop((|| Err::<(), _>(error())).guarded_by(breaker).call()),
         &|breaker| {
             breaker
-                .acquire()
+                .try_acquire()
                 .expect("admitted")
                 .record_result(&Err::<(), _>(error()));
         },
@@ -420,7 +420,7 @@ fn a_judge_that_panics_leaves_a_call_that_says_nothing() {
 fn refusals_of_inner_breakers_are_ignored() {
     let inner = breaker(|b| b.name("inner"));
     inner.force_open();
-    let open = || inner.acquire().expect_err("refused");
+    let open = || inner.try_acquire().expect_err("refused");
     let error = || BreakerError::<Infallible>::from(open());
     assert_eq!(judged(|b| b, open), IGNORED);
     assert_eq!(judged(|b| b, error), IGNORED);

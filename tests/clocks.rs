@@ -36,24 +36,24 @@ fn what_was_just_recorded_is_in_a_short_window() {
     let (breaker, clock) = lagging(rule);
     clock.advance(1_000 * MS + MS / 2);
     for _ in 0..50 {
-        breaker.acquire().expect("a closed circuit").success();
+        breaker.try_acquire().expect("a closed circuit").success();
     }
-    breaker.acquire().expect("a closed circuit").failure();
+    breaker.try_acquire().expect("a closed circuit").failure();
     assert_eq!(breaker.snapshot().rules[0].recorded, 51);
-    breaker.acquire().expect("a closed circuit").failure();
+    breaker.try_acquire().expect("a closed circuit").failure();
     assert_eq!(breaker.state(), State::Closed);
 }
 
 #[test]
 fn an_open_circuit_half_opens_at_its_time() {
     let (breaker, clock) = lagging(TripRule::consecutive_failures(1));
-    breaker.acquire().expect("a closed circuit").failure();
+    breaker.try_acquire().expect("a closed circuit").failure();
     clock.advance(Duration::from_secs(30) - Duration::from_nanos(1));
-    let open = breaker.acquire().expect_err("a nanosecond early");
+    let open = breaker.try_acquire().expect_err("a nanosecond early");
     // By the coarse clock, which never says too little.
     let left = open.retry_after().expect("it is open for a time");
     assert!(left >= Duration::from_nanos(1) && left <= LAG + Duration::from_nanos(1));
     clock.advance(Duration::from_nanos(1));
-    breaker.acquire().expect("its time has come").success();
+    breaker.try_acquire().expect("its time has come").success();
     assert_eq!(breaker.state(), State::Closed);
 }

@@ -25,10 +25,10 @@ fn exported() -> Exported {
             .install(&registry)
             .unwrap();
         let users = registry.breaker("users");
-        users.acquire().unwrap().success();
+        users.try_acquire().unwrap().success();
         // The rate goes with the window, when the circuit opens.
         reporter.report();
-        users.acquire().unwrap().failure();
+        users.try_acquire().unwrap().failure();
         users.half_open();
         users.force_open();
         reporter.report();

@@ -25,20 +25,20 @@ fn of_a_breaker_its_name_and_its_state() {
     let _ = users.call(|| Err::<(), _>("down"));
     shows(&users, &["\"users\"", "state: Closed", "count: 1"]);
     users.half_open();
-    let _trial = users.acquire().unwrap();
+    let _trial = users.try_acquire().unwrap();
     shows(&users, &["state: HalfOpen", "in_flight: 1"]);
 }
 
 #[test]
 fn of_a_permit_whose_it_is() {
-    shows(&users().acquire().unwrap(), &["Permit(\"users\")"]);
+    shows(&users().try_acquire().unwrap(), &["Permit(\"users\")"]);
 }
 
 #[test]
 fn of_a_refusal_its_reason_and_who_refused() {
     let users = users();
     users.force_open();
-    shows(&users.acquire().unwrap_err(), &["users", "Forced"]);
+    shows(&users.try_acquire().unwrap_err(), &["users", "Forced"]);
 }
 
 #[test]

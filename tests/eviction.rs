@@ -200,7 +200,7 @@ fn modes_of_the_settings_are_no_reason_to_stay() {
 fn half_open_ones_with_nothing_in_flight_may_go() {
     let registry = of(2);
     registry.breaker("trial").half_open();
-    let permit = registry.breaker("trial").acquire().unwrap();
+    let permit = registry.breaker("trial").try_acquire().unwrap();
     (0..50).for_each(|n| fail(&registry, &n.to_string()));
     assert!(registry.get("trial").is_some(), "somebody tries it");
     drop(permit);
@@ -216,10 +216,10 @@ async fn what_somebody_holds_never_goes() {
     pass(&registry, "future");
     let future = async { Ok::<(), String>(()) }.with_breaker(&registry, "future");
     let function = (|| Ok::<(), String>(())).with_breaker(&registry, "function");
-    let permit = registry.breaker("permit").acquire().unwrap();
+    let permit = registry.breaker("permit").try_acquire().unwrap();
     let refusal = {
         registry.breaker("refusal").force_open();
-        let refusal = registry.breaker("refusal").acquire().unwrap_err();
+        let refusal = registry.breaker("refusal").try_acquire().unwrap_err();
         registry.breaker("refusal").reset();
         refusal
     };

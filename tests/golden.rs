@@ -112,12 +112,12 @@ const SYNC_FUNCTION: Way = Way {
 
 const PERMIT: Way = Way {
     plain: |breaker, dependency, outcome| {
-        let permit = breaker.acquire()?;
+        let permit = breaker.try_acquire()?;
         let result = dependency.call(outcome);
         permit.record_result(&result);
         result.map_err(BreakerError::Inner)
     },
-    rescued: |breaker, dependency, outcome| match breaker.acquire() {
+    rescued: |breaker, dependency, outcome| match breaker.try_acquire() {
         Ok(permit) => {
             let result = dependency.call(outcome);
             permit.record_result(&result);

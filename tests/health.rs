@@ -41,7 +41,7 @@ fn only_a_named_circuit_that_refuses_makes_it_unhealthy() {
     // Half-open by time alone, before any trial: the way back.
     clock.advance(Duration::from_secs(30));
     is(&registry, &["payments"], Degraded);
-    let trial = payments.acquire().unwrap();
+    let trial = payments.try_acquire().unwrap();
     is(&registry, &["payments"], Degraded);
     trial.success();
     is(&registry, &["payments"], Healthy);

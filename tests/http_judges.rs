@@ -128,7 +128,7 @@ fn a_strangers_word_is_capped_by_the_breaker() {
         StatusCode::TOO_MANY_REQUESTS,
         &asking("99999999999999999999"),
     );
-    breaker.acquire().unwrap().record(outcome);
+    breaker.try_acquire().unwrap().record(outcome);
     assert_eq!(breaker.state(), State::Open);
     assert!(breaker.open_remaining() <= Some(Duration::from_secs(60)));
 }
@@ -136,7 +136,7 @@ fn a_strangers_word_is_capped_by_the_breaker() {
 fn refusal() -> CircuitOpen {
     let breaker = CircuitBreaker::builder().name("x").build().unwrap();
     breaker.trip_for(Duration::from_millis(1_500));
-    breaker.acquire().unwrap_err()
+    breaker.try_acquire().unwrap_err()
 }
 
 #[test]
@@ -173,10 +173,10 @@ fn the_answer_of_another_breaker_says_nothing() {
 fn a_circuit_that_is_open_for_ever_promises_no_time() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     breaker.force_open();
-    let forced: Response<()> = judges::unavailable(breaker.acquire().unwrap_err());
+    let forced: Response<()> = judges::unavailable(breaker.try_acquire().unwrap_err());
     assert!(!forced.headers().contains_key(RETRY_AFTER));
     breaker.trip_for(Duration::MAX);
-    let for_ever: Response<()> = judges::unavailable(breaker.acquire().unwrap_err());
+    let for_ever: Response<()> = judges::unavailable(breaker.try_acquire().unwrap_err());
     assert!(!for_ever.headers().contains_key(RETRY_AFTER));
 }
 
@@ -185,7 +185,7 @@ fn names_that_no_header_can_carry() {
     let name = "käse\n100% \u{7f}\"\\";
     let breaker = CircuitBreaker::builder().name(name).build().unwrap();
     breaker.force_open();
-    let open = breaker.acquire().unwrap_err();
+    let open = breaker.try_acquire().unwrap_err();
     let text = open.to_string();
     let response: Response<()> = grpc::unavailable(open);
     let status = tonic::Status::from_header_map(response.headers()).unwrap();

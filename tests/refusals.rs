@@ -25,7 +25,7 @@ fn refusing() -> (CircuitBreaker, Weak<()>) {
 }
 
 fn refusal(breaker: &CircuitBreaker) -> CircuitOpen {
-    breaker.acquire().expect_err("a circuit that refuses")
+    breaker.try_acquire().expect_err("a circuit that refuses")
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn each_describes_its_own_moment() {
     drop(forced);
     let again = refusal(&breaker);
     breaker.half_open();
-    let _trial = breaker.acquire().expect("the trial");
+    let _trial = breaker.try_acquire().expect("the trial");
     let taken = refusal(&breaker);
     drop(again);
     let other = thread::spawn(move || (open.reason(), taken.reason()));

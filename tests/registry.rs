@@ -518,7 +518,7 @@ fn refusals_keep_the_breaker_that_refused() {
     for _ in 0..3 {
         for breaker in &breakers {
             breaker.force_open();
-            let refused = breaker.acquire().unwrap_err();
+            let refused = breaker.try_acquire().unwrap_err();
             assert_eq!(refused.name(), breaker.name());
             assert_eq!(refused.clone().name(), breaker.name());
         }

@@ -76,7 +76,7 @@ fn of_a_change_what_caused_it() {
     clock.advance(30 * SECOND);
     users.call(|| Ok::<_, String>(7)).unwrap();
     users
-        .acquire()
+        .try_acquire()
         .unwrap()
         .record(Outcome::TripFor(5 * SECOND));
     users.configure(|b| b.mode(Mode::Disabled)).unwrap();

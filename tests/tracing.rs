@@ -202,7 +202,7 @@ fn the_rest_is_told_at_its_level() {
         breakerbox::tracing::install(&registry);
         let users = registry.breaker("users");
         let _ = users.call(|| Err::<(), _>(Other));
-        (0..6).for_each(|_| drop(users.acquire()));
+        (0..6).for_each(|_| drop(users.try_acquire()));
         (0..3).for_each(|_| drop(registry.breaker("no room")));
         registry.breaker_with("", || CircuitBreaker::builder().failure_threshold(0));
         registry

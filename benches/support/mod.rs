@@ -195,7 +195,10 @@ impl Case {
             }
             Scene::TrialsTaken => {
                 breaker.half_open();
-                (State::HalfOpen, Some(breaker.acquire().expect("the trial")))
+                (
+                    State::HalfOpen,
+                    Some(breaker.try_acquire().expect("the trial")),
+                )
             }
         };
         assert_eq!(breaker.state(), state, "{self}");

@@ -146,7 +146,7 @@ async fn call_async(site: &'static Site, before: Before, hasty: bool) -> Option<
 }
 
 async fn with_permit(site: &'static Site, before: Before) -> Answer {
-    let permit = site.breaker.acquire().map_err(BreakerError::Open)?;
+    let permit = site.breaker.try_acquire().map_err(BreakerError::Open)?;
     work_with(permit, site, before).await
 }
 
@@ -169,7 +169,7 @@ fn call_now(site: &'static Site, before: Before) -> Answer {
         }
         2 => decorated_now(site, before),
         3 => {
-            let permit = breaker.acquire().map_err(BreakerError::Open)?;
+            let permit = breaker.try_acquire().map_err(BreakerError::Open)?;
             // Given up: a permit that is dropped.
             site.visit(before, End::Cancelled).end_as(End::Cancelled);
             drop(permit);

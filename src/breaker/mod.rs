@@ -212,13 +212,13 @@ impl CircuitBreaker {
     ///
     /// ```
     /// # let users = breakerbox::CircuitBreaker::builder().build()?;
-    /// let permit = users.acquire()?;
+    /// let permit = users.try_acquire()?;
     /// // … the work …
     /// permit.success();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn acquire(&self) -> Result<Permit, CircuitOpen> {
+    pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
         admit(self).map(|ticket| Permit::new(self.clone(), ticket))
     }
 

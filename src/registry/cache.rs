@@ -272,7 +272,7 @@ mod tests {
         for _ in 0..3 {
             let (registry, users) = (registry.clone(), users.clone());
             let worker = std::thread::spawn(move || {
-                drop(users.acquire().expect_err("it is open"));
+                drop(users.try_acquire().expect_err("it is open"));
                 let call = (|| Ok::<(), ()>(())).with_breaker(&registry, "users");
                 drop(call.call().expect_err("it is open"));
                 users.circuit.tenancy.listed()

@@ -131,7 +131,7 @@ mod tests {
     use std::thread;
 
     fn refuse(breaker: &CircuitBreaker) -> CircuitOpen {
-        breaker.acquire().expect_err("it is open")
+        breaker.try_acquire().expect_err("it is open")
     }
 
     fn refused(breaker: &CircuitBreaker) -> u64 {

@@ -57,7 +57,10 @@ fn fail_in_every_form<E: fmt::Debug + 'static>(breaker: &CircuitBreaker, error: 
     failed(fails.guarded_by(breaker).call());
     failed(now(async { fails() }.guarded_by(breaker)));
     failed(now((async || fails()).guarded_by(breaker).call()));
-    breaker.acquire().expect("closed").record_result(&fails());
+    breaker
+        .try_acquire()
+        .expect("closed")
+        .record_result(&fails());
     let totals = breaker.snapshot().totals;
     assert_eq!(
         (totals.failure, totals.ignored, totals.cancelled),
@@ -87,7 +90,7 @@ fn a_debug_that_heeds_no_error_is_kept_short_all_the_same() {
     fail_in_every_form(&breaker, || Deaf);
     assert_eq!(breaker.last_failure().expect("kept").len(), KEPT);
     breaker.trip();
-    let refused = breaker.acquire().expect_err("open");
+    let refused = breaker.try_acquire().expect_err("open");
     assert!(format!("{refused:#}").len() < 2 * KEPT + 100);
     assert!(!format!("{refused}").contains("xxx"));
     assert!(breaker.snapshot().to_string().len() < 1_000);
@@ -125,7 +128,7 @@ struct Nosy(CircuitBreaker);
 impl fmt::Debug for Nosy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let _ = self.0.call(|| Ok::<(), fmt::Error>(()));
-        let _ = self.0.acquire();
+        let _ = self.0.try_acquire();
         self.0.trip();
         self.0.reset();
         write!(f, "{} {:?}", self.0.snapshot(), self.0.last_failure())

@@ -58,7 +58,7 @@ fn a_permit_outlives_its_registry() {
     let permit = registry
         .register("users", telling(&heard))
         .unwrap()
-        .acquire()
+        .try_acquire()
         .unwrap();
     drop(registry);
     permit.failure();

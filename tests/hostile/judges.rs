@@ -45,7 +45,7 @@ fn judges_of_every_kind_may_panic_in_every_form() {
             &|| drop(down.guarded_by(&breaker).call()),
             &|| once(async { down() }.guarded_by(&breaker)),
             &|| once((async || down()).guarded_by(&breaker).call()),
-            &|| breaker.acquire().unwrap().record_result(&down()),
+            &|| breaker.try_acquire().unwrap().record_result(&down()),
         ];
         for (ignored, form) in (1..).zip(forms) {
             assert!(caught(form).is_none(), "the panic goes on to the caller");
@@ -110,15 +110,15 @@ fn a_predicate_that_blocks_holds_up_its_own_call_alone() {
         assert_eq!(users.call(|| Ok::<_, fmt::Error>(7)).unwrap(), 7);
         // An error that the predicate is not about.
         assert!(users.call(|| Err::<(), _>("down")).is_err());
-        users.acquire().unwrap().failure();
+        users.try_acquire().unwrap().failure();
         users.trip();
-        assert!(users.acquire().is_err());
+        assert!(users.try_acquire().is_err());
         users
             .configure(|settings| settings.failure_threshold(9))
             .unwrap();
         users.reset();
         assert!(users.snapshot().to_string().contains("users"));
-        assert!(registry.breaker("orders").acquire().is_ok());
+        assert!(registry.breaker("orders").try_acquire().is_ok());
         assert!(registry.remove("users").is_some());
         assert!(!blocked.is_finished());
         release.send(()).unwrap();
@@ -153,7 +153,7 @@ fn a_trial_whose_predicate_blocks_keeps_its_place_for_as_long_as_its_lease() {
         let blocked = scope.spawn(|| breaker.call(down).is_err());
         has_entered.recv().unwrap();
         clock.advance(SHORT_OF_IT);
-        assert!(breaker.acquire().is_err());
+        assert!(breaker.try_acquire().is_err());
         clock.advance(MOMENT);
         assert!(breaker.call(|| Ok::<_, fmt::Error>(())).is_ok());
         assert_eq!(breaker.state(), State::Closed);
@@ -178,7 +178,7 @@ fn a_predicate_may_use_its_own_breaker() {
             own.configure(|settings| settings.failure_threshold(3))
                 .unwrap();
             let _ = (own.snapshot(), own.last_failure(), own.subscribe());
-            drop(own.acquire().unwrap());
+            drop(own.try_acquire().unwrap());
             true
         })
         .build()

@@ -41,7 +41,7 @@ fn a_result_from_before_does_not_steer_the_trial() {
         let tried = breaker.clone();
         race.run(
             || late.failure(),
-            move || tried.acquire().expect("the trial").success(),
+            move || tried.try_acquire().expect("the trial").success(),
         );
         assert_eq!(
             (breaker.state(), breaker.failure_count()),
@@ -60,7 +60,7 @@ fn a_trial_decides_or_a_command_does() {
     explore("failing trial against reset", |race| {
         let changes = Changes::default();
         let (breaker, _) = recovering(changes.heard_by(quick(1)));
-        let trial = breaker.acquire().expect("the trial");
+        let trial = breaker.try_acquire().expect("the trial");
         let reset = breaker.clone();
         race.run(|| trial.failure(), move || reset.reset());
         assert_eq!(breaker.state(), State::Closed);

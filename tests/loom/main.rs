@@ -95,11 +95,11 @@ fn build(settings: BreakerBuilder) -> CircuitBreaker {
 }
 
 fn permits<const N: usize>(breaker: &CircuitBreaker) -> [Permit; N] {
-    std::array::from_fn(|_| breaker.acquire().expect("a closed circuit"))
+    std::array::from_fn(|_| breaker.try_acquire().expect("a closed circuit"))
 }
 
 fn fail(breaker: &CircuitBreaker) {
-    breaker.acquire().expect("a closed circuit").failure();
+    breaker.try_acquire().expect("a closed circuit").failure();
 }
 
 /// Open, with its time come: the next call is a trial.

@@ -11,7 +11,7 @@ fn refusals(
     explore(model, move |race| {
         let breaker = prepare();
         let steered = breaker.clone();
-        let (answer, ()) = race.run(move || breaker.acquire(), move || act(&steered));
+        let (answer, ()) = race.run(move || breaker.try_acquire(), move || act(&steered));
         if let Err(refused) = answer {
             assert_eq!(refused.reason(), Refusal::Open);
             let left = refused.retry_after().expect("an end").as_secs();
@@ -54,8 +54,8 @@ fn against_reset_and_trip() {
 fn against_a_trial_that_fails() {
     explore("refusal against a failing trial", |race| {
         let (breaker, _) = recovering(quick(1));
-        let trial = breaker.acquire().expect("the trial");
-        let (mine, ()) = race.run(move || breaker.acquire(), || trial.failure());
+        let trial = breaker.try_acquire().expect("the trial");
+        let (mine, ()) = race.run(move || breaker.try_acquire(), || trial.failure());
         let refused = mine.expect_err("the trial has the only slot, until it reopens");
         match refused.reason() {
             Refusal::Open => {

@@ -7,7 +7,7 @@ const MINUTE: Window = Window::time(Duration::from_secs(60));
 fn watched_by(rule: TripRule) -> CircuitBreaker {
     let breaker = build(quick(5).trip_rules([rule]));
     // The first success finds the tally closed, and opens it.
-    breaker.acquire().expect("a closed circuit").success();
+    breaker.try_acquire().expect("a closed circuit").success();
     breaker
 }
 
@@ -64,7 +64,7 @@ fn a_success_from_before_a_reset_is_not_in_the_window_after_it() {
         let anew = move || {
             steered.reset();
             // Opens the tally of the new generation.
-            steered.acquire().expect("a closed circuit").success();
+            steered.try_acquire().expect("a closed circuit").success();
         };
         race.run(|| good.success(), anew);
         assert_eq!(figures(&breaker), (1, 0));
@@ -141,7 +141,7 @@ fn an_edge_that_passes_moves_no_success_out_of_its_time() {
         let clock = ManualClock::new();
         let rule = TripRule::failures(3).over(MINUTE.buckets(2));
         let breaker = build(quick(5).trip_rules([rule]).clock(clock.clone()));
-        breaker.acquire().expect("a closed circuit").success();
+        breaker.try_acquire().expect("a closed circuit").success();
         let [one, other] = permits(&breaker);
         clock.advance(Duration::from_secs(59));
         race.run(|| one.success(), || other.success());
@@ -181,7 +181,7 @@ fn a_failure_past_the_edge_leaves_a_success_in_its_own_time() {
         let clock = ManualClock::new();
         let rule = TripRule::failures(3).over(MINUTE.buckets(2));
         let breaker = build(quick(5).trip_rules([rule]).clock(clock.clone()));
-        breaker.acquire().expect("a closed circuit").success();
+        breaker.try_acquire().expect("a closed circuit").success();
         let [before, good, bad] = permits(&breaker);
         before.success();
         clock.advance(Duration::from_secs(59));

@@ -4,9 +4,9 @@ use super::*;
 fn one_of_two_passes(model: &str, slots: u32) {
     explore(model, move |race| {
         let (breaker, _) = recovering(quick(1).half_open_calls(slots));
-        let taken: Vec<_> = (1..slots).map(|_| breaker.acquire()).collect();
+        let taken: Vec<_> = (1..slots).map(|_| breaker.try_acquire()).collect();
         let (one, other) = (breaker.clone(), breaker.clone());
-        let (one, other) = race.run(move || one.acquire(), move || other.acquire());
+        let (one, other) = race.run(move || one.try_acquire(), move || other.try_acquire());
         let ((Ok(_), Err(refused)) | (Err(refused), Ok(_))) = (&one, &other) else {
             panic!("{one:?}, {other:?}");
         };
@@ -31,12 +31,12 @@ fn of_two_one_passes_where_another_slot_is_taken() {
 fn a_dropped_trial_gives_its_slot_back() {
     explore("dropped trial against an acquirer", |race| {
         let (breaker, _) = recovering(quick(1));
-        let trial = breaker.acquire().expect("the trial");
+        let trial = breaker.try_acquire().expect("the trial");
         let waiting = breaker.clone();
         // The other's, if it got one, is dropped too.
-        race.run(|| drop(trial), move || drop(waiting.acquire()));
+        race.run(|| drop(trial), move || drop(waiting.try_acquire()));
         assert_eq!(breaker.snapshot().in_flight, Some(0));
-        assert!(breaker.acquire().is_ok());
+        assert!(breaker.try_acquire().is_ok());
     });
 }
 
@@ -55,17 +55,17 @@ fn two_trials_that_end_together_are_both_counted() {
 fn a_lapsed_trial_decides_or_is_late() {
     explore("lapsed trial against the one that takes over", |race| {
         let (breaker, clock) = recovering(quick(1));
-        let lapsed = breaker.acquire().expect("the trial");
+        let lapsed = breaker.try_acquire().expect("the trial");
         clock.advance(LEASE);
         let next = breaker.clone();
-        let ((), other) = race.run(|| lapsed.success(), move || next.acquire());
+        let ((), other) = race.run(|| lapsed.success(), move || next.try_acquire());
         let other = other.expect("a free slot or a closed circuit");
         if totals(&breaker).late == 0 {
             assert_eq!(breaker.state(), State::Closed);
         } else {
             assert_eq!(breaker.state(), State::HalfOpen);
             assert_eq!(breaker.snapshot().in_flight, Some(1));
-            assert!(breaker.acquire().is_err());
+            assert!(breaker.try_acquire().is_err());
         }
         other.success();
         assert_eq!(breaker.state(), State::Closed);
@@ -76,10 +76,10 @@ fn a_lapsed_trial_decides_or_is_late() {
 fn a_lapsed_slot_goes_to_one_of_two() {
     explore("two for a lapsed slot, then its late result", |race| {
         let (breaker, clock) = recovering(quick(1));
-        let lapsed = breaker.acquire().expect("the trial");
+        let lapsed = breaker.try_acquire().expect("the trial");
         clock.advance(LEASE);
         let (one, other) = (breaker.clone(), breaker.clone());
-        let (one, other) = race.run(move || one.acquire(), move || other.acquire());
+        let (one, other) = race.run(move || one.try_acquire(), move || other.try_acquire());
         assert!(one.is_ok() != other.is_ok());
         lapsed.failure();
         assert_eq!(breaker.state(), State::HalfOpen);

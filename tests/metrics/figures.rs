@@ -50,7 +50,7 @@ fn calls_changes_and_states_are_shown() {
     let reporter = breakerbox::metrics::install(&registry);
     succeeds(&users);
     (0..6).for_each(|_| fails(&users));
-    drop(registry.breaker("idle").acquire());
+    drop(registry.breaker("idle").try_acquire());
 
     let prometheus = Prometheus::new();
     let page = prometheus.report(&reporter);
@@ -171,7 +171,7 @@ fn durations_are_recorded_when_asked_for() {
     let buckets = PrometheusBuilder::new().set_buckets(&[0.1, 1.0]).unwrap();
     let bucketed = Prometheus::with(buckets);
     let call = |breaker: &CircuitBreaker, failed: bool| {
-        let permit = breaker.acquire().unwrap();
+        let permit = breaker.try_acquire().unwrap();
         clock.advance(Duration::from_millis(500));
         if failed {
             permit.failure();

@@ -166,16 +166,16 @@ async fn an_open_circuit_has_a_fallback() {
 
 async fn permits_stand_for_calls() {
     let bench = Bench::new();
-    let permit = bench.breaker.acquire().expect("closed");
+    let permit = bench.breaker.try_acquire().expect("closed");
     let result = answer(1).await;
     permit.record_result(&result);
-    let permit = bench.breaker.acquire().expect("closed");
+    let permit = bench.breaker.try_acquire().expect("closed");
     thread::spawn(move || permit.failure())
         .join()
         .expect("it passes");
-    drop(bench.breaker.acquire());
-    bench.breaker.acquire().expect("closed").failure();
-    assert!(bench.breaker.acquire().is_err());
+    drop(bench.breaker.try_acquire());
+    bench.breaker.try_acquire().expect("closed").failure();
+    assert!(bench.breaker.try_acquire().is_err());
     bench.assert_counted(1, 2, 1, 1);
 }
 

@@ -44,7 +44,7 @@ fn n5_an_expected_error_is_found_inside_a_box() {
 
 /// The same refusal as the three error types that hide nothing of it.
 const REFUSALS: [fn(&CircuitBreaker, &CircuitBreaker); 4] = [
-    |outer, inner| drop(outer.call(|| inner.acquire())),
+    |outer, inner| drop(outer.call(|| inner.try_acquire())),
     |outer, inner| {
         let call = || {
             inner
@@ -54,7 +54,11 @@ const REFUSALS: [fn(&CircuitBreaker, &CircuitBreaker); 4] = [
         drop(outer.call(call));
     },
     |outer, inner| {
-        let call = || inner.acquire().map_err(BreakerError::<Infallible>::from);
+        let call = || {
+            inner
+                .try_acquire()
+                .map_err(BreakerError::<Infallible>::from)
+        };
         drop(outer.call(call));
     },
     |outer, inner| {

@@ -117,12 +117,12 @@ impl Bench {
 
     #[track_caller]
     pub(crate) fn begin(&self) -> Permit {
-        self.acquire().expect("the call is admitted")
+        self.try_acquire().expect("the call is admitted")
     }
 
     #[track_caller]
     pub(crate) fn refusal(&self) -> CircuitOpen {
-        self.acquire().expect_err("the call is refused")
+        self.try_acquire().expect_err("the call is refused")
     }
 
     /// S: a call that succeeds at once.

@@ -158,7 +158,7 @@ fn events_of_calls() {
         [json!({"type": "refused", "breaker": "a", "reason": "open", "retry_after_seconds": 30.0})]
     );
     clock.advance(Duration::from_secs(30));
-    a.acquire()
+    a.try_acquire()
         .unwrap()
         .record(Outcome::TripFor(Duration::from_secs(90)));
     let events = take();
@@ -179,7 +179,7 @@ fn events_of_calls() {
         "{events:?}"
     );
     clock.advance(Duration::from_secs(90));
-    a.acquire().unwrap().failure();
+    a.try_acquire().unwrap().failure();
     let events = take();
     assert!(
         events.contains(&changed(
@@ -190,7 +190,7 @@ fn events_of_calls() {
         "{events:?}"
     );
     clock.advance(Duration::from_secs(3_600));
-    a.acquire().unwrap().success();
+    a.try_acquire().unwrap().success();
     let events = take();
     assert!(
         events.contains(&changed(
@@ -228,7 +228,7 @@ fn events_of_commands_and_settings() {
             json!({"type": "manual", "reason": "INC-1"})
         )]
     );
-    let _ = a.acquire();
+    let _ = a.try_acquire();
     assert_eq!(
         take(),
         [
@@ -292,7 +292,7 @@ fn events_of_the_registry() {
     registry.remove("c");
     assert_eq!(take(), [json!({"type": "breaker_removed", "breaker": "c"})]);
     for _ in 0..5 {
-        drop(a.acquire().unwrap());
+        drop(a.try_acquire().unwrap());
     }
     assert!(take().contains(&json!({"type": "cancelled_in_a_row", "breaker": "a", "calls": 5})));
 }

@@ -88,7 +88,7 @@ fn what_a_refusal_says_was_so() {
             let (breaker, happened) = (breaker.clone(), happened.clone());
             spawn(async move {
                 for _ in 0..3 {
-                    if let Err(open) = breaker.acquire() {
+                    if let Err(open) = breaker.try_acquire() {
                         let left = open.retry_after().expect("an end").as_secs();
                         assert!([10, 60, 90].contains(&left), "{left} s");
                         happened.note("refused", 1);
@@ -116,9 +116,9 @@ fn refusals_are_counted_once() {
         let callers = [(); 2].map(|()| {
             let breaker = breaker.clone();
             shuttle::thread::spawn(move || {
-                let held = breaker.acquire().expect_err("it is open");
+                let held = breaker.try_acquire().expect_err("it is open");
                 for _ in 0..2 {
-                    drop(breaker.acquire().expect_err("it is open"));
+                    drop(breaker.try_acquire().expect_err("it is open"));
                 }
                 held
             })
@@ -134,7 +134,7 @@ fn refusals_are_counted_once() {
         let held = callers.map(|caller| caller.join().expect("no panic"));
         assert_eq!(refused(&breaker), 6);
         drop(held);
-        drop(breaker.acquire().expect_err("it is open"));
+        drop(breaker.try_acquire().expect_err("it is open"));
         assert_eq!(refused(&breaker), 7);
     });
 }

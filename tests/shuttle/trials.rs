@@ -26,8 +26,8 @@ fn never_more_trials_than_allowed_and_no_slot_is_lost() {
         assert_eq!(snapshot.state, State::HalfOpen);
         // None began, where all were aborted before: then it is open still.
         assert_eq!(snapshot.in_flight.unwrap_or(0), 0);
-        let trials = [(); 2].map(|()| breaker.acquire().expect("a free slot"));
-        assert!(breaker.acquire().is_err());
+        let trials = [(); 2].map(|()| breaker.try_acquire().expect("a free slot"));
+        assert!(breaker.try_acquire().is_err());
         drop(trials);
         happened.note("refused", snapshot.totals.refused);
         happened.note("cancelled", snapshot.totals.cancelled);
@@ -40,11 +40,11 @@ fn never_more_trials_than_allowed_and_no_slot_is_lost() {
 fn a_lease_that_ends_gives_each_place_to_one_other() {
     explore("leases", move |time, happened| async move {
         let breaker = time.recovering(time.settings().half_open_calls(2));
-        let hung = [(); 2].map(|()| breaker.acquire().expect("a free slot"));
+        let hung = [(); 2].map(|()| breaker.try_acquire().expect("a free slot"));
         let books = Books::default();
         let tasks = [(); 3].map(|()| {
             let (breaker, books) = (breaker.clone(), books.clone());
-            spawn(async move { breaker.acquire().inspect(|_| drop(books.enter())).ok() })
+            spawn(async move { breaker.try_acquire().inspect(|_| drop(books.enter())).ok() })
         });
         yields(2).await;
         time.pass(LEASE);
@@ -85,7 +85,7 @@ fn an_open_circuit_lets_nobody_in_before_its_time() {
             let (breaker, passed, happened) = (breaker.clone(), passed.clone(), happened.clone());
             spawn(async move {
                 for _ in 0..3 {
-                    match breaker.acquire() {
+                    match breaker.try_acquire() {
                         Ok(permit) => {
                             let seconds = passed.load(std::sync::atomic::Ordering::SeqCst);
                             assert!(seconds >= RECOVERY.as_secs(), "after {seconds} s");
@@ -121,7 +121,7 @@ fn of_three_two_pass_where_two_slots_are() {
         let breaker = time.recovering(time.settings().half_open_calls(2));
         let tasks = [(); 3].map(|()| {
             let breaker = breaker.clone();
-            spawn(async move { breaker.acquire().ok() })
+            spawn(async move { breaker.try_acquire().ok() })
         });
         let mut passed = Vec::new();
         for task in tasks {

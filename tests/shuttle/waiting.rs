@@ -21,7 +21,7 @@ fn a_place_that_is_given_back_goes_to_the_next() {
     explore("places given back", move |time, happened| async move {
         let breaker = time.recovering(time.settings());
         let books = Books::default();
-        let first = breaker.acquire().expect("a free slot");
+        let first = breaker.try_acquire().expect("a free slot");
         let [one, two, three] = [(); 3].map(|()| waiter(&breaker, &books));
         yields(3).await;
         drop(first);

@@ -47,7 +47,7 @@ fn a_forced_open_circuit_and_one_whose_trials_are_taken_are_ready_the_same_way()
         Poll::Ready(Ok(()))
     ));
     bench.breaker.half_open();
-    let trial = bench.breaker.acquire().unwrap();
+    let trial = bench.breaker.try_acquire().unwrap();
     assert!(matches!(
         poll_ready(&mut bench.service),
         Poll::Ready(Ok(()))

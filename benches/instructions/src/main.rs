@@ -196,7 +196,7 @@ fn failing(breaker: &CircuitBreaker, calls: u64) {
 
 fn permit(breaker: &CircuitBreaker, calls: u64) {
     for _ in 0..calls {
-        if let Ok(permit) = black_box(breaker.acquire()) {
+        if let Ok(permit) = black_box(breaker.try_acquire()) {
             permit.success();
         }
     }

@@ -36,7 +36,7 @@ impl House {
         };
         assert!(name.starts_with(breaker.name()) && breaker.name().len() <= 256);
         let held = if permit {
-            match breaker.acquire() {
+            match breaker.try_acquire() {
                 Ok(permit) => Held::Permit(permit),
                 Err(open) => {
                     self.count(birth, true);

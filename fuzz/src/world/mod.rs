@@ -121,7 +121,7 @@ impl World {
 
     fn step(&mut self, u: &mut Input) -> Result<()> {
         match u.int_in_range(0..=31)? {
-            0..=3 => self.acquire(),
+            0..=3 => self.try_acquire(),
             4..=6 => self.hold_future(u)?,
             7..=11 => self.poll_one(u)?,
             12..=15 => self.end_permit(u)?,

@@ -11,9 +11,9 @@ use breakerbox::Outcome;
 use std::task::{Context, Poll, Waker};
 
 impl World {
-    pub(super) fn acquire(&mut self) {
+    pub(super) fn try_acquire(&mut self) {
         if self.held.len() < MOST_HELD {
-            let found = self.pair.breaker.acquire();
+            let found = self.pair.breaker.try_acquire();
             let began = self.pair.began(found);
             self.held
                 .extend(began.map(|(permit, call)| Held::Permit(permit, call)));

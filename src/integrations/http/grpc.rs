@@ -139,7 +139,7 @@ fn pushback(headers: &HeaderMap) -> Option<Duration> {
 ///
 /// let users = CircuitBreaker::builder().name("users-api").build()?;
 /// users.force_open();
-/// let response: http::Response<String> = grpc::unavailable(users.acquire().unwrap_err());
+/// let response: http::Response<String> = grpc::unavailable(users.try_acquire().unwrap_err());
 ///
 /// let status = Status::from_header_map(response.headers()).unwrap();
 /// assert_eq!(status.code(), Code::Unavailable);

@@ -147,7 +147,7 @@ fn judge_error<E: 'static>(error: &E) -> Outcome {
 ///
 /// let users = CircuitBreaker::builder().name("users-api").build()?;
 /// users.trip_for(Duration::from_secs(120));
-/// let response: http::Response<String> = unavailable(users.acquire().unwrap_err());
+/// let response: http::Response<String> = unavailable(users.try_acquire().unwrap_err());
 ///
 /// assert_eq!(response.status(), 503);
 /// assert_eq!(response.headers()["retry-after"], "120");
