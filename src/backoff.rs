@@ -83,14 +83,32 @@ impl Backoff {
 
     /// The delay of `attempt` with jitter; `chance` is drawn evenly from `0.0..1.0`.
     pub(crate) fn jittered(&self, attempt: u32, chance: f64) -> Duration {
-        let delay = self.delay(attempt);
+        self.spread(self.delay(attempt), 2.0 * chance - 1.0)
+    }
+
+    /// The delay of `attempt` when the dependency asked for `hint`: the first opening lasts as long as it
+    /// asked for, each further one at least as long as the backoff says.
+    pub(crate) fn hinted(&self, attempt: u32, hint: Duration, chance: f64) -> Duration {
+        let hint = self.lengthened(hint, chance);
+        match attempt {
+            0 => hint,
+            _ => hint.max(self.jittered(attempt, chance)),
+        }
+    }
+
+    /// A hint with jitter, which never shortens it.
+    pub(crate) fn lengthened(&self, hint: Duration, chance: f64) -> Duration {
+        self.spread(hint, chance).max(hint)
+    }
+
+    /// `delay`, longer or shorter by `share` of what the jitter allows.
+    fn spread(&self, delay: Duration, share: f64) -> Duration {
         if self.jitter <= 0.0 {
             return delay;
         }
-        let spread = 1.0 + self.jitter * (2.0 * chance - 1.0);
         // Never zero: a circuit that opens stays open for a moment at least.
-        Duration::try_from_secs_f64(delay.as_secs_f64() * spread)
-            .map_or(delay, |jittered| jittered.max(Duration::from_nanos(1)))
+        Duration::try_from_secs_f64(delay.as_secs_f64() * (1.0 + self.jitter * share))
+            .map_or(delay, |spread| spread.max(Duration::from_nanos(1)))
     }
 }
 
@@ -114,5 +132,18 @@ mod tests {
         assert_eq!(backoff.jittered(0, 0.0), 8 * SECOND);
         assert_eq!(backoff.jittered(0, 0.5), 10 * SECOND);
         assert!(backoff.jittered(0, 0.999_999) <= 12 * SECOND);
+    }
+
+    #[test]
+    fn hints_are_lengthened_and_respect_the_backoff() {
+        let backoff = Backoff::exponential(10 * SECOND).jitter(0.5);
+        assert_eq!(backoff.hinted(0, SECOND, 0.0), SECOND);
+        assert_eq!(backoff.hinted(0, 4 * SECOND, 0.5), 5 * SECOND);
+        assert_eq!(backoff.hinted(1, 4 * SECOND, 0.5), 20 * SECOND);
+        assert_eq!(backoff.hinted(1, 40 * SECOND, 0.0), 40 * SECOND);
+        assert_eq!(backoff.lengthened(Duration::MAX, 0.9), Duration::MAX);
+        let exact = Backoff::constant(10 * SECOND);
+        assert_eq!(exact.hinted(0, SECOND, 0.9), SECOND);
+        assert_eq!(exact.hinted(3, SECOND, 0.9), 10 * SECOND);
     }
 }

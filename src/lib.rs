@@ -92,7 +92,7 @@ pub use integrations::metrics;
 pub use integrations::tower;
 #[cfg(feature = "tracing")]
 pub use integrations::tracing;
-pub use permit::Permit;
+pub use permit::{Permit, RunPermit};
 pub use preset::Preset;
 pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
 pub use snapshot::{RuleSnapshot, Snapshot, Totals};

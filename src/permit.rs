@@ -3,7 +3,10 @@
 use crate::breaker::{CircuitBreaker, Ticket};
 use crate::classify::Outcome;
 use crate::guard::{Attempt, Rules};
+use pin_project_lite::pin_project;
 use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 /// Leave to call the dependency; made by [`CircuitBreaker::try_acquire`].
 ///
@@ -55,6 +58,86 @@ impl Permit {
         self.attempt.settle(outcome);
     }
 
+    /// Calls `work`, records its result by the breaker's rules, and returns it.
+    ///
+    /// The work belongs to the permit: if the permit is a trial of a half-open circuit, guarded calls of
+    /// the same circuit that `work` makes on this thread join the trial, instead of being refused because
+    /// the permit holds its slot.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`.
+    ///
+    /// # Panics
+    ///
+    /// A panic of `work` is a failure, and propagates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::{BreakerError, CircuitBreaker, State};
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// let parse = |text: &str| breaker.call(|| text.parse::<u8>());
+    ///
+    /// breaker.half_open();
+    /// let permit = breaker.try_acquire()?;
+    /// assert_eq!(permit.call(|| parse("7"))?, 7);       // the guarded call joins the permit's trial
+    /// assert_eq!(breaker.state(), State::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn call<T, E: fmt::Debug + 'static>(
+        mut self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let result = self.attempt.run_inside(work);
+        self.attempt.judge(&Rules, &result);
+        result
+    }
+
+    /// Runs `future` as the work of this permit: its result is recorded by the breaker's rules, and
+    /// returned.
+    ///
+    /// Guarded calls of the same circuit that the future makes while it is polled join the permit's
+    /// trial, as those of [`call`](Self::call) do. Tasks that it spawns do not.
+    ///
+    /// # Errors
+    ///
+    /// The error of `future`.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled after it completed. A panic of `future` is a failure, and propagates.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops `future`, and counts as a permit that is dropped: as
+    /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
+    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// let permit = users.until_ready().await;
+    /// let name = permit.run(async { Ok::<_, std::io::Error>("alice") }).await?;
+    /// assert_eq!(name, "alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run<F, T, E>(self, future: F) -> RunPermit<F>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: fmt::Debug + 'static,
+    {
+        RunPermit {
+            future: Some(future),
+            attempt: self.attempt,
+        }
+    }
+
     /// Judges `result` by the breaker's rules; a failure's text becomes the last failure.
     #[inline]
     pub fn record_result<T, E: fmt::Debug + 'static>(mut self, result: &Result<T, E>) {
@@ -67,5 +150,43 @@ impl fmt::Debug for Permit {
         f.debug_tuple("Permit")
             .field(&self.attempt.handle().name())
             .finish()
+    }
+}
+
+pin_project! {
+    /// A future that runs as the work of a [`Permit`]; made by [`Permit::run`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RunPermit<F> {
+        // Before the attempt, so that the work is over when the slot of a trial becomes free.
+        #[pin]
+        future: Option<F>,
+        attempt: Attempt<CircuitBreaker>,
+    }
+}
+
+impl<F, T, E> Future for RunPermit<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: fmt::Debug + 'static,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        let mut this = self.project();
+        let future = this.future.as_mut().as_pin_mut();
+        let future = future.expect("`RunPermit` polled after it completed");
+        let result = ready!(this.attempt.run_inside(|| future.poll(cx)));
+        this.attempt.judge(&Rules, &result);
+        this.future.set(None);
+        Poll::Ready(result)
+    }
+}
+
+impl<F> fmt::Debug for RunPermit<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunPermit")
+            .field("breaker", &self.attempt.handle().name())
+            .field("completed", &self.future.is_none())
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,9 @@
 //! Who may pass.
 
 use super::circuit::{Circuit, Reading};
+use super::control::Control;
 use super::counters::Count;
+use super::inside::is_inside;
 use super::ticket::Ticket;
 use crate::clock::{Moment, Timepiece};
 use crate::error::CircuitOpen;
@@ -42,6 +44,9 @@ impl Circuit {
                 Ok(self.ticket(reading.word, None))
             }
             State::ForcedOpen => Err(reading.refused(Moment::ORIGIN)),
+            State::HalfOpen if self.is_inside_trial() => {
+                Ok(Ticket::joined(reading.word.generation()))
+            }
             State::Open | State::HalfOpen => match self.try_refuse(&reading) {
                 Ok(refused) => Err(refused),
                 Err(now) => self.begin_trial(now),
@@ -50,7 +55,6 @@ impl Circuit {
     }
 
     /// Whether a call would be refused now, and how. Takes no slot and counts nothing.
-    #[cfg(feature = "tower")]
     #[inline]
     pub(crate) fn refusal(&self) -> Option<Refused> {
         if self.word().passes() {
@@ -60,8 +64,18 @@ impl Circuit {
         match reading.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => None,
             State::ForcedOpen => Some(reading.refused(Moment::ORIGIN)),
+            State::HalfOpen if self.is_inside_trial() => None,
             State::Open | State::HalfOpen => self.try_refuse(&reading).ok(),
         }
+    }
+
+    /// Whether this thread runs a trial of the present half-open period, which a call then joins.
+    pub(crate) fn is_inside_trial(&self) -> bool {
+        is_inside(self, |trial| {
+            let control = self.control.lock();
+            let word = self.word();
+            word.state() == State::HalfOpen && control.is_of_period(trial, word.generation())
+        })
     }
 
     /// Refuses a call whatever the state is by now, since a refusal was `seen` before it.
@@ -130,6 +144,7 @@ impl Circuit {
             Admission::Trial => word.trials(),
             Admission::Takeover => {
                 self.replace_word(Word::renewed);
+                self.report_lapse(&mut control, word.trials().in_flight);
                 word.trials().lapsed()
             }
         };
@@ -139,7 +154,19 @@ impl Circuit {
         let word = self.word();
         drop(control);
         self.deliver();
-        Ok(self.ticket(word, Some(now)))
+        Ok(self.ticket(word, Some(now)).as_trial())
+    }
+
+    /// The first lapse of a period is an event: trials that take longer than their lease are the sign of
+    /// a lease that is too short.
+    fn report_lapse(&self, control: &mut Control, trials: u16) {
+        if control.lapses_first() && self.is_heard(control.config()) {
+            control.post(Event::TrialsOutlived {
+                breaker: self.name.clone(),
+                lease: control.config().trial_timeout(),
+                trials: trials.into(),
+            });
+        }
     }
 
     /// A ticket of the state that `word` shows; its call is timed if anybody asks for that.

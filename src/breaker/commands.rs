@@ -3,6 +3,7 @@
 use super::circuit::Circuit;
 use super::control::Control;
 use super::counters::Count;
+use super::transition::OpenPeriod;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
@@ -30,8 +31,8 @@ impl Circuit {
         let mut control = self.control.lock();
         self.close_tally(&mut control);
         match command {
-            Command::Trip => self.trip(&mut control, None, now),
-            Command::TripFor(time) => self.trip(&mut control, Some(time), now),
+            Command::Trip => self.trip(&mut control, OpenPeriod::Backoff, now),
+            Command::TripFor(time) => self.trip(&mut control, OpenPeriod::Command(time), now),
             Command::HalfOpen => {
                 if self.read().state(now) != State::HalfOpen {
                     self.enter(&mut control, State::HalfOpen, manual(None), now);
@@ -49,11 +50,12 @@ impl Circuit {
         self.deliver();
     }
 
-    fn trip(&self, control: &mut Control, time: Option<Duration>, now: Moment) {
+    fn trip(&self, control: &mut Control, period: OpenPeriod, now: Moment) {
         let reading = self.read();
         if reading.word.state() == State::Open {
             if !now.has_reached(reading.deadline) {
-                if let Some(time) = time {
+                if let OpenPeriod::Command(time) = period {
+                    control.ignore_hints();
                     self.set_deadline(now.after(time));
                 }
                 return;
@@ -61,7 +63,7 @@ impl Circuit {
             // By now it is half-open, as everybody who asks is told.
             self.enter(control, State::HalfOpen, Cause::Recovering, now);
         }
-        self.open(control, manual(None), time, now, |word| {
+        self.open(control, manual(None), period, now, |word| {
             match word.state() {
                 State::HalfOpen => reading.failures,
                 _ => word.count(),
@@ -157,7 +159,7 @@ impl Circuit {
                 .filter(|_| reading.failures > 0)
                 .map(Arc::from),
             open_remaining: open.then(|| now.until(reading.deadline)),
-            attempt: control.attempt(),
+            attempt: control.attempt(reading.word.state(), now).unwrap_or(0),
             totals: self.totals_with(&control),
             in_flight: match control.config().slower_than() {
                 Some(_) => Some(self.counters.present(Count::InFlight)),

@@ -3,8 +3,7 @@ use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::snapshot::RuleSnapshot;
-#[cfg(feature = "metrics")]
-use crate::state::State;
+use crate::state::{Generation, State};
 use crate::text::Excerpt;
 use crate::trip::{Ledger, Sample, TripRule, without_windows};
 use std::any::TypeId;
@@ -34,6 +33,8 @@ pub(super) struct Books {
     pub(super) successes: u64,
     /// Those that were recorded in the ledger.
     pub(super) failures: u64,
+    /// Metrics-only: a hint that would have opened the circuit was reported, and no success has come since.
+    hinted: bool,
 }
 
 impl Books {
@@ -43,6 +44,7 @@ impl Books {
             folded: Folded::default(),
             successes: 0,
             failures: 0,
+            hinted: false,
         }
     }
 }
@@ -55,11 +57,24 @@ struct Story {
     origin: Moment,
     /// Why the present state began; `None` while the state has never changed.
     cause: Option<Cause>,
-    /// Failed recoveries in a row.
-    attempt: u32,
+    /// The attempt of the latest opening; `None` when the backoff starts over with the next one.
+    attempt: Option<u32>,
+    /// The latest half-open period.
+    period: Option<Period>,
+    /// Whether a hint of a late call may move the deadline of the open circuit.
+    follows_hints: bool,
     last_failure: Option<Box<Excerpt>>,
     unknown: Vec<TypeId>,
     outbox: Outbox,
+}
+
+/// A half-open period.
+#[derive(Clone, Copy, Debug)]
+struct Period {
+    /// The generation with which it began; each lapse of a lease adds one.
+    first: Generation,
+    /// Whether a lease has lapsed.
+    lapsed: bool,
 }
 
 impl Story {
@@ -67,7 +82,9 @@ impl Story {
         Self {
             origin,
             cause: None,
-            attempt: 0,
+            attempt: None,
+            period: None,
+            follows_hints: false,
             last_failure: None,
             unknown: Vec::new(),
             outbox: Outbox::default(),
@@ -176,21 +193,74 @@ impl Control {
                 "closed before the generation moves"
             );
             books.ledger.clear();
+            books.hinted = false;
         }
     }
 
-    pub(super) fn attempt(&self) -> u32 {
-        self.story.as_ref().map_or(0, |story| story.attempt)
+    /// Metrics-only: whether a call that asked to be left alone, or did not, is news. It is not while an
+    /// earlier hint stands, which a success ends.
+    pub(super) fn is_new_hint(&mut self, hint: bool, consecutive: u32) -> bool {
+        let Some(books) = &mut self.books else {
+            return false;
+        };
+        let stood = books.hinted && consecutive > 0;
+        books.hinted = hint || stood;
+        hint && !stood
     }
 
-    pub(super) fn begin_attempt(&mut self, attempt: u32) {
-        self.story().attempt = attempt;
+    /// The attempt from which the backoff continues at `now`, in `state`: that of the latest opening.
+    /// `None` when the next opening is the first.
+    pub(super) fn attempt(&self, state: State, now: Moment) -> Option<u32> {
+        let attempt = self.story.as_ref()?.attempt?;
+        if state != State::Closed {
+            return Some(attempt);
+        }
+        let config = &self.config;
+        let backoff = || config.recovery_backoff().delay(attempt);
+        let limit = config.reset_backoff_after().unwrap_or_else(backoff);
+        (now.since(self.since) < limit).then_some(attempt)
     }
 
+    /// The circuit opens: the backoff continues from this attempt.
+    pub(super) fn begin_attempt(&mut self, attempt: u32, follows_hints: bool) {
+        let story = self.story();
+        story.attempt = Some(attempt);
+        story.follows_hints = follows_hints;
+    }
+
+    /// The backoff starts over with the next opening.
     pub(super) fn forget_attempts(&mut self) {
         if let Some(story) = &mut self.story {
-            story.attempt = 0;
+            story.attempt = None;
         }
+    }
+
+    /// Whether the deadline of the open circuit may be moved by a hint.
+    pub(super) fn follows_hints(&self) -> bool {
+        self.story.as_ref().is_some_and(|story| story.follows_hints)
+    }
+
+    /// A command has set the deadline.
+    pub(super) fn ignore_hints(&mut self) {
+        self.story().follows_hints = false;
+    }
+
+    pub(super) fn begin_period(&mut self, first: Generation) {
+        let lapsed = false;
+        self.story().period = Some(Period { first, lapsed });
+    }
+
+    /// Whether a trial of `generation` belongs to the half-open period, of which `present` is the
+    /// generation now.
+    pub(super) fn is_of_period(&self, generation: Generation, present: Generation) -> bool {
+        let period = self.story.as_ref().and_then(|story| story.period);
+        period.is_some_and(|period| generation.is_within(period.first, present))
+    }
+
+    /// A lease has lapsed: whether it is the first of the period.
+    pub(super) fn lapses_first(&mut self) -> bool {
+        let period = self.story().period.as_mut();
+        period.is_some_and(|period| !mem::replace(&mut period.lapsed, true))
     }
 
     pub(super) fn cause(&self) -> Option<&Cause> {

@@ -10,6 +10,7 @@ mod circuit;
 mod commands;
 mod control;
 mod counters;
+mod inside;
 mod settle;
 mod stripes;
 mod succeed;
@@ -256,6 +257,36 @@ impl CircuitBreaker {
     /// ```
     pub async fn until_ready(&self) -> Permit {
         waiting::until_ready(self).await
+    }
+
+    /// Waits until a call would be admitted, and acquires nothing: for work that is guarded elsewhere, by a
+    /// function of its own or by a layer, and that a [permit](Self::until_ready) would keep from the only
+    /// trial.
+    ///
+    /// The call that follows may still be refused, if another one took the slot of the trial first. Waits
+    /// are ordered, woken and lengthened as those of [`until_ready`](Self::until_ready).
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with time enabled, when it has to wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it loses nothing but its place in the queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// users.ready().await;
+    /// assert!(users.call(|| "7".parse::<u8>()).is_ok());
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn ready(&self) {
+        waiting::ready(self).await;
     }
 
     /// The events of this breaker from now on, as a stream of bounded length.

@@ -5,6 +5,7 @@ use super::circuit::Circuit;
 use super::control::Control;
 use super::counters::Count;
 use super::ticket::Ticket;
+use super::transition::OpenPeriod;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
@@ -12,6 +13,7 @@ use crate::event::{Cause, Event};
 use crate::snapshot::RuleSnapshot;
 use crate::state::{Flags, State, Verdict, Word};
 use crate::sync::Ordering;
+use std::time::Duration;
 
 /// Cancelled calls in a row that are worth an event.
 const SUSPICIOUS: u32 = 5;
@@ -39,11 +41,15 @@ impl Circuit {
         ticket: Ticket,
         ended: Ended<'_>,
     ) {
+        if ticket.is_joined() {
+            return;
+        }
+        let ticket = ticket.leave();
         if ticket.started().is_some() {
             self.counters.take(Count::InFlight);
         }
         let word = self.word();
-        let late = word.generation() != ticket.generation();
+        let late = word.generation() != ticket.generation() && !self.is_lapsed_trial(ticket);
         if !late && word.state() == State::Disabled {
             return;
         }
@@ -51,7 +57,7 @@ impl Circuit {
             self.counters.add(Count::TimedOut);
         }
         if late {
-            self.counters.add(Count::Late);
+            self.settle_late(ended);
             return;
         }
         let present;
@@ -68,13 +74,14 @@ impl Circuit {
             State::HalfOpen => self.settle_trial(&call),
             _ => self.settle_counting(&call),
         };
-        self.add_up(&call, &say);
         if word.state() == State::HalfOpen {
             self.call_next();
         }
         if say == Say::Late {
+            self.settle_late(ended);
             return;
         }
+        self.add_up(&call, &say);
         if self.word().generation() != call.ticket.generation() {
             self.deliver();
         }
@@ -87,11 +94,26 @@ impl Circuit {
         }
     }
 
-    fn add_up(&self, call: &Call<'_>, say: &Say) {
-        if *say == Say::Late {
-            self.counters.add(Count::Late);
-            return;
+    /// Counts a call of an earlier state, which changes nothing of the present one. How long the dependency
+    /// asks to be left alone is about the future, though.
+    fn settle_late(&self, ended: Ended<'_>) {
+        self.counters.add(Count::Late);
+        if let Ended::Returned(Outcome::TripFor(time), _) = ended {
+            self.postpone(time);
         }
+    }
+
+    /// Whether the slot of a trial was given to another call, in the half-open period that still lasts.
+    fn is_lapsed_trial(&self, ticket: Ticket) -> bool {
+        ticket.is_trial() && {
+            let control = self.control.lock();
+            let word = self.word();
+            word.state() == State::HalfOpen
+                && control.is_of_period(ticket.generation(), word.generation())
+        }
+    }
+
+    fn add_up(&self, call: &Call<'_>, say: &Say) {
         let counts = call.counts_as != Count::Success || call.config.count_successes();
         if *say == Say::Counted && counts {
             self.counters.add(call.counts_as);
@@ -187,7 +209,8 @@ impl Circuit {
             match (cause, now) {
                 (Some(cause), Some(now)) => {
                     row_is_over |= self.close(&mut control);
-                    match self.trip_from(&mut control, (word, count), cause, call.asked(), now) {
+                    let period = OpenPeriod::by_call(call.asked());
+                    match self.trip_from(&mut control, (word, count), cause, period, now) {
                         Ok(()) => {
                             Self::keep_failure_of(&mut control, call);
                             return Some(say);
@@ -210,9 +233,11 @@ impl Circuit {
                     Self::keep_failure_of(&mut control, call);
                     self.renew_tally(&mut control, sample.now);
                     if watching {
-                        let would = control.ledger().newly_held(&sample, count);
+                        let rules = control.ledger().newly_held(&sample, count);
+                        let hint = call.asked();
+                        let hint = hint.filter(|_| control.is_new_hint(hint.is_some(), count));
                         drop(control);
-                        self.tell_would_trip(would);
+                        self.tell_would_trip(rules, hint);
                     }
                     return Some(say);
                 }
@@ -236,10 +261,11 @@ impl Circuit {
         self.tells_calls(config) || self.streak.load(Ordering::Relaxed) > 0
     }
 
-    fn tell_would_trip(&self, rules: Vec<RuleSnapshot>) {
-        for rule in rules {
+    fn tell_would_trip(&self, rules: Vec<RuleSnapshot>, hint: Option<Duration>) {
+        let rules = rules.into_iter().map(Cause::Rule);
+        for cause in rules.chain(hint.map(Cause::Asked)) {
             self.counters.add(Count::WouldTrip);
-            self.emit(|breaker| Event::WouldTrip { breaker, rule });
+            self.emit(|breaker| Event::WouldTrip { breaker, cause });
         }
     }
 
@@ -255,10 +281,17 @@ impl Circuit {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
         let word = self.word();
-        if word.generation() != call.ticket.generation() {
+        let holds_slot = word.generation() == call.ticket.generation();
+        let trials = if holds_slot {
+            word.trials().released()
+        } else if word.state() == State::HalfOpen
+            && control.is_of_period(call.ticket.generation(), word.generation())
+        {
+            // Its slot was given to another call when its lease lapsed; its verdict still counts.
+            word.trials()
+        } else {
             return Say::Late;
-        }
-        let trials = word.trials();
+        };
         let failures = self.trial_failures.load(Ordering::Acquire);
         let failures = match call.outcome {
             Outcome::Success => 0,
@@ -268,7 +301,7 @@ impl Circuit {
         let verdict = if call.asked().is_some() {
             Verdict::Reopen
         } else if call.says_nothing() {
-            Verdict::Undecided(trials.released())
+            Verdict::Undecided(trials)
         } else if call.failed() || call.slow {
             trials.failed()
         } else {
@@ -286,7 +319,8 @@ impl Circuit {
             }
             Verdict::Reopen => {
                 let cause = call.asked().map_or(Cause::TrialFailed, Cause::Asked);
-                self.open(&mut control, cause, call.asked(), now, |_| failures);
+                let period = OpenPeriod::by_call(call.asked());
+                self.open(&mut control, cause, period, now, |_| failures);
             }
         }
         Say::Counted

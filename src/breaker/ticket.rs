@@ -1,8 +1,8 @@
 use crate::clock::Moment;
-use crate::state::{Generation, Word};
+use crate::state::{Generation, Mark, Word};
 
-/// What an admitted call carries: the generation of the state that let it in, and when that was,
-/// where anybody asks how long calls take.
+/// What an admitted call carries: the generation of the state that let it in, what sets it apart from a
+/// plain call, and when it began, if its duration is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     generation: Generation,
@@ -20,15 +20,51 @@ impl Ticket {
 
     pub(super) const fn timed(generation: Generation, started: Moment) -> Self {
         Self {
-            generation: generation.timed(),
-            // The end of time marks calls that nobody times.
+            generation: generation.marked(Mark::Timed),
+            // The end of time marks calls whose duration is not measured.
             started: started.clamp_before_never(),
         }
     }
 
+    /// The same call as a trial.
+    pub(super) const fn as_trial(self) -> Self {
+        Self {
+            generation: self.generation.unmarked().marked(Mark::Trial),
+            ..self
+        }
+    }
+
+    /// The same trial while its guarded code runs on this thread.
+    pub(super) const fn as_inside(self) -> Self {
+        Self {
+            generation: self.generation.unmarked().marked(Mark::Inside),
+            ..self
+        }
+    }
+
+    /// A call inside a trial of the same circuit.
+    pub(super) const fn joined(generation: Generation) -> Self {
+        Self::untimed(generation.marked(Mark::Joined))
+    }
+
     #[inline]
     pub(super) const fn generation(self) -> Generation {
-        self.generation.untimed()
+        self.generation.unmarked()
+    }
+
+    #[inline]
+    pub(super) const fn is_trial(self) -> bool {
+        self.generation.has(Mark::Trial)
+    }
+
+    #[inline]
+    pub(super) const fn is_inside(self) -> bool {
+        self.generation.has(Mark::Inside)
+    }
+
+    /// Whether the call runs inside a trial, and so records nothing.
+    pub(crate) const fn is_joined(self) -> bool {
+        self.generation.has(Mark::Joined)
     }
 
     /// Whether a success leaves the circuit with this word as it is.

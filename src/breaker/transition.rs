@@ -48,6 +48,13 @@ impl Circuit {
 
     fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
         control.clear_windows();
+        if next.to == State::HalfOpen {
+            // The lock keeps the generation as it is.
+            control.begin_period(self.word().generation());
+        }
+        if !next.continues_backoff(&cause) {
+            control.forget_attempts();
+        }
         #[cfg(feature = "metrics")]
         control.count_change(before.state(), next.to);
         if next.heard {
@@ -62,9 +69,6 @@ impl Circuit {
             });
         }
         control.begin(now, cause);
-        if next.to.counts() {
-            control.forget_attempts();
-        }
     }
 
     /// Replaces the word, whatever count is in it by then, and tells what it was.
@@ -93,17 +97,18 @@ impl Circuit {
             .map_err(Word::from_bits)
     }
 
-    /// Opens for `time`, or for as long as the settings say, with `count` failures in a row.
+    /// Opens with `count` failures in a row.
     pub(super) fn open(
         &self,
         control: &mut Control,
         cause: Cause,
-        time: Option<Duration>,
+        period: OpenPeriod,
         now: Moment,
         count: impl Fn(Word) -> u32,
     ) {
-        self.prepare_to_open(control, time, now);
+        let attempt = self.prepare_to_open(control, period, now);
         self.enter_with(control, State::Open, cause, now, count);
+        control.begin_attempt(attempt, period.follows_hints());
     }
 
     /// Opens because of a call that makes of `word` this `count`; if the word has moved since, it does
@@ -113,31 +118,78 @@ impl Circuit {
         control: &mut Control,
         (word, count): (Word, u32),
         cause: Cause,
-        time: Option<Duration>,
+        period: OpenPeriod,
         now: Moment,
     ) -> Result<(), Word> {
-        self.prepare_to_open(control, time, now);
+        let attempt = self.prepare_to_open(control, period, now);
         let next = self.next_state(control, State::Open);
         self.exchange(word, next.word(word, count))?;
         self.entered(control, &next, word, cause, now);
+        control.begin_attempt(attempt, period.follows_hints());
         Ok(())
     }
 
-    /// Attempt and deadline of an opening; nobody looks at them before the word shows it.
-    fn prepare_to_open(&self, control: &mut Control, time: Option<Duration>, now: Moment) {
-        let attempt = match self.word().state() {
-            State::HalfOpen => control.attempt().saturating_add(1),
-            _ => 0,
-        };
-        control.begin_attempt(attempt);
+    /// Sets the deadline of an opening, which has no meaning before the word shows it, and returns the
+    /// attempt.
+    fn prepare_to_open(&self, control: &Control, period: OpenPeriod, now: Moment) -> u32 {
+        let earlier = control.attempt(self.word().state(), now);
+        let next = earlier.map_or(0, |attempt| attempt.saturating_add(1));
         let backoff = control.config().recovery_backoff();
-        let delay = time.unwrap_or_else(|| backoff.jittered(attempt, fastrand::f64()));
+        let chance = fastrand::f64();
+        let (attempt, delay) = match period {
+            OpenPeriod::Backoff => (next, backoff.jittered(next, chance)),
+            OpenPeriod::Hint(time) => (next, backoff.hinted(next, time, chance)),
+            OpenPeriod::Command(time) => (earlier.unwrap_or(0), time),
+        };
         self.set_deadline(now.after(delay));
+        attempt
+    }
+
+    /// Moves the deadline of an open circuit to that of a hint from a late call, unless a command has set
+    /// it or it is later already.
+    pub(super) fn postpone(&self, hint: Duration) {
+        let config = self.config.load();
+        let backoff = config.recovery_backoff();
+        let time = backoff.lengthened(hint.min(config.max_trip_for()), fastrand::f64());
+        drop(config);
+        let now = self.home.clock.now();
+        let control = self.control.lock();
+        let reading = self.read();
+        let is_open = reading.state(now) == State::Open && control.follows_hints();
+        let deadline = now.after(time);
+        if !is_open || deadline <= reading.deadline {
+            return;
+        }
+        self.set_deadline(deadline);
+        drop(control);
+        self.call_next();
     }
 
     pub(super) fn set_deadline(&self, deadline: Moment) {
         // Release: see the reader of the deadline.
         self.deadline.store(deadline.as_nanos(), Ordering::Release);
+    }
+}
+
+/// For how long a circuit opens.
+#[derive(Clone, Copy)]
+pub(super) enum OpenPeriod {
+    /// For as long as the backoff says.
+    Backoff,
+    /// For as long as the dependency asked for, within the limit of the settings.
+    Hint(Duration),
+    /// For as long as a command says.
+    Command(Duration),
+}
+
+impl OpenPeriod {
+    /// The opening by a call: as long as it asked for, or as the backoff says.
+    pub(super) fn by_call(hint: Option<Duration>) -> Self {
+        hint.map_or(Self::Backoff, Self::Hint)
+    }
+
+    fn follows_hints(self) -> bool {
+        !matches!(self, Self::Command(_))
     }
 }
 
@@ -150,6 +202,18 @@ struct Next {
 }
 
 impl Next {
+    /// Whether the backoff goes on from the latest opening in this state. Recovering by itself keeps it, so
+    /// that a dependency that fails again soon after it recovered is left alone for longer; commands and
+    /// changes of the mode start over.
+    fn continues_backoff(&self, cause: &Cause) -> bool {
+        match self.to {
+            State::Open => true,
+            State::HalfOpen => matches!(cause, Cause::Recovering),
+            State::Closed => matches!(cause, Cause::TrialsSucceeded),
+            State::ForcedOpen | State::Disabled | State::MetricsOnly => false,
+        }
+    }
+
     fn word(&self, before: Word, count: u32) -> Word {
         let entered = before.entering(self.to).with_flags(self.flags);
         match self.to {

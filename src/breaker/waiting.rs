@@ -3,8 +3,7 @@
 use super::circuit::Circuit;
 use crate::clock::Timepiece;
 use crate::contain::contain;
-use crate::error::CircuitOpen;
-use crate::guard::admit_quietly;
+use crate::refused::Refused;
 use crate::{CircuitBreaker, Permit};
 use std::pin::pin;
 use std::time::Duration;
@@ -49,18 +48,29 @@ impl Circuit {
     }
 }
 
+/// Waits until a call is admitted.
 pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
-    if breaker.circuit.word().passes() {
+    let ticket = wait(&breaker.circuit, Circuit::admit_quietly).await;
+    Permit::new(breaker.clone(), ticket)
+}
+
+/// Waits until a call would be admitted.
+pub(super) async fn ready(breaker: &CircuitBreaker) {
+    wait(&breaker.circuit, |circuit| {
+        circuit.refusal().map_or(Ok(()), Err)
+    })
+    .await;
+}
+
+/// Waits until `look` finds that the circuit does not refuse.
+async fn wait<T>(circuit: &Circuit, look: impl Fn(&Circuit) -> Result<T, Refused>) -> T {
+    if circuit.word().passes() {
         // Nobody waits for a circuit that is closed, or needs a turn to pass it.
-        if let Ok(permit) = look(breaker) {
-            return permit;
+        if let Ok(found) = look(circuit) {
+            return found;
         }
     }
-    let waiting = breaker
-        .circuit
-        .extras()
-        .waiting
-        .get_or_init(Waiting::default);
+    let waiting = circuit.extras().waiting.get_or_init(Waiting::default);
     // Who finds nobody waiting may look at once, and where there is no timer.
     let _first = if let Ok(first) = waiting.queue.try_lock() {
         first
@@ -72,8 +82,8 @@ pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
                 Ok(first) => break first,
                 // Whoever is first may be a future that nobody polls.
                 Err(_) => {
-                    if let Ok(permit) = look(breaker) {
-                        return permit;
+                    if let Ok(found) = look(circuit) {
+                        return found;
                     }
                 }
             }
@@ -82,20 +92,16 @@ pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
     loop {
         // Before the look: what changes after it is not missed.
         let changed = waiting.changed.notified();
-        match look(breaker) {
-            Ok(permit) => return permit,
+        match look(circuit) {
+            Ok(found) => return found,
             // Woken or not, it looks again.
-            Err(open) => drop(timeout(nap(&breaker.circuit.home.clock, &open), changed).await),
+            Err(refused) => drop(timeout(nap(&circuit.home.clock, refused), changed).await),
         }
     }
 }
 
-fn look(breaker: &CircuitBreaker) -> Result<Permit, CircuitOpen> {
-    admit_quietly(breaker).map(|ticket| Permit::new(breaker.clone(), ticket))
-}
-
-fn nap(clock: &Timepiece, open: &CircuitOpen) -> Duration {
-    let left = open.retry_after().unwrap_or(LONGEST).min(LONGEST);
+fn nap(clock: &Timepiece, refused: Refused) -> Duration {
+    let left = refused.retry_after().unwrap_or(LONGEST).min(LONGEST);
     match clock {
         Timepiece::System => {
             let spread = left.mul_f64(JITTER).min(MOST_JITTER);

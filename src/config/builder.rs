@@ -89,6 +89,31 @@ impl BreakerBuilder {
         self
     }
 
+    /// For how long the circuit must stay closed before the
+    /// [backoff](Self::recovery_backoff) starts over. Default: as long as the latest opening lasted by the
+    /// backoff, without jitter or a [hint](Outcome::TripFor).
+    ///
+    /// A circuit that opens sooner continues with the next attempt, so that a dependency that answers its
+    /// trial and fails again is left alone for longer each time. [`Duration::MAX`] starts over only by
+    /// [`reset`](CircuitBreaker::reset), by [`half_open`](CircuitBreaker::half_open) or with another mode.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::{Backoff, CircuitBreaker};
+    /// use std::time::Duration;
+    ///
+    /// let breaker = CircuitBreaker::builder()
+    ///     .recovery_backoff(Backoff::exponential(Duration::from_secs(1)))
+    ///     .reset_backoff_after(Duration::from_secs(60))
+    ///     .build()?;
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn reset_backoff_after(mut self, time: Duration) -> Self {
+        self.settings.reset_backoff_after = Some(time);
+        self
+    }
+
     /// The longest that [`Outcome::TripFor`] may open the circuit, since the time comes from the
     /// dependency. Default: an hour.
     pub fn max_trip_for(mut self, longest: Duration) -> Self {
@@ -109,8 +134,11 @@ impl BreakerBuilder {
         self
     }
 
-    /// When so long after the latest admission trials have still not ended, the next call takes
-    /// their slots. Default: the recovery timeout, at least 30 s.
+    /// The lease of trials. When it has elapsed since the latest admission, the slots of all trials in
+    /// flight are given to other calls. Default: the recovery timeout, at least 30 s.
+    ///
+    /// The outcome of a trial that outlived its lease still counts while the half-open period lasts, and
+    /// the first such trials of a period send [`Event::TrialsOutlived`].
     pub fn trial_timeout(mut self, timeout: Duration) -> Self {
         self.settings.trial_timeout = Some(timeout);
         self

@@ -25,6 +25,9 @@ pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
         rules.iter().try_for_each(rule)?;
     }
     backoff(&settings.recovery)?;
+    if let Some(time) = settings.reset_backoff_after {
+        positive("reset_backoff_after", time)?;
+    }
     positive("max_trip_for", settings.max_trip_for)?;
     within(
         "half_open_calls",

@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     /// `None` while nobody named a rule: the default one stands.
     pub(crate) rules: Option<Vec<TripRule>>,
     pub(crate) recovery: Backoff,
+    pub(crate) reset_backoff_after: Option<Duration>,
     pub(crate) max_trip_for: Duration,
     pub(crate) half_open_calls: u32,
     pub(crate) success_threshold: Option<u32>,
@@ -57,6 +58,7 @@ impl Default for Settings {
             name: None,
             rules: None,
             recovery: Backoff::constant(Self::RECOVERY_TIMEOUT),
+            reset_backoff_after: None,
             max_trip_for: Self::MAX_TRIP_FOR,
             half_open_calls: 1,
             success_threshold: None,
@@ -201,6 +203,12 @@ impl BreakerConfig {
     /// How long the circuit stays open.
     pub fn recovery_backoff(&self) -> Backoff {
         self.settings.recovery
+    }
+
+    /// For how long the circuit must stay closed before the backoff starts over; `None` for the delay of
+    /// the latest opening, before jitter.
+    pub fn reset_backoff_after(&self) -> Option<Duration> {
+        self.settings.reset_backoff_after
     }
 
     /// The longest that [`Outcome::TripFor`] may open the circuit.

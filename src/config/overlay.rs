@@ -17,6 +17,7 @@ pub(crate) struct Overlay {
     /// Rules beside those that stand by then.
     pub(crate) trip_when: Vec<TripRule>,
     pub(crate) recovery: Option<Backoff>,
+    pub(crate) reset_backoff_after: Option<Duration>,
     pub(crate) max_trip_for: Option<Duration>,
     pub(crate) half_open_calls: Option<u32>,
     pub(crate) success_threshold: Option<u32>,
@@ -44,6 +45,7 @@ impl Overlay {
         }
         let Settings {
             recovery,
+            reset_backoff_after,
             max_trip_for,
             half_open_calls,
             success_threshold,
@@ -57,6 +59,7 @@ impl Overlay {
             ..
         } = &mut builder.settings;
         put(recovery, self.recovery);
+        put(reset_backoff_after, self.reset_backoff_after.map(Some));
         put(max_trip_for, self.max_trip_for);
         put(half_open_calls, self.half_open_calls);
         put(success_threshold, self.success_threshold.map(Some));
@@ -84,6 +87,7 @@ impl Settings {
             name: _,
             rules,
             recovery,
+            reset_backoff_after,
             max_trip_for,
             half_open_calls,
             success_threshold,
@@ -101,6 +105,7 @@ impl Settings {
         } = self;
         *rules == other.rules
             && *recovery == other.recovery
+            && *reset_backoff_after == other.reset_backoff_after
             && *max_trip_for == other.max_trip_for
             && *half_open_calls == other.half_open_calls
             && *success_threshold == other.success_threshold

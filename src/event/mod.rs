@@ -81,8 +81,23 @@ pub enum Event {
     WouldTrip {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// The rule, with its figures.
-        rule: RuleSnapshot,
+        /// Why: [`Cause::Rule`] with the figures of the rule, or [`Cause::Asked`].
+        cause: Cause,
+    },
+    /// Trials of a half-open circuit ran longer than their lease, and their slots were given to other
+    /// calls. Sent once for each half-open period.
+    ///
+    /// Their outcomes still count while the period lasts. A
+    /// [`trial_timeout`](crate::BreakerBuilder::trial_timeout) above the usual duration of a call avoids
+    /// the lapse.
+    #[non_exhaustive]
+    TrialsOutlived {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// The lease: the `trial_timeout` of the breaker.
+        lease: Duration,
+        /// The number of trials that lost their slots.
+        trials: u32,
     },
     /// The settings of a live breaker were replaced.
     #[non_exhaustive]
@@ -236,6 +251,7 @@ impl Event {
             | Self::Refused { breaker, .. }
             | Self::Recorded { breaker, .. }
             | Self::WouldTrip { breaker, .. }
+            | Self::TrialsOutlived { breaker, .. }
             | Self::Configured { breaker }
             | Self::BreakerAdded { breaker }
             | Self::BreakerAdopted { breaker }

@@ -23,7 +23,7 @@ where
     J: OfErrors<R>,
 {
     warn_if_nested::<R>();
-    match guard::admit(&breaker) {
+    match guard::admit_inside(&breaker) {
         Ok(ticket) => {
             let passed = Passed::new(&breaker, ticket);
             settle(passed, judge, passed.run(work))
@@ -103,7 +103,7 @@ impl<'h> Admitted<'h> {
         J: OfErrors<R>,
     {
         warn_if_nested::<R>();
-        let returned = self.attempt.run(work);
+        let returned = self.attempt.run_inside(work);
         match self.attempt.take() {
             Some(ticket) => settle(Passed::new(self.attempt.handle(), ticket), judge, returned),
             None => returned,
@@ -190,7 +190,7 @@ where
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut();
         let future = future.expect("`Passage` polled after it completed");
-        if let Poll::Ready(returned) = this.attempt.run(|| future.poll(cx)) {
+        if let Poll::Ready(returned) = this.attempt.run_inside(|| future.poll(cx)) {
             return Poll::Ready(match this.attempt.take() {
                 Some(ticket) => {
                     let passed = Passed::new(this.attempt.handle(), ticket);

@@ -16,7 +16,7 @@ pub(crate) fn call<H: Handle, J: Judge<Out>, Args, Out>(
     args: Args,
     function: impl FnOnce(Args) -> Out,
 ) -> Result<Result<J::Ok, J::Err>, (CircuitOpen, Args)> {
-    let ticket = match admit(handle) {
+    let ticket = match admit_inside(handle) {
         Ok(ticket) => ticket,
         Err(open) => return Err((open, args)),
     };
@@ -34,6 +34,10 @@ fn settle<Out, J: Judge<Out> + ?Sized>(
     judge: &J,
     out: &Out,
 ) {
+    if ticket.is_joined() {
+        return;
+    }
+    let ticket = ticket.leave();
     let circuit = &*breaker.circuit;
     let judgement = run(
         || judge.judge(out, breaker),
@@ -115,6 +119,16 @@ impl<H: Handle> Attempt<H> {
                 panicked(&self.handle.breaker().circuit, ticket);
             }
         })
+    }
+
+    /// The same for code whose calls of the same circuit join it, if it is a trial.
+    #[inline]
+    pub(crate) fn run_inside<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let circuit = &self.handle.breaker().circuit;
+        self.ticket = self.ticket.map(|ticket| ticket.enter(circuit));
+        let result = self.run(work);
+        self.ticket = self.ticket.map(Ticket::leave);
+        result
     }
 
     /// Judges what the guarded code gave; see [`settle`].
@@ -225,6 +239,25 @@ pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
     }
 }
 
+/// The same for a call whose guarded code runs next, on this thread: if it is a trial, it is
+/// [entered](Ticket::enter).
+#[inline]
+pub(crate) fn admit_inside<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
+    match handle.breaker().circuit.admit_at_once() {
+        Some(ticket) => Ok(ticket),
+        None => match refuse_at_once(handle.breaker()) {
+            Some(open) => Err(open),
+            None => enter_or_refuse(handle.breaker()),
+        },
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn enter_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
+    admit_or_refuse(breaker).map(|ticket| ticket.enter(&breaker.circuit))
+}
+
 /// The same for those who make an error of a refusal later, or never.
 #[inline]
 pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
@@ -254,12 +287,6 @@ fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
         breaker.circuit.count_refusal(refused);
         CircuitOpen::new(breaker, refused)
     })
-}
-
-/// The same for those who wait: a refusal is not counted.
-pub(crate) fn admit_quietly<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    let refuse = |refused: Refused| CircuitOpen::new(handle.breaker(), refused);
-    handle.breaker().circuit.admit_quietly().map_err(refuse)
 }
 
 // Not inlined, a judgement would be made in memory for every success.

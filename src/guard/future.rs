@@ -1,6 +1,6 @@
 use super::{
     Attempt, ByName, Classify, ClassifyOutput, FailIf, Fallback, FallbackFuture, FlattenErr,
-    Handle, Judge, Limit, NoTimeout, OnOpen, Passed, ResultLike, Rules, Timeout, admit,
+    Handle, Judge, Limit, NoTimeout, OnOpen, Passed, ResultLike, Rules, Timeout, admit_inside,
 };
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
@@ -154,11 +154,11 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
         let inner = this.inner.as_mut().as_pin_mut();
         let inner = inner.expect("`WithBreaker` polled after it completed");
         let ticket = if let Some(ticket) = this.attempt.take() {
-            ticket
+            ticket.enter(&this.attempt.handle().breaker().circuit)
         } else {
             // Before admission: without a timer's runtime this panics, and no slot may be taken.
             this.limit.as_mut().start();
-            match admit(this.attempt.handle()) {
+            match admit_inside(this.attempt.handle()) {
                 Ok(ticket) => ticket,
                 Err(open) => return Poll::Ready(Verdict::Refused(open)),
             }
@@ -171,7 +171,7 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
             this.inner.set(None);
             return Poll::Ready(Verdict::Done(result));
         }
-        this.attempt.put(ticket);
+        this.attempt.put(ticket.leave());
         this.limit.poll_late(cx).map(|late| {
             // Dropped first, so that the work is over when a trial's slot becomes free.
             this.attempt.run(|| this.inner.set(None));

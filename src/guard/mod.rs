@@ -18,7 +18,7 @@ mod lazy;
 mod nested;
 mod timeout;
 
-pub(crate) use attempt::{Attempt, Passed, admit, admit_quietly, call, try_admit};
+pub(crate) use attempt::{Attempt, Passed, admit, admit_inside, call, try_admit};
 pub use ending::{Answer, AsyncFallback, Ending, Flat, NoFallback, OrElse, SyncFallback};
 pub use fallback::{Fallback, FallbackFuture, OnArgs, OnOpen, Rescue};
 pub use flatten_err::FlattenErr;

@@ -12,7 +12,7 @@ use std::fmt;
 pub use admission::Refusal;
 pub(crate) use admission::{Admission, admission};
 pub(crate) use trials::{Trials, Verdict};
-pub(crate) use word::{Flags, Generation, Word};
+pub(crate) use word::{Flags, Generation, Mark, Word};
 
 /// What a circuit is doing.
 ///
@@ -55,11 +55,6 @@ impl State {
             Self::Disabled => "disabled",
             Self::MetricsOnly => "metrics-only",
         }
-    }
-
-    /// Whether calls are judged against the trip rules: closed, or watching only.
-    pub(crate) const fn counts(self) -> bool {
-        matches!(self, Self::Closed | Self::MetricsOnly)
     }
 }
 

@@ -5,9 +5,9 @@
 /// on and can never strand this one. Ten bits each: no field passes 1000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trials {
-    /// Trials that run now.
+    /// Slots that are taken. A trial whose lease lapsed has none, although it may still run.
     pub(crate) in_flight: u16,
-    /// Trials that may still be counted, those in flight among them.
+    /// Verdicts that the period may still take.
     pub(crate) uncounted: u16,
     /// Successes still needed to close; never more than `uncounted`, or the period is decided.
     pub(crate) wanted: u16,
@@ -67,7 +67,7 @@ impl Trials {
         }
     }
 
-    /// A trial ended without a say.
+    /// The slot of a trial that ended is free again.
     pub(crate) const fn released(self) -> Self {
         Self {
             in_flight: self.in_flight.saturating_sub(1),
@@ -75,7 +75,7 @@ impl Trials {
         }
     }
 
-    /// All that run are given up; what was counted stays.
+    /// The lease ran out: every slot is free again, and what was counted stays.
     pub(crate) const fn lapsed(self) -> Self {
         Self {
             in_flight: 0,
@@ -83,6 +83,7 @@ impl Trials {
         }
     }
 
+    /// Counts the success of a trial, whose slot was [released](Self::released) or has lapsed before.
     pub(crate) const fn succeeded(self) -> Verdict {
         let rest = self.counted();
         if rest.wanted <= 1 {
@@ -94,6 +95,7 @@ impl Trials {
         })
     }
 
+    /// Counts the failure of a trial, as [`succeeded`](Self::succeeded) does a success.
     pub(crate) const fn failed(self) -> Verdict {
         let rest = self.counted();
         if rest.uncounted < rest.wanted {
@@ -105,7 +107,7 @@ impl Trials {
     const fn counted(self) -> Self {
         Self {
             uncounted: self.uncounted.saturating_sub(1),
-            ..self.released()
+            ..self
         }
     }
 }
@@ -131,7 +133,7 @@ mod tests {
         let (mut succeeded, mut failed) = (0, 0);
         for call in 0..calls {
             assert!(trials.has_slot(), "an undecided period has slots left");
-            trials = Trials::unpack(trials.admitted().pack());
+            trials = Trials::unpack(trials.admitted().pack()).released();
             let verdict = if outcomes >> call & 1 == 1 {
                 succeeded += 1;
                 trials.succeeded()
@@ -147,6 +149,24 @@ mod tests {
             assert!(succeeded < wanted && calls - failed >= wanted);
         }
         panic!("every full period is decided");
+    }
+
+    /// However many trials lapsed, a period takes at most as many verdicts as it has calls.
+    #[test]
+    fn lapsed_trials_are_counted_without_a_slot() {
+        let trials = Trials::new(3, 2).admitted().admitted().lapsed();
+        let trials = trials.admitted();
+        let Verdict::Undecided(trials) = trials.failed() else {
+            panic!("two successes are still within reach");
+        };
+        assert_eq!((trials.in_flight, trials.uncounted), (1, 2));
+        assert!(trials.has_slot());
+        let Verdict::Undecided(trials) = trials.succeeded() else {
+            panic!("one more success is needed");
+        };
+        assert!(!trials.has_slot(), "the trial in flight is the last one");
+        assert_eq!(trials.released().succeeded(), Verdict::Close);
+        assert_eq!(trials.failed(), Verdict::Reopen);
     }
 
     #[test]

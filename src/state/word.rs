@@ -64,6 +64,23 @@ impl BitOr for Flags {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation(NonZeroU64);
 
+/// What sets an admitted call apart from a plain one.
+///
+/// The bits lie where a word has its state and flags, and no word has them so: a success of a marked
+/// call finds no word [quiet](Word::is_quiet), at no cost for plain calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Mark {
+    /// Its duration is measured.
+    Timed = 0b111,
+    /// It is a trial, whether or not its duration is measured.
+    Trial = 0b110,
+    /// It is a trial whose guarded code runs on this thread.
+    Inside = 0b1_0110,
+    /// It was admitted inside a trial of the same circuit and records nothing.
+    Joined = 0b1110,
+}
+
 impl Generation {
     #[inline]
     const fn from_bits(bits: u64) -> Self {
@@ -79,15 +96,26 @@ impl Generation {
         !self.0.get()
     }
 
-    /// That of a call that is timed: a success of it finds no word [quiet](Word::is_quiet).
-    pub(crate) const fn timed(self) -> Self {
-        Self::from_bits(self.bits() | STATE)
+    pub(crate) const fn marked(self, mark: Mark) -> Self {
+        Self::from_bits(self.bits() | mark as u64)
     }
 
-    /// That of the state again.
     #[inline]
-    pub(crate) const fn untimed(self) -> Self {
+    pub(crate) const fn has(self, mark: Mark) -> bool {
+        self.bits() & !GENERATION == mark as u64
+    }
+
+    /// The generation without the mark of a call.
+    #[inline]
+    pub(crate) const fn unmarked(self) -> Self {
         Self::from_bits(self.bits() & GENERATION)
+    }
+
+    /// Whether it lies between two generations, inclusive, where they have wrapped as well. None of
+    /// them is marked.
+    pub(crate) const fn is_within(self, first: Self, last: Self) -> bool {
+        let after_first = self.bits().wrapping_sub(first.bits()) & GENERATION;
+        after_first <= last.bits().wrapping_sub(first.bits()) & GENERATION
     }
 }
 
@@ -278,6 +306,40 @@ mod tests {
         assert_eq!(wrapped.count(), 5);
         assert_eq!(wrapped.state(), State::Closed);
         assert!(wrapped.has(Flags::COUNTING) && !wrapped.has(Flags::TIMED));
+    }
+
+    #[test]
+    fn generations_lie_between_others_across_the_wrap() {
+        let near_the_end = (0..3).fold(Word::from_bits(GENERATION - (1 << 7)), |word, _| {
+            assert!(
+                word.generation()
+                    .is_within(word.generation(), word.generation())
+            );
+            word.renewed()
+        });
+        assert!(near_the_end.bits() & GENERATION < 1 << 9, "it wrapped");
+        let first = Word::from_bits(GENERATION - (1 << 7));
+        let (second, third) = (first.renewed(), first.renewed().renewed());
+        let [first, second, third, fourth] =
+            [first, second, third, near_the_end].map(Word::generation);
+        assert!(first.is_within(first, third) && second.is_within(first, third));
+        assert!(third.is_within(first, third));
+        assert!(!fourth.is_within(first, third) && !first.is_within(second, third));
+    }
+
+    #[test]
+    fn marked_calls_find_no_word_quiet() {
+        for mark in [Mark::Timed, Mark::Trial, Mark::Inside, Mark::Joined] {
+            for state in ALL {
+                for flags in [Flags::NONE, Flags::COUNTING, Flags::TALLYING] {
+                    let word = Word::new(state, flags).renewed();
+                    let marked = word.generation().marked(mark);
+                    assert!(!word.is_quiet(marked));
+                    assert_eq!(marked.unmarked(), word.generation());
+                    assert!(marked.has(mark) && !word.generation().has(mark));
+                }
+            }
+        }
     }
 
     #[test]

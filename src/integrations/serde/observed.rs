@@ -143,10 +143,16 @@ impl Serialize for Event {
                 "trip_for_seconds": asked(*outcome),
                 "elapsed_seconds": seconds(*elapsed),
             }),
-            Self::WouldTrip { rule, .. } => record!(to, "Event", {
+            Self::WouldTrip { cause, .. } => record!(to, "Event", {
                 "type": "would_trip",
                 "breaker": breaker,
-                "figures": rule,
+                "cause": cause,
+            }),
+            Self::TrialsOutlived { lease, trials, .. } => record!(to, "Event", {
+                "type": "trials_outlived",
+                "breaker": breaker,
+                "lease_seconds": lease.as_secs_f64(),
+                "trials": trials,
             }),
             Self::Configured { .. } => about(to, "configured", breaker),
             Self::BreakerAdded { .. } => about(to, "breaker_added", breaker),

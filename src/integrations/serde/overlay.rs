@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// All keys; `inherits` is for entries of a document, `name` for a breaker alone.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "inherits",
     "failure_threshold",
     "trip_when",
     "trip_rules",
     "recovery_timeout",
     "recovery_backoff",
+    "reset_backoff_after",
     "max_trip_for",
     "half_open_calls",
     "success_threshold",
@@ -73,6 +74,7 @@ impl Draft {
                 only(path, overlay.recovery, "recovery_timeout")?;
                 overlay.recovery = backoff;
             }
+            "reset_backoff_after" => overlay.reset_backoff_after = value(path, map)?,
             "max_trip_for" => overlay.max_trip_for = value(path, map)?,
             "half_open_calls" => overlay.half_open_calls = value(path, map)?,
             "success_threshold" => overlay.success_threshold = value(path, map)?,
@@ -165,6 +167,7 @@ impl Serialize for Draft {
             failure_threshold,
             trip_when,
             recovery,
+            reset_backoff_after,
             max_trip_for,
             half_open_calls,
             success_threshold,
@@ -185,6 +188,7 @@ impl Serialize for Draft {
         words.put("inherits", self.inherits.as_deref())?;
         words.put("failure_threshold", *failure_threshold)?;
         words.put("recovery_timeout", timeout)?;
+        words.put("reset_backoff_after", exact(reset_backoff_after))?;
         words.put("max_trip_for", exact(max_trip_for))?;
         words.put("half_open_calls", *half_open_calls)?;
         words.put("success_threshold", *success_threshold)?;
@@ -220,6 +224,7 @@ impl Draft {
             failure_threshold: None,
             trip_when: Vec::new(),
             recovery: differing(all, settings.recovery, default.recovery),
+            reset_backoff_after: settings.reset_backoff_after,
             max_trip_for: differing(all, settings.max_trip_for, default.max_trip_for),
             half_open_calls: differing(all, settings.half_open_calls, default.half_open_calls),
             success_threshold: settings.success_threshold,

@@ -99,7 +99,7 @@ impl Applied {
 }
 
 /// The settings that are data, as text.
-fn described(config: &BreakerConfig) -> [(&'static str, String); 12] {
+fn described(config: &BreakerConfig) -> [(&'static str, String); 13] {
     let settings = &config.settings;
     let rules: Vec<_> = config
         .trip_rules()
@@ -114,6 +114,10 @@ fn described(config: &BreakerConfig) -> [(&'static str, String); 12] {
     [
         ("trip_rules", rules.join("; ")),
         ("recovery", recovery(config.recovery_backoff())),
+        (
+            "reset_backoff_after",
+            or(settings.reset_backoff_after, "as long as the last opening"),
+        ),
         ("max_trip_for", Exact(config.max_trip_for()).to_string()),
         ("half_open_calls", config.half_open_calls().to_string()),
         ("success_threshold", threshold.to_string()),

@@ -1,6 +1,6 @@
 use super::Refusals;
 use crate::error::CircuitOpen;
-use crate::guard::{Attempt, Judge, NoFallback, Passed, Rules, admit};
+use crate::guard::{Attempt, Judge, NoFallback, Rules, admit};
 use crate::refused::Refused;
 use crate::registry::Held;
 use pin_project_lite::pin_project;
@@ -68,9 +68,8 @@ impl<F, J, A> ResponseFuture<F, J, A> {
         };
         match admit(future.attempt.handle()) {
             Ok(ticket) => {
-                let passed = Passed::new(future.attempt.handle(), ticket);
-                future.call = Some(passed.run(call));
                 future.attempt.put(ticket);
+                future.call = Some(future.attempt.run_inside(call));
             }
             Err(open) => future.refused = Some(open),
         }
@@ -90,7 +89,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Some(call) = this.call.as_mut().as_pin_mut() {
-            let result = ready!(this.attempt.run(|| call.poll(cx)));
+            let result = ready!(this.attempt.run_inside(|| call.poll(cx)));
             // Judged first: what comes of the call does not depend on how its future is dropped.
             let result = this.attempt.conclude(this.judge, result);
             this.call.set(None);

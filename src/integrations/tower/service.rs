@@ -1,11 +1,11 @@
 use super::{Choose, Refusals, ResponseFuture};
 use crate::breaker::CircuitBreaker;
-use crate::guard::{Attempt, Judge, NoFallback, Rules, admit_quietly};
+use crate::guard::{Attempt, Judge, NoFallback, Rules};
 use crate::refused::Refused;
 use crate::registry::hold;
 use std::fmt;
 use std::mem;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tower_service::Service;
 
 /// A service behind a circuit breaker; made by [`BreakerLayer`](super::BreakerLayer).
@@ -106,8 +106,12 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let (judge, refusals) = (self.judge.clone(), self.refusals.clone());
         if let (Some(seen), Some(breaker)) = (self.refused.take(), self.choice.chosen()) {
-            let refused = breaker.circuit.refuse(seen);
-            return ResponseFuture::refused(hold(breaker), refused, judge, refusals);
+            // A call inside a trial of the same circuit joins it, whatever `poll_ready` saw before.
+            self.ready = breaker.circuit.is_inside_trial() && is_ready_now(&mut self.inner);
+            if !self.ready {
+                let refused = breaker.circuit.refuse(seen);
+                return ResponseFuture::refused(hold(breaker), refused, judge, refusals);
+            }
         }
         assert!(
             self.ready,
@@ -121,12 +125,20 @@ where
     }
 }
 
+/// Whether the inner service, which was not polled because its circuit refused, is ready all the same.
+/// Its own `poll_ready` is repeated by the next one of the breaker if it is not, so no waker is needed.
+#[cold]
+fn is_ready_now<S: Service<Request>, Request>(inner: &mut S) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    matches!(inner.poll_ready(&mut context), Poll::Ready(Ok(())))
+}
+
 /// Counts an error of `poll_ready` as a call that ended in it, if the circuit would let one in. It is
 /// no call, so that there is nothing to refuse.
 #[cold]
 fn count<T, E, J: Judge<Result<T, E>>>(breaker: &CircuitBreaker, judge: &J, error: E) -> E {
     let result = Err(error);
-    if let Ok(ticket) = admit_quietly(&breaker) {
+    if let Ok(ticket) = breaker.circuit.admit_quietly() {
         Attempt::admitted(breaker, ticket).judge(judge, &result);
     }
     match result {
@@ -140,7 +152,7 @@ struct Panicking<'a>(&'a CircuitBreaker);
 
 impl Drop for Panicking<'_> {
     fn drop(&mut self) {
-        if let Ok(ticket) = admit_quietly(&self.0) {
+        if let Ok(ticket) = self.0.circuit.admit_quietly() {
             Attempt::admitted(self.0, ticket).panicked();
         }
     }

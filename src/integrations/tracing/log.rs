@@ -54,7 +54,11 @@ impl Listen for Log {
                 let retry_after_secs = retry_after.map(|time| time.as_secs_f64());
                 trace!(target: TARGET, breaker, ?reason, retry_after_secs, "call refused");
             }
-            Event::WouldTrip { rule, .. } => would_trip(breaker, rule),
+            Event::WouldTrip { cause, .. } => would_trip(breaker, cause),
+            Event::TrialsOutlived { lease, trials, .. } => {
+                let lease_secs = lease.as_secs_f64();
+                warn!(target: TARGET, breaker, lease_secs, trials, "trials outlived their lease: is `trial_timeout` shorter than a call takes?");
+            }
             Event::UnknownErrorType { error_type, .. } => {
                 warn!(target: TARGET, breaker, error_type, "error of a type that no rule knows");
             }
@@ -99,10 +103,7 @@ fn changed(
     cause: &Cause,
     retry_after: Option<Duration>,
 ) {
-    let rule = match cause {
-        Cause::Rule(figures) => Some(figures),
-        _ => None,
-    };
+    let rule = figures(cause);
     macro_rules! log {
         ($level:ident, $message:literal) => {
             $level!(
@@ -130,15 +131,24 @@ fn changed(
     }
 }
 
-fn would_trip(breaker: &str, figures: &RuleSnapshot) {
+fn would_trip(breaker: &str, cause: &Cause) {
+    let rule = figures(cause);
     info!(
         target: TARGET,
         breaker,
-        rule = %figures.rule,
-        recorded = figures.recorded,
-        failed = figures.failed,
-        slow = figures.slow,
-        rate = figures.rate,
+        cause = %cause,
+        rule = rule.map(|figures| ::tracing::field::display(figures.rule)),
+        recorded = rule.map(|figures| figures.recorded),
+        failed = rule.map(|figures| figures.failed),
+        slow = rule.map(|figures| figures.slow),
+        rate = rule.and_then(|figures| figures.rate),
         "circuit would have opened"
     );
+}
+
+fn figures(cause: &Cause) -> Option<&RuleSnapshot> {
+    match cause {
+        Cause::Rule(figures) => Some(figures),
+        _ => None,
+    }
 }

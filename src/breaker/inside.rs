@@ -1,0 +1,97 @@
+//! The trials that run on the present thread.
+//!
+//! A trial marks its thread while its guarded code runs: for the duration of a call, or of one poll. A
+//! guarded call of the same circuit that is admitted on a marked thread joins the trial instead of
+//! competing for the slot that the trial itself holds.
+//!
+//! A ticket with [`Mark::Inside`](crate::state::Mark::Inside) says that its mark is the innermost one of
+//! the thread. Such a ticket exists only between [`Ticket::enter`], before the guarded code runs, and
+//! [`Ticket::leave`]: before the outcome is classified or recorded, when a poll returned `Pending`, and
+//! while the code unwinds. A value with a destructor would be simpler, but calls of a closed circuit would
+//! pay for it: ten instructions of fifty. As it is, only trials mark and only calls of a half-open circuit
+//! look for marks.
+
+use super::circuit::Circuit;
+use super::ticket::Ticket;
+use crate::state::Generation;
+use std::cell::RefCell;
+
+/// The trials of a thread, the innermost last.
+type Marks = RefCell<Vec<Trial>>;
+
+#[derive(Clone, Copy)]
+struct Trial {
+    /// Identifies the circuit, which the guard of the trial keeps alive.
+    circuit: usize,
+    generation: Generation,
+}
+
+#[cfg(loom)]
+loom::thread_local! {
+    static MARKS: Marks = Marks::default();
+}
+#[cfg(shuttle)]
+shuttle::thread_local! {
+    static MARKS: Marks = const { RefCell::new(Vec::new()) };
+}
+#[cfg(not(any(loom, shuttle)))]
+thread_local! {
+    static MARKS: Marks = const { RefCell::new(Vec::new()) };
+}
+
+impl Ticket {
+    /// Marks the thread if the call is a trial, whose guarded code runs next.
+    #[inline]
+    pub(crate) fn enter(self, circuit: &Circuit) -> Self {
+        if self.is_trial() {
+            self.mark(circuit)
+        } else {
+            self
+        }
+    }
+
+    /// Removes the mark, if the call has one.
+    #[inline]
+    pub(crate) fn leave(self) -> Self {
+        if self.is_inside() {
+            self.unmark()
+        } else {
+            self
+        }
+    }
+
+    #[cold]
+    fn mark(self, circuit: &Circuit) -> Self {
+        let trial = Trial {
+            circuit: address(circuit),
+            generation: self.generation(),
+        };
+        // Fails while the thread is shutting down: no call joins its last trials.
+        match MARKS.try_with(|marks| marks.borrow_mut().push(trial)) {
+            Ok(()) => self.as_inside(),
+            Err(_) => self,
+        }
+    }
+
+    #[cold]
+    fn unmark(self) -> Self {
+        // Fails only where the marks are gone with the thread.
+        let _ = MARKS.try_with(|marks| marks.borrow_mut().pop());
+        self.as_trial()
+    }
+}
+
+/// Whether a trial of `circuit` runs on this thread for whose generation `is_current` holds.
+pub(super) fn is_inside(circuit: &Circuit, is_current: impl Fn(Generation) -> bool) -> bool {
+    let circuit = address(circuit);
+    let inside = MARKS.try_with(|marks| {
+        let marks = marks.borrow();
+        let mut own = marks.iter().filter(|trial| trial.circuit == circuit);
+        own.any(|trial| is_current(trial.generation))
+    });
+    inside.unwrap_or(false)
+}
+
+fn address(circuit: &Circuit) -> usize {
+    std::ptr::from_ref(circuit).addr()
+}
