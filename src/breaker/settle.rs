@@ -235,9 +235,9 @@ impl Circuit {
                     if watching {
                         let rules = control.ledger().newly_held(&sample, count);
                         let hint = call.asked();
-                        let hint = hint.filter(|_| control.is_new_hint(hint.is_some(), count));
+                        let is_news = control.is_new_hint(hint.is_some(), count);
                         drop(control);
-                        self.tell_would_trip(rules, hint);
+                        self.tell_would_trip(rules, hint.filter(|_| is_news));
                     }
                     return Some(say);
                 }

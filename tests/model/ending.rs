@@ -9,7 +9,7 @@ use std::time::Duration;
 
 impl Model {
     pub(crate) fn has_a_say(&self, call: usize) -> bool {
-        self.live.contains(&call)
+        self.live.contains(&call) || self.lapsed.contains(&call)
     }
 
     /// Whether `call` is a failure whose number in a row alone decides, and then whether it opens the
@@ -31,11 +31,15 @@ impl Model {
 
     /// False for a call that ends while nothing is recorded.
     pub(crate) fn end(&mut self, call: usize, ending: Ending) -> bool {
-        let Some(place) = self.live.iter().position(|live| *live == call) else {
+        if !self.has_a_say(call) {
             self.log.push(Event::Late);
+            if let Ending::TripFor(time) = ending {
+                self.postpone(time);
+            }
             return true;
-        };
-        self.live.remove(place);
+        }
+        self.live.retain(|live| *live != call);
+        self.lapsed.retain(|lapsed| *lapsed != call);
         if self.state == State::Disabled {
             return false;
         }
@@ -56,7 +60,7 @@ impl Model {
                     self.open(asked);
                 }
             }
-            _ => self.watch(ended),
+            _ => self.watch(ended, asked.is_some()),
         }
         true
     }
@@ -99,15 +103,18 @@ impl Model {
         if asked.is_some() || calls - bad < wanted {
             self.open(asked);
         } else if good >= wanted {
-            self.enter(match self.settings.mode {
-                Mode::MetricsOnly => State::MetricsOnly,
-                _ => State::Closed,
-            });
+            if self.settings.mode == Mode::MetricsOnly {
+                self.log.push(Event::BackoffAnew);
+                self.enter(State::MetricsOnly);
+            } else {
+                self.log.push(Event::Recovered(self.now));
+                self.enter(State::Closed);
+            }
         }
     }
 
     /// Tells of each rule that would trip, again only after it turned false.
-    fn watch(&mut self, ended: Ended) {
+    fn watch(&mut self, ended: Ended, hint: bool) {
         let hold =
             |model: &Self, watched: &Watched| record::holds(&watched.rule, &model.figures(watched));
         let before: Vec<_> = self
@@ -128,5 +135,12 @@ impl Model {
                 self.log.push(Event::WouldTrip);
             }
         }
+        if record::consecutive(&self.log) == 0 {
+            self.hinted = false;
+        }
+        if hint && !self.hinted {
+            self.log.push(Event::WouldTrip);
+        }
+        self.hinted |= hint;
     }
 }

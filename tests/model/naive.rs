@@ -23,8 +23,14 @@ pub(crate) struct Model {
     /// Trials, and successes among them, that the present half-open period allows and wants.
     pub(crate) period: (u32, u32),
     pub(crate) calls: Vec<Call>,
-    /// The calls that still have a say.
+    /// The calls that still have a say; of a half-open circuit, those that hold a slot.
     pub(crate) live: Vec<usize>,
+    /// Trials of the present half-open period whose lease lapsed.
+    pub(crate) lapsed: Vec<usize>,
+    /// The deadline of the open circuit may be moved by a hint.
+    pub(crate) follows_hints: bool,
+    /// A watching breaker has told of a hint, and no success has come since.
+    pub(crate) hinted: bool,
     pub(crate) rules: Vec<Watched>,
 }
 
@@ -67,6 +73,9 @@ impl Model {
             period: (0, 0),
             calls: Vec::new(),
             live: Vec::new(),
+            lapsed: Vec::new(),
+            follows_hints: false,
+            hinted: false,
             rules: settings.rules.iter().map(watched).collect(),
             settings: settings.clone(),
         }
@@ -148,7 +157,7 @@ impl Model {
             self.enter(State::HalfOpen);
         }
         if !self.live.is_empty() && self.has_reached(self.lease) {
-            self.live.clear();
+            self.lapsed.append(&mut self.live);
         }
         let (good, bad) = record::trials(&self.log);
         if self.live.len() >= (self.period.0 - good - bad) as usize {
@@ -173,21 +182,54 @@ impl Model {
         }
     }
 
-    pub(crate) fn open(&mut self, time: Option<Duration>) {
-        let again = self.shown() == State::HalfOpen;
-        self.log.push(if again {
-            Event::Reopened
-        } else {
-            Event::RecoveryAnew
-        });
-        let recovery = self.settings.recovery;
-        let mut delay = recovery.first;
-        for _ in 0..record::attempt(&self.log) {
-            delay = delay.saturating_mul(recovery.factor);
-        }
-        let delay = delay.min(recovery.max.unwrap_or(Duration::MAX));
-        self.deadline = self.after(time.unwrap_or(delay));
+    /// The attempt from which the backoff continues.
+    pub(crate) fn attempt(&self) -> Option<u32> {
+        let (attempt, recovered) = record::attempt(&self.log)?;
+        let settings = &self.settings;
+        let delay = settings.recovery.delay(attempt);
+        let limit = settings.reset_backoff_after.unwrap_or(delay);
+        let over = |at| Duration::from_nanos(self.now - at) >= limit;
+        (!recovered.is_some_and(over)).then_some(attempt)
+    }
+
+    /// Opens for as long as the dependency asked for, or as the backoff says.
+    pub(crate) fn open(&mut self, hint: Option<Duration>) {
+        let attempt = self.attempt().map_or(0, |attempt| attempt + 1);
+        let delay = self.settings.recovery.delay(attempt);
+        let time = match hint {
+            None => delay,
+            Some(hint) if attempt == 0 => hint,
+            Some(hint) => hint.max(delay),
+        };
+        self.follows_hints = true;
+        self.open_for(time, attempt);
+    }
+
+    fn open_for(&mut self, time: Duration, attempt: u32) {
+        self.deadline = self.after(time);
+        self.log.push(Event::Opened(attempt));
         self.enter(State::Open);
+    }
+
+    /// A late call asks to be left alone.
+    pub(crate) fn postpone(&mut self, hint: Duration) {
+        let asked = self.after(hint.min(self.settings.max_trip_for));
+        let later = |at: Deadline| at.unwrap_or(u64::MAX);
+        if self.shown() == State::Open && self.follows_hints && later(asked) > later(self.deadline)
+        {
+            self.deadline = asked;
+        }
+    }
+
+    /// Whether `call` is a trial of the present half-open period.
+    pub(crate) fn is_trial(&self, call: usize) -> bool {
+        self.state == State::HalfOpen && self.has_a_say(call)
+    }
+
+    /// Enters a state by a command or by other settings.
+    fn enter_anew(&mut self, state: State) {
+        self.log.push(Event::BackoffAnew);
+        self.enter(state);
     }
 
     pub(crate) fn enter(&mut self, state: State) {
@@ -201,9 +243,6 @@ impl Model {
                 self.period = (calls, self.settings.success_threshold.unwrap_or(calls));
                 self.log.push(Event::Trials);
             }
-            State::Closed | State::MetricsOnly => {
-                self.log.extend([Event::NothingFailed, Event::RecoveryAnew]);
-            }
             _ => self.log.push(Event::NothingFailed),
         }
     }
@@ -211,6 +250,8 @@ impl Model {
     /// No call in flight has a say, and no window holds any.
     fn begin_anew(&mut self) {
         self.live.clear();
+        self.lapsed.clear();
+        self.hinted = false;
         for watched in &mut self.rules {
             (watched.since, watched.told) = (self.log.len(), false);
         }
@@ -219,7 +260,7 @@ impl Model {
     /// Enters a state, unless it is the present one.
     fn rest_in(&mut self, state: State) {
         if self.state != state {
-            self.enter(state);
+            self.enter_anew(state);
         }
     }
 
@@ -227,19 +268,23 @@ impl Model {
         match command {
             Command::Trip if self.shown() == State::Open => {}
             Command::TripFor(time) if self.shown() == State::Open => {
+                self.follows_hints = false;
                 self.deadline = self.after(time);
             }
             Command::Trip => self.open(None),
-            Command::TripFor(time) => self.open(Some(time)),
+            Command::TripFor(time) => {
+                self.follows_hints = false;
+                self.open_for(time, self.attempt().unwrap_or(0));
+            }
             Command::HalfOpen if self.shown() == State::HalfOpen => {}
-            Command::HalfOpen => self.enter(State::HalfOpen),
+            Command::HalfOpen => self.enter_anew(State::HalfOpen),
             Command::ForceOpen => self.rest_in(State::ForcedOpen),
             Command::Disable => self.rest_in(State::Disabled),
             Command::MetricsOnly => self.rest_in(State::MetricsOnly),
             Command::Reset => {
                 self.rest_in(rest(self.settings.mode));
                 self.begin_anew();
-                self.log.extend([Event::NothingFailed, Event::RecoveryAnew]);
+                self.log.extend([Event::NothingFailed, Event::BackoffAnew]);
             }
         }
     }

@@ -71,7 +71,8 @@ impl Pair {
         self.witness.ended += 1;
         let due = self.model.threshold_due(call, how);
         if !self.model.has_a_say(call) && !self.meddled {
-            self.witness.assert_untouched(&self.breaker);
+            let hint = matches!(how, Ending::TripFor(_));
+            self.witness.assert_untouched(&self.breaker, hint);
         }
         let recorded = self.model.end(call, how);
         self.witness.unrecorded += u64::from(!recorded);
@@ -124,6 +125,11 @@ impl Pair {
     fn boundaries(&self) -> Vec<u64> {
         let model = &self.model;
         let mut times: Vec<u64> = model.deadline.into_iter().chain(model.lease).collect();
+        if let Some((attempt, Some(recovered))) = record::attempt(&model.log) {
+            let delay = model.settings.recovery.delay(attempt);
+            let limit = model.settings.reset_backoff_after.unwrap_or(delay);
+            times.push(recovered.saturating_add(nanos(limit)));
+        }
         for rule in &model.settings.rules {
             if let Some(Span::Time { length, buckets }) = rule.span {
                 let step = nanos(length / buckets);
@@ -189,7 +195,7 @@ impl Pair {
             model.open_remaining(),
             "remaining in the snapshot"
         );
-        assert_eq!(found.attempt, record::attempt(&model.log), "attempt");
+        assert_eq!(found.attempt, model.attempt().unwrap_or(0), "attempt");
         if model.state == model.shown() {
             assert_eq!(
                 found.since,

@@ -46,6 +46,12 @@ impl World {
                     self.pair.ended(call, *how);
                 }
             }
+            Step::EndAround(which, inner, outer) => {
+                if !self.permits.is_empty() {
+                    let (permit, call) = self.permits.remove(which % self.permits.len());
+                    self.end_around(permit, call, *inner, *outer);
+                }
+            }
             Step::Advance(time) => self.advance(*time),
             Step::AdvanceTo(which, side) => self.advance(self.pair.way_to(*which, *side)),
             Step::Command(command) => self.pair.command(*command),
@@ -55,6 +61,24 @@ impl World {
                 breaker.configure(|_| settings.builder()).unwrap();
             }
         }
+    }
+
+    fn end_around(&mut self, permit: Permit, call: usize, inner: Ending, outer: Ending) {
+        let pair = &mut self.pair;
+        let breaker = pair.breaker.clone();
+        let result = permit.call(|| {
+            let found = breaker.try_acquire();
+            if pair.model.is_trial(call) {
+                end(found.expect("it joins the trial"), inner);
+            } else if let Some((permit, call)) = pair.began(found) {
+                end(permit, inner);
+                pair.ended(call, inner);
+            }
+            pair.glance();
+            returned(outer)
+        });
+        assert_eq!(result, returned(outer));
+        pair.ended(call, outer);
     }
 
     fn advance(&mut self, time: Duration) {
@@ -71,6 +95,13 @@ fn end(permit: Permit, how: Ending) {
         Ending::Ignored => permit.record(Outcome::Ignored),
         Ending::TripFor(time) => permit.record(Outcome::TripFor(time)),
         Ending::Dropped => drop(permit),
+    }
+}
+
+fn returned(how: Ending) -> Result<(), String> {
+    match how {
+        Ending::Success => Ok(()),
+        _ => Err("failed".to_owned()),
     }
 }
 

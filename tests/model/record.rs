@@ -31,10 +31,12 @@ pub(crate) enum Event {
     Late,
     Refused,
     WouldTrip,
-    /// A half-open circuit opened again.
-    Reopened,
-    /// Another one opened, or a counting state was entered: recovery begins anew.
-    RecoveryAnew,
+    /// The circuit opened, as this attempt of the backoff.
+    Opened(u32),
+    /// The trials closed the circuit at this time.
+    Recovered(u64),
+    /// The backoff starts over.
+    BackoffAnew,
     /// Entered a state in which nothing has failed yet.
     NothingFailed,
     /// A half-open period begins.
@@ -97,13 +99,15 @@ pub(crate) fn consecutive(log: &[Event]) -> u32 {
     failures
 }
 
-/// Failed recoveries in a row.
-pub(crate) fn attempt(log: &[Event]) -> u32 {
-    let mut attempt = 0;
+/// The attempt of the latest opening, from which the backoff continues, and when the circuit recovered
+/// from it, if it did.
+pub(crate) fn attempt(log: &[Event]) -> Option<(u32, Option<u64>)> {
+    let mut attempt = None;
     for event in log {
         match event {
-            Event::Reopened => attempt += 1,
-            Event::RecoveryAnew => attempt = 0,
+            Event::Opened(number) => attempt = Some((*number, None)),
+            Event::Recovered(at) => attempt = attempt.map(|(number, _)| (number, Some(*at))),
+            Event::BackoffAnew => attempt = None,
             _ => {}
         }
     }

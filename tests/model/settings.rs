@@ -7,6 +7,7 @@ use std::time::Duration;
 pub(crate) struct Settings {
     pub(crate) rules: Vec<Rule>,
     pub(crate) recovery: Recovery,
+    pub(crate) reset_backoff_after: Option<Duration>,
     pub(crate) half_open_calls: u32,
     pub(crate) success_threshold: Option<u32>,
     pub(crate) trial_timeout: Option<Duration>,
@@ -108,6 +109,16 @@ impl Rule {
     }
 }
 
+impl Recovery {
+    pub(crate) fn delay(&self, attempt: u32) -> Duration {
+        let mut delay = self.first;
+        for _ in 0..attempt {
+            delay = delay.saturating_mul(self.factor);
+        }
+        delay.min(self.max.unwrap_or(Duration::MAX))
+    }
+}
+
 impl Settings {
     pub(crate) fn builder(&self) -> BreakerBuilder {
         let Recovery { first, factor, max } = self.recovery;
@@ -120,6 +131,9 @@ impl Settings {
             .mode(self.mode)
             .cancelled_as(self.cancelled_as)
             .count_successes(self.count_successes);
+        if let Some(time) = self.reset_backoff_after {
+            builder = builder.reset_backoff_after(time);
+        }
         if let Some(successes) = self.success_threshold {
             builder = builder.success_threshold(successes);
         }

@@ -14,6 +14,8 @@ pub(crate) enum Step {
     Begin,
     /// Ends one of the calls in flight, if there is any.
     End(usize, Ending),
+    /// Runs a call of the same breaker inside one of the calls in flight, which then ends.
+    EndAround(usize, Ending, Ending),
     Advance(Duration),
     /// To one of the times at which something changes, or a nanosecond beside it.
     AdvanceTo(usize, Side),
@@ -102,7 +104,12 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     let cancelled = select(vec![Outcome::Ignored, Outcome::Failure, Outcome::Success]);
     let trials = (1..=5_u32, option::of(1..=5_u32), option::of(length()));
     let calls = (cancelled, option::weighted(0.3, length()), any::<bool>());
-    let trips = (recovery(), length(), mode());
+    let trips = (
+        recovery(),
+        length(),
+        mode(),
+        option::weighted(0.3, length()),
+    );
     (rules(), trials, calls, trips).prop_map(|(rules, trials, calls, trips)| Settings {
         rules,
         half_open_calls: trials.0,
@@ -114,6 +121,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         recovery: trips.0,
         max_trip_for: trips.1,
         mode: trips.2,
+        reset_backoff_after: trips.3,
     })
 }
 
@@ -140,6 +148,11 @@ fn ending() -> impl Strategy<Value = Ending> {
         1 => asked().prop_map(Ending::TripFor),
         3 => Just(Ending::Dropped),
     ]
+}
+
+/// What a function can end in.
+fn returned() -> impl Strategy<Value = Ending> {
+    prop_oneof![Just(Ending::Success), Just(Ending::Failure)]
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -175,6 +188,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         16 => Just(Step::Begin),
         14 => (any::<usize>(), ending()).prop_map(|(which, how)| Step::End(which, how)),
+        4 => (any::<usize>(), returned(), returned())
+            .prop_map(|(which, inner, outer)| Step::EndAround(which, inner, outer)),
         3 => time().prop_map(Step::Advance),
         4 => (any::<usize>(), side).prop_map(|(which, side)| Step::AdvanceTo(which, side)),
         2 => command().prop_map(Step::Command),

@@ -51,8 +51,8 @@ fn r11_each_failed_recovery_waits_longer() {
     bench.trip();
     assert_eq!(
         bench.open_remaining(),
-        Some(RECOVERY),
-        "from the beginning again"
+        Some(ms(11_250)),
+        "it was closed for less than the last opening lasted"
     );
 }
 
@@ -131,7 +131,7 @@ fn e6_a_circuit_that_opens_for_ever_stays_open() {
 }
 
 #[test]
-fn attempts_are_forgotten_as_soon_as_a_circuit_has_recovered() {
+fn attempts_are_forgotten_once_recovery_has_lasted() {
     let bench = Bench::new(|b| b.failure_threshold(1));
     bench.fails();
     bench.clock.advance(RECOVERY);
@@ -140,5 +140,9 @@ fn attempts_are_forgotten_as_soon_as_a_circuit_has_recovered() {
     bench.clock.advance(RECOVERY);
     bench.succeeds();
     assert_eq!(bench.state(), State::Closed);
+    assert_eq!(bench.snapshot().attempt, 1);
+    bench.clock.advance(ms(4_999));
+    assert_eq!(bench.snapshot().attempt, 1);
+    bench.clock.advance(ms(1));
     assert_eq!(bench.snapshot().attempt, 0);
 }

@@ -256,7 +256,7 @@ fn events_of_commands_and_settings() {
     let _ = a.call(|| Err::<(), _>("down"));
     let events = take();
     assert!(
-        events.contains(&json!({"type": "would_trip", "breaker": "a", "figures": figures})),
+        events.contains(&json!({"type": "would_trip", "breaker": "a", "cause": {"type": "rule", "figures": figures}})),
         "{events:?}"
     );
 }
