@@ -8,6 +8,8 @@ mod closed;
 mod commands;
 mod futures;
 mod half_open;
+mod hints;
+mod lapsed;
 mod listeners;
 mod recovery;
 mod registry;
