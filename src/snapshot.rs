@@ -29,12 +29,13 @@ pub struct Snapshot {
     pub last_failure: Option<Arc<str>>,
     /// While open: the time left; [`Duration::MAX`] for ever.
     pub open_remaining: Option<Duration>,
-    /// How often in a row the circuit failed to recover.
+    /// How often in a row the circuit failed to recover. Of a closed circuit, the attempt from which the
+    /// [backoff](crate::BreakerBuilder::reset_backoff_after) will continue.
     pub attempt: u32,
     /// What became of the calls since the breaker was made.
     pub totals: Totals,
-    /// Calls that run now and began since a slow-call rule was set; without such a rule the trials of
-    /// a half-open circuit, and `None` in other states.
+    /// Calls that run now and began since a slow-call rule was set; without such a rule the slots that
+    /// trials of a half-open circuit hold, and `None` in other states.
     pub in_flight: Option<u32>,
     /// The rules, with their figures.
     pub rules: Vec<RuleSnapshot>,

@@ -51,6 +51,10 @@ pub enum Outcome {
     /// The dependency failed and said how long to stay away (`Retry-After`): the circuit opens at
     /// once for that long, at most for
     /// [`max_trip_for`](crate::BreakerBuilder::max_trip_for).
+    ///
+    /// If the circuit opens again without having recovered, it stays open for at least as long as its
+    /// [backoff](crate::BreakerBuilder::recovery_backoff) says. If it is open already, the longer of the two
+    /// deadlines holds.
     TripFor(Duration),
 }
 

@@ -31,7 +31,8 @@ fn late_hints_move_deadline_only_later() {
 
 #[test]
 fn late_hint_extends_any_opening_but_of_a_command() {
-    let open_by: [(&str, fn(&Bench)); 3] = [
+    type Open = fn(&Bench);
+    let open_by: [(&str, Open); 3] = [
         ("a rule", |bench| bench.fails_times(5)),
         ("a trial", |bench| {
             bench.fails_times(5);
