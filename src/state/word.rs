@@ -14,7 +14,8 @@ use std::ops::BitOr;
 /// Invariants, kept by every function here:
 ///
 /// 1. A change of state, and nothing but a change of state, a reset and a lapsed lease, moves the
-///    generation on. It wraps after 2^25; only equality is ever asked.
+///    generation on. It wraps after 2^25: generations are compared for equality, and for
+///    [lying within](Generation::is_within) a half-open period, which has few.
 /// 2. The payload is the consecutive failures (saturating) in every state but half-open, and
 ///    [`Trials`] in half-open.
 /// 3. A word without a flag but [`Flags::COUNTING`], closed, with payload zero, is *quiet*: a
