@@ -2,7 +2,9 @@
 
 use super::ErrorRule;
 use super::wrapped::unwrap;
-use crate::error::{BreakerError, CircuitOpen, chain, leaf_name, link_as, own_error};
+use crate::error::{
+    BreakerError, CallTimeout, CircuitOpen, chain, link_as, name_inside, own_error,
+};
 use std::any::{Any, type_name};
 use std::error::Error;
 use std::fmt::Debug;
@@ -18,22 +20,25 @@ use std::sync::Arc;
 /// unknown `X` as well.
 pub(crate) struct View<'a> {
     value: &'a dyn Any,
-    /// The name of the type inside the pointers and `BreakerError`s around it, if there are any.
-    wrapped: Option<&'static str>,
+    /// The name of the type inside the pointers and `BreakerError`s that the error consists of, if it
+    /// does.
+    inside: Option<&'static str>,
     /// The first link of the chain.
     root: Option<&'a (dyn Error + 'static)>,
+    /// The refusal or the timeout that the error is.
     own: Option<BreakerError>,
 }
 
 impl<'a> View<'a> {
+    // Inlined, so that for most types nothing is left of it.
     #[inline]
     pub(crate) fn of<E: Debug + 'static>(error: &'a E) -> Self {
-        let leaf = leaf_name::<E>();
+        let inside = name_inside::<E>();
         let mut view = Self {
             value: error,
-            wrapped: (leaf.len() < type_name::<E>().len()).then_some(leaf),
+            inside,
             root: None,
-            own: own_error(error),
+            own: inside.and_then(|_| own_error(error)),
         };
         view.root = view.carried();
         view
@@ -49,6 +54,7 @@ impl<'a> View<'a> {
     }
 
     /// Whether it is the refusal of an inner breaker, which called nothing.
+    #[inline]
     pub(crate) fn is_refusal(&self) -> bool {
         self.find_link::<CircuitOpen>().is_some()
     }
@@ -58,34 +64,42 @@ impl<'a> View<'a> {
         self.typed().or_else(|| self.find_link())
     }
 
+    #[inline]
     fn find_link<T: Error + 'static>(&self) -> Option<&T> {
-        let own = self.own.as_ref().map(|own| own as &(dyn Error + 'static));
-        let mut links = self.root.into_iter().chain(own).flat_map(chain);
-        links.find_map(link_as)
+        let find = |error| chain(error).find_map(link_as);
+        let own = || find(self.own.as_ref()?);
+        self.root.and_then(find).or_else(own)
     }
 
     /// The error as a `T`, if its type is that of a `T` or of a [wrapped](unwrap) one.
+    #[inline]
     pub(super) fn typed<T: 'static>(&self) -> Option<&'a T> {
-        self.value.downcast_ref().or_else(|| {
-            let may_be = self.wrapped?.starts_with(leaf_name::<T>());
-            may_be.then(|| unwrap(self.value))?
-        })
+        let wrapped = || self.wrapped(self.inside?);
+        self.value.downcast_ref().or_else(wrapped)
     }
 
-    /// The error that a carrier holds.
+    #[cold]
+    fn wrapped<T: 'static>(&self, inside: &str) -> Option<&'a T> {
+        let name = name_inside::<T>().unwrap_or(type_name::<T>());
+        inside.starts_with(name).then(|| unwrap(self.value))?
+    }
+
+    /// The error itself, if its type is one that this crate knows, or the error that a carrier holds.
+    #[inline]
     fn carried(&self) -> Option<&'a (dyn Error + 'static)> {
-        fn erase<'a, E: Error + 'static>(error: &'a E) -> &'a (dyn Error + 'static) {
-            error
-        }
         macro_rules! first_of {
-            ($($Carrier:ty => $erase:expr),* $(,)?) => {$(
+            ($($Carrier:ty => $error:expr),* $(,)?) => {$(
                 if let Some(carrier) = self.typed::<$Carrier>() {
-                    let erase: fn(&'a $Carrier) -> &'a (dyn Error + 'static) = $erase;
-                    return Some(erase(carrier));
+                    let error: fn(&'a $Carrier) -> &'a (dyn Error + 'static) = $error;
+                    return Some(error(carrier));
                 }
             )*};
         }
         first_of! {
+            CircuitOpen => |error| error,
+            CallTimeout => |error| error,
+            BreakerError => |error| error,
+            io::Error => |error| error,
             Box<dyn Error + Send + Sync> => |error| &**error,
             Box<dyn Error + Send> => |error| &**error,
             Box<dyn Error> => |error| &**error,
@@ -93,7 +107,6 @@ impl<'a> View<'a> {
             Arc<dyn Error + Send> => |error| &**error,
             Arc<dyn Error> => |error| &**error,
             Rc<dyn Error> => |error| &**error,
-            io::Error => erase,
         }
         #[cfg(feature = "anyhow")]
         first_of! { anyhow::Error => |error| &**error }

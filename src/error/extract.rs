@@ -116,44 +116,52 @@ impl Write for Discard {
 
 /// Whether `name` is that of an error of ours, perhaps behind pointers.
 #[inline]
-fn is_own(name: &str) -> bool {
-    let mut name = name;
-    while let Some(inner) = without_pointer(name) {
-        name = inner;
-    }
+fn is_own(name: &'static str) -> bool {
+    let name = without_pointer(name).map_or(name, |name| repeat(without_pointer, name));
     is::<BreakerError>(name) || is::<CircuitOpen>(name) || is::<CallTimeout>(name)
 }
 
-/// The name of `T` from its first part on that is neither a pointer nor a [`BreakerError`]. It ends in
-/// one `>` for each of those.
+/// The name of what the pointers and [`BreakerError`]s hold that a `T` consists of, followed by one
+/// `>` for each of them; `None` for a `T` that is none of these.
 #[inline]
-pub(crate) fn leaf_name<T: ?Sized>() -> &'static str {
-    let mut name = type_name::<T>();
-    while let Some(inner) = without_pointer(name).or_else(|| without_breaker_error(name)) {
+pub(crate) fn name_inside<T: ?Sized>() -> Option<&'static str> {
+    let inner = without_wrapper(type_name::<T>())?;
+    Some(repeat(without_wrapper, inner))
+}
+
+#[cold]
+fn repeat(without: fn(&'static str) -> Option<&'static str>, name: &'static str) -> &'static str {
+    let mut name = name;
+    while let Some(inner) = without(name) {
         name = inner;
     }
     name
 }
 
 #[inline]
-fn without_pointer(name: &str) -> Option<&str> {
-    let without = |pointer: &'static str| name.strip_prefix(pointer.strip_suffix("()>")?);
-    without(type_name::<Box<()>>())
-        .or_else(|| without(type_name::<Arc<()>>()))
-        .or_else(|| without(type_name::<Rc<()>>()))
+fn without_wrapper(name: &'static str) -> Option<&'static str> {
+    let breaker_error = type_name::<BreakerError<()>>();
+    without_pointer(name).or_else(|| without(breaker_error, name))
 }
 
 #[inline]
-fn without_breaker_error(name: &str) -> Option<&str> {
-    name.strip_prefix(type_name::<BreakerError<()>>().strip_suffix("()>")?)
+fn without_pointer(name: &'static str) -> Option<&'static str> {
+    without(type_name::<Box<()>>(), name)
+        .or_else(|| without(type_name::<Arc<()>>(), name))
+        .or_else(|| without(type_name::<Rc<()>>(), name))
+}
+
+/// `name` without the beginning of `wrapper`, which is the name of a wrapped `()`.
+#[inline]
+fn without(wrapper: &'static str, name: &'static str) -> Option<&'static str> {
+    name.strip_prefix(wrapper.strip_suffix("()>")?)
 }
 
 /// Whether `name` begins with that of `T`, whatever its parameters are.
 #[inline]
 fn is<T>(name: &str) -> bool {
-    let own = type_name::<T>();
-    // Names leave out parameters that are the default: `BreakerError` has none to show.
-    name.strip_prefix(own)
+    // Names leave out a parameter that is the default: `BreakerError` has none to show.
+    name.strip_prefix(type_name::<T>())
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['<', '>']))
 }
 
@@ -210,18 +218,19 @@ mod tests {
         assert!(!is_own(type_name::<(BreakerError, u8)>()));
         assert!(!is_own(type_name::<BreakerErrorOfMine>()));
         assert!(!is_own(type_name::<Box<dyn std::error::Error>>()));
-        let own = type_name::<BreakerError>();
-        assert!(!is_own(&format!("{own}OfMine")));
-        assert!(!is_own(&format!("{own}OfMine<()>")));
+        let longer = format!("{}OfMine<()>", type_name::<BreakerError>());
+        assert!(!is::<BreakerError>(&longer));
     }
 
     #[test]
-    fn leaf_name_begins_after_pointers_and_breaker_errors() {
-        assert_eq!(leaf_name::<Secret>(), type_name::<Secret>());
-        let held = leaf_name::<BreakerError<Box<BreakerError<Arc<Secret>>>>>();
-        assert_eq!(held, format!("{}>>>>", type_name::<Secret>()));
-        assert_eq!(leaf_name::<Rc<u8>>(), "u8>");
-        assert_eq!(leaf_name::<BreakerError>(), type_name::<BreakerError>());
+    fn name_inside_follows_pointers_and_breaker_errors() {
+        let held = name_inside::<BreakerError<Box<BreakerError<Arc<Secret>>>>>();
+        let name = format!("{}>>>>", type_name::<Secret>());
+        assert_eq!(held, Some(name.as_str()));
+        assert_eq!(name_inside::<Rc<u8>>(), Some("u8>"));
+        assert_eq!(name_inside::<BreakerError>(), None);
+        assert_eq!(name_inside::<Secret>(), None);
+        assert_eq!(name_inside::<Vec<Box<u8>>>(), None);
     }
 
     #[test]

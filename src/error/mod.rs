@@ -15,4 +15,4 @@ pub use call_timeout::CallTimeout;
 pub use chain::is_refusal;
 pub(crate) use chain::{chain, link_as};
 pub use circuit_open::CircuitOpen;
-pub(crate) use extract::{leaf_name, own_error};
+pub(crate) use extract::{name_inside, own_error};
