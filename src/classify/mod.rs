@@ -108,9 +108,9 @@ impl ErrorRules {
         error: &E,
         fail_if: Option<&dyn Fn(&E) -> bool>,
     ) -> Meaning {
-        let view = View::of(error)
-            .known_by(&self.expected)
-            .known_by(&self.ignored);
+        let mut view = View::of(error);
+        view.add_types_of(&self.expected);
+        view.add_types_of(&self.ignored);
         if view.is_refusal() || Self::find(&self.ignored, &view) == Knows::Matches {
             return Meaning::Ignored;
         }

@@ -46,17 +46,17 @@ impl<'a> View<'a> {
 
     /// Lets the chain begin at a type that one of `rules` names.
     #[inline]
-    pub(super) fn known_by(mut self, rules: &[ErrorRule]) -> Self {
+    pub(super) fn add_types_of(&mut self, rules: &[ErrorRule]) {
         if self.root.is_none() {
-            self.root = rules.iter().find_map(|rule| rule.error_in(&self));
+            self.root = rules.iter().find_map(|rule| rule.error_in(self));
         }
-        self
     }
 
     /// Whether it is the refusal of an inner breaker, which called nothing.
     #[inline]
     pub(crate) fn is_refusal(&self) -> bool {
-        self.find_link::<CircuitOpen>().is_some()
+        let has_links = self.root.is_some() || self.own.is_some();
+        has_links && self.find_link::<CircuitOpen>().is_some()
     }
 
     /// The outermost error of type `T`.
@@ -64,7 +64,7 @@ impl<'a> View<'a> {
         self.typed().or_else(|| self.find_link())
     }
 
-    #[inline]
+    #[inline(never)]
     fn find_link<T: Error + 'static>(&self) -> Option<&T> {
         let find = |error| chain(error).find_map(link_as);
         let own = || find(self.own.as_ref()?);
