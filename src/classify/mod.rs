@@ -10,6 +10,9 @@
 //!
 //! What none of them claims is an *unexpected* error, and counts as
 //! [`unexpected_errors_as`](crate::BreakerBuilder::unexpected_errors_as) says.
+//!
+//! [`View`] is how an error is seen: what can be found inside it, and where its chain of sources
+//! begins.
 
 mod error_rule;
 mod view;
