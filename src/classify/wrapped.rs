@@ -59,6 +59,7 @@ mod tests {
     type Breaker<E> = BreakerError<E>;
 
     #[test]
+    #[allow(clippy::needless_pass_by_value)] // so that the types below are those of the values
     fn wrapped_errors_are_found() {
         fn found<E: 'static>(error: E) -> bool {
             unwrap::<String>(&error) == Some(&String::from("down"))

@@ -56,24 +56,16 @@ macro_rules! sync_calls {
         $(, fallback $FB:ident)? $(, into $Target:ident)?, J: $Judge:path
         => $Returns:ty, |$this:ident, $result:ident| $end:expr
     ) => {
-        impl<F, H: Handle, J $(, $FB)? $(, $Target)?> GuardedFn<F, kind::SyncFn<$n>, H, J, NoTimeout, $X> {
+        impl<F, H: Handle, J $(, $FB)? $(, $Target: From<BreakerError>)?> GuardedFn<F, kind::SyncFn<$n>, H, J, NoTimeout, $X> {
             delegate! {
                 #[doc = "Calls it by shared reference: for an `Fn`.\n\n# Errors\n\nThose of the function, and of the circuit unless a fallback answers."]
                 fn call(&'g self) via self.by_ref(), F: Fn, [$($A $a)*],
-                where [
-                    J: $Judge,
-                    $(&'g $FB: SyncFallback<$Args, Out>)?
-                    $($Target: From<J::Err> + From<BreakerError>)?
-                ] => $Returns
+                where [J: $Judge, $(&'g $FB: SyncFallback<$Args, Out>)?] => $Returns
             }
             delegate! {
                 #[doc = "Calls it by mutable reference: for an `FnMut`.\n\n# Errors\n\nAs `call`."]
                 fn call_mut(&'g mut self) via self.by_mut(), F: FnMut, [$($A $a)*],
-                where [
-                    J: $Judge,
-                    $(&'g mut $FB: SyncFallback<$Args, Out>)?
-                    $($Target: From<J::Err> + From<BreakerError>)?
-                ] => $Returns
+                where [J: $Judge, $(&'g mut $FB: SyncFallback<$Args, Out>)?] => $Returns
             }
             /// Calls it by value: for any function.
             ///
@@ -86,7 +78,6 @@ macro_rules! sync_calls {
                 F: FnOnce($($A),*) -> Out,
                 J: $Judge,
                 $($FB: SyncFallback<$Args, Out>,)?
-                $($Target: From<J::Err> + From<BreakerError>,)?
             {
                 let $this = self;
                 let function = $this.function;
@@ -238,9 +229,9 @@ macro_rules! arity {
             => Result<J::Ok, J::Err>, |this, result| end_sync(result).map_err(BreakerError::flatten)
         }
         sync_calls! {
-            $n [$($A $a)*] ($($A,)*), FlatInto<NoFallback, Target>, into Target, J: Judge<Out>
-            => Result<J::Ok, Target>,
-            |this, result| end_sync(result).map_err(BreakerError::flatten_into)
+            $n [$($A $a)*] ($($A,)*), FlatInto<NoFallback, Target>, into Target,
+            J: Judge<Out, Err: Into<Target>> => Result<J::Ok, Target>,
+            |this, result| end_sync(result).map_err(|error| error.map_inner(Into::into).flatten())
         }
 
         async_calls! {

@@ -7,7 +7,6 @@ use breakerbox::{BreakerError, CallTimeout, CircuitBreaker, CircuitOpen};
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 type Breaker<E> = BreakerError<E>;
@@ -53,7 +52,7 @@ fn questions_look_through_nested_refusals() {
     assert!(error.into_inner().is_none());
 
     assert!(Breaker::Inner(Box::new(refusal::<Opaque>())).is_open());
-    assert!(Breaker::Inner(Arc::new(refusal::<Rc<u8>>())).is_open());
+    assert!(Breaker::Inner(Rc::new(refusal::<Rc<u8>>())).is_open());
     assert!(Breaker::Inner(open()).is_open());
     assert_eq!(nested(refusal::<&str>()).retry_after(), None);
 }

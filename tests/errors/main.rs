@@ -4,6 +4,8 @@
 #![allow(missing_docs)]
 // What is guarded here stands for what can fail.
 #![allow(clippy::unnecessary_wraps)]
+// Helpers take errors by value, so that a test shows the type.
+#![allow(clippy::needless_pass_by_value)]
 
 mod breaker_error;
 mod permits;

@@ -84,7 +84,7 @@ pub(crate) fn timeout() -> CallTimeout {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    match runtime.block_on(async { call.await }) {
+    match runtime.block_on(call) {
         Err(BreakerError::TimedOut(timeout)) => timeout,
         other => panic!("no timeout: {other:?}"),
     }

@@ -33,10 +33,10 @@ fn inner_timeout_is_found_in_every_carrier() {
 
 #[test]
 fn inner_timeout_that_no_rule_names_is_unknown() {
-    fn expected_io<E: Debug + 'static>(error: E) -> Judged {
-        judged_by(|b| b.expected_error::<fmt::Error>(), error)
+    fn expecting<E: Debug + 'static>(error: E) -> Judged {
+        judged_by(BreakerBuilder::expected_error::<fmt::Error>, error)
     }
     let typed = Breaker::<Opaque>::from(timeout());
-    assert_eq!(expected_io(typed), unknown::<Breaker<Opaque>>());
-    assert_eq!(expected_io(timeout()), unknown::<CallTimeout>());
+    assert_eq!(expecting(typed), unknown::<Breaker<Opaque>>());
+    assert_eq!(expecting(timeout()), unknown::<CallTimeout>());
 }
