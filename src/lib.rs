@@ -24,6 +24,7 @@ mod state;
 mod sync;
 mod text;
 mod trip;
+mod unwind_safety;
 
 pub use backoff::Backoff;
 pub use breaker::CircuitBreaker;
@@ -79,10 +80,10 @@ pub use breaker::CircuitBreaker;
 pub use breakerbox_macros::circuit;
 pub use classify::Outcome;
 pub use config::{BreakerBuilder, BreakerConfig, ConfigError};
-pub use error::{BreakerError, CallTimeout, CircuitOpen};
+pub use error::{BreakerError, CallTimeout, CircuitOpen, is_refusal};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
-pub use guard::{Fallback, FlattenErr, GuardedFn, WithBreaker};
+pub use guard::{Fallback, FlattenErr, FlattenInto, GuardedFn, WithBreaker};
 pub use health::{Health, HealthStatus, Impaired};
 #[cfg(feature = "http")]
 pub use integrations::http;
@@ -114,8 +115,8 @@ pub mod parts {
     pub use crate::guard::Judgement;
     pub use crate::guard::{
         Answer, AsyncFallback, ByName, Classify, ClassifyOutput, Ending, FailIf, FallbackFuture,
-        Flat, Handle, Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse, Rescue,
-        ResultLike, Rules, SyncFallback, Timeout,
+        Flat, FlatInto, Handle, Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse,
+        Rescue, ResultLike, Rules, SyncFallback, Timeout,
     };
 }
 

@@ -2,7 +2,7 @@
 
 use crate::breaker::{CircuitBreaker, Ticket};
 use crate::classify::Outcome;
-use crate::guard::{Attempt, Rules};
+use crate::guard::{Attempt, ErrorsByRules, Rules};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
@@ -142,6 +142,25 @@ impl Permit {
     #[inline]
     pub fn record_result<T, E: fmt::Debug + 'static>(mut self, result: &Result<T, E>) {
         self.attempt.judge(&Rules, result);
+    }
+
+    /// Classifies `error` by the breaker's rules; the text of a failure becomes the last failure.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::CircuitBreaker;
+    /// use std::io;
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// let permit = breaker.try_acquire()?;
+    /// permit.record_error(&io::Error::from(io::ErrorKind::ConnectionRefused));
+    /// assert_eq!(breaker.failure_count(), 1);
+    /// assert_eq!(breaker.last_failure().as_deref(), Some("Kind(ConnectionRefused)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_error<E: fmt::Debug + 'static>(mut self, error: &E) {
+        self.attempt.judge(&ErrorsByRules, error);
     }
 }
 

@@ -1,5 +1,5 @@
-use super::views::chain_within;
-use std::any::{Any, type_name};
+use super::View;
+use std::any::type_name;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use std::sync::Arc;
 pub(crate) struct ErrorRule {
     type_name: &'static str,
     examine: Arc<Examine>,
+    error_in: ErrorIn,
 }
 
-type Examine = dyn Fn(&dyn Any) -> Knows + Send + Sync;
+type Examine = dyn Fn(&View<'_>) -> Knows + Send + Sync;
+type ErrorIn = for<'a> fn(&View<'a>) -> Option<&'a (dyn Error + 'static)>;
 
 /// What a rule knows of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,41 +27,36 @@ pub(crate) enum Knows {
 }
 
 impl Knows {
-    fn when(matches: bool) -> Self {
-        if matches { Self::Matches } else { Self::Type }
+    fn by<E>(error: Option<&E>, predicate: impl Fn(&E) -> bool) -> Self {
+        match error.map(predicate) {
+            None => Self::Nothing,
+            Some(false) => Self::Type,
+            Some(true) => Self::Matches,
+        }
     }
 }
 
 impl ErrorRule {
-    /// Errors of type `E` for which `predicate` holds, also inside boxed errors.
+    /// Errors of type `E` for which `predicate` holds, wherever in an error they can be found.
     pub(crate) fn error<E: Error + 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
         Self {
             type_name: type_name::<E>(),
-            examine: Arc::new(move |error| {
-                if let Some(error) = error.downcast_ref() {
-                    return Knows::when(predicate(error));
-                }
-                chain_within(error)
-                    .find_map(|link| link.downcast_ref())
-                    .map_or(Knows::Nothing, |error| Knows::when(predicate(error)))
-            }),
+            examine: Arc::new(move |error| Knows::by(error.find(), &predicate)),
+            error_in: |error| error.typed::<E>().map(|error| error as _),
         }
     }
 
-    /// Errors of any type `E`, also one that does not implement [`Error`] and so cannot be boxed as
-    /// one.
+    /// Errors of any type `E`, also one that does not implement [`Error`] and so is no link in a
+    /// chain of sources.
     pub(crate) fn value<E: 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
         Self {
             type_name: type_name::<E>(),
-            examine: Arc::new(move |error| {
-                error
-                    .downcast_ref()
-                    .map_or(Knows::Nothing, |error| Knows::when(predicate(error)))
-            }),
+            examine: Arc::new(move |error| Knows::by(error.typed(), &predicate)),
+            error_in: |_| None,
         }
     }
 
@@ -68,8 +65,13 @@ impl ErrorRule {
         Arc::ptr_eq(&self.examine, &other.examine)
     }
 
-    pub(crate) fn examine(&self, error: &dyn Any) -> Knows {
+    pub(crate) fn examine(&self, error: &View<'_>) -> Knows {
         (self.examine)(error)
+    }
+
+    /// The error whose type this rule names, as the first link of a chain.
+    pub(super) fn error_in<'a>(&self, error: &View<'a>) -> Option<&'a (dyn Error + 'static)> {
+        (self.error_in)(error)
     }
 }
 

@@ -10,16 +10,19 @@
 //!
 //! What none of them claims is an *unexpected* error, and counts as
 //! [`unexpected_errors_as`](crate::BreakerBuilder::unexpected_errors_as) says.
+//!
+//! [`View`] is how an error is seen: what can be found inside it, and where its chain of sources
+//! begins.
 
 mod error_rule;
-mod views;
-
-pub(crate) use views::chain_within;
+mod view;
+mod wrapped;
 
 pub(crate) use error_rule::{ErrorRule, Knows};
+pub(crate) use view::View;
 
-use crate::error::is_refusal;
-use std::any::{Any, TypeId, type_name};
+use std::any::{TypeId, type_name};
+use std::fmt::Debug;
 use std::time::Duration;
 
 /// What one call means to the breaker.
@@ -107,12 +110,15 @@ impl ErrorRules {
     }
 
     /// Judges `error`; `fail_if` is the call site's own idea of a failure.
-    pub(crate) fn judge<E: 'static>(
+    pub(crate) fn judge<E: Debug + 'static>(
         &self,
         error: &E,
         fail_if: Option<&dyn Fn(&E) -> bool>,
     ) -> Meaning {
-        if is_refusal(error) || self.find(&self.ignored, error) == Knows::Matches {
+        let mut view = View::of(error);
+        view.add_types_of(&self.expected);
+        view.add_types_of(&self.ignored);
+        if view.is_refusal() || Self::find(&self.ignored, &view) == Knows::Matches {
             return Meaning::Ignored;
         }
         if let Some(fail_if) = fail_if {
@@ -125,18 +131,19 @@ impl ErrorRules {
         if self.expected.is_empty() {
             return Meaning::Failure;
         }
-        match self.find(&self.expected, error) {
+        match Self::find(&self.expected, &view) {
             Knows::Matches => Meaning::Failure,
             Knows::Type => Meaning::Unexpected,
-            Knows::Nothing if self.find(&self.ignored, error) == Knows::Type => Meaning::Unexpected,
+            Knows::Nothing if Self::find(&self.ignored, &view) == Knows::Type => {
+                Meaning::Unexpected
+            }
             Knows::Nothing => Meaning::Unknown(ErrorType::of::<E>()),
         }
     }
 
-    /// The most that any of `rules` knows of `error`, or of what is boxed inside it.
-    #[allow(clippy::unused_self)]
+    /// The most that any of `rules` knows of `error`.
     #[inline]
-    fn find(&self, rules: &[ErrorRule], error: &dyn Any) -> Knows {
+    fn find(rules: &[ErrorRule], error: &View<'_>) -> Knows {
         let mut known = Knows::Nothing;
         for rule in rules {
             match rule.examine(error) {

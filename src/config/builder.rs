@@ -144,13 +144,18 @@ impl BreakerBuilder {
         self
     }
 
-    /// Errors of type `E` are failures; also inside boxed errors. Once one expected error is named,
-    /// no other error is a failure.
+    /// Errors of type `E` are failures, also [inside other errors](Self::expected_error_if). Once one
+    /// expected error is named, no other error is a failure.
     pub fn expected_error<E: Error + 'static>(self) -> Self {
         self.expected_error_if(|_: &E| true)
     }
 
-    /// Errors of type `E` for which `predicate` holds are failures; also inside boxed errors.
+    /// Errors of type `E` for which `predicate` holds are failures.
+    ///
+    /// The rule also finds an `E` inside `Box`, `Arc`, `Rc` and [`BreakerError`](crate::BreakerError)
+    /// (up to four of them around each other), in boxed errors, in `io::Error` and in
+    /// `anyhow::Error`, with the chain of their sources, and in the chain of any error type that a
+    /// rule of this breaker names. The outermost `E` decides.
     ///
     /// A predicate that panics makes the call count as ignored; the panic propagates.
     pub fn expected_error_if<E: Error + 'static>(
@@ -161,7 +166,8 @@ impl BreakerBuilder {
     }
 
     /// As [`expected_error_if`](Self::expected_error_if), for a type that does not implement
-    /// [`Error`], such as `String`.
+    /// [`Error`], such as `String`: a value of the error's own type, or inside `Box`, `Arc`, `Rc` and
+    /// [`BreakerError`](crate::BreakerError).
     pub fn expected_value_if<E: 'static>(
         self,
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
@@ -174,14 +180,34 @@ impl BreakerBuilder {
         self
     }
 
-    /// Errors of type `E` say nothing about the dependency; also inside boxed errors. Asked before
-    /// the expected ones.
+    /// Errors of type `E` say nothing about the dependency, also
+    /// [inside other errors](Self::expected_error_if). Ignored rules are asked before expected ones.
     pub fn ignored_error<E: Error + 'static>(self) -> Self {
         self.ignored_error_if(|_: &E| true)
     }
 
-    /// Errors of type `E` for which `predicate` holds say nothing about the dependency; also inside
-    /// boxed errors.
+    /// Errors of type `E` for which `predicate` holds say nothing about the dependency, also
+    /// [inside other errors](Self::expected_error_if).
+    ///
+    /// The rule makes `E` known as well, so that refusals of inner breakers and errors that other
+    /// rules name are found among its sources, whatever `predicate` returns.
+    ///
+    /// # Examples
+    ///
+    /// An error of the application that carries the refusal of an inner breaker:
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// #[error("no answer: {0}")]
+    /// struct NoAnswer(#[from] BreakerError);
+    ///
+    /// let breaker = CircuitBreaker::builder()
+    ///     .ignored_error_if(|error: &NoAnswer| breakerbox::is_refusal(error))
+    ///     .build()?;
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
     pub fn ignored_error_if<E: Error + 'static>(
         self,
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,

@@ -3,9 +3,9 @@
 #![allow(clippy::needless_lifetimes)] // needless only where there is no fallback
 
 use super::{
-    Answer, AsyncFallback, Fallback, Flat, FlattenErr, GuardedFn, Handle, Judge, Lazy, Limit,
-    NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker, call,
-    warn_if_nested,
+    Answer, AsyncFallback, Fallback, Flat, FlatInto, FlattenErr, FlattenInto, GuardedFn, Handle,
+    Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker,
+    call, warn_if_nested,
 };
 use crate::breaker::CircuitBreaker;
 use crate::error::{BreakerError, CircuitOpen};
@@ -18,6 +18,9 @@ type CallOr<F, Args, Fut, H, J, L, FB, Answer> =
 type FlatCall<F, Args, Fut, H, J, L> = FlattenErr<Call<F, Args, Fut, H, J, L>>;
 type FlatCallOr<F, Args, Fut, H, J, L, FB, Answer> =
     FlattenErr<CallOr<F, Args, Fut, H, J, L, FB, Answer>>;
+type CallInto<F, Args, Fut, H, J, L, Target> = FlattenInto<Call<F, Args, Fut, H, J, L>, Target>;
+type CallOrInto<F, Args, Fut, H, J, L, FB, Answer, Target> =
+    FlattenInto<CallOr<F, Args, Fut, H, J, L, FB, Answer>, Target>;
 
 #[inline]
 fn end_sync<T, E, Args>(
@@ -49,10 +52,11 @@ macro_rules! delegate {
 /// The calls of a guarded sync function with one ending.
 macro_rules! sync_calls {
     (
-        $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty $(, fallback $FB:ident)?, J: $Judge:path
+        $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty
+        $(, fallback $FB:ident)? $(, into $Target:ident)?, J: $Judge:path
         => $Returns:ty, |$this:ident, $result:ident| $end:expr
     ) => {
-        impl<F, H: Handle, J $(, $FB)?> GuardedFn<F, kind::SyncFn<$n>, H, J, NoTimeout, $X> {
+        impl<F, H: Handle, J $(, $FB)? $(, $Target: From<BreakerError>)?> GuardedFn<F, kind::SyncFn<$n>, H, J, NoTimeout, $X> {
             delegate! {
                 #[doc = "Calls it by shared reference: for an `Fn`.\n\n# Errors\n\nThose of the function, and of the circuit unless a fallback answers."]
                 fn call(&'g self) via self.by_ref(), F: Fn, [$($A $a)*],
@@ -88,15 +92,16 @@ macro_rules! sync_calls {
 macro_rules! async_calls {
     (
         $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty $(, fallback $FB:ident gives $Answer:ident)?,
-        limit $L:ty $(, any $AnyL:ident)? => $Returns:ident, |$this:ident| $once:expr
+        limit $L:ty $(, any $AnyL:ident)? $(, into $Target:ident)?
+        => $Returns:ident, |$this:ident| $once:expr
     ) => {
-        impl<F, H: Handle, J $(, $AnyL: Limit)? $(, $FB)?> GuardedFn<F, kind::AsyncFn<$n>, H, J, $L, $X> {
+        impl<F, H: Handle, J $(, $AnyL: Limit)? $(, $FB)? $(, $Target)?> GuardedFn<F, kind::AsyncFn<$n>, H, J, $L, $X> {
             /// Calls it by shared reference: for an `Fn`.
             #[inline]
             pub fn call<'g, $($A,)* Fut $(, $Answer)?>(
                 &'g self,
                 $($a: $A),*
-            ) -> $Returns<&'g F, $Args, Fut, &'g CircuitBreaker, &'g J, $L $(, &'g $FB, $Answer)?>
+            ) -> $Returns<&'g F, $Args, Fut, &'g CircuitBreaker, &'g J, $L $(, &'g $FB, $Answer)? $(, $Target)?>
             where
                 F: Fn($($A),*) -> Fut,
                 Fut: Future,
@@ -110,7 +115,7 @@ macro_rules! async_calls {
             pub fn call_mut<'g, $($A,)* Fut $(, $Answer)?>(
                 &'g mut self,
                 $($a: $A),*
-            ) -> $Returns<&'g mut F, $Args, Fut, &'g CircuitBreaker, &'g J, $L $(, &'g mut $FB, $Answer)?>
+            ) -> $Returns<&'g mut F, $Args, Fut, &'g CircuitBreaker, &'g J, $L $(, &'g mut $FB, $Answer)? $(, $Target)?>
             where
                 F: FnMut($($A),*) -> Fut,
                 Fut: Future,
@@ -124,7 +129,7 @@ macro_rules! async_calls {
             pub fn call_once<$($A,)* Fut $(, $Answer)?>(
                 self,
                 $($a: $A),*
-            ) -> $Returns<F, $Args, Fut, H, J, $L $(, $FB, $Answer)?>
+            ) -> $Returns<F, $Args, Fut, H, J, $L $(, $FB, $Answer)? $(, $Target)?>
             where
                 F: FnOnce($($A),*) -> Fut,
                 Fut: Future,
@@ -223,6 +228,11 @@ macro_rules! arity {
             $n [$($A $a)*] ($($A,)*), Flat<NoFallback>, J: Judge<Out, Err: From<BreakerError>>
             => Result<J::Ok, J::Err>, |this, result| end_sync(result).map_err(BreakerError::flatten)
         }
+        sync_calls! {
+            $n [$($A $a)*] ($($A,)*), FlatInto<NoFallback, Target>, into Target,
+            J: Judge<Out, Err: Into<Target>> => Result<J::Ok, Target>,
+            |this, result| end_sync(result).map_err(|error| error.map_inner(Into::into).flatten())
+        }
 
         async_calls! {
             $n [$($A $a)*] ($($A,)*), NoFallback, limit L, any L
@@ -249,6 +259,17 @@ macro_rules! arity {
             $n [$($A $a)*] ($($A,)*), Flat<OrElse<FB>>, fallback FB gives A0, limit Timeout
             => FlatCallOr,
             |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
+        }
+        async_calls! {
+            $n [$($A $a)*] ($($A,)*), FlatInto<NoFallback, Target>, limit L, any L, into Target
+            => CallInto,
+            |this| FlattenInto::new(this.ending(|ending| ending.0).call_once($($a),*))
+        }
+        async_calls! {
+            $n [$($A $a)*] ($($A,)*), FlatInto<OrElse<FB>, Target>, fallback FB gives A0,
+            limit Timeout, into Target
+            => CallOrInto,
+            |this| FlattenInto::new(this.ending(|ending| ending.0).call_once($($a),*))
         }
     };
 }

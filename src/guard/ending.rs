@@ -1,6 +1,7 @@
 //! What a guarded function does about an open circuit.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 /// Gives the error up to the caller.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +20,29 @@ impl<FB> fmt::Debug for OrElse<FB> {
 /// As `X`, then with the breaker's own errors turned into the function's.
 #[derive(Clone, Copy, Debug)]
 pub struct Flat<X>(pub(crate) X);
+
+/// As `X`, then with all errors turned into those of type `A`.
+pub struct FlatInto<X, A>(pub(crate) X, PhantomData<fn() -> A>);
+
+impl<X, A> FlatInto<X, A> {
+    pub(crate) fn new(ending: X) -> Self {
+        Self(ending, PhantomData)
+    }
+}
+
+impl<X: Clone, A> Clone for FlatInto<X, A> {
+    fn clone(&self) -> Self {
+        Self::new(self.0.clone())
+    }
+}
+
+impl<X: Copy, A> Copy for FlatInto<X, A> {}
+
+impl<X: fmt::Debug, A> fmt::Debug for FlatInto<X, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FlatInto").field(&self.0).finish()
+    }
+}
 
 /// An ending, and how it is reached through a reference to the guarded function.
 pub trait Ending {
@@ -88,6 +112,26 @@ impl<X: Ending> Ending for Flat<X> {
     #[inline]
     fn by_mut(&mut self) -> Flat<X::Mut<'_>> {
         Flat(self.0.by_mut())
+    }
+}
+
+impl<X: Ending, A> Ending for FlatInto<X, A> {
+    type Ref<'a>
+        = FlatInto<X::Ref<'a>, A>
+    where
+        Self: 'a;
+    type Mut<'a>
+        = FlatInto<X::Mut<'a>, A>
+    where
+        Self: 'a;
+
+    #[inline]
+    fn by_ref(&self) -> Self::Ref<'_> {
+        FlatInto::new(self.0.by_ref())
+    }
+    #[inline]
+    fn by_mut(&mut self) -> Self::Mut<'_> {
+        FlatInto::new(self.0.by_mut())
     }
 }
 

@@ -1,7 +1,7 @@
 use super::future::Verdict;
 use super::{
-    Classify, ClassifyOutput, FailIf, FlattenErr, Handle, Judge, Lazy, Limit, NoTimeout,
-    ResultLike, Timeout, WithBreaker,
+    Classify, ClassifyOutput, FailIf, FlattenErr, FlattenInto, Handle, Judge, Lazy, Limit,
+    NoTimeout, ResultLike, Timeout, WithBreaker,
 };
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
@@ -162,6 +162,11 @@ impl<F: Future, H: Handle, J, R, A> Fallback<F, H, J, Timeout, R, A> {
     /// As [`WithBreaker::flatten_err`].
     pub fn flatten_err(self) -> FlattenErr<Self> {
         FlattenErr::new(self)
+    }
+
+    /// As [`WithBreaker::flatten_into`].
+    pub fn flatten_into<Target>(self) -> FlattenInto<Self, Target> {
+        FlattenInto::new(self)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::{
-    ByName, Classify, ClassifyOutput, Ending, FailIf, Flat, Handle, Limit, NoFallback, NoTimeout,
-    OrElse, Rules, Timeout,
+    ByName, Classify, ClassifyOutput, Ending, FailIf, Flat, FlatInto, Handle, Limit, NoFallback,
+    NoTimeout, OrElse, Rules, Timeout,
 };
 use crate::breaker::CircuitBreaker;
 use crate::ext::kind::AsyncFn;
@@ -191,6 +191,12 @@ impl<F, K, H, J, L> GuardedFn<F, K, H, J, L> {
     pub fn flatten_err(self) -> GuardedFn<F, K, H, J, L, Flat<NoFallback>> {
         self.ending(Flat)
     }
+
+    /// Converts all errors to the error type of an application, which must be `From` the function's
+    /// error and `From<BreakerError>`.
+    pub fn flatten_into<A>(self) -> GuardedFn<F, K, H, J, L, FlatInto<NoFallback, A>> {
+        self.ending(FlatInto::new)
+    }
 }
 
 /// Only with a time limit is there still an error of the breaker's to flatten.
@@ -198,5 +204,10 @@ impl<F, K, H, J, FB> GuardedFn<F, K, H, J, Timeout, OrElse<FB>> {
     /// Turns the circuit's errors into the function's.
     pub fn flatten_err(self) -> GuardedFn<F, K, H, J, Timeout, Flat<OrElse<FB>>> {
         self.ending(Flat)
+    }
+
+    /// Converts all errors to the error type of an application.
+    pub fn flatten_into<A>(self) -> GuardedFn<F, K, H, J, Timeout, FlatInto<OrElse<FB>, A>> {
+        self.ending(FlatInto::new)
     }
 }

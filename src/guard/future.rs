@@ -1,6 +1,7 @@
 use super::{
     Attempt, ByName, Classify, ClassifyOutput, FailIf, Fallback, FallbackFuture, FlattenErr,
-    Handle, Judge, Limit, NoTimeout, OnOpen, Passed, ResultLike, Rules, Timeout, admit_inside,
+    FlattenInto, Handle, Judge, Limit, NoTimeout, OnOpen, Passed, ResultLike, Rules, Timeout,
+    admit_inside,
 };
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
@@ -275,6 +276,36 @@ impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
     /// `From<BreakerError>`: `anyhow::Error`, `Box<dyn Error>`, or one with a `#[from]`.
     pub fn flatten_err(self) -> FlattenErr<Self> {
         FlattenErr::new(self)
+    }
+
+    /// Converts all errors to the error type of an application, which must be `From` the future's
+    /// error and `From<BreakerError>`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    /// use std::io;
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// enum AppError {
+    ///     #[error("no answer: {0}")]
+    ///     Circuit(#[from] BreakerError),
+    ///     #[error("I/O: {0}")]
+    ///     Io(#[from] io::Error),
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let registry = BreakerRegistry::new();
+    /// registry.breaker("users-api").force_open();
+    /// let fetch = async { io::Result::Ok("alice") }.with_breaker(&registry, "users-api");
+    /// let error = fetch.flatten_into::<AppError>().await.unwrap_err();
+    /// assert!(matches!(error, AppError::Circuit(_)));
+    /// # });
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub fn flatten_into<A>(self) -> FlattenInto<Self, A> {
+        FlattenInto::new(self)
     }
 }
 

@@ -125,6 +125,9 @@ impl<'a> Judgement<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules;
 
+/// Judges a bare error by the breaker's rules.
+pub(crate) struct ErrorsByRules;
+
 /// Judges errors by a predicate of the call site; made by `fail_if`.
 #[derive(Clone, Copy)]
 pub struct FailIf<P>(pub(crate) P);
@@ -193,6 +196,19 @@ impl<T, E: Debug + 'static> Judge<Result<T, E>> for Rules {
     #[inline(always)]
     fn settle(&self, out: Result<T, E>, call: Passed<'_>) -> Result<T, E> {
         settle_result(self, out, call)
+    }
+}
+
+impl<E: Debug + 'static> Judge<E> for ErrorsByRules {
+    type Ok = Infallible;
+    type Err = E;
+
+    fn judge<'a>(&self, error: &'a E, breaker: &CircuitBreaker) -> Judgement<'a> {
+        Judgement::of_error(error, None, breaker)
+    }
+
+    fn split(error: E) -> Result<Infallible, E> {
+        Err(error)
     }
 }
 

@@ -42,7 +42,7 @@ use crate::classify::Outcome;
 use crate::error::CircuitOpen;
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use std::fmt::Write;
+use std::fmt::{Debug, Write};
 use std::time::Duration;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -107,7 +107,7 @@ pub fn judge_response<B>(response: &Response<B>) -> Outcome {
 
 /// What `result` means to the breaker, as [`judge`] says; for `classify`. An error is a failure,
 /// unless it is the refusal of an inner breaker.
-pub fn judge_result<B, E: 'static>(result: &Result<Response<B>, E>) -> Outcome {
+pub fn judge_result<B, E: Debug + 'static>(result: &Result<Response<B>, E>) -> Outcome {
     match result {
         Ok(response) => judge_response(response),
         Err(error) => judge_error(error),

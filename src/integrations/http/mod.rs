@@ -57,10 +57,11 @@ mod retry_after;
 
 pub use retry_after::{retry_after, retry_after_at};
 
-use crate::classify::Outcome;
-use crate::error::{CircuitOpen, is_refusal};
+use crate::classify::{Outcome, View};
+use crate::error::CircuitOpen;
 use ::http::header::RETRY_AFTER;
 use ::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use std::fmt::Debug;
 use std::time::Duration;
 
 /// What a response of this status and these headers means to the breaker.
@@ -106,7 +107,7 @@ pub fn judge_response<B>(response: &Response<B>) -> Outcome {
 ///
 /// To judge errors by the breaker's rules, leave them to it:
 /// `BreakerLayer::classify_response`.
-pub fn judge_result<B, E: 'static>(result: &Result<Response<B>, E>) -> Outcome {
+pub fn judge_result<B, E: Debug + 'static>(result: &Result<Response<B>, E>) -> Outcome {
     match result {
         Ok(response) => judge_response(response),
         Err(error) => judge_error(error),
@@ -123,8 +124,8 @@ fn judged_unless_refused<B>(
     judge(response.status(), response.headers())
 }
 
-fn judge_error<E: 'static>(error: &E) -> Outcome {
-    if is_refusal(error) {
+fn judge_error<E: Debug + 'static>(error: &E) -> Outcome {
+    if View::of(error).is_refusal() {
         Outcome::Ignored
     } else {
         Outcome::Failure

@@ -1,0 +1,238 @@
+use super::{CallTimeout, CircuitOpen, extract, own_error};
+use std::convert::Infallible;
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::io;
+use std::time::Duration;
+
+/// The error of a guarded call: its own, or the circuit's.
+///
+/// `BreakerError` without a type parameter has no error of the guarded code. It is what
+/// [`flatten`](Self::flatten) and [`flatten_into`](Self::flatten_into) turn into an error type of the
+/// caller.
+///
+/// A breaker around a guarded call makes `BreakerError<BreakerError<E>>`. The methods look through
+/// that, at any depth: [`is_open`](Self::is_open), for example, holds for the refusal of any of the
+/// breakers.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::{BreakerError, CircuitBreaker};
+///
+/// let breaker = CircuitBreaker::builder().build()?;
+/// let error = breaker.call(|| "x".parse::<u8>()).unwrap_err();
+/// assert!(!error.is_open());
+/// assert_eq!(error.to_string(), "invalid digit found in string");
+///
+/// let status = match error {
+///     BreakerError::Open(_) => 503,
+///     BreakerError::TimedOut(_) => 504,
+///     BreakerError::Inner(_) => 400,
+/// };
+/// assert_eq!(status, 400);
+/// # Ok::<(), breakerbox::ConfigError>(())
+/// ```
+///
+/// [`source()`](Error::source) returns the [`CircuitOpen`], the [`CallTimeout`] or the error of the
+/// guarded code, so that refusals are found wherever a chain of sources can be walked. The text is
+/// the same as that of its source: a report that prints the whole chain shows one line twice.
+#[derive(Clone)]
+pub enum BreakerError<E = Infallible> {
+    /// The circuit refused the call: the guarded code was not called.
+    Open(CircuitOpen),
+    /// The call ran longer than its `.timeout(…)`.
+    TimedOut(CallTimeout),
+    /// The guarded code was called and returned this.
+    Inner(E),
+}
+
+/// Questions about the error, which look through a `BreakerError` inside a `BreakerError`.
+impl<E: Debug> BreakerError<E> {
+    /// Returns whether a circuit refused the call.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Open(_) => true,
+            Self::TimedOut(_) => false,
+            Self::Inner(error) => matches!(own_error(error), Some(BreakerError::Open(_))),
+        }
+    }
+
+    /// Returns whether the call ran longer than its `.timeout(…)`.
+    pub fn is_timed_out(&self) -> bool {
+        match self {
+            Self::Open(_) => false,
+            Self::TimedOut(_) => true,
+            Self::Inner(error) => matches!(own_error(error), Some(BreakerError::TimedOut(_))),
+        }
+    }
+
+    /// Returns the error of the guarded code, if it was called and failed.
+    ///
+    /// `None` also when `E` is a `BreakerError` that holds a refusal or a timeout.
+    pub fn inner(&self) -> Option<&E> {
+        match self {
+            Self::Inner(error) if own_error(error).is_none() => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns the error of the guarded code, if it was called and failed; otherwise as
+    /// [`inner`](Self::inner).
+    pub fn into_inner(self) -> Option<E> {
+        match self {
+            Self::Inner(error) if own_error(&error).is_none() => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns when to come back after a [refusal](CircuitOpen::retry_after); `None` for other
+    /// errors.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Open(open) => open.retry_after(),
+            Self::TimedOut(_) => None,
+            Self::Inner(error) => own_error(error)?.retry_after(),
+        }
+    }
+}
+
+impl<E> BreakerError<E> {
+    /// Returns the error of the guarded code, or the circuit's converted to that type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::CircuitBreaker;
+    /// use std::error::Error;
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// let parse = || Ok::<u8, Box<dyn Error>>("7".parse()?);
+    /// let seven: Result<u8, Box<dyn Error>> = breaker.call(parse).map_err(|error| error.flatten());
+    /// assert_eq!(seven?, 7);
+    /// # Ok::<(), Box<dyn Error>>(())
+    /// ```
+    pub fn flatten(self) -> E
+    where
+        E: From<BreakerError>,
+    {
+        self.flatten_into()
+    }
+
+    /// Converts the error of the guarded code, or the circuit's, to the error type of an application.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    /// use std::num::ParseIntError;
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// enum AppError {
+    ///     #[error("no answer: {0}")]
+    ///     Circuit(#[from] BreakerError),
+    ///     #[error("not a number: {0}")]
+    ///     Number(#[from] ParseIntError),
+    /// }
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// let parse = |text: &str| breaker.call(|| text.parse::<u8>());
+    /// let error = parse("x").map_err(|error| error.flatten_into::<AppError>());
+    /// assert!(matches!(error, Err(AppError::Number(_))));
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn flatten_into<A>(self) -> A
+    where
+        A: From<E> + From<BreakerError>,
+    {
+        match self {
+            Self::Open(open) => A::from(BreakerError::Open(open)),
+            Self::TimedOut(timeout) => A::from(BreakerError::TimedOut(timeout)),
+            Self::Inner(error) => A::from(error),
+        }
+    }
+
+    /// Converts the error of the guarded code with `f`; the circuit's own errors stay as they are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::{BreakerError, CircuitBreaker};
+    ///
+    /// let breaker = CircuitBreaker::builder().build()?;
+    /// let result = breaker.call(|| "x".parse::<u8>());
+    /// let result = result.map_err(|error| error.map_inner(|_| "not a number"));
+    /// assert!(matches!(result, Err(BreakerError::Inner("not a number"))));
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn map_inner<F>(self, f: impl FnOnce(E) -> F) -> BreakerError<F> {
+        match self {
+            Self::Open(open) => BreakerError::Open(open),
+            Self::TimedOut(timeout) => BreakerError::TimedOut(timeout),
+            Self::Inner(error) => BreakerError::Inner(f(error)),
+        }
+    }
+}
+
+impl<E> From<CircuitOpen> for BreakerError<E> {
+    fn from(open: CircuitOpen) -> Self {
+        Self::Open(open)
+    }
+}
+
+impl<E> From<CallTimeout> for BreakerError<E> {
+    fn from(timeout: CallTimeout) -> Self {
+        Self::TimedOut(timeout)
+    }
+}
+
+/// The kind is [`TimedOut`](io::ErrorKind::TimedOut) for a timeout and [`Other`](io::ErrorKind::Other)
+/// for a refusal, which is never a kind that callers retry at once. [`get_ref`](io::Error::get_ref)
+/// returns the `BreakerError`.
+impl From<BreakerError> for io::Error {
+    fn from(error: BreakerError) -> Self {
+        let kind = if error.is_timed_out() {
+            io::ErrorKind::TimedOut
+        } else {
+            io::ErrorKind::Other
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl<E: Display> Display for BreakerError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(open) => Display::fmt(open, f),
+            Self::TimedOut(timeout) => Display::fmt(timeout, f),
+            Self::Inner(error) => Display::fmt(error, f),
+        }
+    }
+}
+
+impl<E: Debug> Debug for BreakerError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if extract::is_pending() {
+            return match self {
+                Self::Open(open) => Debug::fmt(open, f),
+                Self::TimedOut(timeout) => Debug::fmt(timeout, f),
+                Self::Inner(error) => extract::descend(error, f),
+            };
+        }
+        match self {
+            Self::Open(open) => f.debug_tuple("Open").field(open).finish(),
+            Self::TimedOut(timeout) => f.debug_tuple("TimedOut").field(timeout).finish(),
+            Self::Inner(error) => f.debug_tuple("Inner").field(error).finish(),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for BreakerError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Open(open) => Some(open),
+            Self::TimedOut(timeout) => Some(timeout),
+            Self::Inner(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+use super::extract;
+use crate::text::Short;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A guarded call that ran longer than its `.timeout(…)`, and was dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallTimeout(Arc<Overrun>);
+
+/// Behind a pointer, because every result of a guarded call has room for a `CallTimeout`.
+#[derive(Debug, PartialEq, Eq)]
+struct Overrun {
+    name: Arc<str>,
+    limit: Duration,
+}
+
+impl CallTimeout {
+    pub(crate) fn new(name: Arc<str>, limit: Duration) -> Self {
+        Self(Arc::new(Overrun { name, limit }))
+    }
+
+    /// The name of the breaker that guarded the call.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// How long the call could have taken.
+    pub fn limit(&self) -> Duration {
+        self.0.limit
+    }
+}
+
+impl fmt::Display for CallTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Overrun { name, limit } = &*self.0;
+        write!(f, "the call to {name:?} took longer than {}", Short(*limit))
+    }
+}
+
+impl fmt::Debug for CallTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if extract::answer(|| self.clone().into()) {
+            return Ok(());
+        }
+        f.debug_tuple("CallTimeout").field(&self.0).finish()
+    }
+}
+
+impl Error for CallTimeout {}

@@ -1,0 +1,117 @@
+use super::CircuitOpen;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+/// A chain that contains itself ends after this many links.
+const LONGEST: usize = 64;
+
+/// Returns whether `error`, or anything in the chain of its sources, is the refusal of a breaker.
+///
+/// A guard finds refusals without help in the errors of this crate, in boxes, in `anyhow::Error` and
+/// in `io::Error`. It cannot look into an error type of an application, unless a rule of the breaker
+/// names the type. This function is for such a rule:
+///
+/// ```
+/// use breakerbox::prelude::*;
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum AppError {
+///     #[error("no answer: {0}")]
+///     Circuit(#[from] BreakerError),
+/// }
+///
+/// let orders = CircuitBreaker::builder()
+///     .ignored_error_if(|error: &AppError| breakerbox::is_refusal(error))
+///     .build()?;
+/// # let users = CircuitBreaker::builder().build()?;
+/// users.force_open();
+/// let order = || -> Result<(), AppError> {
+///     users.try_acquire().map_err(BreakerError::from)?.success();
+///     Ok(())
+/// };
+/// assert!(orders.call(order).is_err());
+/// assert_eq!(orders.failure_count(), 0);
+/// # Ok::<(), breakerbox::ConfigError>(())
+/// ```
+///
+/// The chain includes the payload of an [`io::Error`], which `source()` leaves out, and ends after 64
+/// links.
+pub fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    // The refusal is the source of every `BreakerError` that is one.
+    chain(error).any(|link| link_as::<CircuitOpen>(link).is_some())
+}
+
+/// `error` and its sources, at most 64 links.
+pub(crate) fn chain<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&link| held(link).or_else(|| link.source())).take(LONGEST)
+}
+
+/// `link` as a `T`, also in a `Box` or an `Arc`, whose `source()` is that of the `T`.
+pub(crate) fn link_as<'a, T: Error + 'static>(link: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let boxed = || link.downcast_ref::<Box<T>>().map(|error| &**error);
+    let shared = || link.downcast_ref::<Arc<T>>().map(|error| &**error);
+    link.downcast_ref().or_else(boxed).or_else(shared)
+}
+
+/// The error that `link` holds and that its `source()` leaves out.
+fn held<'a>(link: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(error) = link_as::<io::Error>(link) {
+        return error.get_ref().map(|payload| payload as _);
+    }
+    if let Some(error) = link.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+        return Some(&**error);
+    }
+    if let Some(error) = link.downcast_ref::<Arc<dyn Error + Send>>() {
+        return Some(&**error);
+    }
+    link.downcast_ref::<Arc<dyn Error>>().map(|error| &**error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt;
+
+    /// An error that is its own source.
+    #[derive(Debug)]
+    struct Endless;
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("endless")
+        }
+    }
+
+    impl Error for Endless {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    #[test]
+    fn a_chain_ends_after_64_links() {
+        assert_eq!(chain(&Endless).count(), 64);
+    }
+
+    #[test]
+    fn payload_of_io_error_is_a_link() {
+        let error = io::Error::other(io::Error::other(fmt::Error));
+        assert!(error.source().is_none());
+        assert_eq!(chain(&error).count(), 3);
+        assert_eq!(chain(&Box::new(error)).count(), 3);
+        assert_eq!(chain(&io::Error::from(io::ErrorKind::Other)).count(), 1);
+    }
+
+    #[test]
+    fn shared_error_is_a_link() {
+        let error: Arc<dyn Error + Send + Sync> = Arc::new(Arc::new(fmt::Error));
+        assert!(error.source().is_none());
+        let found = chain(&error).find_map(link_as::<fmt::Error>);
+        assert!(found.is_some());
+        let error: Arc<dyn Error> = Arc::new(fmt::Error);
+        assert_eq!(chain(&error).count(), 2);
+    }
+}

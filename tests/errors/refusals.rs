@@ -1,0 +1,317 @@
+//! The refusal of an inner breaker is ignored, whatever carries it.
+
+use crate::support::{
+    AppError, BoxError, FAILURE, IGNORED, Opaque, SUCCESS, Wrapper, breaker, judged_by, now, open,
+    refusal, refused_io, refusing, unknown,
+};
+use breakerbox::prelude::*;
+use breakerbox::{BreakerBuilder, is_refusal};
+use std::error::Error;
+use std::fmt::{self, Debug};
+use std::future::ready;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Ignored with no rule, beside rules that do not know the type, and in spite of `fail_if`.
+#[track_caller]
+fn assert_ignored<E: Debug + 'static>(error: impl Fn() -> E) {
+    let carrier = std::any::type_name::<E>();
+    assert_eq!(judged_by(|b| b, error()), IGNORED, "{carrier}");
+    let rules = |b: BreakerBuilder| {
+        b.expected_error::<fmt::Error>()
+            .ignored_error::<std::num::ParseIntError>()
+    };
+    assert_eq!(judged_by(rules, error()), IGNORED, "{carrier}");
+    let outer = breaker();
+    let call = ready(Err::<(), _>(error())).guarded_by(&outer);
+    assert!(now(call.fail_if(|_| true)).is_err());
+    assert_eq!(outer.snapshot().totals.ignored, 1, "{carrier}");
+}
+
+#[test]
+fn inner_call_refused_is_ignored_by_outer() {
+    let (inner, outer) = (refusing(), breaker());
+    let result = outer.call(|| inner.call(|| Ok::<_, io::Error>(())));
+    assert!(result.is_err_and(|error| error.is_open()));
+    assert_eq!(outer.failure_count(), 0);
+    assert_eq!(outer.snapshot().totals.ignored, 1);
+
+    let middle = breaker();
+    let call = || middle.call(|| inner.call(|| Err::<(), _>(Opaque)));
+    assert!(outer.call(call).is_err_and(|error| error.is_open()));
+    assert_eq!(middle.snapshot().totals.ignored, 1);
+    assert_eq!(outer.snapshot().totals.ignored, 2);
+}
+
+#[test]
+fn guarded_futures_and_functions_nest() {
+    let (inner, outer) = (refusing(), breaker());
+    let future = ready(io::Result::Ok(())).guarded_by(&inner);
+    assert!(now(future.guarded_by(&outer)).is_err());
+    let fetch = (async |_: u8| Err::<(), _>(Opaque)).guarded_by(inner.clone());
+    let fetch = (async |id| fetch.call(id).await).guarded_by(&outer);
+    assert!(now(fetch.call(7)).is_err());
+    let parse = (|_: u8| Err::<(), _>(Opaque)).guarded_by(inner);
+    assert!((|id| parse.call(id)).guarded_by(&outer).call(7).is_err());
+    assert_eq!(outer.snapshot().totals.ignored, 3);
+}
+
+#[test]
+fn typed_refusals_are_ignored() {
+    assert_ignored(open);
+    assert_ignored(refusal::<std::convert::Infallible>);
+    assert_ignored(refusal::<io::Error>);
+    assert_ignored(refusal::<Opaque>);
+    assert_ignored(refusal::<&str>);
+    assert_ignored(refusal::<(u8, String)>);
+    assert_ignored(refusal::<BoxError>);
+    assert_ignored(|| BreakerError::Inner(open()));
+    assert_ignored(|| BreakerError::Inner(refusal::<Opaque>()));
+    assert_ignored(|| BreakerError::Inner(BreakerError::Inner(refusal::<Opaque>())));
+    assert_ignored(|| {
+        let nested = BreakerError::Inner(BreakerError::Inner(refusal::<Opaque>()));
+        BreakerError::Inner(BreakerError::Inner(BreakerError::Inner(nested)))
+    });
+}
+
+#[test]
+fn refusals_behind_pointers_are_ignored() {
+    assert_ignored(|| Box::new(open()));
+    assert_ignored(|| Arc::new(open()));
+    assert_ignored(|| Rc::new(open()));
+    assert_ignored(|| Box::new(refusal::<Opaque>()));
+    assert_ignored(|| Arc::new(refusal::<Opaque>()));
+    assert_ignored(|| Rc::new(refusal::<Opaque>()));
+    assert_ignored(|| BreakerError::Inner(Box::new(refusal::<Opaque>())));
+    assert_ignored(|| Arc::new(BreakerError::Inner(Arc::new(refusal::<Opaque>()))));
+    assert_ignored(|| Box::new(Rc::new(Arc::new(open()))));
+}
+
+#[test]
+fn boxed_refusals_are_ignored() {
+    assert_ignored(|| -> BoxError { open().into() });
+    assert_ignored(|| -> BoxError { refusal::<io::Error>().into() });
+    assert_ignored(|| -> BoxError { BreakerError::Inner(refusal::<io::Error>()).into() });
+    assert_ignored(|| -> Box<dyn Error + Send> { Box::new(refusal::<io::Error>()) });
+    assert_ignored(|| -> Box<dyn Error> { refusal::<AppError>().into() });
+    assert_ignored(|| -> Box<dyn Error> { Box::new(Arc::new(open())) });
+    assert_ignored(|| -> Box<dyn Error> { Box::new(Box::new(open())) });
+    assert_ignored(|| -> Arc<dyn Error + Send + Sync> { Arc::new(refusal::<io::Error>()) });
+    assert_ignored(|| -> Arc<dyn Error + Send> { Arc::new(refusal::<io::Error>()) });
+    assert_ignored(|| -> Arc<dyn Error> { Arc::new(open()) });
+    assert_ignored(|| -> Rc<dyn Error> { Rc::new(open()) });
+    assert_ignored(|| -> BoxError {
+        let shared: Arc<dyn Error + Send + Sync> = Arc::new(open());
+        Box::new(shared)
+    });
+    assert_ignored(|| Arc::<BoxError>::new(open().into()));
+}
+
+#[test]
+fn sources_of_boxed_errors_are_walked() {
+    let wrapped = || Wrapper {
+        source: open().into(),
+    };
+    assert_ignored(move || BoxError::from(wrapped()));
+    assert_ignored(move || {
+        BoxError::from(Wrapper {
+            source: wrapped().into(),
+        })
+    });
+    assert_ignored(|| BoxError::from(AppError::Circuit(refusal())));
+    assert_ignored(|| BoxError::from(BreakerError::Inner(AppError::Circuit(refusal()))));
+    assert_ignored(|| BoxError::from(AppError::Io(io::Error::other(open()))));
+}
+
+#[test]
+fn chain_of_a_refusal_begins_in_breaker_error() {
+    assert_ignored(|| BreakerError::Inner(BoxError::from(open())));
+    assert_ignored(|| BreakerError::Inner(BoxError::from(refusal::<io::Error>())));
+    assert_ignored(|| BreakerError::Inner(BreakerError::Inner(BoxError::from(open()))));
+    assert_ignored(|| -> BreakerError<Box<dyn Error>> { BreakerError::Inner(open().into()) });
+    assert_ignored(|| BreakerError::Inner(io::Error::other(open())));
+    assert_ignored(|| BreakerError::Inner(Arc::new(io::Error::other(open()))));
+    assert_ignored(|| Arc::new(BreakerError::Inner(BoxError::from(open()))));
+}
+
+#[test]
+fn refusals_in_io_errors_are_ignored() {
+    assert_ignored(|| io::Error::other(open()));
+    assert_ignored(|| io::Error::from(refusal()));
+    assert_ignored(|| io::Error::other(refusal::<AppError>()));
+    assert_ignored(|| io::Error::other(io::Error::other(BoxError::from(open()))));
+    assert_ignored(|| Box::new(io::Error::other(open())));
+    assert_ignored(|| Arc::new(io::Error::other(open())));
+    assert_ignored(|| BoxError::from(io::Error::other(open())));
+    assert_ignored(|| {
+        io::Error::other(Wrapper {
+            source: io::Error::other(open()).into(),
+        })
+    });
+}
+
+#[cfg(feature = "anyhow")]
+#[test]
+fn refusals_in_anyhow_errors_are_ignored() {
+    assert_ignored(|| anyhow::Error::from(open()));
+    assert_ignored(|| anyhow::Error::from(refusal::<io::Error>()));
+    assert_ignored(|| anyhow::Error::from(open()).context("while fetching"));
+    assert_ignored(|| anyhow::Error::from(io::Error::other(open())).context("while fetching"));
+    assert_ignored(|| BreakerError::Inner(anyhow::Error::from(open())));
+    assert_ignored(|| BreakerError::Inner(BreakerError::Inner(anyhow::Error::from(open()))));
+    assert_ignored(|| Arc::new(anyhow::Error::from(refusal::<io::Error>())));
+    assert_ignored(refusal::<anyhow::Error>);
+}
+
+#[test]
+fn question_mark_keeps_a_refusal_visible() {
+    let inner = refusing();
+    let call = || inner.call(|| Ok::<_, io::Error>(()));
+    assert_ignored(|| {
+        let boxed = || -> Result<(), Box<dyn Error>> { Ok(call()?) };
+        boxed().unwrap_err()
+    });
+    assert_ignored(|| {
+        let boxed = || -> Result<(), BoxError> { Ok(call()?) };
+        boxed().unwrap_err()
+    });
+    assert_ignored(|| {
+        let flat = || -> io::Result<()> { call().map_err(BreakerError::flatten) };
+        flat().unwrap_err()
+    });
+    assert_ignored(|| {
+        let flat = || -> io::Result<()> { call().map_err(BreakerError::flatten) };
+        let boxed = || -> Result<(), BoxError> { Ok(flat()?) };
+        boxed().unwrap_err()
+    });
+    #[cfg(feature = "anyhow")]
+    assert_ignored(|| {
+        let any = || -> anyhow::Result<()> { Ok(call()?) };
+        any().unwrap_err()
+    });
+}
+
+#[test]
+fn application_error_named_by_a_rule_is_walked() {
+    let circuit = || AppError::Circuit(refusal());
+    // Nothing names the type.
+    assert_eq!(judged_by(|b| b, circuit()), FAILURE);
+    let stranger = |b: BreakerBuilder| b.expected_error::<fmt::Error>();
+    assert_eq!(judged_by(stranger, circuit()), unknown::<AppError>());
+
+    let ignoring = |b: BreakerBuilder| b.ignored_error_if(|e: &AppError| is_refusal(e));
+    assert_eq!(judged_by(ignoring, circuit()), IGNORED);
+    assert_eq!(judged_by(ignoring, AppError::Io(refused_io())), FAILURE);
+    let naming = |b: BreakerBuilder| b.ignored_error_if(|_: &AppError| false);
+    let expecting = |b: BreakerBuilder| b.expected_error::<AppError>();
+    let carrying = || AppError::Io(io::Error::other(open()));
+    for settings in [naming, expecting] {
+        assert_eq!(judged_by(settings, circuit()), IGNORED);
+        assert_eq!(judged_by(settings, carrying()), IGNORED);
+        assert_eq!(judged_by(settings, Box::new(circuit())), IGNORED);
+        assert_eq!(judged_by(settings, Arc::new(circuit())), IGNORED);
+        let nested = BreakerError::Inner(circuit());
+        assert_eq!(judged_by(settings, nested), IGNORED);
+        let nested = BreakerError::Inner(BreakerError::Inner(Box::new(circuit())));
+        assert_eq!(judged_by(settings, nested), IGNORED);
+    }
+}
+
+#[test]
+fn errors_of_guarded_code_are_still_judged() {
+    assert_eq!(judged_by(|b| b, BreakerError::Inner(Opaque)), FAILURE);
+    assert_eq!(
+        judged_by(|b| b, BreakerError::Inner(BreakerError::Inner(Opaque))),
+        FAILURE
+    );
+    assert_eq!(judged_by(|b| b, Box::new(Opaque)), FAILURE);
+    assert_eq!(judged_by(|b| b, io::Error::other("down")), FAILURE);
+    let expecting = |b: BreakerBuilder| b.expected_error::<fmt::Error>();
+    assert_eq!(judged_by(expecting, fmt::Error), FAILURE);
+    assert_eq!(judged_by(expecting, Opaque), unknown::<Opaque>());
+    assert_eq!(
+        judged_by(expecting, BreakerError::Inner(Opaque)),
+        unknown::<BreakerError<Opaque>>()
+    );
+    let never = |b: BreakerBuilder| b.expected_error_if(|_: &fmt::Error| false);
+    assert_eq!(judged_by(never, BreakerError::Inner(fmt::Error)), SUCCESS);
+}
+
+#[test]
+fn classification_never_formats_errors_of_users() {
+    struct Unprintable;
+    impl Debug for Unprintable {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("an error was formatted");
+        }
+    }
+    // Successes keep no text, so only classification could format the error.
+    let rules = |b: BreakerBuilder| b.expected_error::<fmt::Error>();
+    assert_eq!(judged_by(rules, Unprintable), unknown::<Unprintable>());
+    judged_by(rules, Box::new(Unprintable));
+    judged_by(rules, BreakerError::Inner(Unprintable));
+    judged_by(rules, BreakerError::Inner(Arc::new(Unprintable)));
+    judged_by(rules, BreakerError::Inner(BreakerError::Inner(Unprintable)));
+    assert!(!BreakerError::Inner(Unprintable).is_open());
+}
+
+#[test]
+fn public_is_refusal_walks_every_chain() {
+    assert!(is_refusal(&open()));
+    assert!(is_refusal(&refusal::<io::Error>()));
+    assert!(is_refusal(&BreakerError::Inner(refusal::<io::Error>())));
+    assert!(is_refusal(&AppError::Circuit(refusal())));
+    assert!(is_refusal(&AppError::Io(io::Error::from(refusal()))));
+    assert!(is_refusal(&Box::new(Arc::new(open()))) || is_refusal(&Arc::new(open())));
+    let boxed = BoxError::from(Wrapper {
+        source: refusal::<fmt::Error>().into(),
+    });
+    assert!(is_refusal(&*boxed));
+    assert!(!is_refusal(&fmt::Error));
+    assert!(!is_refusal(&AppError::Io(refused_io())));
+    assert!(!is_refusal(&BreakerError::Inner(fmt::Error)));
+    assert!(!is_refusal(
+        &BreakerError::from(crate::support::timeout()).map_inner(|e: io::Error| e)
+    ));
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn http_judges_ignore_refusals() {
+    use breakerbox::http::{grpc, judge_result};
+    use http::Response;
+
+    fn both<E: Debug + 'static>(error: E) -> Outcome {
+        let result = Err::<Response<()>, _>(error);
+        let outcome = judge_result(&result);
+        assert_eq!(grpc::judge_result(&result), outcome);
+        outcome
+    }
+    assert_eq!(both(open()), Outcome::Ignored);
+    assert_eq!(both(refusal::<Opaque>()), Outcome::Ignored);
+    assert_eq!(
+        both(BreakerError::Inner(refusal::<Opaque>())),
+        Outcome::Ignored
+    );
+    assert_eq!(both(Arc::new(refusal::<io::Error>())), Outcome::Ignored);
+    assert_eq!(
+        both(BoxError::from(refusal::<io::Error>())),
+        Outcome::Ignored
+    );
+    assert_eq!(both(io::Error::other(open())), Outcome::Ignored);
+    assert_eq!(
+        both(BreakerError::Inner(BoxError::from(open()))),
+        Outcome::Ignored
+    );
+    assert_eq!(both(Opaque), Outcome::Failure);
+    assert_eq!(both(BreakerError::Inner(Opaque)), Outcome::Failure);
+    let timed_out = BreakerError::<Opaque>::from(crate::support::timeout());
+    assert_eq!(both(timed_out), Outcome::Failure);
+
+    let (inner, outer) = (refusing(), breaker());
+    let get = ready(Err::<Response<()>, _>(refused_io())).guarded_by(&inner);
+    let call = get.guarded_by(&outer).classify(judge_result);
+    assert!(now(call).is_err_and(|error| error.is_open()));
+    assert_eq!(outer.failure_count(), 0);
+}
