@@ -26,7 +26,7 @@ mod text;
 mod trip;
 
 pub use backoff::Backoff;
-pub use breaker::CircuitBreaker;
+pub use breaker::{CircuitBreaker, Command};
 /// Puts a function or method behind a circuit breaker: sync or async, anything that returns a
 /// `Result`.
 ///

@@ -9,74 +9,85 @@ use crate::event::{Cause, Event};
 use crate::snapshot::Snapshot;
 use crate::state::{Flags, State};
 use crate::sync::Ordering;
-use crate::text::prefix;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What a command does.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Command<'a> {
+pub(super) enum Action {
     Trip,
     TripFor(Duration),
     HalfOpen,
-    ForceOpen(Option<&'a str>),
+    ForceOpen,
     Disable,
     MetricsOnly,
     Reset,
 }
 
 impl Circuit {
-    pub(super) fn command(&self, command: Command<'_>) {
+    /// Executes a command, which `cause` describes, if the state is the `expected` one. The error
+    /// is the state that was found instead.
+    pub(super) fn command(
+        &self,
+        action: Action,
+        cause: Cause,
+        expected: Option<State>,
+    ) -> Result<(), State> {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
+        let found = self.read().state(now);
+        if expected.is_some_and(|expected| expected != found) {
+            return Err(found);
+        }
         self.close_tally(&mut control);
-        match command {
-            Command::Trip => self.trip(&mut control, None, now),
-            Command::TripFor(time) => self.trip(&mut control, Some(time), now),
-            Command::HalfOpen => {
-                if self.read().state(now) != State::HalfOpen {
-                    self.enter(&mut control, State::HalfOpen, manual(None), now);
-                }
-            }
-            Command::ForceOpen(reason) => {
-                self.rest(&mut control, State::ForcedOpen, manual(reason), now);
-            }
-            Command::Disable => self.rest(&mut control, State::Disabled, manual(None), now),
-            Command::MetricsOnly => self.rest(&mut control, State::MetricsOnly, manual(None), now),
-            Command::Reset => self.reset(&mut control, now),
+        match action {
+            Action::Trip => self.trip(&mut control, None, cause, now),
+            Action::TripFor(time) => self.trip(&mut control, Some(time), cause, now),
+            Action::HalfOpen if found == State::HalfOpen => restate(&mut control, cause),
+            Action::HalfOpen => self.enter(&mut control, State::HalfOpen, cause, now),
+            Action::ForceOpen => self.rest(&mut control, State::ForcedOpen, cause, now),
+            Action::Disable => self.rest(&mut control, State::Disabled, cause, now),
+            Action::MetricsOnly => self.rest(&mut control, State::MetricsOnly, cause, now),
+            Action::Reset => self.reset(&mut control, cause, now),
         }
         drop(control);
         self.call_next();
         self.deliver();
+        Ok(())
     }
 
-    fn trip(&self, control: &mut Control, time: Option<Duration>, now: Moment) {
+    fn trip(&self, control: &mut Control, time: Option<Duration>, cause: Cause, now: Moment) {
         let reading = self.read();
         if reading.word.state() == State::Open {
             if !now.has_reached(reading.deadline) {
                 if let Some(time) = time {
                     self.set_deadline(now.after(time));
+                    // The deadline is the command's now, not the rule's.
+                    control.set_cause(cause);
+                } else {
+                    restate(control, cause);
                 }
                 return;
             }
             // By now it is half-open, as everybody who asks is told.
             self.enter(control, State::HalfOpen, Cause::Recovering, now);
         }
-        self.open(control, manual(None), time, now, |word| {
-            match word.state() {
-                State::HalfOpen => reading.failures,
-                _ => word.count(),
-            }
+        self.open(control, cause, time, now, |word| match word.state() {
+            State::HalfOpen => reading.failures,
+            _ => word.count(),
         });
     }
 
     /// Enters a state that lasts until the next command, unless it is the present one.
     fn rest(&self, control: &mut Control, state: State, cause: Cause, now: Moment) {
-        if self.word().state() != state {
+        if self.word().state() == state {
+            restate(control, cause);
+        } else {
             self.enter(control, state, cause, now);
         }
     }
 
-    fn reset(&self, control: &mut Control, now: Moment) {
+    fn reset(&self, control: &mut Control, cause: Cause, now: Moment) {
         control.forget_attempts();
         control.forget_failure();
         // Relaxed: a hint for people.
@@ -86,8 +97,9 @@ impl Circuit {
             control.clear_windows();
             let tallying = Flags::TALLYING.when(control.config().has_windows());
             self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY | tallying));
+            restate(control, cause);
         } else {
-            self.enter(control, rest, manual(None), now);
+            self.enter(control, rest, cause, now);
         }
     }
 
@@ -170,11 +182,14 @@ impl Circuit {
     }
 }
 
-/// The most of a reason that is kept, in bytes.
-const MOST_REASON: usize = 256;
-
-fn manual(reason: Option<&str>) -> Cause {
-    Cause::Manual {
-        reason: reason.map(|text| prefix(text, MOST_REASON).into()),
+/// Replaces the reason and the actor when a command finds the circuit in the state that it asks
+/// for. What is no command keeps its place as the cause, unless the command has something to say.
+fn restate(control: &mut Control, cause: Cause) {
+    let silent = Cause::Manual {
+        reason: None,
+        actor: None,
+    };
+    if cause != silent || matches!(control.cause(), Some(Cause::Manual { .. })) {
+        control.set_cause(cause);
     }
 }

@@ -227,6 +227,11 @@ impl Control {
         self.story.as_ref().map_or(self.since, |story| story.origin)
     }
 
+    /// Replaces the cause of the present state, which goes on.
+    pub(super) fn set_cause(&mut self, cause: Cause) {
+        self.story().cause = Some(cause);
+    }
+
     /// A state begins.
     pub(super) fn begin(&mut self, now: Moment, cause: Cause) {
         self.story().cause = Some(cause);

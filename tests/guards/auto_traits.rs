@@ -9,9 +9,9 @@ use breakerbox::parts::{
 };
 use breakerbox::{
     Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout, Cause,
-    CircuitBreaker, CircuitOpen, ConfigError, Event, Fallback, FlattenErr, GuardedFn, Mode,
-    NotKept, Outcome, Permit, Refusal, RegistryBuilder, RegistryError, RuleSnapshot, Snapshot,
-    State, Totals, TripRule, Window, WithBreaker,
+    CircuitBreaker, CircuitOpen, Command, ConfigError, Event, Fallback, FlattenErr, GuardedFn,
+    Mode, NotKept, Outcome, Permit, Refusal, RegistryBuilder, RegistryError, RuleSnapshot,
+    Snapshot, State, Totals, TripRule, Window, WithBreaker,
 };
 use std::future::{Pending, Ready};
 use std::marker::PhantomPinned;
@@ -34,6 +34,7 @@ fn values() {
     plain::<(Backoff, Mode, Outcome, State, TripRule, Window)>();
     plain::<(Event, Cause, NotKept, Snapshot, RuleSnapshot, Totals)>();
     plain::<(ManualClock, SystemClock)>();
+    plain::<(Command<'static>, Command<'static, Result<(), State>>)>();
     plain::<(ByName, Rules, NoTimeout, NoFallback)>();
 }
 

@@ -103,6 +103,10 @@ fn changed(
         Cause::Rule(figures) => Some(figures),
         _ => None,
     };
+    let (reason, actor) = match cause {
+        Cause::Manual { reason, actor } => (reason.as_deref(), actor.as_deref()),
+        _ => (None, None),
+    };
     macro_rules! log {
         ($level:ident, $message:literal) => {
             $level!(
@@ -111,6 +115,8 @@ fn changed(
                 from = from.as_str(),
                 to = to.as_str(),
                 cause = %cause,
+                reason,
+                actor,
                 rule = rule.map(|figures| ::tracing::field::display(figures.rule)),
                 recorded = rule.map(|figures| figures.recorded),
                 failed = rule.map(|figures| figures.failed),

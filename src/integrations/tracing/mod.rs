@@ -26,7 +26,7 @@
 //! tracing_subscriber::fmt().init();
 //! let registry = BreakerRegistry::new();
 //! breakerbox::tracing::install(&registry);
-//! registry.breaker("users-api").force_open_because("INC-123");
+//! registry.breaker("users-api").because("INC-123").force_open();
 //! // WARN breakerbox: circuit opened breaker="users-api" from="closed" to="forced-open" cause=a command: INC-123
 //! ```
 
