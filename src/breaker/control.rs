@@ -271,13 +271,17 @@ impl Control {
         self.story().outbox.events.push_back(event);
     }
 
+    /// Whether events wait that no thread delivers.
+    pub(super) fn awaits_delivery(&self) -> bool {
+        let outbox = self.story.as_ref().map(|story| &story.outbox);
+        outbox.is_some_and(|outbox| !outbox.delivering && !outbox.events.is_empty())
+    }
+
     pub(super) fn begins_delivery(&mut self) -> bool {
-        let Some(story) = &mut self.story else {
-            return false;
-        };
-        let outbox = &mut story.outbox;
-        let begins = !outbox.delivering && !outbox.events.is_empty();
-        outbox.delivering |= begins;
+        let begins = self.awaits_delivery();
+        if begins {
+            self.story().outbox.delivering = true;
+        }
         begins
     }
 

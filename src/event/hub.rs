@@ -1,6 +1,6 @@
 use super::listener::tell;
 use super::stream::Mailbox;
-use super::{Calls, Event, EventStream, Listener};
+use super::{Calls, Event, EventStream, Level, Listener};
 use crate::sync::Lock;
 use crate::sync::Ordering;
 use crate::sync::plain::AtomicBool;
@@ -149,17 +149,25 @@ impl<'a> Audience<'a> {
         most.unwrap_or_default()
     }
 
+    /// Tells the listeners, unless they are nested too deep on this thread, and the streams.
     pub(crate) fn tell(self, event: &Event) {
-        let [own, registry] = [self.own, self.registry]
-            .map(|hub| hub.map(|hub| hub.listeners.load_full()).unwrap_or_default());
-        let listeners = self.listeners.iter().chain(&*own).chain(&*registry);
-        let panics = tell(&listeners, event);
+        let panics = match Level::enter() {
+            Some(_level) => self.tell_listeners(event),
+            None => Vec::new(),
+        };
         for hub in self.hubs() {
             hub.streams.post(event);
             for panicked in &panics {
                 hub.streams.post(panicked);
             }
         }
+    }
+
+    fn tell_listeners(self, event: &Event) -> Vec<Event> {
+        let [own, registry] = [self.own, self.registry]
+            .map(|hub| hub.map(|hub| hub.listeners.load_full()).unwrap_or_default());
+        let listeners = self.listeners.iter().chain(&*own).chain(&*registry);
+        tell(&listeners, event)
     }
 
     fn hubs(self) -> impl Iterator<Item = &'a Hub> {

@@ -1,9 +1,11 @@
 //! What happens to breakers, as events.
 
+mod depth;
 mod hub;
 mod listener;
 mod stream;
 
+pub(crate) use depth::Level;
 pub(crate) use hub::{Audience, Hub};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use listener::Listen;
