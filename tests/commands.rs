@@ -59,8 +59,10 @@ const ALL: [(Plain, Conditional, State); 7] = [
     (|c| c.reset(), |c| c.reset(), State::Closed),
 ];
 
+type Entering = fn(&CircuitBreaker);
+
 /// Brings a breaker into each of the states.
-const STATES: [(fn(&CircuitBreaker), State); 6] = [
+const STATES: [(Entering, State); 6] = [
     (|b| b.reset(), State::Closed),
     (|b| b.trip(), State::Open),
     (|b| b.half_open(), State::HalfOpen),
@@ -168,7 +170,7 @@ fn command_in_another_state_changes_nothing() {
 fn condition_sees_open_past_deadline_as_half_open() {
     let (breaker, clock) = breaker();
     breaker.trip_for(30 * SECOND);
-    clock.advance(30 * SECOND - Duration::from_nanos(1));
+    clock.advance(Duration::from_nanos(29_999_999_999));
     assert_eq!(
         breaker.if_state(State::HalfOpen).reset(),
         Err(State::Open),

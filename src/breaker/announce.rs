@@ -54,7 +54,7 @@ impl Circuit {
         }
         let first = self.control.lock().meets_first(error.id);
         if first {
-            self.emit(|breaker| Event::UnknownErrorType {
+            self.report(|breaker| Event::UnknownErrorType {
                 breaker,
                 error_type: error.name,
             });
@@ -96,6 +96,15 @@ impl Circuit {
         if audience.is_there() {
             audience.tell(&event(self.name.clone()));
             self.deliver_overdue();
+        }
+    }
+
+    /// Tells a mistake, or prints it where nothing listens.
+    pub(super) fn report(&self, mistake: impl FnOnce(Arc<str>) -> Event) {
+        if self.audience(&self.config.load()).shows_mistakes() {
+            self.emit(mistake);
+        } else if cfg!(debug_assertions) {
+            self.extras().warned.print(&mistake(self.name.clone()));
         }
     }
 

@@ -29,6 +29,11 @@ impl Hub {
         self.streams.are_open() || !self.listeners.load().is_empty()
     }
 
+    /// Whether anything listens that shows mistakes to people.
+    pub(crate) fn shows_mistakes(&self) -> bool {
+        self.streams.are_open() || self.listeners.load().iter().any(Listener::shows_mistakes)
+    }
+
     /// How much anybody wants to hear of single calls.
     pub(crate) fn calls(&self) -> Calls {
         let listeners = self.listeners.load();
@@ -140,6 +145,11 @@ pub(crate) struct Audience<'a> {
 impl<'a> Audience<'a> {
     pub(crate) fn is_there(self) -> bool {
         !self.listeners.is_empty() || self.hubs().any(Hub::is_heard)
+    }
+
+    /// Whether anything listens that shows mistakes to people.
+    pub(crate) fn shows_mistakes(self) -> bool {
+        self.listeners.iter().any(Listener::shows_mistakes) || self.hubs().any(Hub::shows_mistakes)
     }
 
     /// How much anybody wants to hear of single calls.

@@ -16,6 +16,11 @@ pub(crate) trait Listen: Send + Sync {
     /// breakers' [flags](Calls::flags) are [raised](crate::breaker::Circuit::raise).
     fn calls(&self) -> Calls;
 
+    /// Whether it passes mistakes on to people, as opposed to one that measures calls.
+    fn shows_mistakes(&self) -> bool {
+        true
+    }
+
     /// Of two of one kind a breaker or a registry takes the first.
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     fn kind(&self) -> Option<&'static str> {
@@ -72,6 +77,10 @@ impl Listener {
 
     pub(super) fn calls(&self) -> Calls {
         self.0.calls()
+    }
+
+    pub(super) fn shows_mistakes(&self) -> bool {
+        self.0.shows_mistakes()
     }
 
     #[cfg(any(feature = "metrics", feature = "tracing"))]

@@ -4,6 +4,7 @@ mod depth;
 mod hub;
 mod listener;
 mod stream;
+mod warning;
 
 pub(crate) use depth::Level;
 pub(crate) use hub::{Audience, Hub};
@@ -11,6 +12,7 @@ pub(crate) use hub::{Audience, Hub};
 pub(crate) use listener::Listen;
 pub(crate) use listener::{Calls, Listener};
 pub use stream::EventStream;
+pub(crate) use warning::{Warned, print};
 
 use crate::classify::Outcome;
 use crate::config::ConfigError;

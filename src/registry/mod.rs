@@ -238,7 +238,7 @@ impl BreakerRegistry {
         let (breaker, kept) = self.given(name, origin, given);
         if let Some(error) = refused {
             self.shared
-                .tell(&breaker, |breaker| Event::SettingsRefused {
+                .report(&breaker, |breaker| Event::SettingsRefused {
                     breaker,
                     error,
                 });
