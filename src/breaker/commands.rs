@@ -103,26 +103,27 @@ impl Circuit {
         }
     }
 
-    /// Gives a live breaker new settings: state, counts, generation and a running deadline stay.
-    pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
-        self.configure_if(config, |_| true);
-    }
-
-    /// Does so if `agreed`, and tells whether it did. `agreed` gets the settings that would go, and
-    /// is called under the lock: nothing but our own code.
+    /// Gives a live breaker new settings, if `agreed`: state, counts, generation and a running
+    /// deadline stay. Returns the old settings. `agreed` gets these, and is called under the lock:
+    /// nothing but our own code.
+    ///
+    /// The old settings hold user values, whose `Drop` may take its time. The caller drops them
+    /// when everything else is done.
+    #[must_use]
     pub(crate) fn configure_if(
         &self,
         config: &Arc<BreakerConfig>,
         agreed: impl FnOnce(&Arc<BreakerConfig>) -> bool,
-    ) -> bool {
+    ) -> Option<Arc<BreakerConfig>> {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
         if !agreed(control.config()) {
-            return false;
+            return None;
         }
         self.close_tally(&mut control);
         let old = control.reconfigure(config);
-        let also_old = self.config.swap(config.clone());
+        // The same settings as `old`, which keeps them.
+        drop(self.config.swap(config.clone()));
         let described = config.settings.describe.is(&old.settings.describe);
         if !config.capture_last_failure() || !described {
             // Kept by rules that no longer hold: it may be what nobody should see any more.
@@ -136,12 +137,10 @@ impl Circuit {
             self.rest(&mut control, config.mode().rest(), Cause::Configured, now);
         }
         drop(control);
-        // The old settings hold user closures: dropped outside the lock.
-        drop((old, also_old));
         self.call_next();
         self.deliver();
         self.emit(|breaker| Event::Configured { breaker });
-        true
+        Some(old)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -140,14 +140,17 @@ impl CircuitBreaker {
         change: impl FnOnce(BreakerBuilder) -> BreakerBuilder,
     ) -> Result<(), ConfigError> {
         let builder = change(BreakerBuilder::from_config(&self.config()));
-        self.apply(&Arc::new(BreakerConfig::check(builder.settings)?));
+        let old = self.apply(&Arc::new(BreakerConfig::check(builder.settings)?));
         // Somebody cares for it: its registry does not let it go any more.
         self.circuit.tenancy.settle();
+        drop(old);
         Ok(())
     }
 
-    pub(crate) fn apply(&self, config: &Arc<BreakerConfig>) {
-        self.circuit.configure(config);
+    /// Gives the breaker new settings, and returns the old ones, to be dropped last.
+    #[must_use]
+    pub(crate) fn apply(&self, config: &Arc<BreakerConfig>) -> Option<Arc<BreakerConfig>> {
+        self.circuit.configure_if(config, |_| true)
     }
 
     /// Opens the circuit, for as long as its settings say. Changes nothing while it is open.

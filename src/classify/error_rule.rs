@@ -1,4 +1,5 @@
 use super::views::chain_within;
+use crate::contain::Contained;
 use std::any::{Any, type_name};
 use std::error::Error;
 use std::fmt;
@@ -35,6 +36,7 @@ impl ErrorRule {
     pub(crate) fn error<E: Error + 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
             examine: Arc::new(move |error| {
@@ -53,6 +55,7 @@ impl ErrorRule {
     pub(crate) fn value<E: 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
             examine: Arc::new(move |error| {

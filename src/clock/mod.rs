@@ -25,7 +25,7 @@ mod manual;
 mod moment;
 mod system;
 
-use crate::contain::contain;
+use crate::contain::{Contained, contain};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -107,7 +107,7 @@ pub(crate) enum Timepiece {
 /// 2. `offset` is what is added to a reading. It only grows: each time that the clock is found to
 ///    have been set back, by so much that time goes on from `latest`.
 pub(crate) struct Custom {
-    clock: Box<dyn Clock>,
+    clock: Contained<Box<dyn Clock>>,
     latest: AtomicU64,
     offset: AtomicU64,
 }
@@ -115,7 +115,7 @@ pub(crate) struct Custom {
 impl Timepiece {
     pub(crate) fn custom(clock: impl Clock) -> Self {
         Self::Custom(Arc::new(Custom {
-            clock: Box::new(clock),
+            clock: Contained::new(Box::new(clock)),
             latest: AtomicU64::new(0),
             offset: AtomicU64::new(0),
         }))
@@ -202,7 +202,7 @@ impl Custom {
 
     /// A reading in nanoseconds; `None` for one that is no time.
     fn ask(&self, reading: impl Fn(&dyn Clock) -> Duration) -> Option<u64> {
-        let read = contain(|| reading(&*self.clock)).ok()?;
+        let read = contain(|| reading(&**self.clock)).ok()?;
         let nanos = i64::try_from(read.as_nanos()).ok()?;
         Some(nanos.unsigned_abs())
     }

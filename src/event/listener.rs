@@ -1,5 +1,5 @@
 use super::Event;
-use crate::contain::contain;
+use crate::contain::{Contained, contain};
 use crate::state::Flags;
 use std::fmt;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Calls {
 }
 
 /// A closure hears everything.
-struct Closure<F>(F);
+struct Closure<F>(Contained<F>);
 
 impl<F: Fn(&Event) + Send + Sync> Listen for Closure<F> {
     fn tell(&self, event: &Event) {
@@ -68,7 +68,7 @@ impl<F: Fn(&Event) + Send + Sync> Listen for Closure<F> {
 
 impl Listener {
     pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self::of(Closure(listener))
+        Self::of(Closure(Contained::new(listener)))
     }
 
     pub(crate) fn of(listener: impl Listen + 'static) -> Self {

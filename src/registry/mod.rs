@@ -261,8 +261,9 @@ impl BreakerRegistry {
             origin.inspect(|origin| breaker.circuit.tenancy.sites.found(origin));
             let presets = self.shared.presets();
             if let Some(config) = given(&presets) {
-                breaker.apply(&config);
+                let old = breaker.apply(&config);
                 self.shared.catch_up(&breaker, &presets);
+                drop(old);
             }
         }
         (breaker, kept)

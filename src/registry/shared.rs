@@ -172,20 +172,21 @@ impl Shared {
                 None => Admitted::NoRoom(newcomer),
             }
         };
-        self.tell_gone(leavers);
+        self.tell_gone(&leavers);
         if let Admitted::Kept(newcomer) = &admitted {
             self.tell_added(newcomer);
         }
+        // Last: the settings of breakers that leave hold user values, whose `Drop` may take its time.
+        drop(leavers);
         admitted
     }
 
-    pub(super) fn tell_gone(&self, leavers: Leavers) {
+    pub(super) fn tell_gone(&self, leavers: &Leavers) {
         for breaker in &leavers.evicted {
             #[cfg(feature = "metrics")]
             self.heirs.tell(breaker);
             self.tell(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
-        drop(leavers);
     }
 
     pub(super) fn tell_added(&self, newcomer: &CircuitBreaker) {
