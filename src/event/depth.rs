@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 /// A listener may call breakers, whose listeners may call breakers: so deep on one thread, and no
-/// deeper. A listener that makes two calls for each event is told `2^DEEPEST` times.
+/// deeper. A listener that makes two calls at every event is told `2^DEEPEST - 1` times of a call.
 const DEEPEST: u32 = 4;
 
 #[cfg(loom)]
