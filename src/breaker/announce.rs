@@ -104,7 +104,7 @@ impl Circuit {
         if self.audience(&self.config.load()).shows_mistakes() {
             self.emit(mistake);
         } else if cfg!(debug_assertions) {
-            self.extras().warned.print(&mistake(self.name.clone()));
+            self.tenancy.warned.print(&mistake(self.name.clone()));
         }
     }
 

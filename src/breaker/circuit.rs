@@ -4,7 +4,7 @@ use super::tally::Tally;
 use super::waiting::Waiting;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
-use crate::event::{Audience, Hub, Warned};
+use crate::event::{Audience, Hub};
 use crate::refused::Refused;
 use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, State, Word, admission};
@@ -54,15 +54,13 @@ pub(crate) struct Circuit {
 
 /// What few breakers have, each made when it is first needed.
 #[derive(Default)]
-pub(crate) struct Extras {
+pub(super) struct Extras {
     pub(super) tally: Once<Tally>,
     pub(super) waiting: Once<Waiting>,
     /// Who came to listen to this breaker alone.
     pub(super) own: Once<Hub>,
     /// State changes wait that no thread delivers, since listeners were nested too deep.
     pub(super) overdue: AtomicBool,
-    /// Which mistakes were printed, since nothing listened.
-    pub(crate) warned: Warned,
 }
 
 /// The registry that a breaker belongs to, and what it got from there.
@@ -188,7 +186,7 @@ impl Circuit {
         self.extras.get()
     }
 
-    pub(crate) fn extras(&self) -> &Extras {
+    pub(super) fn extras(&self) -> &Extras {
         self.extras.get_or_init(Extras::default)
     }
 

@@ -35,14 +35,14 @@ pub(crate) fn print(warning: fmt::Arguments<'_>) {
     if std::env::var_os("BREAKERBOX_WARN").is_some_and(|value| value == "0") {
         return;
     }
-    let line = match PRINTED.fetch_add(1, Ordering::Relaxed) {
-        0..MOST => format!("breakerbox: {warning}\n"),
-        MOST => "breakerbox: further warnings are not printed\n".to_owned(),
-        _ => return,
+    // Not `eprintln!`, which panics when standard error is closed. Locked, so that the lines of two
+    // threads do not mix, and not formatted into a text first: a cancelled call allocates nothing.
+    let mut error = io::stderr().lock();
+    let _ = match PRINTED.fetch_add(1, Ordering::Relaxed) {
+        0..MOST => writeln!(error, "breakerbox: {warning}"),
+        MOST => writeln!(error, "breakerbox: further warnings are not printed"),
+        _ => Ok(()),
     };
-    // In one piece, so that lines of two threads do not mix. Not `eprintln!`, which panics when
-    // standard error is closed.
-    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// An event that reports a mistake, as a sentence that says what to do.

@@ -320,9 +320,11 @@ impl Shared {
         if self.hub.shows_mistakes() {
             self.tell(breaker, mistake);
         } else if cfg!(debug_assertions) {
-            let kept = !circuit.tenancy.is_gone();
-            let warned = kept.then(|| &circuit.extras().warned);
-            let warned = warned.unwrap_or(&self.warned);
+            let warned = if circuit.tenancy.is_gone() {
+                &self.warned
+            } else {
+                &circuit.tenancy.warned
+            };
             warned.print(&mistake(circuit.name.clone()));
         }
     }
