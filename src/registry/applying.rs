@@ -91,8 +91,8 @@ fn name(breaker: &CircuitBreaker) -> Arc<str> {
 
 impl Shared {
     /// Makes `next` the presets, and the breakers that its document names, by name; `None` when
-    /// somebody else changed the presets since they were `present`. What has to leave for it goes to
-    /// `gone`, to be dropped when everything else is done.
+    /// the presets were changed since they were `present`. Evicted breakers are moved to `gone`, to be
+    /// dropped when everything else is done.
     fn commit(
         &self,
         present: &Arc<Presets>,
