@@ -46,7 +46,7 @@ async fn main() -> Result<(), Error> {
         let down = async || -> Result<u32, &'static str> { Err("connection refused") };
         let _ = down().with_breaker(&registry, "payments").await;
     }
-    registry.breaker("mail").force_open_because("INC-123");
+    registry.breaker("mail").because("INC-123").force_open();
 
     let page = scrape(address).await?;
     for line in page.lines().filter(|line| line.starts_with("breakerbox_")) {

@@ -1,6 +1,7 @@
 //! Keeping the panics of user code where they happened.
 
 use std::any::Any;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What `code` gives, or what it panicked with.
@@ -35,6 +36,36 @@ impl Drop for Payload {
     }
 }
 
+/// A value of user code whose `Drop` may panic; a panic of it ends here.
+///
+/// Settings are dropped wherever their last reader is: in the middle of a call, of a delivery, or
+/// at the end of a thread. None of these may be unwound by a value that only came along.
+pub(crate) struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+}
+
+impl<T> Deref for Contained<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.0 {
+            Some(value) => value,
+            None => unreachable!("only taken when it is dropped"),
+        }
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        let value = self.0.take();
+        drop(contain(|| drop(value)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +77,19 @@ mod tests {
             if self.0 > 0 {
                 std::panic::panic_any(Bomb(self.0 - 1));
             }
+        }
+    }
+
+    #[test]
+    fn drop_of_contained_value_that_panics_is_contained() {
+        for depth in [0, 1, 3] {
+            let contained = Contained::new(Bomb(depth));
+            assert_eq!(contained.0.as_ref().map(|bomb| bomb.0), Some(depth));
+            // In the middle of another panic as well.
+            drop(contain(move || {
+                let _held = contained;
+                panic!("a panic that drops it");
+            }));
         }
     }
 

@@ -27,7 +27,7 @@ mod trip;
 mod unwind_safety;
 
 pub use backoff::Backoff;
-pub use breaker::CircuitBreaker;
+pub use breaker::{CircuitBreaker, Command};
 /// Puts a function or method behind a circuit breaker: sync or async, anything that returns a
 /// `Result`.
 ///

@@ -72,13 +72,14 @@ impl fmt::Display for Percent {
     }
 }
 
-/// Somebody's text for a log or a terminal: on one line, and without control characters.
+/// A foreign text for a log or a terminal: on one line, with the characters escaped that would
+/// break the line, act on a terminal, or change the direction in which the text reads.
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
-            if character.is_control() {
+            if character.is_control() || is_invisible(character) {
                 write!(f, "{}", character.escape_debug())?;
             } else {
                 f.write_char(character)?;
@@ -86,6 +87,14 @@ impl fmt::Display for Plain<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether it separates lines or paragraphs, or controls the direction of a text.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// The beginning of somebody's text, in place and of bounded length.

@@ -105,7 +105,7 @@ fn a_change_of_state_carries_its_figures() {
         (0..3).for_each(|_| fails(&users));
         clock.advance(Duration::from_secs(30));
         succeeds(&users);
-        users.force_open_because("INC-123");
+        users.because("INC-123").by("alice").force_open();
 
         let seen = lines.take();
         let changes: Vec<_> = seen
@@ -144,9 +144,14 @@ fn a_change_of_state_carries_its_figures() {
             (&opened["rate"], &opened["retry_after_secs"]),
             (&0.75.into(), &30.0.into())
         );
-        assert_eq!(text(&seen[3], "cause"), "a command: INC-123");
+        assert_eq!(text(&seen[3], "cause"), "a command by alice: INC-123");
+        assert_eq!(text(&seen[3], "reason"), "INC-123");
+        assert_eq!(text(&seen[3], "actor"), "alice");
         for field in ["rule", "rate", "retry_after_secs"] {
             assert_eq!(seen[3]["fields"].get(field), None, "{field}");
+        }
+        for field in ["reason", "actor"] {
+            assert_eq!(opened.get(field), None, "{field}");
         }
     });
 }
@@ -265,12 +270,16 @@ fn a_hostile_name_stays_within_its_line() {
         let registry = BreakerRegistry::new();
         breakerbox::tracing::install(&registry);
         let name = "a\nWARN breakerbox: circuit opened \u{1b}[31m";
-        registry.breaker(name).force_open_because("x\ny");
+        registry
+            .breaker(name)
+            .because("x\ny")
+            .by("\u{202e}z\n")
+            .force_open();
     });
     let bytes = lines.0.lock().unwrap();
     let text = std::str::from_utf8(&bytes).unwrap();
     assert_eq!(text.lines().count(), 2, "{text}");
-    assert!(!text.contains('\u{1b}'), "{text}");
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
 }
 
 /// Counts the calls that somebody else is told of: none is made into an event for this one.

@@ -37,7 +37,8 @@ async fn main() -> anyhow::Result<()> {
     }
     registry
         .breaker("reports")
-        .force_open_because("INC-123, moving house");
+        .because("INC-123, moving house")
+        .force_open();
 
     let mut term = Term::buffered_stdout();
     let mut screen = Screen::new(&registry, events);

@@ -13,8 +13,10 @@ pub(crate) struct WildClock(Arc<Face>);
 #[derive(Default)]
 struct Face {
     shows: AtomicU64,
-    /// The latest time that anybody read.
+    /// The latest time that a breaker got.
     read: AtomicU64,
+    /// By how much the breaker's time is ahead of the clock, which was set back.
+    offset: AtomicU64,
     broken: AtomicBool,
 }
 
@@ -37,13 +39,38 @@ impl WildClock {
         self.0.broken.store(broken, Relaxed);
     }
 
-    /// The time by which a breaker must go: never back, and standing still while the clock is broken.
+    /// The time by which a breaker must go: never back, and standing still while the clock is broken
+    /// or shows what is no time.
     pub(crate) fn time(&self) -> u64 {
         let read = self.0.read.load(Relaxed);
         if self.0.broken.load(Relaxed) {
             return read;
         }
-        read.max(self.0.shows.load(Relaxed))
+        read.max(self.0.ahead().unwrap_or(0))
+    }
+}
+
+/// The last time that a clock may show.
+const LAST: u64 = i64::MAX.unsigned_abs();
+/// So far behind the latest reading one is no sign that the clock was set back.
+const SLACK: u64 = 20_000_000;
+
+impl Face {
+    /// The time of a reading; `None` for one that is no time, and for one that is behind.
+    fn ahead(&self) -> Option<u64> {
+        let shows = Some(self.shows.load(Relaxed)).filter(|shows| *shows <= LAST)?;
+        let time = shows.saturating_add(self.offset.load(Relaxed));
+        (time.saturating_add(SLACK) >= self.read.load(Relaxed)).then_some(time)
+    }
+
+    fn be_read(&self) {
+        let shows = self.shows.load(Relaxed);
+        match self.ahead() {
+            Some(time) => drop(self.read.fetch_max(time, Relaxed)),
+            // The breaker's time goes on from the latest reading.
+            None if shows <= LAST => self.offset.store(self.read.load(Relaxed) - shows, Relaxed),
+            None => {}
+        }
     }
 }
 
@@ -52,8 +79,7 @@ impl Clock for WildClock {
         if self.0.broken.load(Relaxed) {
             blow();
         }
-        let shows = self.0.shows.load(Relaxed);
-        self.0.read.fetch_max(shows, Relaxed);
-        Duration::from_nanos(shows)
+        self.0.be_read();
+        Duration::from_nanos(self.0.shows.load(Relaxed))
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn length(u: &mut Input) -> Result<Duration> {
     })
 }
 
-/// Up to the end of time, where every deadline is too far away.
+/// Also so much that a clock stops at the end of its time, and beyond all that a deadline can be.
 pub(crate) fn time(u: &mut Input) -> Result<Duration> {
     Ok(match u.int_in_range(0..=7)? {
         0 => Duration::ZERO,

@@ -5,7 +5,7 @@ use crate::classify::ErrorType;
 use crate::config::BreakerConfig;
 #[cfg(feature = "tracing")]
 use crate::event::Listener;
-use crate::event::{Audience, Calls, Event, EventStream, Hub};
+use crate::event::{Audience, Calls, Event, EventStream, Hub, Level};
 use crate::state::{Flags, State, Word};
 use crate::sync::Ordering;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Circuit {
         }
         let first = self.control.lock().meets_first(error.id);
         if first {
-            self.emit(|breaker| Event::UnknownErrorType {
+            self.report(|breaker| Event::UnknownErrorType {
                 breaker,
                 error_type: error.name,
             });
@@ -95,6 +95,27 @@ impl Circuit {
         let audience = self.audience(&config);
         if audience.is_there() {
             audience.tell(&event(self.name.clone()));
+            self.deliver_overdue();
+        }
+    }
+
+    /// Tells a mistake, or prints it where nothing listens.
+    pub(super) fn report(&self, mistake: impl FnOnce(Arc<str>) -> Event) {
+        if self.audience(&self.config.load()).shows_mistakes() {
+            self.emit(mistake);
+        } else if cfg!(debug_assertions) {
+            self.tenancy.warned.print(&mistake(self.name.clone()));
+        }
+    }
+
+    fn deliver_overdue(&self) {
+        let overdue = self.known_extras().map(|extras| &extras.overdue);
+        // Ordering: `AcqRel` pairs with the `Release` store in `deliver`. The queue itself is read
+        // under the lock.
+        if overdue.is_some_and(|overdue| {
+            overdue.load(Ordering::Relaxed) && overdue.swap(false, Ordering::AcqRel)
+        }) {
+            self.deliver();
         }
     }
 
@@ -107,7 +128,15 @@ impl Circuit {
 
     /// Tells the state changes that wait, in their order: one thread at a time, outside the lock.
     /// Whoever comes while another does leaves it to that one.
+    ///
+    /// Where listeners are nested too deep, the state changes stay in the queue for the next event.
     pub(super) fn deliver(&self) {
+        if !Level::is_allowed() {
+            if self.control.lock().awaits_delivery() {
+                self.extras().overdue.store(true, Ordering::Release);
+            }
+            return;
+        }
         if !self.control.lock().begins_delivery() {
             return;
         }

@@ -8,6 +8,7 @@ use crate::event::{Audience, Hub};
 use crate::refused::Refused;
 use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, State, Word, admission};
+use crate::sync::plain::AtomicBool;
 use crate::sync::{AtomicU32, AtomicU64, Loaded, Lock, Once, Ordering, Swap};
 use std::fmt;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub(super) struct Extras {
     pub(super) waiting: Once<Waiting>,
     /// Who came to listen to this breaker alone.
     pub(super) own: Once<Hub>,
+    /// State changes wait that no thread delivers, since listeners were nested too deep.
+    pub(super) overdue: AtomicBool,
 }
 
 /// The registry that a breaker belongs to, and what it got from there.

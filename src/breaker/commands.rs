@@ -10,75 +10,88 @@ use crate::event::{Cause, Event};
 use crate::snapshot::Snapshot;
 use crate::state::{Flags, State};
 use crate::sync::Ordering;
-use crate::text::prefix;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What a command does.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Command<'a> {
+pub(super) enum Action {
     Trip,
     TripFor(Duration),
     HalfOpen,
-    ForceOpen(Option<&'a str>),
+    ForceOpen,
     Disable,
     MetricsOnly,
     Reset,
 }
 
 impl Circuit {
-    pub(super) fn command(&self, command: Command<'_>) {
+    /// Executes a command, which `cause` describes, if the state is the `expected` one. The error
+    /// is the state that was found instead.
+    pub(super) fn command(
+        &self,
+        action: Action,
+        cause: Cause,
+        expected: Option<State>,
+    ) -> Result<(), State> {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
+        let found = self.read().state(now);
+        if expected.is_some_and(|expected| expected != found) {
+            return Err(found);
+        }
         self.close_tally(&mut control);
-        match command {
-            Command::Trip => self.trip(&mut control, OpenPeriod::Backoff, now),
-            Command::TripFor(time) => self.trip(&mut control, OpenPeriod::Command(time), now),
-            Command::HalfOpen => {
-                if self.read().state(now) != State::HalfOpen {
-                    self.enter(&mut control, State::HalfOpen, manual(None), now);
-                }
+        match action {
+            Action::Trip => self.trip(&mut control, OpenPeriod::Backoff, cause, now),
+            Action::TripFor(time) => {
+                self.trip(&mut control, OpenPeriod::Command(time), cause, now);
             }
-            Command::ForceOpen(reason) => {
-                self.rest(&mut control, State::ForcedOpen, manual(reason), now);
-            }
-            Command::Disable => self.rest(&mut control, State::Disabled, manual(None), now),
-            Command::MetricsOnly => self.rest(&mut control, State::MetricsOnly, manual(None), now),
-            Command::Reset => self.reset(&mut control, now),
+            Action::HalfOpen if found == State::HalfOpen => restate(&mut control, cause),
+            Action::HalfOpen => self.enter(&mut control, State::HalfOpen, cause, now),
+            Action::ForceOpen => self.rest(&mut control, State::ForcedOpen, cause, now),
+            Action::Disable => self.rest(&mut control, State::Disabled, cause, now),
+            Action::MetricsOnly => self.rest(&mut control, State::MetricsOnly, cause, now),
+            Action::Reset => self.reset(&mut control, cause, now),
         }
         drop(control);
         self.call_next();
         self.deliver();
+        Ok(())
     }
 
-    fn trip(&self, control: &mut Control, period: OpenPeriod, now: Moment) {
+    fn trip(&self, control: &mut Control, period: OpenPeriod, cause: Cause, now: Moment) {
         let reading = self.read();
         if reading.word.state() == State::Open {
             if !now.has_reached(reading.deadline) {
                 if let OpenPeriod::Command(time) = period {
                     control.ignore_hints();
                     self.set_deadline(now.after(time));
+                    // The deadline is the command's now, not the rule's.
+                    control.set_cause(cause);
+                } else {
+                    restate(control, cause);
                 }
                 return;
             }
             // By now it is half-open, as everybody who asks is told.
             self.enter(control, State::HalfOpen, Cause::Recovering, now);
         }
-        self.open(control, manual(None), period, now, |word| {
-            match word.state() {
-                State::HalfOpen => reading.failures,
-                _ => word.count(),
-            }
+        self.open(control, cause, period, now, |word| match word.state() {
+            State::HalfOpen => reading.failures,
+            _ => word.count(),
         });
     }
 
     /// Enters a state that lasts until the next command, unless it is the present one.
     fn rest(&self, control: &mut Control, state: State, cause: Cause, now: Moment) {
-        if self.word().state() != state {
+        if self.word().state() == state {
+            restate(control, cause);
+        } else {
             self.enter(control, state, cause, now);
         }
     }
 
-    fn reset(&self, control: &mut Control, now: Moment) {
+    fn reset(&self, control: &mut Control, cause: Cause, now: Moment) {
         control.forget_attempts();
         control.forget_failure();
         // Relaxed: a hint for people.
@@ -88,31 +101,33 @@ impl Circuit {
             control.clear_windows();
             let tallying = Flags::TALLYING.when(control.config().has_windows());
             self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY | tallying));
+            restate(control, cause);
         } else {
-            self.enter(control, rest, manual(None), now);
+            self.enter(control, rest, cause, now);
         }
     }
 
-    /// Gives a live breaker new settings: state, counts, generation and a running deadline stay.
-    pub(super) fn configure(&self, config: &Arc<BreakerConfig>) {
-        self.configure_if(config, |_| true);
-    }
-
-    /// Does so if `agreed`, and tells whether it did. `agreed` gets the settings that would go, and
-    /// is called under the lock: nothing but our own code.
+    /// Gives a live breaker new settings, if `agreed`: state, counts, generation and a running
+    /// deadline stay. Returns the old settings. `agreed` gets these, and is called under the lock:
+    /// nothing but our own code.
+    ///
+    /// The old settings hold user values, whose `Drop` may take its time. The caller drops them
+    /// when everything else is done.
+    #[must_use]
     pub(crate) fn configure_if(
         &self,
         config: &Arc<BreakerConfig>,
         agreed: impl FnOnce(&Arc<BreakerConfig>) -> bool,
-    ) -> bool {
+    ) -> Option<Arc<BreakerConfig>> {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
         if !agreed(control.config()) {
-            return false;
+            return None;
         }
         self.close_tally(&mut control);
         let old = control.reconfigure(config);
-        let also_old = self.config.swap(config.clone());
+        // The same settings as `old`, which keeps them.
+        drop(self.config.swap(config.clone()));
         let described = config.settings.describe.is(&old.settings.describe);
         if !config.capture_last_failure() || !described {
             // Kept by rules that no longer hold: it may be what nobody should see any more.
@@ -126,12 +141,10 @@ impl Circuit {
             self.rest(&mut control, config.mode().rest(), Cause::Configured, now);
         }
         drop(control);
-        // The old settings hold user closures: dropped outside the lock.
-        drop((old, also_old));
         self.call_next();
         self.deliver();
         self.emit(|breaker| Event::Configured { breaker });
-        true
+        Some(old)
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -172,11 +185,14 @@ impl Circuit {
     }
 }
 
-/// The most of a reason that is kept, in bytes.
-const MOST_REASON: usize = 256;
-
-fn manual(reason: Option<&str>) -> Cause {
-    Cause::Manual {
-        reason: reason.map(|text| prefix(text, MOST_REASON).into()),
+/// Replaces the reason and the actor when a command finds the circuit in the state that it asks
+/// for. What is no command keeps its place as the cause, unless the command has something to say.
+fn restate(control: &mut Control, cause: Cause) {
+    let silent = Cause::Manual {
+        reason: None,
+        actor: None,
+    };
+    if cause != silent || matches!(control.cause(), Some(Cause::Manual { .. })) {
+        control.set_cause(cause);
     }
 }

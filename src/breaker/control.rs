@@ -297,6 +297,11 @@ impl Control {
         self.story.as_ref().map_or(self.since, |story| story.origin)
     }
 
+    /// Replaces the cause of the present state, which goes on.
+    pub(super) fn set_cause(&mut self, cause: Cause) {
+        self.story().cause = Some(cause);
+    }
+
     /// A state begins.
     pub(super) fn begin(&mut self, now: Moment, cause: Cause) {
         self.story().cause = Some(cause);
@@ -336,13 +341,17 @@ impl Control {
         self.story().outbox.events.push_back(event);
     }
 
+    /// Whether events wait that no thread delivers.
+    pub(super) fn awaits_delivery(&self) -> bool {
+        let outbox = self.story.as_ref().map(|story| &story.outbox);
+        outbox.is_some_and(|outbox| !outbox.delivering && !outbox.events.is_empty())
+    }
+
     pub(super) fn begins_delivery(&mut self) -> bool {
-        let Some(story) = &mut self.story else {
-            return false;
-        };
-        let outbox = &mut story.outbox;
-        let begins = !outbox.delivering && !outbox.events.is_empty();
-        outbox.delivering |= begins;
+        let begins = self.awaits_delivery();
+        if begins {
+            self.story().outbox.delivering = true;
+        }
         begins
     }
 

@@ -339,7 +339,7 @@ impl Circuit {
         // Each time: a success that saw no streak yet may just have cleared it.
         self.set_busy();
         if calls == SUSPICIOUS {
-            self.emit(|breaker| Event::CancelledInARow { breaker, calls });
+            self.report(|breaker| Event::CancelledInARow { breaker, calls });
         }
     }
 }

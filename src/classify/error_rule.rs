@@ -1,4 +1,5 @@
 use super::View;
+use crate::contain::Contained;
 use std::any::type_name;
 use std::error::Error;
 use std::fmt;
@@ -41,9 +42,10 @@ impl ErrorRule {
     pub(crate) fn error<E: Error + 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
-            examine: Arc::new(move |error| Knows::by(error.find(), &predicate)),
+            examine: Arc::new(move |error| Knows::by(error.find(), &*predicate)),
             error_in: |error| error.typed::<E>().map(|error| error as _),
         }
     }
@@ -53,9 +55,10 @@ impl ErrorRule {
     pub(crate) fn value<E: 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
-            examine: Arc::new(move |error| Knows::by(error.typed(), &predicate)),
+            examine: Arc::new(move |error| Knows::by(error.typed(), &*predicate)),
             error_in: |_| None,
         }
     }

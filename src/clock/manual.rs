@@ -23,13 +23,17 @@ pub struct ManualClock {
     nanos: Arc<AtomicU64>,
 }
 
+/// The last time that a clock may show.
+const LAST: u64 = i64::MAX.unsigned_abs();
+
 impl ManualClock {
     /// A clock that stands at zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Moves the clock forward, for every holder of it. It stops at 584 years.
+    /// Moves the clock forward, for every holder of it. It stops at 292 years, the last time that a
+    /// [`Clock`] may show.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         // AcqRel: what a thread did before it moved the clock is seen by those who read the new
@@ -37,7 +41,7 @@ impl ManualClock {
         let _ = self
             .nanos
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |nanos| {
-                Some(nanos.saturating_add(by))
+                Some(nanos.saturating_add(by).min(LAST))
             });
     }
 }

@@ -298,8 +298,11 @@ impl BreakerBuilder {
     /// State changes arrive in their order: the thread that tells one also tells those that happen
     /// meanwhile, so a listener should be quick; slow work belongs behind a
     /// [stream](crate::CircuitBreaker::subscribe). A panic is caught and becomes
-    /// [`Event::ListenerPanicked`]. A listener may call the breaker, but is told of its own calls,
-    /// too: one that makes a guarded call at every event never ends.
+    /// [`Event::ListenerPanicked`].
+    ///
+    /// A listener may call breakers and give them commands. Listeners that are told of such calls in
+    /// turn are nested at most four deep on one thread. Beyond that only streams get the events of
+    /// calls, and state changes wait for the next event of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.settings.listeners.push(Listener::new(listener));
         self

@@ -12,7 +12,7 @@ pub(crate) use overlay::Overlay;
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRules, Outcome};
 use crate::clock::Timepiece;
-use crate::contain::contain;
+use crate::contain::{Contained, contain};
 use crate::event::Listener;
 use crate::state::{Flags, Mode};
 use crate::text::Excerpt;
@@ -85,7 +85,8 @@ type Redaction = dyn Fn(&str) -> String + Send + Sync;
 
 impl Describe {
     pub(crate) fn with(redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(redact)))
+        let redact = Contained::new(redact);
+        Self(Some(Arc::new(move |text: &str| redact(text))))
     }
 
     /// Whether it is the very same redaction, or none as well.

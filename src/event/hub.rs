@@ -1,6 +1,6 @@
 use super::listener::tell;
 use super::stream::Mailbox;
-use super::{Calls, Event, EventStream, Listener};
+use super::{Calls, Event, EventStream, Level, Listener};
 use crate::sync::Lock;
 use crate::sync::Ordering;
 use crate::sync::plain::AtomicBool;
@@ -27,6 +27,11 @@ impl Hub {
     /// Whether anybody listens.
     pub(crate) fn is_heard(&self) -> bool {
         self.streams.are_open() || !self.listeners.load().is_empty()
+    }
+
+    /// Whether anything listens that shows mistakes to people.
+    pub(crate) fn shows_mistakes(&self) -> bool {
+        self.streams.are_open() || self.listeners.load().iter().any(Listener::shows_mistakes)
     }
 
     /// How much anybody wants to hear of single calls.
@@ -142,6 +147,11 @@ impl<'a> Audience<'a> {
         !self.listeners.is_empty() || self.hubs().any(Hub::is_heard)
     }
 
+    /// Whether anything listens that shows mistakes to people.
+    pub(crate) fn shows_mistakes(self) -> bool {
+        self.listeners.iter().any(Listener::shows_mistakes) || self.hubs().any(Hub::shows_mistakes)
+    }
+
     /// How much anybody wants to hear of single calls.
     pub(crate) fn calls(self) -> Calls {
         let settings = self.listeners.iter().map(Listener::calls);
@@ -149,17 +159,25 @@ impl<'a> Audience<'a> {
         most.unwrap_or_default()
     }
 
+    /// Tells the listeners, unless they are nested too deep on this thread, and the streams.
     pub(crate) fn tell(self, event: &Event) {
-        let [own, registry] = [self.own, self.registry]
-            .map(|hub| hub.map(|hub| hub.listeners.load_full()).unwrap_or_default());
-        let listeners = self.listeners.iter().chain(&*own).chain(&*registry);
-        let panics = tell(&listeners, event);
+        let panics = match Level::enter() {
+            Some(_level) => self.tell_listeners(event),
+            None => Vec::new(),
+        };
         for hub in self.hubs() {
             hub.streams.post(event);
             for panicked in &panics {
                 hub.streams.post(panicked);
             }
         }
+    }
+
+    fn tell_listeners(self, event: &Event) -> Vec<Event> {
+        let [own, registry] = [self.own, self.registry]
+            .map(|hub| hub.map(|hub| hub.listeners.load_full()).unwrap_or_default());
+        let listeners = self.listeners.iter().chain(&*own).chain(&*registry);
+        tell(&listeners, event)
     }
 
     fn hubs(self) -> impl Iterator<Item = &'a Hub> {

@@ -1,5 +1,5 @@
 use super::Event;
-use crate::contain::contain;
+use crate::contain::{Contained, contain};
 use crate::state::Flags;
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +15,11 @@ pub(crate) trait Listen: Send + Sync {
     /// Which calls it wants to hear of at present. Who wants more than before sees to it that the
     /// breakers' [flags](Calls::flags) are [raised](crate::breaker::Circuit::raise).
     fn calls(&self) -> Calls;
+
+    /// Whether it passes mistakes on to people, as opposed to one that measures calls.
+    fn shows_mistakes(&self) -> bool {
+        true
+    }
 
     /// Of two of one kind a breaker or a registry takes the first.
     #[cfg(any(feature = "metrics", feature = "tracing"))]
@@ -49,7 +54,7 @@ impl Calls {
 }
 
 /// A closure hears everything.
-struct Closure<F>(F);
+struct Closure<F>(Contained<F>);
 
 impl<F: Fn(&Event) + Send + Sync> Listen for Closure<F> {
     fn tell(&self, event: &Event) {
@@ -63,7 +68,7 @@ impl<F: Fn(&Event) + Send + Sync> Listen for Closure<F> {
 
 impl Listener {
     pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self::of(Closure(listener))
+        Self::of(Closure(Contained::new(listener)))
     }
 
     pub(crate) fn of(listener: impl Listen + 'static) -> Self {
@@ -72,6 +77,10 @@ impl Listener {
 
     pub(super) fn calls(&self) -> Calls {
         self.0.calls()
+    }
+
+    pub(super) fn shows_mistakes(&self) -> bool {
+        self.0.shows_mistakes()
     }
 
     #[cfg(any(feature = "metrics", feature = "tracing"))]

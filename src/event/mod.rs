@@ -1,19 +1,24 @@
 //! What happens to breakers, as events.
 
+mod depth;
 mod hub;
 mod listener;
 mod stream;
+mod warning;
 
+pub(crate) use depth::Level;
 pub(crate) use hub::{Audience, Hub};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use listener::Listen;
 pub(crate) use listener::{Calls, Listener};
 pub use stream::EventStream;
+pub(crate) use warning::{Warned, print};
 
 use crate::classify::Outcome;
 use crate::config::ConfigError;
 use crate::snapshot::RuleSnapshot;
 use crate::state::{Refusal, State};
+use crate::text::{Plain, Short};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,11 +213,13 @@ pub enum Cause {
     Recovering,
     /// The dependency asked to be left alone for so long ([`Outcome::TripFor`]).
     Asked(Duration),
-    /// A command.
+    /// A [command](crate::CircuitBreaker::because).
     #[non_exhaustive]
     Manual {
-        /// What was said with it.
+        /// Why it was given, if that was said; at most 256 bytes.
         reason: Option<Arc<str>>,
+        /// Who gave it, if that was said; at most 256 bytes.
+        actor: Option<Arc<str>>,
     },
     /// New settings with another mode.
     Configured,
@@ -225,11 +232,17 @@ impl fmt::Display for Cause {
             Self::TrialFailed => f.write_str("a trial failed"),
             Self::TrialsSucceeded => f.write_str("the trials succeeded"),
             Self::Recovering => f.write_str("the recovery timeout has passed"),
-            Self::Asked(time) => write!(f, "asked to wait for {}", crate::text::Short(*time)),
-            Self::Manual { reason: None } => f.write_str("a command"),
-            Self::Manual {
-                reason: Some(reason),
-            } => write!(f, "a command: {}", crate::text::Plain(reason)),
+            Self::Asked(time) => write!(f, "asked to wait for {}", Short(*time)),
+            Self::Manual { reason, actor } => {
+                f.write_str("a command")?;
+                if let Some(actor) = actor {
+                    write!(f, " by {}", Plain(actor))?;
+                }
+                if let Some(reason) = reason {
+                    write!(f, ": {}", Plain(reason))?;
+                }
+                Ok(())
+            }
             Self::Configured => f.write_str("new settings"),
         }
     }

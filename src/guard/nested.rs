@@ -17,10 +17,10 @@ pub(crate) fn warn_if_nested<Out>() {
     let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
     if warned.get_or_insert_default().insert(*site) {
         drop(warned);
-        eprintln!(
-            "breakerbox: {site} guards a `Result` inside an `Ok`, whose errors the breaker cannot \
-             see; put the timeout inside the guarded future, flatten it, or use `.timeout(…)`"
-        );
+        crate::event::print(format_args!(
+            "{site} guards a `Result` inside an `Ok`, whose errors the breaker cannot see; put the \
+             timeout inside the guarded future, flatten it, or use `.timeout(…)`"
+        ));
     }
 }
 

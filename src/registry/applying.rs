@@ -38,13 +38,14 @@ impl BreakerRegistry {
     pub(crate) fn lay(&self, layers: Layers) -> Result<Laid, NotLaid> {
         let shared = &*self.shared;
         let layers = Arc::new(layers);
+        let mut gone = Vec::new();
         let (before, presets, created) = loop {
             let before = shared.presets();
             let presets = Arc::new(before.under(layers.clone())?);
             for breaker in self.sorted() {
                 presets.settled(breaker.name(), &breaker.config())?;
             }
-            if let Some(created) = shared.commit(&before, &presets)? {
+            if let Some(created) = shared.commit(&before, &presets, &mut gone)? {
                 break (before, presets, created);
             }
         };
@@ -90,11 +91,13 @@ fn name(breaker: &CircuitBreaker) -> Arc<str> {
 
 impl Shared {
     /// Makes `next` the presets, and the breakers that its document names, by name; `None` when
-    /// somebody else changed the presets since they were `present`.
+    /// the presets were changed since they were `present`. Evicted breakers are moved to `gone`, to be
+    /// dropped when everything else is done.
     fn commit(
         &self,
         present: &Arc<Presets>,
         next: &Arc<Presets>,
+        gone: &mut Vec<Leavers>,
     ) -> Result<Option<Vec<CircuitBreaker>>, NotLaid> {
         let names = &next.layers().names;
         let newcomers: Vec<_> = names
@@ -142,8 +145,8 @@ impl Shared {
                         breaker.circuit.tenancy.pin();
                     }
                 }
-                let gone = present.layers().names.keys();
-                let released: Vec<_> = gone
+                let earlier = present.layers().names.keys();
+                let released: Vec<_> = earlier
                     .filter(|name| !names.contains_key(*name))
                     .filter_map(|name| self.breakers.get(&**name))
                     .filter(|breaker| breaker.circuit.tenancy.unpin())
@@ -157,7 +160,8 @@ impl Shared {
             (committed, spare)
         };
         drop(spare);
-        self.tell_gone(leavers);
+        self.tell_gone(&leavers);
+        gone.push(leavers);
         committed
     }
 }

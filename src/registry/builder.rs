@@ -97,10 +97,14 @@ impl RegistryBuilder {
     }
 
     /// Calls `listener` with every event of every breaker, and of the registry itself, outside
-    /// every lock, on the thread that caused it. It may call the registry.
+    /// every lock, on the thread that caused it.
     ///
     /// A panic is caught and becomes [`Event::ListenerPanicked`]; a slow listener delays only the
     /// call that runs it.
+    ///
+    /// A listener may call the registry and its breakers. Listeners that are told of such calls in
+    /// turn are nested at most four deep on one thread. Beyond that only streams get the events of
+    /// calls and of the registry, and state changes wait for the next event of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listeners.push(Listener::new(listener));
         self

@@ -238,7 +238,7 @@ impl BreakerRegistry {
         let (breaker, kept) = self.given(name, origin, given);
         if let Some(error) = refused {
             self.shared
-                .tell(&breaker, |breaker| Event::SettingsRefused {
+                .report(&breaker, |breaker| Event::SettingsRefused {
                     breaker,
                     error,
                 });
@@ -261,8 +261,9 @@ impl BreakerRegistry {
             origin.inspect(|origin| breaker.circuit.tenancy.sites.found(origin));
             let presets = self.shared.presets();
             if let Some(config) = given(&presets) {
-                breaker.apply(&config);
+                let old = breaker.apply(&config);
                 self.shared.catch_up(&breaker, &presets);
+                drop(old);
             }
         }
         (breaker, kept)

@@ -27,7 +27,7 @@ impl Shared {
             let replaced = breaker.circuit.configure_if(&settled, |found| {
                 Arc::ptr_eq(found, &present) && self.goes_by(&presets)
             });
-            if replaced {
+            if replaced.is_some() {
                 return Some((present, settled));
             }
         }

@@ -51,13 +51,14 @@ impl BreakerRegistry {
                 });
             }
             Some(_) => {
-                breaker.apply(&config);
+                let old = breaker.apply(&config);
                 self.shared
                     .tell(&breaker, |breaker| Event::BreakerAdopted { breaker });
+                self.shared.catch_up(&breaker, &presets);
+                drop(old);
             }
-            None => {}
+            None => self.shared.catch_up(&breaker, &presets),
         }
-        self.shared.catch_up(&breaker, &presets);
         Ok(breaker)
     }
 
@@ -90,7 +91,7 @@ impl BreakerRegistry {
         let config = Arc::new(BreakerConfig::check(settings.settings)?);
         let (breaker, settled) = self.settle(name, &config)?;
         if settled.is_some() {
-            breaker.apply(&config);
+            drop(breaker.apply(&config));
         }
         Ok(breaker)
     }

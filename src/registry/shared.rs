@@ -6,7 +6,7 @@ use crate::clock::{Moment, Timepiece};
 use crate::config::{BreakerConfig, ConfigError};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::Listener;
-use crate::event::{Event, EventStream, Hub, NotKept};
+use crate::event::{Event, EventStream, Hub, NotKept, Warned};
 use crate::names;
 use crate::state::Flags;
 use crate::sync::Lock;
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     presets: Lock<Arc<Presets>>,
     pub(super) limits: Limits,
     hub: Arc<Hub>,
+    warned: Warned,
     pub(crate) clock: Timepiece,
     /// What its breakers share.
     home: Arc<Home>,
@@ -64,6 +65,7 @@ impl Shared {
             presets: Lock::new(Arc::new(presets)),
             limits,
             hub,
+            warned: Warned::default(),
             clock,
             #[cfg(feature = "metrics")]
             heirs: super::heirs::Heirs::default(),
@@ -170,20 +172,21 @@ impl Shared {
                 None => Admitted::NoRoom(newcomer),
             }
         };
-        self.tell_gone(leavers);
+        self.tell_gone(&leavers);
         if let Admitted::Kept(newcomer) = &admitted {
             self.tell_added(newcomer);
         }
+        // Last: the settings of breakers that leave hold user values, whose `Drop` may take its time.
+        drop(leavers);
         admitted
     }
 
-    pub(super) fn tell_gone(&self, leavers: Leavers) {
+    pub(super) fn tell_gone(&self, leavers: &Leavers) {
         for breaker in &leavers.evicted {
             #[cfg(feature = "metrics")]
             self.heirs.tell(breaker);
             self.tell(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
-        drop(leavers);
     }
 
     pub(super) fn tell_added(&self, newcomer: &CircuitBreaker) {
@@ -247,7 +250,7 @@ impl Shared {
     /// A breaker that is not kept: whoever keeps handles for a name must ask again next time.
     fn turn_away(&self, breaker: &CircuitBreaker, reason: NotKept) {
         breaker.circuit.tenancy.expel();
-        self.tell(breaker, |breaker| Event::NotKept { breaker, reason });
+        self.report(breaker, |breaker| Event::NotKept { breaker, reason });
     }
 
     pub(super) fn remove(&self, name: &str) -> Option<CircuitBreaker> {
@@ -307,6 +310,22 @@ impl Shared {
             if self.replace_presets(&present, &more) {
                 return Ok(());
             }
+        }
+    }
+
+    /// Tells a mistake, or prints it where nothing listens. A breaker that the registry does not
+    /// keep is another one at each lookup, so what is printed of those is printed once for all.
+    pub(super) fn report(&self, breaker: &CircuitBreaker, mistake: impl FnOnce(Arc<str>) -> Event) {
+        let circuit = &breaker.circuit;
+        if self.hub.shows_mistakes() {
+            self.tell(breaker, mistake);
+        } else if cfg!(debug_assertions) {
+            let warned = if circuit.tenancy.is_gone() {
+                &self.warned
+            } else {
+                &circuit.tenancy.warned
+            };
+            warned.print(&mistake(circuit.name.clone()));
         }
     }
 

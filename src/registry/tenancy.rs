@@ -1,6 +1,7 @@
 use super::Slip;
 use super::site::Sites;
 use crate::breaker::{Circuit, CircuitBreaker};
+use crate::event::Warned;
 use crate::sync::plain::AtomicU64;
 use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -20,6 +21,8 @@ use std::sync::{Arc, Weak};
 ///    it.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
+    /// Which mistakes were printed. It stands here because the padding of `marks` has room for it.
+    pub(crate) warned: Warned,
     known: Once<Lock<Known>>,
     pub(super) sites: Sites,
 }
@@ -98,6 +101,7 @@ impl Default for Tenancy {
     fn default() -> Self {
         Self {
             marks: AtomicU32::new(IDLE),
+            warned: Warned::default(),
             known: Once::new(),
             sites: Sites::default(),
         }

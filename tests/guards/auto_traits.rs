@@ -10,7 +10,7 @@ use breakerbox::parts::{
 };
 use breakerbox::{
     Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout, Cause,
-    CircuitBreaker, CircuitOpen, ConfigError, Event, EventStream, Fallback, FlattenErr,
+    CircuitBreaker, CircuitOpen, Command, ConfigError, Event, EventStream, Fallback, FlattenErr,
     FlattenInto, GuardedFn, Mode, NotKept, Outcome, Permit, Refusal, RegistryBuilder,
     RegistryError, RuleSnapshot, Snapshot, State, Totals, TripRule, Window, WithBreaker,
 };
@@ -51,6 +51,7 @@ fn values() {
     plain::<(Backoff, Mode, Outcome, State, TripRule, Window)>();
     plain::<(Event, Cause, NotKept, Snapshot, RuleSnapshot, Totals)>();
     plain::<(ManualClock, SystemClock)>();
+    plain::<(Command<'static>, Command<'static, Result<(), State>>)>();
     plain::<(ByName, Rules, NoTimeout, NoFallback)>();
 }
 

@@ -115,12 +115,14 @@ fn a_text_from_before_capture_was_turned_off_is_gone() {
 #[test]
 fn a_reason_writes_no_lines_of_its_own_into_a_log() {
     let breaker = CircuitBreaker::builder().build().unwrap();
-    breaker.force_open_because("x\n2026 all is well \u{1b}[2J");
+    breaker
+        .because("x\n2026 all is well \u{1b}[2J")
+        .force_open();
     let text = breaker.snapshot().to_string();
     assert!(text.contains("x\\n2026 all is well \\u{1b}[2J"), "{text}");
     breaker.force_open();
     breaker.reset();
-    breaker.force_open_because("y".repeat(1 << 20));
+    breaker.because("y".repeat(1 << 20)).force_open();
     assert!(breaker.snapshot().to_string().len() < 1_000);
 }
 

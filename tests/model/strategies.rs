@@ -125,7 +125,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     })
 }
 
-/// Up to the end of time, where every deadline is too far away.
+/// Also so much that a clock stops at the end of its time, and beyond all that a deadline can be.
 fn time() -> impl Strategy<Value = Duration> {
     prop_oneof![
         2 => Just(Duration::ZERO),

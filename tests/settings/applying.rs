@@ -92,7 +92,7 @@ fn state_counts_and_deadline_stay() {
     for _ in 0..3 {
         fail(&counting);
     }
-    forced.force_open_because("INC-1");
+    forced.because("INC-1").force_open();
     clock.advance(10 * SECOND);
     let settings = toml(
         "default = { failure_threshold = 4, recovery_timeout = '1h' }\nbreakers.open.half_open_calls = 2",

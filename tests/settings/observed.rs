@@ -219,13 +219,13 @@ fn events_of_commands_and_settings() {
         let retry_after = (to == "open").then_some(asked);
         json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause, "retry_after_seconds": retry_after})
     };
-    a.force_open_because("INC-1");
+    a.because("INC-1").by("alice").force_open();
     assert_eq!(
         take(),
         [changed(
             "closed",
             "forced_open",
-            json!({"type": "manual", "reason": "INC-1"})
+            json!({"type": "manual", "reason": "INC-1", "actor": "alice"})
         )]
     );
     let _ = a.try_acquire();
@@ -241,7 +241,7 @@ fn events_of_commands_and_settings() {
         [changed(
             "forced_open",
             "closed",
-            json!({"type": "manual", "reason": null})
+            json!({"type": "manual", "reason": null, "actor": null})
         )]
     );
     a.configure(|settings| settings.mode(Mode::MetricsOnly))

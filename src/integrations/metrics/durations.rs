@@ -22,6 +22,10 @@ impl Listen for Durations {
         }
     }
 
+    fn shows_mistakes(&self) -> bool {
+        false
+    }
+
     fn tell(&self, event: &Event) {
         let Event::Recorded {
             breaker,

@@ -78,9 +78,11 @@ impl Serialize for Cause {
             Self::Asked(time) => {
                 record!(to, "Cause", { "type": "asked", "for_seconds": time.as_secs_f64() })
             }
-            Self::Manual { reason } => {
-                record!(to, "Cause", { "type": "manual", "reason": reason.as_deref() })
-            }
+            Self::Manual { reason, actor } => record!(to, "Cause", {
+                "type": "manual",
+                "reason": reason.as_deref(),
+                "actor": actor.as_deref(),
+            }),
             Self::Configured => record!(to, "Cause", { "type": "configured" }),
         }
     }

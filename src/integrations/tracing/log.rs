@@ -104,6 +104,10 @@ fn changed(
     retry_after: Option<Duration>,
 ) {
     let rule = figures(cause);
+    let (reason, actor) = match cause {
+        Cause::Manual { reason, actor } => (reason.as_deref(), actor.as_deref()),
+        _ => (None, None),
+    };
     macro_rules! log {
         ($level:ident, $message:literal) => {
             $level!(
@@ -112,6 +116,8 @@ fn changed(
                 from = from.as_str(),
                 to = to.as_str(),
                 cause = %cause,
+                reason,
+                actor,
                 rule = rule.map(|figures| ::tracing::field::display(figures.rule)),
                 recorded = rule.map(|figures| figures.recorded),
                 failed = rule.map(|figures| figures.failed),

@@ -26,8 +26,8 @@
 //! tracing_subscriber::fmt().init();
 //! let registry = BreakerRegistry::new();
 //! breakerbox::tracing::install(&registry);
-//! registry.breaker("users-api").force_open_because("INC-123");
-//! // WARN breakerbox: circuit opened breaker="users-api" from="closed" to="forced-open" cause=a command: INC-123
+//! registry.breaker("users-api").because("INC-123").force_open();
+//! // WARN breakerbox: circuit opened breaker="users-api" from="closed" to="forced-open" cause=a command: INC-123 reason="INC-123"
 //! ```
 
 mod interest;

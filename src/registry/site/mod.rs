@@ -191,10 +191,10 @@ impl Site {
             return;
         };
         if settings {
-            shared.tell(breaker, |breaker| Event::SettingsIgnored { breaker, place });
+            shared.report(breaker, |breaker| Event::SettingsIgnored { breaker, place });
         }
         if let Namesake(Some(first)) = namesake {
-            shared.tell(breaker, |breaker| Event::NameShared {
+            shared.report(breaker, |breaker| Event::NameShared {
                 breaker,
                 place,
                 first: first.place,

@@ -1,0 +1,119 @@
+//! Warnings on standard error, in debug builds: mistakes that make a breaker useless.
+
+use super::{Event, NotKept};
+use crate::text::Plain;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+/// Which kinds of mistakes were printed, so that each is printed once.
+#[derive(Debug, Default)]
+pub(crate) struct Warned(AtomicU8);
+
+impl Warned {
+    /// Prints the mistake that `event` reports, if it is the first of its kind. For events that
+    /// nothing listens to.
+    pub(crate) fn print(&self, event: &Event) {
+        if !cfg!(debug_assertions) {
+            return;
+        }
+        if let Some((kind, mistake)) = Mistake::of(event) {
+            // Relaxed: the flag publishes nothing.
+            if self.0.fetch_or(kind, Ordering::Relaxed) & kind == 0 {
+                print(format_args!("{mistake}"));
+            }
+        }
+    }
+}
+
+/// The most warnings of a process, which may have a breaker for each tenant.
+const MOST: usize = 100;
+
+/// Prints a warning, unless the environment variable `BREAKERBOX_WARN` is 0.
+pub(crate) fn print(warning: fmt::Arguments<'_>) {
+    static PRINTED: AtomicUsize = AtomicUsize::new(0);
+    if std::env::var_os("BREAKERBOX_WARN").is_some_and(|value| value == "0") {
+        return;
+    }
+    // Not `eprintln!`, which panics when standard error is closed. Locked, so that the lines of two
+    // threads do not mix, and not formatted into a text first: a cancelled call allocates nothing.
+    let mut error = io::stderr().lock();
+    let _ = match PRINTED.fetch_add(1, Ordering::Relaxed) {
+        0..MOST => writeln!(error, "breakerbox: {warning}"),
+        MOST => writeln!(error, "breakerbox: further warnings are not printed"),
+        _ => Ok(()),
+    };
+}
+
+/// An event that reports a mistake, as a sentence that says what to do.
+struct Mistake<'a>(&'a Event);
+
+impl<'a> Mistake<'a> {
+    /// The mistake, and the bit of its kind.
+    fn of(event: &'a Event) -> Option<(u8, Self)> {
+        let kind = match event {
+            Event::UnknownErrorType { .. } => 1,
+            Event::CancelledInARow { .. } => 1 << 1,
+            Event::SettingsIgnored { .. } => 1 << 2,
+            Event::SettingsRefused { .. } => 1 << 3,
+            Event::NameShared { .. } => 1 << 4,
+            Event::NotKept { reason, .. } => match reason {
+                NotKept::InvalidName => 1 << 5,
+                NotKept::NoRoom => 1 << 6,
+            },
+            _ => return None,
+        };
+        Some((kind, Self(event)))
+    }
+}
+
+impl fmt::Display for Mistake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.breaker();
+        match self.0 {
+            Event::UnknownErrorType { error_type, .. } => write!(
+                f,
+                "no rule of breaker {name:?} knows errors of type `{error_type}`, so they do not \
+                 count as failures; name the type with `expected_error` or `ignored_error`, or \
+                 judge the errors at the call with `fail_if`"
+            ),
+            Event::CancelledInARow { calls, .. } => write!(
+                f,
+                "{calls} calls in a row of breaker {name:?} were dropped before they ended, so it \
+                 cannot see whether they failed; if a timeout outside the breaker drops them, put \
+                 the timeout inside the guarded future or use `.timeout(…)`; if `?` drops a permit, \
+                 as in `let permit = breaker.try_acquire()?; call()?; permit.success()`, record the \
+                 result before the `?`, with `permit.record_result(&result)`"
+            ),
+            Event::SettingsIgnored { place, .. } => write!(
+                f,
+                "the settings at {place} are ignored, because breaker {name:?} was there already; \
+                 give them where the breaker is made, or change it with `configure`"
+            ),
+            Event::SettingsRefused { error, .. } => write!(
+                f,
+                "the settings given for breaker {name:?} cannot work and are not used: {}; \
+                 correct them",
+                Plain(&error.to_string())
+            ),
+            Event::NameShared { place, first, .. } => write!(
+                f,
+                "the functions at {first} and at {place} share breaker {name:?}, because neither \
+                 has a name; give each its own with `#[circuit(name = \"…\")]`"
+            ),
+            Event::NotKept { reason, .. } => match reason {
+                NotKept::InvalidName => write!(
+                    f,
+                    "breaker {name:?} is made anew at every lookup and forgets its failures, because \
+                     its name is not 1 to 256 bytes long; give it another name"
+                ),
+                NotKept::NoRoom => write!(
+                    f,
+                    "breaker {name:?} is made anew at every lookup and forgets its failures, because \
+                     the registry is full; raise its `capacity`, or use fewer names"
+                ),
+            },
+            _ => Ok(()),
+        }
+    }
+}
