@@ -133,6 +133,16 @@ fn a_refused_call() {
 }
 
 #[test]
+fn refusal_of_an_inner_breaker() {
+    let (inner, middle, outer) = (open(), healthy(), healthy());
+    allocates_nothing("typed refusal", || {
+        let call = || middle.call(|| inner.call(|| Err::<(), _>("no")));
+        assert!(outer.call(call).is_err_and(|error| error.is_open()));
+    });
+    assert!(outer.snapshot().totals.ignored > 0);
+}
+
+#[test]
 fn a_call_that_passes_a_disabled_breaker() {
     let breaker = healthy();
     breaker.disable();

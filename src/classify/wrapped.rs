@@ -16,7 +16,7 @@ pub(super) fn unwrap<T: 'static>(value: &dyn Any) -> Option<&T> {
 /// A number of wrappers.
 trait Wrappers {
     fn unwrap<T: 'static>(value: &dyn Any) -> Option<&T>;
-    /// The same for a `T` that is not directly inside of a pointer.
+    /// The same, where no pointer holds the `T` directly: for a `T` that is a pointer.
     fn unwrap_pointer<T: 'static>(value: &dyn Any) -> Option<&T>;
 }
 

@@ -152,10 +152,10 @@ impl BreakerBuilder {
 
     /// Errors of type `E` for which `predicate` holds are failures.
     ///
-    /// The rule also finds an `E` inside `Box`, `Arc`, `Rc` and [`BreakerError`](crate::BreakerError)
-    /// (up to four of them around each other), in boxed errors, in `io::Error` and in
-    /// `anyhow::Error`, with the chain of their sources, and in the chain of any error type that a
-    /// rule of this breaker names. The outermost `E` decides.
+    /// The rule also finds an `E` inside `Box`, `Arc`, `Rc` and [`BreakerError`](crate::BreakerError),
+    /// up to four of them around each other. It finds one among the sources of a boxed error, an
+    /// `io::Error`, an `anyhow::Error`, and any error type that a rule of this breaker names. The
+    /// outermost `E` decides.
     ///
     /// A predicate that panics makes the call count as ignored; the panic propagates.
     pub fn expected_error_if<E: Error + 'static>(

@@ -55,7 +55,7 @@ pub(crate) fn own_error<E: Debug>(error: &E) -> Option<BreakerError> {
 #[cold]
 fn request(error: &dyn Debug) -> Option<BreakerError> {
     let pending = Pending::begin()?;
-    // Our implementations write nothing. Where a stranger's has the same name, its first piece ends it.
+    // Only a foreign type of the same name would write, and its first write fails.
     let _ = write!(Discard, "{error:?}");
     drop(pending);
     REQUEST.try_with(|request| request.answer.take()).ok()?
