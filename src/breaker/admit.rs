@@ -9,7 +9,7 @@ use crate::clock::{Moment, Timepiece};
 use crate::error::CircuitOpen;
 use crate::event::{Cause, Event};
 use crate::refused::Refused;
-use crate::state::{Admission, Flags, State, Word};
+use crate::state::{Admission, Flags, Generation, State, Word};
 use crate::sync::Ordering;
 
 impl Circuit {
@@ -44,13 +44,21 @@ impl Circuit {
                 Ok(self.ticket(reading.word, None))
             }
             State::ForcedOpen => Err(reading.refused(Moment::ORIGIN)),
-            State::HalfOpen if self.is_inside_trial() => {
-                Ok(Ticket::joined(reading.word.generation()))
+            State::HalfOpen if is_inside(self, |_| true) => {
+                if self.is_inside_trial() {
+                    return Ok(Ticket::joined(reading.word.generation()));
+                }
+                // The period of the trial may have ended since the reading, which is outdated then.
+                self.try_begin_trial(&self.read())
             }
-            State::Open | State::HalfOpen => match self.try_refuse(&reading) {
-                Ok(refused) => Err(refused),
-                Err(now) => self.begin_trial(now),
-            },
+            State::Open | State::HalfOpen => self.try_begin_trial(&reading),
+        }
+    }
+
+    fn try_begin_trial(&self, reading: &Reading) -> Result<Ticket, Refused> {
+        match self.try_refuse(reading) {
+            Ok(refused) => Err(refused),
+            Err(now) => self.begin_trial(now),
         }
     }
 
@@ -71,11 +79,14 @@ impl Circuit {
 
     /// Whether this thread runs a trial of the present half-open period, which a call then joins.
     pub(crate) fn is_inside_trial(&self) -> bool {
-        is_inside(self, |trial| {
-            let control = self.control.lock();
-            let word = self.word();
-            word.state() == State::HalfOpen && control.is_of_period(trial, word.generation())
-        })
+        is_inside(self, |trial| self.is_in_period_of(trial))
+    }
+
+    /// Whether the half-open period of a trial still lasts.
+    pub(super) fn is_in_period_of(&self, trial: Generation) -> bool {
+        let control = self.control.lock();
+        let word = self.word();
+        word.state() == State::HalfOpen && control.is_of_period(trial, word.generation())
     }
 
     /// Refuses a call whatever the state is by now, since a refusal was `seen` before it.

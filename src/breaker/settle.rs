@@ -105,12 +105,7 @@ impl Circuit {
 
     /// Whether the slot of a trial was given to another call, in the half-open period that still lasts.
     fn is_lapsed_trial(&self, ticket: Ticket) -> bool {
-        ticket.is_trial() && {
-            let control = self.control.lock();
-            let word = self.word();
-            word.state() == State::HalfOpen
-                && control.is_of_period(ticket.generation(), word.generation())
-        }
+        ticket.is_trial() && self.is_in_period_of(ticket.generation())
     }
 
     fn add_up(&self, call: &Call<'_>, say: &Say) {

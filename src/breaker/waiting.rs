@@ -64,8 +64,9 @@ pub(super) async fn ready(breaker: &CircuitBreaker) {
 
 /// Waits until `look` finds that the circuit does not refuse.
 async fn wait<T>(circuit: &Circuit, look: impl Fn(&Circuit) -> Result<T, Refused>) -> T {
-    if circuit.word().passes() {
-        // Nobody waits for a circuit that is closed, or needs a turn to pass it.
+    if circuit.word().passes() || circuit.is_inside_trial() {
+        // Neither a closed circuit nor the trial that runs on this thread takes a turn to pass: those in
+        // the queue may be waiting for the slot of that very trial.
         if let Ok(found) = look(circuit) {
             return found;
         }

@@ -14,6 +14,9 @@
 #![allow(missing_docs)]
 
 mod configure;
+mod hints;
+mod joined;
+mod lapsed;
 mod late;
 mod refusal;
 mod retirement;
@@ -24,7 +27,7 @@ mod windows;
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
-use breakerbox::{Event, Permit, Refusal, Totals};
+use breakerbox::{Event, Outcome, Permit, Refusal, Totals};
 use loom::thread::{self, JoinHandle};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -117,6 +120,13 @@ fn join<T>(thread: JoinHandle<T>) -> T {
 
 fn totals(breaker: &CircuitBreaker) -> Totals {
     breaker.snapshot().totals
+}
+
+/// Every call that was admitted and recorded, in whatever way it ended.
+fn recorded(breaker: &CircuitBreaker) -> u64 {
+    let totals = totals(breaker);
+    let success = totals.success.expect("successes are counted");
+    success + totals.failure + totals.ignored + totals.cancelled + totals.late
 }
 
 /// The state changes of a breaker, in the order in which they were told.

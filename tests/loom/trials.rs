@@ -50,39 +50,3 @@ fn two_trials_that_end_together_are_both_counted() {
         assert_eq!(totals(&breaker).success, Some(2));
     });
 }
-
-#[test]
-fn a_lapsed_trial_decides_or_is_late() {
-    explore("lapsed trial against the one that takes over", |race| {
-        let (breaker, clock) = recovering(quick(1));
-        let lapsed = breaker.try_acquire().expect("the trial");
-        clock.advance(LEASE);
-        let next = breaker.clone();
-        let ((), other) = race.run(|| lapsed.success(), move || next.try_acquire());
-        let other = other.expect("a free slot or a closed circuit");
-        if totals(&breaker).late == 0 {
-            assert_eq!(breaker.state(), State::Closed);
-        } else {
-            assert_eq!(breaker.state(), State::HalfOpen);
-            assert_eq!(breaker.snapshot().in_flight, Some(1));
-            assert!(breaker.try_acquire().is_err());
-        }
-        other.success();
-        assert_eq!(breaker.state(), State::Closed);
-    });
-}
-
-#[test]
-fn a_lapsed_slot_goes_to_one_of_two() {
-    explore("two for a lapsed slot, then its late result", |race| {
-        let (breaker, clock) = recovering(quick(1));
-        let lapsed = breaker.try_acquire().expect("the trial");
-        clock.advance(LEASE);
-        let (one, other) = (breaker.clone(), breaker.clone());
-        let (one, other) = race.run(move || one.try_acquire(), move || other.try_acquire());
-        assert!(one.is_ok() != other.is_ok());
-        lapsed.failure();
-        assert_eq!(breaker.state(), State::HalfOpen);
-        assert_eq!(totals(&breaker).late, 1);
-    });
-}

@@ -17,7 +17,9 @@
 mod books;
 mod calls;
 mod commands;
+mod lapsed;
 mod names;
+mod nested;
 mod trials;
 mod waiting;
 
