@@ -202,7 +202,7 @@ struct Next {
 }
 
 impl Next {
-    /// Whether the backoff goes on from the latest opening in this state. Recovering by itself keeps it, so
+    /// Whether the backoff goes on from the latest opening in this state. Automatic recovery keeps it, so
     /// that a dependency that fails again soon after it recovered is left alone for longer; commands and
     /// changes of the mode start over.
     fn continues_backoff(&self, cause: &Cause) -> bool {

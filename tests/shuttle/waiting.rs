@@ -105,7 +105,7 @@ fn ready_caller(breaker: &CircuitBreaker, books: &Books) -> JoinHandle<()> {
     })
 }
 
-/// Those who take the slot with their turn and those who do not, in one queue, while some give up.
+/// Waiters that acquire a slot and waiters that do not share one queue, while some give up.
 #[test]
 fn mixed_waiters_are_all_admitted() {
     explore("mixed waiters", |time, happened| async move {
