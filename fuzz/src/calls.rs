@@ -6,7 +6,8 @@ use breakerbox::parts::{Handle, Judge};
 use breakerbox::prelude::*;
 use breakerbox::{BreakerError, CircuitOpen, WithBreaker};
 use std::cell::Cell;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -188,6 +189,73 @@ fn rescue(script: &Script, panics: bool) {
     script.rescues.set(script.rescues.get() + 1);
     if panics {
         blow();
+    }
+}
+
+/// A future that waits once, if it `pauses`, and then does its work within one poll.
+pub(crate) async fn working(pauses: bool, work: impl FnOnce() -> Answer) -> Answer {
+    if pauses {
+        let mut waited = false;
+        poll_fn(|_| {
+            if std::mem::replace(&mut waited, true) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+    work()
+}
+
+/// Polls a future that needs no waking until it ends.
+pub(crate) fn drive<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+/// How work is guarded that begins and ends at once.
+#[derive(Clone, Copy)]
+pub(crate) enum Route {
+    Function,
+    /// As a future, which may wait once before it.
+    Future {
+        pauses: bool,
+    },
+}
+
+/// Calls a guarded future to its end.
+pub(crate) fn call_future<H: Handle>(
+    work: impl Future<Output = Answer>,
+    script: &Script,
+    handle: H,
+    site: Site,
+    ending: Ending,
+) -> Said {
+    macro_rules! finish {
+        ($guarded:expr) => {
+            match ending {
+                Ending::Rescued { panics } => {
+                    let fallback = |_: CircuitOpen| {
+                        rescue(script, panics);
+                        async { Ok(true) }
+                    };
+                    Said::of_rescued(drive($guarded.fallback(fallback)))
+                }
+                _ => Said::of(drive($guarded)),
+            }
+        };
+    }
+    let guarded = work.guarded_by(handle);
+    match site {
+        Site::Rules => finish!(guarded),
+        Site::FailIf(_) => finish!(guarded.fail_if(move |_: &Trouble| site.fails())),
+        Site::Classify(_) => finish!(guarded.classify(move |_: &Answer| site.outcome())),
     }
 }
 

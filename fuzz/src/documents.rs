@@ -46,7 +46,7 @@ fn token(u: &mut Input) -> Result<String> {
         \"metrics_only\"|\"disabled\"|\"enforcing\"|\"forced_open\"|\"p\"|\"q\"|ms|us|h|d|calls|in|buckets|\
         \ninherits = \"p\"\n|\nfailure_threshold = |\ntrip_when = [|{ failures = 5, over = |\
         { failure_rate = 0.5, over = |{ slow_calls = 0.5, slower_than = |, over = |, minimum_calls = | }\n|\
-        ]\n|\nrecovery_backoff = { first = \"1s\", factor = |\nmode = \"|\n\"\":";
+        ]\n|\nrecovery_backoff = { first = \"1s\", factor = |\nmode = \"|\n\"\":|reset_backoff_after";
     let tokens: Vec<&str> = TOKENS.split('|').collect();
     let which = usize::from(u.arbitrary::<u8>()?);
     Ok(match tokens.get(which) {
@@ -223,7 +223,7 @@ fn outcome(u: &mut Input) -> Result<Outcome> {
 fn builder(u: &mut Input) -> Result<BreakerBuilder> {
     let mut builder = CircuitBreaker::builder();
     while !u.is_empty() {
-        builder = match u.int_in_range(0..=13)? {
+        builder = match u.int_in_range(0..=14)? {
             0 => builder.failure_threshold(number(u)?),
             1 | 2 => builder.trip_when(rule(u)?),
             3 => builder.trip_rules(u.arbitrary::<bool>()?.then(|| rule(u)).transpose()?),
@@ -239,6 +239,7 @@ fn builder(u: &mut Input) -> Result<BreakerBuilder> {
             10 => builder.cancelled_as(outcome(u)?),
             11 => builder.unexpected_errors_as(outcome(u)?),
             12 => builder.cancelled_after(duration(u)?),
+            13 => builder.reset_backoff_after(duration(u)?),
             _ => builder.name(u.arbitrary::<&str>()?),
         };
     }

@@ -84,6 +84,8 @@ pub(crate) struct Story {
     recorded: u64,
     refused: u64,
     would_trip: u64,
+    /// How many trials had outlived their lease, each time it was told of.
+    outlived: Vec<u32>,
 }
 
 impl Story {
@@ -93,6 +95,7 @@ impl Story {
             recorded: 0,
             refused: 0,
             would_trip: 0,
+            outlived: Vec::new(),
         }
     }
 
@@ -111,6 +114,8 @@ impl Story {
         assert_eq!(self.refused, refused, "refusals told of");
         let would_trip = record::would_trip(&model.log);
         assert_eq!(self.would_trip, would_trip, "rules told of");
+        let outlived = record::outlived(&model.log);
+        assert_eq!(self.outlived, outlived, "trials that outlived their lease");
     }
 
     /// A stream that somebody reads all the time has every change since it began.
@@ -130,6 +135,7 @@ impl Story {
             Event::Recorded { .. } => self.recorded += 1,
             Event::Refused { .. } => self.refused += 1,
             Event::WouldTrip { .. } => self.would_trip += 1,
+            Event::TrialsOutlived { trials, .. } => self.outlived.push(*trials),
             _ => {}
         }
     }

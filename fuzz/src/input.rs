@@ -96,6 +96,7 @@ pub(crate) fn settings(u: &mut Input) -> Result<Settings> {
         recovery,
         half_open_calls,
         success_threshold: success_threshold.map(|least: u32| least.min(half_open_calls)),
+        reset_backoff_after: maybe(u, length)?,
         trial_timeout: maybe(u, length)?,
         max_trip_for: length(u)?,
         mode: mode(u)?,

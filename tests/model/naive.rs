@@ -156,17 +156,36 @@ impl Model {
         if self.state == State::Open {
             self.enter(State::HalfOpen);
         }
-        if !self.live.is_empty() && self.has_reached(self.lease) {
+        if self.lapses() {
+            let trials = u32::try_from(self.live.len()).unwrap();
+            self.log.push(Event::Lapsed(trials));
             self.lapsed.append(&mut self.live);
         }
-        let (good, bad) = record::trials(&self.log);
-        if self.live.len() >= (self.period.0 - good - bad) as usize {
+        if !self.has_slot() {
             return Err(self.refuse(Refusal::TrialsTaken));
         }
         let least = Duration::from_secs(30);
         let timeout = self.settings.trial_timeout;
         self.lease = self.after(timeout.unwrap_or(self.settings.recovery.first.max(least)));
         Ok(())
+    }
+
+    /// Whether a call that asked now would be refused.
+    pub(crate) fn refuses(&self) -> bool {
+        match self.shown() {
+            State::Open | State::ForcedOpen => true,
+            State::HalfOpen => self.state == State::HalfOpen && !self.lapses() && !self.has_slot(),
+            _ => false,
+        }
+    }
+
+    fn lapses(&self) -> bool {
+        !self.live.is_empty() && self.has_reached(self.lease)
+    }
+
+    fn has_slot(&self) -> bool {
+        let (good, bad) = record::trials(&self.log);
+        self.live.len() < (self.period.0 - good - bad) as usize
     }
 
     fn refuse(&mut self, reason: Refusal) -> Refused {

@@ -41,6 +41,8 @@ pub(crate) enum Event {
     NothingFailed,
     /// A half-open period begins.
     Trials,
+    /// So many trials lost their slots.
+    Lapsed(u32),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -172,6 +174,23 @@ pub(crate) fn hidden_successes(log: &[Event], shown: bool) -> u64 {
         .iter()
         .filter(|event| matches!(event, Event::Ended(call) if hidden(call)));
     hidden.count() as u64
+}
+
+/// How many trials lost their slots at the first lapse of each half-open period, which is told of.
+pub(crate) fn outlived(log: &[Event]) -> Vec<u32> {
+    let mut outlived = Vec::new();
+    let mut told = false;
+    for event in log {
+        match event {
+            Event::Trials => told = false,
+            Event::Lapsed(trials) if !told => {
+                told = true;
+                outlived.push(*trials);
+            }
+            _ => {}
+        }
+    }
+    outlived
 }
 
 pub(crate) fn would_trip(log: &[Event]) -> u64 {

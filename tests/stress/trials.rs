@@ -138,3 +138,69 @@ fn as_many_trials_as_slots_and_no_more() {
     // The first trip, then one a period: by the failed trial, or by the leader after it closed.
     assert_eq!(changes.opened, PERIODS + 1);
 }
+
+/// Every thread that finds the slot taken moves the clock past the lease, so that trials outlive their
+/// lease all the time, and still decide while their period lasts.
+#[test]
+fn trials_longer_than_their_lease_open_and_close() {
+    const CALLS: u64 = 50_000;
+    const LEASE: Duration = Duration::from_millis(2);
+    let clock = ManualClock::new();
+    let chain = Chain::default();
+    let outlived = Arc::new(AtomicU64::new(0));
+    let heard = outlived.clone();
+    let settings = chain.heard_by(settings(&clock)).failure_threshold(1);
+    let breaker = settings
+        .trial_timeout(LEASE)
+        .on_event(move |event| {
+            if let Event::TrialsOutlived { trials, lease, .. } = event {
+                assert_eq!((*trials, *lease), (1, LEASE));
+                count(&heard);
+            }
+        })
+        .build();
+    let breaker = breaker.expect("settings that work");
+    let askers = Crowd::default();
+    let (admitted, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+    breaker.trip();
+    on_threads(|thread| {
+        for call in 0..CALLS {
+            askers.enter();
+            match breaker.try_acquire() {
+                Ok(permit) => {
+                    count(&admitted);
+                    // Others ask meanwhile, and may take its slot.
+                    if call % 8 == 0 {
+                        thread::yield_now();
+                    }
+                    if (call + thread as u64) % 4 == 0 {
+                        permit.failure();
+                    } else {
+                        permit.success();
+                    }
+                }
+                Err(open) => {
+                    count(&refused);
+                    clock.advance(match open.reason() {
+                        Refusal::Open => RECOVERY,
+                        _ => LEASE,
+                    });
+                }
+            }
+            askers.leave();
+        }
+    });
+    assert!(askers.most() > 1, "the threads never met");
+    let totals = breaker.snapshot().totals;
+    assert_eq!(ended(&totals), read(&admitted));
+    assert_eq!(totals.refused, read(&refused));
+    let changes = chain.finish();
+    let outlived = read(&outlived);
+    println!("{totals:?}, {outlived} periods with a lapse");
+    // Each recorded failure opens the circuit, and so did the trip at the beginning.
+    assert_eq!(changes.opened, totals.failure + 1);
+    assert!((changes.half_opened..=changes.half_opened + 1).contains(&changes.opened));
+    assert!(changes.closed > 0 && changes.closed <= totals.success.expect("successes are counted"));
+    assert!(outlived > 0 && outlived <= changes.half_opened);
+    assert!(totals.late > 0, "no trial came after its period");
+}

@@ -155,12 +155,19 @@ impl House {
     fn call_by_name(&mut self, u: &mut Input) -> Result<()> {
         let name = name(u)?;
         let answer = input::answer(u)?;
+        let nested = u.ratio(1, 4)?.then(|| input::answer(u)).transpose()?;
+        let is_trial = self.state_of(&name) == Some(State::HalfOpen);
         let script = Script::default();
-        let work = || {
-            script.runs.set(1);
-            answer
-        };
         let call = |house: &Self| {
+            let work = || {
+                script.runs.set(1);
+                if let Some(answer) = nested {
+                    let inner = (|| answer).with_breaker(&house.registry, &name);
+                    let found = survive(|| inner.call());
+                    assert!(!matches!(found, Some(Err(error)) if error.is_open()));
+                }
+                answer
+            };
             let guarded = work.with_breaker(&house.registry, &name);
             survive(|| guarded.call())
         };
@@ -168,7 +175,17 @@ impl House {
         let refused = matches!(&found, Some(Err(error)) if error.is_open());
         assert_ne!(refused, script.runs.get() == 1, "refused, and yet called");
         self.count(birth, refused);
+        if nested.is_some() && !refused && !is_trial {
+            // Inside a trial it joined, and is not counted.
+            self.count(birth, false);
+        }
         Ok(())
+    }
+
+    fn state_of(&self, name: &str) -> Option<State> {
+        let mut all = self.registry.iter();
+        all.find(|breaker| breaker.name() == name)
+            .map(|breaker| breaker.state())
     }
 
     fn count(&mut self, birth: Option<Birth>, refused: bool) {

@@ -1,8 +1,9 @@
 //! How it ends, whatever happened.
 
 use super::World;
-use crate::calls::{Ending as Means, Order};
+use crate::calls::{Ending as Means, Order, Route};
 use crate::ear::Manners;
+use crate::input::Input;
 use crate::judged::{Answer, Site};
 use crate::record;
 use crate::settings::{Kind, Rule, Settings};
@@ -44,14 +45,26 @@ impl World {
         self.adopt(&settings, self.rules);
         self.pair.command(Command::Reset);
         for (answer, leads_to) in [(Ok(false), State::Closed), (FATAL, State::Open)] {
-            self.call_with(Order::Give(answer), Site::Rules, Means::Plain, |_| ());
+            self.call_alone(answer);
             self.check(true);
             assert_eq!(self.pair.breaker.state(), leads_to);
         }
         self.pair.command(Command::HalfOpen);
-        self.call_with(Order::Give(Ok(false)), Site::Rules, Means::Plain, |_| ());
+        self.call_alone(Ok(false));
         self.check(true);
         assert_eq!(self.pair.breaker.state(), State::Closed);
         assert_eq!(record::consecutive(&self.pair.model.log), 0);
+    }
+
+    fn call_alone(&mut self, answer: Answer) {
+        let (order, nothing) = (Order::Give(answer), &mut Input::new(&[]));
+        self.call_with(
+            Route::Function,
+            order,
+            Site::Rules,
+            Means::Plain,
+            0,
+            nothing,
+        );
     }
 }

@@ -1,21 +1,36 @@
-//! Calls that are functions, in which other things happen.
+//! Calls that begin and end at once, in which other things happen.
 
-use super::{DEEPEST, Kept, World, text_of};
-use crate::calls::{self, Ending as Means, Order, Said, Script};
+use super::{Kept, World, text_of};
+use crate::calls::{self, Ending as Means, Order, Route, Said, Script};
 use crate::input::{self, Input};
-use crate::judged::{self, Site};
+use crate::judged::Site;
 use crate::steps::Ending;
-use crate::trouble::{blow, survive};
+use crate::trouble::blow;
 use arbitrary::Result;
+
+/// What guarded code gives that does not wait.
+pub(super) fn order(u: &mut Input) -> Result<Order> {
+    Ok(if u.ratio(1, 5)? {
+        Order::Panic
+    } else {
+        Order::Give(input::answer(u)?)
+    })
+}
 
 impl World {
     /// A sync call, in which other things happen.
     pub(super) fn call(&mut self, u: &mut Input) -> Result<()> {
-        let order = if u.ratio(1, 5)? {
-            Order::Panic
-        } else {
-            Order::Give(input::answer(u)?)
-        };
+        self.call_by(Route::Function, u)
+    }
+
+    /// A future that is polled to its end, in which other things happen.
+    pub(super) fn call_future(&mut self, u: &mut Input) -> Result<()> {
+        let pauses = u.arbitrary()?;
+        self.call_by(Route::Future { pauses }, u)
+    }
+
+    fn call_by(&mut self, route: Route, u: &mut Input) -> Result<()> {
+        let order = order(u)?;
         let within = u.int_in_range(0..=3)?;
         let site = input::site(u)?;
         let ending = match u.int_in_range(0..=3)? {
@@ -24,41 +39,42 @@ impl World {
             },
             _ => Means::Plain,
         };
-        self.call_with(order, site, ending, |world| {
-            for _ in 0..within {
-                if world.depth < DEEPEST && !u.is_empty() {
-                    let _ = world.step(u);
-                }
-            }
-        });
+        self.call_with(route, order, site, ending, within, u);
         Ok(())
     }
 
     pub(super) fn call_with(
         &mut self,
+        route: Route,
         order: Order,
         site: Site,
         ending: Means,
-        meanwhile: impl FnOnce(&mut Self),
+        within: u8,
+        u: &mut Input,
     ) {
-        let expected = self.pair.begin();
+        let expected = self.begin();
         let breaker = self.pair.breaker.clone();
         let script = Script::default();
-        self.depth += 1;
-        let found = survive(|| {
+        let found = self.deeper(|world| {
             let work = || {
                 script.runs.set(1);
-                self.heed_admission();
-                meanwhile(self);
+                world.heed_admission();
+                if let Ok(number) = &expected {
+                    world.go_deeper(*number, within, u);
+                }
                 match order {
                     Order::Give(answer) => answer,
                     _ => blow(),
                 }
             };
-            calls::call(work, &script, &breaker, site, ending)
+            match route {
+                Route::Function => calls::call(work, &script, &breaker, site, ending),
+                Route::Future { pauses } => {
+                    let work = calls::working(pauses, work);
+                    calls::call_future(work, &script, &breaker, site, ending)
+                }
+            }
         });
-        self.depth -= 1;
-        self.pair.model.now = self.clock.time();
         let number = match expected {
             Ok(number) => number,
             Err(refused) => {
@@ -83,7 +99,7 @@ impl World {
             self.ended(number, Ending::Failure, Kept::Something);
             return;
         };
-        let judged = judged::ending(answer, site, self.rules);
+        let judged = self.judged(number, answer, site);
         match found {
             Some(Said::Answered(given)) => assert_eq!(given.is_ok(), answer.is_ok()),
             found => assert!(found.is_none() && judged.is_none()),

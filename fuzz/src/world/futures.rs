@@ -3,7 +3,7 @@
 use super::{Call, Held, Kept, MOST_HELD, NAME, World, in_runtime, text_of};
 use crate::calls::{self, Ending as Means, Order, Said, Script};
 use crate::input::{self, Input};
-use crate::judged::{self, Site};
+use crate::judged::Site;
 use crate::naive::Refused;
 use crate::steps::Ending;
 use crate::trouble::survive;
@@ -99,7 +99,7 @@ impl World {
             return Ok(());
         };
         if call.begun.is_none() {
-            match self.pair.begin() {
+            match self.begin() {
                 Ok(number) => call.begun = Some((number, self.ticks)),
                 Err(refused) => {
                     self.poll_refused(*call, &refused);
@@ -164,7 +164,7 @@ impl World {
                 self.ended(number, Ending::Failure, Kept::Something);
             }
             Order::Give(answer) => {
-                let ending = judged::ending(answer, call.site, self.rules);
+                let ending = self.judged(number, answer, call.site);
                 match found {
                     None => assert!(ending.is_none() || call.script.drop_panics),
                     Some(Poll::Ready(Said::Answered(given))) => {

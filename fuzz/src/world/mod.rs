@@ -9,12 +9,13 @@ use crate::calls::{Ending as Means, Guarded, LIMIT, Script};
 use crate::clock::WildClock;
 use crate::ear::{Ear, Manners, Story};
 use crate::input::{self, Input};
-use crate::judged::{Answer, Rules, Site};
+use crate::judged::{self, Answer, Rules, Site};
+use crate::naive::Refused;
 use crate::pair::Pair;
 use crate::record::Event;
 use crate::settings::Settings;
 use crate::steps::Ending;
-use crate::trouble::Text;
+use crate::trouble::{Text, survive};
 use arbitrary::Result;
 use breakerbox::prelude::*;
 use breakerbox::{BreakerBuilder, EventStream, Permit};
@@ -47,6 +48,8 @@ struct World {
     /// The text of the last failure that was recorded.
     kept: Kept,
     held: Vec<Held>,
+    /// The calls whose guarded code runs now, the innermost last.
+    inside: Vec<usize>,
     depth: usize,
     steps: usize,
     looks_each: usize,
@@ -54,8 +57,11 @@ struct World {
     ticks: u32,
 }
 
+/// The number of a call in the model; `None` if it joined a trial and so is in no record.
+type Number = Option<usize>;
+
 enum Held {
-    Permit(Permit, usize),
+    Permit(Permit, Number),
     Future(Box<Call>),
 }
 
@@ -64,8 +70,8 @@ struct Call {
     script: Rc<Script>,
     site: Site,
     ending: Means,
-    /// Its number in the model and the tick, once it was admitted.
-    begun: Option<(usize, u32)>,
+    /// Its number and the tick, once it was admitted.
+    begun: Option<(Number, u32)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -105,6 +111,7 @@ impl World {
             stream: None,
             kept: Kept::Nothing,
             held: Vec::new(),
+            inside: Vec::new(),
             depth: 0,
             steps: 0,
             looks_each: u.int_in_range(1..=16)?,
@@ -120,7 +127,7 @@ impl World {
     }
 
     fn step(&mut self, u: &mut Input) -> Result<()> {
-        match u.int_in_range(0..=31)? {
+        match u.int_in_range(0..=37)? {
             0..=3 => self.try_acquire(),
             4..=6 => self.hold_future(u)?,
             7..=11 => self.poll_one(u)?,
@@ -139,7 +146,10 @@ impl World {
             28 => self.configure(u)?,
             29 => self.listen(u)?,
             30 => self.wait(),
-            _ => self.tick(),
+            31 => self.tick(),
+            32 => self.wait_for_others(),
+            33..=35 => self.run_permit(u)?,
+            _ => self.call_future(u)?,
         }
         self.heed(|_| true);
         self.steps += 1;
@@ -195,7 +205,55 @@ impl World {
         Ok((!places.is_empty()).then(|| places[which % places.len()]))
     }
 
-    fn ended(&mut self, call: usize, ending: Ending, text: Kept) -> bool {
+    /// Whether a call that is admitted now joins a trial whose guarded code runs.
+    fn joins(&self) -> bool {
+        let model = &self.pair.model;
+        self.inside.iter().any(|call| model.is_trial(*call))
+    }
+
+    /// What the model says to a call that asks to pass now.
+    fn begin(&mut self) -> std::result::Result<Number, Refused> {
+        if self.joins() {
+            return Ok(None);
+        }
+        self.pair.begin().map(Some)
+    }
+
+    /// Does up to four other things, as those that guarded code does.
+    fn go_deeper(&mut self, number: Number, steps: u8, u: &mut Input) {
+        self.inside.extend(number);
+        for _ in 0..steps {
+            if self.depth < DEEPEST && !u.is_empty() {
+                let _ = self.step(u);
+            }
+        }
+    }
+
+    /// Runs what runs guarded code, and comes back from it however it ends.
+    fn deeper<T>(&mut self, code: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let outside = self.inside.len();
+        self.depth += 1;
+        let found = survive(|| code(self));
+        self.depth -= 1;
+        self.inside.truncate(outside);
+        self.pair.model.now = self.clock.time();
+        found
+    }
+
+    /// What the model is told of an answer, by the rules of now; `None` if a judge panics. No judge is
+    /// asked about a call that joined a trial.
+    fn judged(&self, number: Number, answer: Answer, site: Site) -> Option<Ending> {
+        match number {
+            Some(_) => judged::ending(answer, site, self.rules),
+            None => Some(Ending::Ignored),
+        }
+    }
+
+    /// Whether the end of a call is recorded; that of one that joined a trial is not.
+    fn ended(&mut self, call: Number, ending: Ending, text: Kept) -> bool {
+        let Some(call) = call else {
+            return false;
+        };
         let before = self.pair.model.log.len();
         let steered = self.ear.as_ref().is_some_and(|(ear, _)| ear.has_steered());
         self.pair.meddled |= steered;
