@@ -274,6 +274,65 @@ fn unknown_types_are_reported_once_each() {
     assert_eq!(*told.lock().expect("no panic"), unknown);
 }
 
+/// Fails once with each of eight types of errors that no rule knows.
+fn fail_with_eight_types<A: fmt::Debug + Default + 'static>(breaker: &CircuitBreaker) {
+    fn fail<E: fmt::Debug + Default + 'static>(breaker: &CircuitBreaker) {
+        drop(breaker.call(|| Err::<(), _>(E::default())));
+    }
+    let each = [
+        fail::<(A, u8)>,
+        fail::<(A, u16)>,
+        fail::<(A, u32)>,
+        fail::<(A, u64)>,
+        fail::<(A, i8)>,
+        fail::<(A, i16)>,
+        fail::<(A, i32)>,
+        fail::<(A, i64)>,
+    ];
+    for fail in each {
+        fail(breaker);
+    }
+}
+
+#[test]
+fn unknown_types_beyond_limit_are_not_reported() {
+    let told: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+    let breaker = breaker(|b| {
+        let told = told.clone();
+        b.expected_error::<io::Error>().on_event(move |event| {
+            if let Event::UnknownErrorType { error_type, .. } = event {
+                told.lock().expect("no panic").push(error_type);
+            }
+        })
+    });
+    let reported = || told.lock().expect("no panic").len();
+    let each = [
+        fail_with_eight_types::<u8>,
+        fail_with_eight_types::<u16>,
+        fail_with_eight_types::<u32>,
+        fail_with_eight_types::<u64>,
+        fail_with_eight_types::<i8>,
+        fail_with_eight_types::<i16>,
+        fail_with_eight_types::<i32>,
+        fail_with_eight_types::<i64>,
+    ];
+    for (known, fail) in each.iter().enumerate() {
+        assert_eq!(reported(), 8 * known);
+        fail(&breaker);
+    }
+    assert_eq!(reported(), 64);
+    drop(breaker.call(|| Err::<(), _>(Stranger)));
+    for fail in each {
+        fail(&breaker);
+    }
+    let told = told.lock().expect("no panic");
+    assert_eq!(told.len(), 64, "neither new types nor known ones");
+    assert!(!told.contains(&std::any::type_name::<Stranger>()));
+    // Unreported errors are classified like the others.
+    let totals = breaker.snapshot().totals;
+    assert_eq!((totals.success, totals.failure), (Some(129), 0));
+}
+
 #[test]
 fn fail_if_is_asked_instead_of_the_expected_rules() {
     let breaker = breaker(BreakerBuilder::expected_error::<io::Error>);

@@ -349,6 +349,111 @@ fn idle_names_go_even_while_there_is_room() {
     drop(held);
 }
 
+/// A registry whose names are evicted after a minute without use.
+struct Idle {
+    clock: ManualClock,
+    registry: BreakerRegistry,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Idle {
+    const TIMEOUT: Duration = Duration::from_secs(60);
+    const ALMOST: Duration = Duration::from_nanos(59_999_999_999);
+
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        let (registry, events) = counting(
+            BreakerRegistry::builder()
+                .idle_timeout(Self::TIMEOUT)
+                .clock(clock.clone()),
+        );
+        Self {
+            clock,
+            registry,
+            events,
+        }
+    }
+
+    /// Looks up a new name, which is when idle names are evicted, and removes it again.
+    fn miss(&self) {
+        self.registry.breaker("new");
+        self.registry.remove("new");
+    }
+
+    fn is_evicted(&self, name: &str) -> bool {
+        let events = self.events.lock().unwrap();
+        let gone = |event: &Event| matches!(event, Event::BreakerEvicted { .. });
+        events
+            .iter()
+            .any(|event| gone(event) && event.breaker() == name)
+    }
+
+    /// Asserts that `name`, idle from now on, stays until the timeout has passed, and no longer.
+    #[track_caller]
+    fn assert_goes_after_timeout(&self, name: &str) {
+        self.clock.advance(Self::ALMOST);
+        self.miss();
+        assert!(!self.is_evicted(name), "a nanosecond is left");
+        self.clock.advance(Duration::from_nanos(1));
+        self.miss();
+        assert!(self.is_evicted(name));
+    }
+}
+
+/// Calls by name that succeed, and that fail.
+const USES: [fn(&BreakerRegistry, &str); 2] = [pass, fail];
+
+#[test]
+fn idle_name_is_evicted_exactly_at_timeout() {
+    for created in USES {
+        let idle = Idle::new();
+        idle.clock.advance(Duration::from_secs(7));
+        created(&idle.registry, "users");
+        // Takes note of the call.
+        idle.miss();
+        idle.assert_goes_after_timeout("users");
+    }
+}
+
+#[test]
+fn idle_timeout_begins_with_creation() {
+    let idle = Idle::new();
+    idle.clock.advance(Duration::from_secs(7));
+    idle.registry.breaker("users");
+    idle.assert_goes_after_timeout("users");
+}
+
+#[test]
+fn idle_timeout_is_renewed_by_use() {
+    for created in USES {
+        let idle = Idle::new();
+        created(&idle.registry, "users");
+        for _ in 0..3 {
+            idle.clock.advance(Idle::TIMEOUT);
+            created(&idle.registry, "users");
+            idle.miss();
+            assert!(!idle.is_evicted("users"));
+        }
+        idle.assert_goes_after_timeout("users");
+    }
+}
+
+#[test]
+fn idle_timeout_is_renewed_by_held_handle() {
+    for created in USES {
+        let idle = Idle::new();
+        created(&idle.registry, "users");
+        let held = idle.registry.get("users").unwrap();
+        for _ in 0..3 {
+            idle.clock.advance(Idle::TIMEOUT);
+            idle.miss();
+            assert!(!idle.is_evicted("users"));
+        }
+        drop(held);
+        idle.assert_goes_after_timeout("users");
+    }
+}
+
 #[test]
 fn names_that_come_and_go_leave_nothing_behind() {
     // Far below the capacity, where nobody ever looks for somebody to evict.

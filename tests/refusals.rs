@@ -2,6 +2,7 @@
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
+use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
 use breakerbox::{CircuitOpen, Refusal};
 use std::pin::pin;
@@ -155,4 +156,74 @@ fn one_whose_thread_has_ended_keeps_its_breaker() {
         drop(registry.breaker("posts"));
     }
     assert!(registry.get("users").is_none());
+}
+
+/// A breaker that opened because of `failures` calls that failed.
+fn opened_by(failures: u32, clock: &ManualClock) -> CircuitBreaker {
+    let breaker = CircuitBreaker::builder()
+        .failure_threshold(failures)
+        .clock(clock.clone())
+        .build()
+        .expect("settings that work");
+    for _ in 0..failures {
+        let _ = breaker.call(|| Err::<(), _>("down"));
+    }
+    assert_eq!(breaker.state(), State::Open);
+    breaker
+}
+
+#[test]
+fn refusal_keeps_last_failure_while_circuit_stays() {
+    for (failures, said) in [(1, "(1 failure, "), (2, "(2 failures, ")] {
+        let clock = ManualClock::new();
+        let breaker = opened_by(failures, &clock);
+        let open = refusal(&breaker);
+        clock.advance(Duration::from_secs(10));
+        breaker.trip_for(Duration::from_secs(60));
+        drop(refusal(&breaker));
+        assert_eq!(open.last_failure().as_deref(), Some("\"down\""));
+        let text = format!("{open:#}");
+        assert!(text.ends_with(&format!("{said}last: \"down\")")), "{text}");
+    }
+}
+
+#[test]
+fn refusal_hides_last_failure_once_circuit_moved_on() {
+    let moves: [fn(&CircuitBreaker, &ManualClock); 6] = [
+        |breaker, _| breaker.force_open(),
+        |breaker, _| breaker.half_open(),
+        |breaker, _| breaker.metrics_only(),
+        |breaker, _| breaker.reset(),
+        |breaker, _| {
+            breaker.reset();
+            let _ = breaker.call(|| Err::<(), _>("another"));
+        },
+        |breaker, clock| {
+            clock.advance(Duration::from_secs(30));
+            let _ = breaker.call(|| Err::<(), _>("another"));
+        },
+    ];
+    for moves_on in moves {
+        for failures in [1, 2] {
+            let clock = ManualClock::new();
+            let breaker = opened_by(failures, &clock);
+            let open = refusal(&breaker);
+            moves_on(&breaker, &clock);
+            assert_eq!(open.last_failure(), None, "{breaker:?}");
+            assert_eq!(open.failure_count(), failures);
+            assert!(!format!("{open:#}").contains("last"), "{open:#}");
+        }
+    }
+}
+
+#[test]
+fn refusal_shows_no_failure_from_before_success() {
+    let breaker = CircuitBreaker::builder()
+        .build()
+        .expect("settings that work");
+    let _ = breaker.call(|| Err::<(), _>("down"));
+    let _ = breaker.call(|| Ok::<_, &str>(()));
+    breaker.trip();
+    let open = refusal(&breaker);
+    assert_eq!((open.failure_count(), open.last_failure()), (0, None));
 }

@@ -492,6 +492,25 @@ fn a_dropped_registry_lets_its_listeners_go() {
 }
 
 #[test]
+fn remove_releases_handles_cached_by_thread() {
+    let registry = BreakerRegistry::new();
+    let token = Arc::new(());
+    for round in 0..2 {
+        let kept = token.clone();
+        let settings = after(5).on_event(move |_| {
+            let _ = &kept;
+        });
+        registry.register("users", settings).unwrap();
+        for _ in 0..2 {
+            let call = (|| Err::<(), _>("down")).with_breaker(&registry, "users");
+            assert!(call.call().is_err());
+        }
+        drop(registry.remove("users").unwrap());
+        assert_eq!(Arc::strong_count(&token), 1, "in round {round}");
+    }
+}
+
+#[test]
 fn handles_are_shared_between_threads_and_outlive_the_registry() {
     fn portable<T: Send + Sync + Clone + 'static>(_: &T) {}
     let registry = BreakerRegistry::new();

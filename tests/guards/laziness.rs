@@ -99,6 +99,51 @@ fn a_refused_future_is_dropped_unpolled() {
 }
 
 #[test]
+fn refused_future_is_dropped_before_fallback_runs() {
+    let registry = refusing();
+    let holding = |held: Rc<()>| async move {
+        drop(held);
+        Ok::<u8, Fault>(0)
+    };
+    let held = Rc::new(());
+    let alive = Rc::downgrade(&held);
+    let answer = holding(held)
+        .with_breaker(&registry, "x")
+        .fallback(|_| async { Ok(u8::from(alive.upgrade().is_none())) });
+    assert_eq!(now(answer), Ok(1));
+
+    let held = Rc::new(());
+    let alive = Rc::downgrade(&held);
+    let function = async move |n: u8| {
+        drop(held);
+        Ok::<u8, Fault>(n)
+    };
+    let answer = function
+        .with_breaker(&registry, "x")
+        .fallback(async |n: u8| Ok(n + u8::from(alive.upgrade().is_none())))
+        .call_once(6);
+    assert_eq!(now(answer), Ok(7));
+}
+
+#[test]
+fn refused_call_is_counted_once_whatever_its_fallback() {
+    let breaker = CircuitBreaker::builder().build().expect("valid");
+    breaker.force_open();
+    let refused = || async { Ok::<u8, Fault>(0) }.guarded_by(&breaker);
+    let mut waiting = Box::pin(refused().fallback(|_| pending()));
+    assert!(poll(waiting.as_mut()).is_pending());
+    breaker.reset();
+    assert!(poll(waiting.as_mut()).is_pending(), "refused once");
+    drop(waiting);
+    drop(refused().fallback(|_| pending()));
+    let totals = breaker.snapshot().totals;
+    assert_eq!(
+        (totals.refused, totals.cancelled, totals.success),
+        (1, 0, Some(0))
+    );
+}
+
+#[test]
 fn a_future_that_ended_is_dropped_at_once() {
     let registry = BreakerRegistry::new();
     let held = Rc::new(());

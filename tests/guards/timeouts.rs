@@ -1,10 +1,14 @@
 //! Time limits, by tokio's clock, which stands still here unless somebody waits.
 
 use crate::support::{Fault, poll};
+use breakerbox::Snapshot;
 use breakerbox::prelude::*;
+use futures_util::FutureExt as _;
+use std::cell::Cell;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -175,4 +179,95 @@ async fn the_limit_may_come_after_the_fallback() {
     };
     assert!(call().await.expect_err("it never ends").is_timed_out());
     assert_eq!(call().await.expect("its circuit is open"), 2);
+}
+
+/// Never ends, and notes what its breaker has recorded by the time it is dropped.
+struct Observer<'a> {
+    breaker: &'a CircuitBreaker,
+    seen: &'a Cell<Option<Snapshot>>,
+}
+
+impl Future for Observer<'_> {
+    type Output = Result<u8, Fault>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Observer<'_> {
+    fn drop(&mut self) {
+        self.seen.set(Some(self.breaker.snapshot()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timed_out_future_is_dropped_before_outcome_is_recorded() {
+    for half_open in [false, true] {
+        for with_fallback in [false, true] {
+            let breaker = breaker(1);
+            if half_open {
+                breaker.half_open();
+            }
+            let seen = Cell::new(None);
+            let observer = Observer {
+                breaker: &breaker,
+                seen: &seen,
+            };
+            let call = observer.guarded_by(&breaker).timeout(SECOND);
+            let result = if with_fallback {
+                call.fallback(|_| async { Ok(8) }).await
+            } else {
+                call.await
+            };
+            assert!(result.expect_err("too long").is_timed_out());
+            let seen = seen.take().expect("it was dropped");
+            assert_eq!((seen.totals.timed_out, seen.totals.failure), (0, 0));
+            assert_eq!(seen.in_flight, half_open.then_some(1));
+            let totals = breaker.snapshot().totals;
+            assert_eq!((totals.timed_out, totals.failure), (1, 1));
+            assert_eq!(breaker.state(), State::Open);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timed_out_future_is_gone_before_guard() {
+    let breaker = breaker(1);
+    let seen = Cell::new(None);
+    let observer = Observer {
+        breaker: &breaker,
+        seen: &seen,
+    };
+    let mut call = Box::pin(observer.guarded_by(&breaker).timeout(SECOND));
+    assert!(call.as_mut().await.is_err());
+    assert!(seen.take().is_some(), "while the guard is still there");
+    drop(call);
+    assert!(seen.take().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn timed_out_future_whose_drop_panics_counts_once() {
+    struct Fragile;
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            panic!("a future that has broken");
+        }
+    }
+    let breaker = breaker(1);
+    breaker.half_open();
+    let fragile = Fragile;
+    let hung = async move {
+        let _fragile = fragile;
+        pending::<Result<u8, Fault>>().await
+    };
+    let call = AssertUnwindSafe(hung.guarded_by(&breaker).timeout(SECOND));
+    call.catch_unwind().await.expect_err("the drop panics");
+    let totals = breaker.snapshot().totals;
+    assert_eq!(
+        (totals.failure, totals.timed_out, totals.cancelled),
+        (1, 0, 0)
+    );
+    assert_eq!(breaker.last_failure().as_deref(), Some("panicked"));
+    assert_eq!(breaker.state(), State::Open, "the trial has failed");
 }

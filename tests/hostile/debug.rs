@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// What is kept of a text, in bytes.
 const KEPT: usize = 128;
@@ -206,4 +207,102 @@ fn a_text_that_is_forbidden_while_it_is_made_is_not_kept() {
     let _ = breaker.call(|| Err::<(), _>(Forbidden(breaker.clone())));
     assert_eq!(breaker.failure_count(), 1);
     assert_eq!(breaker.last_failure(), None);
+}
+
+type Change = fn(BreakerBuilder) -> BreakerBuilder;
+
+/// An error whose `Debug` changes the settings of its breaker.
+struct Reconfiguring(CircuitBreaker, Change);
+
+impl fmt::Debug for Reconfiguring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.configure(self.1).expect("settings that work");
+        f.write_str("secret")
+    }
+}
+
+/// Breakers that record the next failure in different ways.
+fn recording_in_every_way(settings: &BreakerBuilder) -> [CircuitBreaker; 5] {
+    let window = TripRule::failures(2).over(Window::calls(10));
+    let closed = settings.clone().failure_threshold(2);
+    let [counting, tripping, windowed] = [
+        closed.clone(),
+        closed.failure_threshold(1),
+        settings.clone().trip_rules([window]),
+    ]
+    .map(|settings| settings.build().expect("valid"));
+    let [reopening, undecided] = [1, 2].map(|trials| {
+        let settings = settings.clone().half_open_calls(trials);
+        let breaker = settings.success_threshold(1).build().expect("valid");
+        breaker.half_open();
+        breaker
+    });
+    [counting, tripping, windowed, reopening, undecided]
+}
+
+/// Settings before and after the redaction changes.
+const REDACTIONS: [[Change; 2]; 2] = [
+    [|b| b, |b| b.redact_last_failure(|_| "hidden".into())],
+    [
+        |b| b.redact_last_failure(str::to_owned),
+        |b| b.redact_last_failure(|_| "hidden".into()),
+    ],
+];
+
+#[test]
+fn configure_with_other_redaction_hides_old_text() {
+    for [before, after] in REDACTIONS {
+        for breaker in recording_in_every_way(&before(CircuitBreaker::builder())) {
+            let _ = breaker.call(|| Err::<(), _>("secret"));
+            assert_eq!(breaker.last_failure().as_deref(), Some("\"secret\""));
+            breaker.configure(after).expect("settings that work");
+            let snapshot = breaker.snapshot();
+            assert_eq!((snapshot.failure_count, snapshot.last_failure), (1, None));
+            assert_eq!(breaker.last_failure(), None);
+            if let Err(refused) = breaker.try_acquire() {
+                assert_eq!(refused.last_failure(), None);
+            }
+            breaker.reset();
+            let _ = breaker.call(|| Err::<(), _>("secret"));
+            assert_eq!(breaker.last_failure().as_deref(), Some("hidden"));
+        }
+    }
+}
+
+#[test]
+fn configure_with_same_redaction_keeps_text() {
+    let redacted = CircuitBreaker::builder().redact_last_failure(|_| "hidden".into());
+    for (settings, text) in [
+        (CircuitBreaker::builder(), "\"secret\""),
+        (redacted, "hidden"),
+    ] {
+        for breaker in recording_in_every_way(&settings) {
+            let _ = breaker.call(|| Err::<(), _>("secret"));
+            let longer = |b: BreakerBuilder| b.recovery_timeout(Duration::from_secs(60));
+            breaker.configure(longer).expect("settings that work");
+            assert_eq!(breaker.last_failure().as_deref(), Some(text));
+        }
+    }
+}
+
+#[test]
+fn redaction_changed_during_failure_hides_its_text() {
+    for [before, after] in REDACTIONS {
+        for breaker in recording_in_every_way(&before(CircuitBreaker::builder())) {
+            let _ = breaker.call(|| Err::<(), _>(Reconfiguring(breaker.clone(), after)));
+            assert_eq!(breaker.snapshot().totals.failure, 1);
+            assert_eq!((breaker.failure_count(), breaker.last_failure()), (1, None));
+        }
+    }
+}
+
+#[test]
+fn other_setting_changed_during_failure_keeps_text() {
+    for breaker in recording_in_every_way(&CircuitBreaker::builder()) {
+        let error = Reconfiguring(breaker.clone(), |b| {
+            b.recovery_timeout(Duration::from_secs(60))
+        });
+        let _ = breaker.call(|| Err::<(), _>(error));
+        assert_eq!(breaker.last_failure().as_deref(), Some("secret"));
+    }
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod cancellation;
 mod classified;
 mod closed;
 mod commands;

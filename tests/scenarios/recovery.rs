@@ -146,3 +146,45 @@ fn attempts_are_forgotten_once_recovery_has_lasted() {
     bench.clock.advance(ms(1));
     assert_eq!(bench.snapshot().attempt, 0);
 }
+
+#[test]
+fn snapshot_past_deadline_counts_since_deadline() {
+    for almost in [ms(1), ms(4_999), 60 * SECOND] {
+        let open_for = almost + ms(1);
+        let bench = Bench::new(|b| b);
+        bench.clock.advance(SECOND);
+        bench.trip_for(open_for);
+        let shown = || {
+            let snapshot = bench.snapshot();
+            (snapshot.state, snapshot.since)
+        };
+        assert_eq!(shown(), (State::Open, Duration::ZERO));
+        bench.clock.advance(almost);
+        assert_eq!(shown(), (State::Open, almost));
+        bench.clock.advance(ms(1));
+        assert_eq!(shown(), (State::HalfOpen, Duration::ZERO));
+        bench.clock.advance(3 * SECOND);
+        assert_eq!(shown(), (State::HalfOpen, 3 * SECOND));
+        let trial = bench.begin();
+        assert_eq!(shown(), (State::HalfOpen, Duration::ZERO));
+        bench.clock.advance(2 * SECOND);
+        assert_eq!(shown(), (State::HalfOpen, 2 * SECOND));
+        trial.success();
+        assert_eq!(shown(), (State::Closed, Duration::ZERO));
+    }
+}
+
+#[test]
+fn snapshot_counts_since_latest_deadline() {
+    let bench = Bench::new(|b| b);
+    bench.trip();
+    bench.clock.advance(SECOND);
+    bench.trip_for(10 * SECOND);
+    bench.clock.advance(12 * SECOND);
+    let snapshot = bench.snapshot();
+    assert_eq!(
+        (snapshot.state, snapshot.since),
+        (State::HalfOpen, 2 * SECOND)
+    );
+    assert_eq!((snapshot.open_remaining, snapshot.in_flight), (None, None));
+}

@@ -20,6 +20,7 @@ mod commands;
 mod lapsed;
 mod names;
 mod nested;
+mod registry;
 mod trials;
 mod waiting;
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Ask, Bench, Fault, RECOVERY, Strict, ask, poll, poll_ready};
 use breakerbox::tower::BreakerLayer;
-use breakerbox::{BreakerError, BreakerRegistry, Refusal, State};
+use breakerbox::{BreakerError, BreakerRegistry, CircuitBreaker, Refusal, State};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -192,6 +192,24 @@ fn services_of_one_layer_share_their_breaker() {
     }
     assert_eq!(registry.breaker("x").failure_count(), 5);
     assert_eq!(registry.len(), 1);
+}
+
+#[test]
+fn remove_releases_handle_cached_for_service() {
+    let registry = BreakerRegistry::new();
+    let token = std::sync::Arc::new(());
+    let kept = token.clone();
+    let settings = CircuitBreaker::builder().on_event(move |_| {
+        let _ = &kept;
+    });
+    let users = registry.register("users", settings).unwrap();
+    let mut service = BreakerLayer::new(users).layer(Strict::new().0);
+    for _ in 0..2 {
+        assert!(matches!(ask(&mut service, Ask::Answer(7)), Ok(7)));
+    }
+    drop(service);
+    drop(registry.remove("users").unwrap());
+    assert_eq!(std::sync::Arc::strong_count(&token), 1);
 }
 
 #[test]
