@@ -1,15 +1,19 @@
 //! Random settings, steps and times: library and model say the same.
 
 use crate::pair::{Pair, nanos};
+use crate::record;
 use crate::settings::Settings;
 use crate::steps::Ending;
 use crate::strategies::{Step, settings, step};
 use breakerbox::clock::ManualClock;
-use breakerbox::{Outcome, Permit};
+use breakerbox::{CircuitBreaker, Event, EventStream, Outcome, Permit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
+use tokio::runtime::Runtime;
 
 const MOST_IN_FLIGHT: usize = 8;
 /// The last time that a clock may show.
@@ -20,6 +24,37 @@ struct World {
     clock: ManualClock,
     pair: Pair,
     permits: Vec<(Permit, usize)>,
+    watcher: Option<Watcher>,
+}
+
+/// Looks at what costs calls their fast paths, and so at some breakers only.
+struct Watcher {
+    events: EventStream,
+    outlived: Vec<u32>,
+    timers: Runtime,
+}
+
+impl Watcher {
+    fn new(breaker: &CircuitBreaker) -> Self {
+        let mut timers = tokio::runtime::Builder::new_current_thread();
+        Self {
+            events: breaker.subscribe(),
+            outlived: Vec::new(),
+            timers: timers.enable_time().start_paused(true).build().unwrap(),
+        }
+    }
+
+    fn look(&mut self, pair: &Pair) {
+        while let Some(event) = self.events.try_next() {
+            if let Event::TrialsOutlived { trials, .. } = event {
+                self.outlived.push(trials);
+            }
+        }
+        assert_eq!(self.outlived, record::outlived(&pair.model.log), "outlived");
+        let _entered = self.timers.enter();
+        let ready = pin!(pair.breaker.ready()).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(ready.is_pending(), pair.model.refuses(), "waits");
+    }
 }
 
 impl World {
@@ -31,6 +66,7 @@ impl World {
             clock,
             pair: Pair::new(breaker, settings, nanos(start)),
             permits: Vec::new(),
+            watcher: None,
         }
     }
 
@@ -118,14 +154,21 @@ proptest! {
     fn a_breaker_does_what_its_whole_history_says(
         settings in settings(),
         start in 0..30_000_000_u64,
+        watched in any::<bool>(),
         looks_each in prop_oneof![Just(1_usize), 2..=20_usize],
         steps in vec(step(), 1..=60),
     ) {
         let mut world = World::new(&settings, Duration::from_nanos(start));
+        if watched {
+            world.watcher = Some(Watcher::new(&world.pair.breaker));
+        }
         world.pair.look();
         for (number, step) in steps.iter().enumerate() {
             world.take(step);
             world.pair.glance();
+            if let Some(watcher) = &mut world.watcher {
+                watcher.look(&world.pair);
+            }
             if number % looks_each == 0 {
                 world.pair.look();
             }
