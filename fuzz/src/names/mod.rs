@@ -155,8 +155,10 @@ impl House {
     fn call_by_name(&mut self, u: &mut Input) -> Result<()> {
         let name = name(u)?;
         let answer = input::answer(u)?;
-        let nested = u.ratio(1, 4)?.then(|| input::answer(u)).transpose()?;
-        let is_trial = self.state_of(&name) == Some(State::HalfOpen);
+        let state = self.state_of(&name);
+        // Of a breaker that is there, and so is the same for both calls.
+        let nests = state.is_some() && u.ratio(1, 4)?;
+        let nested = nests.then(|| input::answer(u)).transpose()?;
         let script = Script::default();
         let call = |house: &Self| {
             let work = || {
@@ -175,8 +177,8 @@ impl House {
         let refused = matches!(&found, Some(Err(error)) if error.is_open());
         assert_ne!(refused, script.runs.get() == 1, "refused, and yet called");
         self.count(birth, refused);
-        if nested.is_some() && !refused && !is_trial {
-            // Inside a trial it joined, and is not counted.
+        if nests && !refused && state != Some(State::HalfOpen) {
+            // One inside a trial joins it and is not counted.
             self.count(birth, false);
         }
         Ok(())
