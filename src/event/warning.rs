@@ -1,9 +1,9 @@
 //! Warnings on standard error, in debug builds: mistakes that make a breaker useless.
 
 use super::{Event, NotKept};
-use crate::contain::contain;
 use crate::text::Plain;
 use std::fmt;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// Which kinds of mistakes were printed, so that each is printed once.
@@ -35,13 +35,14 @@ pub(crate) fn print(warning: fmt::Arguments<'_>) {
     if std::env::var_os("BREAKERBOX_WARN").is_some_and(|value| value == "0") {
         return;
     }
-    // By macro, so that test runners capture it. The macro panics where standard error is a closed pipe.
-    let printed = contain(|| match PRINTED.fetch_add(1, Ordering::Relaxed) {
-        0..MOST => eprintln!("breakerbox: {warning}"),
-        MOST => eprintln!("breakerbox: further warnings are not printed"),
-        _ => {}
-    });
-    drop(printed);
+    // Not `eprintln!`, which panics when standard error is closed. Locked, so that the lines of two
+    // threads do not mix, and not formatted into a text first: a cancelled call allocates nothing.
+    let mut error = io::stderr().lock();
+    let _ = match PRINTED.fetch_add(1, Ordering::Relaxed) {
+        0..MOST => writeln!(error, "breakerbox: {warning}"),
+        MOST => writeln!(error, "breakerbox: further warnings are not printed"),
+        _ => Ok(()),
+    };
 }
 
 /// An event that reports a mistake, as a sentence that says what to do.
