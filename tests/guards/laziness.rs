@@ -126,7 +126,7 @@ fn refused_future_is_dropped_before_fallback_runs() {
 }
 
 #[test]
-fn refused_call_is_counted_once_whatever_its_fallback() {
+fn refused_call_with_fallback_is_counted_once() {
     let breaker = CircuitBreaker::builder().build().expect("valid");
     breaker.force_open();
     let refused = || async { Ok::<u8, Fault>(0) }.guarded_by(&breaker);

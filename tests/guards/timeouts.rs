@@ -202,7 +202,7 @@ impl Drop for Observer<'_> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timed_out_future_is_dropped_before_outcome_is_recorded() {
+async fn timed_out_future_is_dropped_before_outcome() {
     for half_open in [false, true] {
         for with_fallback in [false, true] {
             let breaker = breaker(1);
