@@ -1,6 +1,6 @@
 //! The one method for everything that can be guarded.
 
-use crate::guard::{ByName, Handle, WithBreaker, warn_if_nested};
+use crate::handle::{ByName, Handle};
 use crate::registry::BreakerRegistry;
 
 /// What [`BreakerExt`] is implemented for, always inferred; and what a guarded function keeps of it.
@@ -101,7 +101,7 @@ impl<T> NoResult for Vec<T> {}
     note = "wrap an `impl AsyncFn(..)` in a closure: `|args..| f(args..)`"
 )]
 pub trait BreakerExt<Kind>: Sized {
-    /// [`WithBreaker`] for a future, [`GuardedFn`](crate::GuardedFn) for a function.
+    /// [`WithBreaker`](crate::WithBreaker) for a future, [`GuardedFn`](crate::GuardedFn) for a function.
     type Guarded<H: Handle>;
 
     /// Guards it by the breaker of that name, which is looked up now, and made with the settings
@@ -127,15 +127,4 @@ pub trait BreakerExt<Kind>: Sized {
     fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
     where
         Kind: AtMostEightArguments + GivesResult;
-}
-
-impl<F: Future> BreakerExt<kind::Future> for F {
-    type Guarded<H: Handle> = WithBreaker<F, H>;
-
-    #[inline]
-    #[track_caller]
-    fn guarded_by<H: Handle>(self, handle: H) -> WithBreaker<F, H> {
-        warn_if_nested::<F::Output>();
-        WithBreaker::new(self, handle)
-    }
 }

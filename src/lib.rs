@@ -11,6 +11,7 @@ mod event;
 mod expansion;
 mod ext;
 mod guard;
+mod handle;
 mod health;
 mod integrations;
 mod names;
@@ -24,7 +25,6 @@ mod state;
 mod sync;
 mod text;
 mod trip;
-mod unwind_safety;
 
 pub use backoff::Backoff;
 pub use breaker::{CircuitBreaker, Command};
@@ -79,8 +79,8 @@ pub use breaker::{CircuitBreaker, Command};
 #[cfg(feature = "macros")]
 pub use breakerbox_macros::circuit;
 pub use classify::Outcome;
-pub use config::{BreakerBuilder, BreakerConfig, ConfigError};
-pub use error::{BreakerError, CallTimeout, CircuitOpen, is_refusal};
+pub use config::{BreakerBuilder, BreakerConfig};
+pub use error::{BreakerError, CallTimeout, CircuitOpen, ConfigError, is_refusal};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, FlattenInto, GuardedFn, WithBreaker};
@@ -96,9 +96,9 @@ pub use integrations::tracing;
 pub use permit::{Permit, RunPermit};
 pub use preset::Preset;
 pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
-pub use snapshot::{RuleSnapshot, Snapshot, Totals};
+pub use snapshot::{Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
-pub use trip::{TripRule, Window};
+pub use trip::{RuleSnapshot, TripRule, Window};
 
 /// Settings as data: a document in TOML, YAML or JSON for all breakers of a registry. With the feature
 /// `serde`.
@@ -114,10 +114,11 @@ pub mod parts {
     #[doc(hidden)]
     pub use crate::guard::Judgement;
     pub use crate::guard::{
-        Answer, AsyncFallback, ByName, Classify, ClassifyOutput, Ending, FailIf, FallbackFuture,
-        Flat, FlatInto, Handle, Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse,
-        Rescue, ResultLike, Rules, SyncFallback, Timeout,
+        Answer, AsyncFallback, Classify, ClassifyOutput, Ending, FailIf, FallbackFuture, Flat,
+        FlatInto, Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse, Rescue,
+        ResultLike, Rules, SyncFallback, Timeout,
     };
+    pub use crate::handle::{ByName, Handle};
 }
 
 /// What the expansion of `#[circuit]` calls. Not for anybody else: it changes without notice.

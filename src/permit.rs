@@ -2,11 +2,72 @@
 
 use crate::breaker::{CircuitBreaker, Ticket};
 use crate::classify::Outcome;
-use crate::guard::{Attempt, ErrorsByRules, Rules};
+use crate::error::CircuitOpen;
+use crate::guard::{Attempt, ErrorsByRules, Rules, admit};
 use pin_project_lite::pin_project;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+impl CircuitBreaker {
+    /// Asks to pass, for work that is not one future or closure.
+    ///
+    /// # Errors
+    ///
+    /// [`CircuitOpen`] when the circuit refuses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// let permit = users.try_acquire()?;
+    /// // … the work …
+    /// permit.success();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
+        admit(self).map(|ticket| Permit::new(self.clone(), ticket))
+    }
+
+    /// Waits until the circuit lets a call pass, instead of being refused: for a consumer that may as
+    /// well leave its queue alone while a dependency is down.
+    ///
+    /// Who waits is woken by time, by commands, by new settings and by the end of a trial, and let in
+    /// in the order of coming: into half-open as far as there are trials, and one after another once
+    /// the circuit closed. It waits through forced open, too. Waits are lengthened by up to a
+    /// hundredth (at most 100 ms), so that many processes do not come back at once. Waiting is no
+    /// refusal in the totals.
+    ///
+    /// Where the breaker does not go by the system's clock, it looks at least every 10 ms of tokio's
+    /// time. With tokio's time paused, the feature `test-util` makes both one.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with time enabled, when it has to wait. It has taken nothing then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it takes no slot and loses nobody's turn but its own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// let permit = users.until_ready().await;
+    /// // … take a message from the queue and work on it …
+    /// permit.success();
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn until_ready(&self) -> Permit {
+        let ticket = self.circuit.wait_for_admission().await;
+        Permit::new(self.clone(), ticket)
+    }
+}
 
 /// Leave to call the dependency; made by [`CircuitBreaker::try_acquire`].
 ///
@@ -163,6 +224,12 @@ impl Permit {
         self.attempt.judge(&ErrorsByRules, error);
     }
 }
+
+// The shared state consists of atomics and of values behind locks, and every lock is released with the state
+// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
+// through the closures of listeners and predicates.
+impl UnwindSafe for Permit {}
+impl RefUnwindSafe for Permit {}
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

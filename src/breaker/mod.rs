@@ -27,14 +27,13 @@ pub(crate) use circuit::{Circuit, Home};
 pub use command::Command;
 pub(crate) use ticket::Ticket;
 
-use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};
-use crate::error::{BreakerError, CircuitOpen};
+use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::error::ConfigError;
 use crate::event::EventStream;
-use crate::guard::{self, Judge, Rules, WithBreaker, admit};
-use crate::permit::Permit;
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -238,62 +237,6 @@ impl CircuitBreaker {
         Command::new(self).if_state(state)
     }
 
-    /// Asks to pass, for work that is not one future or closure.
-    ///
-    /// # Errors
-    ///
-    /// [`CircuitOpen`] when the circuit refuses.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
-    /// let permit = users.try_acquire()?;
-    /// // … the work …
-    /// permit.success();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[inline]
-    pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
-        admit(self).map(|ticket| Permit::new(self.clone(), ticket))
-    }
-
-    /// Waits until the circuit lets a call pass, instead of being refused: for a consumer that may as
-    /// well leave its queue alone while a dependency is down.
-    ///
-    /// Who waits is woken by time, by commands, by new settings and by the end of a trial, and let in
-    /// in the order of coming: into half-open as far as there are trials, and one after another once
-    /// the circuit closed. It waits through forced open, too. Waits are lengthened by up to a
-    /// hundredth (at most 100 ms), so that many processes do not come back at once. Waiting is no
-    /// refusal in the totals.
-    ///
-    /// Where the breaker does not go by the system's clock, it looks at least every 10 ms of tokio's
-    /// time. With tokio's time paused, the feature `test-util` makes both one.
-    ///
-    /// # Panics
-    ///
-    /// Outside a tokio runtime with time enabled, when it has to wait. It has taken nothing then.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropped, it takes no slot and loses nobody's turn but its own.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
-    /// let permit = users.until_ready().await;
-    /// // … take a message from the queue and work on it …
-    /// permit.success();
-    /// # Ok::<(), breakerbox::ConfigError>(())
-    /// # })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub async fn until_ready(&self) -> Permit {
-        waiting::until_ready(self).await
-    }
-
     /// Waits until a call would be admitted, and acquires nothing: for work that is guarded elsewhere, by a
     /// function of its own or by a layer, and that a [permit](Self::until_ready) would keep from the only
     /// trial.
@@ -321,7 +264,7 @@ impl CircuitBreaker {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn ready(&self) {
-        waiting::ready(self).await;
+        self.circuit.wait_until_ready().await;
     }
 
     /// The events of this breaker from now on, as a stream of bounded length.
@@ -341,47 +284,25 @@ impl CircuitBreaker {
     pub fn subscribe(&self) -> EventStream {
         self.circuit.subscribe()
     }
+}
 
-    /// Calls `work`, if the circuit lets it pass, and judges what it returns.
+impl BreakerBuilder {
+    /// Checks the settings and makes a breaker outside any registry.
     ///
     /// # Errors
     ///
-    /// [`BreakerError::Open`] when the circuit refuses, [`BreakerError::Inner`] with the error of
-    /// `work`.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let parser = breakerbox::CircuitBreaker::builder().build()?;
-    /// assert_eq!(parser.call(|| "7".parse::<u8>()).ok(), Some(7));
-    /// # Ok::<(), breakerbox::ConfigError>(())
-    /// ```
-    #[inline]
-    pub fn call<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, BreakerError<E>>
-    where
-        E: fmt::Debug + 'static,
-    {
-        let result = guard::call(&self, &Rules, (), |()| work());
-        result
-            .map_err(|(open, ())| BreakerError::Open(open))?
-            .map_err(BreakerError::Inner)
-    }
-
-    /// Guards `future`; the same as [`guarded_by`](crate::BreakerExt::guarded_by) the other way
-    /// round.
-    ///
-    /// # Cancel safety
-    ///
-    /// As that of [`WithBreaker`].
-    #[inline]
-    pub fn call_async<F>(&self, future: F) -> WithBreaker<F, &Self>
-    where
-        F: Future,
-        Rules: Judge<F::Output>,
-    {
-        WithBreaker::new(future, self)
+    /// [`ConfigError`] names the first setting that cannot work, its value and what it may be.
+    pub fn build(self) -> Result<CircuitBreaker, ConfigError> {
+        let config = BreakerConfig::check(self.settings)?;
+        Ok(CircuitBreaker::standalone(config))
     }
 }
+
+// The shared state consists of atomics and of values behind locks, and every lock is released with the state
+// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
+// through the closures of listeners and predicates.
+impl UnwindSafe for CircuitBreaker {}
+impl RefUnwindSafe for CircuitBreaker {}
 
 impl fmt::Debug for CircuitBreaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,10 @@
 //! Waiting for a circuit instead of being refused.
 
 use super::circuit::Circuit;
+use super::ticket::Ticket;
 use crate::clock::Timepiece;
 use crate::contain::contain;
 use crate::refused::Refused;
-use crate::{CircuitBreaker, Permit};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -46,20 +46,16 @@ impl Circuit {
             drop(contain(|| waiting.changed.notify_one()));
         }
     }
-}
 
-/// Waits until a call is admitted.
-pub(super) async fn until_ready(breaker: &CircuitBreaker) -> Permit {
-    let ticket = wait(&breaker.circuit, Circuit::admit_quietly).await;
-    Permit::new(breaker.clone(), ticket)
-}
+    /// Waits until a call is admitted.
+    pub(crate) async fn wait_for_admission(&self) -> Ticket {
+        wait(self, Self::admit_quietly).await
+    }
 
-/// Waits until a call would be admitted.
-pub(super) async fn ready(breaker: &CircuitBreaker) {
-    wait(&breaker.circuit, |circuit| {
-        circuit.refusal().map_or(Ok(()), Err)
-    })
-    .await;
+    /// Waits until a call would be admitted.
+    pub(super) async fn wait_until_ready(&self) {
+        wait(self, |circuit| circuit.refusal().map_or(Ok(()), Err)).await;
+    }
 }
 
 /// Waits until `look` finds that the circuit does not refuse.

@@ -1,6 +1,5 @@
-use super::{BreakerConfig, ConfigError, Describe, Settings};
+use super::{BreakerConfig, Describe, Settings};
 use crate::backoff::Backoff;
-use crate::breaker::CircuitBreaker;
 use crate::classify::{ErrorRule, Outcome};
 use crate::clock::{Clock, Timepiece};
 use crate::event::{Event, Listener};
@@ -95,7 +94,7 @@ impl BreakerBuilder {
     ///
     /// A circuit that opens sooner continues with the next attempt, so that a dependency that answers its
     /// trial and fails again is left alone for longer each time. [`Duration::MAX`] starts over only by
-    /// [`reset`](CircuitBreaker::reset), by [`half_open`](CircuitBreaker::half_open) or with another mode.
+    /// [`reset`](crate::CircuitBreaker::reset), by [`half_open`](crate::CircuitBreaker::half_open) or with another mode.
     ///
     /// # Examples
     ///
@@ -312,15 +311,5 @@ impl BreakerBuilder {
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.settings.clock = Some(Timepiece::custom(clock));
         self
-    }
-
-    /// Checks the settings and makes a breaker outside any registry.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] names the first setting that cannot work, its value and what it may be.
-    pub fn build(self) -> Result<CircuitBreaker, ConfigError> {
-        let config = BreakerConfig::check(self.settings)?;
-        Ok(CircuitBreaker::standalone(config))
     }
 }

@@ -1,8 +1,9 @@
 //! What settings may be. Nothing is clamped: what cannot work is refused by name.
 
-use super::{ConfigError, Settings};
+use super::Settings;
 use crate::backoff::Backoff;
 use crate::classify::Outcome;
+use crate::error::ConfigError;
 use crate::names;
 use crate::state::Trials;
 use crate::trip::{Kind, Span, TripRule, Window};

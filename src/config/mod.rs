@@ -2,17 +2,16 @@
 
 mod builder;
 mod check;
-mod error;
 mod overlay;
 
 pub use builder::BreakerBuilder;
-pub use error::ConfigError;
 pub(crate) use overlay::Overlay;
 
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRules, Outcome};
 use crate::clock::Timepiece;
 use crate::contain::{Contained, contain};
+use crate::error::ConfigError;
 use crate::event::Listener;
 use crate::state::{Flags, Mode};
 use crate::text::Excerpt;

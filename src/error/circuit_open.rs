@@ -6,6 +6,7 @@ use crate::state::{Refusal, State};
 use crate::text::{Left, Plain};
 use std::error::Error;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +103,12 @@ impl CircuitOpen {
         self.0.circuit()?.last_failure_of(generation)
     }
 }
+
+// The shared state consists of atomics and of values behind locks, and every lock is released with the state
+// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
+// through the closures of listeners and predicates.
+impl UnwindSafe for CircuitOpen {}
+impl RefUnwindSafe for CircuitOpen {}
 
 impl fmt::Display for CircuitOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,13 +1,14 @@
-//! The errors of guarded calls, and how they are recognised inside other errors.
+//! The errors of guarded calls and of settings, and how they are recognised inside other errors.
 //!
 //! [`CircuitOpen`] is a refusal, [`CallTimeout`] a call over its limit, and [`BreakerError`] either
-//! of them or the error of the guarded code. `chain` walks the sources of an error, and `extract`
+//! of them or the error of the guarded code. [`ConfigError`] names a setting that cannot work. `chain` walks the sources of an error, and `extract`
 //! looks into a `BreakerError<X>` whose `X` is unknown.
 
 mod breaker_error;
 mod call_timeout;
 mod chain;
 mod circuit_open;
+mod config_error;
 mod extract;
 
 pub use breaker_error::BreakerError;
@@ -15,4 +16,5 @@ pub use call_timeout::CallTimeout;
 pub use chain::is_refusal;
 pub(crate) use chain::{chain, link_as};
 pub use circuit_open::CircuitOpen;
+pub use config_error::ConfigError;
 pub(crate) use extract::{name_inside, own_error};

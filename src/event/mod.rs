@@ -15,10 +15,10 @@ pub use stream::EventStream;
 pub(crate) use warning::{Warned, print};
 
 use crate::classify::Outcome;
-use crate::config::ConfigError;
-use crate::snapshot::RuleSnapshot;
+use crate::error::ConfigError;
 use crate::state::{Refusal, State};
 use crate::text::{Plain, Short};
+use crate::trip::RuleSnapshot;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

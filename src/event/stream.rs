@@ -4,6 +4,7 @@ use crate::sync::Lock;
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -145,6 +146,12 @@ impl EventStream {
         polled
     }
 }
+
+// The shared state consists of atomics and of values behind locks, and every lock is released with the state
+// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
+// through the closures of listeners and predicates.
+impl UnwindSafe for EventStream {}
+impl RefUnwindSafe for EventStream {}
 
 impl Stream for EventStream {
     type Item = Event;

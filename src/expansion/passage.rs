@@ -3,9 +3,10 @@
 use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::{CircuitBreaker, Ticket};
 use crate::guard::{
-    self, Attempt, FailIf, FlattenErr, Handle, Judge, Limit, NoTimeout, Passed, Rules, Timeout,
+    self, Attempt, FailIf, FlattenErr, Judge, Limit, NoTimeout, Passed, Rules, Timeout,
     WithBreaker, warn_if_nested,
 };
+use crate::handle::Handle;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::future::{Ready, ready};

@@ -3,13 +3,14 @@
 #![allow(clippy::needless_lifetimes)] // needless only where there is no fallback
 
 use super::{
-    Answer, AsyncFallback, Fallback, Flat, FlatInto, FlattenErr, FlattenInto, GuardedFn, Handle,
-    Judge, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker,
-    call, warn_if_nested,
+    Answer, AsyncFallback, Fallback, Flat, FlatInto, FlattenErr, FlattenInto, GuardedFn, Judge,
+    Lazy, Limit, NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker, call,
+    warn_if_nested,
 };
 use crate::breaker::CircuitBreaker;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::ext::{AtMostEightArguments, BreakerExt, GivesResult, NoResult, kind};
+use crate::handle::Handle;
 
 type Call<F, Args, Fut, H, J, L> = WithBreaker<Lazy<F, Args, Fut>, H, J, L>;
 type CallOr<F, Args, Fut, H, J, L, FB, Answer> =

@@ -1,11 +1,40 @@
-use super::{Handle, Judge, Judgement};
+use super::{Judge, Judgement, Rules};
 use crate::breaker::{Circuit, CircuitBreaker, Ended, Ticket};
 use crate::classify::Outcome;
-use crate::error::CircuitOpen;
+use crate::error::{BreakerError, CircuitOpen};
+use crate::handle::Handle;
 use crate::refused::Refused;
+use std::fmt;
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
+
+impl CircuitBreaker {
+    /// Calls `work`, if the circuit lets it pass, and judges what it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`BreakerError::Open`] when the circuit refuses, [`BreakerError::Inner`] with the error of
+    /// `work`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let parser = breakerbox::CircuitBreaker::builder().build()?;
+    /// assert_eq!(parser.call(|| "7".parse::<u8>()).ok(), Some(7));
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    #[inline]
+    pub fn call<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, BreakerError<E>>
+    where
+        E: fmt::Debug + 'static,
+    {
+        let result = call(&self, &Rules, (), |()| work());
+        result
+            .map_err(|(open, ())| BreakerError::Open(open))?
+            .map_err(BreakerError::Inner)
+    }
+}
 
 /// Guards a call that runs on this thread from its beginning to its end. A refusal gives the
 /// arguments back.

@@ -1,10 +1,11 @@
 use super::future::Verdict;
 use super::{
-    Classify, ClassifyOutput, FailIf, FlattenErr, FlattenInto, Handle, Judge, Lazy, Limit,
-    NoTimeout, ResultLike, Timeout, WithBreaker,
+    Classify, ClassifyOutput, FailIf, FlattenErr, FlattenInto, Judge, Lazy, Limit, NoTimeout,
+    ResultLike, Timeout, WithBreaker,
 };
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
+use crate::handle::Handle;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;

@@ -1,9 +1,10 @@
 use super::{
-    ByName, Classify, ClassifyOutput, Ending, FailIf, Flat, FlatInto, Handle, Limit, NoFallback,
-    NoTimeout, OrElse, Rules, Timeout,
+    Classify, ClassifyOutput, Ending, FailIf, Flat, FlatInto, Limit, NoFallback, NoTimeout, OrElse,
+    Rules, Timeout,
 };
 use crate::breaker::CircuitBreaker;
 use crate::ext::kind::AsyncFn;
+use crate::handle::{ByName, Handle};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;

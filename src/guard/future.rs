@@ -1,10 +1,13 @@
 use super::{
-    Attempt, ByName, Classify, ClassifyOutput, FailIf, Fallback, FallbackFuture, FlattenErr,
-    FlattenInto, Handle, Judge, Limit, NoTimeout, OnOpen, Passed, ResultLike, Rules, Timeout,
-    admit_inside,
+    Attempt, Classify, ClassifyOutput, FailIf, Fallback, FallbackFuture, FlattenErr, FlattenInto,
+    Judge, Limit, NoTimeout, OnOpen, Passed, ResultLike, Rules, Timeout, admit_inside,
+    warn_if_nested,
 };
+use crate::breaker::CircuitBreaker;
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
+use crate::ext::{BreakerExt, kind};
+use crate::handle::{ByName, Handle};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -330,5 +333,33 @@ where
             }
             Verdict::Late(late) => Err(L::late(late, self.name())),
         })
+    }
+}
+
+impl<F: Future> BreakerExt<kind::Future> for F {
+    type Guarded<H: Handle> = WithBreaker<F, H>;
+
+    #[inline]
+    #[track_caller]
+    fn guarded_by<H: Handle>(self, handle: H) -> WithBreaker<F, H> {
+        warn_if_nested::<F::Output>();
+        WithBreaker::new(self, handle)
+    }
+}
+
+impl CircuitBreaker {
+    /// Guards `future`; the same as [`guarded_by`](crate::BreakerExt::guarded_by) the other way
+    /// round.
+    ///
+    /// # Cancel safety
+    ///
+    /// As that of [`WithBreaker`].
+    #[inline]
+    pub fn call_async<F>(&self, future: F) -> WithBreaker<F, &Self>
+    where
+        F: Future,
+        Rules: Judge<F::Output>,
+    {
+        WithBreaker::new(future, self)
     }
 }

@@ -7,7 +7,7 @@ use super::presets::Presets;
 use super::reconcile::Replaced;
 use super::shared::Shared;
 use crate::breaker::CircuitBreaker;
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 use std::sync::Arc;
 
 /// What became of the breakers.

@@ -1,7 +1,8 @@
 use super::presets::{self, Presets};
 use super::{BreakerRegistry, Limits, RegistryError, global};
 use crate::clock::{Clock, Timepiece};
-use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};
+use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::error::ConfigError;
 use crate::event::{Event, Hub, Listener};
 use crate::names;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 use crate::names;
 
 /// Why a registry refused what it was told.

@@ -1,6 +1,7 @@
 //! What a document says of names, laid over what code says.
 
-use crate::config::{BreakerBuilder, BreakerConfig, ConfigError, Overlay, Source};
+use crate::config::{BreakerBuilder, BreakerConfig, Overlay, Source};
+use crate::error::ConfigError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

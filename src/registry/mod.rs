@@ -58,6 +58,7 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use crate::sync::Map;
 use presets::Presets;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,6 +134,12 @@ struct Limits {
 pub struct BreakerRegistry {
     shared: Arc<Shared>,
 }
+
+// The shared state consists of atomics and of values behind locks, and every lock is released with the state
+// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
+// through the closures of listeners and predicates.
+impl UnwindSafe for BreakerRegistry {}
+impl RefUnwindSafe for BreakerRegistry {}
 
 impl BreakerRegistry {
     /// A private registry with the [default settings](RegistryBuilder#default).

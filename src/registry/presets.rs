@@ -1,5 +1,6 @@
 use super::layers::Layers;
-use crate::config::{BreakerConfig, ConfigError, Settings, Source};
+use crate::config::{BreakerConfig, Settings, Source};
+use crate::error::ConfigError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

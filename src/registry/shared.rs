@@ -3,7 +3,8 @@ use super::presets::Presets;
 use super::{Breakers, Limits, Origin, cache};
 use crate::breaker::{CircuitBreaker, Home};
 use crate::clock::{Moment, Timepiece};
-use crate::config::{BreakerConfig, ConfigError};
+use crate::config::BreakerConfig;
+use crate::error::ConfigError;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::Listener;
 use crate::event::{Event, EventStream, Hub, NotKept, Warned};

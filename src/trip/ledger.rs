@@ -1,8 +1,7 @@
 use super::count_window::CountWindow;
 use super::time_window::TimeWindow;
-use super::{Figures, Span, TripRule};
+use super::{Figures, RuleSnapshot, Span, TripRule};
 use crate::clock::Moment;
-use crate::snapshot::RuleSnapshot;
 use std::time::Duration;
 
 /// The rules of a breaker with what their windows hold.

@@ -3,6 +3,7 @@
 mod count_window;
 mod ledger;
 mod rule;
+mod rule_snapshot;
 #[cfg(test)]
 mod tests;
 mod time_window;
@@ -11,6 +12,7 @@ mod window;
 pub(crate) use ledger::{Ledger, Sample, without_windows};
 pub(crate) use rule::Kind;
 pub use rule::TripRule;
+pub use rule_snapshot::RuleSnapshot;
 pub(crate) use window::Span;
 pub use window::Window;
 

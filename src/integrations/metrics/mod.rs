@@ -40,7 +40,7 @@ mod export;
 
 use crate::breaker::Circuit;
 use crate::clock::Moment;
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 use crate::event::Listener;
 use crate::registry::{BreakerRegistry, Heir, Shared};
 use crate::sync::Lock;

@@ -1,6 +1,6 @@
 use super::document::Settings;
 use super::report::Applied;
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 use crate::registry::{BreakerRegistry, NotLaid};
 
 /// Why settings were not applied. Nothing has changed then.

@@ -6,10 +6,11 @@
 
 use super::names::seconds;
 use crate::classify::Outcome;
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 use crate::event::{Cause, Event};
 use crate::health::{Health, HealthStatus, Impaired};
-use crate::snapshot::{RuleSnapshot, Snapshot, Totals};
+use crate::snapshot::{Snapshot, Totals};
+use crate::trip::RuleSnapshot;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// Serializes a record with these fields.

@@ -1,8 +1,9 @@
 use super::{Breaker, ClassifyResponse, Keyed, OnRefused};
 use crate::breaker::CircuitBreaker;
 use crate::classify::Outcome;
-use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};
+use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::CircuitOpen;
+use crate::error::ConfigError;
 use crate::guard::{Classify, FailIf, NoFallback, Rules};
 use crate::registry::BreakerRegistry;
 use tower_layer::Layer;

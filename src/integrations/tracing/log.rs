@@ -2,8 +2,8 @@
 
 use super::interest;
 use crate::event::{Calls, Cause, Event, Listen};
-use crate::snapshot::RuleSnapshot;
 use crate::state::State;
+use crate::trip::RuleSnapshot;
 use ::tracing::{debug, error, info, trace, warn};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

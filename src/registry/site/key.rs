@@ -1,7 +1,7 @@
 //! Which breaker a site means: the registry, and the name.
 
 use crate::breaker::CircuitBreaker;
-use crate::expansion::{short_type, within_crate};
+use crate::names::{short_type, within_crate};
 use crate::registry::BreakerRegistry;
 use std::any::type_name;
 

@@ -1,3 +1,5 @@
+//! [`Handle`]: the ways to hold a breaker.
+
 use crate::breaker::CircuitBreaker;
 #[cfg(feature = "tower")]
 use crate::registry::Held;
