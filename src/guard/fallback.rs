@@ -101,6 +101,20 @@ pin_project! {
     }
 }
 
+impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
+    /// Answers in the future's stead when the circuit refuses, and only then.
+    ///
+    /// Its errors pass through uncounted. Without a [`timeout`](Self::timeout) the output is the
+    /// future's own again.
+    pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, J, L, OnOpen<FB>, Fut>
+    where
+        FB: FnOnce(CircuitOpen) -> Fut,
+        Fut: FallbackFuture<F::Output>,
+    {
+        Fallback::new(self, OnOpen(fallback))
+    }
+}
+
 impl<F, H: Handle, J, L, R, A> Fallback<F, H, J, L, R, A> {
     pub(crate) fn new(guarded: WithBreaker<F, H, J, L>, rescue: R) -> Self {
         Self {

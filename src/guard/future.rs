@@ -1,7 +1,6 @@
 use super::{
-    Attempt, Classify, ClassifyOutput, FailIf, Fallback, FallbackFuture, FlattenErr, FlattenInto,
-    Judge, Limit, NoTimeout, OnOpen, Passed, ResultLike, Rules, Timeout, admit_inside,
-    warn_if_nested,
+    Attempt, Classify, ClassifyOutput, FailIf, FlattenErr, FlattenInto, Judge, Limit, NoTimeout,
+    Passed, ResultLike, Rules, Timeout, admit_inside, warn_if_nested,
 };
 use crate::breaker::CircuitBreaker;
 use crate::classify::Outcome;
@@ -263,18 +262,6 @@ impl<F: Future, H: Handle, J> WithBreaker<F, H, J> {
 }
 
 impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
-    /// Answers in the future's stead when the circuit refuses, and only then.
-    ///
-    /// Its errors pass through uncounted. Without a [`timeout`](Self::timeout) the output is the
-    /// future's own again.
-    pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, J, L, OnOpen<FB>, Fut>
-    where
-        FB: FnOnce(CircuitOpen) -> Fut,
-        Fut: FallbackFuture<F::Output>,
-    {
-        Fallback::new(self, OnOpen(fallback))
-    }
-
     /// Turns the circuit's errors into the future's own type, which must be
     /// `From<BreakerError>`: `anyhow::Error`, `Box<dyn Error>`, or one with a `#[from]`.
     pub fn flatten_err(self) -> FlattenErr<Self> {

@@ -1,14 +1,9 @@
 //! How long calls take, for those who asked for it.
 
-use super::Inner;
-use super::export::{DurationKeys, METADATA};
+use super::export::METADATA;
+use super::inner::Inner;
 use crate::event::{Calls, Event, Listen};
-use dashmap::DashMap;
-use std::sync::{Arc, Weak};
-
-/// Keys and not handles are kept: the handle of a series that the exporter ended goes on taking what
-/// nobody will see, and so does one that was made before there was a recorder.
-pub(super) type Keys = DashMap<Arc<str>, Arc<DurationKeys>, foldhash::fast::RandomState>;
+use std::sync::Weak;
 
 /// Hears of calls for as long as somebody reports.
 pub(super) struct Durations(pub(super) Weak<Inner>);

@@ -5,6 +5,7 @@ use crate::classify::Outcome;
 use crate::snapshot::Totals;
 use crate::state::State;
 use ::metrics::{Key, Label, Level, Metadata, Recorder, Unit};
+use dashmap::DashMap;
 use std::sync::Arc;
 
 const CALLS: &str = "breakerbox_calls_total";
@@ -160,6 +161,10 @@ fn key(
     labels.extend_from_slice(given);
     Key::from_parts(what, labels)
 }
+
+/// The keys of the histograms, by breaker. Keys and not handles are kept: a handle that was made before there
+/// was a recorder, or whose series the exporter ended, records what no exporter shows.
+pub(super) type Keys = DashMap<Arc<str>, Arc<DurationKeys>, foldhash::fast::RandomState>;
 
 /// The keys of the durations of one breaker's calls.
 #[derive(Debug)]

@@ -37,17 +37,16 @@
 mod books;
 mod durations;
 mod export;
+mod inner;
 
-use crate::breaker::Circuit;
-use crate::clock::Moment;
 use crate::error::ConfigError;
 use crate::event::Listener;
-use crate::registry::{BreakerRegistry, Heir, Shared};
+use crate::registry::BreakerRegistry;
 use crate::sync::Lock;
 use ::metrics::Label;
-use books::{Books, Figures, Sight};
-use durations::{Durations, Keys};
-use export::{DurationKeys, Export};
+use durations::Durations;
+use export::{DurationKeys, Export, Keys};
+use inner::Inner;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -271,79 +270,6 @@ impl fmt::Debug for Reporter {
         f.debug_struct("Reporter")
             .field("labels", &self.inner.labels)
             .finish_non_exhaustive()
-    }
-}
-
-struct Inner {
-    registry: Weak<Shared>,
-    /// Names that may have series.
-    most: usize,
-    labels: Vec<Label>,
-    idle_timeout: Option<Duration>,
-    books: Lock<Books>,
-    /// When calls are timed.
-    durations: Option<Keys>,
-    /// The keys of names without series of their own.
-    nobody: Arc<DurationKeys>,
-}
-
-impl Inner {
-    fn page(&self) -> books::Page {
-        let shared = self.registry.upgrade();
-        let now = shared.as_ref().map(|shared| shared.clock.now());
-        let circuits = shared.as_ref().map(|shared| shared.circuits());
-        if let Some(now) = now {
-            self.books.lock().tidy(self.idle_timeout, now);
-        }
-        // One at a time: a breaker that somebody holds cannot be evicted.
-        for circuit in circuits.iter().flatten().filter_map(Weak::upgrade) {
-            let sight = Sight::of(&circuit);
-            let mut books = self.books.lock();
-            // Under the lock: who leaves after this is told to `inherit` after this. Who left before
-            // it may have been there already.
-            if !circuit.tenancy.is_gone() {
-                books.add(sight, self.most);
-            }
-        }
-        let page = self.books.lock().page(now.unwrap_or(Moment::ORIGIN));
-        if let Some(keys) = &self.durations {
-            for (name, account) in &page.accounts {
-                if account.present.is_none() {
-                    keys.remove(name);
-                }
-            }
-        }
-        page
-    }
-
-    /// The keys of a breaker that is there, if there is room for its series.
-    fn duration_keys(&self, breaker: &Arc<str>) -> Arc<DurationKeys> {
-        let Some(all) = &self.durations else {
-            return self.nobody.clone();
-        };
-        if let Some(keys) = all.get(breaker) {
-            return keys.clone();
-        }
-        let kept = self
-            .registry
-            .upgrade()
-            .is_some_and(|shared| shared.keeps(breaker));
-        if !kept || self.books.lock().open(breaker, self.most).is_none() {
-            return self.nobody.clone();
-        }
-        let keys = Arc::new(DurationKeys::new(breaker, &self.labels));
-        all.insert(breaker.clone(), keys.clone());
-        keys
-    }
-}
-
-impl Heir for Inner {
-    fn inherit(&self, circuit: &Arc<Circuit>) {
-        let figures = Figures {
-            totals: circuit.totals(),
-            changes: circuit.changes(),
-        };
-        self.books.lock().close(circuit, &figures);
     }
 }
 

@@ -1,4 +1,4 @@
-use super::inherit;
+use super::inherit::{self, Entries};
 use super::overlay::{Bottom, Draft, Entry};
 use super::path::Path;
 use super::read::flaw;
@@ -56,8 +56,6 @@ pub struct Settings {
     prefixes: Entries,
     breakers: Entries,
 }
-
-pub(super) type Entries = BTreeMap<Arc<str>, Draft>;
 
 impl Settings {
     /// The names that have an entry of their own, sorted.

@@ -1,10 +1,14 @@
 //! Who inherits from whom.
 
-use super::document::Entries;
 use super::overlay::Draft;
 use super::path::Path;
 use crate::registry::Layer;
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
+
+/// The entries of a table, by name.
+pub(super) type Entries = BTreeMap<Arc<str>, Draft>;
 
 /// The most presets on the way from an entry to the last that it inherits from.
 const MOST: usize = 16;

@@ -16,7 +16,10 @@ use ::tracing::{Level, Metadata};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
-/// The call site that stands for those of [`Log`](super::log::Log) that tell of calls.
+/// The target of every event that is logged here.
+pub(super) const TARGET: &str = "breakerbox";
+
+/// The call site that stands for all that log calls.
 struct Calls {
     /// Whether any subscriber may take them.
     wanted: AtomicBool,
@@ -28,7 +31,7 @@ static CALLS: Calls = Calls {
 
 static METADATA: Metadata<'static> = ::tracing::metadata! {
     name: "a call of a circuit",
-    target: super::log::TARGET,
+    target: TARGET,
     level: Level::TRACE,
     fields: &["breaker", "message"],
     callsite: &CALLS,

@@ -1,14 +1,12 @@
 //! Events of breakers as events of `tracing`.
 
-use super::interest;
+use super::interest::{self, TARGET};
 use crate::event::{Calls, Cause, Event, Listen};
 use crate::state::State;
 use crate::trip::RuleSnapshot;
 use ::tracing::{debug, error, info, trace, warn};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-pub(super) const TARGET: &str = "breakerbox";
 
 /// Names go in as text and not as what they display, so that subscribers quote and escape them: they
 /// may come from strangers.
