@@ -116,8 +116,9 @@ impl ErrorRules {
         fail_if: Option<&dyn Fn(&E) -> bool>,
     ) -> Meaning {
         let mut view = View::of(error);
-        view.add_types_of(&self.expected);
-        view.add_types_of(&self.ignored);
+        // At a type that a rule names.
+        let mut rules = self.expected.iter().chain(&self.ignored);
+        view.begin_chain(|view| rules.find_map(|rule| rule.error_in(view)));
         if view.is_refusal() || Self::find(&self.ignored, &view) == Knows::Matches {
             return Meaning::Ignored;
         }

@@ -1,6 +1,5 @@
 //! What classification sees of an error: its type, and the chain of its sources.
 
-use super::ErrorRule;
 use super::wrapped::unwrap;
 use crate::error::{
     BreakerError, CallTimeout, CircuitOpen, chain, link_as, name_inside, own_error,
@@ -44,11 +43,14 @@ impl<'a> View<'a> {
         view
     }
 
-    /// Lets the chain begin at a type that one of `rules` names.
+    /// Lets the chain begin at an error that is found in the view, unless it begins already.
     #[inline]
-    pub(super) fn add_types_of(&mut self, rules: &[ErrorRule]) {
+    pub(super) fn begin_chain(
+        &mut self,
+        find: impl FnOnce(&Self) -> Option<&'a (dyn Error + 'static)>,
+    ) {
         if self.root.is_none() {
-            self.root = rules.iter().find_map(|rule| rule.error_in(self));
+            self.root = find(self);
         }
     }
 

@@ -1,9 +1,8 @@
-use super::{CallTimeout, CircuitOpen, extract, own_error};
+use super::{CallTimeout, CircuitOpen};
 use std::convert::Infallible;
 use std::error::Error;
-use std::fmt::{self, Debug, Display};
+use std::fmt::{self, Display};
 use std::io;
-use std::time::Duration;
 
 /// The error of a guarded call: its own, or the circuit's.
 ///
@@ -45,56 +44,6 @@ pub enum BreakerError<E = Infallible> {
     TimedOut(CallTimeout),
     /// The guarded code was called and returned this.
     Inner(E),
-}
-
-/// Questions about the error, which look through a `BreakerError` inside a `BreakerError`.
-impl<E: Debug> BreakerError<E> {
-    /// Returns whether a circuit refused the call.
-    pub fn is_open(&self) -> bool {
-        match self {
-            Self::Open(_) => true,
-            Self::TimedOut(_) => false,
-            Self::Inner(error) => matches!(own_error(error), Some(BreakerError::Open(_))),
-        }
-    }
-
-    /// Returns whether the call ran longer than its `.timeout(…)`.
-    pub fn is_timed_out(&self) -> bool {
-        match self {
-            Self::Open(_) => false,
-            Self::TimedOut(_) => true,
-            Self::Inner(error) => matches!(own_error(error), Some(BreakerError::TimedOut(_))),
-        }
-    }
-
-    /// Returns the error of the guarded code, if it was called and failed.
-    ///
-    /// `None` also when `E` is a `BreakerError` that holds a refusal or a timeout.
-    pub fn inner(&self) -> Option<&E> {
-        match self {
-            Self::Inner(error) if own_error(error).is_none() => Some(error),
-            _ => None,
-        }
-    }
-
-    /// Returns the error of the guarded code, if it was called and failed; otherwise as
-    /// [`inner`](Self::inner).
-    pub fn into_inner(self) -> Option<E> {
-        match self {
-            Self::Inner(error) if own_error(&error).is_none() => Some(error),
-            _ => None,
-        }
-    }
-
-    /// Returns when to come back after a [refusal](CircuitOpen::retry_after); `None` for other
-    /// errors.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Open(open) => open.retry_after(),
-            Self::TimedOut(_) => None,
-            Self::Inner(error) => own_error(error)?.retry_after(),
-        }
-    }
 }
 
 impl<E> BreakerError<E> {
@@ -206,23 +155,6 @@ impl<E: Display> Display for BreakerError<E> {
             Self::Open(open) => Display::fmt(open, f),
             Self::TimedOut(timeout) => Display::fmt(timeout, f),
             Self::Inner(error) => Display::fmt(error, f),
-        }
-    }
-}
-
-impl<E: Debug> Debug for BreakerError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if extract::is_pending() {
-            return match self {
-                Self::Open(open) => Debug::fmt(open, f),
-                Self::TimedOut(timeout) => Debug::fmt(timeout, f),
-                Self::Inner(error) => extract::descend(error, f),
-            };
-        }
-        match self {
-            Self::Open(open) => f.debug_tuple("Open").field(open).finish(),
-            Self::TimedOut(timeout) => f.debug_tuple("TimedOut").field(timeout).finish(),
-            Self::Inner(error) => f.debug_tuple("Inner").field(error).finish(),
         }
     }
 }

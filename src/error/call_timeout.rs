@@ -1,4 +1,3 @@
-use super::extract;
 use crate::text::Short;
 use std::error::Error;
 use std::fmt;
@@ -7,11 +6,11 @@ use std::time::Duration;
 
 /// A guarded call that ran longer than its `.timeout(…)`, and was dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CallTimeout(Arc<Overrun>);
+pub struct CallTimeout(pub(super) Arc<Overrun>);
 
 /// Behind a pointer, because every result of a guarded call has room for a `CallTimeout`.
 #[derive(Debug, PartialEq, Eq)]
-struct Overrun {
+pub(super) struct Overrun {
     name: Arc<str>,
     limit: Duration,
 }
@@ -36,15 +35,6 @@ impl fmt::Display for CallTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Overrun { name, limit } = &*self.0;
         write!(f, "the call to {name:?} took longer than {}", Short(*limit))
-    }
-}
-
-impl fmt::Debug for CallTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if extract::answer(|| self.clone().into()) {
-            return Ok(());
-        }
-        f.debug_tuple("CallTimeout").field(&self.0).finish()
     }
 }
 

@@ -86,6 +86,32 @@ pub(super) fn descend<E: Debug>(inner: &E, f: &mut fmt::Formatter<'_>) -> fmt::R
     Ok(())
 }
 
+impl<E: Debug> Debug for BreakerError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_pending() {
+            return match self {
+                Self::Open(open) => Debug::fmt(open, f),
+                Self::TimedOut(timeout) => Debug::fmt(timeout, f),
+                Self::Inner(error) => descend(error, f),
+            };
+        }
+        match self {
+            Self::Open(open) => f.debug_tuple("Open").field(open).finish(),
+            Self::TimedOut(timeout) => f.debug_tuple("TimedOut").field(timeout).finish(),
+            Self::Inner(error) => f.debug_tuple("Inner").field(error).finish(),
+        }
+    }
+}
+
+impl Debug for CallTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if answer(|| self.clone().into()) {
+            return Ok(());
+        }
+        f.debug_tuple("CallTimeout").field(&self.0).finish()
+    }
+}
+
 /// A pending request, which ends also when a `Debug` panics.
 struct Pending;
 

@@ -10,6 +10,7 @@ mod chain;
 mod circuit_open;
 mod config_error;
 mod extract;
+mod look_through;
 
 pub use breaker_error::BreakerError;
 pub use call_timeout::CallTimeout;
