@@ -8,23 +8,32 @@ mod config;
 mod contain;
 mod error;
 mod event;
-mod expansion;
 mod ext;
 mod guard;
 mod handle;
 mod health;
-mod integrations;
+#[cfg(feature = "http")]
+pub mod http;
+mod macro_support;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod names;
 mod permit;
 pub mod prelude;
 mod preset;
 mod refused;
 mod registry;
+mod rules;
+#[cfg(feature = "serde")]
+pub mod settings;
 mod snapshot;
 mod state;
 mod sync;
 mod text;
-mod trip;
+#[cfg(feature = "tower")]
+pub mod tower;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 
 pub use backoff::Backoff;
 pub use breaker::{CircuitBreaker, Command};
@@ -85,27 +94,12 @@ pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use guard::{Fallback, FlattenErr, FlattenInto, GuardedFn, WithBreaker};
 pub use health::{Health, HealthStatus, Impaired};
-#[cfg(feature = "http")]
-pub use integrations::http;
-#[cfg(feature = "metrics")]
-pub use integrations::metrics;
-#[cfg(feature = "tower")]
-pub use integrations::tower;
-#[cfg(feature = "tracing")]
-pub use integrations::tracing;
 pub use permit::{Permit, RunPermit};
 pub use preset::Preset;
 pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
+pub use rules::{RuleSnapshot, TripRule, Window};
 pub use snapshot::{Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
-pub use trip::{RuleSnapshot, TripRule, Window};
-
-/// Settings as data: a document in TOML, YAML or JSON for all breakers of a registry. With the feature
-/// `serde`.
-#[cfg(feature = "serde")]
-pub mod settings {
-    pub use crate::integrations::serde::{Applied, ApplyError, Change, Settings};
-}
 
 /// The parts that the types of guarded futures and functions are made of; for writing those types
 /// down, and for reading compiler messages.
@@ -124,7 +118,7 @@ pub mod parts {
 /// What the expansion of `#[circuit]` calls. Not for anybody else: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::expansion::{
+    pub use crate::macro_support::{
         Admitted, AsError, AsValue, Predicate, adjust, admit, answer, call, default_name, every,
         fail_if, judged, limit, limit_of, make, own_predicate, predicate, unlimited, wrap,
     };

@@ -1,9 +1,9 @@
 //! A breaker at one moment, for people and dashboards.
 
 use crate::event::Cause;
+use crate::rules::RuleSnapshot;
 use crate::state::State;
 use crate::text::{Left, Plain, Short};
-use crate::trip::RuleSnapshot;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,9 +6,9 @@ use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
+use crate::rules::Sample;
 use crate::state::Flags;
 use crate::text::{Excerpt, Short};
-use crate::trip::Sample;
 use std::fmt;
 use std::time::Duration;
 

@@ -10,9 +10,9 @@ use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
+use crate::rules::RuleSnapshot;
 use crate::state::{Flags, State, Verdict, Word};
 use crate::sync::Ordering;
-use crate::trip::RuleSnapshot;
 use std::time::Duration;
 
 /// Cancelled calls in a row that are worth an event.

@@ -9,9 +9,9 @@ use super::tally::{Folded, Tally, Terms};
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
+use crate::rules::Sample;
 use crate::snapshot::Totals;
 use crate::state::{Flags, State, Word};
-use crate::trip::Sample;
 
 impl Circuit {
     /// Records a success. On a healthy circuit that is one load, and one more number in the totals.

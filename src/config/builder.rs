@@ -3,8 +3,8 @@ use crate::backoff::Backoff;
 use crate::classify::{ErrorRule, Outcome};
 use crate::clock::{Clock, Timepiece};
 use crate::event::{Event, Listener};
+use crate::rules::{Kind, TripRule};
 use crate::state::Mode;
-use crate::trip::{Kind, TripRule};
 use std::error::Error;
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 use super::{BreakerBuilder, Settings};
 use crate::backoff::Backoff;
 use crate::classify::Outcome;
+use crate::rules::TripRule;
 use crate::state::Mode;
-use crate::trip::TripRule;
 use std::time::Duration;
 
 /// What somebody wrote down as data, and nothing where they wrote nothing. What is no data (judges,

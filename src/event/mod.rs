@@ -16,9 +16,9 @@ pub(crate) use warning::{Warned, print};
 
 use crate::classify::Outcome;
 use crate::error::ConfigError;
+use crate::rules::RuleSnapshot;
 use crate::state::{Refusal, State};
 use crate::text::{Plain, Short};
-use crate::trip::RuleSnapshot;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

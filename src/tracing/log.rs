@@ -2,8 +2,8 @@
 
 use super::interest::{self, TARGET};
 use crate::event::{Calls, Cause, Event, Listen};
+use crate::rules::RuleSnapshot;
 use crate::state::State;
-use crate::trip::RuleSnapshot;
 use ::tracing::{debug, error, info, trace, warn};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -9,8 +9,8 @@ use crate::classify::Outcome;
 use crate::error::ConfigError;
 use crate::event::{Cause, Event};
 use crate::health::{Health, HealthStatus, Impaired};
+use crate::rules::RuleSnapshot;
 use crate::snapshot::{Snapshot, Totals};
-use crate::trip::RuleSnapshot;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// Serializes a record with these fields.

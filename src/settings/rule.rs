@@ -4,7 +4,7 @@ use super::read::{Read, Scalar, flaw};
 use super::table::{Table, table, value};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
-use crate::trip::{Kind, TripRule, Window};
+use crate::rules::{Kind, TripRule, Window};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::time::Duration;

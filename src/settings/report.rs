@@ -3,7 +3,7 @@ use super::names::Verdict;
 use crate::backoff::Backoff;
 use crate::config::BreakerConfig;
 use crate::registry::Laid;
-use crate::trip::TripRule;
+use crate::rules::TripRule;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

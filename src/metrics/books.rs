@@ -5,9 +5,9 @@
 
 use crate::breaker::{Changes, Circuit};
 use crate::clock::Moment;
+use crate::rules::Kind;
 use crate::snapshot::{Snapshot, Totals};
 use crate::state::State;
-use crate::trip::Kind;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
