@@ -2,8 +2,10 @@
 
 mod backoff;
 mod breaker;
+mod circuit;
 mod classify;
 pub mod clock;
+mod command;
 mod config;
 mod contain;
 mod error;
@@ -36,7 +38,7 @@ pub mod tower;
 pub mod tracing;
 
 pub use backoff::Backoff;
-pub use breaker::{CircuitBreaker, Command};
+pub use breaker::CircuitBreaker;
 /// Puts a function or method behind a circuit breaker: sync or async, anything that returns a
 /// `Result`.
 ///
@@ -88,6 +90,7 @@ pub use breaker::{CircuitBreaker, Command};
 #[cfg(feature = "macros")]
 pub use breakerbox_macros::circuit;
 pub use classify::Outcome;
+pub use command::Command;
 pub use config::{BreakerBuilder, BreakerConfig};
 pub use error::{BreakerError, CallTimeout, CircuitOpen, ConfigError, is_refusal};
 pub use event::{Cause, Event, EventStream, NotKept};

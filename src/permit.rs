@@ -1,6 +1,7 @@
 //! Admission as a value, for work that is not one future or closure.
 
-use crate::breaker::{CircuitBreaker, Ticket};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Ticket;
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
 use crate::guard::{Attempt, ErrorsByRules, Rules, admit};

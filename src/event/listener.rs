@@ -13,7 +13,7 @@ pub(crate) trait Listen: Send + Sync {
     fn tell(&self, event: &Event);
 
     /// Which calls it wants to hear of at present. Who wants more than before sees to it that the
-    /// breakers' [flags](Calls::flags) are [raised](crate::breaker::Circuit::raise).
+    /// breakers' [flags](Calls::flags) are [raised](crate::circuit::Circuit::raise).
     fn calls(&self) -> Calls;
 
     /// Whether it passes mistakes on to people, as opposed to one that measures calls.

@@ -1,5 +1,6 @@
 use super::{Judge, Judgement, Rules};
-use crate::breaker::{Circuit, CircuitBreaker, Ended, Ticket};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::{Circuit, Ended, Ticket};
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::handle::Handle;

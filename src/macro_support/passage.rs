@@ -1,7 +1,8 @@
 //! A call of a function with `#[circuit]`, on its way through its breaker.
 
 use super::result::{FromCircuit, ResultOf, Returned, refuse};
-use crate::breaker::{CircuitBreaker, Ticket};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Ticket;
 use crate::guard::{
     self, Attempt, FailIf, FlattenErr, Judge, Limit, NoTimeout, Passed, Rules, Timeout,
     WithBreaker, warn_if_nested,

@@ -3,7 +3,7 @@
 //! A breaker's own totals begin at zero with it, and go with it. Here they are added up by name, so
 //! that a name whose breaker was evicted and made again goes on where it was: counters never go back.
 
-use crate::breaker::{Changes, Circuit};
+use crate::circuit::{Changes, Circuit};
 use crate::clock::Moment;
 use crate::rules::Kind;
 use crate::snapshot::{Snapshot, Totals};

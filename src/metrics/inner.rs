@@ -2,7 +2,7 @@
 
 use super::books::{self, Books, Figures, Sight};
 use super::export::{DurationKeys, Keys};
-use crate::breaker::Circuit;
+use crate::circuit::Circuit;
 use crate::clock::Moment;
 use crate::registry::{Heir, Shared};
 use crate::sync::Lock;

@@ -14,7 +14,8 @@
 #[cfg(feature = "tower")]
 use super::Held;
 use super::{Shared, Tenancy};
-use crate::breaker::{Circuit, CircuitBreaker};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Circuit;
 use std::cell::RefCell;
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Those who keep the figures of breakers that leave.
 
 use super::shared::Shared;
-use crate::breaker::{Circuit, CircuitBreaker};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Circuit;
 use crate::sync::Lock;
 use std::sync::{Arc, Weak};
 

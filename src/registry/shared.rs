@@ -1,7 +1,8 @@
 use super::eviction::{Leavers, Population, Suspect};
 use super::presets::Presets;
 use super::{Breakers, Limits, Origin, cache};
-use crate::breaker::{CircuitBreaker, Home};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Home;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
 use crate::error::ConfigError;

@@ -1,4 +1,5 @@
-use crate::breaker::{Circuit, CircuitBreaker};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Circuit;
 use crate::refused::{Notice, Refused};
 use crate::sync::Ordering;
 use crate::sync::plain::AtomicU64;

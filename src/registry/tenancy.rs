@@ -1,6 +1,7 @@
 use super::Slip;
 use super::site::Sites;
-use crate::breaker::{Circuit, CircuitBreaker};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Circuit;
 use crate::event::Warned;
 use crate::sync::plain::AtomicU64;
 use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};

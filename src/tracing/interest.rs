@@ -5,7 +5,7 @@
 //! call site, and [`CALLS`] is one that passes it on. The obvious alternative, to ask for the level at
 //! each call, would have each healthy call take the longer way.
 
-use crate::breaker::Circuit;
+use crate::circuit::Circuit;
 use crate::registry::Shared;
 use crate::state::Flags;
 use ::tracing::callsite::{self, Callsite};

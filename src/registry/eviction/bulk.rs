@@ -4,7 +4,7 @@
 use super::super::Breakers;
 use super::tenant::{Class, Suspect, Tenant};
 use super::{Leavers, Population, STEPS};
-use crate::breaker::Circuit;
+use crate::circuit::Circuit;
 use crate::clock::Moment;
 use std::sync::Weak;
 

@@ -17,7 +17,8 @@ mod bulk;
 mod tenant;
 
 use super::Breakers;
-use crate::breaker::{Circuit, CircuitBreaker};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Circuit;
 use crate::clock::Moment;
 use std::collections::VecDeque;
 use std::sync::Arc;

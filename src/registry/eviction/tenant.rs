@@ -1,6 +1,7 @@
 //! One breaker in a queue, and how much it is worth.
 
-use crate::breaker::{Circuit, CircuitBreaker};
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Circuit;
 use crate::clock::Moment;
 use crate::state::{State, Word};
 use std::sync::Weak;

@@ -1,8 +1,8 @@
 //! Transitions. Each is called with the lock held, goes by the settings of that moment, and stores
 //! what the new state needs before the word that shows it.
 
-use super::circuit::Circuit;
 use super::control::Control;
+use super::shell::Circuit;
 use crate::clock::Moment;
 use crate::event::{Cause, Event};
 use crate::state::{Flags, State, Trials, Word};

@@ -1,7 +1,7 @@
 //! What there is to know of a call that has ended.
 
-use super::circuit::Circuit;
 use super::counters::Count;
+use super::shell::Circuit;
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;

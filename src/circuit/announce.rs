@@ -1,6 +1,6 @@
 //! Who hears of it.
 
-use super::circuit::Circuit;
+use super::shell::Circuit;
 use crate::classify::ErrorType;
 use crate::config::BreakerConfig;
 #[cfg(feature = "tracing")]
@@ -75,7 +75,7 @@ impl Circuit {
         self.audience(config).calls() > Calls::None
     }
 
-    pub(super) fn subscribe(&self) -> EventStream {
+    pub(crate) fn subscribe(&self) -> EventStream {
         let stream = self.extras().own.get_or_init(Hub::default).subscribe();
         self.raise(Flags::BUSY);
         stream

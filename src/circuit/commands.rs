@@ -1,8 +1,8 @@
 //! What people tell a breaker: the last word wins, from any state.
 
-use super::circuit::Circuit;
 use super::control::Control;
 use super::counters::Count;
+use super::shell::Circuit;
 use super::transition::OpenPeriod;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// What a command does.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Trip,
     TripFor(Duration),
     HalfOpen,
@@ -28,7 +28,7 @@ pub(super) enum Action {
 impl Circuit {
     /// Executes a command, which `cause` describes, if the state is the `expected` one. The error
     /// is the state that was found instead.
-    pub(super) fn command(
+    pub(crate) fn command(
         &self,
         action: Action,
         cause: Cause,

@@ -11,7 +11,7 @@
 //! pay for it: ten instructions of fifty. As it is, only trials mark and only calls of a half-open circuit
 //! look for marks.
 
-use super::circuit::Circuit;
+use super::shell::Circuit;
 use super::ticket::Ticket;
 use crate::state::Generation;
 use std::cell::RefCell;

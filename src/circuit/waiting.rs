@@ -1,6 +1,6 @@
 //! Waiting for a circuit instead of being refused.
 
-use super::circuit::Circuit;
+use super::shell::Circuit;
 use super::ticket::Ticket;
 use crate::clock::Timepiece;
 use crate::contain::contain;
@@ -53,7 +53,7 @@ impl Circuit {
     }
 
     /// Waits until a call would be admitted.
-    pub(super) async fn wait_until_ready(&self) {
+    pub(crate) async fn wait_until_ready(&self) {
         wait(self, |circuit| circuit.refusal().map_or(Ok(()), Err)).await;
     }
 }

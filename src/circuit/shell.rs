@@ -35,7 +35,7 @@ use std::time::Duration;
 #[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
-    pub(super) config: Swap<BreakerConfig>,
+    pub(crate) config: Swap<BreakerConfig>,
     extras: Once<Extras>,
     pub(crate) home: Arc<Home>,
     pub(crate) name: Arc<str>,
@@ -119,7 +119,7 @@ impl Reading {
 }
 
 impl Circuit {
-    pub(super) fn new(name: Arc<str>, config: Arc<BreakerConfig>, home: &Arc<Home>) -> Self {
+    pub(crate) fn new(name: Arc<str>, config: Arc<BreakerConfig>, home: &Arc<Home>) -> Self {
         let home = match &config.settings.clock {
             None => home.clone(),
             Some(clock) => Arc::new(Home {

@@ -1,9 +1,9 @@
 //! What an ended call does to its circuit.
 
 use super::call::{Call, Ended};
-use super::circuit::Circuit;
 use super::control::Control;
 use super::counters::Count;
+use super::shell::Circuit;
 use super::ticket::Ticket;
 use super::transition::OpenPeriod;
 use crate::classify::Outcome;

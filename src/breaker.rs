@@ -1,32 +1,6 @@
-//! [`CircuitBreaker`]: the handle that people hold.
+//! [`CircuitBreaker`]: the public handle.
 
-mod admit;
-mod announce;
-mod call;
-mod cell;
-#[cfg(feature = "metrics")]
-mod changes;
-mod circuit;
-mod command;
-mod commands;
-mod control;
-mod counters;
-mod inside;
-mod settle;
-mod stripes;
-mod succeed;
-mod tally;
-mod ticket;
-mod transition;
-mod waiting;
-
-pub(crate) use call::Ended;
-#[cfg(feature = "metrics")]
-pub(crate) use changes::Changes;
-pub(crate) use circuit::{Circuit, Home};
-pub use command::Command;
-pub(crate) use ticket::Ticket;
-
+use crate::circuit::{Circuit, Home};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
 use crate::event::EventStream;
@@ -151,90 +125,6 @@ impl CircuitBreaker {
     #[must_use]
     pub(crate) fn apply(&self, config: &Arc<BreakerConfig>) -> Option<Arc<BreakerConfig>> {
         self.circuit.configure_if(config, |_| true)
-    }
-
-    /// Opens the circuit, for as long as its settings say. Changes nothing while it is open.
-    pub fn trip(&self) {
-        Command::new(self).trip();
-    }
-
-    /// Opens the circuit for `time`. While it is open this sets the end, sooner or later than it
-    /// was.
-    pub fn trip_for(&self, time: Duration) {
-        Command::new(self).trip_for(time);
-    }
-
-    /// Lets trials through now.
-    pub fn half_open(&self) {
-        Command::new(self).half_open();
-    }
-
-    /// Refuses every call until the next command.
-    pub fn force_open(&self) {
-        Command::new(self).force_open();
-    }
-
-    /// Lets every call through and records nothing, until the next command.
-    pub fn disable(&self) {
-        Command::new(self).disable();
-    }
-
-    /// Judges calls but refuses none, until the next command.
-    pub fn metrics_only(&self) {
-        Command::new(self).metrics_only();
-    }
-
-    /// Returns to where the breaker [rests](BreakerBuilder::mode), with everything at zero but the
-    /// totals. Calls that are in flight end as late ones.
-    pub fn reset(&self) {
-        Command::new(self).reset();
-    }
-
-    /// Starts a [command](Command) with the reason for it, of which 256 bytes are kept.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
-    /// users.because("INC-123").force_open();
-    /// assert_eq!(users.snapshot().cause.unwrap().to_string(), "a command: INC-123");
-    /// # Ok::<(), breakerbox::ConfigError>(())
-    /// ```
-    pub fn because(&self, reason: impl AsRef<str>) -> Command<'_> {
-        Command::new(self).because(reason)
-    }
-
-    /// Starts a [command](Command) with the name of who gives it, of which 256 bytes are kept.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
-    /// users.by("alice").because("INC-123").trip();
-    /// assert_eq!(users.snapshot().cause.unwrap().to_string(), "a command by alice: INC-123");
-    /// # Ok::<(), breakerbox::ConfigError>(())
-    /// ```
-    pub fn by(&self, actor: impl AsRef<str>) -> Command<'_> {
-        Command::new(self).by(actor)
-    }
-
-    /// Starts a [command](Command) that applies only in `state`, which is compared in one step with
-    /// the command. Otherwise the command changes nothing and returns the state that it found.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use breakerbox::State;
-    ///
-    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
-    /// users.force_open();
-    /// // Ends an outage, and does not end what an operator has decided meanwhile.
-    /// assert_eq!(users.if_state(State::Open).reset(), Err(State::ForcedOpen));
-    /// assert_eq!(users.if_state(State::ForcedOpen).reset(), Ok(()));
-    /// # Ok::<(), breakerbox::ConfigError>(())
-    /// ```
-    pub fn if_state(&self, state: State) -> Command<'_, Result<(), State>> {
-        Command::new(self).if_state(state)
     }
 
     /// Waits until a call would be admitted, and acquires nothing: for work that is guarded elsewhere, by a

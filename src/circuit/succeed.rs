@@ -2,9 +2,9 @@
 
 use super::call::Ended;
 use super::cell::Slot;
-use super::circuit::Circuit;
 use super::control::{Books, Control};
 use super::counters::Count;
+use super::shell::Circuit;
 use super::tally::{Folded, Tally, Terms};
 use super::ticket::Ticket;
 use crate::classify::Outcome;

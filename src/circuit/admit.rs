@@ -1,9 +1,9 @@
 //! Who may pass.
 
-use super::circuit::{Circuit, Reading};
 use super::control::Control;
 use super::counters::Count;
 use super::inside::is_inside;
+use super::shell::{Circuit, Reading};
 use super::ticket::Ticket;
 use crate::clock::{Moment, Timepiece};
 use crate::error::CircuitOpen;
