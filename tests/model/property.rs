@@ -1,11 +1,12 @@
 //! Random settings, steps and times: library and model say the same.
 
 use crate::pair::{Pair, nanos};
+use crate::record;
 use crate::settings::Settings;
 use crate::steps::Ending;
 use crate::strategies::{Step, settings, step};
 use breakerbox::clock::ManualClock;
-use breakerbox::{Outcome, Permit};
+use breakerbox::{Event, EventStream, Outcome, Permit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -18,15 +19,21 @@ struct World {
     clock: ManualClock,
     pair: Pair,
     permits: Vec<(Permit, usize)>,
+    /// What is told of the breaker, to some.
+    stream: Option<EventStream>,
+    /// How many trials had outlived their lease, each time it was told of.
+    outlived: Vec<u32>,
 }
 
 impl World {
-    fn new(settings: &Settings, start: Duration) -> Self {
+    fn new(settings: &Settings, start: Duration, heard: bool) -> Self {
         let clock = ManualClock::new();
         clock.advance(start);
         let breaker = settings.builder().clock(clock.clone()).build().unwrap();
         Self {
             clock,
+            stream: heard.then(|| breaker.subscribe()),
+            outlived: Vec::new(),
             pair: Pair::new(breaker, settings, nanos(start)),
             permits: Vec::new(),
         }
@@ -35,7 +42,9 @@ impl World {
     fn take(&mut self, step: &Step) {
         match step {
             Step::Begin if self.permits.len() < MOST_IN_FLIGHT => {
+                let refuses = self.pair.model.refuses();
                 let found = self.pair.breaker.try_acquire();
+                assert_eq!(found.is_err(), refuses, "refused");
                 self.permits.extend(self.pair.began(found));
             }
             Step::Begin => {}
@@ -61,6 +70,18 @@ impl World {
                 breaker.configure(|_| settings.builder()).unwrap();
             }
         }
+    }
+
+    fn listen(&mut self) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        while let Some(event) = stream.try_next() {
+            if let Event::TrialsOutlived { trials, .. } = event {
+                self.outlived.push(trials);
+            }
+        }
+        assert_eq!(self.outlived, record::outlived(&self.pair.model.log));
     }
 
     fn end_around(&mut self, permit: Permit, call: usize, inner: Ending, outer: Ending) {
@@ -116,13 +137,15 @@ proptest! {
     fn a_breaker_does_what_its_whole_history_says(
         settings in settings(),
         start in 0..30_000_000_u64,
+        heard in any::<bool>(),
         looks_each in prop_oneof![Just(1_usize), 2..=20_usize],
         steps in vec(step(), 1..=60),
     ) {
-        let mut world = World::new(&settings, Duration::from_nanos(start));
+        let mut world = World::new(&settings, Duration::from_nanos(start), heard);
         world.pair.look();
         for (number, step) in steps.iter().enumerate() {
             world.take(step);
+            world.listen();
             world.pair.glance();
             if number % looks_each == 0 {
                 world.pair.look();
