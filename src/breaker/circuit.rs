@@ -20,10 +20,10 @@ use std::time::Duration;
 /// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
 ///    consecutive count of a closed circuit that is not tallying, and [`Flags::BUSY`] being set.
 /// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
-///    only while the word does not give them one (`trip_for` on an open circuit aside, where either
-///    deadline is right, and the failures of trials that end, of which a refusal may show the next
-///    count). So a reader that finds the same word before and after it read them has
-///    read what belongs to that word.
+///    only while the word does not give them one (`trip_for` and late hints on an open circuit
+///    aside, where either deadline is right, and the failures of trials that end, of which a refusal
+///    may show the next count). So a reader that finds the same word before and after it read them
+///    has read what belongs to that word.
 /// 3. The ledger in `control`, and the consecutive count of a word that is [tallying](Flags::TALLYING),
 ///    are as of the last [`fold_tally`](Circuit::fold_tally): quick successes are put down outside them
 ///    (see [`Tally`]). It is called before either is looked at, and
