@@ -86,16 +86,21 @@ impl<'a> Command<'a> {
     }
 }
 
+/// What is kept of a reason or of an actor.
+fn kept(text: &str) -> Option<Arc<str>> {
+    (!text.is_empty()).then(|| prefix(text, LONGEST).into())
+}
+
 impl<'a, A> Command<'a, A> {
-    /// Says why the command is given. Replaces an earlier reason.
+    /// Says why the command is given. Replaces an earlier reason; an empty text is none.
     pub fn because(mut self, reason: impl AsRef<str>) -> Self {
-        self.reason = Some(prefix(reason.as_ref(), LONGEST).into());
+        self.reason = kept(reason.as_ref());
         self
     }
 
-    /// Says who gives the command. Replaces an earlier actor.
+    /// Says who gives the command. Replaces an earlier actor; an empty text is none.
     pub fn by(mut self, actor: impl AsRef<str>) -> Self {
-        self.actor = Some(prefix(actor.as_ref(), LONGEST).into());
+        self.actor = kept(actor.as_ref());
         self
     }
 

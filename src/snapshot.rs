@@ -34,8 +34,8 @@ pub struct Snapshot {
     pub attempt: u32,
     /// What became of the calls since the breaker was made.
     pub totals: Totals,
-    /// Calls that run now and began since a slow-call rule was set; without such a rule the slots that
-    /// trials of a half-open circuit hold, and `None` in other states.
+    /// Of a half-open circuit, the slots that its trials hold. In other states, the calls that run now and
+    /// began since a slow-call rule was set; `None` without such a rule.
     pub in_flight: Option<u32>,
     /// The rules, with their figures.
     pub rules: Vec<RuleSnapshot>,

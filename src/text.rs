@@ -139,7 +139,8 @@ impl Excerpt {
         // What a panic leaves behind is the text so far, which is whole.
         if let Err(payload) = contain(|| write!(self, "{value:?}")) {
             drop(payload);
-            self.push(" (its Debug panicked)");
+            let gap = if self.length == 0 { "" } else { " " };
+            self.push(format_args!("{gap}(its Debug panicked)"));
         }
     }
 

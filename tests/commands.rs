@@ -329,7 +329,7 @@ fn reason_and_actor_are_kept_as_given_up_to_256_bytes() {
         unreachable!("it was a command")
     };
     assert_eq!(reason.as_deref(), Some("a\n\u{202e}b"));
-    assert_eq!(actor.as_deref(), Some(""));
+    assert_eq!(actor, None, "an empty text is none");
 }
 
 #[test]
@@ -354,4 +354,11 @@ fn displayed_reason_and_actor_are_escaped() {
     let (breaker, _clock) = breaker();
     breaker.because("Übergröße, 日本, 🦀").force_open();
     assert_eq!(told(&breaker).1, "a command: Übergröße, 日本, 🦀");
+}
+
+#[test]
+fn empty_reason_and_actor_are_none() {
+    let breaker = CircuitBreaker::builder().build().unwrap();
+    breaker.because("").by("").force_open();
+    assert_eq!(breaker.snapshot().cause.unwrap().to_string(), "a command");
 }

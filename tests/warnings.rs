@@ -101,7 +101,7 @@ fn cancelled_calls_are_printed_once_with_both_causes() {
     ];
     assert_one(&warnings, &parts);
     let permit = "let permit = breaker.try_acquire()?; call()?; permit.success()";
-    assert_one(&warnings, &["5 calls in a row", permit, "record_result"]);
+    assert_one(&warnings, &["5 calls of breaker", permit, "record_result"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn dropped_futures_are_printed() {
             assert!(pin!(call).poll(cx).is_pending());
         }
     });
-    assert_one(&warnings, &["\"users-api\"", "5 calls in a row"]);
+    assert_one(&warnings, &["\"users-api\"", "5 calls of breaker"]);
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn subscriber_silences_warnings_while_it_reads() {
         breaker.call(|| Ok::<_, fmt::Error>(())).unwrap();
         cancel(&breaker, 5);
     });
-    assert_one(&warnings, &["5 calls in a row"]);
+    assert_one(&warnings, &["5 calls of breaker"]);
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn durations_of_calls_silence_nothing() {
         let _reporter = reporter.install(&registry).unwrap();
         cancel(&registry.breaker("users"), 5);
     });
-    assert_one(&warnings, &["5 calls in a row"]);
+    assert_one(&warnings, &["5 calls of breaker"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Who hears of it.
 
+use super::inside::outside;
 use super::shell::Circuit;
 use crate::classify::ErrorType;
 use crate::config::BreakerConfig;
@@ -94,7 +95,7 @@ impl Circuit {
         let config = self.config.load();
         let audience = self.audience(&config);
         if audience.is_there() {
-            audience.tell(&event(self.name.clone()));
+            outside(|| audience.tell(&event(self.name.clone())));
             self.deliver_overdue();
         }
     }
@@ -146,7 +147,7 @@ impl Circuit {
         };
         while let Some(event) = delivery.next() {
             let config = self.config.load();
-            self.audience(&config).tell(&event);
+            outside(|| self.audience(&config).tell(&event));
         }
     }
 }

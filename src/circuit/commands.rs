@@ -174,10 +174,10 @@ impl Circuit {
             open_remaining: open.then(|| now.until(reading.deadline)),
             attempt: control.attempt(reading.word.state(), now).unwrap_or(0),
             totals: self.totals_with(&control),
-            in_flight: match control.config().slower_than() {
-                Some(_) => Some(self.counters.present(Count::InFlight)),
-                None => trials,
-            },
+            in_flight: trials.or_else(|| {
+                let timed = control.config().slower_than().is_some();
+                timed.then(|| self.counters.present(Count::InFlight))
+            }),
             rules: control.rules(now, reading.failures),
         };
         drop(control);

@@ -15,6 +15,7 @@ use super::shell::Circuit;
 use super::ticket::Ticket;
 use crate::state::Generation;
 use std::cell::RefCell;
+use std::mem;
 
 /// The trials of a thread, the innermost last.
 type Marks = RefCell<Vec<Trial>>;
@@ -79,6 +80,23 @@ impl Ticket {
         let _ = MARKS.try_with(|marks| marks.borrow_mut().pop());
         self.as_trial()
     }
+}
+
+/// Runs code that belongs to no trial of the thread: listeners, which may be told of a command that was given
+/// inside a trial.
+pub(super) fn outside<T>(code: impl FnOnce() -> T) -> T {
+    /// Puts the marks back, also when the code unwinds.
+    struct Suspended(Vec<Trial>);
+
+    impl Drop for Suspended {
+        fn drop(&mut self) {
+            let _ = MARKS.try_with(|marks| *marks.borrow_mut() = mem::take(&mut self.0));
+        }
+    }
+
+    let marks = MARKS.try_with(|marks| mem::take(&mut *marks.borrow_mut()));
+    let _suspended = Suspended(marks.unwrap_or_default());
+    code()
 }
 
 /// Whether a trial of `circuit` runs on this thread for whose generation `is_current` holds.

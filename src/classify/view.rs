@@ -2,7 +2,7 @@
 
 use super::wrapped::unwrap;
 use crate::error::{
-    BreakerError, CallTimeout, CircuitOpen, chain, link_as, name_inside, own_error,
+    BreakerError, CallTimeout, CircuitOpen, chain, is_refusal, link_as, name_inside, own_error,
 };
 use std::any::{Any, type_name};
 use std::error::Error;
@@ -57,8 +57,8 @@ impl<'a> View<'a> {
     /// Whether it is the refusal of an inner breaker, which called nothing.
     #[inline]
     pub(crate) fn is_refusal(&self) -> bool {
-        let has_links = self.root.is_some() || self.own.is_some();
-        has_links && self.find_link::<CircuitOpen>().is_some()
+        let own = self.own.as_ref();
+        own.is_some_and(BreakerError::is_open) || self.root.is_some_and(is_refusal)
     }
 
     /// The outermost error of type `T`.

@@ -46,8 +46,8 @@ pub use system::SystemClock;
 /// * A reading that is behind the latest one, or a year ahead of it, is read once more, and the
 ///   second reading counts. A single wrong reading of that kind is therefore ignored.
 /// * A clock that shows twice that it went back was set back. Time goes on from the latest reading
-///   as the clock does from there. A clock that was wrong for a while, or was reset to zero, delays
-///   no deadline.
+///   as the clock does from there. A clock that was wrong for a while, or was reset to zero,
+///   delays a deadline by at most the time since the reading before.
 ///
 /// # Examples
 ///

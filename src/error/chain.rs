@@ -1,4 +1,5 @@
-use super::CircuitOpen;
+use super::circuit_open::NotCalled;
+use crate::contain::contain;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -38,15 +39,20 @@ const LONGEST: usize = 64;
 /// The chain includes the payload of an [`io::Error`], which `source()` leaves out, and ends after 64
 /// links.
 pub fn is_refusal(error: &(dyn Error + 'static)) -> bool {
-    // The refusal is the source of every `BreakerError` that is one.
-    chain(error).any(|link| link_as::<CircuitOpen>(link).is_some())
+    // The source of every refusal, which pointers and transparent variants do not leave out.
+    chain(error).any(<dyn Error>::is::<NotCalled>)
 }
 
 /// `error` and its sources, at most 64 links.
 pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&link| held(link).or_else(|| link.source())).take(LONGEST)
+    // A `source()` that panics ends the chain: looking for a cause must not unwind a call.
+    let source = |link: &'a (dyn Error + 'static)| contain(|| link.source()).ok().flatten();
+    std::iter::successors(Some(error), move |&link| {
+        held(link).or_else(|| source(link))
+    })
+    .take(LONGEST)
 }
 
 /// `link` as a `T`, also in a `Box` or an `Arc`, whose `source()` is that of the `T`.

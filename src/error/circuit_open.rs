@@ -146,4 +146,21 @@ impl fmt::Debug for CircuitOpen {
     }
 }
 
-impl Error for CircuitOpen {}
+/// The source of every refusal. An error type that forwards `source()` to the refusal that it holds, as
+/// `#[error(transparent)]` does, leaves the refusal itself out of its chain, but not this.
+#[derive(Debug)]
+pub(super) struct NotCalled;
+
+impl fmt::Display for NotCalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the guarded code was not called")
+    }
+}
+
+impl Error for NotCalled {}
+
+impl Error for CircuitOpen {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&NotCalled)
+    }
+}

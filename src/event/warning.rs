@@ -79,8 +79,8 @@ impl fmt::Display for Mistake<'_> {
             ),
             Event::CancelledInARow { calls, .. } => write!(
                 f,
-                "{calls} calls in a row of breaker {name:?} were dropped before they ended, so it \
-                 cannot see whether they failed; if a timeout outside the breaker drops them, put \
+                "{calls} calls of breaker {name:?} in a row were dropped before they ended, so the \
+                 breaker cannot see whether they failed; if a timeout outside the breaker drops them, put \
                  the timeout inside the guarded future or use `.timeout(…)`; if `?` drops a permit, \
                  as in `let permit = breaker.try_acquire()?; call()?; permit.success()`, record the \
                  result before the `?`, with `permit.record_result(&result)`"

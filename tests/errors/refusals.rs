@@ -315,3 +315,61 @@ fn http_judges_ignore_refusals() {
     assert!(now(call).is_err_and(|error| error.is_open()));
     assert_eq!(outer.failure_count(), 0);
 }
+
+#[test]
+fn refusal_behind_transparent_variant_is_recognised() {
+    #[derive(Debug, thiserror::Error)]
+    enum AppError {
+        #[error(transparent)]
+        Direct(#[from] CircuitOpen),
+        #[error(transparent)]
+        Other(#[from] anyhow::Error),
+    }
+    let inner = CircuitBreaker::builder().build().unwrap();
+    inner.force_open();
+    let any = || -> anyhow::Result<()> {
+        inner.try_acquire()?.success();
+        Ok(())
+    };
+    let named = CircuitBreaker::builder()
+        .ignored_error_if(|error: &AppError| breakerbox::is_refusal(error))
+        .build()
+        .unwrap();
+    let _ = named.call(|| any().map_err(AppError::from));
+    let _ = named.call(|| inner.try_acquire().map(drop).map_err(AppError::from));
+    let boxed = CircuitBreaker::builder().build().unwrap();
+    let _ = boxed.call(|| {
+        any()
+            .map_err(AppError::from)
+            .map_err(Box::<dyn std::error::Error>::from)
+    });
+    assert_eq!((named.failure_count(), boxed.failure_count()), (0, 0));
+    assert_eq!(named.snapshot().totals.ignored, 2);
+}
+
+#[test]
+fn source_that_panics_ends_the_chain() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("broken")]
+    struct Broken(#[source] Panics);
+
+    #[derive(Debug)]
+    struct Panics;
+
+    impl std::fmt::Display for Panics {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("panics")
+        }
+    }
+
+    impl std::error::Error for Panics {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            panic!("a source that has broken");
+        }
+    }
+
+    let breaker = CircuitBreaker::builder().build().unwrap();
+    let call = || Err::<(), Box<dyn std::error::Error>>(Box::new(Broken(Panics)));
+    assert!(breaker.call(call).is_err());
+    assert_eq!(breaker.failure_count(), 1);
+}

@@ -145,7 +145,8 @@ impl Model {
                 .iter()
                 .any(|rule| rule.slower_than.is_some());
         self.calls.push(Call {
-            began: self.now,
+            // The end of time is no beginning.
+            began: self.now.min(u64::MAX - 1),
             timed,
         });
         self.live.push(self.calls.len() - 1);

@@ -151,9 +151,12 @@ impl Pair {
         times
     }
 
-    /// Timed calls under a slow-call rule, whenever they began; otherwise trials.
+    /// The slots of a half-open circuit; otherwise timed calls under a slow-call rule, whenever they began.
     fn known_in_flight(&self) -> Option<usize> {
         let model = &self.model;
+        if model.state == State::HalfOpen {
+            return Some(model.live());
+        }
         if model
             .settings
             .rules
@@ -166,7 +169,7 @@ impl Pair {
                 .filter(|call| model.call(**call).timed);
             return Some(timed.count());
         }
-        (model.state == State::HalfOpen).then(|| model.live())
+        None
     }
 
     /// What can be asked without a lock.

@@ -497,3 +497,30 @@ fn run_permit_dropped_is_cancelled() {
     );
     assert_eq!(breaker.state(), State::Closed);
 }
+
+#[test]
+fn listener_of_a_command_inside_is_outside() {
+    let registry = BreakerRegistry::new();
+    let (own, refused) = (registry.clone(), Arc::new(AtomicU32::new(0)));
+    let counted = refused.clone();
+    let settings = CircuitBreaker::builder().on_event(move |event| {
+        if matches!(event, Event::Configured { .. }) {
+            let is_refused = is_refused(&own.get("b").unwrap());
+            counted.fetch_add(u32::from(is_refused), Ordering::Relaxed);
+        }
+    });
+    let breaker = registry.register("b", settings).unwrap();
+    breaker.half_open();
+    let answer = breaker.call(|| {
+        breaker
+            .configure(|settings| settings.failure_threshold(9))
+            .unwrap();
+        // Still inside, after the listener was told.
+        breaker
+            .call(|| Ok::<_, BoxError>(7))
+            .map_err(BreakerError::flatten)
+    });
+    assert_eq!(answer.unwrap(), 7);
+    assert_eq!(refused.load(Ordering::Relaxed), 1);
+    assert_eq!(breaker.state(), State::Closed);
+}

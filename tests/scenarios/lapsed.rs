@@ -354,3 +354,23 @@ fn settings_changed_meanwhile_leave_lapsed_trials_their_verdict() {
     assert_eq!(bench.state(), State::Closed);
     drop(next);
 }
+
+#[test]
+fn in_flight_counts_slots_under_slow_call_rules() {
+    let rule = TripRule::slow_calls(0.5)
+        .slower_than(SECOND)
+        .over(Window::calls(10));
+    let bench = Bench::new(|b| b.trip_when(rule).half_open_calls(2).trial_timeout(SECOND));
+    let before = bench.begin();
+    assert_eq!(bench.snapshot().in_flight, Some(1));
+    bench.half_open();
+    let lapsed = bench.begin();
+    bench.clock.advance(SECOND);
+    let next = bench.begin();
+    assert_eq!(
+        bench.snapshot().in_flight,
+        Some(1),
+        "the slot that is taken"
+    );
+    drop((before, lapsed, next));
+}

@@ -91,7 +91,7 @@ fn as_many_trials_as_slots_and_no_more() {
         .heard_by(settings(&clock).half_open_calls(SLOTS))
         .build();
     let breaker = breaker.expect("settings that work");
-    let barrier = Barrier::new(THREADS);
+    let (barrier, arrived) = (Barrier::new(THREADS), AtomicU64::new(0));
     let (askers, trials) = (Crowd::default(), Crowd::default());
     on_threads(|_| {
         for period in 0..PERIODS {
@@ -100,6 +100,11 @@ fn as_many_trials_as_slots_and_no_more() {
                 clock.advance(RECOVERY);
             }
             barrier.wait();
+            // A barrier wakes its threads one after another; threads that look at a number go on at once.
+            count(&arrived);
+            while read(&arrived) < (period + 1) * THREADS as u64 {
+                thread::yield_now();
+            }
             askers.enter();
             let permit = breaker.try_acquire().ok();
             askers.leave();

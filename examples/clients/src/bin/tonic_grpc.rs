@@ -100,7 +100,7 @@ fn into_status(error: BreakerError<Status>) -> Status {
     match error {
         BreakerError::Inner(status) => status,
         BreakerError::TimedOut(late) => Status::deadline_exceeded(late.to_string()),
-        refused => Status::unavailable(refused.to_string()),
+        BreakerError::Open(open) => Status::unavailable(open.to_string()),
     }
 }
 
