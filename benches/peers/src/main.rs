@@ -35,6 +35,7 @@ fn main() {
         std::process::exit(101);
     }));
 
+    let _inside = work::RUNTIME.enter();
     let rows = table::rows(&filter);
     let (rounds, nanoseconds) = if quick { (5, 1e6) } else { (31, 4e6) };
     let figures = measure::run(&rows, rounds, nanoseconds);

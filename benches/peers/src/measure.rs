@@ -2,6 +2,7 @@
 
 use crate::peers::CallLoop;
 use crate::table::Row;
+use crate::work::RUNTIME;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -87,6 +88,7 @@ fn sample(threads: usize, count: u64, calls: &CallLoop) -> Option<f64> {
     std::thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
+                let _inside = RUNTIME.enter();
                 if threads > 1 {
                     stay_on_processor(thread);
                 }

@@ -78,20 +78,17 @@ macro_rules! loops {
         })),*]
     };
     (@ $failing:ident, $handle:expr, async |$breaker:ident, $work:ident| $call:expr) => {{
-        // Only tower-resilience ever waits: it sleeps when its lock is taken.
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.enable_time().build().expect("a timer");
         let mut $breaker = $handle;
         Box::new(move |calls| {
             let $breaker = &mut $breaker;
-            runtime.block_on(tokio::task::unconstrained(async {
+            $crate::work::run(async {
                 let mut succeeded = true;
                 for n in calls {
                     let $work = $crate::work::Work($crate::work::input(n, $failing));
                     succeeded = std::hint::black_box(($call).await).is_ok();
                 }
                 succeeded
-            }))
+            })
         })
     }};
     (@ $failing:ident, $handle:expr, |$breaker:ident, $input:ident| $call:expr) => {{
