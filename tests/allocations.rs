@@ -205,6 +205,69 @@ fn what_must_allocate_is_seen() {
     assert!(info.count_total > 0);
 }
 
+#[cfg(feature = "macros")]
+mod decorated {
+    use super::*;
+
+    #[derive(Debug)]
+    enum Error {
+        Refused,
+    }
+
+    impl From<BreakerError> for Error {
+        fn from(_: BreakerError) -> Self {
+            Self::Refused
+        }
+    }
+
+    #[circuit(name = "allocations-sync")]
+    #[allow(clippy::unnecessary_wraps)]
+    fn double(number: u32) -> Result<u32, Error> {
+        Ok(2 * number)
+    }
+
+    #[circuit(name = "allocations-async")]
+    async fn double_later(number: u32) -> Result<u32, Error> {
+        Ok(2 * number)
+    }
+
+    struct Client<T>(T);
+
+    impl<T: Clone> Client<T> {
+        #[circuit]
+        fn get(&self) -> Result<T, Error> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn every_function(state: &str, passes: bool) {
+        allocates_nothing(&format!("{state}, sync #[circuit]"), || {
+            assert_eq!(double(7).is_ok(), passes);
+        });
+        allocates_nothing(&format!("{state}, async #[circuit]"), || {
+            assert_eq!(poll(double_later(7)).is_ok(), passes);
+        });
+    }
+
+    #[test]
+    fn calls_of_decorated_functions() {
+        every_function("healthy", true);
+        for name in ["allocations-sync", "allocations-async"] {
+            let breaker = BreakerRegistry::global().breaker(name);
+            breaker.trip_for(Duration::from_secs(3600));
+        }
+        every_function("open", false);
+    }
+
+    #[test]
+    fn calls_of_a_generic_method() {
+        allocates_nothing("two types of one method", || {
+            assert!(Client(7_u8).get().is_ok());
+            assert!(Client(7_u16).get().is_ok());
+        });
+    }
+}
+
 #[cfg(feature = "tower")]
 mod layer {
     use super::*;

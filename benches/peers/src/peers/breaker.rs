@@ -1,69 +1,26 @@
-//! breaker: a state machine behind a read-write lock, async only. It always keeps a window; with a
-//! rate of zero only failures in a row open it.
+//! breaker: a state machine behind a read-write lock, async only. It always keeps a window. A rate of
+//! zero leaves only consecutive failures.
 
-use super::{OPEN_FOR, Polled, Refusable, Rule, Setup};
-use crate::job::{Failure, Job};
-use crate::through::{Inner, through};
-use ::breaker::{
-    BreakerLayer, BreakerService, CircuitBreaker, CircuitBreakerConfig, CircuitBreakerError,
-};
-use tower::Layer;
+use super::{Kind, Load, Loops, OPEN_FOR, Rule, loops, through};
+use breaker::{BreakerLayer, CircuitBreaker, CircuitBreakerConfig};
+use tower::{Layer, service_fn};
 
-fn build(setup: Setup) -> Option<CircuitBreaker> {
-    let builder = CircuitBreakerConfig::builder().wait_duration(OPEN_FOR);
-    let builder = match setup.rule {
-        Rule::Consecutive => builder
-            .consecutive_failures(5)
-            .failure_rate_threshold(0.0)
-            .sliding_window_size(1),
-        Rule::CountWindow => builder
-            .consecutive_failures(u32::MAX)
-            .failure_rate_threshold(0.5)
-            .sliding_window_size(100)
-            .minimum_calls(10),
-        Rule::TimeWindow | Rule::SlowCalls => return None,
+pub fn loops(load: Load) -> Loops {
+    let (failures, rate, window) = match load.rule {
+        Rule::Consecutive => (5, 0.0, 1),
+        Rule::Calls => (u32::MAX, 0.5, 100),
+        Rule::Time => return Vec::new(),
     };
-    Some(CircuitBreaker::new(builder.build()))
-}
-
-impl Refusable for CircuitBreakerError<Failure> {
-    fn is_refusal(&self) -> bool {
-        matches!(self, Self::CircuitOpen | Self::Rejected)
-    }
-}
-
-impl Polled for CircuitBreaker {
-    type Error = CircuitBreakerError<Failure>;
-    type Caller = Self;
-    fn new(setup: Setup) -> Option<Self> {
-        build(setup)
-    }
-    fn caller(&self) -> Self {
-        self.clone()
-    }
-    #[inline]
-    fn call(caller: &mut Self, job: Job) -> impl Future<Output = Result<u64, Self::Error>> {
-        CircuitBreaker::call(caller, || job)
-    }
-}
-
-/// Its tower service.
-pub struct Service(BreakerService<Inner>);
-
-impl Polled for Service {
-    type Error = CircuitBreakerError<Failure>;
-    type Caller = BreakerService<Inner>;
-    fn new(setup: Setup) -> Option<Self> {
-        build(setup).map(|breaker| Self(BreakerLayer::new(breaker).layer(Inner)))
-    }
-    fn caller(&self) -> BreakerService<Inner> {
-        self.0.clone()
-    }
-    #[inline]
-    fn call(
-        caller: &mut BreakerService<Inner>,
-        job: Job,
-    ) -> impl Future<Output = Result<u64, Self::Error>> {
-        through(caller, job)
+    let config = CircuitBreakerConfig::builder()
+        .wait_duration(OPEN_FOR)
+        .consecutive_failures(failures)
+        .failure_rate_threshold(rate)
+        .sliding_window_size(window)
+        .minimum_calls(window.min(10));
+    let breaker = CircuitBreaker::new(config.build());
+    let service = BreakerLayer::new(breaker.clone()).layer(service_fn(|work| work));
+    loops! { load,
+        Async: breaker => [async |breaker, work| breaker.call(|| work)],
+        Service: service => [async |service, work| through(service, work)],
     }
 }

@@ -1,62 +1,112 @@
-//! Every contestant behind two small traits, which compile to the contestant's own call.
+//! The loops of calls through each crate.
 
-pub mod breaker;
-pub mod circuit;
-pub mod circuitbreaker_rs;
-pub mod failsafe;
-pub mod nobreak;
-pub mod ours;
-pub mod recloser;
-pub mod tower_resilience;
+mod breaker;
+mod circuitbreaker_rs;
+mod failsafe;
+mod nobreak;
+mod ours;
+mod recloser;
+mod tower_resilience;
 
-use crate::job::{Job, Worked};
+use crate::work::Work;
+use std::ops::Range;
 use std::time::Duration;
+use tower::{Service, ServiceExt};
 
-/// When a breaker opens. Where a crate has no such rule it does not run; where it has a near one,
-/// its file says which.
+/// Prepares a thread, and returns the loop over a range of inputs. The loop contains the crate's own
+/// call, so the compiler can inline it, and returns whether the last call succeeded.
+pub type CallLoop = Box<dyn Fn() -> ThreadLoop + Send + Sync>;
+type ThreadLoop = Box<dyn FnMut(Range<u64>) -> bool>;
+
+/// The loops around one breaker; none if its crate lacks the rule.
+type Loops = Vec<(Kind, CallLoop)>;
+type Build = fn(Load) -> Loops;
+
+/// A way to make a call.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Rule {
-    /// Five failures in a row.
-    Consecutive,
-    /// Half of the last hundred calls.
-    CountWindow,
-    /// Half of the calls of the last minute.
-    TimeWindow,
-    /// Half of the last hundred calls took longer than a second.
-    SlowCalls,
+pub enum Kind {
+    Sync,
+    Async,
+    Permit,
+    Service,
+    OneName,
+    ThousandNames,
+    Circuit,
+    AsyncCircuit,
 }
 
 #[derive(Clone, Copy)]
-pub struct Setup {
+pub struct Load {
     pub rule: Rule,
-    /// Whether some of the calls fail.
+    /// Whether one call in ten fails.
     pub failing: bool,
 }
 
-/// Longer than any run: a refusal is one far from the end of the outage.
-pub const OPEN_FOR: Duration = Duration::from_secs(3600);
-pub const MINUTE: Duration = Duration::from_secs(60);
-pub const SECOND: Duration = Duration::from_secs(1);
-
-/// An error of a breaker.
-pub trait Refusable {
-    fn is_refusal(&self) -> bool;
+#[derive(Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// Five consecutive failures.
+    Consecutive,
+    /// Half of the last 100 calls.
+    Calls,
+    /// Half of the last minute's calls.
+    Time,
 }
 
-/// A breaker around plain code.
-pub trait Blocking: Send + Sync + Sized + 'static {
-    type Error: Refusable;
-    /// `None` where the crate has no such rule.
-    fn new(setup: Setup) -> Option<Self>;
-    fn call(&self, work: impl FnOnce() -> Worked) -> Result<u64, Self::Error>;
-}
+/// Longer than a run.
+const OPEN_FOR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
 
-/// A breaker around futures.
-pub trait Polled: Send + Sync + Sized + 'static {
-    type Error: Refusable;
-    /// What a thread holds of the one breaker; made once, not for each call.
-    type Caller;
-    fn new(setup: Setup) -> Option<Self>;
-    fn caller(&self) -> Self::Caller;
-    fn call(caller: &mut Self::Caller, job: Job) -> impl Future<Output = Result<u64, Self::Error>>;
+/// The columns of the table. Peers go by their packages.
+pub const ALL: [(&str, Build); 8] = [
+    ("reference", ours::reference),
+    ("breakerbox", ours::loops),
+    ("recloser", recloser::loops),
+    ("failsafe", failsafe::loops),
+    ("breaker", breaker::loops),
+    ("nobreak", nobreak::loops),
+    ("circuitbreaker-rs", circuitbreaker_rs::loops),
+    ("tower-resilience-circuitbreaker", tower_resilience::loops),
+];
+
+/// Expands to the loops of a crate. Each thread clones the handle once.
+macro_rules! loops {
+    ($load:expr, $($kind:ident: $handle:expr => [$($call:tt)*],)*) => {
+        vec![$((Kind::$kind, {
+            let (failing, handle) = ($load.failing, $handle.clone());
+            Box::new(move || -> super::ThreadLoop { loops!(@ failing, handle.clone(), $($call)*) })
+                as super::CallLoop
+        })),*]
+    };
+    (@ $failing:ident, $handle:expr, async |$breaker:ident, $work:ident| $call:expr) => {{
+        let mut $breaker = $handle;
+        Box::new(move |calls| {
+            let $breaker = &mut $breaker;
+            $crate::work::run(async {
+                let mut succeeded = true;
+                for n in calls {
+                    let $work = $crate::work::Work($crate::work::input(n, $failing));
+                    succeeded = std::hint::black_box(($call).await).is_ok();
+                }
+                succeeded
+            })
+        })
+    }};
+    (@ $failing:ident, $handle:expr, |$breaker:ident, $input:ident| $call:expr) => {{
+        let $breaker = $handle;
+        Box::new(move |calls| {
+            let mut succeeded = true;
+            for n in calls {
+                let $input = $crate::work::input(n, $failing);
+                succeeded = std::hint::black_box($call).is_ok();
+            }
+            succeeded
+        })
+    }};
+}
+use loops;
+
+/// Calls a tower service once it is ready.
+#[inline]
+async fn through<S: Service<Work>>(service: &mut S, work: Work) -> Result<S::Response, S::Error> {
+    service.ready().await?.call(work).await
 }

@@ -1,47 +1,20 @@
-//! nobreak: a count behind a mutex. Five in a row is all there is.
+//! nobreak: a counter behind a mutex.
 
-use super::{Blocking, OPEN_FOR, Polled, Refusable, Rule, Setup};
-use crate::job::{Failure, Job, Worked};
-use nobreak::{CircuitBreaker, CircuitError};
+use super::{Kind, Load, Loops, OPEN_FOR, Rule, loops};
+use crate::work::work;
 use std::sync::Arc;
 
-fn build(setup: Setup) -> Option<CircuitBreaker> {
-    let builder = nobreak::builder()
-        .with_failure_threshold(5)
+pub fn loops(load: Load) -> Loops {
+    let builder = nobreak::builder().with_failure_threshold(5);
+    let builder = builder
         .with_success_threshold(1)
         .with_open_duration(OPEN_FOR);
-    (setup.rule == Rule::Consecutive).then(|| builder.build())
-}
-
-impl Refusable for CircuitError<Failure> {
-    fn is_refusal(&self) -> bool {
-        matches!(self, Self::Open)
+    let breaker = Arc::new(builder.build());
+    if load.rule != Rule::Consecutive {
+        return Vec::new();
     }
-}
-
-impl Blocking for CircuitBreaker {
-    type Error = CircuitError<Failure>;
-    fn new(setup: Setup) -> Option<Self> {
-        build(setup)
-    }
-    #[inline]
-    fn call(&self, work: impl FnOnce() -> Worked) -> Result<u64, Self::Error> {
-        self.call(work)
-    }
-}
-
-/// It has no handles to clone.
-impl Polled for Arc<CircuitBreaker> {
-    type Error = CircuitError<Failure>;
-    type Caller = Self;
-    fn new(setup: Setup) -> Option<Self> {
-        build(setup).map(Arc::new)
-    }
-    fn caller(&self) -> Self {
-        self.clone()
-    }
-    #[inline]
-    fn call(caller: &mut Self, job: Job) -> impl Future<Output = Result<u64, Self::Error>> {
-        caller.call_async(|| job)
+    loops! { load,
+        Sync: breaker => [|breaker, input| breaker.call(|| work(input))],
+        Async: breaker => [async |breaker, work| breaker.call_async(|| work)],
     }
 }

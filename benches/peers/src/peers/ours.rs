@@ -1,104 +1,89 @@
-//! breakerbox, twice: as it comes, and with the setting that suits the load.
+//! breakerbox with its default settings, and the calls that it is compared with.
 
-use super::{Blocking, MINUTE, OPEN_FOR, Polled, Refusable, Rule, SECOND, Setup};
-use crate::job::{Failure, Job, Worked};
-use crate::through::{Inner, through};
+use super::{Kind, Load, Loops, MINUTE, OPEN_FOR, Rule, loops, through};
+use crate::work::{Work, Worked, work};
 use breakerbox::prelude::*;
-use breakerbox::tower::{Breaker, BreakerLayer};
-use tower::Layer;
+use breakerbox::tower::BreakerLayer;
+use std::hint::black_box;
+use std::iter::Cycle;
+use std::slice::Iter;
+use std::sync::LazyLock;
+use tower::{Layer, service_fn};
 
-/// As it comes.
-pub struct Plain(pub CircuitBreaker);
+/// A bare call, or for `#[circuit]` a function with a hand-written guard.
+pub fn reference(load: Load) -> Loops {
+    loops! { load,
+        Sync: () => [|_none, input| work(input)],
+        Async: () => [async |_none, work| work],
+        Service: service_fn(|work: Work| work) => [async |service, work| through(service, work)],
+        OneName: names(1) => [async |names, work| { black_box(names.next()); work }],
+        ThousandNames: names(1000) => [async |names, work| { black_box(names.next()); work }],
+        Circuit: () => [|_none, input| by_hand(input)],
+        AsyncCircuit: () => [async |_none, work| by_hand_async(work.0)],
+    }
+}
 
-/// Without what the load would pay for: the total of successes where nothing fails, the text of the
-/// last failure where something does.
-pub struct Lean(pub CircuitBreaker);
-
-/// The tower service, as it comes.
-pub struct PlainService(Breaker<Inner>);
-
-/// The tower service with the breaker of [`Lean`].
-pub struct LeanService(Breaker<Inner>);
-
-pub fn settings(setup: Setup) -> BreakerBuilder {
+pub fn loops(load: Load) -> Loops {
+    let half = TripRule::failure_rate(0.5);
     let builder = CircuitBreaker::builder().recovery_timeout(OPEN_FOR);
-    let calls = Window::calls(100);
-    match setup.rule {
+    let builder = match load.rule {
         Rule::Consecutive => builder,
-        Rule::CountWindow => builder.trip_when(TripRule::failure_rate(0.5).over(calls)),
-        Rule::TimeWindow => {
-            builder.trip_when(TripRule::failure_rate(0.5).over(Window::time(MINUTE)))
-        }
-        Rule::SlowCalls => {
-            builder.trip_when(TripRule::slow_calls(0.5).slower_than(SECOND).over(calls))
-        }
-    }
-}
-
-pub fn lean(setup: Setup) -> BreakerBuilder {
-    if setup.failing {
-        settings(setup).capture_last_failure(false)
-    } else {
-        settings(setup).count_successes(false)
-    }
-}
-
-impl Refusable for BreakerError<Failure> {
-    fn is_refusal(&self) -> bool {
-        self.is_open()
-    }
-}
-
-macro_rules! ours {
-    ($Ours:ident, $Service:ident, $settings:ident) => {
-        impl Blocking for $Ours {
-            type Error = BreakerError<Failure>;
-            fn new(setup: Setup) -> Option<Self> {
-                $settings(setup).build().ok().map(Self)
-            }
-            #[inline]
-            fn call(&self, work: impl FnOnce() -> Worked) -> Result<u64, Self::Error> {
-                self.0.call(work)
-            }
-        }
-
-        impl Polled for $Ours {
-            type Error = BreakerError<Failure>;
-            type Caller = CircuitBreaker;
-            fn new(setup: Setup) -> Option<Self> {
-                $settings(setup).build().ok().map(Self)
-            }
-            fn caller(&self) -> CircuitBreaker {
-                self.0.clone()
-            }
-            #[inline]
-            fn call(
-                caller: &mut CircuitBreaker,
-                job: Job,
-            ) -> impl Future<Output = Result<u64, Self::Error>> {
-                job.guarded_by(&*caller)
-            }
-        }
-
-        impl Polled for $Service {
-            type Error = BreakerError<Failure>;
-            type Caller = Breaker<Inner>;
-            fn new(setup: Setup) -> Option<Self> {
-                let breaker = $settings(setup).build().ok()?;
-                Some(Self(BreakerLayer::new(breaker).layer(Inner)))
-            }
-            fn caller(&self) -> Breaker<Inner> {
-                self.0.clone()
-            }
-            #[inline]
-            fn call(
-                caller: &mut Breaker<Inner>,
-                job: Job,
-            ) -> impl Future<Output = Result<u64, Self::Error>> {
-                through(caller, job)
-            }
-        }
+        Rule::Calls => builder.trip_when(half.over(Window::calls(100))),
+        Rule::Time => builder.trip_when(half.over(Window::time(MINUTE))),
     };
+    let breaker = builder.build().expect("valid settings");
+    let service = BreakerLayer::new(breaker.clone()).layer(service_fn(|work: Work| work));
+    let (one, thousand) = [1, 1000]
+        .map(|count| (BreakerRegistry::new(), names(count)))
+        .into();
+    loops! { load,
+        Sync: breaker => [|breaker, input| breaker.call(|| work(input))],
+        Async: breaker => [async |breaker, work| work.guarded_by(&*breaker)],
+        Permit: breaker => [|breaker, _input| {
+            if let Ok(permit) = black_box(breaker.try_acquire()) {
+                permit.success();
+                Ok(())
+            } else {
+                Err(())
+            }
+        }],
+        Service: service => [async |service, work| through(service, work)],
+        OneName: one => [async |own, work| work.with_breaker(&own.0, black_box(own.1.next().map_or("", |name| name)))],
+        ThousandNames: thousand => [async |own, work| work.with_breaker(&own.0, black_box(own.1.next().map_or("", |name| name)))],
+        Circuit: () => [|_none, input| decorated(input)],
+        AsyncCircuit: () => [async |_none, work| decorated_async(work.0)],
+    }
 }
-ours!(Plain, PlainService, settings);
-ours!(Lean, LeanService, lean);
+
+/// Names in turn.
+fn names(count: usize) -> Cycle<Iter<'static, String>> {
+    let names: Vec<String> = (0..count).map(|n| format!("tenant:{n:04}")).collect();
+    names.leak().iter().cycle()
+}
+
+#[circuit]
+#[inline]
+fn decorated(input: u64) -> Worked {
+    work(input)
+}
+
+#[circuit]
+#[inline]
+async fn decorated_async(input: u64) -> Worked {
+    Work(input).await
+}
+
+static BY_HAND: LazyLock<CircuitBreaker> =
+    LazyLock::new(|| BreakerRegistry::global().breaker("by hand"));
+
+#[inline]
+fn by_hand(input: u64) -> Worked {
+    let guarded = (|| work(input)).guarded_by(&*BY_HAND);
+    guarded.flatten_err().call_once()
+}
+
+#[inline]
+async fn by_hand_async(input: u64) -> Worked {
+    let guarded = async { Work(input).await }.guarded_by(&*BY_HAND);
+    guarded.flatten_err().await
+}

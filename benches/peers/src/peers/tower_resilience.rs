@@ -1,55 +1,36 @@
-//! tower-resilience-circuitbreaker: a tower service with its circuit behind an async mutex. It is
-//! called as any tower service is: `poll_ready`, then `call`. Each thread has a clone, made once.
+//! tower-resilience-circuitbreaker: a tower service with its circuit behind an async mutex.
 
-use super::{MINUTE, OPEN_FOR, Polled, Refusable, Rule, SECOND, Setup};
-use crate::job::{Failure, Job};
-use crate::through::{Inner, through};
-use std::sync::{Mutex, PoisonError};
-use tower_resilience_circuitbreaker::{
-    CircuitBreaker, CircuitBreakerError, CircuitBreakerLayer, DefaultClassifier, SlidingWindowType,
-};
-
-type Service = CircuitBreaker<Inner, DefaultClassifier>;
+use super::{Kind, Load, Loops, MINUTE, OPEN_FOR, Rule, loops, through};
+use std::sync::Mutex;
+use tower::service_fn;
+use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
 
 /// The service is not `Sync`.
-pub struct TowerResilience(Mutex<Service>);
+struct Shared<S>(Mutex<S>);
 
-impl Refusable for CircuitBreakerError<Failure> {
-    fn is_refusal(&self) -> bool {
-        self.is_circuit_open()
+impl<S: Clone> Clone for Shared<S> {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(self.0.lock().expect("no panic").clone()))
     }
 }
 
-impl Polled for TowerResilience {
-    type Error = CircuitBreakerError<Failure>;
-    type Caller = Service;
-    fn new(setup: Setup) -> Option<Self> {
-        let builder = CircuitBreakerLayer::builder()
-            .wait_duration_in_open(OPEN_FOR)
-            .failure_rate_threshold(0.5)
-            .sliding_window_size(100)
-            .minimum_number_of_calls(10);
-        let builder = match setup.rule {
-            Rule::Consecutive => builder.consecutive_failures(5),
-            Rule::CountWindow => builder,
-            Rule::TimeWindow => builder
-                .sliding_window_type(SlidingWindowType::TimeBased)
-                .sliding_window_duration(MINUTE),
-            Rule::SlowCalls => builder
-                .slow_call_duration_threshold(SECOND)
-                .slow_call_rate_threshold(0.5),
-        };
-        let layer = builder.build().ok()?;
-        Some(Self(Mutex::new(layer.layer_fn(Inner))))
-    }
-    fn caller(&self) -> Service {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-    #[inline]
-    fn call(caller: &mut Service, job: Job) -> impl Future<Output = Result<u64, Self::Error>> {
-        through(caller, job)
+pub fn loops(load: Load) -> Loops {
+    let builder = CircuitBreakerLayer::builder()
+        .wait_duration_in_open(OPEN_FOR)
+        .failure_rate_threshold(0.5)
+        .sliding_window_size(100)
+        .minimum_number_of_calls(10);
+    let builder = match load.rule {
+        Rule::Consecutive => builder.consecutive_failures(5),
+        Rule::Calls => builder,
+        Rule::Time => builder
+            .sliding_window_type(SlidingWindowType::TimeBased)
+            .sliding_window_duration(MINUTE),
+    };
+    let layer = builder.build().expect("valid settings");
+    let service = Shared(Mutex::new(layer.layer_fn(service_fn(|work| work))));
+    loops! { load,
+        Async: service => [async |own, work| through(own.0.get_mut().expect("no panic"), work)],
+        Service: service => [async |own, work| through(own.0.get_mut().expect("no panic"), work)],
     }
 }
