@@ -38,7 +38,7 @@ impl Circuit {
     #[cfg(feature = "metrics")]
     pub(crate) fn totals(&self) -> crate::snapshot::Totals {
         let mut control = self.control.lock();
-        self.fold_tally(&mut control);
+        self.flush_buffer(&mut control);
         self.totals_with(&control)
     }
 

@@ -3,7 +3,6 @@
 mod admit;
 mod announce;
 mod call;
-mod cell;
 #[cfg(feature = "metrics")]
 mod changes;
 mod circuit;
@@ -15,7 +14,7 @@ mod inside;
 mod settle;
 mod stripes;
 mod succeed;
-mod tally;
+mod success_buffer;
 mod ticket;
 mod transition;
 mod waiting;
