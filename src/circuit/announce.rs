@@ -39,7 +39,7 @@ impl Circuit {
     #[cfg(feature = "metrics")]
     pub(crate) fn totals(&self) -> crate::snapshot::Totals {
         let mut control = self.control.lock();
-        self.fold_tally(&mut control);
+        self.flush_buffer(&mut control);
         self.totals_with(&control)
     }
 
@@ -177,7 +177,7 @@ impl Drop for Delivery<'_> {
 #[cfg(all(test, feature = "tracing", not(loom)))]
 mod tests {
     use super::*;
-    use crate::breaker::CircuitBreaker;
+    use crate::circuit::CircuitBreaker;
     use crate::config::BreakerBuilder;
     use crate::event::Listen;
     use std::sync::Mutex;

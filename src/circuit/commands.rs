@@ -40,7 +40,7 @@ impl Circuit {
         if expected.is_some_and(|expected| expected != found) {
             return Err(found);
         }
-        self.close_tally(&mut control);
+        self.close_buffer(&mut control);
         match action {
             Action::Trip => self.trip(&mut control, OpenPeriod::Backoff, cause, now),
             Action::TripFor(time) => {
@@ -99,8 +99,8 @@ impl Circuit {
         let rest = control.config().mode().rest();
         if self.word().state() == rest {
             control.clear_windows();
-            let tallying = Flags::TALLYING.when(control.config().has_windows());
-            self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY | tallying));
+            let buffering = Flags::BUFFERING.when(control.config().has_windows());
+            self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY | buffering));
             restate(control, cause);
         } else {
             self.enter(control, rest, cause, now);
@@ -124,7 +124,7 @@ impl Circuit {
         if !agreed(control.config()) {
             return None;
         }
-        self.close_tally(&mut control);
+        self.close_buffer(&mut control);
         let old = control.reconfigure(config);
         // The same settings as `old`, which keeps them.
         drop(self.config.swap(config.clone()));
@@ -134,8 +134,8 @@ impl Circuit {
             control.forget_failure();
         }
         // Busy: the next success finds out whether there is more to do.
-        let tallying = Flags::TALLYING.when(control.wants_successes());
-        let flags = self.flags(config) | Flags::BUSY | tallying;
+        let buffering = Flags::BUFFERING.when(control.wants_successes());
+        let flags = self.flags(config) | Flags::BUSY | buffering;
         self.replace_word(|word| word.with_flags(flags));
         if old.mode() != config.mode() {
             self.rest(&mut control, config.mode().rest(), Cause::Configured, now);
@@ -150,7 +150,7 @@ impl Circuit {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let now = self.home.clock.now();
         let mut control = self.control.lock();
-        self.fold_tally(&mut control);
+        self.flush_buffer(&mut control);
         let reading = self.read();
         let state = reading.state(now);
         let open = reading.word.state() == State::Open && state == State::Open;

@@ -1,4 +1,4 @@
-use super::tally::Folded;
+use super::success_buffer::RoomLeft;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
@@ -23,12 +23,13 @@ pub(super) struct Control {
     story: Option<Box<Story>>,
 }
 
-/// What the windows hold, but for what is still in the tally.
+/// The windows, without the successes that are still in the [buffer](super::success_buffer).
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) ledger: Ledger,
-    pub(super) folded: Folded,
-    /// Those successes out of the tally that belong into the totals.
+    /// The room in the success buffer at its last flush.
+    pub(super) room: RoomLeft,
+    /// Successes out of the buffer that belong into the totals.
     pub(super) successes: u64,
     /// Those that were recorded in the ledger.
     pub(super) failures: u64,
@@ -40,7 +41,7 @@ impl Books {
     fn new(rules: &[TripRule], origin: Moment) -> Self {
         Self {
             ledger: Ledger::new(rules, origin),
-            folded: Folded::default(),
+            room: RoomLeft::default(),
             successes: 0,
             failures: 0,
             hinted: false,
@@ -188,8 +189,8 @@ impl Control {
     pub(super) fn clear_windows(&mut self) {
         if let Some(books) = &mut self.books {
             debug_assert!(
-                !books.folded.is_open(),
-                "closed before the generation moves"
+                books.room.is_closed(),
+                "closed before the generation moves on"
             );
             books.ledger.clear();
             books.hinted = false;

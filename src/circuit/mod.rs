@@ -3,7 +3,7 @@
 mod admit;
 mod announce;
 mod call;
-mod cell;
+
 #[cfg(feature = "metrics")]
 mod changes;
 mod commands;
@@ -14,7 +14,7 @@ mod settle;
 mod shell;
 mod stripes;
 mod succeed;
-mod tally;
+mod success_buffer;
 mod ticket;
 mod transition;
 mod waiting;

@@ -135,7 +135,7 @@ impl Circuit {
             let trips = call.failed() && call.may_trip(count);
             // Busy although nobody listens: whatever that was for may be over.
             let calms = word.has(Flags::BUSY) && !call.heard;
-            let windows = word.has(Flags::TALLYING) || call.config.has_windows();
+            let windows = word.has(Flags::BUFFERING) || call.config.has_windows();
             let alone = word.state() == State::Closed && !windows && !calms;
             if alone && !keeps && !trips {
                 if self.count(word, count).is_ok() {
@@ -161,7 +161,7 @@ impl Circuit {
         if word.generation() != call.ticket.generation() {
             return Some(Say::Late);
         }
-        let mut row_is_over = self.fold(&mut control);
+        let mut row_is_over = self.flush(&mut control) > 0;
         let count = |word: Word, row_is_over: bool| {
             call.count_after(if row_is_over { 0 } else { word.count() })
         };
@@ -174,13 +174,13 @@ impl Circuit {
             && (call.asked().is_some() || control.foresees_trip(&sample, count(word, row_is_over)));
         if now.is_none() && (may_trip || control.config().is_over_time()) {
             if row_is_over {
-                self.forget_row();
+                self.reset_row();
             }
             return None;
         }
         if may_trip {
             // What has been put down meanwhile comes before it, and may change its mind.
-            row_is_over |= self.close(&mut control);
+            row_is_over |= self.close(&mut control) > 0;
         }
         if watching {
             control.ledger().refresh(sample.now, word.count());
@@ -203,7 +203,7 @@ impl Circuit {
             };
             match (cause, now) {
                 (Some(cause), Some(now)) => {
-                    row_is_over |= self.close(&mut control);
+                    row_is_over |= self.close(&mut control) > 0;
                     let period = OpenPeriod::by_call(call.asked());
                     match self.trip_from(&mut control, (word, count), cause, period, now) {
                         Ok(()) => {
@@ -226,7 +226,7 @@ impl Circuit {
             match self.publish(&mut control, word, next) {
                 Ok(()) => {
                     Self::keep_failure_of(&mut control, call);
-                    self.renew_tally(&mut control, sample.now);
+                    self.renew_buffer(&mut control, sample.now);
                     if watching {
                         let rules = control.ledger().newly_held(&sample, count);
                         let hint = call.asked();

@@ -1,6 +1,6 @@
 use super::control::Control;
 use super::counters::Counters;
-use super::tally::Tally;
+use super::success_buffer::SuccessBuffer;
 use super::waiting::Waiting;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
@@ -19,16 +19,17 @@ use std::time::Duration;
 /// # Invariants
 ///
 /// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
-///    consecutive count of a closed circuit that is not tallying, and [`Flags::BUSY`] being set.
+///    consecutive count of a closed circuit that is not [buffering](Flags::BUFFERING), and
+///    [`Flags::BUSY`] being set.
 /// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
 ///    only while the word does not give them one (`trip_for` and late hints on an open circuit aside,
 ///    where either deadline is right, and the failures of trials that end, of which a refusal may show the next
 ///    count). So a reader that finds the same word before and after it read them has
 ///    read what belongs to that word.
-/// 3. The ledger in `control`, and the consecutive count of a word that is [tallying](Flags::TALLYING),
-///    are as of the last [`fold_tally`](Circuit::fold_tally): quick successes are put down outside them
-///    (see [`Tally`]). It is called before either is looked at, and
-///    [`close_tally`](Circuit::close_tally) before the generation moves on.
+/// 3. The windows in `control`, and the consecutive count of a word that is
+///    [buffering](Flags::BUFFERING), are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
+///    [`SuccessBuffer`]). It is called before either is read, and
+///    [`close_buffer`](Circuit::close_buffer) before the generation moves on.
 /// 4. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
 ///    before it is taken or after it was released, and settings that were replaced are dropped
 ///    then.
@@ -55,7 +56,7 @@ pub(crate) struct Circuit {
 /// What few breakers have, each made when it is first needed.
 #[derive(Default)]
 pub(super) struct Extras {
-    pub(super) tally: Once<Tally>,
+    pub(super) buffer: Once<SuccessBuffer>,
     pub(super) waiting: Once<Waiting>,
     /// Who came to listen to this breaker alone.
     pub(super) own: Once<Hub>,
@@ -129,8 +130,8 @@ impl Circuit {
         };
         let control = Control::new(config.clone(), home.clock.now());
         let heard = home.audience(&config, None).calls().flags();
-        let tallying = Flags::TALLYING.when(control.wants_successes());
-        let flags = config.flags() | heard | tallying;
+        let buffering = Flags::BUFFERING.when(control.wants_successes());
+        let flags = config.flags() | heard | buffering;
         let word = Word::new(config.mode().rest(), flags);
         Self {
             word: AtomicU64::new(word.bits()),
@@ -200,12 +201,12 @@ impl Circuit {
 
     pub(crate) fn failure_count(&self) -> u32 {
         let reading = self.read();
-        if reading.failures == 0 || !reading.word.has(Flags::TALLYING) {
+        if reading.failures == 0 || !reading.word.has(Flags::BUFFERING) {
             return reading.failures;
         }
-        // Successes that were put down since may have ended it.
+        // A success that was buffered since may have reset them.
         let mut control = self.control.lock();
-        self.fold_tally(&mut control);
+        self.flush_buffer(&mut control);
         self.read().failures
     }
 
@@ -220,14 +221,14 @@ impl Circuit {
 
     pub(crate) fn last_failure(&self) -> Option<Arc<str>> {
         let mut control = self.control.lock();
-        self.fold_tally(&mut control);
+        self.flush_buffer(&mut control);
         let visible = self.read().failures > 0;
         control.last_failure().filter(|_| visible).map(Arc::from)
     }
 
     pub(crate) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
         let mut control = self.control.lock();
-        self.fold_tally(&mut control);
+        self.flush_buffer(&mut control);
         let reading = self.read();
         let visible = reading.failures > 0 && reading.word.generation() == generation;
         control.last_failure().filter(|_| visible).map(Arc::from)

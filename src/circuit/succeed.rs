@@ -1,11 +1,10 @@
-//! Successes, which nearly every call is: what they need not do.
+//! Records successes, most of which have little to do.
 
 use super::call::Ended;
-use super::cell::Slot;
-use super::control::{Books, Control};
+use super::control::Control;
 use super::counters::Count;
 use super::shell::Circuit;
-use super::tally::{Folded, Tally, Terms};
+use super::success_buffer::{RoomLeft, SuccessBuffer, Terms};
 use super::ticket::Ticket;
 use crate::classify::Outcome;
 use crate::clock::Moment;
@@ -19,60 +18,33 @@ impl Circuit {
     pub(crate) fn succeed(&self, ticket: Ticket) {
         let word = self.word();
         if !ticket.is_quiet_at(word) {
-            self.succeed_attentively(word, ticket);
+            self.record_success(word, ticket);
         } else if word.has(Flags::COUNTING) {
             self.counters.add(Count::Success);
         }
     }
 
-    /// Records a success that has a little more to do: to end a row of failures, to be put down for the
-    /// windows, to be no longer in flight.
-    ///
-    /// Most often it is put down for windows of calls, so that comes first. A processor does not begin an
-    /// atomic step before all earlier writes are out: whatever needs more than a few registers, and so
-    /// would save some on the stack, is a function of its own.
+    /// Records a success that changes more than a total.
     #[inline(never)]
-    fn succeed_attentively(&self, word: Word, ticket: Ticket) {
-        match self.open_at_once(word, ticket) {
-            Some(slot) => {
-                if let Err(found) = slot.put() {
-                    self.succeed_among_others(word, ticket, slot.seen(), found);
-                }
-            }
-            None => self.succeed_slowly(word, ticket),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn succeed_among_others(&self, word: Word, ticket: Ticket, seen: u64, found: u64) {
-        let put = |tally: &Tally| tally.put_into_first_again(seen, found);
-        if !self.tally().is_some_and(put) {
-            self.succeed_slowly(word, ticket);
-        }
-    }
-
-    #[inline(never)]
-    fn succeed_slowly(&self, word: Word, ticket: Ticket) {
-        let done = if word.has(Flags::TALLYING) {
-            // The totals find it where it was put.
-            self.put_into_tally(ticket) || self.put_into_ledger(ticket)
+    fn record_success(&self, word: Word, ticket: Ticket) {
+        let recorded = if word.is_buffering(ticket.generation()) {
+            self.buffer_success(ticket) || self.record_success_locked(ticket)
         } else {
-            let done = self.end_row(word, ticket);
-            if done && word.has(Flags::COUNTING) {
+            let reset = self.reset_count(word, ticket);
+            if reset && word.has(Flags::COUNTING) {
                 self.counters.add(Count::Success);
             }
-            done
+            reset
         };
-        if !done {
+        if !recorded {
             self.settle(ticket, Ended::Returned(Outcome::Success, None));
         } else if ticket.started().is_some() {
             self.counters.take(Count::InFlight);
         }
     }
 
-    /// Sets the failures in a row to zero, if a success has nothing else to do.
-    fn end_row(&self, mut word: Word, ticket: Ticket) -> bool {
+    /// Resets the consecutive failures, if a success has nothing else to do.
+    fn reset_count(&self, mut word: Word, ticket: Ticket) -> bool {
         while word.is_calm(ticket.generation()) {
             if word.count() == 0 {
                 return true;
@@ -85,139 +57,96 @@ impl Circuit {
         false
     }
 
-    /// Where a success may be put down, if neither time nor a lock has to be asked for.
     #[inline]
-    fn open_at_once(&self, word: Word, ticket: Ticket) -> Option<Slot<'_>> {
-        if !word.has(Flags::TALLYING) || ticket.started().is_some() {
-            return None;
-        }
-        let tally = self.tally()?;
-        let slot = tally.open_first_cell()?;
-        // In this order: see the invariants of `Tally`.
-        let quick = self.word().is_tallying(ticket.generation()) && tally.edge() == Moment::NEVER;
-        quick.then_some(slot)
+    fn buffer_success(&self, ticket: Ticket) -> bool {
+        let buffer = self.buffer();
+        buffer.is_some_and(|buffer| buffer.count(ticket, &self.home.clock))
     }
 
-    fn put_into_tally(&self, ticket: Ticket) -> bool {
-        let Some(tally) = self.tally() else {
-            return false;
-        };
-        let Some(slot) = tally.open_cell() else {
-            return false;
-        };
-        // In this order: see the invariants of `Tally`.
-        if !self.word().is_tallying(ticket.generation()) {
-            return false;
-        }
-        let edge = tally.edge();
-        let clock = &self.home.clock;
-        let quick = match ticket.started() {
-            None => edge == Moment::NEVER || clock.recent() < edge,
-            Some(started) => {
-                let now = clock.now();
-                (edge == Moment::NEVER || now < edge) && now.since(started) <= tally.limit()
-            }
-        };
-        quick && tally.put(slot)
-    }
-
-    /// Records a success under the lock, and sees to it that the next ones are put into the tally.
+    /// Records a success for which the buffer has no room, and opens the buffer for the next ones. A timed
+    /// call may be a slow one, which takes more than this.
     #[inline(never)]
-    fn put_into_ledger(&self, ticket: Ticket) -> bool {
-        if ticket.started().is_some() || !self.word().is_tallying(ticket.generation()) {
+    fn record_success_locked(&self, ticket: Ticket) -> bool {
+        if ticket.started().is_some() {
             return false;
         }
-        // Read before the lock is taken, and only if a window asks. Precisely: it may begin an interval.
-        let asked = self
-            .tally()
-            .is_none_or(|tally| tally.edge() != Moment::NEVER);
-        let now = asked.then(|| self.home.clock.now());
+        let now = self.home.clock.now();
         let mut control = self.control.lock();
-        let word = self.word();
-        let unread = now.is_none() && control.config().is_over_time();
-        if !word.is_tallying(ticket.generation()) || unread {
+        if !self.word().is_buffering(ticket.generation()) {
             return false;
         }
-        self.fold_tally(&mut control);
-        let now = now.unwrap_or(Moment::ORIGIN);
+        self.flush_buffer(&mut control);
+        let mut word = self.word();
         let Some(books) = &mut control.books else {
             return false;
         };
         books.ledger.record(&Sample::success(now));
         books.successes += u64::from(word.has(Flags::COUNTING));
-        let mut word = self.word();
         while let Err(found) = self.publish(&mut control, word, word.with_count(0)) {
             word = found;
         }
-        self.renew_tally(&mut control, now);
+        self.renew_buffer(&mut control, now);
         true
     }
 
     #[inline]
-    fn tally(&self) -> Option<&Tally> {
-        self.known_extras()?.tally.get()
+    fn buffer(&self) -> Option<&SuccessBuffer> {
+        self.known_extras()?.buffer.get()
     }
 
-    /// Brings ledger, word and totals up to date with the successes that have been put down.
-    pub(super) fn fold_tally(&self, control: &mut Control) {
-        if self.fold(control) {
-            self.forget_row();
+    /// Brings windows, totals and word up to date with the buffered successes.
+    pub(super) fn flush_buffer(&self, control: &mut Control) {
+        if self.flush(control) > 0 {
+            self.reset_row();
         }
     }
 
-    /// The same, and nothing is put down any more until the tally is [renewed](Self::renew_tally).
-    pub(super) fn close_tally(&self, control: &mut Control) {
-        if self.close(control) {
-            self.forget_row();
+    /// The same, and closes the buffer until it is [renewed](Self::renew_buffer).
+    pub(super) fn close_buffer(&self, control: &mut Control) {
+        if self.close(control) > 0 {
+            self.reset_row();
         }
     }
 
     /// A success came after the failures in the word.
-    pub(super) fn forget_row(&self) {
+    pub(super) fn reset_row(&self) {
         if self.word().count() > 0 {
             self.replace_word(|word| word.with_count(0));
         }
     }
 
-    /// Brings the ledger and the totals up to date, and tells whether there was anything: then the row
-    /// of failures in the word is over.
-    pub(super) fn fold(&self, control: &mut Control) -> bool {
-        self.add_put_down(control, Tally::fold)
+    /// Brings windows and totals up to date, and returns the number of buffered successes. If there was
+    /// any, the consecutive failures in the word are over.
+    pub(super) fn flush(&self, control: &mut Control) -> u64 {
+        self.take_buffered(control, SuccessBuffer::flush)
     }
 
-    /// The same, and closes the tally.
-    pub(super) fn close(&self, control: &mut Control) -> bool {
-        self.add_put_down(control, Tally::close)
+    /// The same, and closes the buffer.
+    pub(super) fn close(&self, control: &mut Control) -> u64 {
+        self.take_buffered(control, SuccessBuffer::close)
     }
 
     #[inline]
-    fn add_put_down(
+    fn take_buffered(
         &self,
         control: &mut Control,
-        number: impl FnOnce(&Tally, &mut Folded) -> u64,
-    ) -> bool {
-        let (Some(books), Some(tally)) = (&mut control.books, self.tally()) else {
-            return false;
+        take: impl FnOnce(&SuccessBuffer, &mut RoomLeft) -> u64,
+    ) -> u64 {
+        let (Some(books), Some(buffer)) = (&mut control.books, self.buffer()) else {
+            return 0;
         };
-        let Books {
-            ledger,
-            folded,
-            successes,
-            ..
-        } = &mut **books;
-        let put_down = number(tally, folded);
-        if put_down == 0 {
-            return false;
+        let successes = take(buffer, &mut books.room);
+        if successes > 0 {
+            books.ledger.add_quick(successes);
+            if self.word().has(Flags::COUNTING) {
+                books.successes += successes;
+            }
         }
-        ledger.add_quick(put_down);
-        if self.word().has(Flags::COUNTING) {
-            *successes += put_down;
-        }
-        true
+        successes
     }
 
     /// Publishes `next` instead of `word`, with the word of the windows on whether they want successes;
-    /// or tells which there is instead. The tally is closed while they want none.
+    /// or returns which word there is instead. The buffer is closed while they want none.
     #[inline]
     pub(super) fn publish(
         &self,
@@ -227,42 +156,39 @@ impl Circuit {
     ) -> Result<(), Word> {
         let wanted = control.wants_successes();
         if !wanted {
-            self.close_tally(control);
+            self.close_buffer(control);
         }
-        let tallying = Flags::TALLYING.when(wanted);
-        let next = next.without(Flags::TALLYING).with(tallying);
+        let buffering = Flags::BUFFERING.when(wanted);
+        let next = next.without(Flags::BUFFERING).with(buffering);
         if next == word {
             return Ok(());
         }
         self.exchange(word, next)
     }
 
-    /// Opens the tally for what ends from `now` on, unless it is open for that.
-    pub(super) fn renew_tally(&self, control: &mut Control, now: Moment) {
+    /// Opens the buffer for successes from `now` on, unless they find room in it.
+    pub(super) fn renew_buffer(&self, control: &mut Control, now: Moment) {
         let word = self.word();
-        if word.state() != State::Closed || !word.has(Flags::TALLYING) {
+        if word.state() != State::Closed || !word.has(Flags::BUFFERING) {
             return;
         }
-        let Some(books) = &control.books else {
-            return;
-        };
-        let tally = self.extras().tally.get_or_init(Tally::new);
-        let current = |edge| edge == Moment::NEVER || now < edge;
-        if books.folded.is_open() && current(tally.edge()) && tally.open_cell().is_some() {
+        let buffer = self.extras().buffer.get_or_init(SuccessBuffer::new);
+        if buffer.has_room(word.generation(), now) {
             return;
         }
-        self.close_tally(control);
-        if let Some(Books { ledger, folded, .. }) = control.books.as_deref_mut() {
+        self.close_buffer(control);
+        if let Some(books) = &mut control.books {
             let terms = Terms {
-                edge: ledger.begin_interval(now),
-                limit: ledger.slowest_quick(),
-                room: ledger.fill().unwrap_or(u32::MAX),
+                generation: word.generation(),
+                interval_end: books.ledger.begin_interval(now),
+                quick_limit: books.ledger.slowest_quick(),
+                capacity: books.ledger.fill().unwrap_or(u32::MAX),
             };
-            tally.open(folded, terms);
+            buffer.open(&mut books.room, terms);
         }
     }
 
-    /// The totals, with what was counted in the tally. It has been folded.
+    /// The totals, with what was counted in the windows. The buffer has been flushed.
     pub(super) fn totals_with(&self, control: &Control) -> Totals {
         let (successes, failures) = control.counted();
         let totals = self.counters.totals(control.config().count_successes());

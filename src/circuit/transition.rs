@@ -37,10 +37,10 @@ impl Circuit {
     fn next_state(&self, control: &Control, to: State) -> Next {
         let config = control.config();
         // The windows will be empty, and so have room for successes.
-        let tallying = Flags::TALLYING.when(control.config().has_windows());
+        let buffering = Flags::BUFFERING.when(control.config().has_windows());
         Next {
             to,
-            flags: self.flags(config) | tallying,
+            flags: self.flags(config) | buffering,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
             heard: self.is_heard(config),
         }

@@ -42,9 +42,9 @@ impl Flags {
     pub(crate) const TIMED: Self = Self(1 << 4);
     /// A success has more to do: a listener to tell, a streak to end.
     pub(crate) const BUSY: Self = Self(1 << 5);
-    /// A success is put down for the windows, and the count of failures is that of the last look at
-    /// them: one that was put down since has ended it.
-    pub(crate) const TALLYING: Self = Self(1 << 6);
+    /// A success enters the windows, through the success buffer. The consecutive failures in the word
+    /// are those of its last flush: a success that was buffered since has reset them.
+    pub(crate) const BUFFERING: Self = Self(1 << 6);
 
     pub(crate) const fn when(self, condition: bool) -> Self {
         if condition { self } else { Self::NONE }
@@ -112,6 +112,12 @@ impl Generation {
         Self::from_bits(self.bits() & GENERATION)
     }
 
+    /// The number of the generation, below 2^25.
+    #[inline]
+    pub(crate) const fn number(self) -> u32 {
+        ((self.bits() & GENERATION) >> GENERATION_SHIFT) as u32
+    }
+
     /// Whether it lies between two generations, inclusive, where they have wrapped as well. None of
     /// them is marked.
     pub(crate) const fn is_within(self, first: Self, last: Self) -> bool {
@@ -122,8 +128,7 @@ impl Generation {
 
 impl fmt::Debug for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = (self.bits() & GENERATION) >> GENERATION_SHIFT;
-        number.fmt(f)
+        self.number().fmt(f)
     }
 }
 
@@ -194,10 +199,10 @@ impl Word {
         self.0 & !(Flags::COUNTING.0 | Flags::TIMED.0 | PAYLOAD) == generation.bits()
     }
 
-    /// Whether a success of `generation` has nothing to do but to be put down for the windows.
+    /// Whether a success of `generation` has nothing to do but to enter the windows.
     #[inline]
-    pub(crate) const fn is_tallying(self, generation: Generation) -> bool {
-        self.has(Flags::TALLYING) && self.without(Flags::TALLYING).is_calm(generation)
+    pub(crate) const fn is_buffering(self, generation: Generation) -> bool {
+        self.has(Flags::BUFFERING) && self.without(Flags::BUFFERING).is_calm(generation)
     }
 
     /// The same state, with its consecutive failures at `count`.
@@ -332,7 +337,7 @@ mod tests {
     fn marked_calls_find_no_word_quiet() {
         for mark in [Mark::Timed, Mark::Trial, Mark::Inside, Mark::Joined] {
             for state in ALL {
-                for flags in [Flags::NONE, Flags::COUNTING, Flags::TALLYING] {
+                for flags in [Flags::NONE, Flags::COUNTING, Flags::BUFFERING] {
                     let word = Word::new(state, flags).renewed();
                     let marked = word.generation().marked(mark);
                     assert!(!word.is_quiet(marked));
@@ -349,21 +354,21 @@ mod tests {
         let generation = quiet.generation();
         assert!(quiet.is_quiet(generation) && quiet.is_calm(generation));
         assert!(!quiet.with_count(1).is_quiet(generation));
-        let (timed, tallying) = (quiet.with(Flags::TIMED), quiet.with(Flags::TALLYING));
-        for word in [timed, tallying] {
+        let (timed, buffering) = (quiet.with(Flags::TIMED), quiet.with(Flags::BUFFERING));
+        for word in [timed, buffering] {
             assert!(!word.is_quiet(generation));
         }
         for calm in [quiet, timed, timed.with_count(1)] {
-            assert!(calm.is_calm(generation) && !calm.is_tallying(generation));
-            let tallying = calm.with(Flags::TALLYING);
-            assert!(!tallying.is_calm(generation) && tallying.is_tallying(generation));
+            assert!(calm.is_calm(generation) && !calm.is_buffering(generation));
+            let buffering = calm.with(Flags::BUFFERING);
+            assert!(!buffering.is_calm(generation) && buffering.is_buffering(generation));
         }
-        for busy in [quiet.with(Flags::BUSY), tallying.with(Flags::BUSY)] {
+        for busy in [quiet.with(Flags::BUSY), buffering.with(Flags::BUSY)] {
             assert!(!busy.is_quiet(generation) && !busy.is_calm(generation));
-            assert!(!busy.is_tallying(generation));
+            assert!(!busy.is_buffering(generation));
         }
-        for other in [quiet, tallying].map(Word::renewed) {
-            assert!(!other.is_calm(generation) && !other.is_tallying(generation));
+        for other in [quiet, buffering].map(Word::renewed) {
+            assert!(!other.is_calm(generation) && !other.is_buffering(generation));
         }
         assert!(!quiet.renewed().is_quiet(generation));
         for state in &ALL[1..] {
@@ -383,7 +388,7 @@ mod tests {
 
     #[test]
     fn only_a_closed_word_without_a_clock_to_read_simply_passes() {
-        for flag in [Flags::NONE, Flags::COUNTING, Flags::BUSY, Flags::TALLYING] {
+        for flag in [Flags::NONE, Flags::COUNTING, Flags::BUSY, Flags::BUFFERING] {
             let closed = Word::new(State::Closed, flag).with_count(7).renewed();
             assert!(closed.passes());
             assert!(!closed.with(Flags::TIMED).passes());

@@ -20,7 +20,7 @@ mod lapsed;
 mod late;
 mod refusal;
 mod retirement;
-mod tally;
+mod success_buffer;
 mod threshold;
 mod trials;
 mod windows;

@@ -1,4 +1,4 @@
-//! Windows of calls, whose successes are put down without the lock while there are failures among them.
+//! Windows of calls, whose successes enter the buffer while there are failures among them.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn succeed(breaker: &CircuitBreaker, times: usize) {
 fn a_failure_counts_in_a_window_that_was_full_of_successes() {
     explore("sated window", |race| {
         let breaker = watched_by(TripRule::failures(2).over(Window::calls(2)));
-        // The first opens the tally, two fill it, and the last finds that the window has enough.
+        // The first opens the buffer, two fill it, and the last finds that the window has enough.
         succeed(&breaker, 4);
         let [good, bad] = permits(&breaker);
         race.run(|| good.success(), || bad.failure());
@@ -80,7 +80,7 @@ fn a_success_comes_before_a_failure_and_saves_the_circuit_or_is_late() {
     });
 }
 
-/// A success puts itself down and leaves the count in the word alone.
+/// A buffered success leaves the count in the word alone.
 fn a_success_ends_a_row_or_is_late(model: &str, text: bool) {
     explore(model, move |race| {
         let rules = [
@@ -107,12 +107,12 @@ fn a_success_ends_a_row_or_is_late(model: &str, text: bool) {
 }
 
 #[test]
-fn a_success_in_the_tally_ends_a_row_or_is_late() {
+fn buffered_success_resets_failures_or_is_late() {
     a_success_ends_a_row_or_is_late("success against the last failure, window", false);
 }
 
 #[test]
-fn a_success_in_the_tally_ends_a_row_or_is_late_with_texts() {
+fn buffered_success_resets_failures_or_is_late_with_texts() {
     a_success_ends_a_row_or_is_late("success against the last failure, window, texts", true);
 }
 

@@ -1,4 +1,4 @@
-//! Quick successes, which are put down without the lock, against all that takes it.
+//! Successes that enter the success buffer, against everything that takes the lock.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const MINUTE: Window = Window::time(Duration::from_secs(60));
 
 fn watched_by(rule: TripRule) -> CircuitBreaker {
     let breaker = build(quick(5).trip_rules([rule]));
-    // The first success finds the tally closed, and opens it.
+    // The first success finds the buffer closed, and opens it.
     breaker.try_acquire().expect("a closed circuit").success();
     breaker
 }
@@ -18,12 +18,12 @@ fn figures(breaker: &CircuitBreaker) -> (u32, u32) {
 
 #[test]
 fn two_successes_that_meet_are_both_recorded() {
-    explore("tally, two successes", |race| {
+    explore("buffer, two successes", |race| {
         let breaker = watched_by(TripRule::failures(3).over(MINUTE));
         let [one, other] = permits(&breaker);
         race.run(|| one.success(), || other.success());
         assert_eq!(figures(&breaker), (3, 0));
-        // Since they met, there may be a row of cells.
+        // Since they met, there may be striped cells.
         let [one, other] = permits(&breaker);
         one.success();
         other.success();
@@ -34,7 +34,7 @@ fn two_successes_that_meet_are_both_recorded() {
 
 #[test]
 fn a_success_and_a_failure_are_both_recorded() {
-    explore("tally, success and failure", |race| {
+    explore("buffer, success and failure", |race| {
         let breaker = watched_by(TripRule::failures(3).over(MINUTE));
         let [good, bad] = permits(&breaker);
         race.run(|| good.success(), || bad.failure());
@@ -44,7 +44,7 @@ fn a_success_and_a_failure_are_both_recorded() {
 
 #[test]
 fn a_success_comes_before_a_trip_or_is_late() {
-    explore("tally, trip", |race| {
+    explore("buffer, trip", |race| {
         let breaker = watched_by(TripRule::failures(1).over(MINUTE));
         let [good, bad] = permits(&breaker);
         race.run(|| good.success(), || bad.failure());
@@ -57,13 +57,13 @@ fn a_success_comes_before_a_trip_or_is_late() {
 
 #[test]
 fn a_success_from_before_a_reset_is_not_in_the_window_after_it() {
-    explore("tally, reset", |race| {
+    explore("buffer, reset", |race| {
         let breaker = watched_by(TripRule::failures(3).over(MINUTE));
         let [good] = permits(&breaker);
         let steered = breaker.clone();
         let anew = move || {
             steered.reset();
-            // Opens the tally of the new generation.
+            // Opens the buffer in the new generation.
             steered.try_acquire().expect("a closed circuit").success();
         };
         race.run(|| good.success(), anew);
@@ -75,7 +75,7 @@ fn a_success_from_before_a_reset_is_not_in_the_window_after_it() {
 
 #[test]
 fn a_success_is_kept_by_a_window_that_stays_and_lost_with_one_that_goes() {
-    explore("tally, configure", |race| {
+    explore("buffer, configure", |race| {
         let rule = TripRule::failures(3).over(MINUTE);
         let breaker = watched_by(rule);
         let [good] = permits(&breaker);
@@ -96,7 +96,7 @@ fn a_success_is_kept_by_a_window_that_stays_and_lost_with_one_that_goes() {
 
 #[test]
 fn a_snapshot_takes_nothing_away() {
-    explore("tally, snapshot", |race| {
+    explore("buffer, snapshot", |race| {
         let breaker = watched_by(TripRule::failures(3).over(MINUTE));
         let [good] = permits(&breaker);
         let seen = breaker.clone();
@@ -116,8 +116,8 @@ fn a_snapshot_takes_nothing_away() {
 }
 
 #[test]
-fn a_row_of_cells_that_two_make_is_whole_for_a_failure() {
-    explore("tally, two that meet and a failure", |race| {
+fn failure_counts_successes_of_new_stripes() {
+    explore("buffer, two that meet and a failure", |race| {
         let breaker = watched_by(TripRule::failures(3).over(MINUTE));
         let [one, other, bad] = permits(&breaker);
         let both = || {
@@ -137,7 +137,7 @@ fn a_row_of_cells_that_two_make_is_whole_for_a_failure() {
 
 #[test]
 fn an_edge_that_passes_moves_no_success_out_of_its_time() {
-    explore("tally, edge", |race| {
+    explore("buffer, edge", |race| {
         let clock = ManualClock::new();
         let rule = TripRule::failures(3).over(MINUTE.buckets(2));
         let breaker = build(quick(5).trip_rules([rule]).clock(clock.clone()));
@@ -153,8 +153,8 @@ fn an_edge_that_passes_moves_no_success_out_of_its_time() {
 }
 
 #[test]
-fn a_success_stays_quick_or_comes_by_when_a_full_window_of_calls_takes_a_failure() {
-    explore("tally, sated window of calls", |race| {
+fn failure_in_full_window_keeps_concurrent_success() {
+    explore("buffer, sated window of calls", |race| {
         let calls = TripRule::failures(2).over(Window::calls(2));
         let minute = TripRule::failures(4).over(MINUTE);
         let breaker = build(quick(5).trip_rules([calls, minute]));
@@ -177,7 +177,7 @@ fn a_success_stays_quick_or_comes_by_when_a_full_window_of_calls_takes_a_failure
 
 #[test]
 fn a_failure_past_the_edge_leaves_a_success_in_its_own_time() {
-    explore("tally, edge, success and failure", |race| {
+    explore("buffer, edge, success and failure", |race| {
         let clock = ManualClock::new();
         let rule = TripRule::failures(3).over(MINUTE.buckets(2));
         let breaker = build(quick(5).trip_rules([rule]).clock(clock.clone()));
