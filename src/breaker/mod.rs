@@ -25,6 +25,7 @@ pub(crate) use call::Ended;
 pub(crate) use changes::Changes;
 pub(crate) use circuit::{Circuit, Home};
 pub use command::Command;
+pub(crate) use stripes::{move_over, stripe, stripes};
 pub(crate) use ticket::Ticket;
 
 use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};
