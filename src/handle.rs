@@ -1,8 +1,6 @@
 //! [`Handle`]: the ways to hold a breaker.
 
 use crate::breaker::CircuitBreaker;
-#[cfg(feature = "tower")]
-use crate::registry::Held;
 use crate::registry::{BreakerRegistry, SiteHandle};
 use std::sync::Arc;
 
@@ -23,10 +21,10 @@ pub trait Handle: sealed::Sealed {
 
 /// The breaker of a name in a registry, as `with_breaker` holds it.
 ///
-/// All calls of one thread share it, so that threads that call the same dependency do not fight
-/// over one reference count.
+/// Calls of one thread share its reference count, and threads that run at the same time do not: they
+/// do not contend for it.
 #[derive(Clone, Debug)]
-pub struct ByName(Arc<CircuitBreaker>);
+pub struct ByName(pub(crate) Arc<CircuitBreaker>);
 
 impl ByName {
     #[inline]
@@ -40,16 +38,6 @@ impl Handle for ByName {
     #[inline]
     fn breaker(&self) -> &CircuitBreaker {
         &self.0
-    }
-}
-
-#[cfg(feature = "tower")]
-impl sealed::Sealed for Held {}
-#[cfg(feature = "tower")]
-impl Handle for Held {
-    #[inline]
-    fn breaker(&self) -> &CircuitBreaker {
-        self
     }
 }
 

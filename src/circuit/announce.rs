@@ -177,7 +177,7 @@ impl Drop for Delivery<'_> {
 #[cfg(all(test, feature = "tracing", not(loom)))]
 mod tests {
     use super::*;
-    use crate::circuit::CircuitBreaker;
+    use crate::breaker::CircuitBreaker;
     use crate::config::BreakerBuilder;
     use crate::event::Listen;
     use std::sync::Mutex;

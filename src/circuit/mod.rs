@@ -24,4 +24,5 @@ pub(crate) use call::Ended;
 pub(crate) use changes::Changes;
 pub(crate) use commands::Action;
 pub(crate) use shell::{Circuit, Home};
+pub(crate) use stripes::{move_over, stripe, stripes};
 pub(crate) use ticket::Ticket;

@@ -2,16 +2,19 @@
 
 #[cfg(not(shuttle))]
 use std::cell::Cell;
+use std::sync::OnceLock;
 #[cfg(not(shuttle))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A few times as many as threads run at a time, so that those who meet find a place of their own;
 /// a power of two.
-pub(super) fn stripes<T: Default>() -> Box<[T]> {
+pub(crate) fn stripes<T: Default>() -> Box<[T]> {
+    // Asking the system takes longer than all else here.
+    static THREADS: OnceLock<usize> = OnceLock::new();
     let threads = if cfg!(any(loom, shuttle)) {
         1
     } else {
-        std::thread::available_parallelism().map_or(4, usize::from)
+        *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(4, usize::from))
     };
     let count = (2 * threads).next_power_of_two().min(64);
     (0..count).map(|_| T::default()).collect()
@@ -19,7 +22,7 @@ pub(super) fn stripes<T: Default>() -> Box<[T]> {
 
 /// This thread's.
 #[inline]
-pub(super) fn stripe<T>(stripes: &[T]) -> &T {
+pub(crate) fn stripe<T>(stripes: &[T]) -> &T {
     // Their number is a power of two.
     &stripes[seat() & (stripes.len() - 1)]
 }
@@ -47,12 +50,12 @@ fn seat() -> usize {
 }
 
 #[cfg(shuttle)]
-pub(super) fn move_over() {}
+pub(crate) fn move_over() {}
 
 /// Takes another seat, since somebody else was met in this one.
 #[cfg(not(shuttle))]
 #[cold]
-pub(super) fn move_over() {
+pub(crate) fn move_over() {
     sit_down();
 }
 

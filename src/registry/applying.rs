@@ -113,7 +113,7 @@ impl Shared {
         let judged: Vec<_> = self
             .suspects_for(newcomers.len())
             .into_iter()
-            .filter_map(|one| one.judge(now))
+            .filter_map(|one| one.judge(&self.handles, now))
             .collect();
 
         let mut leavers = Leavers::default();
@@ -131,32 +131,31 @@ impl Shared {
             }
             let room = self.limits.capacity.saturating_sub(population.kept);
             let short = missing.len().saturating_sub(room);
-            let committed = if short > 0
-                && !population.make_room_for(short, &self.breakers, now, &mut leavers)
-            {
-                Err(NotLaid::NoRoom { missing: short })
-            } else if self.replace_presets(present, next) {
-                for breaker in &missing {
-                    self.breakers.insert(name(breaker), breaker.clone());
-                }
-                population.kept += missing.len();
-                for name in names.keys() {
-                    if let Some(breaker) = self.breakers.get(&**name) {
-                        breaker.circuit.tenancy.pin();
+            let committed =
+                if short > 0 && !population.make_room_for(short, self, now, &mut leavers) {
+                    Err(NotLaid::NoRoom { missing: short })
+                } else if self.replace_presets(present, next) {
+                    for breaker in &missing {
+                        self.breakers.insert(name(breaker), breaker.clone());
                     }
-                }
-                let earlier = present.layers().names.keys();
-                let released: Vec<_> = earlier
-                    .filter(|name| !names.contains_key(*name))
-                    .filter_map(|name| self.breakers.get(&**name))
-                    .filter(|breaker| breaker.circuit.tenancy.unpin())
-                    .map(|breaker| Arc::downgrade(&breaker.circuit))
-                    .collect();
-                population.welcome_back(released, now);
-                Ok(Some(missing))
-            } else {
-                Ok(None)
-            };
+                    population.kept += missing.len();
+                    for name in names.keys() {
+                        if let Some(breaker) = self.breakers.get(&**name) {
+                            breaker.circuit.tenancy.pin();
+                        }
+                    }
+                    let earlier = present.layers().names.keys();
+                    let released: Vec<_> = earlier
+                        .filter(|name| !names.contains_key(*name))
+                        .filter_map(|name| self.breakers.get(&**name))
+                        .filter(|breaker| breaker.circuit.tenancy.unpin())
+                        .map(|breaker| Arc::downgrade(&breaker.circuit))
+                        .collect();
+                    population.welcome_back(released, now);
+                    Ok(Some(missing))
+                } else {
+                    Ok(None)
+                };
             (committed, spare)
         };
         drop(spare);

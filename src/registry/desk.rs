@@ -11,13 +11,20 @@
 //!    to it.
 
 use super::Slip;
-use super::cache::{PLACES, is_wanted, place};
 use crate::breaker::CircuitBreaker;
+use crate::circuit::Circuit;
 use crate::refused::Refused;
 use std::cell::RefCell;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
+
+/// A power of two.
+const PLACES: usize = 64;
+
+/// The golden ratio's part of all addresses.
+#[allow(clippy::cast_possible_truncation)] // where addresses are shorter, so is this
+const GOLDEN: usize = (0x9e37_79b9_7f4a_7c15_u64 >> (u64::BITS - usize::BITS)) as usize | 1;
 
 /// One place a breaker, and no search: of two that share one, the first keeps it while it is wanted.
 type Desk = [Option<Place>; PLACES];
@@ -85,6 +92,20 @@ fn own_slip(
     slip.write(refused);
     then(slip);
     Some(slip.clone())
+}
+
+/// Where a breaker has its place.
+#[inline]
+fn place(circuit: &Arc<Circuit>) -> usize {
+    let address = Arc::as_ptr(circuit) as usize;
+    // What tells one allocation from another are the digits in the middle; the multiplication carries them
+    // to the top (Knuth, The Art of Computer Programming, 6.4).
+    address.wrapping_mul(GOLDEN) >> (usize::BITS - PLACES.ilog2())
+}
+
+/// Whether anybody wants the breaker but `known` references.
+fn is_wanted(circuit: &Arc<Circuit>, known: usize) -> bool {
+    !circuit.tenancy.is_gone() && circuit.tenancy.is_held(circuit, known)
 }
 
 /// Makes a slip, for this thread's desk if there is room.

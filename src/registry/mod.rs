@@ -1,11 +1,11 @@
 //! [`BreakerRegistry`]: breakers by name.
 //!
 //! * `shared`: what the clones of a registry share, and the only place that changes it
-//! * `cache`: the handles that each thread keeps for itself, `held`: one of them, or else a clone
+//! * `handle_table`: handles of breakers, for calls by name
 //! * `desk`: what a thread's errors say, a `slip` each, ready to be used again
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
-//! * `tenancy`: what the registry and the caches know of one breaker
+//! * `tenancy`: what the registry knows of one breaker
 //! * `presets`: which settings are due to a name, `layers`: what a document says of it
 //! * `reconcile`: live breakers follow; `applying`: a document is applied
 //! * `site`: the handles that a line of code keeps for itself
@@ -14,15 +14,13 @@
 #[cfg(feature = "serde")]
 mod applying;
 mod builder;
-mod cache;
 mod desk;
 mod error;
 mod eviction;
 mod global;
+mod handle_table;
 #[cfg(feature = "metrics")]
 mod heirs;
-#[cfg(feature = "tower")]
-mod held;
 mod layers;
 mod presets;
 mod reconcile;
@@ -36,14 +34,10 @@ mod views;
 #[cfg(feature = "serde")]
 pub(crate) use applying::{Laid, NotLaid};
 pub use builder::RegistryBuilder;
-#[cfg(feature = "tower")]
-pub(crate) use cache::hold;
 pub(crate) use desk::{notify, notify_at_hand};
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use heirs::Heir;
-#[cfg(feature = "tower")]
-pub(crate) use held::Held;
 #[cfg(feature = "serde")]
 pub(crate) use layers::{Layer, Layers};
 pub(crate) use shared::Shared;
@@ -108,14 +102,14 @@ struct Limits {
 ///
 /// # Concurrency
 ///
-/// A guarded call by name finds its breaker in what its thread keeps for itself: it takes no lock
-/// then, and writes nothing that other threads write. [`breaker`](Self::breaker) and
-/// [`get`](Self::get) share a lock with other readers for as long as a handle is cloned. No closure, listener, clock or destructor of yours runs under a lock of the
-/// registry: all of them may call it.
+/// A guarded call by name finds its breaker in one of a few tables of handles, about two for each
+/// processor: threads that run at the same time use different tables, and share neither a lock nor a
+/// reference count. [`breaker`](Self::breaker) and [`get`](Self::get) share a lock with other readers
+/// while a handle is cloned. No closure, listener, clock or destructor of yours runs under a lock of
+/// the registry: all of them may call it.
 ///
-/// Each thread keeps up to 320 handles for itself. A breaker that was removed or evicted is never
-/// served from there, but its settings (and the closures in them) may live until the thread ends or
-/// comes to use the slot for another.
+/// A breaker that was removed or evicted ends, with its settings and the closures in them, with the
+/// last handle and the last call in flight.
 ///
 /// # Examples
 ///
@@ -281,13 +275,10 @@ impl BreakerRegistry {
         self.shared.find(name.as_ref())
     }
 
-    /// The breaker of `name` as guarded calls hold it: this thread's own handle.
+    /// The breaker of `name` as guarded calls hold it: a handle from the tables.
     #[inline(never)]
     pub(crate) fn by_name(&self, name: &str) -> Arc<CircuitBreaker> {
-        match cache::find_at_once(&self.shared, name) {
-            Some(own) => own,
-            None => self.by_name_with(name, None),
-        }
+        self.by_name_with(name, None)
     }
 
     /// The same, where a breaker that is new gets the settings of `preset`, if there is one.
@@ -296,29 +287,24 @@ impl BreakerRegistry {
         name: &str,
         preset: Option<&Arc<BreakerConfig>>,
     ) -> Arc<CircuitBreaker> {
-        let hash = self.shared.hash(name);
-        cache::find(hash, &self.shared, name)
+        self.shared
+            .find_handle(name)
             .filter(|own| preset.is_none() || !own.circuit.tenancy.is_unclaimed())
-            .unwrap_or_else(|| self.by_name_slowly(hash, name, preset))
+            .unwrap_or_else(|| self.by_name_slowly(name, preset))
     }
 
     #[inline(never)]
     fn by_name_slowly(
         &self,
-        hash: u64,
         name: &str,
         preset: Option<&Arc<BreakerConfig>>,
     ) -> Arc<CircuitBreaker> {
-        let (breaker, kept) = match preset {
+        let (breaker, _) = match preset {
             Some(preset) => self.given(name, None, |presets| presets.settled(name, preset).ok()),
             None => self
                 .shared
                 .find_or_create(name, None, |presets| presets.due_to(name).clone()),
         };
-        if kept {
-            cache::keep(hash, breaker)
-        } else {
-            Arc::new(breaker)
-        }
+        self.shared.handles.insert(breaker)
     }
 }

@@ -1,6 +1,7 @@
 use super::eviction::{Leavers, Population, Suspect};
+use super::handle_table::HandleTables;
 use super::presets::Presets;
-use super::{Breakers, Limits, Origin, cache};
+use super::{Breakers, Limits, Origin};
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Home;
 use crate::clock::{Moment, Timepiece};
@@ -12,7 +13,6 @@ use crate::event::{Event, EventStream, Hub, NotKept, Warned};
 use crate::names;
 use crate::state::Flags;
 use crate::sync::Lock;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,12 +23,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// 1. The map changes under the lock of `population` only, so that creation, removal and eviction
 ///    see each other whole: a name has one breaker, and the capacity is exact. Look-ups take no
 ///    part in it.
-/// 2. Locks are taken in one order: `population`, a shard of the map, a breaker's own, `presets`.
+/// 2. Locks are taken in one order: `population`, a shard of the map, a handle table, a breaker's own, `presets`.
 /// 3. No user code runs under any of them: settings are checked, breakers made, clocks read and
 ///    events sent before or after, and what leaves is dropped after.
 pub(crate) struct Shared {
     pub(super) id: u64,
     pub(super) breakers: Breakers,
+    /// In front of `breakers`, for calls by name.
+    pub(super) handles: HandleTables,
     pub(super) population: Lock<Population>,
     presets: Lock<Arc<Presets>>,
     pub(super) limits: Limits,
@@ -63,6 +65,7 @@ impl Shared {
             id,
             home: Arc::new(home),
             breakers: Breakers::default(),
+            handles: HandleTables::new(),
             population: Lock::new(Population::default()),
             presets: Lock::new(Arc::new(presets)),
             limits,
@@ -74,12 +77,6 @@ impl Shared {
         }
     }
 
-    /// By which the map and the tables of the threads find a name.
-    #[inline]
-    pub(super) fn hash(&self, name: &str) -> u64 {
-        self.breakers.hasher().hash_one(name)
-    }
-
     /// The breaker of that name; counts as a use of it.
     pub(super) fn find(&self, name: &str) -> Option<CircuitBreaker> {
         // Nobody leaves while the shard is held for reading, so the clone is one of a breaker that
@@ -87,6 +84,14 @@ impl Shared {
         let found = self.breakers.get(name)?;
         found.circuit.tenancy.visit();
         Some(found.clone())
+    }
+
+    /// The handle of `name` in the tables; counts as a use of its breaker.
+    #[inline]
+    pub(super) fn find_handle(&self, name: &str) -> Option<Arc<CircuitBreaker>> {
+        let handle = self.handles.get(name)?;
+        handle.circuit.tenancy.visit();
+        Some(handle)
     }
 
     /// Finds the breaker of `name`, or creates it with what `config` gives, on behalf of `origin`;
@@ -145,7 +150,7 @@ impl Shared {
         let suspects = self.suspects();
         let judged: Vec<_> = suspects
             .into_iter()
-            .filter_map(|one| one.judge(now))
+            .filter_map(|one| one.judge(&self.handles, now))
             .collect();
         let mut leavers = Leavers::default();
         let admitted = {
@@ -223,9 +228,9 @@ impl Shared {
     fn has_room(&self, population: &mut Population, now: Moment, leavers: &mut Leavers) -> bool {
         population.tidy();
         if let Some(idle) = self.limits.idle_timeout {
-            population.sweep(idle, &self.breakers, now, leavers);
+            population.sweep(idle, self, now, leavers);
         }
-        population.kept < self.limits.capacity || population.make_room(&self.breakers, now, leavers)
+        population.kept < self.limits.capacity || population.make_room(self, now, leavers)
     }
 
     /// The events of all breakers from now on.
@@ -259,8 +264,9 @@ impl Shared {
         let removed = {
             let mut population = self.population.lock();
             // Inside, so that whoever finds the name missing finds the breaker gone.
-            let expel = |_: &Arc<str>, breaker: &CircuitBreaker| {
+            let expel = |name: &Arc<str>, breaker: &CircuitBreaker| {
                 breaker.circuit.tenancy.expel();
+                self.handles.remove(name);
                 true
             };
             let removed = self.breakers.remove_if(name, expel);
@@ -268,7 +274,6 @@ impl Shared {
             removed
         };
         let (_, breaker) = removed?;
-        cache::forget(|other| Arc::ptr_eq(&other.circuit, &breaker.circuit));
         #[cfg(feature = "metrics")]
         self.heirs.tell(&breaker);
         self.tell(&breaker, |breaker| Event::BreakerRemoved { breaker });
@@ -343,7 +348,5 @@ impl Drop for Shared {
         self.hub.end();
         #[cfg(feature = "metrics")]
         self.bequeath();
-        let id = self.id;
-        cache::forget(|breaker| breaker.circuit.home.registry == id);
     }
 }

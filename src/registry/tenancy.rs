@@ -1,24 +1,19 @@
 use super::Slip;
 use super::site::Sites;
-use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
 use crate::event::Warned;
 use crate::sync::plain::AtomicU64;
-use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
+use crate::sync::{AtomicU32, Lock, Once, Ordering};
 use std::sync::{Arc, Weak};
 
-/// What a registry, and the caches of the threads, know of one breaker; part of the breaker, so
-/// that knowing more names takes no look-up.
+/// What a registry knows of one breaker; part of the breaker, so that knowing more names takes no
+/// look-up.
 ///
 /// # Invariants
 ///
-/// 1. `GONE` is set for good only on the way out of the map, by who holds the map's shard for
-///    writing, and never on a breaker that anybody but the map, the evictor and the caches holds.
-///    (Removal by name is the exception: it asks for no leave.)
-/// 2. `locals` lists exactly those handles that still stand in a cache. One that a future keeps alive
-///    after its slot was given to another is not in it, and so counts as a holder.
-/// 3. `in_sites` counts no more handles than sites have.
-/// 4. `slips` lists those that have a place on a desk, each of which is a holder while an error refers to
+/// 1. `GONE` is set on the way out of the map, with the map's shard locked for writing, and never
+///    reset. Eviction sets it only on a breaker that is not held; removal by name sets it on any.
+/// 2. `slips` lists those that have a place on a desk, each of which is a holder while an error refers to
 ///    it.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
@@ -87,12 +82,9 @@ pub(crate) enum Settled {
     Gone,
 }
 
-/// What stands in the sites, in the caches and on the desks of the threads.
+/// What stands on the desks of the threads.
 #[derive(Default)]
 struct Known {
-    locals: Vec<Weak<CircuitBreaker>>,
-    /// Handles in sites, which stay there.
-    in_sites: usize,
     slips: Vec<Posted>,
     /// Those that slips counted which are no longer listed.
     refusals: u64,
@@ -110,37 +102,20 @@ impl Default for Tenancy {
 }
 
 impl Tenancy {
-    /// Marks a look-up that already cloned a handle; false when the breaker has left, and the
-    /// handle must not be served.
-    ///
-    /// The handle's count was raised before the marks are read, and an evictor sets `GONE` before
-    /// it reads the counts, so one of the two sees the other. Where `IDLE` is set both sides are
-    /// read-modify-writes of one word, so this holds on every machine. Where it is clear already a
-    /// load does, which a weakly ordered machine may run before the count is out; the evictor
-    /// passes over used breakers first, so that this call would have to be stalled there for a
-    /// whole round of the queue. It would then end on a breaker that has just left, as calls in
-    /// flight do when a breaker is removed.
+    /// Marks the breaker as used; false when it has left the registry.
     #[inline]
     pub(super) fn visit(&self) -> bool {
-        self.is_visited() || self.visit_first()
-    }
-
-    /// Whether a look-up leaves the marks as they are: the breaker is there, and known as used.
-    #[inline]
-    pub(super) fn is_visited(&self) -> bool {
-        self.marks.load(Ordering::Acquire) & (IDLE | GONE) == 0
+        self.marks.load(Ordering::Acquire) & (IDLE | GONE) == 0 || self.visit_first()
     }
 
     #[inline(never)]
     fn visit_first(&self) -> bool {
-        // AcqRel: an evictor that finds the mark also finds the handle counted.
         self.marks.fetch_and(!IDLE, Ordering::AcqRel) & GONE == 0
     }
 
     /// Takes the mark of use away, and tells whether there was one.
     pub(super) fn take_used(&self) -> bool {
         let used = self.marks.load(Ordering::Acquire) & IDLE == 0;
-        // AcqRel: the handle that the look-up cloned is seen from here on.
         used && self.marks.fetch_or(IDLE, Ordering::AcqRel) & IDLE == 0
     }
 
@@ -180,27 +155,16 @@ impl Tenancy {
         self.marks.load(Ordering::Acquire) & UNCLAIMED != 0
     }
 
-    /// Lets the breaker leave if nothing speaks against it: not lasting, not held, not used in the
-    /// meantime when it `must_be_idle`, and `may_go`. Called with the map's shard held for writing,
-    /// so that no handle is cloned from the map meanwhile, and with one reference in the map and
-    /// one in the caller's hand.
-    pub(super) fn leave(
-        &self,
-        circuit: &Arc<Circuit>,
-        must_be_idle: bool,
-        may_go: impl FnOnce() -> bool,
-    ) -> bool {
-        let before = self.marks.fetch_or(GONE, Ordering::AcqRel);
-        // SeqCst: the counterpart of `visit`. Whoever cloned a cached handle without seeing the
-        // mark is in the counts that are read now.
-        fence(Ordering::SeqCst);
-        let wanted = before & STAYS != 0 || must_be_idle && before & IDLE == 0;
-        if wanted || self.is_held(circuit, 2) || !may_go() {
-            // Whoever saw the mark meanwhile waits for this shard, and finds the breaker there.
-            self.marks.fetch_and(!GONE, Ordering::AcqRel);
-            return false;
-        }
-        true
+    /// Marks the breaker as gone, unless it is to stay, or was used in the meantime when it
+    /// `must_be_idle`.
+    pub(super) fn leave(&self, must_be_idle: bool) -> bool {
+        let leave = |marks| {
+            let stays = marks & STAYS != 0 || must_be_idle && marks & IDLE == 0;
+            (!stays).then_some(marks | GONE)
+        };
+        self.marks
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, leave)
+            .is_ok()
     }
 
     /// Takes the breaker out of the registry for good, whoever holds it.
@@ -208,44 +172,16 @@ impl Tenancy {
         self.marks.fetch_or(GONE, Ordering::AcqRel);
     }
 
-    /// Whether anybody holds the breaker beside `known` references, the sites and the caches.
+    /// Whether anything but the sites and `known` references holds the breaker.
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
-        let mut cached = 0;
+        let in_sites = self.sites.handles();
         if let Some(all) = self.known.get().map(Lock::lock) {
-            cached += all.in_sites;
-            for local in &all.locals {
-                match local.strong_count() {
-                    count @ (0 | 1) => cached += count,
-                    _ => return true,
-                }
-            }
             // After the handles: a refused call goes over from one to an error.
             if all.slips.iter().any(Posted::is_lent) {
                 return true;
             }
         }
-        Arc::strong_count(circuit) > known + cached
-    }
-
-    /// A handle goes to a site, and stays there. The caller has it already, so that it counts as held until
-    /// then.
-    pub(super) fn stay_with_site(&self) {
-        self.known.get_or_init(Lock::default).lock().in_sites += 1;
-    }
-
-    /// `local` stands in a cache now. The caller holds it a second time, so that it counts as held
-    /// until that one is gone.
-    pub(super) fn own(&self, local: &Arc<CircuitBreaker>) {
-        let mut known = self.known.get_or_init(Lock::default).lock();
-        list(&mut known.locals, Arc::downgrade(local));
-    }
-
-    /// `local` no longer stands in a cache.
-    pub(super) fn disown(&self, local: &Arc<CircuitBreaker>) {
-        if let Some(known) = self.known.get() {
-            let is_other = |one: &Weak<CircuitBreaker>| one.as_ptr() != Arc::as_ptr(local);
-            known.lock().locals.retain(is_other);
-        }
+        Arc::strong_count(circuit) > known + in_sites
     }
 
     /// `slip` lies on a desk now.
@@ -306,11 +242,11 @@ impl Tenancy {
 
 #[cfg(all(test, not(loom)))]
 impl Tenancy {
-    /// How many handles and places are listed.
+    /// How many places are listed.
     pub(super) fn listed(&self) -> usize {
         self.known.get().map_or(0, |known| {
             let known = known.lock();
-            known.locals.len() + known.slips.len()
+            known.slips.len()
         })
     }
 }

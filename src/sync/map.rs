@@ -23,11 +23,6 @@ impl<V> Default for Map<V> {
 }
 
 impl<V: Clone> Map<V> {
-    #[allow(clippy::unused_self)] // as `DashMap` has it
-    pub(crate) fn hasher(&self) -> FixedState {
-        FixedState::default()
-    }
-
     fn read(&self) -> RwLockReadGuard<'_, Entries<V>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

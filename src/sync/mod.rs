@@ -9,19 +9,27 @@
 mod map;
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use loom::sync::Mutex;
 #[cfg(loom)]
-use loom::sync::{Mutex, MutexGuard};
+pub(crate) use loom::sync::MutexGuard as Guard;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(tsan)]
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
+#[cfg(tsan)]
+pub(crate) use parking_lot::MutexGuard as Guard;
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use shuttle::sync::Mutex;
 #[cfg(shuttle)]
-use shuttle::sync::{Mutex, MutexGuard};
-#[cfg(not(any(loom, shuttle)))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use shuttle::sync::MutexGuard as Guard;
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(not(any(loom, shuttle, tsan)))]
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
+#[cfg(not(any(loom, shuttle, tsan)))]
+pub(crate) use std::sync::MutexGuard as Guard;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Atomics of which each says what it has to say alone, so that there is nothing for loom to find: in
 /// its models they would only multiply the interleavings. Shuttle may stop at each.
@@ -34,7 +42,7 @@ pub(crate) mod plain {
 
 use std::sync::Arc;
 #[cfg(not(tsan))]
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 
 /// The breakers of a registry, or what else it keeps by name.
 #[cfg(not(shuttle))]
@@ -58,11 +66,23 @@ impl<T> Lock<T> {
         Self(Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> Guard<'_, T> {
         let guard = self.0.lock();
         #[cfg(not(tsan))]
         let guard = guard.unwrap_or_else(PoisonError::into_inner);
         guard
+    }
+
+    /// The same, unless it is locked.
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        #[cfg(tsan)]
+        return self.0.try_lock();
+        #[cfg(not(tsan))]
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerConfig;
-use crate::registry::{BreakerRegistry, Held, hold};
+use crate::handle::ByName;
+use crate::registry::BreakerRegistry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,9 +23,9 @@ pub trait Choose<Request>: sealed::Sealed {
     /// The breaker, where no request is needed to tell.
     #[doc(hidden)]
     fn chosen(&self) -> Option<&CircuitBreaker>;
-    /// A handle for the response future to keep.
+    /// A handle for response futures to keep. The service keeps it where the breaker is `chosen`.
     #[doc(hidden)]
-    fn choose(&self, request: &Request) -> Held;
+    fn choose(&self, request: &Request) -> ByName;
 }
 
 impl<Request> Choose<Request> for CircuitBreaker {
@@ -33,10 +34,8 @@ impl<Request> Choose<Request> for CircuitBreaker {
         Some(self)
     }
 
-    /// This thread's own handle: calls on several threads do not fight over one reference count.
-    #[inline]
-    fn choose(&self, _: &Request) -> Held {
-        hold(self)
+    fn choose(&self, _: &Request) -> ByName {
+        ByName(Arc::new(self.clone()))
     }
 }
 
@@ -72,10 +71,10 @@ where
         None
     }
 
-    fn choose(&self, request: &Request) -> Held {
+    fn choose(&self, request: &Request) -> ByName {
         let key = (self.key)(request);
         let preset = self.preset.as_ref();
-        Held::Shared(self.registry.by_name_with(key.as_ref(), preset))
+        ByName(self.registry.by_name_with(key.as_ref(), preset))
     }
 }
 

@@ -1,8 +1,8 @@
 use super::Refusals;
 use crate::error::CircuitOpen;
 use crate::guard::{Attempt, Judge, NoFallback, Rules, admit};
+use crate::handle::{ByName, Handle};
 use crate::refused::Refused;
-use crate::registry::Held;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
@@ -36,7 +36,7 @@ pin_project! {
         // `None` when the call was refused, or is over.
         #[pin]
         call: Option<F>,
-        attempt: Attempt<Held>,
+        attempt: Attempt<ByName>,
         refused: Option<CircuitOpen>,
         judge: J,
         refusals: A,
@@ -44,11 +44,11 @@ pin_project! {
 }
 
 impl<F, J, A> ResponseFuture<F, J, A> {
-    pub(super) fn refused(held: Held, refused: Refused, judge: J, refusals: A) -> Self {
-        let open = CircuitOpen::new(&held, refused);
+    pub(super) fn refused(handle: ByName, refused: Refused, judge: J, refusals: A) -> Self {
+        let open = CircuitOpen::new(handle.breaker(), refused);
         Self {
             call: None,
-            attempt: Attempt::new(held),
+            attempt: Attempt::new(handle),
             refused: Some(open),
             judge,
             refusals,
@@ -58,10 +58,10 @@ impl<F, J, A> ResponseFuture<F, J, A> {
     /// Admitted, or refused without `call` being made. Filled in where it stands: it is moved no
     /// more often than it must be.
     #[inline]
-    pub(super) fn admit(held: Held, judge: J, refusals: A, call: impl FnOnce() -> F) -> Self {
+    pub(super) fn admit(handle: ByName, judge: J, refusals: A, call: impl FnOnce() -> F) -> Self {
         let mut future = Self {
             call: None,
-            attempt: Attempt::new(held),
+            attempt: Attempt::new(handle),
             refused: None,
             judge,
             refusals,

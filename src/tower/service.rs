@@ -1,8 +1,8 @@
 use super::{Choose, Refusals, ResponseFuture};
 use crate::breaker::CircuitBreaker;
 use crate::guard::{Attempt, Judge, NoFallback, Rules};
+use crate::handle::ByName;
 use crate::refused::Refused;
-use crate::registry::hold;
 use std::fmt;
 use std::mem;
 use std::task::{Context, Poll, Waker, ready};
@@ -28,6 +28,10 @@ pub struct Breaker<S, K = CircuitBreaker, J = Rules, A = NoFallback> {
     choice: K,
     judge: J,
     refusals: A,
+    /// The handle that the response futures of this service share, made by its first call. Clones of
+    /// the service have handles of their own, so that calls on several threads do not contend for one
+    /// reference count.
+    handle: Option<ByName>,
     /// Whether the inner service was polled ready, and not called since.
     ready: bool,
     /// Why the inner service was not polled: the next call gets this for an answer.
@@ -41,9 +45,25 @@ impl<S, K, J, A> Breaker<S, K, J, A> {
             choice,
             judge,
             refusals,
+            handle: None,
             ready: false,
             refused: None,
         }
+    }
+
+    /// A handle of the breaker of `request`, for a response future.
+    #[inline]
+    fn handle<Request>(&mut self, request: &Request) -> ByName
+    where
+        K: Choose<Request>,
+    {
+        if self.choice.chosen().is_none() {
+            return self.choice.choose(request);
+        }
+        let handle = &mut self.handle;
+        handle
+            .get_or_insert_with(|| self.choice.choose(request))
+            .clone()
     }
 
     /// The inner service.
@@ -110,15 +130,16 @@ where
             self.ready = breaker.circuit.is_inside_trial() && is_ready_now(&mut self.inner);
             if !self.ready {
                 let refused = breaker.circuit.refuse(seen);
-                return ResponseFuture::refused(hold(breaker), refused, judge, refusals);
+                let handle = self.handle(&request);
+                return ResponseFuture::refused(handle, refused, judge, refusals);
             }
         }
         assert!(
             self.ready,
             "`Breaker::call` needs a `poll_ready` that said ready before it"
         );
-        let held = self.choice.choose(&request);
-        ResponseFuture::admit(held, judge, refusals, || {
+        let handle = self.handle(&request);
+        ResponseFuture::admit(handle, judge, refusals, || {
             self.ready = false;
             self.inner.call(request)
         })

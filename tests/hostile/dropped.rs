@@ -84,13 +84,10 @@ fn a_stream_of_a_breaker_ends_with_its_last_handle_although_a_call_was_told() {
     );
 }
 
-/// As many handles may a thread keep beside those of people.
-const TABLE: usize = 320;
-
-/// Threads keep the handles of names that they called. They serve none of a registry that has gone,
-/// and none of them to a registry that came to the same place.
+/// A registry keeps handles for the threads that call it. They end with the registry, although the
+/// threads live on, and none is served to a registry at the same address.
 #[test]
-fn a_registry_goes_while_threads_cache_its_handles() {
+fn registry_takes_its_cached_handles_along() {
     let heard = Heard::default();
     let (send, orders) = mpsc::channel::<BreakerRegistry>();
     let (done, is_done) = mpsc::channel();
@@ -119,16 +116,30 @@ fn a_registry_goes_while_threads_cache_its_handles() {
         let cx = &mut Context::from_waker(Waker::noop());
         assert_eq!(end.poll(cx), Poll::Ready(None));
     }
-    assert!(
-        Arc::strong_count(&heard) <= 1 + 2 * TABLE,
-        "a thread keeps what fits into its table, and no more"
-    );
+    assert_eq!(Arc::strong_count(&heard), 1, "no breaker is left");
     drop(send);
     worker.join().unwrap();
-    assert!(
-        Arc::strong_count(&heard) <= 1 + TABLE,
-        "and lets go of it when it ends"
-    );
+}
+
+/// A removed breaker ends with its last handle, although the threads that called it live on.
+#[test]
+fn removed_breaker_ends_while_its_callers_live() {
+    let heard = Heard::default();
+    let registry = BreakerRegistry::new();
+    registry.register("users", telling(&heard)).unwrap();
+    let (send, receive) = mpsc::channel::<()>();
+    let (done, is_done) = mpsc::channel();
+    let theirs = registry.clone();
+    let worker = thread::spawn(move || {
+        assert!(Err::<(), _>("down").with_one(&theirs));
+        done.send(()).unwrap();
+        receive.recv().unwrap_err();
+    });
+    is_done.recv().unwrap();
+    drop(registry.remove("users"));
+    assert_eq!(Arc::strong_count(&heard), 1);
+    drop(send);
+    worker.join().unwrap();
 }
 
 /// Calls `users` by name; whether it ran.
@@ -143,8 +154,8 @@ impl WithOne for Result<(), &'static str> {
     }
 }
 
-/// The tables of a thread go after its other locals, in any order: a destructor that calls by name
-/// then finds a breaker all the same.
+/// A thread's number goes before or after its other locals: a destructor that calls by name finds a
+/// breaker either way.
 #[test]
 fn a_destructor_may_call_by_name_while_its_thread_ends() {
     struct Last(BreakerRegistry);

@@ -1,7 +1,7 @@
 //! Room for many at once, which is worth a scan: it is for somebody who changes the registry, not
 //! for a call.
 
-use super::super::Breakers;
+use super::super::Shared;
 use super::tenant::{Class, Suspect, Tenant};
 use super::{Leavers, Population, STEPS};
 use crate::circuit::Circuit;
@@ -56,16 +56,16 @@ impl Population {
     pub(in crate::registry) fn make_room_for(
         &mut self,
         many: usize,
-        breakers: &Breakers,
+        shared: &Shared,
         now: Moment,
         leavers: &mut Leavers,
     ) -> bool {
         let looks = (self.clean.len() + self.failing.len()) / STEPS + 1;
-        self.expendable(leavers) >= many
-            && (0..many).all(|_| (0..looks).any(|_| self.make_room(breakers, now, leavers)))
+        self.expendable(shared, leavers) >= many
+            && (0..many).all(|_| (0..looks).any(|_| self.make_room(shared, now, leavers)))
     }
 
-    fn expendable(&self, leavers: &mut Leavers) -> usize {
+    fn expendable(&self, shared: &Shared, leavers: &mut Leavers) -> usize {
         let queued = self.clean.iter().chain(&self.failing);
         let mut expendable = 0;
         for tenant in queued {
@@ -78,7 +78,7 @@ impl Population {
                 leavers.dead.push(circuit);
                 continue;
             }
-            let stays = tenancy.is_lasting() || tenancy.is_held(&circuit, 2);
+            let stays = tenancy.is_lasting() || shared.handles.is_held(&circuit, 2);
             if !stays && tenant.class(&circuit) != Class::Protected {
                 expendable += 1;
             }

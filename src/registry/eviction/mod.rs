@@ -16,7 +16,7 @@
 mod bulk;
 mod tenant;
 
-use super::Breakers;
+use super::Shared;
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
 use crate::clock::Moment;
@@ -106,7 +106,7 @@ impl Population {
     /// Lets one breaker go. False when nothing was found that may.
     pub(super) fn make_room(
         &mut self,
-        breakers: &Breakers,
+        shared: &Shared,
         now: Moment,
         leavers: &mut Leavers,
     ) -> bool {
@@ -115,7 +115,7 @@ impl Population {
             [Class::Clean, Class::Failing].into_iter().any(|class| {
                 let evicted = |look| matches!(look, Some(Look::Evicted));
                 (0..STEPS.min(self.queue(class).len()))
-                    .any(|_| evicted(self.look(class, wanted, breakers, now, leavers)))
+                    .any(|_| evicted(self.look(class, wanted, shared, now, leavers)))
             })
         })
     }
@@ -124,13 +124,13 @@ impl Population {
     pub(super) fn sweep(
         &mut self,
         idle: Duration,
-        breakers: &Breakers,
+        shared: &Shared,
         now: Moment,
         leavers: &mut Leavers,
     ) {
         for class in [Class::Clean, Class::Failing] {
             for _ in 0..TIDY {
-                let look = self.look(class, Wanted::IdleFor(idle), breakers, now, leavers);
+                let look = self.look(class, Wanted::IdleFor(idle), shared, now, leavers);
                 if matches!(look, None | Some(Look::TooEarly)) {
                     break;
                 }
@@ -175,7 +175,7 @@ impl Population {
         &mut self,
         queue: Class,
         wanted: Wanted,
-        breakers: &Breakers,
+        shared: &Shared,
         now: Moment,
         leavers: &mut Leavers,
     ) -> Option<Look> {
@@ -202,9 +202,12 @@ impl Population {
                 return Some(Look::TooEarly);
             }
             let idle = !matches!(wanted, Wanted::Any);
-            let may_go = || tenant.class(&circuit) == queue;
-            let left = breakers.remove_if(&*circuit.name, |_, _| {
-                circuit.tenancy.leave(&circuit, idle, may_go)
+            let left = shared.breakers.remove_if(&*circuit.name, |name, _| {
+                shared.handles.remove(name);
+                // The map and this have a reference each.
+                !circuit.tenancy.is_held(&circuit, 2)
+                    && tenant.class(&circuit) == queue
+                    && circuit.tenancy.leave(idle)
             });
             if let Some((_, breaker)) = left {
                 self.kept -= 1;

@@ -3,6 +3,7 @@
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
 use crate::clock::Moment;
+use crate::registry::handle_table::HandleTables;
 use crate::state::{State, Word};
 use std::sync::Weak;
 
@@ -55,13 +56,13 @@ fn by_failures(word: Word, circuit: &Circuit) -> Class {
 
 impl Suspect {
     /// Judges a protected breaker, with its clock. `None` for one that stands in no queue any more.
-    pub(in crate::registry) fn judge(self, now: Moment) -> Option<Self> {
+    pub(in crate::registry) fn judge(self, handles: &HandleTables, now: Moment) -> Option<Self> {
         let Self(mut tenant, _) = self;
         let circuit = tenant.circuit.upgrade()?;
         if circuit.tenancy.is_gone() || circuit.tenancy.is_lasting() {
             return None;
         }
-        if circuit.tenancy.is_held(&circuit, 2) {
+        if handles.is_held(&circuit, 2) {
             tenant.seen = now;
             return Some(Self(tenant, Class::Protected));
         }

@@ -6,11 +6,11 @@
 //! touches no reference count, and the future of an async one is as `Send` and as `'static` as it
 //! was. The price is that such a handle is never given back. So there are few of them
 //! ([`SLOTS`]), which covers a site that always means one registry, or goes to and fro between a
-//! few; for the others it falls back on the tables of the threads, as calls by name do.
+//! few; for the others it falls back on the tables of the registry, as calls by name do.
 //!
-//! 1. A handle in a site is counted with its breaker, as those in the tables are listed there (see
-//!    [`Tenancy`](super::Tenancy)): a breaker may be evicted although a site knows it. A call that
-//!    runs then ends on a breaker that has left, as one does when its breaker is removed.
+//! 1. A handle in a site is counted with its breaker, and is no reason to keep that: a breaker may be
+//!    evicted although a site knows it. A call that runs then ends on a breaker that has left, as one
+//!    does when its breaker is removed.
 //! 2. The mark of a breaker that has left is read before each call, so it is never served again.
 
 mod key;
@@ -21,7 +21,6 @@ use key::{Home, Name};
 use known::Namesake;
 pub(super) use known::Sites;
 
-use super::cache;
 use super::{BreakerRegistry, Shared};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
@@ -58,7 +57,7 @@ struct Slot {
 pub enum SiteHandle {
     /// The site's own.
     Kept(&'static CircuitBreaker),
-    /// The thread's.
+    /// One of the registry's [tables](super::handle_table).
     Own(Arc<CircuitBreaker>),
 }
 
@@ -140,9 +139,8 @@ impl Site {
         settings: &mut dyn FnMut() -> Option<BreakerBuilder>,
     ) -> SiteHandle {
         let shared = &*registry.shared;
-        let hash = shared.hash(name);
         let full = self.slots.iter().all(|slot| slot.get().is_some());
-        let known = full.then(|| cache::find(hash, shared, name)).flatten();
+        let known = full.then(|| shared.find_handle(name)).flatten();
         // Used by name, which is not to speak of it.
         let known = known.filter(|own| !own.circuit.tenancy.is_unclaimed());
         if let Some(own) = known {
@@ -156,7 +154,7 @@ impl Site {
         }
         match self.keep(&breaker, self_type) {
             Some(slot) => SiteHandle::Kept(&slot.breaker),
-            None => SiteHandle::Own(cache::keep(hash, breaker)),
+            None => SiteHandle::Own(shared.handles.insert(breaker)),
         }
     }
 
@@ -168,7 +166,7 @@ impl Site {
     ) -> Option<&'static Slot> {
         let make = || {
             let breaker = breaker.clone();
-            breaker.circuit.tenancy.stay_with_site();
+            breaker.circuit.tenancy.sites.keep_handle();
             Slot { breaker, self_type }
         };
         let mut slots = self.slots.iter().map(|slot| slot.get_or_init(make));
