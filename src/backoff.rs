@@ -4,8 +4,9 @@ use std::time::Duration;
 
 /// How long a circuit stays open, as a function of how often in a row it failed to recover.
 ///
-/// Plain data. The first time a circuit opens is attempt 0, and so is the first time after it
-/// closed; each reopening adds one.
+/// Plain data. The first time a circuit opens is attempt 0, and so is the first time after it stayed
+/// closed for [long enough](crate::BreakerBuilder::reset_backoff_after); each opening before that adds
+/// one.
 ///
 /// # Default
 ///

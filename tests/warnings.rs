@@ -233,16 +233,22 @@ fn result_inside_ok_is_printed_once() {
     );
 }
 
-fn all_kinds() {
-    let registry = BreakerRegistry::builder()
-        .default_preset(builder())
-        .build()
-        .unwrap();
+/// Makes a mistake of each kind that events report.
+fn mistakes(registry: &BreakerRegistry) {
     let users = registry.breaker("users");
     unknown(&users);
     cancel(&users, 5);
     registry.breaker_with("refused", || builder().half_open_calls(0));
     registry.breaker("");
+}
+
+fn all_kinds() {
+    let registry = BreakerRegistry::builder()
+        .default_preset(builder())
+        .build()
+        .unwrap();
+    mistakes(&registry);
+    let users = registry.breaker("users");
     let nested = async { Ok::<Result<(), &str>, fmt::Error>(Err("down")) };
     drop(nested.guarded_by(&users));
 }
@@ -275,11 +281,7 @@ fn listener_of_the_registry_silences_warnings() {
             .on_event(|_| {})
             .build()
             .unwrap();
-        let users = registry.breaker("users");
-        unknown(&users);
-        cancel(&users, 5);
-        registry.breaker_with("refused", || builder().half_open_calls(0));
-        registry.breaker("");
+        mistakes(&registry);
     });
     assert_eq!(warnings, [""; 0]);
 }

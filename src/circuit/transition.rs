@@ -148,12 +148,11 @@ impl Circuit {
     /// Moves the deadline of an open circuit to that of a hint from a late call, unless a command has set
     /// it or it is later already.
     pub(super) fn postpone(&self, hint: Duration) {
-        let config = self.config.load();
-        let backoff = config.recovery_backoff();
-        let time = backoff.lengthened(hint.min(config.max_trip_for()), fastrand::f64());
-        drop(config);
         let now = self.home.clock.now();
         let control = self.control.lock();
+        let config = control.config();
+        let backoff = config.recovery_backoff();
+        let time = backoff.lengthened(hint.min(config.max_trip_for()), fastrand::f64());
         let reading = self.read();
         let is_open = reading.state(now) == State::Open && control.follows_hints();
         let deadline = now.after(time);

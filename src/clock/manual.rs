@@ -1,4 +1,4 @@
-use super::Clock;
+use super::{Clock, LAST};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,9 +22,6 @@ use std::time::Duration;
 pub struct ManualClock {
     nanos: Arc<AtomicU64>,
 }
-
-/// The last time that a clock may show.
-const LAST: u64 = i64::MAX.unsigned_abs();
 
 impl ManualClock {
     /// A clock that stands at zero.

@@ -35,6 +35,9 @@ pub use manual::ManualClock;
 pub(crate) use moment::Moment;
 pub use system::SystemClock;
 
+/// The last time that a clock may show: 292 years, in nanoseconds.
+const LAST: u64 = i64::MAX.unsigned_abs();
+
 /// A source of monotonic time.
 ///
 /// Implement it to drive breakers from a simulation; [`ManualClock`] serves most tests.
@@ -203,8 +206,8 @@ impl Custom {
     /// A reading in nanoseconds; `None` for one that is no time.
     fn ask(&self, reading: impl Fn(&dyn Clock) -> Duration) -> Option<u64> {
         let read = contain(|| reading(&**self.clock)).ok()?;
-        let nanos = i64::try_from(read.as_nanos()).ok()?;
-        Some(nanos.unsigned_abs())
+        let nanos = u64::try_from(read.as_nanos()).ok()?;
+        (nanos <= LAST).then_some(nanos)
     }
 
     fn advance_to(&self, time: Moment) -> Moment {

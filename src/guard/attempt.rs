@@ -260,26 +260,27 @@ const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
 
 #[inline]
 pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    match handle.breaker().circuit.admit_at_once() {
-        Some(ticket) => Ok(ticket),
-        None => match refuse_at_once(handle.breaker()) {
-            Some(open) => Err(open),
-            None => admit_or_refuse(handle.breaker()),
-        },
-    }
+    admit_at_once_or(handle, admit_or_refuse)
 }
 
 /// The same for a call whose guarded code runs next, on this thread: if it is a trial, it is
 /// [entered](Ticket::enter).
 #[inline]
 pub(crate) fn admit_inside<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    match handle.breaker().circuit.admit_at_once() {
-        Some(ticket) => Ok(ticket),
-        None => match refuse_at_once(handle.breaker()) {
-            Some(open) => Err(open),
-            None => enter_or_refuse(handle.breaker()),
-        },
+    admit_at_once_or(handle, enter_or_refuse)
+}
+
+/// Admits or refuses as nearly every call is, and `otherwise` the calls that take a closer look.
+#[inline]
+fn admit_at_once_or<H: Handle>(
+    handle: &H,
+    otherwise: impl FnOnce(&CircuitBreaker) -> Result<Ticket, CircuitOpen>,
+) -> Result<Ticket, CircuitOpen> {
+    let breaker = handle.breaker();
+    if let Some(ticket) = breaker.circuit.admit_at_once() {
+        return Ok(ticket);
     }
+    refuse_at_once(breaker).map_or_else(|| otherwise(breaker), Err)
 }
 
 #[cold]

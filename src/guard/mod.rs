@@ -3,7 +3,8 @@
 //! One file a combinator: [`WithBreaker`] guards a future, [`GuardedFn`] a function (a call of an
 //! async one is a [`WithBreaker`] around a [`Lazy`] call), [`Fallback`] answers for a circuit that
 //! is open, [`Timeout`] limits the time, [`FlattenErr`] turns the circuit's errors into the
-//! caller's, [`FlattenInto`] all errors into those of an application. A call's passage through its breaker, whatever the way in, is one `Attempt`.
+//! caller's, [`FlattenInto`] all errors into those of an application. A call's passage through its
+//! breaker, whatever the way in, is one `Attempt`.
 
 mod arity;
 mod attempt;

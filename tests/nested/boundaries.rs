@@ -19,6 +19,13 @@ fn half_open() -> CircuitBreaker {
     breaker
 }
 
+/// A guarded call that succeeds, unless it is refused.
+fn seven(breaker: &CircuitBreaker) -> Answer {
+    breaker
+        .call(|| Ok::<_, BoxError>(7))
+        .map_err(BreakerError::flatten)
+}
+
 fn is_refused(breaker: &CircuitBreaker) -> bool {
     breaker
         .try_acquire()
@@ -94,9 +101,7 @@ fn handled_joined_panic_leaves_trial_running() {
             breaker.call(|| -> Result<(), BoxError> { panic!("inside") })
         }));
         assert!(inner.is_err());
-        breaker
-            .call(|| Ok::<_, BoxError>(7))
-            .map_err(BreakerError::flatten)
+        seven(&breaker)
     });
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
@@ -209,9 +214,7 @@ fn trial_is_outside_between_its_polls() {
     let breaker = half_open();
     let outer = async {
         tokio::task::yield_now().await;
-        breaker
-            .call(|| Ok::<_, BoxError>(7))
-            .map_err(BreakerError::flatten)
+        seven(&breaker)
     };
     let mut outer = Box::pin(outer.guarded_by(&breaker));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -322,9 +325,7 @@ fn trial_of_an_ended_period_admits_nothing() {
         breaker.reset();
         breaker.half_open();
         // Another period: the call inside is a trial of its own.
-        let inner = breaker
-            .call(|| Ok::<_, BoxError>(7))
-            .map_err(BreakerError::flatten);
+        let inner = seven(&breaker);
         assert_eq!(breaker.state(), State::Closed);
         inner
     });
@@ -338,9 +339,7 @@ fn circuit_opened_meanwhile_refuses_inside() {
     let breaker = half_open();
     let answer = breaker.call(|| {
         breaker.trip();
-        breaker
-            .call(|| Ok::<_, BoxError>(7))
-            .map_err(BreakerError::flatten)
+        seven(&breaker)
     });
     assert!(answer.is_err());
 }
@@ -360,9 +359,7 @@ fn lapsed_trial_still_takes_calls_in() {
         let next = std::thread::spawn(move || there.try_acquire().unwrap())
             .join()
             .unwrap();
-        let inner = breaker
-            .call(|| Ok::<_, BoxError>(7))
-            .map_err(BreakerError::flatten);
+        let inner = seven(&breaker);
         drop(next);
         inner
     });
@@ -379,11 +376,7 @@ fn held_permit_is_outside_until_it_runs() {
         is_refused(&breaker),
         "nothing says that this call belongs to the permit"
     );
-    let answer = permit.call(|| {
-        breaker
-            .call(|| Ok::<_, BoxError>(7))
-            .map_err(BreakerError::flatten)
-    });
+    let answer = permit.call(|| seven(&breaker));
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
 }
@@ -421,9 +414,7 @@ fn permit_of_another_trial_ends_inside_without_confusion() {
     let answer = breaker.call(|| {
         other.success();
         // Still inside the trial of the call.
-        breaker
-            .call(|| Ok::<_, BoxError>(7))
-            .map_err(BreakerError::flatten)
+        seven(&breaker)
     });
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
@@ -516,9 +507,7 @@ fn listener_of_a_command_inside_is_outside() {
             .configure(|settings| settings.failure_threshold(9))
             .unwrap();
         // Still inside, after the listener was told.
-        breaker
-            .call(|| Ok::<_, BoxError>(7))
-            .map_err(BreakerError::flatten)
+        seven(&breaker)
     });
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(refused.load(Ordering::Relaxed), 1);

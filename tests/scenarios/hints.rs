@@ -228,6 +228,15 @@ fn flapping_climbs_the_ladder() {
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
 }
 
+/// Closes the circuit by its trial, and lets it fail after it was `closed_for` so long.
+#[track_caller]
+fn assert_reopens_for(bench: &Bench, closed_for: Duration, expected: Duration) {
+    bench.succeeds();
+    bench.clock.advance(closed_for);
+    bench.fails();
+    assert_eq!(bench.open_remaining(), Some(expected), "{closed_for:?}");
+}
+
 #[test]
 fn backoff_restarts_after_the_last_opening_lasted() {
     for (closed_for, next) in [(ms(3_999), 8), (ms(4_000), 1), (MINUTE, 1)] {
@@ -239,14 +248,7 @@ fn backoff_restarts_after_the_last_opening_lasted() {
         }
         assert_eq!(bench.open_remaining(), Some(4 * SECOND));
         bench.clock.advance(4 * SECOND);
-        bench.succeeds();
-        bench.clock.advance(closed_for);
-        bench.fails();
-        assert_eq!(
-            bench.open_remaining(),
-            Some(next * SECOND),
-            "{closed_for:?}"
-        );
+        assert_reopens_for(&bench, closed_for, next * SECOND);
     }
 }
 
@@ -256,14 +258,7 @@ fn reset_backoff_after_replaces_the_default() {
         let bench = ladder(|b| b.failure_threshold(1).reset_backoff_after(10 * SECOND));
         bench.fails();
         bench.clock.advance(SECOND);
-        bench.succeeds();
-        bench.clock.advance(closed_for);
-        bench.fails();
-        assert_eq!(
-            bench.open_remaining(),
-            Some(next * SECOND),
-            "{closed_for:?}"
-        );
+        assert_reopens_for(&bench, closed_for, next * SECOND);
     }
     let zero = CircuitBreaker::builder().reset_backoff_after(Duration::ZERO);
     let error = zero.build().unwrap_err();
