@@ -216,7 +216,8 @@ mod tests {
 
     #[test]
     fn full_table_starts_over() {
-        let registry = BreakerRegistry::new();
+        let registry = BreakerRegistry::builder().capacity(2 * LIMIT);
+        let registry = registry.build().expect("settings that work");
         for name in 0..=LIMIT {
             call(&registry, &name.to_string());
             assert!(kept(&registry) <= LIMIT);
