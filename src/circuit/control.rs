@@ -154,14 +154,14 @@ impl Control {
         }
     }
 
-    /// Whether this call will trip a rule once it has been recorded, with `consecutive` failures in a
-    /// row.
-    #[inline]
-    pub(super) fn foresees_trip(&self, sample: &Sample, consecutive: u32) -> bool {
-        match self.known_ledger() {
-            Some(ledger) => ledger.foresees_trip(sample, consecutive),
-            None => self.tripped(sample, consecutive).is_some(),
-        }
+    /// Records a call in the windows, if there are any. Returns whether it was added to a total there.
+    pub(super) fn record(&mut self, sample: &Sample) -> bool {
+        let Some(books) = &mut self.books else {
+            return false;
+        };
+        books.ledger.record(sample);
+        books.failures += u64::from(sample.failed);
+        sample.failed
     }
 
     /// The first rule that this call has tripped.

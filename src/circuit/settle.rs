@@ -7,12 +7,12 @@ use super::shell::Circuit;
 use super::ticket::Ticket;
 use super::transition::OpenPeriod;
 use crate::classify::Outcome;
-use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::rules::RuleSnapshot;
 use crate::state::{Flags, State, Verdict, Word};
 use crate::sync::Ordering;
+use crate::trip::Sample;
 use std::time::Duration;
 
 /// Cancelled calls in a row that are worth an event.
@@ -121,8 +121,6 @@ impl Circuit {
     /// A call that ended in a counting state. Without windows and without a text to keep it is one
     /// compare-and-swap, unless it trips.
     fn settle_counting(&self, call: &Call<'_>) -> Say {
-        let keeps = call.failed() && call.config.capture_last_failure();
-        let mut now = call.now;
         loop {
             let word = self.word();
             if word.generation() != call.ticket.generation() {
@@ -136,108 +134,107 @@ impl Circuit {
             // Busy although nobody listens: whatever that was for may be over.
             let calms = word.has(Flags::BUSY) && !call.heard;
             let windows = word.has(Flags::BUFFERING) || call.config.has_windows();
-            let alone = word.state() == State::Closed && !windows && !calms;
-            if alone && !keeps && !trips {
-                if self.count(word, count).is_ok() {
-                    return Say::Counted;
-                }
-                continue;
+            if word.state() != State::Closed || windows || calms || trips {
+                return self.settle_locked(call);
             }
-            if trips && now.is_none() {
-                now = Some(self.home.clock.now());
-            }
-            match self.settle_locked(call, now) {
-                Some(say) => return say,
-                None => now = Some(self.home.clock.now()),
+            let keeps = call.failed() && call.config.capture_last_failure();
+            let counted = if keeps {
+                self.count_with_text(call, word, count)
+            } else {
+                self.count(word, count).then_some(Say::Counted)
+            };
+            if let Some(say) = counted {
+                return say;
             }
         }
     }
 
-    /// `None` when it turned out that the time is needed, which must not be read here; nothing has
-    /// been recorded then.
-    fn settle_locked(&self, call: &Call<'_>, now: Option<Moment>) -> Option<Say> {
+    /// Stores the consecutive failures without the lock, if the word is still this one.
+    fn count(&self, word: Word, count: u32) -> bool {
+        word.count() == count || self.exchange(word, word.with_count(count)).is_ok()
+    }
+
+    /// The same for a failure whose text is kept, under the lock. `None` if the word has moved.
+    fn count_with_text(&self, call: &Call<'_>, word: Word, count: u32) -> Option<Say> {
+        let mut control = self.control.lock();
+        if control.config().has_windows() {
+            // They came with new settings.
+            drop(control);
+            return Some(self.settle_locked(call));
+        }
+        let counted = self.count(word, count);
+        if counted {
+            Self::keep_failure_of(&mut control, call);
+        }
+        counted.then_some(Say::Counted)
+    }
+
+    /// Records a call in the windows, evaluates the rules, and opens the circuit if one of them holds.
+    ///
+    /// The rules are evaluated with the successes that were flushed. Where one holds, those that were
+    /// buffered since come before the call, and may save the circuit: the buffer is closed, and the rules
+    /// are evaluated again.
+    #[inline(never)]
+    fn settle_locked(&self, call: &Call<'_>) -> Say {
+        // The clock may be a user's, which is not read under the lock.
+        let now = call.now.unwrap_or_else(|| self.home.clock.now());
+        let sample = call.sample(now);
         let mut control = self.control.lock();
         let mut word = self.word();
         if word.generation() != call.ticket.generation() {
-            return Some(Say::Late);
+            return Say::Late;
         }
-        let mut row_is_over = self.flush(&mut control) > 0;
-        let count = |word: Word, row_is_over: bool| {
-            call.count_after(if row_is_over { 0 } else { word.count() })
-        };
-        let (closed, watching) = (
-            word.state() == State::Closed,
-            word.state() == State::MetricsOnly,
-        );
-        let sample = call.sample(now.unwrap_or(Moment::ORIGIN));
-        let mut may_trip = closed
-            && (call.asked().is_some() || control.foresees_trip(&sample, count(word, row_is_over)));
-        if now.is_none() && (may_trip || control.config().is_over_time()) {
-            if row_is_over {
-                self.reset_row();
-            }
-            return None;
-        }
-        if may_trip {
-            // What has been put down meanwhile comes before it, and may change its mind.
-            row_is_over |= self.close(&mut control) > 0;
-        }
+        let mut row_is_over = self.flush(&mut control);
+        let closed = word.state() == State::Closed;
+        let watching = word.state() == State::MetricsOnly;
         if watching {
-            control.ledger().refresh(sample.now, word.count());
+            control.ledger().refresh(now, word.count());
         }
-        let mut say = Say::Counted;
-        if let Some(books) = &mut control.books {
-            books.ledger.record(&sample);
-            if call.failed() {
-                books.failures += 1;
-                say = Say::Booked;
-            }
-        }
-        loop {
-            // The count may still move, and with it whether this call trips; the state may not.
-            let count = count(word, row_is_over);
-            let cause = match call.asked() {
-                _ if !may_trip => None,
-                Some(time) => Some(Cause::Asked(time)),
-                None => control.tripped(&sample, count).map(Cause::Rule),
-            };
-            match (cause, now) {
-                (Some(cause), Some(now)) => {
-                    row_is_over |= self.close(&mut control) > 0;
-                    let period = OpenPeriod::by_call(call.asked());
-                    match self.trip_from(&mut control, (word, count), cause, period, now) {
-                        Ok(()) => {
-                            Self::keep_failure_of(&mut control, call);
-                            return Some(say);
-                        }
-                        Err(found) => word = found,
-                    }
+        let say = if control.record(&sample) {
+            Say::Booked
+        } else {
+            Say::Counted
+        };
+        let count = loop {
+            // The count may move without the lock, and with it whether this call trips.
+            let count = call.count_after(if row_is_over { 0 } else { word.count() });
+            let published = match call.trips(&control, &sample, count) {
+                Some(_) if closed && self.close_before(&mut control, &sample) => {
+                    row_is_over = true;
                     continue;
                 }
-                // The count has moved since it was foreseen. It alone says what has been recorded here.
-                (Some(_), None) if control.books.is_none() => return None,
-                _ => {}
-            }
-            let mut next = word.with_count(count);
-            if word.has(Flags::BUSY) {
-                let busy = Flags::BUSY.when(self.is_busy(control.config()));
-                next = next.without(Flags::BUSY).with(busy);
-            }
-            match self.publish(&mut control, word, next) {
-                Ok(()) => {
-                    Self::keep_failure_of(&mut control, call);
-                    self.renew_buffer(&mut control, sample.now);
-                    if watching {
-                        let rules = control.ledger().newly_held(&sample, count);
-                        let hint = call.asked();
-                        let is_news = control.is_new_hint(hint.is_some(), count);
-                        drop(control);
-                        self.tell_would_trip(rules, hint.filter(|_| is_news));
-                    }
-                    return Some(say);
+                Some(cause) if closed => {
+                    let period = OpenPeriod::by_call(call.asked());
+                    self.trip_from(&mut control, (word, count), cause, period, now)
                 }
-                Err(found) => (word, may_trip) = (found, closed),
+                _ => {
+                    let next = self.calmed(&control, word.with_count(count));
+                    self.publish(&mut control, word, next)
+                }
+            };
+            match published {
+                Ok(()) => break count,
+                Err(found) => word = found,
             }
+        };
+        Self::keep_failure_of(&mut control, call);
+        self.renew_buffer(&mut control, now);
+        if watching {
+            let rules = control.ledger().newly_held(&sample, count);
+            let hint = call.asked();
+            let is_news = control.is_new_hint(hint.is_some(), count);
+            drop(control);
+            self.tell_would_trip(rules, hint.filter(|_| is_news));
+        }
+        say
+    }
+
+    /// The word without the busy flag, unless a success still has more to do.
+    fn calmed(&self, control: &Control, word: Word) -> Word {
+        if word.has(Flags::BUSY) && !self.is_busy(control.config()) {
+            word.without(Flags::BUSY)
+        } else {
+            word
         }
     }
 
@@ -262,14 +259,6 @@ impl Circuit {
             self.counters.add(Count::WouldTrip);
             self.emit(|breaker| Event::WouldTrip { breaker, cause });
         }
-    }
-
-    fn count(&self, word: Word, count: u32) -> Result<(), Word> {
-        if word.count() == count {
-            return Ok(());
-        }
-        self.exchange(word, word.with_count(count))
-            .map_err(|_| word)
     }
 
     fn settle_trial(&self, call: &Call<'_>) -> Say {
@@ -335,6 +324,16 @@ impl Circuit {
         self.set_busy();
         if calls == SUSPICIOUS {
             self.report(|breaker| Event::CancelledInARow { breaker, calls });
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Why the call opens a closed circuit, with `count` failures in a row.
+    fn trips(&self, control: &Control, sample: &Sample, count: u32) -> Option<Cause> {
+        match self.asked() {
+            Some(time) => Some(Cause::Asked(time)),
+            None => control.tripped(sample, count).map(Cause::Rule),
         }
     }
 }

@@ -96,34 +96,35 @@ impl Circuit {
 
     /// Brings windows, totals and word up to date with the buffered successes.
     pub(super) fn flush_buffer(&self, control: &mut Control) {
-        if self.flush(control) > 0 {
+        if self.flush(control) {
             self.reset_row();
         }
     }
 
     /// The same, and closes the buffer until it is [renewed](Self::renew_buffer).
     pub(super) fn close_buffer(&self, control: &mut Control) {
-        if self.close(control) > 0 {
+        if self.take_buffered(control, SuccessBuffer::close, None) {
             self.reset_row();
         }
     }
 
     /// A success came after the failures in the word.
-    pub(super) fn reset_row(&self) {
+    fn reset_row(&self) {
         if self.word().count() > 0 {
             self.replace_word(|word| word.with_count(0));
         }
     }
 
-    /// Brings windows and totals up to date, and returns the number of buffered successes. If there was
-    /// any, the consecutive failures in the word are over.
-    pub(super) fn flush(&self, control: &mut Control) -> u64 {
-        self.take_buffered(control, SuccessBuffer::flush)
+    /// Brings windows and totals up to date. Returns whether a success was buffered: then the consecutive
+    /// failures in the word are over.
+    pub(super) fn flush(&self, control: &mut Control) -> bool {
+        self.take_buffered(control, SuccessBuffer::flush, None)
     }
 
-    /// The same, and closes the buffer.
-    pub(super) fn close(&self, control: &mut Control) -> u64 {
-        self.take_buffered(control, SuccessBuffer::close)
+    /// The same, and closes the buffer. Successes that were still in it come before the call that was
+    /// recorded `last`.
+    pub(super) fn close_before(&self, control: &mut Control, last: &Sample) -> bool {
+        self.take_buffered(control, SuccessBuffer::close, Some(last))
     }
 
     #[inline]
@@ -131,18 +132,20 @@ impl Circuit {
         &self,
         control: &mut Control,
         take: impl FnOnce(&SuccessBuffer, &mut RoomLeft) -> u64,
-    ) -> u64 {
+        before: Option<&Sample>,
+    ) -> bool {
         let (Some(books), Some(buffer)) = (&mut control.books, self.buffer()) else {
-            return 0;
+            return false;
         };
         let successes = take(buffer, &mut books.room);
-        if successes > 0 {
-            books.ledger.add_quick(successes);
-            if self.word().has(Flags::COUNTING) {
-                books.successes += successes;
-            }
+        if successes == 0 {
+            return false;
         }
-        successes
+        books.ledger.add_quick(successes, before);
+        if self.word().has(Flags::COUNTING) {
+            books.successes += successes;
+        }
+        true
     }
 
     /// Publishes `next` instead of `word`, with the word of the windows on whether they want successes;

@@ -59,6 +59,11 @@ impl Sample {
             .is_some_and(|(took, limit)| took > limit)
     }
 
+    /// Whether a window of `rule` records the call: of those that were ignored, only slow ones.
+    fn is_seen_by(&self, rule: &TripRule) -> bool {
+        !self.ignored || self.is_slow(rule)
+    }
+
     /// Only a call that itself counts against a rule may trip it.
     fn counts_against(&self, rule: &TripRule) -> bool {
         match rule.slower_than {
@@ -122,7 +127,7 @@ impl Ledger {
     pub(crate) fn record(&mut self, sample: &Sample) {
         for Entry { rule, data, .. } in &mut self.entries {
             let slow = sample.is_slow(rule);
-            if sample.ignored && !slow {
+            if !sample.is_seen_by(rule) {
                 continue;
             }
             match data {
@@ -145,18 +150,24 @@ impl Ledger {
         edges.min().unwrap_or(Moment::NEVER)
     }
 
-    /// Adds successes that no rule found slow, put down in the [interval](Self::begin_interval).
+    /// Adds successes that no rule found slow, buffered in the [interval](Self::begin_interval). They came
+    /// before the call that was recorded last, if it is given.
     #[allow(clippy::inline_always)] // see above
     #[inline(always)]
-    pub(crate) fn add_quick(&mut self, successes: u64) {
+    pub(crate) fn add_quick(&mut self, successes: u64, before: Option<&Sample>) {
         let calls = Figures {
             recorded: u32::try_from(successes).unwrap_or(u32::MAX),
             ..Figures::default()
         };
-        for entry in &mut self.entries {
-            match &mut entry.data {
+        for Entry { rule, data, .. } in &mut self.entries {
+            match data {
                 Data::None => {}
-                Data::Calls(window) => window.record_successes(successes),
+                Data::Calls(window) => match before.filter(|last| last.is_seen_by(rule)) {
+                    Some(last) => {
+                        window.record_successes_before(successes, last.failed, last.is_slow(rule));
+                    }
+                    None => window.record_successes(successes),
+                },
                 Data::Time(window) => window.add(self.interval, calls),
             }
         }
@@ -182,19 +193,6 @@ impl Ledger {
             .iter()
             .filter_map(|entry| entry.rule.slower_than);
         limits.min().unwrap_or(Duration::MAX)
-    }
-
-    /// Whether a rule will hold, and be [tripped](Self::tripped), once this call has been recorded.
-    #[allow(clippy::inline_always)] // see above
-    #[inline(always)]
-    pub(crate) fn foresees_trip(&self, sample: &Sample, consecutive: u32) -> bool {
-        self.entries
-            .iter()
-            .filter(|entry| sample.counts_against(&entry.rule))
-            .any(|entry| {
-                let figures = entry.figures_with(sample, consecutive);
-                entry.rule.holds(figures)
-            })
     }
 
     /// The first rule that this call has tripped, with `consecutive` failures in a row.
@@ -276,18 +274,6 @@ impl Entry {
             Data::None => Figures::in_a_row(consecutive),
             Data::Calls(window) => window.figures(),
             Data::Time(window) => window.figures(now),
-        }
-    }
-
-    /// The figures once `sample` will have been recorded.
-    #[allow(clippy::inline_always)] // see above
-    #[inline(always)]
-    fn figures_with(&self, sample: &Sample, consecutive: u32) -> Figures {
-        let (failed, slow) = (sample.failed, sample.is_slow(&self.rule));
-        match &self.data {
-            Data::None => Figures::in_a_row(consecutive),
-            Data::Calls(window) => window.figures_with(failed, slow),
-            Data::Time(window) => window.figures_with(sample.now, failed, slow),
         }
     }
 

@@ -92,7 +92,7 @@ fn only_slow_call_rules_hear_of_ignored_calls_and_only_of_slow_ones() {
 fn quick_successes_fall_into_the_bucket_of_their_interval() {
     let mut ledger = of(&[seconds(1)]);
     assert_eq!(ledger.begin_interval(at(3)), at(4), "ten buckets");
-    ledger.add_quick(7);
+    ledger.add_quick(7, None);
     let recorded = |now| ledger.snapshots(now, 0)[0].recorded;
     assert_eq!(
         (recorded(at(3)), recorded(at(12)), recorded(at(13))),
@@ -127,17 +127,42 @@ fn successes_change_nothing_once_every_window_of_calls_is_full_of_them() {
     assert!(!ledger.wants_successes());
     ledger.record(&failure(at(1)));
     assert!(ledger.wants_successes());
-    ledger.add_quick(10);
+    ledger.add_quick(10, None);
     assert!(!ledger.wants_successes());
 }
 
 #[test]
-fn a_trip_is_foreseen_and_nothing_else() {
+fn successes_before_the_last_failure_enter_every_window_that_has_it() {
+    let mut ledger = of(&[
+        calls(1),
+        seconds(1),
+        slow(),
+        TripRule::consecutive_failures(1),
+    ]);
+    let last = failure(at(1));
+    ledger.record(&last);
+    ledger.add_quick(3, Some(&last));
+    let seen = ledger.snapshots(at(1), 1);
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|rule| (rule.recorded, rule.failed))
+        .collect();
+    assert_eq!(seen, [(4, 1), (4, 1), (4, 1), (1, 1)]);
+    // Nine more push the successes out of the window of calls, and the failure stays.
+    ledger.add_quick(9, None);
+    assert_eq!(ledger.snapshots(at(1), 0)[0].failed, 1);
+    ledger.add_quick(1, None);
+    assert_eq!(ledger.snapshots(at(1), 0)[0].failed, 0);
+}
+
+#[test]
+fn only_a_call_that_counts_against_a_rule_trips_it() {
     let mut ledger = of(&[calls(2)]);
-    assert!(!ledger.foresees_trip(&failure(at(1)), 1));
     ledger.record(&failure(at(1)));
-    assert!(ledger.foresees_trip(&failure(at(1)), 2));
-    assert!(!ledger.foresees_trip(&success(at(1)), 0));
+    assert_eq!(ledger.tripped(&failure(at(1)), 1), None);
+    ledger.record(&failure(at(1)));
+    assert!(ledger.tripped(&failure(at(1)), 2).is_some());
+    assert_eq!(ledger.tripped(&success(at(1)), 0), None);
 }
 
 #[test]

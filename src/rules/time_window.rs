@@ -63,11 +63,6 @@ impl TimeWindow {
             .fold(Figures::default(), |sum, bucket| sum.plus(bucket.figures))
     }
 
-    /// The figures if one more call were recorded.
-    pub(super) fn figures_with(&self, now: Moment, failed: bool, slow: bool) -> Figures {
-        self.figures(now).plus(Figures::of_call(failed, slow))
-    }
-
     pub(super) fn clear(&mut self) {
         self.buckets.fill(Bucket::default());
     }
