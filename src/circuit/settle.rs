@@ -154,11 +154,12 @@ impl Circuit {
         word.count() == count || self.exchange(word, word.with_count(count)).is_ok()
     }
 
-    /// The same for a failure whose text is kept, under the lock. `None` if the word has moved.
+    /// The same for a failure whose text is kept, under the lock. Returns `None` if the word has
+    /// moved.
     fn count_with_text(&self, call: &Call<'_>, word: Word, count: u32) -> Option<Say> {
         let mut control = self.control.lock();
-        if control.config().has_windows() {
-            // They came with new settings.
+        if !std::ptr::eq(&**control.config(), call.config) {
+            // New settings have come meanwhile, maybe with windows or a lower threshold.
             drop(control);
             return Some(self.settle_locked(call));
         }
