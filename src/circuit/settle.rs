@@ -13,6 +13,7 @@ use crate::rules::RuleSnapshot;
 use crate::state::{Flags, State, Verdict, Word};
 use crate::sync::Ordering;
 use crate::trip::Sample;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Cancelled calls in a row that are worth an event.
@@ -158,7 +159,7 @@ impl Circuit {
     /// moved.
     fn count_with_text(&self, call: &Call<'_>, word: Word, count: u32) -> Option<Say> {
         let mut control = self.control.lock();
-        if !std::ptr::eq(&**control.config(), call.config) {
+        if !std::ptr::eq(Arc::as_ptr(control.config()), call.config) {
             // New settings have come meanwhile, maybe with windows or a lower threshold.
             drop(control);
             return Some(self.settle_locked(call));
