@@ -6,7 +6,6 @@ use super::counters::Count;
 use super::inside::is_inside;
 use super::ticket::Ticket;
 use crate::clock::{Moment, Timepiece};
-use crate::error::CircuitOpen;
 use crate::event::{Cause, Event};
 use crate::refused::Refused;
 use crate::state::{Admission, Flags, Generation, State, Word};
@@ -18,21 +17,6 @@ impl Circuit {
     pub(crate) fn admit_at_once(&self) -> Option<Ticket> {
         let word = self.word();
         word.passes().then(|| Ticket::untimed(word.generation()))
-    }
-
-    /// Refuses a call of a circuit that is open, and will be for a while: what nearly every call of an
-    /// outage meets. `None` when that takes a closer look.
-    #[inline]
-    pub(crate) fn refuse_at_once(&self) -> Option<Refused> {
-        let word = self.word();
-        if word.state() != State::Open {
-            return None;
-        }
-        let recent = self.home.clock.recent();
-        // As in `read`: a deadline of another word is found out by the word.
-        let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
-        let far = recent < deadline.before(Timepiece::SLACK);
-        (far && self.word() == word).then(|| Refused::new(word, word.count(), recent, deadline))
     }
 
     /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
@@ -97,23 +81,19 @@ impl Circuit {
         refused
     }
 
-    /// Counts a refusal, and tells who listens.
+    /// Counts a refusal, and sends its event.
+    #[inline]
     pub(crate) fn count_refusal(&self, refused: Refused) {
         self.counters.add(Count::Refused);
-        // The word of now: somebody may have come to listen since it was seen that this is refused.
+        // The current word: a listener may have been added since the word of the refusal was read.
         if self.word().has(Flags::BUSY) {
-            self.tell(refused);
+            self.tell_refusal(refused);
         }
     }
 
-    /// Tells of one that has been counted.
     #[cold]
     #[inline(never)]
-    pub(crate) fn tell_refusal(&self, open: &CircuitOpen) {
-        self.tell(open.refused());
-    }
-
-    fn tell(&self, refused: Refused) {
+    fn tell_refusal(&self, refused: Refused) {
         self.emit_call(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),

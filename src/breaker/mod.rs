@@ -12,6 +12,7 @@ mod commands;
 mod control;
 mod counters;
 mod inside;
+mod refusal_link;
 mod settle;
 mod stripes;
 mod succeed;
@@ -25,6 +26,7 @@ pub(crate) use call::Ended;
 pub(crate) use changes::Changes;
 pub(crate) use circuit::{Circuit, Home};
 pub use command::Command;
+pub(crate) use refusal_link::RefusalLink;
 pub(crate) use ticket::Ticket;
 
 use crate::config::{BreakerBuilder, BreakerConfig, ConfigError};

@@ -230,29 +230,18 @@ const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
 
 #[inline]
 pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    match handle.breaker().circuit.admit_at_once() {
-        Some(ticket) => Ok(ticket),
-        None => match refuse_at_once(handle.breaker()) {
-            Some(open) => Err(open),
-            None => admit_or_refuse(handle.breaker()),
-        },
-    }
+    let admitted = handle.breaker().circuit.admit_at_once();
+    admitted.map_or_else(|| admit_or_refuse(handle.breaker()), Ok)
 }
 
 /// The same for a call whose guarded code runs next, on this thread: if it is a trial, it is
 /// [entered](Ticket::enter).
 #[inline]
 pub(crate) fn admit_inside<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
-    match handle.breaker().circuit.admit_at_once() {
-        Some(ticket) => Ok(ticket),
-        None => match refuse_at_once(handle.breaker()) {
-            Some(open) => Err(open),
-            None => enter_or_refuse(handle.breaker()),
-        },
-    }
+    let admitted = handle.breaker().circuit.admit_at_once();
+    admitted.map_or_else(|| enter_or_refuse(handle.breaker()), Ok)
 }
 
-#[cold]
 #[inline(never)]
 fn enter_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
     admit_or_refuse(breaker).map(|ticket| ticket.enter(&breaker.circuit))
@@ -269,17 +258,6 @@ pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
     circuit.admit_at_once().map_or_else(admit, Ok)
 }
 
-/// What nearly every call of an outage meets. Apart from the rest since what it gives fits in a register.
-#[inline(never)]
-fn refuse_at_once(breaker: &CircuitBreaker) -> Option<CircuitOpen> {
-    let open = CircuitOpen::at_hand(breaker, || breaker.circuit.refuse_at_once())?;
-    if open.is_heard() {
-        breaker.circuit.tell_refusal(&open);
-    }
-    Some(open)
-}
-
-#[cold]
 #[inline(never)]
 fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
     let admitted = breaker.circuit.admit_quietly();

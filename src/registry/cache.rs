@@ -14,15 +14,19 @@
 #[cfg(feature = "tower")]
 use super::Held;
 use super::{Shared, Tenancy};
-use crate::breaker::{Circuit, CircuitBreaker};
+#[cfg(feature = "tower")]
+use crate::breaker::Circuit;
+use crate::breaker::CircuitBreaker;
 use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Powers of two: slots are found by masking.
 const NAMES: usize = 256;
-pub(super) const PLACES: usize = 64;
+#[cfg(feature = "tower")]
+const PLACES: usize = 64;
 
 /// The golden ratio's part of all addresses.
+#[cfg(feature = "tower")]
 #[allow(clippy::cast_possible_truncation)] // where addresses are shorter, so is this
 const GOLDEN: usize = (0x9e37_79b9_7f4a_7c15_u64 >> (u64::BITS - usize::BITS)) as usize | 1;
 
@@ -86,7 +90,7 @@ pub(super) fn find(hash: u64, registry: &Shared, name: &str) -> Option<Arc<Circu
 
 /// The same, unless that takes more than a look: the breaker has to be known as one in use.
 ///
-/// Everything happens inside: see [`notify_at_hand`](super::notify_at_hand).
+/// Everything happens inside `try_with`, so that no value computed before has to be saved across it.
 #[inline]
 pub(super) fn find_at_once(registry: &Shared, name: &str) -> Option<Arc<CircuitBreaker>> {
     let found = TABLE.try_with(|table| {
@@ -196,7 +200,8 @@ fn hold_anew(breaker: &CircuitBreaker) -> Held {
 }
 
 /// Whether anybody wants the breaker but the caches of the threads and `known` references.
-pub(super) fn is_wanted(circuit: &Arc<Circuit>, known: usize) -> bool {
+#[cfg(feature = "tower")]
+fn is_wanted(circuit: &Arc<Circuit>, known: usize) -> bool {
     !circuit.tenancy.is_gone() && circuit.tenancy.is_held(circuit, known)
 }
 
@@ -237,8 +242,9 @@ fn by_hash(hash: u64) -> usize {
 }
 
 /// Where a breaker has its place.
+#[cfg(feature = "tower")]
 #[inline]
-pub(super) fn place(circuit: &Arc<Circuit>) -> usize {
+fn place(circuit: &Arc<Circuit>) -> usize {
     let address = Arc::as_ptr(circuit) as usize;
     // What tells one allocation from another are the digits in the middle; the multiplication carries them
     // to the top (Knuth, The Art of Computer Programming, 6.4).

@@ -2,7 +2,6 @@
 //!
 //! * `shared`: what the clones of a registry share, and the only place that changes it
 //! * `cache`: the handles that each thread keeps for itself, `held`: one of them, or else a clone
-//! * `desk`: what a thread's errors say, a `slip` each, ready to be used again
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry and the caches know of one breaker
@@ -15,7 +14,6 @@
 mod applying;
 mod builder;
 mod cache;
-mod desk;
 mod error;
 mod eviction;
 mod global;
@@ -29,7 +27,6 @@ mod reconcile;
 mod settling;
 mod shared;
 mod site;
-mod slip;
 mod tenancy;
 mod views;
 
@@ -38,7 +35,6 @@ pub(crate) use applying::{Laid, NotLaid};
 pub use builder::RegistryBuilder;
 #[cfg(feature = "tower")]
 pub(crate) use cache::hold;
-pub(crate) use desk::{notify, notify_at_hand};
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use heirs::Heir;
@@ -49,7 +45,6 @@ pub(crate) use layers::{Layer, Layers};
 pub(crate) use shared::Shared;
 use site::Origin;
 pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
-pub(crate) use slip::Slip;
 pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;

@@ -1,8 +1,6 @@
-use super::Slip;
 use super::site::Sites;
 use crate::breaker::{Circuit, CircuitBreaker};
 use crate::event::Warned;
-use crate::sync::plain::AtomicU64;
 use crate::sync::{AtomicU32, Lock, Once, Ordering, fence};
 use std::sync::{Arc, Weak};
 
@@ -17,48 +15,12 @@ use std::sync::{Arc, Weak};
 /// 2. `locals` lists exactly those handles that still stand in a cache. One that a future keeps alive
 ///    after its slot was given to another is not in it, and so counts as a holder.
 /// 3. `in_sites` counts no more handles than sites have.
-/// 4. `slips` lists those that have a place on a desk, each of which is a holder while an error refers to
-///    it.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
     /// Which mistakes were printed. It stands here because the padding of `marks` has room for it.
     pub(crate) warned: Warned,
     known: Once<Lock<Known>>,
     pub(super) sites: Sites,
-}
-
-/// A slip that lies on a desk, or did when its thread ended, and is still referred to.
-struct Posted {
-    slip: Weak<Slip>,
-    refusals: Arc<AtomicU64>,
-    on_desk: bool,
-}
-
-impl Posted {
-    fn refusals(&self) -> u64 {
-        // Relaxed: it publishes nothing.
-        self.refusals.load(Ordering::Relaxed)
-    }
-
-    /// Whether an error refers to it.
-    fn is_lent(&self) -> bool {
-        self.slip.strong_count() > usize::from(self.on_desk)
-    }
-}
-
-impl Known {
-    /// Takes off the list what `is_gone`. In one step with the end of its number, so that the total never
-    /// goes back.
-    fn strike(&mut self, is_gone: impl Fn(&Posted) -> bool) {
-        let Self {
-            slips, refusals, ..
-        } = self;
-        slips.retain(|posted| {
-            let gone = is_gone(posted);
-            *refusals += if gone { posted.refusals() } else { 0 };
-            !gone
-        });
-    }
 }
 
 /// Not looked up since an evictor last came by. Not the other way round, so that a look-up asks for
@@ -86,15 +48,12 @@ pub(crate) enum Settled {
     Gone,
 }
 
-/// What stands in the sites, in the caches and on the desks of the threads.
+/// What stands in the sites and in the caches of the threads.
 #[derive(Default)]
 struct Known {
     locals: Vec<Weak<CircuitBreaker>>,
     /// Handles in sites, which stay there.
     in_sites: usize,
-    slips: Vec<Posted>,
-    /// Those that slips counted which are no longer listed.
-    refusals: u64,
 }
 
 impl Default for Tenancy {
@@ -218,12 +177,9 @@ impl Tenancy {
                     _ => return true,
                 }
             }
-            // After the handles: a refused call goes over from one to an error.
-            if all.slips.iter().any(Posted::is_lent) {
-                return true;
-            }
         }
-        Arc::strong_count(circuit) > known + cached
+        // The handles first: a refused call may drop its handle once it has an error.
+        Arc::strong_count(circuit) > known + cached || circuit.refusal_links.are_referenced()
     }
 
     /// A handle goes to a site, and stays there. The caller has it already, so that it counts as held until
@@ -245,42 +201,6 @@ impl Tenancy {
             let is_other = |one: &Weak<CircuitBreaker>| one.as_ptr() != Arc::as_ptr(local);
             known.lock().locals.retain(is_other);
         }
-    }
-
-    /// `slip` lies on a desk now.
-    pub(super) fn post(&self, slip: &Arc<Slip>) {
-        let mut known = self.known.get_or_init(Lock::default).lock();
-        let posted = Posted {
-            slip: Arc::downgrade(slip),
-            refusals: slip.refusals().clone(),
-            on_desk: true,
-        };
-        // Those of threads that have ended, and are no longer referred to.
-        known.strike(|posted| posted.slip.strong_count() == 0);
-        list(&mut known.slips, posted);
-    }
-
-    /// `slip` no longer lies on a desk. The caller gives up its reference next.
-    pub(super) fn withdraw(&self, slip: &Arc<Slip>) {
-        if let Some(known) = self.known.get() {
-            let mut known = known.lock();
-            let is_it = |posted: &Posted| posted.slip.as_ptr() == Arc::as_ptr(slip);
-            if Arc::strong_count(slip) == 1 {
-                known.strike(is_it);
-            } else if let Some(posted) = known.slips.iter_mut().find(|posted| is_it(posted)) {
-                // An error still refers to it, and holds its breaker.
-                posted.on_desk = false;
-            }
-        }
-    }
-
-    /// Refusals that slips have counted.
-    pub(crate) fn refusals(&self) -> u64 {
-        self.known.get().map_or(0, |known| {
-            let known = known.lock();
-            let listed: u64 = known.slips.iter().map(Posted::refusals).sum();
-            known.refusals + listed
-        })
     }
 }
 
@@ -305,11 +225,10 @@ impl Tenancy {
 
 #[cfg(all(test, not(loom)))]
 impl Tenancy {
-    /// How many handles and places are listed.
+    /// How many handles are listed.
     pub(super) fn listed(&self) -> usize {
-        self.known.get().map_or(0, |known| {
-            let known = known.lock();
-            known.locals.len() + known.slips.len()
-        })
+        self.known
+            .get()
+            .map_or(0, |known| known.lock().locals.len())
     }
 }
