@@ -19,6 +19,21 @@ impl Circuit {
         word.passes().then(|| Ticket::untimed(word.generation()))
     }
 
+    /// Refuses a call while the circuit is open and its deadline is certainly ahead, by the coarse
+    /// clock. `None` for every other call, which [`admit_quietly`](Self::admit_quietly) decides.
+    #[inline]
+    pub(crate) fn refuse_at_once(&self) -> Option<Refused> {
+        let word = self.word();
+        if word.state() != State::Open {
+            return None;
+        }
+        let recent = self.home.clock.recent();
+        // As in `read`: a deadline of another word is found out by the word.
+        let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
+        let far = recent.until(deadline) > Timepiece::SLACK;
+        (far && self.word() == word).then(|| Refused::new(word, word.count(), recent, deadline))
+    }
+
     /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
     #[inline(never)]
     pub(crate) fn admit_quietly(&self) -> Result<Ticket, Refused> {
