@@ -13,16 +13,18 @@
 //!
 //! One link for all threads would be correct; [`RefusalLinks`] is that link, striped. A clone of an
 //! `Arc` writes the reference count, and two threads that clone the same `Arc` move its cache line
-//! back and forth. Therefore a circuit has a few links, one for each [stripe](super::stripes), and a
-//! thread clones the link of its own stripe. This is the idea of striped counters such as Java's
-//! `LongAdder` (Lea), applied to a reference count as in the distributed reference counts of SNZI
-//! (Ellen, Lev, Luchangco and Moir, 2007). Threads that share a stripe also share a cell of
-//! [`Counters`](super::counters), where a refusal is counted first. A collision there assigns one of
-//! the threads to another stripe.
+//! back and forth. Therefore a circuit has up to [`LINKS`] links, and a thread clones the link of its
+//! own [stripe](super::stripes). Striping is the idea of Java's `LongAdder` (Lea, OpenJDK's
+//! `Striped64`); here it is applied to a reference count that is compared with one, never summed.
+//! Threads that share a link are slower, not wrong. A refusal is counted first, and a collision of
+//! two threads in [`Counters`](super::counters) assigns one of them to another stripe.
 //!
-//! The array of stripes is allocated by the first refusal of a circuit, and a link by the first
-//! refusal in its stripe. Both stay until the circuit ends, so that a thread allocates at most once
-//! per circuit and stripe.
+//! The array is allocated by the first refusal of a circuit, and a link by the first refusal in its
+//! stripe. Both stay until the circuit ends, so that a thread allocates only at its first refusal by
+//! a circuit, or when it was assigned to another stripe.
+//!
+//! The array and the links are published by [`once_cell`], and reference counts by `Arc`. The only
+//! ordering here is the fence in [`RefusalLinks::are_referenced`].
 //!
 //! # Invariants
 //!
@@ -37,7 +39,7 @@
 //! 4. Dropping a link runs no user code: a link owns a name and a weak reference.
 
 use super::circuit::Circuit;
-use super::stripes::{stripe, stripes};
+use super::stripes::stripe;
 use crate::state::Generation;
 use crate::sync::{Ordering, fence};
 use once_cell::race::OnceBox;
@@ -66,20 +68,23 @@ impl RefusalLink {
     }
 }
 
+/// The most links of one circuit; a power of two.
+///
+/// A constant, so that the memory of a circuit that has refused does not depend on the machine.
+const LINKS: usize = 16;
+
 /// The links of one circuit, one for each stripe of threads.
 #[derive(Default)]
 pub(crate) struct RefusalLinks {
-    stripes: OnceBox<Box<[Stripe]>>,
+    stripes: OnceBox<[OnceCell<Arc<RefusalLink>>; LINKS]>,
 }
-
-type Stripe = OnceCell<Arc<RefusalLink>>;
 
 impl RefusalLinks {
     /// Returns this thread's link to `circuit`, which owns these links.
     #[inline]
     pub(crate) fn link_to(&self, circuit: &Arc<Circuit>) -> Arc<RefusalLink> {
         let stripes = self.stripes.get();
-        match stripes.and_then(|stripes| stripe(stripes).get()) {
+        match stripes.and_then(|stripes| stripe(&stripes[..]).get()) {
             Some(link) => link.clone(),
             None => self.create_link(circuit),
         }
@@ -88,8 +93,8 @@ impl RefusalLinks {
     #[cold]
     #[inline(never)]
     fn create_link(&self, circuit: &Arc<Circuit>) -> Arc<RefusalLink> {
-        let stripes = self.stripes.get_or_init(|| Box::new(stripes()));
-        let link = stripe(stripes).get_or_init(|| {
+        let stripes = self.stripes.get_or_init(Box::default);
+        let link = stripe(&stripes[..]).get_or_init(|| {
             Arc::new(RefusalLink {
                 name: circuit.name.clone(),
                 circuit: Arc::downgrade(circuit),

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_ends_takes_its_handles_and_its_places_off_the_lists() {
+    fn a_thread_that_ends_takes_its_handles_off_the_list() {
         let registry = BreakerRegistry::new();
         let users = registry.breaker("users");
         users.force_open();
