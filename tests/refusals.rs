@@ -1,4 +1,4 @@
-//! Refusals share a place of their thread, and nobody can tell.
+//! Refusals describe their own moment, keep no breaker alive and protect it from eviction.
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
@@ -51,7 +51,7 @@ fn each_describes_its_own_moment() {
 }
 
 #[test]
-fn a_place_is_not_written_while_another_thread_reads() {
+fn refusal_never_changes_while_another_thread_reads() {
     let (breaker, _) = refusing();
     for round in 0..2_000_u64 {
         let seconds = 3600 * (1 + round % 7);
@@ -124,8 +124,7 @@ fn each_keeps_its_breaker_from_eviction() {
 }
 
 #[test]
-fn those_of_breakers_that_are_gone_take_no_place_for_ever() {
-    // More than there are places: an error that finds none is kept elsewhere, and each breaker ends.
+fn thousand_breakers_end_after_their_refusals() {
     let tokens: Vec<_> = (0..1_000)
         .map(|_| {
             let (breaker, alive) = refusing();

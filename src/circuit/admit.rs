@@ -6,7 +6,6 @@ use super::inside::is_inside;
 use super::shell::{Circuit, Reading};
 use super::ticket::Ticket;
 use crate::clock::{Moment, Timepiece};
-use crate::error::CircuitOpen;
 use crate::event::{Cause, Event};
 use crate::refused::Refused;
 use crate::state::{Admission, Flags, Generation, State, Word};
@@ -20,8 +19,8 @@ impl Circuit {
         word.passes().then(|| Ticket::untimed(word.generation()))
     }
 
-    /// Refuses a call of a circuit that is open, and will be for a while: what nearly every call of an
-    /// outage meets. `None` when that takes a closer look.
+    /// Refuses a call while the circuit is open and its deadline is certainly ahead, by the coarse
+    /// clock. `None` for every other call, which [`admit_quietly`](Self::admit_quietly) decides.
     #[inline]
     pub(crate) fn refuse_at_once(&self) -> Option<Refused> {
         let word = self.word();
@@ -31,7 +30,7 @@ impl Circuit {
         let recent = self.home.clock.recent();
         // As in `read`: a deadline of another word is found out by the word.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
-        let far = recent < deadline.before(Timepiece::SLACK);
+        let far = recent.until(deadline) > Timepiece::SLACK;
         (far && self.word() == word).then(|| Refused::new(word, word.count(), recent, deadline))
     }
 
@@ -97,23 +96,19 @@ impl Circuit {
         refused
     }
 
-    /// Counts a refusal, and tells who listens.
+    /// Counts a refusal, and sends its event.
+    #[inline]
     pub(crate) fn count_refusal(&self, refused: Refused) {
         self.counters.add(Count::Refused);
-        // The word of now: somebody may have come to listen since it was seen that this is refused.
+        // The current word: a listener may have been added since the word of the refusal was read.
         if self.word().has(Flags::BUSY) {
-            self.tell(refused);
+            self.tell_refusal(refused);
         }
     }
 
-    /// Tells of one that has been counted.
     #[cold]
     #[inline(never)]
-    pub(crate) fn tell_refusal(&self, open: &CircuitOpen) {
-        self.tell(open.refused());
-    }
-
-    fn tell(&self, refused: Refused) {
+    fn tell_refusal(&self, refused: Refused) {
         self.emit_call(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),

@@ -10,6 +10,7 @@ mod commands;
 mod control;
 mod counters;
 mod inside;
+mod refusal_link;
 mod settle;
 mod shell;
 mod stripes;
@@ -23,6 +24,7 @@ pub(crate) use call::Ended;
 #[cfg(feature = "metrics")]
 pub(crate) use changes::Changes;
 pub(crate) use commands::Action;
+pub(crate) use refusal_link::RefusalLink;
 pub(crate) use shell::{Circuit, Home};
 pub(crate) use stripes::{move_over, stripe, stripes};
 pub(crate) use ticket::Ticket;

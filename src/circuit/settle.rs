@@ -12,7 +12,7 @@ use crate::event::{Cause, Event};
 use crate::rules::RuleSnapshot;
 use crate::state::{Flags, State, Verdict, Word};
 use crate::sync::Ordering;
-use crate::trip::Sample;
+use crate::rules::Sample;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 use super::control::Control;
 use super::counters::Counters;
+use super::refusal_link::RefusalLinks;
 use super::success_buffer::SuccessBuffer;
 use super::waiting::Waiting;
 use crate::clock::{Moment, Timepiece};
@@ -42,6 +43,7 @@ pub(crate) struct Circuit {
     pub(crate) name: Arc<str>,
     pub(crate) tenancy: Tenancy,
     pub(super) counters: Counters,
+    pub(crate) refusal_links: RefusalLinks,
     /// Open: when the circuit half-opens.
     pub(super) deadline: AtomicU64,
     /// Half-open: when the trials in flight are given up.
@@ -141,6 +143,7 @@ impl Circuit {
             streak: AtomicU32::new(0),
             config: Swap::new(config),
             counters: Counters::default(),
+            refusal_links: RefusalLinks::default(),
             control: Lock::new(control),
             extras: Once::new(),
             name,

@@ -198,7 +198,6 @@ impl Circuit {
         Totals {
             success: totals.success.map(|counted| counted + successes),
             failure: totals.failure + failures,
-            refused: totals.refused + self.tenancy.refusals(),
             ..totals
         }
     }

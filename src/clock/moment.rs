@@ -25,11 +25,6 @@ impl Moment {
         Self(self.0.saturating_add(nanos(wait)))
     }
 
-    #[inline]
-    pub(crate) fn before(self, wait: Duration) -> Self {
-        Self(self.0.saturating_sub(nanos(wait)))
-    }
-
     /// The same moment, or the last one that still comes.
     pub(crate) const fn clamp_before_never(self) -> Self {
         if self.0 == Self::NEVER.0 {

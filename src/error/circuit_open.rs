@@ -1,7 +1,7 @@
 use super::extract;
 use crate::breaker::CircuitBreaker;
+use crate::circuit::RefusalLink;
 use crate::refused::Refused;
-use crate::registry::{Slip, notify, notify_at_hand};
 use crate::state::{Refusal, State};
 use crate::text::{Left, Plain};
 use std::error::Error;
@@ -35,44 +35,29 @@ use std::time::Duration;
 /// `{:#}` adds the failures and the last of them. It is not in the plain text, since people put
 /// errors into responses.
 ///
-/// One word, and no handle: it may outlive its breaker. Two refusals of one breaker that a thread
-/// holds at the same time take an allocation; otherwise none does.
+/// An error keeps no breaker alive, and keeps the name of a breaker that has ended. It takes no
+/// allocation after the first refusal of a breaker on a thread.
 #[derive(Clone)]
-pub struct CircuitOpen(Arc<Slip>);
+pub struct CircuitOpen {
+    link: Arc<RefusalLink>,
+    refused: Refused,
+}
 
 impl CircuitOpen {
+    #[inline]
     pub(crate) fn new(breaker: &CircuitBreaker, refused: Refused) -> Self {
-        Self(notify(breaker, refused))
-    }
-
-    /// Of what `refused` tells, if it refuses and this thread has a slip for it at hand; it has been
-    /// counted then.
-    #[inline]
-    pub(crate) fn at_hand(
-        breaker: &CircuitBreaker,
-        refused: impl FnOnce() -> Option<Refused>,
-    ) -> Option<Self> {
-        notify_at_hand(breaker, refused).map(Self)
-    }
-
-    /// Whether somebody may want to hear of it.
-    #[inline]
-    pub(crate) fn is_heard(&self) -> bool {
-        self.0.is_heard()
-    }
-
-    pub(crate) fn refused(&self) -> Refused {
-        self.0.read()
+        let link = breaker.circuit.refusal_links.link_to(&breaker.circuit);
+        Self { link, refused }
     }
 
     /// The name of the breaker.
     pub fn name(&self) -> &str {
-        &self.0.name
+        self.link.name()
     }
 
     /// The state in which it refused.
     pub fn state(&self) -> State {
-        match self.refused().reason() {
+        match self.refused.reason() {
             Refusal::Open => State::Open,
             Refusal::TrialsTaken => State::HalfOpen,
             Refusal::Forced => State::ForcedOpen,
@@ -81,26 +66,25 @@ impl CircuitOpen {
 
     /// Why it refused.
     pub fn reason(&self) -> Refusal {
-        self.refused().reason()
+        self.refused.reason()
     }
 
     /// When to come back: the time left when open, the rest of the trials' lease when their slots
     /// were taken, `None` when forced open. Never zero, nor less than it takes, and at most 20 ms more;
     /// [`Duration::MAX`] for ever.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.refused().retry_after()
+        self.refused.retry_after()
     }
 
     /// The failures in a row that the breaker had counted.
     pub fn failure_count(&self) -> u32 {
-        self.refused().failure_count()
+        self.refused.failure_count()
     }
 
     /// The `Debug` text of the last failure, while the breaker is there and its circuit has not moved on
     /// since the refusal.
     pub fn last_failure(&self) -> Option<Arc<str>> {
-        let generation = self.refused().generation();
-        self.0.circuit()?.last_failure_of(generation)
+        self.link.last_failure_of(self.refused.generation())
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! * `shared`: what the clones of a registry share, and the only place that changes it
 //! * `handle_table`: handles of breakers, for calls by name
-//! * `desk`: what a thread's errors say, a `slip` each, ready to be used again
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
 //! * `tenancy`: what the registry knows of one breaker
@@ -14,7 +13,6 @@
 #[cfg(feature = "serde")]
 mod applying;
 mod builder;
-mod desk;
 mod error;
 mod eviction;
 mod global;
@@ -27,14 +25,12 @@ mod reconcile;
 mod settling;
 mod shared;
 mod site;
-mod slip;
 mod tenancy;
 mod views;
 
 #[cfg(feature = "serde")]
 pub(crate) use applying::{Laid, NotLaid};
 pub use builder::RegistryBuilder;
-pub(crate) use desk::{notify, notify_at_hand};
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use heirs::Heir;
@@ -43,7 +39,6 @@ pub(crate) use layers::{Layer, Layers};
 pub(crate) use shared::Shared;
 use site::Origin;
 pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
-pub(crate) use slip::Slip;
 pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;

@@ -1,10 +1,8 @@
-use super::Slip;
 use super::site::Sites;
 use crate::circuit::Circuit;
 use crate::event::Warned;
-use crate::sync::plain::AtomicU64;
-use crate::sync::{AtomicU32, Lock, Once, Ordering};
-use std::sync::{Arc, Weak};
+use crate::sync::{AtomicU32, Ordering};
+use std::sync::Arc;
 
 /// What a registry knows of one breaker; part of the breaker, so that knowing more names takes no
 /// look-up.
@@ -13,48 +11,13 @@ use std::sync::{Arc, Weak};
 ///
 /// 1. `GONE` is set on the way out of the map, with the map's shard locked for writing, and never
 ///    reset. Eviction sets it only on a breaker that is not held; removal by name sets it on any.
-/// 2. `slips` lists those that have a place on a desk, each of which is a holder while an error refers to
-///    it.
+/// 2. An error of a refused call holds its breaker by a refusal link: see
+///    `RefusalLinks::are_referenced`.
 pub(crate) struct Tenancy {
     marks: AtomicU32,
     /// Which mistakes were printed. It stands here because the padding of `marks` has room for it.
     pub(crate) warned: Warned,
-    known: Once<Lock<Known>>,
     pub(super) sites: Sites,
-}
-
-/// A slip that lies on a desk, or did when its thread ended, and is still referred to.
-struct Posted {
-    slip: Weak<Slip>,
-    refusals: Arc<AtomicU64>,
-    on_desk: bool,
-}
-
-impl Posted {
-    fn refusals(&self) -> u64 {
-        // Relaxed: it publishes nothing.
-        self.refusals.load(Ordering::Relaxed)
-    }
-
-    /// Whether an error refers to it.
-    fn is_lent(&self) -> bool {
-        self.slip.strong_count() > usize::from(self.on_desk)
-    }
-}
-
-impl Known {
-    /// Takes off the list what `is_gone`. In one step with the end of its number, so that the total never
-    /// goes back.
-    fn strike(&mut self, is_gone: impl Fn(&Posted) -> bool) {
-        let Self {
-            slips, refusals, ..
-        } = self;
-        slips.retain(|posted| {
-            let gone = is_gone(posted);
-            *refusals += if gone { posted.refusals() } else { 0 };
-            !gone
-        });
-    }
 }
 
 /// Not looked up since an evictor last came by. Not the other way round, so that a look-up asks for
@@ -82,20 +45,11 @@ pub(crate) enum Settled {
     Gone,
 }
 
-/// What stands on the desks of the threads.
-#[derive(Default)]
-struct Known {
-    slips: Vec<Posted>,
-    /// Those that slips counted which are no longer listed.
-    refusals: u64,
-}
-
 impl Default for Tenancy {
     fn default() -> Self {
         Self {
             marks: AtomicU32::new(IDLE),
             warned: Warned::default(),
-            known: Once::new(),
             sites: Sites::default(),
         }
     }
@@ -175,56 +129,9 @@ impl Tenancy {
     /// Whether anything but the sites and `known` references holds the breaker.
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
         let in_sites = self.sites.handles();
-        if let Some(all) = self.known.get().map(Lock::lock) {
-            // After the handles: a refused call goes over from one to an error.
-            if all.slips.iter().any(Posted::is_lent) {
-                return true;
-            }
-        }
-        Arc::strong_count(circuit) > known + in_sites
+        // The handles first: a refused call may drop its handle once it has an error.
+        Arc::strong_count(circuit) > known + in_sites || circuit.refusal_links.are_referenced()
     }
-
-    /// `slip` lies on a desk now.
-    pub(super) fn post(&self, slip: &Arc<Slip>) {
-        let mut known = self.known.get_or_init(Lock::default).lock();
-        let posted = Posted {
-            slip: Arc::downgrade(slip),
-            refusals: slip.refusals().clone(),
-            on_desk: true,
-        };
-        // Those of threads that have ended, and are no longer referred to.
-        known.strike(|posted| posted.slip.strong_count() == 0);
-        list(&mut known.slips, posted);
-    }
-
-    /// `slip` no longer lies on a desk. The caller gives up its reference next.
-    pub(super) fn withdraw(&self, slip: &Arc<Slip>) {
-        if let Some(known) = self.known.get() {
-            let mut known = known.lock();
-            let is_it = |posted: &Posted| posted.slip.as_ptr() == Arc::as_ptr(slip);
-            if Arc::strong_count(slip) == 1 {
-                known.strike(is_it);
-            } else if let Some(posted) = known.slips.iter_mut().find(|posted| is_it(posted)) {
-                // An error still refers to it, and holds its breaker.
-                posted.on_desk = false;
-            }
-        }
-    }
-
-    /// Refusals that slips have counted.
-    pub(crate) fn refusals(&self) -> u64 {
-        self.known.get().map_or(0, |known| {
-            let known = known.lock();
-            let listed: u64 = known.slips.iter().map(Posted::refusals).sum();
-            known.refusals + listed
-        })
-    }
-}
-
-/// One thread is the rule; the list's usual leap to four would be paid for by every breaker.
-fn list<T>(list: &mut Vec<T>, one: T) {
-    list.reserve_exact(1);
-    list.push(one);
 }
 
 #[cfg(feature = "serde")]
@@ -237,16 +144,5 @@ impl Tenancy {
     /// No document names the breaker any more; whether it may be evicted now.
     pub(super) fn unpin(&self) -> bool {
         self.marks.fetch_and(!PINNED, Ordering::AcqRel) & LASTING == 0
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-impl Tenancy {
-    /// How many places are listed.
-    pub(super) fn listed(&self) -> usize {
-        self.known.get().map_or(0, |known| {
-            let known = known.lock();
-            known.slips.len()
-        })
     }
 }

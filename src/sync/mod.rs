@@ -13,7 +13,7 @@ use loom::sync::Mutex;
 #[cfg(loom)]
 pub(crate) use loom::sync::MutexGuard as Guard;
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(tsan)]
 use parking_lot::Mutex;
 #[cfg(tsan)]
@@ -23,13 +23,13 @@ use shuttle::sync::Mutex;
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::MutexGuard as Guard;
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(any(loom, shuttle, tsan)))]
 use std::sync::Mutex;
 #[cfg(not(any(loom, shuttle, tsan)))]
 pub(crate) use std::sync::MutexGuard as Guard;
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// Atomics of which each says what it has to say alone, so that there is nothing for loom to find: in
 /// its models they would only multiply the interleavings. Shuttle may stop at each.

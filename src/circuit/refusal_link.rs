@@ -1,0 +1,176 @@
+//! Refusal links: what an error about a refused call keeps of its circuit.
+//!
+//! In an outage nearly every call ends in a refusal, so a refusal must neither allocate nor make
+//! threads contend for one cache line. An error needs two things of its circuit: the name, also
+//! after the circuit has ended, and the way back to the last failure while the circuit lives. Both
+//! are in a [`RefusalLink`], and an error holds a reference-counted pointer to one:
+//!
+//! ```text
+//! CircuitOpen { link, refused } ──strong──▶ RefusalLink { name, circuit } ──weak──▶ Circuit
+//!                                                ▲                                    │
+//!                                                └───────strong, one per stripe───────┘
+//! ```
+//!
+//! One link for all threads would be correct; [`RefusalLinks`] is that link, striped. A clone of an
+//! `Arc` writes the reference count, and two threads that clone the same `Arc` move its cache line
+//! back and forth. Therefore a circuit has up to [`LINKS`] links, and a thread clones the link of its
+//! own [stripe](super::stripes). Striping is the idea of Java's `LongAdder` (Lea, the
+//! `Striped64`); here it is applied to a reference count that is compared with one, never summed.
+//! Threads that share a link are slower, not wrong. A refusal is counted first, and a collision of
+//! two threads in [`Counters`](super::counters) assigns one of them to another stripe.
+//!
+//! The array is allocated by the first refusal of a circuit, and a link by the first refusal in its
+//! stripe. Both stay until the circuit ends, so that a thread allocates only at its first refusal by
+//! a circuit, or when it was assigned to another stripe.
+//!
+//! The array and the links are published by [`once_cell`], and reference counts by `Arc`. The only
+//! ordering here is the fence in [`RefusalLinks::are_referenced`].
+//!
+//! # Invariants
+//!
+//! 1. A link refers to its circuit weakly. An error keeps no circuit alive: the circuit, its streams
+//!    and the closures in its settings end with the last handle. Only the memory of the `Arc`
+//!    remains until the last error is dropped.
+//! 2. A stripe holds one reference to its link, and every other reference belongs to an error. So a
+//!    circuit has errors if and only if the strong count of a link is above one. Eviction relies on
+//!    this (see [`RefusalLinks::are_referenced`]).
+//! 3. A link never changes. Everything that describes the moment of a refusal is copied into the
+//!    error.
+//! 4. Dropping a link runs no user code: a link owns a name and a weak reference.
+
+use super::shell::Circuit;
+use super::stripes::stripe;
+use crate::state::Generation;
+use crate::sync::{Ordering, fence};
+use once_cell::race::OnceBox;
+use once_cell::sync::OnceCell;
+use std::sync::{Arc, Weak};
+
+/// The name of a circuit, and a weak reference to it.
+///
+/// Aligned to a cache line, so that the counts of two links, which the `Arc` puts in front, never
+/// share one.
+#[repr(align(64))]
+pub(crate) struct RefusalLink {
+    name: Arc<str>,
+    circuit: Weak<Circuit>,
+}
+
+impl RefusalLink {
+    /// The name of the circuit, also after the circuit has ended.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The last failure, while the circuit lives and is still of `generation`.
+    pub(crate) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
+        self.circuit.upgrade()?.last_failure_of(generation)
+    }
+}
+
+/// The most links of one circuit; a power of two.
+///
+/// A constant, so that the memory of a circuit that has refused does not depend on the machine.
+const LINKS: usize = 16;
+
+/// The links of one circuit, one for each stripe of threads.
+#[derive(Default)]
+pub(crate) struct RefusalLinks {
+    stripes: OnceBox<[OnceCell<Arc<RefusalLink>>; LINKS]>,
+}
+
+impl RefusalLinks {
+    /// Returns this thread's link to `circuit`, which owns these links.
+    #[inline]
+    pub(crate) fn link_to(&self, circuit: &Arc<Circuit>) -> Arc<RefusalLink> {
+        let stripes = self.stripes.get();
+        match stripes.and_then(|stripes| stripe(&stripes[..]).get()) {
+            Some(link) => link.clone(),
+            None => self.create_link(circuit),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn create_link(&self, circuit: &Arc<Circuit>) -> Arc<RefusalLink> {
+        let stripes = self.stripes.get_or_init(Box::default);
+        let link = stripe(&stripes[..]).get_or_init(|| {
+            Arc::new(RefusalLink {
+                name: circuit.name.clone(),
+                circuit: Arc::downgrade(circuit),
+            })
+        });
+        link.clone()
+    }
+
+    /// Whether an error about a refusal still refers to the circuit.
+    ///
+    /// A refused call clones a link first and may drop its handle afterwards. So a caller that also
+    /// reads the count of the handles reads that count *before* it calls this. A call that neither
+    /// count includes has ended.
+    pub(crate) fn are_referenced(&self) -> bool {
+        // Ordering: `Acquire` here pairs with the `Release` decrement in the drop of a handle, which
+        // the caller's relaxed read of the handles may have seen; without it the clone of the link
+        // before that drop could be missed below.
+        fence(Ordering::Acquire);
+        let stripes = self.stripes.get().into_iter();
+        let mut links = stripes.flat_map(|stripes| stripes.iter().filter_map(OnceCell::get));
+        links.any(|link| Arc::strong_count(link) > 1)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use crate::{BreakerRegistry, CircuitBreaker, CircuitOpen};
+    use std::sync::Arc;
+    use std::thread;
+
+    fn open() -> CircuitBreaker {
+        let breaker = BreakerRegistry::new().breaker("users");
+        breaker.trip();
+        breaker
+    }
+
+    fn refuse(breaker: &CircuitBreaker) -> CircuitOpen {
+        breaker.try_acquire().expect_err("it is open")
+    }
+
+    #[test]
+    fn errors_of_one_thread_share_one_link() {
+        let users = open();
+        let held: Vec<_> = (0..100).map(|_| refuse(&users)).collect();
+        let link = users.circuit.refusal_links.link_to(&users.circuit);
+        // The stripe's, the one above, and those of the errors.
+        assert_eq!(Arc::strong_count(&link), 2 + held.len());
+        drop(held);
+        assert_eq!(Arc::strong_count(&link), 2);
+    }
+
+    #[test]
+    fn circuit_is_referenced_while_any_error_lives() {
+        let users = open();
+        let is_referenced = || users.circuit.refusal_links.are_referenced();
+        assert!(!is_referenced());
+        let first = refuse(&users);
+        let there = users.clone();
+        let worker = thread::spawn(move || refuse(&there));
+        let second = worker.join().expect("no panic").clone();
+        drop(first);
+        assert!(is_referenced());
+        drop(second);
+        assert!(!is_referenced());
+    }
+
+    #[test]
+    fn refusals_of_all_threads_are_counted_exactly() {
+        const THREADS: u64 = 4;
+        const EACH: u64 = 1_000;
+        let users = open();
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| (0..EACH).for_each(|_| drop(refuse(&users))));
+            }
+        });
+        assert_eq!(users.snapshot().totals.refused, THREADS * EACH);
+    }
+}
