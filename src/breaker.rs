@@ -116,7 +116,7 @@ impl CircuitBreaker {
         let builder = change(BreakerBuilder::from_config(&self.config()));
         let old = self.apply(&Arc::new(BreakerConfig::check(builder.settings)?));
         // Somebody cares for it: its registry does not let it go any more.
-        self.circuit.tenancy.settle();
+        self.circuit.entry.make_permanent();
         drop(old);
         Ok(())
     }

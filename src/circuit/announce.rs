@@ -105,7 +105,7 @@ impl Circuit {
         if self.audience(&self.config.load()).shows_mistakes() {
             self.emit(mistake);
         } else if cfg!(debug_assertions) {
-            self.tenancy.warned.print(&mistake(self.name.clone()));
+            self.entry.warned.print(&mistake(self.name.clone()));
         }
     }
 

@@ -89,7 +89,7 @@ impl Circuit {
     /// Whether it is worth asking who wants to hear of a call. Who comes to listen to a registry raises the
     /// flags of the breakers in it.
     fn may_be_heard(&self) -> bool {
-        self.word().has(Flags::BUSY) || self.tenancy.is_gone()
+        self.word().has(Flags::BUSY) || self.entry.is_removed()
     }
 
     /// Everything that calls somebody's code, before the lock is taken. The text of a failure is written to

@@ -3,6 +3,7 @@
 mod admit;
 mod announce;
 mod call;
+mod call_sites;
 
 #[cfg(feature = "metrics")]
 mod changes;
@@ -10,7 +11,8 @@ mod commands;
 mod control;
 mod counters;
 mod inside;
-mod refusal_link;
+mod refusal_links;
+mod registry_entry;
 mod settle;
 mod shell;
 mod stripes;
@@ -21,10 +23,11 @@ mod transition;
 mod waiting;
 
 pub(crate) use call::Ended;
+pub(crate) use call_sites::{CallSite, NameConflict};
 #[cfg(feature = "metrics")]
 pub(crate) use changes::Changes;
 pub(crate) use commands::Action;
-pub(crate) use refusal_link::RefusalLink;
+pub(crate) use registry_entry::MadePermanent;
 pub(crate) use shell::{Circuit, Home};
 pub(crate) use stripes::{move_over, stripe, stripes};
 pub(crate) use ticket::Ticket;

@@ -10,9 +10,9 @@ use crate::classify::Outcome;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::rules::RuleSnapshot;
+use crate::rules::Sample;
 use crate::state::{Flags, State, Verdict, Word};
 use crate::sync::Ordering;
-use crate::rules::Sample;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
 use super::control::Control;
 use super::counters::Counters;
-use super::refusal_link::RefusalLinks;
+use super::refusal_links::RefusalLinks;
+use super::registry_entry::RegistryEntry;
 use super::success_buffer::SuccessBuffer;
 use super::waiting::Waiting;
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
 use crate::event::{Audience, Hub};
 use crate::refused::Refused;
-use crate::registry::Tenancy;
 use crate::state::{Admission, Flags, Generation, State, Word, admission};
 use crate::sync::plain::AtomicBool;
 use crate::sync::{AtomicU32, AtomicU64, Loaded, Lock, Once, Ordering, Swap};
@@ -41,7 +41,7 @@ pub(crate) struct Circuit {
     extras: Once<Extras>,
     pub(crate) home: Arc<Home>,
     pub(crate) name: Arc<str>,
-    pub(crate) tenancy: Tenancy,
+    pub(crate) entry: RegistryEntry,
     pub(super) counters: Counters,
     pub(crate) refusal_links: RefusalLinks,
     /// Open: when the circuit half-opens.
@@ -148,7 +148,7 @@ impl Circuit {
             extras: Once::new(),
             name,
             home,
-            tenancy: Tenancy::default(),
+            entry: RegistryEntry::default(),
         }
     }
 

@@ -1,6 +1,5 @@
 use super::extract;
-use crate::breaker::CircuitBreaker;
-use crate::circuit::RefusalLink;
+use super::refusal_link::RefusalLink;
 use crate::refused::Refused;
 use crate::state::{Refusal, State};
 use crate::text::{Left, Plain};
@@ -45,8 +44,7 @@ pub struct CircuitOpen {
 
 impl CircuitOpen {
     #[inline]
-    pub(crate) fn new(breaker: &CircuitBreaker, refused: Refused) -> Self {
-        let link = breaker.circuit.refusal_links.link_to(&breaker.circuit);
+    pub(crate) fn new(link: Arc<RefusalLink>, refused: Refused) -> Self {
         Self { link, refused }
     }
 

@@ -11,6 +11,7 @@ mod circuit_open;
 mod config_error;
 mod extract;
 mod look_through;
+mod refusal_link;
 
 pub use breaker_error::BreakerError;
 pub use call_timeout::CallTimeout;
@@ -19,3 +20,4 @@ pub(crate) use chain::{chain, link_as};
 pub use circuit_open::CircuitOpen;
 pub use config_error::ConfigError;
 pub(crate) use extract::{name_inside, own_error};
+pub(crate) use refusal_link::{FailedCircuit, RefusalLink};

@@ -320,7 +320,7 @@ fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
 #[inline(always)]
 fn refuse(breaker: &CircuitBreaker, refused: Refused) -> CircuitOpen {
     breaker.circuit.count_refusal(refused);
-    CircuitOpen::new(breaker, refused)
+    breaker.circuit.refusal_error(refused)
 }
 
 // Not inlined, a judgement would be made in memory for every success.

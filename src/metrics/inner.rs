@@ -37,7 +37,7 @@ impl Inner {
             let mut books = self.books.lock();
             // Under the lock: who leaves after this is told to `inherit` after this. Who left before
             // it may have been there already.
-            if !circuit.tenancy.is_gone() {
+            if !circuit.entry.is_removed() {
                 books.add(sight, self.most);
             }
         }

@@ -105,7 +105,7 @@ impl Shared {
             .filter(|name| !self.breakers.contains_key(&***name))
             .map(|name| {
                 let breaker = self.make(name, next.due_to(name).clone());
-                breaker.circuit.tenancy.found();
+                breaker.circuit.entry.mark_from_config();
                 breaker
             })
             .collect();
@@ -141,14 +141,14 @@ impl Shared {
                     population.kept += missing.len();
                     for name in names.keys() {
                         if let Some(breaker) = self.breakers.get(&**name) {
-                            breaker.circuit.tenancy.pin();
+                            breaker.circuit.entry.pin();
                         }
                     }
                     let earlier = present.layers().names.keys();
                     let released: Vec<_> = earlier
                         .filter(|name| !names.contains_key(*name))
                         .filter_map(|name| self.breakers.get(&**name))
-                        .filter(|breaker| breaker.circuit.tenancy.unpin())
+                        .filter(|breaker| breaker.circuit.entry.unpin())
                         .map(|breaker| Arc::downgrade(&breaker.circuit))
                         .collect();
                     population.welcome_back(released, now);

@@ -100,7 +100,7 @@ impl HandleTables {
         let name = handle.circuit.name.clone();
         let (displaced, full) = {
             let mut table = self.own_table();
-            if handle.circuit.tenancy.is_gone() {
+            if handle.circuit.entry.is_removed() {
                 return handle;
             }
             let full = (table.len() >= LIMIT).then(|| std::mem::take(&mut *table));
@@ -130,7 +130,7 @@ impl HandleTables {
                 Some(_) => return true,
             }
         }
-        circuit.tenancy.is_held(circuit, known + idle)
+        circuit.is_held(known + idle)
     }
 
     fn own_table(&self) -> Guard<'_, Names> {

@@ -56,7 +56,7 @@ impl Shared {
             return;
         }
         for circuit in self.circuits().iter().filter_map(Weak::upgrade) {
-            circuit.tenancy.expel();
+            circuit.entry.mark_removed();
             self.heirs.tell(&CircuitBreaker { circuit });
         }
     }

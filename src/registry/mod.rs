@@ -4,7 +4,6 @@
 //! * `handle_table`: handles of breakers, for calls by name
 //! * `settling`: names that are given settings, and are here to stay
 //! * `eviction`: who may go when there is no room
-//! * `tenancy`: what the registry knows of one breaker
 //! * `presets`: which settings are due to a name, `layers`: what a document says of it
 //! * `reconcile`: live breakers follow; `applying`: a document is applied
 //! * `site`: the handles that a line of code keeps for itself
@@ -25,7 +24,6 @@ mod reconcile;
 mod settling;
 mod shared;
 mod site;
-mod tenancy;
 mod views;
 
 #[cfg(feature = "serde")]
@@ -37,11 +35,10 @@ pub(crate) use heirs::Heir;
 #[cfg(feature = "serde")]
 pub(crate) use layers::{Layer, Layers};
 pub(crate) use shared::Shared;
-use site::Origin;
 pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
-pub(crate) use tenancy::Tenancy;
 
 use crate::breaker::CircuitBreaker;
+use crate::circuit::CallSite;
 use crate::clock::Timepiece;
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
@@ -220,7 +217,7 @@ impl BreakerRegistry {
     fn find_or_create_with(
         &self,
         name: &str,
-        origin: Option<&'static Origin>,
+        origin: Option<&'static CallSite>,
         settings: impl FnOnce() -> Option<BreakerBuilder>,
     ) -> (CircuitBreaker, bool) {
         let mut refused = None;
@@ -247,14 +244,14 @@ impl BreakerRegistry {
     fn given(
         &self,
         name: &str,
-        origin: Option<&'static Origin>,
+        origin: Option<&'static CallSite>,
         mut given: impl FnMut(&Presets) -> Option<Arc<BreakerConfig>>,
     ) -> (CircuitBreaker, bool) {
         let (breaker, kept) = self.shared.find_or_create(name, origin, |presets| {
             given(presets).unwrap_or_else(|| presets.due_to(name).clone())
         });
-        if breaker.circuit.tenancy.claim() {
-            origin.inspect(|origin| breaker.circuit.tenancy.sites.found(origin));
+        if breaker.circuit.entry.mark_used_by_code() {
+            origin.inspect(|origin| breaker.circuit.entry.call_sites.add_first(origin));
             let presets = self.shared.presets();
             if let Some(config) = given(&presets) {
                 let old = breaker.apply(&config);
@@ -284,7 +281,7 @@ impl BreakerRegistry {
     ) -> Arc<CircuitBreaker> {
         self.shared
             .find_handle(name)
-            .filter(|own| preset.is_none() || !own.circuit.tenancy.is_unclaimed())
+            .filter(|own| preset.is_none() || !own.circuit.entry.is_config_only())
             .unwrap_or_else(|| self.by_name_slowly(name, preset))
     }
 

@@ -1,7 +1,7 @@
 //! Names that are given settings by somebody, and are here to stay.
 
+use crate::circuit::MadePermanent;
 use super::shared::Admitted;
-use super::tenancy::Settled;
 use super::{BreakerRegistry, RegistryError};
 use crate::breaker::CircuitBreaker;
 use crate::config::{BreakerBuilder, BreakerConfig};
@@ -45,7 +45,7 @@ impl BreakerRegistry {
         let config = presets.settled(name, &config)?;
         let (breaker, settled) = self.settle(name, &config)?;
         match settled {
-            Some(Settled::Before) => {
+            Some(MadePermanent::Already) => {
                 return Err(RegistryError::AlreadyRegistered {
                     name: name.to_owned(),
                 });
@@ -104,7 +104,7 @@ impl BreakerRegistry {
         &self,
         name: &str,
         config: &Arc<BreakerConfig>,
-    ) -> Result<(CircuitBreaker, Option<Settled>), RegistryError> {
+    ) -> Result<(CircuitBreaker, Option<MadePermanent>), RegistryError> {
         loop {
             let found = match self.shared.find(name) {
                 Some(found) => Admitted::Found(found),
@@ -122,8 +122,8 @@ impl BreakerRegistry {
                 }
             };
             // It may have been removed meanwhile; then the name is free again.
-            match found.circuit.tenancy.settle() {
-                Settled::Gone => {}
+            match found.circuit.entry.make_permanent() {
+                MadePermanent::Removed => {}
                 settled => return Ok((found, Some(settled))),
             }
         }

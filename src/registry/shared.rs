@@ -1,9 +1,9 @@
 use super::eviction::{Leavers, Population, Suspect};
 use super::handle_table::HandleTables;
 use super::presets::Presets;
-use super::{Breakers, Limits, Origin};
+use super::{Breakers, Limits};
 use crate::breaker::CircuitBreaker;
-use crate::circuit::Home;
+use crate::circuit::{CallSite, Home};
 use crate::clock::{Moment, Timepiece};
 use crate::config::BreakerConfig;
 use crate::error::ConfigError;
@@ -82,7 +82,7 @@ impl Shared {
         // Nobody leaves while the shard is held for reading, so the clone is one of a breaker that
         // is there, and from then on it is held.
         let found = self.breakers.get(name)?;
-        found.circuit.tenancy.visit();
+        found.circuit.entry.touch();
         Some(found.clone())
     }
 
@@ -90,7 +90,7 @@ impl Shared {
     #[inline]
     pub(super) fn find_handle(&self, name: &str) -> Option<Arc<CircuitBreaker>> {
         let handle = self.handles.get(name)?;
-        handle.circuit.tenancy.visit();
+        handle.circuit.entry.touch();
         Some(handle)
     }
 
@@ -99,13 +99,13 @@ impl Shared {
     pub(super) fn find_or_create(
         &self,
         name: &str,
-        origin: Option<&'static Origin>,
+        origin: Option<&'static CallSite>,
         config: impl FnOnce(&Presets) -> Arc<BreakerConfig>,
     ) -> (CircuitBreaker, bool) {
         let make = |name, presets: &Presets| {
             let breaker = self.make(name, config(presets));
             // Before anybody can find it: whoever made it has not lost.
-            origin.inspect(|origin| breaker.circuit.tenancy.sites.found(origin));
+            origin.inspect(|origin| breaker.circuit.entry.call_sites.add_first(origin));
             breaker
         };
         if names::check(name).is_err() {
@@ -137,7 +137,7 @@ impl Shared {
     /// Makes a breaker that is here to stay.
     pub(super) fn admit_lasting(&self, name: &str, config: &Arc<BreakerConfig>) -> Admitted {
         let breaker = self.make(name, config.clone());
-        breaker.circuit.tenancy.settle();
+        breaker.circuit.entry.make_permanent();
         self.admit(breaker)
     }
 
@@ -169,9 +169,9 @@ impl Shared {
                         .names
                         .contains_key(newcomer.name())
                     {
-                        newcomer.circuit.tenancy.pin();
+                        newcomer.circuit.entry.pin();
                     }
-                    if !newcomer.circuit.tenancy.is_lasting() {
+                    if newcomer.circuit.entry.is_evictable() {
                         population.welcome(&newcomer, now);
                     }
                     Admitted::Kept(newcomer)
@@ -256,7 +256,7 @@ impl Shared {
 
     /// A breaker that is not kept: whoever keeps handles for a name must ask again next time.
     fn turn_away(&self, breaker: &CircuitBreaker, reason: NotKept) {
-        breaker.circuit.tenancy.expel();
+        breaker.circuit.entry.mark_removed();
         self.report(breaker, |breaker| Event::NotKept { breaker, reason });
     }
 
@@ -265,7 +265,7 @@ impl Shared {
             let mut population = self.population.lock();
             // Inside, so that whoever finds the name missing finds the breaker gone.
             let expel = |name: &Arc<str>, breaker: &CircuitBreaker| {
-                breaker.circuit.tenancy.expel();
+                breaker.circuit.entry.mark_removed();
                 self.handles.remove(name);
                 true
             };
@@ -327,10 +327,10 @@ impl Shared {
         if self.hub.shows_mistakes() {
             self.tell(breaker, mistake);
         } else if cfg!(debug_assertions) {
-            let warned = if circuit.tenancy.is_gone() {
+            let warned = if circuit.entry.is_removed() {
                 &self.warned
             } else {
-                &circuit.tenancy.warned
+                &circuit.entry.warned
             };
             warned.print(&mistake(circuit.name.clone()));
         }

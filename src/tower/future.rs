@@ -45,7 +45,7 @@ pin_project! {
 
 impl<F, J, A> ResponseFuture<F, J, A> {
     pub(super) fn refused(handle: ByName, refused: Refused, judge: J, refusals: A) -> Self {
-        let open = CircuitOpen::new(handle.breaker(), refused);
+        let open = handle.breaker().circuit.refusal_error(refused);
         Self {
             call: None,
             attempt: Attempt::new(handle),

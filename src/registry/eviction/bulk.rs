@@ -72,13 +72,13 @@ impl Population {
             let Some(circuit) = tenant.circuit.upgrade() else {
                 continue;
             };
-            let tenancy = &circuit.tenancy;
-            if tenancy.is_gone() {
+            let entry = &circuit.entry;
+            if entry.is_removed() {
                 // Perhaps by now the last reference.
                 leavers.dead.push(circuit);
                 continue;
             }
-            let stays = tenancy.is_lasting() || shared.handles.is_held(&circuit, 2);
+            let stays = !entry.is_evictable() || shared.handles.is_held(&circuit, 2);
             if !stays && tenant.class(&circuit) != Class::Protected {
                 expendable += 1;
             }

@@ -183,7 +183,7 @@ impl Population {
         let Some(circuit) = tenant.circuit.upgrade() else {
             return Some(Look::Dropped);
         };
-        if circuit.tenancy.is_gone() || circuit.tenancy.is_lasting() {
+        if circuit.entry.is_removed() || !circuit.entry.is_evictable() {
             // Perhaps by now the last reference.
             leavers.dead.push(circuit);
             return Some(Look::Dropped);
@@ -192,7 +192,7 @@ impl Population {
         // of this population: dropping `circuit` ends nothing.
         let mut class = tenant.class(&circuit);
         if class == queue {
-            if !matches!(wanted, Wanted::Any) && circuit.tenancy.take_used() {
+            if !matches!(wanted, Wanted::Any) && circuit.entry.clear_used() {
                 tenant.seen = now;
                 self.queue(queue).push_back(tenant);
                 return Some(Look::Used);
@@ -205,9 +205,9 @@ impl Population {
             let left = shared.breakers.remove_if(&*circuit.name, |name, _| {
                 shared.handles.remove(name);
                 // The map and this have a reference each.
-                !circuit.tenancy.is_held(&circuit, 2)
+                !circuit.is_held(2)
                     && tenant.class(&circuit) == queue
-                    && circuit.tenancy.leave(idle)
+                    && circuit.entry.try_evict(idle)
             });
             if let Some((_, breaker)) = left {
                 self.kept -= 1;

@@ -59,7 +59,7 @@ impl Suspect {
     pub(in crate::registry) fn judge(self, handles: &HandleTables, now: Moment) -> Option<Self> {
         let Self(mut tenant, _) = self;
         let circuit = tenant.circuit.upgrade()?;
-        if circuit.tenancy.is_gone() || circuit.tenancy.is_lasting() {
+        if circuit.entry.is_removed() || !circuit.entry.is_evictable() {
             return None;
         }
         if handles.is_held(&circuit, 2) {

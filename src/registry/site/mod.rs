@@ -1,6 +1,6 @@
 //! The handles that a line of code keeps for itself: one [`Site`] for each `#[circuit]`.
 //!
-//! `key` tells which breaker a site means, `known` which sites a breaker has met.
+//! `key` tells which breaker a site means.
 //!
 //! A site is a `static`, so a handle in it can be lent for as long as the program runs: a call
 //! touches no reference count, and the future of an async one is as `Send` and as `'static` as it
@@ -14,15 +14,13 @@
 //! 2. The mark of a breaker that has left is read before each call, so it is never served again.
 
 mod key;
-mod known;
 
 pub use key::{Given, Global, In, Named, OfType};
 use key::{Home, Name};
-use known::Namesake;
-pub(super) use known::Sites;
 
 use super::{BreakerRegistry, Shared};
 use crate::breaker::CircuitBreaker;
+use crate::circuit::{CallSite, NameConflict};
 use crate::config::BreakerBuilder;
 use crate::event::Event;
 use once_cell::sync::OnceCell;
@@ -32,18 +30,10 @@ use std::sync::Arc;
 /// Breakers that one site keeps handles of, the ones that have left included.
 const SLOTS: usize = 4;
 
-/// What stands at a `#[circuit]`.
-#[derive(Debug)]
-pub(super) struct Origin {
-    place: &'static str,
-    settings: bool,
-    named_by_default: bool,
-}
-
 /// The memory of one `#[circuit]`.
 #[derive(Debug)]
 pub struct Site {
-    origin: Origin,
+    origin: CallSite,
     slots: [OnceCell<Slot>; SLOTS],
 }
 
@@ -76,9 +66,9 @@ impl Site {
     /// For a `#[circuit]` at `place`, `src/users.rs:12`.
     pub const fn new(place: &'static str, settings: bool, named_by_default: bool) -> Self {
         Self {
-            origin: Origin {
+            origin: CallSite {
                 place,
-                settings,
+                has_settings: settings,
                 named_by_default,
             },
             slots: [const { OnceCell::new() }; SLOTS],
@@ -142,7 +132,7 @@ impl Site {
         let full = self.slots.iter().all(|slot| slot.get().is_some());
         let known = full.then(|| shared.find_handle(name)).flatten();
         // Used by name, which is not to speak of it.
-        let known = known.filter(|own| !own.circuit.tenancy.is_unclaimed());
+        let known = known.filter(|own| !own.circuit.entry.is_config_only());
         if let Some(own) = known {
             self.meet(shared, &own);
             return SiteHandle::Own(own);
@@ -166,7 +156,7 @@ impl Site {
     ) -> Option<&'static Slot> {
         let make = || {
             let breaker = breaker.clone();
-            breaker.circuit.tenancy.sites.keep_handle();
+            breaker.circuit.entry.call_sites.count_handle();
             Slot { breaker, self_type }
         };
         let mut slots = self.slots.iter().map(|slot| slot.get_or_init(make));
@@ -177,21 +167,21 @@ impl Site {
 
     /// Says, once for each breaker, what its writer would want to know.
     fn meet(&'static self, shared: &Shared, breaker: &CircuitBreaker) {
-        let Origin {
+        let CallSite {
             place,
-            settings,
+            has_settings,
             named_by_default,
         } = self.origin;
-        if !settings && !named_by_default {
+        if !has_settings && !named_by_default {
             return;
         }
-        let Some(namesake) = breaker.circuit.tenancy.sites.meet(&self.origin) else {
+        let Some(conflict) = breaker.circuit.entry.call_sites.add(&self.origin) else {
             return;
         };
-        if settings {
+        if has_settings {
             shared.report(breaker, |breaker| Event::SettingsIgnored { breaker, place });
         }
-        if let Namesake(Some(first)) = namesake {
+        if let NameConflict(Some(first)) = conflict {
             shared.report(breaker, |breaker| Event::NameShared {
                 breaker,
                 place,
@@ -207,7 +197,7 @@ impl Slot {
         let circuit = &self.breaker.circuit;
         home.is(circuit.home.registry)
             && name.is(&self.breaker, self.self_type)
-            && circuit.tenancy.visit()
+            && circuit.entry.touch()
     }
 }
 

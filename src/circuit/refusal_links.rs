@@ -40,33 +40,13 @@
 
 use super::shell::Circuit;
 use super::stripes::stripe;
+use crate::error::{CircuitOpen, FailedCircuit, RefusalLink};
+use crate::refused::Refused;
 use crate::state::Generation;
 use crate::sync::{Ordering, fence};
 use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
-use std::sync::{Arc, Weak};
-
-/// The name of a circuit, and a weak reference to it.
-///
-/// Aligned to a cache line, so that the counts of two links, which the `Arc` puts in front, never
-/// share one.
-#[repr(align(64))]
-pub(crate) struct RefusalLink {
-    name: Arc<str>,
-    circuit: Weak<Circuit>,
-}
-
-impl RefusalLink {
-    /// The name of the circuit, also after the circuit has ended.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The last failure, while the circuit lives and is still of `generation`.
-    pub(crate) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
-        self.circuit.upgrade()?.last_failure_of(generation)
-    }
-}
+use std::sync::Arc;
 
 /// The most links of one circuit; a power of two.
 ///
@@ -95,10 +75,8 @@ impl RefusalLinks {
     fn create_link(&self, circuit: &Arc<Circuit>) -> Arc<RefusalLink> {
         let stripes = self.stripes.get_or_init(Box::default);
         let link = stripe(&stripes[..]).get_or_init(|| {
-            Arc::new(RefusalLink {
-                name: circuit.name.clone(),
-                circuit: Arc::downgrade(circuit),
-            })
+            let weak = Arc::downgrade(circuit);
+            Arc::new(RefusalLink::new(circuit.name.clone(), weak))
         });
         link.clone()
     }
@@ -116,6 +94,20 @@ impl RefusalLinks {
         let stripes = self.stripes.get().into_iter();
         let mut links = stripes.flat_map(|stripes| stripes.iter().filter_map(OnceCell::get));
         links.any(|link| Arc::strong_count(link) > 1)
+    }
+}
+
+impl Circuit {
+    /// The error of a refused call.
+    #[inline]
+    pub(crate) fn refusal_error(self: &Arc<Self>, refused: Refused) -> CircuitOpen {
+        CircuitOpen::new(self.refusal_links.link_to(self), refused)
+    }
+}
+
+impl FailedCircuit for Circuit {
+    fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
+        Self::last_failure_of(self, generation)
     }
 }
 
