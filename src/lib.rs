@@ -7,7 +7,6 @@ mod classify;
 pub mod clock;
 mod command;
 mod config;
-mod contain;
 mod error;
 mod event;
 mod ext;
@@ -20,6 +19,7 @@ mod macro_support;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod names;
+mod panic;
 mod permit;
 pub mod prelude;
 mod preset;

@@ -1,7 +1,7 @@
 //! Admission as a value, for work that is not one future or closure.
 
 use crate::breaker::CircuitBreaker;
-use crate::circuit::Ticket;
+use crate::circuit::CallToken;
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
 use crate::guard::{Attempt, ErrorsByRules, Rules, admit};
@@ -94,7 +94,7 @@ pub struct Permit {
 
 impl Permit {
     #[inline]
-    pub(crate) fn new(breaker: CircuitBreaker, ticket: Ticket) -> Self {
+    pub(crate) fn new(breaker: CircuitBreaker, ticket: CallToken) -> Self {
         Self {
             attempt: Attempt::admitted(breaker, ticket),
         }

@@ -1,14 +1,14 @@
 //! What is copied at the moment of a refusal.
 
 use crate::clock::Moment;
-use crate::state::{Generation, Refusal, State, Word};
+use crate::state::{Generation, PackedState, Refusal, State};
 use std::time::Duration;
 
 /// The values of the moment of a refusal; two words, so that an error about it stays small.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Refused {
     /// The word that refused, with the consecutive failures as its payload. Its state is the reason.
-    word: Word,
+    word: PackedState,
     /// Nanoseconds until the next slot; `u64::MAX` when the wait has no end.
     wait: u64,
 }
@@ -17,8 +17,8 @@ impl Refused {
     /// A refusal by `word` at `now`, after so many failures in a row. Calls may be admitted again at
     /// `end`, unless the circuit is forced open.
     #[inline]
-    pub(crate) const fn new(word: Word, failures: u32, now: Moment, end: Moment) -> Self {
-        let word = word.with_count(failures);
+    pub(crate) const fn new(word: PackedState, failures: u32, now: Moment, end: Moment) -> Self {
+        let word = word.with_failures(failures);
         let wait = now.nanos_until(end);
         Self { word, wait }
     }
@@ -36,7 +36,7 @@ impl Refused {
     }
 
     pub(crate) const fn failure_count(self) -> u32 {
-        self.word.count()
+        self.word.failures()
     }
 
     /// Never zero; [`Duration::MAX`] when the wait has no end.
@@ -70,7 +70,7 @@ mod tests {
             (State::ForcedOpen, Refusal::Forced),
         ];
         for (state, reason) in states {
-            let word = Word::new(state, Flags::COUNTING).renewed();
+            let word = PackedState::new(state, Flags::COUNT_SUCCESSES).next_generation();
             for (end, retry_after) in ends {
                 for failures in [0, 5, u32::MAX] {
                     let refused = Refused::new(word, failures, now, end);

@@ -1,6 +1,6 @@
 //! Text for people: durations and shares in a few characters, strangers' text within bounds.
 
-use crate::contain::contain;
+use crate::panic::catch;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ impl Excerpt {
     /// Goes on with the `Debug` text of `value`. A `Debug` that panics is cut off where it did.
     pub(crate) fn push_debug(&mut self, value: &dyn fmt::Debug) {
         // What a panic leaves behind is the text so far, which is whole.
-        if let Err(payload) = contain(|| write!(self, "{value:?}")) {
+        if let Err(payload) = catch(|| write!(self, "{value:?}")) {
             drop(payload);
             let gap = if self.length == 0 { "" } else { " " };
             self.push(format_args!("{gap}(its Debug panicked)"));

@@ -2,7 +2,7 @@
 
 use super::counters::Count;
 use super::shell::Circuit;
-use super::ticket::Ticket;
+use super::token::CallToken;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How a call ended.
 #[derive(Clone, Copy)]
-pub(crate) enum Ended<'a> {
+pub(crate) enum Completion<'a> {
     /// It returned and was judged.
     Returned(Outcome, Option<&'a dyn fmt::Debug>),
     /// It was dropped.
@@ -27,7 +27,7 @@ pub(crate) enum Ended<'a> {
 
 /// What there is to know of an ended call before the circuit is asked.
 pub(super) struct Call<'a> {
-    pub(super) ticket: Ticket,
+    pub(super) ticket: CallToken,
     pub(super) outcome: Outcome,
     pub(super) counts_as: Count,
     pub(super) cancelled: bool,
@@ -89,7 +89,7 @@ impl Circuit {
     /// Whether it is worth asking who wants to hear of a call. Who comes to listen to a registry raises the
     /// flags of the breakers in it.
     fn may_be_heard(&self) -> bool {
-        self.word().has(Flags::BUSY) || self.entry.is_removed()
+        self.word().has(Flags::SLOW_PATH) || self.entry.is_removed()
     }
 
     /// Everything that calls somebody's code, before the lock is taken. The text of a failure is written to
@@ -97,8 +97,8 @@ impl Circuit {
     #[inline]
     pub(super) fn examine<'a>(
         &self,
-        ticket: Ticket,
-        ended: Ended<'_>,
+        ticket: CallToken,
+        ended: Completion<'_>,
         config: &'a BreakerConfig,
         room: &'a mut Option<Excerpt>,
     ) -> Call<'a> {
@@ -114,15 +114,15 @@ impl Circuit {
                 .is_some_and(|(elapsed, limit)| elapsed >= limit)
         };
         let outcome = match ended {
-            Ended::Returned(outcome, _) => outcome,
-            Ended::Panicked | Ended::TimedOut(_) => Outcome::Failure,
-            Ended::Cancelled if ran_at_least(config.cancelled_after()) => Outcome::Failure,
-            Ended::Cancelled => config.settings.cancelled,
+            Completion::Returned(outcome, _) => outcome,
+            Completion::Panicked | Completion::TimedOut(_) => Outcome::Failure,
+            Completion::Cancelled if ran_at_least(config.cancelled_after()) => Outcome::Failure,
+            Completion::Cancelled => config.settings.cancelled,
         };
         let slow = elapsed
             .zip(config.slower_than())
             .is_some_and(|(took, limit)| took > limit);
-        let cancelled = matches!(ended, Ended::Cancelled);
+        let cancelled = matches!(ended, Completion::Cancelled);
         let mut call = Call {
             ticket,
             outcome,
@@ -149,28 +149,28 @@ impl Circuit {
 
 /// What there is to say of a failure.
 fn describe<'a>(
-    ended: Ended<'_>,
+    ended: Completion<'_>,
     elapsed: Option<Duration>,
     config: &BreakerConfig,
     room: &'a mut Option<Excerpt>,
 ) -> Option<&'a Excerpt> {
-    if let Ended::Returned(_, None) = ended {
+    if let Completion::Returned(_, None) = ended {
         return None;
     }
     let text = room.insert(Excerpt::empty());
     match (ended, elapsed) {
-        (Ended::Returned(_, error), _) => {
+        (Completion::Returned(_, error), _) => {
             let write = |error| config.settings.describe.write(error, text);
             error.map(write);
         }
-        (Ended::Panicked, _) => text.push("panicked"),
-        (Ended::TimedOut(limit), _) => {
+        (Completion::Panicked, _) => text.push("panicked"),
+        (Completion::TimedOut(limit), _) => {
             text.push(format_args!("timed out after {}", Short(limit)));
         }
-        (Ended::Cancelled, Some(time)) => {
+        (Completion::Cancelled, Some(time)) => {
             text.push(format_args!("cancelled after {}", Short(time)));
         }
-        (Ended::Cancelled, None) => text.push("cancelled"),
+        (Completion::Cancelled, None) => text.push("cancelled"),
     }
     Some(text)
 }

@@ -78,7 +78,7 @@ impl Circuit {
         }
         self.open(control, cause, period, now, |word| match word.state() {
             State::HalfOpen => reading.failures,
-            _ => word.count(),
+            _ => word.failures(),
         });
     }
 
@@ -96,11 +96,15 @@ impl Circuit {
         control.forget_failure();
         // Relaxed: a hint for people.
         self.streak.store(0, Ordering::Relaxed);
-        let rest = control.config().mode().rest();
+        let rest = control.config().mode().initial_state();
         if self.word().state() == rest {
             control.clear_windows();
-            let buffering = Flags::BUFFERING.when(control.config().has_windows());
-            self.replace_word(|word| word.renewed().with_count(0).with(Flags::BUSY | buffering));
+            let buffering = Flags::BUFFER_SUCCESSES.when(control.config().has_windows());
+            self.replace_word(|word| {
+                word.next_generation()
+                    .with_failures(0)
+                    .with(Flags::SLOW_PATH | buffering)
+            });
             restate(control, cause);
         } else {
             self.enter(control, rest, cause, now);
@@ -134,11 +138,16 @@ impl Circuit {
             control.forget_failure();
         }
         // Busy: the next success finds out whether there is more to do.
-        let buffering = Flags::BUFFERING.when(control.wants_successes());
-        let flags = self.flags(config) | Flags::BUSY | buffering;
+        let buffering = Flags::BUFFER_SUCCESSES.when(control.wants_successes());
+        let flags = self.flags(config) | Flags::SLOW_PATH | buffering;
         self.replace_word(|word| word.with_flags(flags));
         if old.mode() != config.mode() {
-            self.rest(&mut control, config.mode().rest(), Cause::Configured, now);
+            self.rest(
+                &mut control,
+                config.mode().initial_state(),
+                Cause::Configured,
+                now,
+            );
         }
         drop(control);
         self.call_next();

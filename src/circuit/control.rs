@@ -2,7 +2,7 @@ use super::success_buffer::RoomLeft;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
-use crate::rules::{Ledger, RuleSnapshot, Sample, TripRule, without_windows};
+use crate::rules::{RuleEvaluator, RuleSnapshot, Sample, TripRule, without_windows};
 use crate::state::{Generation, State};
 use crate::text::Excerpt;
 use std::any::TypeId;
@@ -26,7 +26,7 @@ pub(super) struct Control {
 /// The windows, without the successes that are still in the [buffer](super::success_buffer).
 #[derive(Debug)]
 pub(super) struct Books {
-    pub(super) ledger: Ledger,
+    pub(super) ledger: RuleEvaluator,
     /// The room in the success buffer at its last flush.
     pub(super) room: RoomLeft,
     /// Successes out of the buffer that belong into the totals.
@@ -40,7 +40,7 @@ pub(super) struct Books {
 impl Books {
     fn new(rules: &[TripRule], origin: Moment) -> Self {
         Self {
-            ledger: Ledger::new(rules, origin),
+            ledger: RuleEvaluator::new(rules, origin),
             room: RoomLeft::default(),
             successes: 0,
             failures: 0,
@@ -99,7 +99,7 @@ pub(super) struct Outbox {
     delivering: bool,
     /// Not only those that wait: all, since the circuit was made.
     #[cfg(feature = "metrics")]
-    pub(super) changes: super::changes::Changes,
+    pub(super) changes: super::transition_counts::Changes,
 }
 
 /// Types of errors remembered as met; more than these are not told apart, and told no more.
@@ -121,13 +121,13 @@ impl Control {
     }
 
     /// The ledger, also if there was none so far.
-    pub(super) fn ledger(&mut self) -> &mut Ledger {
+    pub(super) fn ledger(&mut self) -> &mut RuleEvaluator {
         let origin = self.origin();
         let new = || Box::new(Books::new(self.config.trip_rules(), origin));
         &mut self.books.get_or_insert_with(new).ledger
     }
 
-    fn known_ledger(&self) -> Option<&Ledger> {
+    fn known_ledger(&self) -> Option<&RuleEvaluator> {
         self.books.as_ref().map(|books| &books.ledger)
     }
 
@@ -137,7 +137,7 @@ impl Control {
     pub(super) fn reconfigure(&mut self, config: &Arc<BreakerConfig>) -> Arc<BreakerConfig> {
         let rules = config.trip_rules();
         match &mut self.books {
-            Some(books) => books.ledger = books.ledger.reconfigured(rules),
+            Some(books) => books.ledger = books.ledger.with_rules(rules),
             None if config.has_windows() => {
                 self.books = Some(Box::new(Books::new(rules, self.origin())));
             }
@@ -177,7 +177,8 @@ impl Control {
 
     /// Whether a success has to be put down, since it may change something in the windows.
     pub(super) fn wants_successes(&self) -> bool {
-        self.known_ledger().is_some_and(Ledger::wants_successes)
+        self.known_ledger()
+            .is_some_and(RuleEvaluator::wants_successes)
     }
 
     /// Successes and failures that are counted here, and not where the others are.

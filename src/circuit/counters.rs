@@ -1,9 +1,9 @@
 //! Totals that threads do not fight over.
 
-use super::stripes::{move_over, stripe, stripes};
 use crate::snapshot::Totals;
 use crate::sync::Ordering;
 use crate::sync::plain::AtomicU64;
+use crate::sync::striped::{move_over, stripe, stripes};
 use once_cell::race::OnceBox;
 
 /// What is counted; what is common first.

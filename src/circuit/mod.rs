@@ -1,33 +1,31 @@
 //! One circuit: the shell of atomics, a lock and a clock around the pure state machine.
 
-mod admit;
-mod announce;
+mod admission;
 mod call;
 mod call_sites;
+mod notify;
 
-#[cfg(feature = "metrics")]
-mod changes;
 mod commands;
 mod control;
 mod counters;
-mod inside;
 mod refusal_links;
 mod registry_entry;
+mod running_trials;
 mod settle;
 mod shell;
-mod stripes;
 mod succeed;
 mod success_buffer;
-mod ticket;
+mod token;
 mod transition;
-mod waiting;
-
-pub(crate) use call::Ended;
-pub(crate) use call_sites::{CallSite, NameConflict};
 #[cfg(feature = "metrics")]
-pub(crate) use changes::Changes;
+mod transition_counts;
+mod wait_queue;
+
+pub(crate) use call::Completion;
+pub(crate) use call_sites::{CallSite, NameConflict};
 pub(crate) use commands::Action;
 pub(crate) use registry_entry::MadePermanent;
 pub(crate) use shell::{Circuit, Home};
-pub(crate) use stripes::{move_over, stripe, stripes};
-pub(crate) use ticket::Ticket;
+pub(crate) use token::CallToken;
+#[cfg(feature = "metrics")]
+pub(crate) use transition_counts::Changes;

@@ -14,7 +14,7 @@
 //! One link for all threads would be correct; [`RefusalLinks`] is that link, striped. A clone of an
 //! `Arc` writes the reference count, and two threads that clone the same `Arc` move its cache line
 //! back and forth. Therefore a circuit has up to [`LINKS`] links, and a thread clones the link of its
-//! own [stripe](super::stripes). Striping is the idea of Java's `LongAdder` (Lea, the
+//! own [stripe](crate::sync::striped). Striping is the idea of Java's `LongAdder` (Lea, the
 //! `Striped64`); here it is applied to a reference count that is compared with one, never summed.
 //! Threads that share a link are slower, not wrong. A refusal is counted first, and a collision of
 //! two threads in [`Counters`](super::counters) assigns one of them to another stripe.
@@ -39,10 +39,10 @@
 //! 4. Dropping a link runs no user code: a link owns a name and a weak reference.
 
 use super::shell::Circuit;
-use super::stripes::stripe;
 use crate::error::{CircuitOpen, FailedCircuit, RefusalLink};
 use crate::refused::Refused;
 use crate::state::Generation;
+use crate::sync::striped::stripe;
 use crate::sync::{Ordering, fence};
 use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;

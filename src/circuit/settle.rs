@@ -1,17 +1,17 @@
 //! What an ended call does to its circuit.
 
-use super::call::{Call, Ended};
+use super::call::{Call, Completion};
 use super::control::Control;
 use super::counters::Count;
 use super::shell::Circuit;
-use super::ticket::Ticket;
+use super::token::CallToken;
 use super::transition::OpenPeriod;
 use crate::classify::Outcome;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::rules::RuleSnapshot;
 use crate::rules::Sample;
-use crate::state::{Flags, State, Verdict, Word};
+use crate::state::{Flags, PackedState, State, Verdict};
 use crate::sync::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ enum Say {
 
 impl Circuit {
     /// Records how a call ended.
-    pub(crate) fn settle(&self, ticket: Ticket, ended: Ended<'_>) {
+    pub(crate) fn settle(&self, ticket: CallToken, ended: Completion<'_>) {
         self.settle_by(None, ticket, ended);
     }
 
@@ -39,8 +39,8 @@ impl Circuit {
     pub(crate) fn settle_by(
         &self,
         config: Option<&BreakerConfig>,
-        ticket: Ticket,
-        ended: Ended<'_>,
+        ticket: CallToken,
+        ended: Completion<'_>,
     ) {
         if ticket.is_joined() {
             return;
@@ -54,7 +54,7 @@ impl Circuit {
         if !late && word.state() == State::Disabled {
             return;
         }
-        if matches!(ended, Ended::TimedOut(_)) {
+        if matches!(ended, Completion::TimedOut(_)) {
             self.counters.add(Count::TimedOut);
         }
         if late {
@@ -97,15 +97,15 @@ impl Circuit {
 
     /// Counts a call of an earlier state, which changes nothing of the present one. How long the dependency
     /// asks to be left alone is about the future, though.
-    fn settle_late(&self, ended: Ended<'_>) {
+    fn settle_late(&self, ended: Completion<'_>) {
         self.counters.add(Count::Late);
-        if let Ended::Returned(Outcome::TripFor(time), _) = ended {
+        if let Completion::Returned(Outcome::TripFor(time), _) = ended {
             self.postpone(time);
         }
     }
 
     /// Whether the slot of a trial was given to another call, in the half-open period that still lasts.
-    fn is_lapsed_trial(&self, ticket: Ticket) -> bool {
+    fn is_lapsed_trial(&self, ticket: CallToken) -> bool {
         ticket.is_trial() && self.is_in_period_of(ticket.generation())
     }
 
@@ -130,11 +130,11 @@ impl Circuit {
             if call.says_nothing() {
                 return Say::Counted;
             }
-            let count = call.count_after(word.count());
+            let count = call.count_after(word.failures());
             let trips = call.failed() && call.may_trip(count);
             // Busy although nobody listens: whatever that was for may be over.
-            let calms = word.has(Flags::BUSY) && !call.heard;
-            let windows = word.has(Flags::BUFFERING) || call.config.has_windows();
+            let calms = word.has(Flags::SLOW_PATH) && !call.heard;
+            let windows = word.has(Flags::BUFFER_SUCCESSES) || call.config.has_windows();
             if word.state() != State::Closed || windows || calms || trips {
                 return self.settle_locked(call);
             }
@@ -151,13 +151,13 @@ impl Circuit {
     }
 
     /// Stores the consecutive failures without the lock, if the word is still this one.
-    fn count(&self, word: Word, count: u32) -> bool {
-        word.count() == count || self.exchange(word, word.with_count(count)).is_ok()
+    fn count(&self, word: PackedState, count: u32) -> bool {
+        word.failures() == count || self.exchange(word, word.with_failures(count)).is_ok()
     }
 
     /// The same for a failure whose text is kept, under the lock. Returns `None` if the word has
     /// moved.
-    fn count_with_text(&self, call: &Call<'_>, word: Word, count: u32) -> Option<Say> {
+    fn count_with_text(&self, call: &Call<'_>, word: PackedState, count: u32) -> Option<Say> {
         let mut control = self.control.lock();
         if !std::ptr::eq(Arc::as_ptr(control.config()), call.config) {
             // New settings have come meanwhile, maybe with windows or a lower threshold.
@@ -190,7 +190,7 @@ impl Circuit {
         let closed = word.state() == State::Closed;
         let watching = word.state() == State::MetricsOnly;
         if watching {
-            control.ledger().refresh(now, word.count());
+            control.ledger().refresh(now, word.failures());
         }
         let say = if control.record(&sample) {
             Say::Booked
@@ -199,7 +199,7 @@ impl Circuit {
         };
         let count = loop {
             // The count may move without the lock, and with it whether this call trips.
-            let count = call.count_after(if row_is_over { 0 } else { word.count() });
+            let count = call.count_after(if row_is_over { 0 } else { word.failures() });
             let published = match call.trips(&control, &sample, count) {
                 Some(_) if closed && self.close_before(&mut control, &sample) => {
                     row_is_over = true;
@@ -210,7 +210,7 @@ impl Circuit {
                     self.trip_from(&mut control, (word, count), cause, period, now)
                 }
                 _ => {
-                    let next = self.calmed(&control, word.with_count(count));
+                    let next = self.calmed(&control, word.with_failures(count));
                     self.publish(&mut control, word, next)
                 }
             };
@@ -222,7 +222,7 @@ impl Circuit {
         Self::keep_failure_of(&mut control, call);
         self.renew_buffer(&mut control, now);
         if watching {
-            let rules = control.ledger().newly_held(&sample, count);
+            let rules = control.ledger().newly_met(&sample, count);
             let hint = call.asked();
             let is_news = control.is_new_hint(hint.is_some(), count);
             drop(control);
@@ -232,9 +232,9 @@ impl Circuit {
     }
 
     /// The word without the busy flag, unless a success still has more to do.
-    fn calmed(&self, control: &Control, word: Word) -> Word {
-        if word.has(Flags::BUSY) && !self.is_busy(control.config()) {
-            word.without(Flags::BUSY)
+    fn calmed(&self, control: &Control, word: PackedState) -> PackedState {
+        if word.has(Flags::SLOW_PATH) && !self.is_busy(control.config()) {
+            word.without(Flags::SLOW_PATH)
         } else {
             word
         }
@@ -300,7 +300,7 @@ impl Circuit {
                 self.replace_word(|word| word.with_trials(rest));
             }
             Verdict::Close => {
-                let rest = call.config.mode().recovered();
+                let rest = call.config.mode().state_after_recovery();
                 self.enter(&mut control, rest, Cause::TrialsSucceeded, now);
             }
             Verdict::Reopen => {

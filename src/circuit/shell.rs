@@ -3,12 +3,12 @@ use super::counters::Counters;
 use super::refusal_links::RefusalLinks;
 use super::registry_entry::RegistryEntry;
 use super::success_buffer::SuccessBuffer;
-use super::waiting::Waiting;
-use crate::clock::{Moment, Timepiece};
+use super::wait_queue::Waiting;
+use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 use crate::event::{Audience, Hub};
 use crate::refused::Refused;
-use crate::state::{Admission, Flags, Generation, State, Word, admission};
+use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
 use crate::sync::plain::AtomicBool;
 use crate::sync::{AtomicU32, AtomicU64, Loaded, Lock, Once, Ordering, Swap};
 use std::fmt;
@@ -20,15 +20,15 @@ use std::time::Duration;
 /// # Invariants
 ///
 /// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
-///    consecutive count of a closed circuit that is not [buffering](Flags::BUFFERING), and
-///    [`Flags::BUSY`] being set.
+///    consecutive count of a closed circuit that is not [buffering](Flags::BUFFER_SUCCESSES), and
+///    [`Flags::SLOW_PATH`] being set.
 /// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
 ///    only while the word does not give them one (`trip_for` and late hints on an open circuit aside,
 ///    where either deadline is right, and the failures of trials that end, of which a refusal may show the next
 ///    count). So a reader that finds the same word before and after it read them has
 ///    read what belongs to that word.
 /// 3. The windows in `control`, and the consecutive count of a word that is
-///    [buffering](Flags::BUFFERING), are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
+///    [buffering](Flags::BUFFER_SUCCESSES), are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
 ///    [`SuccessBuffer`]). It is called before either is read, and
 ///    [`close_buffer`](Circuit::close_buffer) before the generation moves on.
 /// 4. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
@@ -72,7 +72,7 @@ pub(crate) struct Home {
     /// The registry's unique number; zero for none.
     pub(crate) registry: u64,
     pub(crate) hub: Option<Arc<Hub>>,
-    pub(crate) clock: Timepiece,
+    pub(crate) clock: ClockSource,
 }
 
 impl Home {
@@ -91,14 +91,14 @@ impl Home {
 
 /// What the atomics say, all of one generation.
 #[derive(Clone, Copy)]
-pub(super) struct Reading {
-    pub(super) word: Word,
+pub(super) struct StateView {
+    pub(super) word: PackedState,
     pub(super) deadline: Moment,
     pub(super) lease: Moment,
     pub(super) failures: u32,
 }
 
-impl Reading {
+impl StateView {
     pub(super) fn admission(&self, now: Moment) -> Admission {
         admission(self.word, now, self.deadline, self.lease)
     }
@@ -132,9 +132,9 @@ impl Circuit {
         };
         let control = Control::new(config.clone(), home.clock.now());
         let heard = home.audience(&config, None).calls().flags();
-        let buffering = Flags::BUFFERING.when(control.wants_successes());
+        let buffering = Flags::BUFFER_SUCCESSES.when(control.wants_successes());
         let flags = config.flags() | heard | buffering;
-        let word = Word::new(config.mode().rest(), flags);
+        let word = PackedState::new(config.mode().initial_state(), flags);
         Self {
             word: AtomicU64::new(word.bits()),
             deadline: AtomicU64::new(0),
@@ -153,13 +153,13 @@ impl Circuit {
     }
 
     #[inline]
-    pub(crate) fn word(&self) -> Word {
+    pub(crate) fn word(&self) -> PackedState {
         // Acquire: what was stored before this word was published is seen after it.
-        Word::from_bits(self.word.load(Ordering::Acquire))
+        PackedState::from_bits(self.word.load(Ordering::Acquire))
     }
 
-    /// Word, deadline, lease and failures, as of one word (invariant 2).
-    pub(super) fn read(&self) -> Reading {
+    /// Reads state, deadline, lease and failures, as of one word (invariant 2).
+    pub(super) fn read(&self) -> StateView {
         loop {
             let word = self.word();
             // Acquire: a value that belongs to a later word brings at least the word before it
@@ -171,14 +171,14 @@ impl Circuit {
                 continue;
             }
             let half_open = word.state() == State::HalfOpen;
-            return Reading {
+            return StateView {
                 word,
                 deadline: Moment::from_nanos(deadline),
                 lease: Moment::from_nanos(lease),
                 failures: if half_open {
                     trial_failures
                 } else {
-                    word.count()
+                    word.failures()
                 },
             };
         }
@@ -204,7 +204,7 @@ impl Circuit {
 
     pub(crate) fn failure_count(&self) -> u32 {
         let reading = self.read();
-        if reading.failures == 0 || !reading.word.has(Flags::BUFFERING) {
+        if reading.failures == 0 || !reading.word.has(Flags::BUFFER_SUCCESSES) {
             return reading.failures;
         }
         // A success that was buffered since may have reset them.

@@ -1,55 +1,55 @@
 //! Records successes, most of which have little to do.
 
-use super::call::Ended;
+use super::call::Completion;
 use super::control::Control;
 use super::counters::Count;
 use super::shell::Circuit;
 use super::success_buffer::{RoomLeft, SuccessBuffer, Terms};
-use super::ticket::Ticket;
+use super::token::CallToken;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::rules::Sample;
 use crate::snapshot::Totals;
-use crate::state::{Flags, State, Word};
+use crate::state::{Flags, PackedState, State};
 
 impl Circuit {
     /// Records a success. On a healthy circuit that is one load, and one more number in the totals.
     #[inline]
-    pub(crate) fn succeed(&self, ticket: Ticket) {
+    pub(crate) fn succeed(&self, ticket: CallToken) {
         let word = self.word();
-        if !ticket.is_quiet_at(word) {
+        if !ticket.is_noop_success(word) {
             self.record_success(word, ticket);
-        } else if word.has(Flags::COUNTING) {
+        } else if word.has(Flags::COUNT_SUCCESSES) {
             self.counters.add(Count::Success);
         }
     }
 
     /// Records a success that changes more than a total.
     #[inline(never)]
-    fn record_success(&self, word: Word, ticket: Ticket) {
-        let recorded = if word.is_buffering(ticket.generation()) {
+    fn record_success(&self, word: PackedState, ticket: CallToken) {
+        let recorded = if word.success_is_buffered(ticket.generation()) {
             self.buffer_success(ticket) || self.record_success_locked(ticket)
         } else {
             let reset = self.reset_count(word, ticket);
-            if reset && word.has(Flags::COUNTING) {
+            if reset && word.has(Flags::COUNT_SUCCESSES) {
                 self.counters.add(Count::Success);
             }
             reset
         };
         if !recorded {
-            self.settle(ticket, Ended::Returned(Outcome::Success, None));
+            self.settle(ticket, Completion::Returned(Outcome::Success, None));
         } else if ticket.started().is_some() {
             self.counters.take(Count::InFlight);
         }
     }
 
     /// Resets the consecutive failures, if a success has nothing else to do.
-    fn reset_count(&self, mut word: Word, ticket: Ticket) -> bool {
-        while word.is_calm(ticket.generation()) {
-            if word.count() == 0 {
+    fn reset_count(&self, mut word: PackedState, ticket: CallToken) -> bool {
+        while word.success_only_resets(ticket.generation()) {
+            if word.failures() == 0 {
                 return true;
             }
-            match self.exchange(word, word.with_count(0)) {
+            match self.exchange(word, word.with_failures(0)) {
                 Ok(()) => return true,
                 Err(found) => word = found,
             }
@@ -58,7 +58,7 @@ impl Circuit {
     }
 
     #[inline]
-    fn buffer_success(&self, ticket: Ticket) -> bool {
+    fn buffer_success(&self, ticket: CallToken) -> bool {
         let buffer = self.buffer();
         buffer.is_some_and(|buffer| buffer.count(ticket, &self.home.clock))
     }
@@ -66,13 +66,13 @@ impl Circuit {
     /// Records a success for which the buffer has no room, and opens the buffer for the next ones. A timed
     /// call may be a slow one, which takes more than this.
     #[inline(never)]
-    fn record_success_locked(&self, ticket: Ticket) -> bool {
+    fn record_success_locked(&self, ticket: CallToken) -> bool {
         if ticket.started().is_some() {
             return false;
         }
         let now = self.home.clock.now();
         let mut control = self.control.lock();
-        if !self.word().is_buffering(ticket.generation()) {
+        if !self.word().success_is_buffered(ticket.generation()) {
             return false;
         }
         self.flush_buffer(&mut control);
@@ -81,8 +81,8 @@ impl Circuit {
             return false;
         };
         books.ledger.record(&Sample::success(now));
-        books.successes += u64::from(word.has(Flags::COUNTING));
-        while let Err(found) = self.publish(&mut control, word, word.with_count(0)) {
+        books.successes += u64::from(word.has(Flags::COUNT_SUCCESSES));
+        while let Err(found) = self.publish(&mut control, word, word.with_failures(0)) {
             word = found;
         }
         self.renew_buffer(&mut control, now);
@@ -110,8 +110,8 @@ impl Circuit {
 
     /// A success came after the failures in the word.
     fn reset_row(&self) {
-        if self.word().count() > 0 {
-            self.replace_word(|word| word.with_count(0));
+        if self.word().failures() > 0 {
+            self.replace_word(|word| word.with_failures(0));
         }
     }
 
@@ -141,8 +141,8 @@ impl Circuit {
         if successes == 0 {
             return false;
         }
-        books.ledger.add_quick(successes, before);
-        if self.word().has(Flags::COUNTING) {
+        books.ledger.add_fast_successes(successes, before);
+        if self.word().has(Flags::COUNT_SUCCESSES) {
             books.successes += successes;
         }
         true
@@ -154,15 +154,15 @@ impl Circuit {
     pub(super) fn publish(
         &self,
         control: &mut Control,
-        word: Word,
-        next: Word,
-    ) -> Result<(), Word> {
+        word: PackedState,
+        next: PackedState,
+    ) -> Result<(), PackedState> {
         let wanted = control.wants_successes();
         if !wanted {
             self.close_buffer(control);
         }
-        let buffering = Flags::BUFFERING.when(wanted);
-        let next = next.without(Flags::BUFFERING).with(buffering);
+        let buffering = Flags::BUFFER_SUCCESSES.when(wanted);
+        let next = next.without(Flags::BUFFER_SUCCESSES).with(buffering);
         if next == word {
             return Ok(());
         }
@@ -172,7 +172,7 @@ impl Circuit {
     /// Opens the buffer for successes from `now` on, unless they find room in it.
     pub(super) fn renew_buffer(&self, control: &mut Control, now: Moment) {
         let word = self.word();
-        if word.state() != State::Closed || !word.has(Flags::BUFFERING) {
+        if word.state() != State::Closed || !word.has(Flags::BUFFER_SUCCESSES) {
             return;
         }
         let buffer = self.extras().buffer.get_or_init(SuccessBuffer::new);
@@ -183,8 +183,8 @@ impl Circuit {
         if let Some(books) = &mut control.books {
             let terms = Terms {
                 generation: word.generation(),
-                interval_end: books.ledger.begin_interval(now),
-                quick_limit: books.ledger.slowest_quick(),
+                interval_end: books.ledger.align_bucket(now),
+                quick_limit: books.ledger.min_slow_threshold(),
                 capacity: books.ledger.fill().unwrap_or(u32::MAX),
             };
             buffer.open(&mut books.room, terms);

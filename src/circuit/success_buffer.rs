@@ -29,7 +29,7 @@
 //! An interval ends with the first bucket that ends, of all time windows, so that all successes of one
 //! interval belong into the same bucket of each window. The room of a cell is the size of the largest
 //! window of calls: a success that finds its cell full flushes the buffer, and learns there whether all
-//! windows are full of successes by now. Then the word loses [`BUFFERING`](crate::state::Flags::BUFFERING),
+//! windows are full of successes by now. Then the word loses [`BUFFERING`](crate::state::Flags::BUFFER_SUCCESSES),
 //! and a success has nothing to do at all.
 //!
 //! # Invariants
@@ -58,10 +58,10 @@
 //! after its own; a limit only changes with the settings, and a call is judged by the settings that were
 //! valid when its recording began.
 
-use super::stripes::{move_over, stripe, stripes};
-use super::ticket::Ticket;
-use crate::clock::{Moment, Timepiece};
+use super::token::CallToken;
+use crate::clock::{ClockSource, Moment};
 use crate::state::Generation;
+use crate::sync::striped::{move_over, stripe, stripes};
 use crate::sync::{AtomicU64, Once, Ordering};
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ impl SuccessBuffer {
     /// Counts the success of an admitted call. Returns `false` if the success has to be recorded under the
     /// lock.
     #[inline]
-    pub(super) fn count(&self, ticket: Ticket, clock: &Timepiece) -> bool {
+    pub(super) fn count(&self, ticket: CallToken, clock: &ClockSource) -> bool {
         let (cell, generation) = (self.cell(), ticket.generation());
         let room = cell.load();
         if !room.is_in(generation) || !self.covers(ticket, clock) {
@@ -132,13 +132,13 @@ impl SuccessBuffer {
 
     /// Whether a call that ends now is not slow, and ends within the interval.
     #[inline]
-    fn covers(&self, ticket: Ticket, clock: &Timepiece) -> bool {
+    fn covers(&self, ticket: CallToken, clock: &ClockSource) -> bool {
         // Ordering: `Acquire` here and below pairs with the `Release` stores in `open`. A success that
         // reads the values of a later opening thereby sees the closing before it, and its swap fails in a
         // cell of the interval before; without it a success could enter an interval that is over.
         let interval_end = Moment::from_nanos(self.interval_end.load(Ordering::Acquire));
         match ticket.started() {
-            None => interval_end == Moment::NEVER || clock.recent() < interval_end,
+            None => interval_end == Moment::NEVER || clock.coarse_now() < interval_end,
             Some(started) => {
                 let now = clock.now();
                 let limit = Duration::from_nanos(self.quick_limit.load(Ordering::Acquire));
@@ -282,11 +282,11 @@ impl Cell {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::state::{Flags, State, Word};
+    use crate::state::{Flags, PackedState, State};
 
     fn generations() -> [Generation; 2] {
-        let word = Word::new(State::Closed, Flags::NONE);
-        [word.generation(), word.renewed().generation()]
+        let word = PackedState::new(State::Closed, Flags::NONE);
+        [word.generation(), word.next_generation().generation()]
     }
 
     fn terms(generation: Generation) -> Terms {
@@ -299,7 +299,7 @@ mod tests {
     }
 
     fn count(buffer: &SuccessBuffer, generation: Generation) -> bool {
-        buffer.count(Ticket::untimed(generation), &Timepiece::default())
+        buffer.count(CallToken::untimed(generation), &ClockSource::default())
     }
 
     #[test]
@@ -333,8 +333,8 @@ mod tests {
     fn interval_and_limit_send_successes_to_the_lock() {
         let [generation, _] = generations();
         let (buffer, mut left) = (SuccessBuffer::new(), RoomLeft::default());
-        let clock = Timepiece::default();
-        let timed = Ticket::timed(generation, clock.now());
+        let clock = ClockSource::default();
+        let timed = CallToken::timed(generation, clock.now());
         let with = |interval_end, quick_limit| Terms {
             interval_end,
             quick_limit,
@@ -349,7 +349,7 @@ mod tests {
         ] {
             buffer.open(&mut left, with(interval_end, quick_limit));
             let counted =
-                [Ticket::untimed(generation), timed].map(|ticket| buffer.count(ticket, &clock));
+                [CallToken::untimed(generation), timed].map(|ticket| buffer.count(ticket, &clock));
             assert_eq!(counted, counts);
             buffer.close(&mut left);
         }

@@ -5,14 +5,14 @@ use super::control::Control;
 use super::shell::Circuit;
 use crate::clock::Moment;
 use crate::event::{Cause, Event};
-use crate::state::{Flags, State, Trials, Word};
+use crate::state::{Flags, PackedState, State, Trials};
 use crate::sync::Ordering;
 use std::time::Duration;
 
 impl Circuit {
     /// Enters a state, with whatever count is in the word by then.
     pub(super) fn enter(&self, control: &mut Control, to: State, cause: Cause, now: Moment) {
-        self.enter_with(control, to, cause, now, Word::count);
+        self.enter_with(control, to, cause, now, PackedState::failures);
     }
 
     fn enter_with(
@@ -21,7 +21,7 @@ impl Circuit {
         to: State,
         cause: Cause,
         now: Moment,
-        count: impl Fn(Word) -> u32,
+        count: impl Fn(PackedState) -> u32,
     ) {
         let next = self.next_state(control, to);
         let before = self.replace_word(|word| {
@@ -37,7 +37,7 @@ impl Circuit {
     fn next_state(&self, control: &Control, to: State) -> Next {
         let config = control.config();
         // The windows will be empty, and so have room for successes.
-        let buffering = Flags::BUFFERING.when(control.config().has_windows());
+        let buffering = Flags::BUFFER_SUCCESSES.when(control.config().has_windows());
         Next {
             to,
             flags: self.flags(config) | buffering,
@@ -46,7 +46,14 @@ impl Circuit {
         }
     }
 
-    fn entered(&self, control: &mut Control, next: &Next, before: Word, cause: Cause, now: Moment) {
+    fn entered(
+        &self,
+        control: &mut Control,
+        next: &Next,
+        before: PackedState,
+        cause: Cause,
+        now: Moment,
+    ) {
         control.clear_windows();
         if next.to == State::HalfOpen {
             // The lock keeps the generation as it is.
@@ -72,7 +79,7 @@ impl Circuit {
     }
 
     /// Replaces the word, whatever count is in it by then, and tells what it was.
-    pub(super) fn replace_word(&self, change: impl Fn(Word) -> Word) -> Word {
+    pub(super) fn replace_word(&self, change: impl Fn(PackedState) -> PackedState) -> PackedState {
         let mut before = self.word();
         loop {
             match self.exchange(before, change(before)) {
@@ -83,7 +90,7 @@ impl Circuit {
     }
 
     /// Replaces exactly this word, or tells which there is instead.
-    pub(super) fn exchange(&self, word: Word, next: Word) -> Result<(), Word> {
+    pub(super) fn exchange(&self, word: PackedState, next: PackedState) -> Result<(), PackedState> {
         // AcqRel: publishes what was stored before it, and sees what the count's last change
         // published. Failure: Acquire, as any load of the word.
         self.word
@@ -94,7 +101,7 @@ impl Circuit {
                 Ordering::Acquire,
             )
             .map(|_| ())
-            .map_err(Word::from_bits)
+            .map_err(PackedState::from_bits)
     }
 
     /// Opens with `count` failures in a row.
@@ -104,7 +111,7 @@ impl Circuit {
         cause: Cause,
         period: OpenPeriod,
         now: Moment,
-        count: impl Fn(Word) -> u32,
+        count: impl Fn(PackedState) -> u32,
     ) {
         let attempt = self.prepare_to_open(control, period, now);
         self.enter_with(control, State::Open, cause, now, count);
@@ -116,11 +123,11 @@ impl Circuit {
     pub(super) fn trip_from(
         &self,
         control: &mut Control,
-        (word, count): (Word, u32),
+        (word, count): (PackedState, u32),
         cause: Cause,
         period: OpenPeriod,
         now: Moment,
-    ) -> Result<(), Word> {
+    ) -> Result<(), PackedState> {
         let attempt = self.prepare_to_open(control, period, now);
         let next = self.next_state(control, State::Open);
         self.exchange(word, next.word(word, count))?;
@@ -213,13 +220,13 @@ impl Next {
         }
     }
 
-    fn word(&self, before: Word, count: u32) -> Word {
-        let entered = before.entering(self.to).with_flags(self.flags);
+    fn word(&self, before: PackedState, count: u32) -> PackedState {
+        let entered = before.into_state(self.to).with_flags(self.flags);
         match self.to {
             State::HalfOpen => entered.with_trials(self.trials),
             // These states begin with everything at zero, or know no failures.
             State::Closed | State::MetricsOnly | State::ForcedOpen | State::Disabled => entered,
-            State::Open => entered.with_count(count),
+            State::Open => entered.with_failures(count),
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::View;
-use crate::contain::Contained;
+use crate::panic::Contained;
 use std::any::type_name;
 use std::error::Error;
 use std::fmt;
@@ -13,26 +13,26 @@ pub(crate) struct ErrorRule {
     error_in: ErrorIn,
 }
 
-type Examine = dyn Fn(&View<'_>) -> Knows + Send + Sync;
+type Examine = dyn Fn(&View<'_>) -> RuleMatch + Send + Sync;
 type ErrorIn = for<'a> fn(&View<'a>) -> Option<&'a (dyn Error + 'static)>;
 
 /// What a rule knows of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Knows {
+pub(crate) enum RuleMatch {
     /// It is of another type.
-    Nothing,
+    OtherType,
     /// It is of the rule's type, but the rule's predicate says no.
-    Type,
+    NoMatch,
     /// The rule applies.
-    Matches,
+    Match,
 }
 
-impl Knows {
+impl RuleMatch {
     fn by<E>(error: Option<&E>, predicate: impl Fn(&E) -> bool) -> Self {
         match error.map(predicate) {
-            None => Self::Nothing,
-            Some(false) => Self::Type,
-            Some(true) => Self::Matches,
+            None => Self::OtherType,
+            Some(false) => Self::NoMatch,
+            Some(true) => Self::Match,
         }
     }
 }
@@ -45,7 +45,7 @@ impl ErrorRule {
         let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
-            examine: Arc::new(move |error| Knows::by(error.find(), &*predicate)),
+            examine: Arc::new(move |error| RuleMatch::by(error.find(), &*predicate)),
             error_in: |error| error.typed::<E>().map(|error| error as _),
         }
     }
@@ -58,7 +58,7 @@ impl ErrorRule {
         let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
-            examine: Arc::new(move |error| Knows::by(error.typed(), &*predicate)),
+            examine: Arc::new(move |error| RuleMatch::by(error.typed(), &*predicate)),
             error_in: |_| None,
         }
     }
@@ -68,7 +68,7 @@ impl ErrorRule {
         Arc::ptr_eq(&self.examine, &other.examine)
     }
 
-    pub(crate) fn examine(&self, error: &View<'_>) -> Knows {
+    pub(crate) fn examine(&self, error: &View<'_>) -> RuleMatch {
         (self.examine)(error)
     }
 

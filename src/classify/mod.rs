@@ -15,11 +15,11 @@
 //! begins.
 
 mod error_rule;
-mod view;
+mod error_view;
 mod wrapped;
 
-pub(crate) use error_rule::{ErrorRule, Knows};
-pub(crate) use view::View;
+pub(crate) use error_rule::{ErrorRule, RuleMatch};
+pub(crate) use error_view::View;
 
 use std::any::{TypeId, type_name};
 use std::fmt::Debug;
@@ -70,12 +70,12 @@ pub(crate) struct ErrorRules {
 
 /// What the rules make of an error.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Meaning {
+pub(crate) enum ErrorClass {
     Failure,
     Ignored,
     Unexpected,
     /// Unexpected, and of a type that no rule knows, although there are rules.
-    Unknown(ErrorType),
+    Unclassified(ErrorType),
 }
 
 /// The type of an error, as far as its caller's signature shows it.
@@ -114,43 +114,43 @@ impl ErrorRules {
         &self,
         error: &E,
         fail_if: Option<&dyn Fn(&E) -> bool>,
-    ) -> Meaning {
+    ) -> ErrorClass {
         let mut view = View::of(error);
         // At a type that a rule names.
         let mut rules = self.expected.iter().chain(&self.ignored);
         view.begin_chain(|view| rules.find_map(|rule| rule.error_in(view)));
-        if view.is_refusal() || Self::find(&self.ignored, &view) == Knows::Matches {
-            return Meaning::Ignored;
+        if view.is_refusal() || Self::find(&self.ignored, &view) == RuleMatch::Match {
+            return ErrorClass::Ignored;
         }
         if let Some(fail_if) = fail_if {
             return if fail_if(error) {
-                Meaning::Failure
+                ErrorClass::Failure
             } else {
-                Meaning::Unexpected
+                ErrorClass::Unexpected
             };
         }
         if self.expected.is_empty() {
-            return Meaning::Failure;
+            return ErrorClass::Failure;
         }
         match Self::find(&self.expected, &view) {
-            Knows::Matches => Meaning::Failure,
-            Knows::Type => Meaning::Unexpected,
-            Knows::Nothing if Self::find(&self.ignored, &view) == Knows::Type => {
-                Meaning::Unexpected
+            RuleMatch::Match => ErrorClass::Failure,
+            RuleMatch::NoMatch => ErrorClass::Unexpected,
+            RuleMatch::OtherType if Self::find(&self.ignored, &view) == RuleMatch::NoMatch => {
+                ErrorClass::Unexpected
             }
-            Knows::Nothing => Meaning::Unknown(ErrorType::of::<E>()),
+            RuleMatch::OtherType => ErrorClass::Unclassified(ErrorType::of::<E>()),
         }
     }
 
     /// The most that any of `rules` knows of `error`.
     #[inline]
-    fn find(rules: &[ErrorRule], error: &View<'_>) -> Knows {
-        let mut known = Knows::Nothing;
+    fn find(rules: &[ErrorRule], error: &View<'_>) -> RuleMatch {
+        let mut known = RuleMatch::OtherType;
         for rule in rules {
             match rule.examine(error) {
-                Knows::Matches => return Knows::Matches,
-                Knows::Type => known = Knows::Type,
-                Knows::Nothing => {}
+                RuleMatch::Match => return RuleMatch::Match,
+                RuleMatch::NoMatch => known = RuleMatch::NoMatch,
+                RuleMatch::OtherType => {}
             }
         }
         known

@@ -25,7 +25,7 @@ mod manual;
 mod moment;
 mod system;
 
-use crate::contain::{Contained, contain};
+use crate::panic::{Contained, catch};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,7 +96,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 
 /// The clock of one breaker: the system's without indirection, or somebody's own.
 #[derive(Clone, Default)]
-pub(crate) enum Timepiece {
+pub(crate) enum ClockSource {
     #[default]
     System,
     Custom(Arc<Custom>),
@@ -115,7 +115,7 @@ pub(crate) struct Custom {
     offset: AtomicU64,
 }
 
-impl Timepiece {
+impl ClockSource {
     pub(crate) fn custom(clock: impl Clock) -> Self {
         Self::Custom(Arc::new(Custom {
             clock: Contained::new(Box::new(clock)),
@@ -131,18 +131,18 @@ impl Timepiece {
         }
     }
 
-    /// At most [`SLACK`](Self::SLACK) behind [`now`](Self::now), and cheaper.
+    /// At most [`COARSE_ERROR`](Self::COARSE_ERROR) behind [`now`](Self::now), and cheaper.
     #[inline]
-    pub(crate) fn recent(&self) -> Moment {
+    pub(crate) fn coarse_now(&self) -> Moment {
         match self {
             Self::System => SystemClock::recent_moment(),
             Self::Custom(custom) => custom.read(Clock::recent),
         }
     }
 
-    /// How far a [`recent`](Self::recent) reading may be behind: two ticks of the slowest kernel
+    /// How far a [`coarse_now`](Self::coarse_now) reading may be behind: two ticks of the slowest kernel
     /// (100 Hz), which is what moves the coarse clock.
-    pub(crate) const SLACK: Duration = Duration::from_millis(20);
+    pub(crate) const COARSE_ERROR: Duration = Duration::from_millis(20);
 
     /// How far ahead of the latest one a reading is plausible.
     const LEAP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -157,7 +157,7 @@ impl Custom {
             None => latest,
             Some(nanos) => {
                 let time = Moment::from_nanos(nanos.saturating_add(offset));
-                let leaps = time > latest.after(Timepiece::LEAP);
+                let leaps = time > latest.after(ClockSource::LEAP);
                 if is_behind(time, latest) || leaps {
                     self.read_again()
                 } else {
@@ -205,7 +205,7 @@ impl Custom {
 
     /// A reading in nanoseconds; `None` for one that is no time.
     fn ask(&self, reading: impl Fn(&dyn Clock) -> Duration) -> Option<u64> {
-        let read = contain(|| reading(&**self.clock)).ok()?;
+        let read = catch(|| reading(&**self.clock)).ok()?;
         let nanos = u64::try_from(read.as_nanos()).ok()?;
         (nanos <= LAST).then_some(nanos)
     }
@@ -217,10 +217,10 @@ impl Custom {
 }
 
 fn is_behind(time: Moment, latest: Moment) -> bool {
-    time.after(Timepiece::SLACK) < latest
+    time.after(ClockSource::COARSE_ERROR) < latest
 }
 
-impl fmt::Debug for Timepiece {
+impl fmt::Debug for ClockSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::System => "System",
@@ -245,8 +245,8 @@ mod tests {
         }
     }
 
-    fn scripted(readings: impl IntoIterator<Item = Option<Duration>>) -> Timepiece {
-        Timepiece::custom(Scripted(Mutex::new(readings.into_iter().collect())))
+    fn scripted(readings: impl IntoIterator<Item = Option<Duration>>) -> ClockSource {
+        ClockSource::custom(Scripted(Mutex::new(readings.into_iter().collect())))
     }
 
     fn seconds(readings: &[u64]) -> Vec<Option<Duration>> {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_reads(clock: &Timepiece, expected: &[u64]) {
+    fn assert_reads(clock: &ClockSource, expected: &[u64]) {
         let read = || clock.now().as_nanos() / 1_000_000_000;
         let read: Vec<_> = expected.iter().map(|_| read()).collect();
         assert_eq!(read, expected);
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn racing_threads_never_move_a_monotonic_clock() {
         let manual = ManualClock::new();
-        let clock = Timepiece::custom(manual.clone());
+        let clock = ClockSource::custom(manual.clone());
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -342,13 +342,13 @@ mod tests {
 
     #[test]
     fn the_coarse_reading_is_behind_by_the_slack_at_most() {
-        let clock = Timepiece::default();
+        let clock = ClockSource::default();
         for _ in 0..1_000 {
             let before = clock.now();
-            let recent = clock.recent();
+            let recent = clock.coarse_now();
             let after = clock.now();
             assert!(recent <= after);
-            assert!(before.since(recent) <= Timepiece::SLACK);
+            assert!(before.since(recent) <= ClockSource::COARSE_ERROR);
         }
     }
 }

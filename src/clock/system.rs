@@ -24,7 +24,7 @@ impl SystemClock {
 
     #[inline]
     pub(super) fn recent_moment() -> Moment {
-        source::recent()
+        source::coarse_now()
     }
 }
 
@@ -34,7 +34,7 @@ impl Clock for SystemClock {
     }
 
     fn recent(&self) -> Duration {
-        source::recent().since(Moment::ORIGIN)
+        source::coarse_now().since(Moment::ORIGIN)
     }
 }
 
@@ -60,7 +60,7 @@ mod source {
     }
 
     #[inline]
-    pub(super) fn recent() -> Moment {
+    pub(super) fn coarse_now() -> Moment {
         read(ClockId::MonotonicCoarse)
     }
 }
@@ -90,7 +90,7 @@ mod source {
         Moment::ORIGIN.after(Instant::now().saturating_duration_since(*ORIGIN))
     }
 
-    pub(super) fn recent() -> Moment {
+    pub(super) fn coarse_now() -> Moment {
         now()
     }
 }

@@ -1,7 +1,7 @@
 use super::{BreakerConfig, Describe, Settings};
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRule, Outcome};
-use crate::clock::{Clock, Timepiece};
+use crate::clock::{Clock, ClockSource};
 use crate::event::{Event, Listener};
 use crate::rules::{Kind, TripRule};
 use crate::state::Mode;
@@ -309,7 +309,7 @@ impl BreakerBuilder {
 
     /// The clock that the breaker goes by. Default: the registry's, else the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.settings.clock = Some(Timepiece::custom(clock));
+        self.settings.clock = Some(ClockSource::custom(clock));
         self
     }
 }

@@ -5,7 +5,7 @@ use crate::backoff::Backoff;
 use crate::classify::Outcome;
 use crate::error::ConfigError;
 use crate::names;
-use crate::rules::{Kind, Span, TripRule, Window};
+use crate::rules::{Kind, TripRule, Window, WindowKind};
 use crate::state::Trials;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -157,13 +157,13 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
 /// Checks a window and tells the most calls it can hold.
 fn window(window: Window) -> Result<u32, ConfigError> {
     match window.span {
-        Span::Calls(calls) => {
+        WindowKind::Calls(calls) => {
             within("window.calls", calls, 1..=1_000_000)?;
             let none = "left out: a window of calls has none";
             absent("window.buckets", window.buckets, none)?;
             Ok(calls)
         }
-        Span::Time(length) => {
+        WindowKind::Time(length) => {
             holds(
                 "window.time",
                 length,

@@ -9,10 +9,10 @@ pub(crate) use overlay::Overlay;
 
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRules, Outcome};
-use crate::clock::Timepiece;
-use crate::contain::{Contained, contain};
+use crate::clock::ClockSource;
 use crate::error::ConfigError;
 use crate::event::Listener;
+use crate::panic::{Contained, catch};
 use crate::rules::{Kind, TripRule};
 use crate::state::{Flags, Mode};
 use crate::text::Excerpt;
@@ -41,7 +41,7 @@ pub(crate) struct Settings {
     pub(crate) capture_last_failure: bool,
     pub(crate) describe: Describe,
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) clock: Option<Timepiece>,
+    pub(crate) clock: Option<ClockSource>,
 }
 
 impl Settings {
@@ -101,7 +101,7 @@ impl Describe {
     pub(crate) fn write(&self, error: &dyn fmt::Debug, text: &mut Excerpt) {
         text.push_debug(error);
         if let Some(redact) = &self.0 {
-            let redacted = contain(|| redact(text.as_str()));
+            let redacted = catch(|| redact(text.as_str()));
             *text = Excerpt::empty();
             match redacted {
                 Ok(redacted) => text.push(redacted),
@@ -290,7 +290,8 @@ impl BreakerConfig {
 
     /// The flags that follow from the settings alone.
     pub(crate) fn flags(&self) -> Flags {
-        Flags::COUNTING.when(self.settings.count_successes) | Flags::TIMED.when(self.is_timed())
+        Flags::COUNT_SUCCESSES.when(self.settings.count_successes)
+            | Flags::TIMED.when(self.is_timed())
     }
 
     /// Whether it matters when a call ended.

@@ -22,14 +22,14 @@ fn the_last_word_on_rules_counts() {
 
 #[test]
 fn rules_say_what_they_need() {
-    let in_a_row = TripRule::consecutive_failures(3);
+    let consecutive_failures = TripRule::consecutive_failures(3);
     let over = |window| TripRule::failures(1).over(window);
     let calls = over(Window::calls(1));
     let seconds = over(Window::time(Duration::from_secs(1)));
     for (rules, windows, time) in [
-        (&[in_a_row][..], false, false),
-        (&[in_a_row, calls], true, false),
-        (&[in_a_row, calls, seconds], true, true),
+        (&[consecutive_failures][..], false, false),
+        (&[consecutive_failures, calls], true, false),
+        (&[consecutive_failures, calls, seconds], true, true),
     ] {
         let builder = CircuitBreaker::builder().trip_rules(rules.iter().copied());
         let config = BreakerConfig::check(builder.settings).unwrap();

@@ -1,5 +1,5 @@
 use super::circuit_open::NotCalled;
-use crate::contain::contain;
+use crate::panic::catch;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     // A `source()` that panics ends the chain: looking for a cause must not unwind a call.
-    let source = |link: &'a (dyn Error + 'static)| contain(|| link.source()).ok().flatten();
+    let source = |link: &'a (dyn Error + 'static)| catch(|| link.source()).ok().flatten();
     std::iter::successors(Some(error), move |&link| {
         held(link).or_else(|| source(link))
     })

@@ -1,5 +1,5 @@
 use super::Event;
-use crate::contain::{Contained, contain};
+use crate::panic::{Contained, catch};
 use crate::state::Flags;
 use std::fmt;
 use std::sync::Arc;
@@ -46,9 +46,9 @@ impl Calls {
     pub(crate) fn flags(self) -> Flags {
         match self {
             Self::None => Flags::NONE,
-            Self::Told => Flags::BUSY,
+            Self::Told => Flags::SLOW_PATH,
             #[cfg(feature = "metrics")]
-            Self::Timed => Flags::BUSY | Flags::TIMED,
+            Self::Timed => Flags::SLOW_PATH | Flags::TIMED,
         }
     }
 }
@@ -99,7 +99,7 @@ impl Listener {
 
     /// Calls the listener; a panic of it comes back as an event.
     fn tell(&self, event: &Event) -> Option<Event> {
-        let panicked = contain(|| self.0.tell(event)).err()?;
+        let panicked = catch(|| self.0.tell(event)).err()?;
         let message = panicked.text().unwrap_or("a panic without a text");
         let message = crate::text::prefix(message, 256).into();
         Some(Event::ListenerPanicked {

@@ -1,5 +1,5 @@
 use super::Event;
-use crate::contain::contain;
+use crate::panic::catch;
 use crate::sync::Lock;
 use futures_core::Stream;
 use std::collections::VecDeque;
@@ -84,7 +84,7 @@ impl Mailbox {
 /// A waker that panics has its task to itself: it is no business of the call that had news for it.
 fn wake(reader: Option<Waker>) {
     if let Some(reader) = reader {
-        drop(contain(|| reader.wake()));
+        drop(catch(|| reader.wake()));
     }
 }
 

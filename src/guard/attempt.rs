@@ -1,6 +1,6 @@
 use super::{Judge, Judgement, Rules};
 use crate::breaker::CircuitBreaker;
-use crate::circuit::{Circuit, Ended, Ticket};
+use crate::circuit::{CallToken, Circuit, Completion};
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::handle::Handle;
@@ -60,7 +60,7 @@ pub(crate) fn call<H: Handle, J: Judge<Out>, Args, Out>(
 #[inline]
 fn settle<Out, J: Judge<Out> + ?Sized>(
     breaker: &CircuitBreaker,
-    ticket: Ticket,
+    ticket: CallToken,
     judge: &J,
     out: &Out,
 ) {
@@ -81,12 +81,12 @@ fn settle<Out, J: Judge<Out> + ?Sized>(
 #[derive(Clone, Copy, Debug)]
 pub struct Passed<'a> {
     pub(crate) breaker: &'a CircuitBreaker,
-    pub(crate) ticket: Ticket,
+    pub(crate) ticket: CallToken,
 }
 
 impl<'a> Passed<'a> {
     #[inline]
-    pub(crate) fn new<H: Handle>(handle: &'a H, ticket: Ticket) -> Self {
+    pub(crate) fn new<H: Handle>(handle: &'a H, ticket: CallToken) -> Self {
         Self {
             breaker: handle.breaker(),
             ticket,
@@ -117,7 +117,7 @@ impl<'a> Passed<'a> {
 #[derive(Debug)]
 pub(crate) struct Attempt<H: Handle> {
     handle: H,
-    ticket: Option<Ticket>,
+    ticket: Option<CallToken>,
 }
 
 impl<H: Handle> Attempt<H> {
@@ -130,7 +130,7 @@ impl<H: Handle> Attempt<H> {
     }
 
     #[inline]
-    pub(crate) fn admitted(handle: H, ticket: Ticket) -> Self {
+    pub(crate) fn admitted(handle: H, ticket: CallToken) -> Self {
         Self {
             handle,
             ticket: Some(ticket),
@@ -157,7 +157,7 @@ impl<H: Handle> Attempt<H> {
         let circuit = &self.handle.breaker().circuit;
         self.ticket = self.ticket.map(|ticket| ticket.enter(circuit));
         let result = self.run(work);
-        self.ticket = self.ticket.map(Ticket::leave);
+        self.ticket = self.ticket.map(CallToken::leave);
         result
     }
 
@@ -185,13 +185,13 @@ impl<H: Handle> Attempt<H> {
 
     /// The call goes on later.
     #[inline]
-    pub(crate) fn put(&mut self, ticket: Ticket) {
+    pub(crate) fn put(&mut self, ticket: CallToken) {
         self.ticket = Some(ticket);
     }
 
     /// The call's end is for the caller to record from here on.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<Ticket> {
+    pub(crate) fn take(&mut self) -> Option<CallToken> {
         self.ticket.take()
     }
 
@@ -207,19 +207,19 @@ impl<H: Handle> Attempt<H> {
     }
 
     pub(crate) fn time_out(&mut self, limit: Duration) {
-        self.end(Ended::TimedOut(limit));
+        self.end(Completion::TimedOut(limit));
     }
 
     /// The guarded code is unwinding past this.
     #[cfg(feature = "tower")]
     pub(crate) fn panicked(&mut self) {
-        self.end(Ended::Panicked);
+        self.end(Completion::Panicked);
     }
 
     /// Inlined, so that only values leave this: an attempt whose address somebody else has been given
     /// stays in memory, and moves through it, also where nothing was ended.
     #[inline]
-    fn end(&mut self, ended: Ended<'_>) {
+    fn end(&mut self, ended: Completion<'_>) {
         // Taken first: what is recorded may come to the user's code, which may panic.
         if let Some(ticket) = self.ticket.take() {
             end(&self.handle.breaker().circuit, ticket, ended);
@@ -229,7 +229,7 @@ impl<H: Handle> Attempt<H> {
 
 #[cold]
 #[inline(never)]
-fn end(circuit: &Circuit, ticket: Ticket, ended: Ended<'_>) {
+fn end(circuit: &Circuit, ticket: CallToken, ended: Completion<'_>) {
     circuit.settle(ticket, ended);
 }
 
@@ -246,27 +246,27 @@ impl<H: Handle> Drop for Attempt<H> {
 /// past it: a call that is ended by a function of its own has an address, and lives in memory everywhere.
 #[cold]
 #[inline(never)]
-fn cancel(circuit: &Circuit, ticket: Ticket) {
-    circuit.settle(ticket, Ended::Cancelled);
+fn cancel(circuit: &Circuit, ticket: CallToken) {
+    circuit.settle(ticket, Completion::Cancelled);
 }
 
 #[cold]
 #[inline(never)]
-fn panicked(circuit: &Circuit, ticket: Ticket) {
-    circuit.settle(ticket, Ended::Panicked);
+fn panicked(circuit: &Circuit, ticket: CallToken) {
+    circuit.settle(ticket, Completion::Panicked);
 }
 
-const UNJUDGED: Ended<'static> = Ended::Returned(Outcome::Ignored, None);
+const UNJUDGED: Completion<'static> = Completion::Returned(Outcome::Ignored, None);
 
 #[inline]
-pub(crate) fn admit<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
+pub(crate) fn admit<H: Handle>(handle: &H) -> Result<CallToken, CircuitOpen> {
     admit_at_once_or(handle, admit_or_refuse)
 }
 
 /// The same for a call whose guarded code runs next, on this thread: if it is a trial, it is
-/// [entered](Ticket::enter).
+/// [entered](CallToken::enter).
 #[inline]
-pub(crate) fn admit_inside<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen> {
+pub(crate) fn admit_inside<H: Handle>(handle: &H) -> Result<CallToken, CircuitOpen> {
     admit_at_once_or(handle, enter_or_refuse)
 }
 
@@ -274,8 +274,8 @@ pub(crate) fn admit_inside<H: Handle>(handle: &H) -> Result<Ticket, CircuitOpen>
 #[inline]
 fn admit_at_once_or<H: Handle>(
     handle: &H,
-    otherwise: impl FnOnce(&CircuitBreaker) -> Result<Ticket, CircuitOpen>,
-) -> Result<Ticket, CircuitOpen> {
+    otherwise: impl FnOnce(&CircuitBreaker) -> Result<CallToken, CircuitOpen>,
+) -> Result<CallToken, CircuitOpen> {
     let breaker = handle.breaker();
     if let Some(ticket) = breaker.circuit.admit_at_once() {
         return Ok(ticket);
@@ -285,13 +285,13 @@ fn admit_at_once_or<H: Handle>(
 
 #[cold]
 #[inline(never)]
-fn enter_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
+fn enter_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
     admit_or_refuse(breaker).map(|ticket| ticket.enter(&breaker.circuit))
 }
 
 /// The same for those who make an error of a refusal later, or never.
 #[inline]
-pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<Ticket, Refused> {
+pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<CallToken, Refused> {
     let circuit = &handle.breaker().circuit;
     let admit = || {
         let admitted = circuit.admit_quietly();
@@ -309,7 +309,7 @@ fn refuse_at_once(breaker: &CircuitBreaker) -> Option<CircuitOpen> {
 
 #[cold]
 #[inline(never)]
-fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<Ticket, CircuitOpen> {
+fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
     let admitted = breaker.circuit.admit_quietly();
     admitted.map_err(|refused| refuse(breaker, refused))
 }
@@ -326,7 +326,7 @@ fn refuse(breaker: &CircuitBreaker, refused: Refused) -> CircuitOpen {
 // Not inlined, a judgement would be made in memory for every success.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn record(circuit: &Circuit, ticket: Ticket, judgement: Judgement<'_>) {
+fn record(circuit: &Circuit, ticket: CallToken, judgement: Judgement<'_>) {
     match judgement.outcome {
         Outcome::Success => circuit.succeed(ticket),
         _ => record_judged(circuit, ticket, judgement),
@@ -337,8 +337,8 @@ fn record(circuit: &Circuit, ticket: Ticket, judgement: Judgement<'_>) {
 #[allow(clippy::needless_pass_by_value)]
 #[cold]
 #[inline(never)]
-fn record_judged(circuit: &Circuit, ticket: Ticket, judgement: Judgement<'_>) {
-    let ended = Ended::Returned(judgement.outcome, judgement.error);
+fn record_judged(circuit: &Circuit, ticket: CallToken, judgement: Judgement<'_>) {
+    let ended = Completion::Returned(judgement.outcome, judgement.error);
     circuit.settle_by(judgement.config.as_deref().map(Arc::as_ref), ticket, ended);
 }
 

@@ -2,7 +2,7 @@
 
 use super::Passed;
 use crate::breaker::CircuitBreaker;
-use crate::classify::{Meaning, Outcome};
+use crate::classify::{ErrorClass, Outcome};
 use crate::config::BreakerConfig;
 use crate::sync::Loaded;
 use std::convert::Infallible;
@@ -104,10 +104,10 @@ impl<'a> Judgement<'a> {
     ) -> Self {
         let config = breaker.circuit.config();
         let outcome = match config.settings.errors.judge(error, fail_if) {
-            Meaning::Failure => Outcome::Failure,
-            Meaning::Ignored => Outcome::Ignored,
-            Meaning::Unexpected => config.unexpected_errors_as(),
-            Meaning::Unknown(error) => {
+            ErrorClass::Failure => Outcome::Failure,
+            ErrorClass::Ignored => Outcome::Ignored,
+            ErrorClass::Unexpected => config.unexpected_errors_as(),
+            ErrorClass::Unclassified(error) => {
                 breaker.circuit.meet_unknown(error);
                 config.unexpected_errors_as()
             }

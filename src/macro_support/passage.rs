@@ -2,7 +2,7 @@
 
 use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::CircuitBreaker;
-use crate::circuit::Ticket;
+use crate::circuit::CallToken;
 use crate::guard::{
     self, Attempt, FailIf, FlattenErr, Judge, Limit, NoTimeout, Passed, Rules, Timeout,
     WithBreaker, warn_if_nested,
@@ -63,7 +63,7 @@ where
 /// Given what fits in registers, so that a [`Passed`] need not stand in memory for it.
 #[cold]
 #[inline(never)]
-fn settle_error<Out, J>(breaker: &CircuitBreaker, ticket: Ticket, judge: &J, result: &Out)
+fn settle_error<Out, J>(breaker: &CircuitBreaker, ticket: CallToken, judge: &J, result: &Out)
 where
     J: Judge<Out>,
 {
@@ -90,7 +90,7 @@ pub struct Admitted<'h> {
 
 impl<'h> Admitted<'h> {
     #[inline]
-    fn new(breaker: &'h CircuitBreaker, ticket: Ticket) -> Self {
+    fn new(breaker: &'h CircuitBreaker, ticket: CallToken) -> Self {
         Self {
             attempt: Attempt::admitted(breaker, ticket),
         }

@@ -18,16 +18,16 @@ pub(super) struct Books {
     /// At most twice as many as the registry keeps breakers.
     accounts: HashMap<Arc<str>, Account>,
     /// For names that have no account of their own.
-    common: Figures,
+    common: WindowCounts,
     /// What each breaker had counted when somebody last looked, by its address. The weak reference
     /// keeps the address from being another's.
-    seen: HashMap<usize, (Weak<Circuit>, Figures)>,
+    seen: HashMap<usize, (Weak<Circuit>, WindowCounts)>,
 }
 
 /// What is shown under one name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
-    pub(super) figures: Figures,
+    pub(super) figures: WindowCounts,
     /// `None` when its breaker has left.
     pub(super) present: Option<Present>,
     /// Whether a failure rate was ever shown, which cannot be taken back but by saying that there is
@@ -47,7 +47,7 @@ pub(super) struct Present {
 
 /// What only grows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Figures {
+pub(super) struct WindowCounts {
     pub(super) totals: Totals,
     pub(super) changes: Changes,
 }
@@ -57,7 +57,7 @@ pub(super) struct Sight {
     breaker: usize,
     name: Arc<str>,
     weak: Weak<Circuit>,
-    figures: Figures,
+    figures: WindowCounts,
     present: Present,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Sight {
 pub(super) struct Page {
     now: Moment,
     pub(super) accounts: Vec<(Arc<str>, Account)>,
-    pub(super) common: Figures,
+    pub(super) common: WindowCounts,
 }
 
 impl Sight {
@@ -82,7 +82,7 @@ impl Sight {
                 rate: failure_rate(&snapshot),
                 counts_successes: snapshot.totals.success.is_some(),
             },
-            figures: Figures {
+            figures: WindowCounts {
                 totals: snapshot.totals,
                 changes: circuit.changes(),
             },
@@ -148,7 +148,7 @@ impl Books {
 
     /// Adds the last that a breaker counted which has left. A name that came and went between two
     /// reports gets no account for that.
-    pub(super) fn close(&mut self, circuit: &Arc<Circuit>, figures: &Figures) {
+    pub(super) fn close(&mut self, circuit: &Arc<Circuit>, figures: &WindowCounts) {
         let breaker = address(circuit);
         let news = self.news(breaker, Weak::new(), figures);
         self.seen.remove(&breaker);
@@ -168,11 +168,16 @@ impl Books {
         }
     }
 
-    fn news(&mut self, breaker: usize, weak: Weak<Circuit>, figures: &Figures) -> Figures {
+    fn news(
+        &mut self,
+        breaker: usize,
+        weak: Weak<Circuit>,
+        figures: &WindowCounts,
+    ) -> WindowCounts {
         let (_, seen) = self
             .seen
             .entry(breaker)
-            .or_insert_with(|| (weak, Figures::default()));
+            .or_insert_with(|| (weak, WindowCounts::default()));
         let news = figures.since(seen);
         seen.add(&news);
         news
@@ -207,7 +212,7 @@ impl Books {
     }
 }
 
-impl Figures {
+impl WindowCounts {
     fn add(&mut self, news: &Self) {
         each(&mut self.totals, &news.totals, |sum, more| sum + more);
         for (from, to, times) in news.changes.iter() {

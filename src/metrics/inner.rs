@@ -1,6 +1,6 @@
 //! What a reporter shares with its listener for durations.
 
-use super::books::{self, Books, Figures, Sight};
+use super::books::{self, Books, Sight, WindowCounts};
 use super::export::{DurationKeys, Keys};
 use crate::circuit::Circuit;
 use crate::clock::Moment;
@@ -75,7 +75,7 @@ impl Inner {
 
 impl Heir for Inner {
     fn inherit(&self, circuit: &Arc<Circuit>) {
-        let figures = Figures {
+        let figures = WindowCounts {
             totals: circuit.totals(),
             changes: circuit.changes(),
         };

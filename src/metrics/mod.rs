@@ -286,7 +286,7 @@ mod tests {
         let quiet = || {
             succeeds();
             let word = users.circuit.word();
-            word.is_quiet(word.generation())
+            word.success_is_noop(word.generation())
         };
         let reporter = install(&registry);
         assert!(quiet());
@@ -295,7 +295,9 @@ mod tests {
 
         let durations = builder().durations(true).start(&registry);
         assert!(!quiet());
-        assert!(users.circuit.word().has(Flags::BUSY) && users.circuit.word().has(Flags::TIMED));
+        assert!(
+            users.circuit.word().has(Flags::SLOW_PATH) && users.circuit.word().has(Flags::TIMED)
+        );
         drop(durations);
         // The next change of state ends the reading of clocks.
         users.reset();

@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Laid {
     pub(crate) created: Vec<Arc<str>>,
-    pub(crate) reconfigured: Vec<(Arc<str>, Replaced)>,
+    pub(crate) with_rules: Vec<(Arc<str>, Replaced)>,
     /// The document before this one named them.
     pub(crate) released: Vec<(Arc<str>, Option<Replaced>)>,
     pub(crate) unchanged: usize,
@@ -64,7 +64,7 @@ impl BreakerRegistry {
     ) -> Laid {
         let mut laid = Laid {
             created: created.iter().map(name).collect(),
-            reconfigured: Vec::new(),
+            with_rules: Vec::new(),
             released: Vec::new(),
             unchanged: 0,
         };
@@ -77,7 +77,7 @@ impl BreakerRegistry {
                 replaced if named(before) && !named(presets) => {
                     laid.released.push((name(&breaker), replaced));
                 }
-                Some(replaced) => laid.reconfigured.push((name(&breaker), replaced)),
+                Some(replaced) => laid.with_rules.push((name(&breaker), replaced)),
                 None => laid.unchanged += 1,
             }
         }

@@ -1,6 +1,6 @@
 use super::presets::{self, Presets};
 use super::{BreakerRegistry, Limits, RegistryError, global};
-use crate::clock::{Clock, Timepiece};
+use crate::clock::{Clock, ClockSource};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
 use crate::event::{Event, Hub, Listener};
@@ -39,7 +39,7 @@ pub struct RegistryBuilder {
     prefixes: Vec<(String, BreakerBuilder)>,
     capacity: usize,
     idle_timeout: Option<Duration>,
-    clock: Timepiece,
+    clock: ClockSource,
     listeners: Vec<Listener>,
 }
 
@@ -52,7 +52,7 @@ impl Default for RegistryBuilder {
             prefixes: Vec::new(),
             capacity: Self::CAPACITY,
             idle_timeout: None,
-            clock: Timepiece::default(),
+            clock: ClockSource::default(),
             listeners: Vec::new(),
         }
     }
@@ -93,7 +93,7 @@ impl RegistryBuilder {
 
     /// The clock of breakers that were not given one of their own. Default: the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Timepiece::custom(clock);
+        self.clock = ClockSource::custom(clock);
         self
     }
 

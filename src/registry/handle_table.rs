@@ -53,7 +53,8 @@
 //! is locked.
 
 use crate::breaker::CircuitBreaker;
-use crate::circuit::{Circuit, move_over, stripe, stripes};
+use crate::circuit::Circuit;
+use crate::sync::striped::{move_over, stripe, stripes};
 use crate::sync::{Guard, Lock};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
 
 use crate::breaker::CircuitBreaker;
 use crate::circuit::CallSite;
-use crate::clock::Timepiece;
+use crate::clock::ClockSource;
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::{Event, Hub};
 use crate::sync::Map;
@@ -138,7 +138,7 @@ impl BreakerRegistry {
             Presets::default(),
             limits,
             Arc::default(),
-            Timepiece::default(),
+            ClockSource::default(),
         )
     }
 
@@ -167,7 +167,7 @@ impl BreakerRegistry {
         RegistryBuilder::default()
     }
 
-    fn assemble(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: Timepiece) -> Self {
+    fn assemble(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: ClockSource) -> Self {
         Self {
             shared: Arc::new(Shared::new(presets, limits, hub, clock)),
         }

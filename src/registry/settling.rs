@@ -1,9 +1,9 @@
 //! Names that are given settings by somebody, and are here to stay.
 
-use crate::circuit::MadePermanent;
 use super::shared::Admitted;
 use super::{BreakerRegistry, RegistryError};
 use crate::breaker::CircuitBreaker;
+use crate::circuit::MadePermanent;
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::Event;
 use std::sync::Arc;

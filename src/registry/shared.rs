@@ -4,7 +4,7 @@ use super::presets::Presets;
 use super::{Breakers, Limits};
 use crate::breaker::CircuitBreaker;
 use crate::circuit::{CallSite, Home};
-use crate::clock::{Moment, Timepiece};
+use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 use crate::error::ConfigError;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(super) limits: Limits,
     hub: Arc<Hub>,
     warned: Warned,
-    pub(crate) clock: Timepiece,
+    pub(crate) clock: ClockSource,
     /// What its breakers share.
     home: Arc<Home>,
     #[cfg(feature = "metrics")]
@@ -52,7 +52,7 @@ pub(super) enum Admitted {
 }
 
 impl Shared {
-    pub(super) fn new(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: Timepiece) -> Self {
+    pub(super) fn new(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: ClockSource) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Relaxed: the number is unique, and publishes nothing.
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -236,7 +236,7 @@ impl Shared {
     /// The events of all breakers from now on.
     pub(super) fn subscribe(&self) -> EventStream {
         let stream = self.hub.subscribe();
-        self.raise(Flags::BUSY);
+        self.raise(Flags::SLOW_PATH);
         stream
     }
 
@@ -251,7 +251,7 @@ impl Shared {
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     pub(crate) fn attach(&self, listener: &Listener) {
         self.hub.attach(listener);
-        self.raise(self.hub.calls().flags() | Flags::BUSY);
+        self.raise(self.hub.calls().flags() | Flags::SLOW_PATH);
     }
 
     /// A breaker that is not kept: whoever keeps handles for a name must ask again next time.

@@ -1,12 +1,12 @@
-use super::Figures;
+use super::WindowCounts;
 
 /// The last so many outcomes, exactly: a ring of bits and their sums. Inlined, as the
-/// [ledger](super::Ledger) is.
+/// [evaluator](super::RuleEvaluator) is.
 #[derive(Clone, Debug)]
 pub(super) struct CountWindow {
     capacity: u32,
     next: u32,
-    figures: Figures,
+    figures: WindowCounts,
     failed: Vec<u64>,
     /// Empty for a rule that does not ask for slow calls.
     slow: Vec<u64>,
@@ -18,7 +18,7 @@ impl CountWindow {
         Self {
             capacity,
             next: 0,
-            figures: Figures::default(),
+            figures: WindowCounts::default(),
             failed: vec![0; words],
             slow: vec![0; if times_calls { words } else { 0 }],
         }
@@ -30,7 +30,7 @@ impl CountWindow {
         let at = self.next;
         let failed_before = replace(&mut self.failed, at, failed);
         let slow_before = replace(&mut self.slow, at, slow);
-        let Figures {
+        let WindowCounts {
             recorded,
             failed: failures,
             slow: slows,
@@ -75,7 +75,7 @@ impl CountWindow {
         self.record(failed, slow);
     }
 
-    pub(super) fn figures(&self) -> Figures {
+    pub(super) fn figures(&self) -> WindowCounts {
         self.figures
     }
 
@@ -84,8 +84,8 @@ impl CountWindow {
     }
 
     /// Full, and of nothing but quick successes: one more changes nothing.
-    pub(super) fn is_sated(&self) -> bool {
-        let Figures {
+    pub(super) fn is_saturated(&self) -> bool {
+        let WindowCounts {
             recorded,
             failed,
             slow,
@@ -97,7 +97,7 @@ impl CountWindow {
         self.failed.fill(0);
         self.slow.fill(0);
         self.next = 0;
-        self.figures = Figures::default();
+        self.figures = WindowCounts::default();
     }
 }
 
@@ -136,11 +136,11 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
-    fn of(calls: &VecDeque<(bool, bool)>) -> Figures {
+    fn of(calls: &VecDeque<(bool, bool)>) -> WindowCounts {
         let count = |of: fn(&(bool, bool)) -> bool| {
             u32::try_from(calls.iter().filter(|call| of(call)).count()).unwrap()
         };
-        Figures {
+        WindowCounts {
             recorded: count(|_| true),
             failed: count(|call| call.0),
             slow: count(|call| call.1),
@@ -201,7 +201,7 @@ mod tests {
                 assert_eq!(window.figures(), of(&model), "at {step} of {capacity}");
             }
             window.record_successes(u64::MAX);
-            assert!(window.is_sated());
+            assert!(window.is_saturated());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! When a closed circuit opens: rules as plain data, and the windows they look at.
 
 mod count_window;
-mod ledger;
+mod evaluator;
 mod rule;
 mod rule_snapshot;
 #[cfg(test)]
@@ -9,23 +9,23 @@ mod tests;
 mod time_window;
 mod window;
 
-pub(crate) use ledger::{Ledger, Sample, without_windows};
+pub(crate) use evaluator::{RuleEvaluator, Sample, without_windows};
 pub(crate) use rule::Kind;
 pub use rule::TripRule;
 pub use rule_snapshot::RuleSnapshot;
-pub(crate) use window::Span;
 pub use window::Window;
+pub(crate) use window::WindowKind;
 
 /// What a window holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Figures {
+pub(crate) struct WindowCounts {
     pub(crate) recorded: u32,
     pub(crate) failed: u32,
     pub(crate) slow: u32,
 }
 
-impl Figures {
-    fn in_a_row(failures: u32) -> Self {
+impl WindowCounts {
+    fn consecutive_failures(failures: u32) -> Self {
         Self {
             recorded: failures,
             failed: failures,

@@ -1,4 +1,4 @@
-use super::{Figures, Span, Window};
+use super::{Window, WindowCounts, WindowKind};
 use std::fmt;
 use std::time::Duration;
 
@@ -104,9 +104,9 @@ impl TripRule {
 
 impl TripRule {
     /// The calls that must have been recorded before a rate says anything.
-    pub(crate) fn least_calls(&self) -> u32 {
+    pub(crate) fn min_calls(&self) -> u32 {
         let window = match self.window.map(|window| window.span) {
-            Some(Span::Calls(calls)) => calls,
+            Some(WindowKind::Calls(calls)) => calls,
             _ => u32::MAX,
         };
         self.minimum_calls
@@ -116,7 +116,7 @@ impl TripRule {
     const MINIMUM_CALLS: u32 = 10;
 
     /// The rate that it compares; `None` below its minimum of calls, and for rules without a rate.
-    pub(crate) fn rate(&self, figures: Figures) -> Option<f64> {
+    pub(crate) fn rate(&self, figures: WindowCounts) -> Option<f64> {
         match self.kind {
             Kind::Consecutive(_) | Kind::Failures(_) => None,
             Kind::FailureRate(_) => self.share(figures.failed, figures),
@@ -124,15 +124,15 @@ impl TripRule {
         }
     }
 
-    fn share(&self, part: u32, figures: Figures) -> Option<f64> {
+    fn share(&self, part: u32, figures: WindowCounts) -> Option<f64> {
         // At least one call, or the settings would have been refused.
-        let enough = figures.recorded >= self.least_calls();
+        let enough = figures.recorded >= self.min_calls();
         enough.then(|| f64::from(part) / f64::from(figures.recorded))
     }
 
     /// Whether it is met, inclusive.
     #[inline]
-    pub(crate) fn holds(&self, figures: Figures) -> bool {
+    pub(crate) fn holds(&self, figures: WindowCounts) -> bool {
         match self.kind {
             Kind::Consecutive(most) | Kind::Failures(most) => figures.failed >= most,
             Kind::FailureRate(most) => self.reaches(most, figures.failed, figures),
@@ -141,7 +141,7 @@ impl TripRule {
     }
 
     #[inline]
-    fn reaches(&self, most: f64, part: u32, figures: Figures) -> bool {
+    fn reaches(&self, most: f64, part: u32, figures: WindowCounts) -> bool {
         // What the division says counts, since it is what people see. Far below, a product says the same in
         // a quarter of the time, for which every failure holds the lock.
         let far_below = f64::from(part) < most * f64::from(figures.recorded) * 0.999;
@@ -150,7 +150,7 @@ impl TripRule {
 
     /// Whether it matters when a call ended.
     pub(crate) fn is_over_time(&self) -> bool {
-        let over_time = |window: Window| matches!(window.span, Span::Time(_));
+        let over_time = |window: Window| matches!(window.span, WindowKind::Time(_));
         self.window.is_some_and(over_time)
     }
 }

@@ -1,4 +1,4 @@
-use super::{Figures, Kind, TripRule};
+use super::{Kind, TripRule, WindowCounts};
 use crate::text::Percent;
 use std::fmt;
 
@@ -20,9 +20,9 @@ pub struct RuleSnapshot {
 }
 
 impl RuleSnapshot {
-    pub(crate) fn new(rule: TripRule, figures: Figures) -> Self {
+    pub(crate) fn new(rule: TripRule, figures: WindowCounts) -> Self {
         let rate = rule.rate(figures);
-        let Figures {
+        let WindowCounts {
             recorded,
             failed,
             slow,
@@ -38,7 +38,7 @@ impl RuleSnapshot {
 
     /// Whether the rule is met.
     pub(crate) fn holds(&self) -> bool {
-        self.rule.holds(Figures {
+        self.rule.holds(WindowCounts {
             recorded: self.recorded,
             failed: self.failed,
             slow: self.slow,

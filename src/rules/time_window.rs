@@ -1,4 +1,4 @@
-use super::Figures;
+use super::WindowCounts;
 use crate::clock::Moment;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct TimeWindow {
 struct Bucket {
     /// One more than the number of its step; zero for a bucket never written.
     step: u64,
-    figures: Figures,
+    figures: WindowCounts,
 }
 
 impl TimeWindow {
@@ -30,10 +30,10 @@ impl TimeWindow {
     }
 
     pub(super) fn record(&mut self, now: Moment, failed: bool, slow: bool) {
-        self.add(now, Figures::of_call(failed, slow));
+        self.add(now, WindowCounts::of_call(failed, slow));
     }
 
-    pub(super) fn add(&mut self, now: Moment, calls: Figures) {
+    pub(super) fn add(&mut self, now: Moment, calls: WindowCounts) {
         let step = self.step_of(now);
         let bucket = self.bucket_of(step);
         if bucket.step < step {
@@ -48,19 +48,21 @@ impl TimeWindow {
     }
 
     /// When the bucket of `now` ends.
-    pub(super) fn edge_after(&self, now: Moment) -> Moment {
+    pub(super) fn bucket_end(&self, now: Moment) -> Moment {
         let steps = self.step_of(now);
         Moment::from_nanos(self.nanos().saturating_mul(steps))
             .after(self.origin.since(Moment::ORIGIN))
     }
 
-    pub(super) fn figures(&self, now: Moment) -> Figures {
+    pub(super) fn figures(&self, now: Moment) -> WindowCounts {
         let step = self.step_of(now);
         let oldest = (step + 1).saturating_sub(self.buckets.len() as u64).max(1);
         self.buckets
             .iter()
             .filter(|bucket| bucket.step >= oldest)
-            .fold(Figures::default(), |sum, bucket| sum.plus(bucket.figures))
+            .fold(WindowCounts::default(), |sum, bucket| {
+                sum.plus(bucket.figures)
+            })
     }
 
     pub(super) fn clear(&mut self) {
@@ -109,9 +111,9 @@ mod tests {
     fn a_bucket_ends_where_the_next_begins() {
         let window = TimeWindow::new(at(7), Duration::from_secs(5), 5);
         for (now, edge) in [(0, 1_007), (7, 1_007), (1_006, 1_007), (1_007, 2_007)] {
-            assert_eq!(window.edge_after(at(now)), at(edge), "{now} ms");
+            assert_eq!(window.bucket_end(at(now)), at(edge), "{now} ms");
         }
         let last = Moment::from_nanos(u64::MAX - 1);
-        assert_eq!(window.edge_after(last), Moment::NEVER);
+        assert_eq!(window.bucket_end(last), Moment::NEVER);
     }
 }

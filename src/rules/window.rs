@@ -30,13 +30,13 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a window does nothing until a rule gets it"]
 pub struct Window {
-    pub(crate) span: Span,
+    pub(crate) span: WindowKind,
     /// `None` while nobody said.
     pub(crate) buckets: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Span {
+pub(crate) enum WindowKind {
     Calls(u32),
     Time(Duration),
 }
@@ -47,7 +47,7 @@ impl Window {
     /// The last `n` recorded outcomes, exactly: 1 to 1,000,000.
     pub const fn calls(n: u32) -> Self {
         Self {
-            span: Span::Calls(n),
+            span: WindowKind::Calls(n),
             buckets: None,
         }
     }
@@ -59,7 +59,7 @@ impl Window {
     /// with the bucket before it.
     pub const fn time(length: Duration) -> Self {
         Self {
-            span: Span::Time(length),
+            span: WindowKind::Time(length),
             buckets: None,
         }
     }
@@ -82,8 +82,8 @@ impl Window {
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.span {
-            Span::Calls(n) => write!(f, "{n} calls"),
-            Span::Time(length) => {
+            WindowKind::Calls(n) => write!(f, "{n} calls"),
+            WindowKind::Time(length) => {
                 let length = crate::text::Short(length);
                 write!(f, "{length} in {} buckets", self.steps())
             }

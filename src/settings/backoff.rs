@@ -1,6 +1,6 @@
 use super::duration::{self, Exact};
 use super::path::Path;
-use super::read::{Read, Scalar, Word, flaw};
+use super::read::{PackedState, Read, Scalar, flaw};
 use super::table::{Table, table, value};
 use crate::backoff::Backoff;
 use crate::config::{BreakerBuilder, BreakerConfig};

@@ -1,6 +1,6 @@
 //! Durations as people write them.
 
-use super::read::{Scalar, Word};
+use super::read::{PackedState, Scalar};
 use std::fmt;
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ fn times(number: &str, length: u128) -> Option<u128> {
     (part % scale == 0).then_some(whole.checked_add(part / scale)?)
 }
 
-impl Word for Duration {
+impl PackedState for Duration {
     const EXPECTED: &'static str = "a duration with its units (ns us ms s m h d, the largest first), \
                                     such as \"30s\" or \"1m 30s\"";
 

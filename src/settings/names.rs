@@ -2,10 +2,10 @@
 
 use super::duration::{self, Exact};
 use super::path::Path;
-use super::read::{Scalar, Word, word};
+use super::read::{PackedState, Scalar, word};
 use crate::classify::Outcome;
 use crate::event::NotKept;
-use crate::rules::{Span, Window};
+use crate::rules::{Window, WindowKind};
 use crate::state::{Mode, Refusal, State};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
@@ -23,7 +23,7 @@ macro_rules! words {
             }
         }
 
-        impl Word for $type {
+        impl PackedState for $type {
             const EXPECTED: &'static str = $expected;
 
             fn from_scalar(scalar: &Scalar) -> Option<Self> {
@@ -93,7 +93,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl Word for Outcome {
+impl PackedState for Outcome {
     const EXPECTED: &'static str = "success, failure, ignored or, for example, \"trip for 30s\"";
 
     fn from_scalar(scalar: &Scalar) -> Option<Self> {
@@ -118,15 +118,15 @@ pub(super) struct Reach(pub(super) Window);
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.span {
-            Span::Calls(calls) => write!(f, "{calls} calls")?,
-            Span::Time(length) => Exact(length).fmt(f)?,
+            WindowKind::Calls(calls) => write!(f, "{calls} calls")?,
+            WindowKind::Time(length) => Exact(length).fmt(f)?,
         }
         let buckets = self.0.buckets;
         buckets.map_or(Ok(()), |buckets| write!(f, " in {buckets} buckets"))
     }
 }
 
-impl Word for Window {
+impl PackedState for Window {
     const EXPECTED: &'static str =
         "a window, such as \"100 calls\", \"1m\" or \"1m in 12 buckets\"";
 

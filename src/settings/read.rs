@@ -160,13 +160,13 @@ impl<'de, S: Shape<'de>> Visitor<'de> for Shaped<S> {
 }
 
 /// A value that is written as one word, or one number.
-pub(super) trait Word: Sized {
+pub(super) trait PackedState: Sized {
     const EXPECTED: &'static str;
 
     fn from_scalar(scalar: &Scalar) -> Option<Self>;
 }
 
-impl<T: Word> Read for Option<T> {
+impl<T: PackedState> Read for Option<T> {
     fn read<'de, D: Deserializer<'de>>(path: &Path<'_>, from: D) -> Result<Self, D::Error> {
         shaped(OneWord(At::<T>::new(path)), from)
     }
@@ -174,7 +174,7 @@ impl<T: Word> Read for Option<T> {
 
 struct OneWord<'a, T>(At<'a, T>);
 
-impl<T: Word> Shape<'_> for OneWord<'_, T> {
+impl<T: PackedState> Shape<'_> for OneWord<'_, T> {
     type Value = Option<T>;
 
     fn path(&self) -> &Path<'_> {
@@ -195,14 +195,14 @@ impl<T: Word> Shape<'_> for OneWord<'_, T> {
 }
 
 /// A word that must be there.
-pub(super) fn word<'de, T: Word, D: Deserializer<'de>>(
+pub(super) fn word<'de, T: PackedState, D: Deserializer<'de>>(
     path: &Path<'_>,
     from: D,
 ) -> Result<T, D::Error> {
     Option::<T>::read(path, from)?.ok_or_else(|| flaw(path, Scalar::Null, T::EXPECTED))
 }
 
-impl Word for u32 {
+impl PackedState for u32 {
     const EXPECTED: &'static str = "a whole number from 0 to 4294967295";
 
     fn from_scalar(scalar: &Scalar) -> Option<Self> {
@@ -213,7 +213,7 @@ impl Word for u32 {
     }
 }
 
-impl Word for f64 {
+impl PackedState for f64 {
     const EXPECTED: &'static str = "a number";
 
     #[allow(clippy::cast_precision_loss)] // such numbers are far out of any range here
@@ -226,7 +226,7 @@ impl Word for f64 {
     }
 }
 
-impl Word for bool {
+impl PackedState for bool {
     const EXPECTED: &'static str = "true or false";
 
     fn from_scalar(scalar: &Scalar) -> Option<Self> {
@@ -237,7 +237,7 @@ impl Word for bool {
     }
 }
 
-impl Word for Arc<str> {
+impl PackedState for Arc<str> {
     const EXPECTED: &'static str = "a text";
 
     fn from_scalar(scalar: &Scalar) -> Option<Self> {

@@ -52,7 +52,7 @@ impl Applied {
                 .map(|((key, old), (_, new))| (key, old, new))
                 .collect(),
         };
-        let changed = laid.reconfigured.into_iter();
+        let changed = laid.with_rules.into_iter();
         let released = laid.released.into_iter();
         Self {
             created: laid.created,

@@ -1,4 +1,4 @@
-use super::{State, Word};
+use super::{PackedState, State};
 use crate::clock::Moment;
 
 /// What a call that asks to pass is told.
@@ -11,7 +11,7 @@ pub(crate) enum Admission {
     /// The recovery timeout has passed: a half-open period begins with this call.
     FirstTrial,
     /// The trials in flight have outlived their lease: this call takes one of their slots.
-    Takeover,
+    ReplaceExpired,
     /// No.
     Refused(Refusal),
 }
@@ -31,7 +31,7 @@ pub enum Refusal {
 /// Who may pass, at `now`, a circuit in this state whose recovery ends at `deadline` and whose
 /// trials must have ended by `lease`. Both boundaries are inclusive.
 pub(crate) const fn admission(
-    word: Word,
+    word: PackedState,
     now: Moment,
     deadline: Moment,
     lease: Moment,
@@ -44,7 +44,7 @@ pub(crate) const fn admission(
         State::HalfOpen => {
             let trials = word.trials();
             if trials.in_flight > 0 && now.has_reached(lease) {
-                Admission::Takeover
+                Admission::ReplaceExpired
             } else if trials.has_slot() {
                 Admission::Trial
             } else {
@@ -63,7 +63,7 @@ mod tests {
     const LEASE: Moment = Moment::from_nanos(2);
 
     fn half_open(now: Moment, trials: Trials) -> Admission {
-        let word = Word::new(State::HalfOpen, Flags::NONE).with_trials(trials);
+        let word = PackedState::new(State::HalfOpen, Flags::NONE).with_trials(trials);
         admission(word, now, Moment::ORIGIN, LEASE)
     }
 
@@ -74,8 +74,8 @@ mod tests {
         let taken = Admission::Refused(Refusal::TrialsTaken);
         for (trials, before, after) in [
             (none, Admission::Trial, Admission::Trial),
-            (one, Admission::Trial, Admission::Takeover),
-            (one.admitted(), taken, Admission::Takeover),
+            (one, Admission::Trial, Admission::ReplaceExpired),
+            (one.admitted(), taken, Admission::ReplaceExpired),
         ] {
             assert_eq!(half_open(EARLY, trials), before);
             assert_eq!(half_open(LEASE, trials), after);

@@ -1,18 +1,18 @@
 //! The state machine, as pure values: what a circuit is, and what becomes of it.
 //!
-//! Nothing here locks, reads a clock or calls back. [`Word`] packs a circuit's state into one
+//! Nothing here locks, reads a clock or calls back. [`PackedState`] packs a circuit's state into one
 //! `u64`, [`Trials`] is the arithmetic of half-open, [`admission`] decides who may pass.
 
 mod admission;
+mod packed;
 mod trials;
-mod word;
 
 use std::fmt;
 
 pub use admission::Refusal;
 pub(crate) use admission::{Admission, admission};
+pub(crate) use packed::{Flags, Generation, Mark, PackedState};
 pub(crate) use trials::{Trials, Verdict};
-pub(crate) use word::{Flags, Generation, Mark, Word};
 
 /// What a circuit is doing.
 ///
@@ -97,7 +97,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub(crate) const fn rest(self) -> State {
+    pub(crate) const fn initial_state(self) -> State {
         match self {
             Self::Enforcing => State::Closed,
             Self::MetricsOnly => State::MetricsOnly,
@@ -108,7 +108,7 @@ impl Mode {
 
     /// Where successful trials lead: a breaker that only watches goes back to watching; in the
     /// other modes a circuit that was asked to try again has been found sound, and closes.
-    pub(crate) const fn recovered(self) -> State {
+    pub(crate) const fn state_after_recovery(self) -> State {
         match self {
             Self::MetricsOnly => State::MetricsOnly,
             Self::Enforcing | Self::Disabled | Self::ForcedOpen => State::Closed,

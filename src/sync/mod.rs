@@ -7,6 +7,7 @@
 
 #[cfg(shuttle)]
 mod map;
+pub(crate) mod striped;
 
 #[cfg(loom)]
 use loom::sync::Mutex;

@@ -74,8 +74,8 @@ impl Target {
 
     fn raise(&self) {
         match self {
-            Self::Registry(shared) => borrow(shared, |shared| shared.raise(Flags::BUSY)),
-            Self::Breaker(circuit) => borrow(circuit, |circuit| circuit.raise(Flags::BUSY)),
+            Self::Registry(shared) => borrow(shared, |shared| shared.raise(Flags::SLOW_PATH)),
+            Self::Breaker(circuit) => borrow(circuit, |circuit| circuit.raise(Flags::SLOW_PATH)),
         }
     }
 }

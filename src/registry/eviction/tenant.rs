@@ -4,7 +4,7 @@ use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
 use crate::clock::Moment;
 use crate::registry::handle_table::HandleTables;
-use crate::state::{State, Word};
+use crate::state::{PackedState, State};
 use std::sync::Weak;
 
 /// A breaker in a queue. Weak, so that a breaker that was removed does not live on in here.
@@ -45,9 +45,9 @@ impl Tenant {
     }
 }
 
-fn by_failures(word: Word, circuit: &Circuit) -> Class {
+fn by_failures(word: PackedState, circuit: &Circuit) -> Class {
     // The word may not know of a success since the last failure.
-    if word.count() == 0 || circuit.failure_count() == 0 {
+    if word.failures() == 0 || circuit.failure_count() == 0 {
         Class::Clean
     } else {
         Class::Failing
@@ -74,7 +74,7 @@ impl Suspect {
                 let breaker = CircuitBreaker {
                     circuit: circuit.clone(),
                 };
-                breaker.config().mode().rest() == state
+                breaker.config().mode().initial_state() == state
             }
             _ => false,
         };

@@ -1,15 +1,15 @@
 use crate::clock::Moment;
-use crate::state::{Generation, Mark, Word};
+use crate::state::{Generation, Mark, PackedState};
 
 /// What an admitted call carries: the generation of the state that let it in, what sets it apart from a
 /// plain call, and when it began, if its duration is measured.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct CallToken {
     generation: Generation,
     started: Moment,
 }
 
-impl Ticket {
+impl CallToken {
     #[inline]
     pub(super) const fn untimed(generation: Generation) -> Self {
         Self {
@@ -69,8 +69,8 @@ impl Ticket {
 
     /// Whether a success leaves the circuit with this word as it is.
     #[inline]
-    pub(super) const fn is_quiet_at(self, word: Word) -> bool {
-        word.is_quiet(self.generation)
+    pub(super) const fn is_noop_success(self, word: PackedState) -> bool {
+        word.success_is_noop(self.generation)
     }
 
     #[inline]

@@ -2,21 +2,22 @@
 
 use super::control::Control;
 use super::counters::Count;
-use super::inside::is_inside;
-use super::shell::{Circuit, Reading};
-use super::ticket::Ticket;
-use crate::clock::{Moment, Timepiece};
+use super::running_trials::is_inside;
+use super::shell::{Circuit, StateView};
+use super::token::CallToken;
+use crate::clock::{ClockSource, Moment};
 use crate::event::{Cause, Event};
 use crate::refused::Refused;
-use crate::state::{Admission, Flags, Generation, State, Word};
+use crate::state::{Admission, Flags, Generation, PackedState, State};
 use crate::sync::Ordering;
 
 impl Circuit {
     /// Lets a call pass if that takes no more than a look at the word.
     #[inline]
-    pub(crate) fn admit_at_once(&self) -> Option<Ticket> {
+    pub(crate) fn admit_at_once(&self) -> Option<CallToken> {
         let word = self.word();
-        word.passes().then(|| Ticket::untimed(word.generation()))
+        word.admits_without_clock()
+            .then(|| CallToken::untimed(word.generation()))
     }
 
     /// Refuses a call while the circuit is open and its deadline is certainly ahead, by the coarse
@@ -27,16 +28,16 @@ impl Circuit {
         if word.state() != State::Open {
             return None;
         }
-        let recent = self.home.clock.recent();
+        let recent = self.home.clock.coarse_now();
         // As in `read`: a deadline of another word is found out by the word.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
-        let far = recent.until(deadline) > Timepiece::SLACK;
-        (far && self.word() == word).then(|| Refused::new(word, word.count(), recent, deadline))
+        let far = recent.until(deadline) > ClockSource::COARSE_ERROR;
+        (far && self.word() == word).then(|| Refused::new(word, word.failures(), recent, deadline))
     }
 
     /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
     #[inline(never)]
-    pub(crate) fn admit_quietly(&self) -> Result<Ticket, Refused> {
+    pub(crate) fn admit_quietly(&self) -> Result<CallToken, Refused> {
         let reading = self.read();
         match reading.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => {
@@ -45,7 +46,7 @@ impl Circuit {
             State::ForcedOpen => Err(reading.refused(Moment::ORIGIN)),
             State::HalfOpen if is_inside(self, |_| true) => {
                 if self.is_inside_trial() {
-                    return Ok(Ticket::joined(reading.word.generation()));
+                    return Ok(CallToken::joined(reading.word.generation()));
                 }
                 // The period of the trial may have ended since the reading, which is outdated then.
                 self.try_begin_trial(&self.read())
@@ -54,7 +55,7 @@ impl Circuit {
         }
     }
 
-    fn try_begin_trial(&self, reading: &Reading) -> Result<Ticket, Refused> {
+    fn try_begin_trial(&self, reading: &StateView) -> Result<CallToken, Refused> {
         match self.try_refuse(reading) {
             Ok(refused) => Err(refused),
             Err(now) => self.begin_trial(now),
@@ -64,7 +65,7 @@ impl Circuit {
     /// Whether a call would be refused now, and how. Takes no slot and counts nothing.
     #[inline]
     pub(crate) fn refusal(&self) -> Option<Refused> {
-        if self.word().passes() {
+        if self.word().admits_without_clock() {
             return None;
         }
         let reading = self.read();
@@ -101,7 +102,7 @@ impl Circuit {
     pub(crate) fn count_refusal(&self, refused: Refused) {
         self.counters.add(Count::Refused);
         // The current word: a listener may have been added since the word of the refusal was read.
-        if self.word().has(Flags::BUSY) {
+        if self.word().has(Flags::SLOW_PATH) {
             self.tell_refusal(refused);
         }
     }
@@ -118,10 +119,10 @@ impl Circuit {
 
     /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
     /// precise time at which there may be a slot.
-    fn try_refuse(&self, reading: &Reading) -> Result<Refused, Moment> {
+    fn try_refuse(&self, reading: &StateView) -> Result<Refused, Moment> {
         let clock = &self.home.clock;
-        let recent = clock.recent();
-        let sure = recent.after(Timepiece::SLACK);
+        let recent = clock.coarse_now();
+        let sure = recent.after(ClockSource::COARSE_ERROR);
         if let Admission::Refused(_) = reading.admission(sure) {
             return Ok(reading.refused(recent));
         }
@@ -132,7 +133,7 @@ impl Circuit {
         }
     }
 
-    fn begin_trial(&self, now: Moment) -> Result<Ticket, Refused> {
+    fn begin_trial(&self, now: Moment) -> Result<CallToken, Refused> {
         let mut control = self.control.lock();
         // The lock keeps everything but counts and flags still.
         let reading = self.read();
@@ -148,8 +149,8 @@ impl Circuit {
                 self.word().trials()
             }
             Admission::Trial => word.trials(),
-            Admission::Takeover => {
-                self.replace_word(Word::renewed);
+            Admission::ReplaceExpired => {
+                self.replace_word(PackedState::next_generation);
                 self.report_lapse(&mut control, word.trials().in_flight);
                 word.trials().lapsed()
             }
@@ -176,12 +177,12 @@ impl Circuit {
     }
 
     /// A ticket of the state that `word` shows; its call is timed if anybody asks for that.
-    fn ticket(&self, word: Word, now: Option<Moment>) -> Ticket {
+    fn ticket(&self, word: PackedState, now: Option<Moment>) -> CallToken {
         if !word.has(Flags::TIMED) {
-            return Ticket::untimed(word.generation());
+            return CallToken::untimed(word.generation());
         }
         let started = now.unwrap_or_else(|| self.home.clock.now());
         self.counters.add(Count::InFlight);
-        Ticket::timed(word.generation(), started)
+        CallToken::timed(word.generation(), started)
     }
 }

@@ -1,9 +1,9 @@
 //! Waiting for a circuit instead of being refused.
 
 use super::shell::Circuit;
-use super::ticket::Ticket;
-use crate::clock::Timepiece;
-use crate::contain::contain;
+use super::token::CallToken;
+use crate::clock::ClockSource;
+use crate::panic::catch;
 use crate::refused::Refused;
 use std::pin::pin;
 use std::time::Duration;
@@ -43,12 +43,12 @@ impl Circuit {
         let extras = self.known_extras();
         if let Some(waiting) = extras.and_then(|extras| extras.waiting.get()) {
             // A waker that panics has its task to itself.
-            drop(contain(|| waiting.changed.notify_one()));
+            drop(catch(|| waiting.changed.notify_one()));
         }
     }
 
     /// Waits until a call is admitted.
-    pub(crate) async fn wait_for_admission(&self) -> Ticket {
+    pub(crate) async fn wait_for_admission(&self) -> CallToken {
         wait(self, Self::admit_quietly).await
     }
 
@@ -60,7 +60,7 @@ impl Circuit {
 
 /// Waits until `look` finds that the circuit does not refuse.
 async fn wait<T>(circuit: &Circuit, look: impl Fn(&Circuit) -> Result<T, Refused>) -> T {
-    if circuit.word().passes() || circuit.is_inside_trial() {
+    if circuit.word().admits_without_clock() || circuit.is_inside_trial() {
         // Neither a closed circuit nor the trial that runs on this thread takes a turn to pass: those in
         // the queue may be waiting for the slot of that very trial.
         if let Ok(found) = look(circuit) {
@@ -97,13 +97,13 @@ async fn wait<T>(circuit: &Circuit, look: impl Fn(&Circuit) -> Result<T, Refused
     }
 }
 
-fn nap(clock: &Timepiece, refused: Refused) -> Duration {
+fn nap(clock: &ClockSource, refused: Refused) -> Duration {
     let left = refused.retry_after().unwrap_or(LONGEST).min(LONGEST);
     match clock {
-        Timepiece::System => {
+        ClockSource::System => {
             let spread = left.mul_f64(JITTER).min(MOST_JITTER);
             left + spread.mul_f64(fastrand::f64())
         }
-        Timepiece::Custom(_) => left.min(GLANCE),
+        ClockSource::Custom(_) => left.min(GLANCE),
     }
 }

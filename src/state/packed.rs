@@ -18,10 +18,10 @@ use std::ops::BitOr;
 ///    [lying within](Generation::is_within) a half-open period, which has few.
 /// 2. The payload is the consecutive failures (saturating) in every state but half-open, and
 ///    [`Trials`] in half-open.
-/// 3. A word without a flag but [`Flags::COUNTING`], closed, with payload zero, is *quiet*: a
+/// 3. A word without a flag but [`Flags::COUNT_SUCCESSES`], closed, with payload zero, is *quiet*: a
 ///    success changes nothing but, with that flag, a total.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Word(u64);
+pub(crate) struct PackedState(u64);
 
 const STATE: u64 = 0b111;
 const FLAGS: u64 = 0b1111 << 3;
@@ -37,14 +37,14 @@ pub(crate) struct Flags(u64);
 impl Flags {
     pub(crate) const NONE: Self = Self(0);
     /// Successes are added to the totals.
-    pub(crate) const COUNTING: Self = Self(1 << 3);
+    pub(crate) const COUNT_SUCCESSES: Self = Self(1 << 3);
     /// Admission reads the clock, since something asks how long calls take.
     pub(crate) const TIMED: Self = Self(1 << 4);
     /// A success has more to do: a listener to tell, a streak to end.
-    pub(crate) const BUSY: Self = Self(1 << 5);
+    pub(crate) const SLOW_PATH: Self = Self(1 << 5);
     /// A success enters the windows, through the success buffer. The consecutive failures in the word
     /// are those of its last flush: a success that was buffered since has reset them.
-    pub(crate) const BUFFERING: Self = Self(1 << 6);
+    pub(crate) const BUFFER_SUCCESSES: Self = Self(1 << 6);
 
     pub(crate) const fn when(self, condition: bool) -> Self {
         if condition { self } else { Self::NONE }
@@ -68,7 +68,7 @@ pub(crate) struct Generation(NonZeroU64);
 /// What sets an admitted call apart from a plain one.
 ///
 /// The bits lie where a word has its state and flags, and no word has them so: a success of a marked
-/// call finds no word [quiet](Word::is_quiet), at no cost for plain calls.
+/// call finds no word [quiet](PackedState::success_is_noop), at no cost for plain calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Mark {
@@ -132,7 +132,7 @@ impl fmt::Debug for Generation {
     }
 }
 
-impl Word {
+impl PackedState {
     pub(crate) const fn new(state: State, flags: Flags) -> Self {
         Self(code(state) | flags.0)
     }
@@ -183,30 +183,33 @@ impl Word {
 
     /// Closed, and admission has no clock to read: the call may simply pass.
     #[inline]
-    pub(crate) const fn passes(self) -> bool {
+    pub(crate) const fn admits_without_clock(self) -> bool {
         self.0 & (STATE | Flags::TIMED.0) == 0
     }
 
     /// Whether a success of `generation` leaves this word as it is (invariant 3).
     #[inline]
-    pub(crate) const fn is_quiet(self, generation: Generation) -> bool {
-        self.0 & !Flags::COUNTING.0 == generation.bits()
+    pub(crate) const fn success_is_noop(self, generation: Generation) -> bool {
+        self.0 & !Flags::COUNT_SUCCESSES.0 == generation.bits()
     }
 
     /// Whether a success of `generation` changes nothing but the count of failures.
     #[inline]
-    pub(crate) const fn is_calm(self, generation: Generation) -> bool {
-        self.0 & !(Flags::COUNTING.0 | Flags::TIMED.0 | PAYLOAD) == generation.bits()
+    pub(crate) const fn success_only_resets(self, generation: Generation) -> bool {
+        self.0 & !(Flags::COUNT_SUCCESSES.0 | Flags::TIMED.0 | PAYLOAD) == generation.bits()
     }
 
     /// Whether a success of `generation` has nothing to do but to enter the windows.
     #[inline]
-    pub(crate) const fn is_buffering(self, generation: Generation) -> bool {
-        self.has(Flags::BUFFERING) && self.without(Flags::BUFFERING).is_calm(generation)
+    pub(crate) const fn success_is_buffered(self, generation: Generation) -> bool {
+        self.has(Flags::BUFFER_SUCCESSES)
+            && self
+                .without(Flags::BUFFER_SUCCESSES)
+                .success_only_resets(generation)
     }
 
     /// The same state, with its consecutive failures at `count`.
-    pub(crate) const fn with_count(self, count: u32) -> Self {
+    pub(crate) const fn with_failures(self, count: u32) -> Self {
         Self((self.0 & !PAYLOAD) | ((count as u64) << PAYLOAD_SHIFT))
     }
 
@@ -215,7 +218,7 @@ impl Word {
     }
 
     /// The consecutive failures, in every state but half-open.
-    pub(crate) const fn count(self) -> u32 {
+    pub(crate) const fn failures(self) -> u32 {
         self.payload()
     }
 
@@ -224,18 +227,18 @@ impl Word {
     }
 
     pub(crate) const fn with_trials(self, trials: Trials) -> Self {
-        self.with_count(trials.pack())
+        self.with_failures(trials.pack())
     }
 
     /// The next generation of the same state.
-    pub(crate) const fn renewed(self) -> Self {
+    pub(crate) const fn next_generation(self) -> Self {
         let next = self.0.wrapping_add(1 << GENERATION_SHIFT) & GENERATION;
         Self((self.0 & !GENERATION) | next)
     }
 
     /// Another state, in the next generation, with its payload at zero.
-    pub(crate) const fn entering(self, state: State) -> Self {
-        let word = self.renewed();
+    pub(crate) const fn into_state(self, state: State) -> Self {
+        let word = self.next_generation();
         Self((word.0 & !(STATE | PAYLOAD)) | code(state))
     }
 }
@@ -251,14 +254,14 @@ const fn code(state: State) -> u64 {
     }
 }
 
-impl fmt::Debug for Word {
+impl fmt::Debug for PackedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut word = f.debug_struct("Word");
+        let mut word = f.debug_struct("PackedState");
         word.field("state", &self.state())
             .field("generation", &self.generation());
         match self.state() {
             State::HalfOpen => word.field("trials", &self.trials()),
-            _ => word.field("count", &self.count()),
+            _ => word.field("failures", &self.failures()),
         };
         word.field("flags", &Flags(self.0 & FLAGS)).finish()
     }
@@ -280,11 +283,11 @@ mod tests {
     #[test]
     fn every_part_is_read_back_as_it_was_put_in() {
         for state in ALL {
-            let flags = Flags::COUNTING | Flags::BUSY;
-            let word = Word::new(state, flags).with_count(u32::MAX);
+            let flags = Flags::COUNT_SUCCESSES | Flags::SLOW_PATH;
+            let word = PackedState::new(state, flags).with_failures(u32::MAX);
             assert_eq!(word.state(), state);
-            assert_eq!(word.count(), u32::MAX);
-            assert!(word.has(Flags::COUNTING) && word.has(Flags::BUSY));
+            assert_eq!(word.failures(), u32::MAX);
+            assert!(word.has(Flags::COUNT_SUCCESSES) && word.has(Flags::SLOW_PATH));
             assert!(!word.has(Flags::TIMED));
         }
     }
@@ -293,8 +296,8 @@ mod tests {
     fn a_state_is_entered_in_a_new_generation_with_nothing_counted() {
         for from in ALL {
             for to in ALL {
-                let word = Word::new(from, Flags::TIMED).with_count(7);
-                let entered = word.entering(to);
+                let word = PackedState::new(from, Flags::TIMED).with_failures(7);
+                let entered = word.into_state(to);
                 assert_eq!(entered.state(), to);
                 assert_eq!(entered.payload(), 0);
                 assert!(entered.has(Flags::TIMED));
@@ -305,29 +308,32 @@ mod tests {
 
     #[test]
     fn the_generation_wraps_without_touching_its_neighbours() {
-        let last = Word::from_bits(GENERATION).with_count(5);
-        let last = last.with(Flags::COUNTING);
-        let wrapped = last.renewed();
-        assert_eq!(wrapped.generation(), Word::from_bits(0).generation());
-        assert_eq!(wrapped.count(), 5);
+        let last = PackedState::from_bits(GENERATION).with_failures(5);
+        let last = last.with(Flags::COUNT_SUCCESSES);
+        let wrapped = last.next_generation();
+        assert_eq!(wrapped.generation(), PackedState::from_bits(0).generation());
+        assert_eq!(wrapped.failures(), 5);
         assert_eq!(wrapped.state(), State::Closed);
-        assert!(wrapped.has(Flags::COUNTING) && !wrapped.has(Flags::TIMED));
+        assert!(wrapped.has(Flags::COUNT_SUCCESSES) && !wrapped.has(Flags::TIMED));
     }
 
     #[test]
     fn generations_lie_between_others_across_the_wrap() {
-        let near_the_end = (0..3).fold(Word::from_bits(GENERATION - (1 << 7)), |word, _| {
+        let near_the_end = (0..3).fold(PackedState::from_bits(GENERATION - (1 << 7)), |word, _| {
             assert!(
                 word.generation()
                     .is_within(word.generation(), word.generation())
             );
-            word.renewed()
+            word.next_generation()
         });
         assert!(near_the_end.bits() & GENERATION < 1 << 9, "it wrapped");
-        let first = Word::from_bits(GENERATION - (1 << 7));
-        let (second, third) = (first.renewed(), first.renewed().renewed());
+        let first = PackedState::from_bits(GENERATION - (1 << 7));
+        let (second, third) = (
+            first.next_generation(),
+            first.next_generation().next_generation(),
+        );
         let [first, second, third, fourth] =
-            [first, second, third, near_the_end].map(Word::generation);
+            [first, second, third, near_the_end].map(PackedState::generation);
         assert!(first.is_within(first, third) && second.is_within(first, third));
         assert!(third.is_within(first, third));
         assert!(!fourth.is_within(first, third) && !first.is_within(second, third));
@@ -337,10 +343,10 @@ mod tests {
     fn marked_calls_find_no_word_quiet() {
         for mark in [Mark::Timed, Mark::Trial, Mark::Inside, Mark::Joined] {
             for state in ALL {
-                for flags in [Flags::NONE, Flags::COUNTING, Flags::BUFFERING] {
-                    let word = Word::new(state, flags).renewed();
+                for flags in [Flags::NONE, Flags::COUNT_SUCCESSES, Flags::BUFFER_SUCCESSES] {
+                    let word = PackedState::new(state, flags).next_generation();
                     let marked = word.generation().marked(mark);
-                    assert!(!word.is_quiet(marked));
+                    assert!(!word.success_is_noop(marked));
                     assert_eq!(marked.unmarked(), word.generation());
                     assert!(marked.has(mark) && !word.generation().has(mark));
                 }
@@ -350,61 +356,83 @@ mod tests {
 
     #[test]
     fn only_a_closed_word_with_nothing_pending_is_quiet() {
-        let quiet = Word::new(State::Closed, Flags::COUNTING);
+        let quiet = PackedState::new(State::Closed, Flags::COUNT_SUCCESSES);
         let generation = quiet.generation();
-        assert!(quiet.is_quiet(generation) && quiet.is_calm(generation));
-        assert!(!quiet.with_count(1).is_quiet(generation));
-        let (timed, buffering) = (quiet.with(Flags::TIMED), quiet.with(Flags::BUFFERING));
+        assert!(quiet.success_is_noop(generation) && quiet.success_only_resets(generation));
+        assert!(!quiet.with_failures(1).success_is_noop(generation));
+        let (timed, buffering) = (
+            quiet.with(Flags::TIMED),
+            quiet.with(Flags::BUFFER_SUCCESSES),
+        );
         for word in [timed, buffering] {
-            assert!(!word.is_quiet(generation));
+            assert!(!word.success_is_noop(generation));
         }
-        for calm in [quiet, timed, timed.with_count(1)] {
-            assert!(calm.is_calm(generation) && !calm.is_buffering(generation));
-            let buffering = calm.with(Flags::BUFFERING);
-            assert!(!buffering.is_calm(generation) && buffering.is_buffering(generation));
+        for calm in [quiet, timed, timed.with_failures(1)] {
+            assert!(calm.success_only_resets(generation) && !calm.success_is_buffered(generation));
+            let buffering = calm.with(Flags::BUFFER_SUCCESSES);
+            assert!(
+                !buffering.success_only_resets(generation)
+                    && buffering.success_is_buffered(generation)
+            );
         }
-        for busy in [quiet.with(Flags::BUSY), buffering.with(Flags::BUSY)] {
-            assert!(!busy.is_quiet(generation) && !busy.is_calm(generation));
-            assert!(!busy.is_buffering(generation));
+        for busy in [
+            quiet.with(Flags::SLOW_PATH),
+            buffering.with(Flags::SLOW_PATH),
+        ] {
+            assert!(!busy.success_is_noop(generation) && !busy.success_only_resets(generation));
+            assert!(!busy.success_is_buffered(generation));
         }
-        for other in [quiet, buffering].map(Word::renewed) {
-            assert!(!other.is_calm(generation) && !other.is_buffering(generation));
+        for other in [quiet, buffering].map(PackedState::next_generation) {
+            assert!(
+                !other.success_only_resets(generation) && !other.success_is_buffered(generation)
+            );
         }
-        assert!(!quiet.renewed().is_quiet(generation));
+        assert!(!quiet.next_generation().success_is_noop(generation));
         for state in &ALL[1..] {
-            assert!(!Word::new(*state, Flags::NONE).is_quiet(generation));
+            assert!(!PackedState::new(*state, Flags::NONE).success_is_noop(generation));
         }
     }
 
     #[test]
     fn flags_are_replaced_and_leave_the_rest() {
-        let word = Word::new(State::Open, Flags::TIMED).with_count(3);
-        let word = word.with_flags(Flags::COUNTING);
-        assert!(word.has(Flags::COUNTING) && !word.has(Flags::TIMED));
-        assert_eq!((word.state(), word.count()), (State::Open, 3));
-        assert!(!word.without(Flags::COUNTING).has(Flags::COUNTING));
-        assert_eq!(word.with(Flags::COUNTING), word, "it was set before");
+        let word = PackedState::new(State::Open, Flags::TIMED).with_failures(3);
+        let word = word.with_flags(Flags::COUNT_SUCCESSES);
+        assert!(word.has(Flags::COUNT_SUCCESSES) && !word.has(Flags::TIMED));
+        assert_eq!((word.state(), word.failures()), (State::Open, 3));
+        assert!(
+            !word
+                .without(Flags::COUNT_SUCCESSES)
+                .has(Flags::COUNT_SUCCESSES)
+        );
+        assert_eq!(word.with(Flags::COUNT_SUCCESSES), word, "it was set before");
     }
 
     #[test]
     fn only_a_closed_word_without_a_clock_to_read_simply_passes() {
-        for flag in [Flags::NONE, Flags::COUNTING, Flags::BUSY, Flags::BUFFERING] {
-            let closed = Word::new(State::Closed, flag).with_count(7).renewed();
-            assert!(closed.passes());
-            assert!(!closed.with(Flags::TIMED).passes());
+        for flag in [
+            Flags::NONE,
+            Flags::COUNT_SUCCESSES,
+            Flags::SLOW_PATH,
+            Flags::BUFFER_SUCCESSES,
+        ] {
+            let closed = PackedState::new(State::Closed, flag)
+                .with_failures(7)
+                .next_generation();
+            assert!(closed.admits_without_clock());
+            assert!(!closed.with(Flags::TIMED).admits_without_clock());
             for state in &ALL[1..] {
-                assert!(!closed.entering(*state).passes());
+                assert!(!closed.into_state(*state).admits_without_clock());
             }
         }
     }
 
     #[test]
     fn it_shows_what_its_payload_means() {
-        let open = Word::new(State::Open, Flags::NONE).with_count(3);
-        let said = "Word { state: Open, generation: 0, count: 3, flags: Flags(0) }";
+        let open = PackedState::new(State::Open, Flags::NONE).with_failures(3);
+        let said = "PackedState { state: Open, generation: 0, count: 3, flags: Flags(0) }";
         assert_eq!(format!("{open:?}"), said);
         let trials = Trials::new(2, 1).admitted();
-        let half_open = Word::new(State::HalfOpen, Flags::NONE).with_trials(trials);
+        let half_open = PackedState::new(State::HalfOpen, Flags::NONE).with_trials(trials);
         assert!(format!("{half_open:?}").contains(&format!("trials: {trials:?}")));
     }
 }

@@ -1,24 +1,24 @@
 //! Who hears of it.
 
-use super::inside::outside;
+use super::running_trials::outside;
 use super::shell::Circuit;
 use crate::classify::ErrorType;
 use crate::config::BreakerConfig;
 #[cfg(feature = "tracing")]
 use crate::event::Listener;
 use crate::event::{Audience, Calls, Event, EventStream, Hub, Level};
-use crate::state::{Flags, State, Word};
+use crate::state::{Flags, PackedState, State};
 use crate::sync::Ordering;
 use std::sync::Arc;
 
 impl Circuit {
     /// Sets the busy flag: the next success has more to do than to be counted.
     pub(super) fn set_busy(&self) {
-        self.set(Flags::BUSY);
+        self.set(Flags::SLOW_PATH);
     }
 
     fn set(&self, flags: Flags) {
-        let flags = Word::new(State::Closed, flags);
+        let flags = PackedState::new(State::Closed, flags);
         self.word.fetch_or(flags.bits(), Ordering::AcqRel);
     }
 
@@ -78,7 +78,7 @@ impl Circuit {
 
     pub(crate) fn subscribe(&self) -> EventStream {
         let stream = self.extras().own.get_or_init(Hub::default).subscribe();
-        self.raise(Flags::BUSY);
+        self.raise(Flags::SLOW_PATH);
         stream
     }
 
@@ -87,7 +87,7 @@ impl Circuit {
     pub(crate) fn attach(&self, listener: &Listener) {
         self.extras().own.get_or_init(Hub::default).attach(listener);
         // Busy: the next success finds out whether there is more to do.
-        self.raise(Flags::BUSY);
+        self.raise(Flags::SLOW_PATH);
     }
 
     /// Tells an event that needs no order, if anybody listens.
@@ -219,13 +219,13 @@ mod tests {
     fn whoever_wants_no_calls_leaves_the_word_quiet() {
         let (breaker, probe) = probed(CircuitBreaker::builder().failure_threshold(1));
         let circuit = &breaker.circuit;
-        let quiet = || circuit.word().is_quiet(circuit.word().generation());
+        let quiet = || circuit.word().success_is_noop(circuit.word().generation());
         // The first success finds out.
         ends(&breaker, Ok(()));
         assert!(quiet());
         ends(&breaker, Err(()));
         assert!(
-            !circuit.word().has(Flags::BUSY),
+            !circuit.word().has(Flags::SLOW_PATH),
             "a refusal has nobody to tell"
         );
         ends(&breaker, Ok(()));
@@ -235,7 +235,7 @@ mod tests {
         assert!(quiet());
 
         probe.curious.store(true, Ordering::Relaxed);
-        circuit.raise(Flags::BUSY);
+        circuit.raise(Flags::SLOW_PATH);
         ends(&breaker, Ok(()));
         assert!(!quiet());
         let last = probe.told.lock().expect("no panic").last().cloned();
@@ -252,7 +252,7 @@ mod tests {
         let (breaker, probe) = probed(CircuitBreaker::builder());
         let circuit = &breaker.circuit;
         drop(breaker.try_acquire().expect("a closed circuit"));
-        assert!(circuit.word().has(Flags::BUSY));
+        assert!(circuit.word().has(Flags::SLOW_PATH));
         let recorded = |breaker| Event::CancelledInARow { breaker, calls: 7 };
         circuit.emit_call(|_| unreachable!("nobody wants to hear of calls"));
         assert_eq!(probe.told.lock().expect("no panic").len(), 0);

@@ -5,14 +5,14 @@
 //! competing for the slot that the trial itself holds.
 //!
 //! A ticket with [`Mark::Inside`](crate::state::Mark::Inside) says that its mark is the innermost one of
-//! the thread. Such a ticket exists only between [`Ticket::enter`], before the guarded code runs, and
-//! [`Ticket::leave`]: before the outcome is classified or recorded, when a poll returned `Pending`, and
+//! the thread. Such a ticket exists only between [`CallToken::enter`], before the guarded code runs, and
+//! [`CallToken::leave`]: before the outcome is classified or recorded, when a poll returned `Pending`, and
 //! while the code unwinds. A value with a destructor would be simpler, but calls of a closed circuit would
 //! pay for it: ten instructions of fifty. As it is, only trials mark and only calls of a half-open circuit
 //! look for marks.
 
 use super::shell::Circuit;
-use super::ticket::Ticket;
+use super::token::CallToken;
 use crate::state::Generation;
 use std::cell::RefCell;
 use std::mem;
@@ -40,7 +40,7 @@ thread_local! {
     static MARKS: Marks = const { RefCell::new(Vec::new()) };
 }
 
-impl Ticket {
+impl CallToken {
     /// Marks the thread if the call is a trial, whose guarded code runs next.
     #[inline]
     pub(crate) fn enter(self, circuit: &Circuit) -> Self {

@@ -1,6 +1,6 @@
 use super::count_window::CountWindow;
 use super::time_window::TimeWindow;
-use super::{Figures, RuleSnapshot, Span, TripRule};
+use super::{RuleSnapshot, TripRule, WindowCounts, WindowKind};
 use crate::clock::Moment;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Pure: whoever owns it serializes access and says what time it is. What a failure does is inlined there:
 /// the lock is given back when all writes are out, and those of a function's prologue are among them.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct RuleEvaluator {
     origin: Moment,
     /// Some moment of the interval that quick successes are counted for.
     interval: Moment,
@@ -78,13 +78,13 @@ pub(crate) fn without_windows(
     rules: &[TripRule],
     consecutive: u32,
 ) -> impl Iterator<Item = RuleSnapshot> {
-    let figures = Figures::in_a_row(consecutive);
+    let figures = WindowCounts::consecutive_failures(consecutive);
     rules
         .iter()
         .map(move |rule| RuleSnapshot::new(*rule, figures))
 }
 
-impl Ledger {
+impl RuleEvaluator {
     pub(crate) fn new(rules: &[TripRule], origin: Moment) -> Self {
         let entries = rules.iter().map(|rule| Entry::new(*rule, origin)).collect();
         Self {
@@ -95,7 +95,7 @@ impl Ledger {
     }
 
     /// The ledger of new rules; windows of unchanged kind and size keep their data.
-    pub(crate) fn reconfigured(&self, rules: &[TripRule]) -> Self {
+    pub(crate) fn with_rules(&self, rules: &[TripRule]) -> Self {
         let carried = |rule: &TripRule| {
             let mut entry = Entry::new(*rule, self.origin);
             if let Some(alike) = self.entries.iter().find(|other| other.looks_like(rule)) {
@@ -139,25 +139,25 @@ impl Ledger {
     }
 
     /// Begins an interval at `now` in which quick successes may be counted elsewhere, to be
-    /// [added](Self::add_quick) later: none of its moments is in another bucket of a window. Tells when
+    /// [added](Self::add_fast_successes) later: none of its moments is in another bucket of a window. Tells when
     /// it ends.
-    pub(crate) fn begin_interval(&mut self, now: Moment) -> Moment {
+    pub(crate) fn align_bucket(&mut self, now: Moment) -> Moment {
         self.interval = self.interval.max(now);
         let edges = self.entries.iter().filter_map(|entry| match &entry.data {
-            Data::Time(window) => Some(window.edge_after(self.interval)),
+            Data::Time(window) => Some(window.bucket_end(self.interval)),
             _ => None,
         });
         edges.min().unwrap_or(Moment::NEVER)
     }
 
-    /// Adds successes that no rule found slow, buffered in the [interval](Self::begin_interval). They came
+    /// Adds successes that no rule found slow, buffered in the [interval](Self::align_bucket). They came
     /// before the call that was recorded last, if it is given.
     #[allow(clippy::inline_always)] // see above
     #[inline(always)]
-    pub(crate) fn add_quick(&mut self, successes: u64, before: Option<&Sample>) {
-        let calls = Figures {
+    pub(crate) fn add_fast_successes(&mut self, successes: u64, before: Option<&Sample>) {
+        let calls = WindowCounts {
             recorded: u32::try_from(successes).unwrap_or(u32::MAX),
-            ..Figures::default()
+            ..WindowCounts::default()
         };
         for Entry { rule, data, .. } in &mut self.entries {
             match data {
@@ -187,7 +187,7 @@ impl Ledger {
     }
 
     /// The longest a call may take that no rule finds slow.
-    pub(crate) fn slowest_quick(&self) -> Duration {
+    pub(crate) fn min_slow_threshold(&self) -> Duration {
         let limits = self
             .entries
             .iter()
@@ -205,7 +205,7 @@ impl Ledger {
     }
 
     /// The rules that this call would trip, each only when it had not held before.
-    pub(crate) fn newly_held(&mut self, sample: &Sample, consecutive: u32) -> Vec<RuleSnapshot> {
+    pub(crate) fn newly_met(&mut self, sample: &Sample, consecutive: u32) -> Vec<RuleSnapshot> {
         let mut news = Vec::new();
         for entry in &mut self.entries {
             if !entry.holds(sample.now, consecutive) {
@@ -230,7 +230,7 @@ impl Ledger {
     pub(crate) fn wants_successes(&self) -> bool {
         self.entries.iter().any(|entry| match &entry.data {
             Data::None => false,
-            Data::Calls(window) => entry.rule.slower_than.is_some() || !window.is_sated(),
+            Data::Calls(window) => entry.rule.slower_than.is_some() || !window.is_saturated(),
             Data::Time(_) => true,
         })
     }
@@ -257,10 +257,12 @@ impl Entry {
     fn new(rule: TripRule, origin: Moment) -> Self {
         let data = match rule.window.map(|window| (window.span, window.steps())) {
             None => Data::None,
-            Some((Span::Calls(calls), _)) => {
+            Some((WindowKind::Calls(calls), _)) => {
                 Data::Calls(CountWindow::new(calls, rule.slower_than.is_some()))
             }
-            Some((Span::Time(length), steps)) => Data::Time(TimeWindow::new(origin, length, steps)),
+            Some((WindowKind::Time(length), steps)) => {
+                Data::Time(TimeWindow::new(origin, length, steps))
+            }
         };
         Self {
             rule,
@@ -269,9 +271,9 @@ impl Entry {
         }
     }
 
-    fn figures(&self, now: Moment, consecutive: u32) -> Figures {
+    fn figures(&self, now: Moment, consecutive: u32) -> WindowCounts {
         match &self.data {
-            Data::None => Figures::in_a_row(consecutive),
+            Data::None => WindowCounts::consecutive_failures(consecutive),
             Data::Calls(window) => window.figures(),
             Data::Time(window) => window.figures(now),
         }

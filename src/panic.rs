@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// Sound to assert unwind safety for: callers pass user code that touches none of our state, or
 /// state that is whole after every statement.
-pub(crate) fn contain<T>(code: impl FnOnce() -> T) -> Result<T, Payload> {
+pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Payload> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Payload(Some(payload)))
 }
 
@@ -62,7 +62,7 @@ impl<T> Deref for Contained<T> {
 impl<T> Drop for Contained<T> {
     fn drop(&mut self) {
         let value = self.0.take();
-        drop(contain(|| drop(value)));
+        drop(catch(|| drop(value)));
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
             let contained = Contained::new(Bomb(depth));
             assert_eq!(contained.0.as_ref().map(|bomb| bomb.0), Some(depth));
             // In the middle of another panic as well.
-            drop(contain(move || {
+            drop(catch(move || {
                 let _held = contained;
                 panic!("a panic that drops it");
             }));
@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn a_payload_that_panics_when_it_is_dropped_is_contained() {
         for depth in [0, 1, 3, 100] {
-            drop(contain(|| std::panic::panic_any(Bomb(depth))));
+            drop(catch(|| std::panic::panic_any(Bomb(depth))));
         }
-        let payload = contain(|| panic!("a {}", "text")).err();
+        let payload = catch(|| panic!("a {}", "text")).err();
         assert_eq!(
             payload
                 .and_then(|payload| payload.text().map(str::to_owned))
