@@ -6,8 +6,8 @@
 //! apply.
 
 use super::result::Returned;
+use crate::classifier::{DefaultClassifier, FailIf};
 use crate::config::BreakerBuilder;
-use crate::guard::{FailIf, Rules};
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -110,8 +110,8 @@ rules!(ErrorRules, expected_error_if, ignored_error_if, Error);
 rules!(ValueRules, expected_value_if, ignored_value_if);
 
 /// Judged by the breaker's own rules.
-pub fn judged() -> Rules {
-    Rules
+pub fn judged() -> DefaultClassifier {
+    DefaultClassifier
 }
 
 /// Judged by a predicate about the errors of a function that returns `R`.
