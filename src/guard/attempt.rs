@@ -71,7 +71,7 @@ fn settle<Out, J: Judge<Out> + ?Sized>(
     let circuit = &*breaker.circuit;
     let judgement = run(
         || judge.judge(out, breaker),
-        || circuit.settle(ticket, UNJUDGED),
+        || circuit.record(ticket, UNJUDGED),
     );
     record(circuit, ticket, judgement);
 }
@@ -101,7 +101,7 @@ impl<'a> Passed<'a> {
 
     #[inline]
     pub(crate) fn succeed(self) {
-        self.breaker.circuit.succeed(self.ticket);
+        self.breaker.circuit.record_success(self.ticket);
     }
 
     #[inline]
@@ -230,7 +230,7 @@ impl<H: Handle> Attempt<H> {
 #[cold]
 #[inline(never)]
 fn end(circuit: &Circuit, ticket: CallToken, ended: Completion<'_>) {
-    circuit.settle(ticket, ended);
+    circuit.record(ticket, ended);
 }
 
 impl<H: Handle> Drop for Attempt<H> {
@@ -247,13 +247,13 @@ impl<H: Handle> Drop for Attempt<H> {
 #[cold]
 #[inline(never)]
 fn cancel(circuit: &Circuit, ticket: CallToken) {
-    circuit.settle(ticket, Completion::Cancelled);
+    circuit.record(ticket, Completion::Cancelled);
 }
 
 #[cold]
 #[inline(never)]
 fn panicked(circuit: &Circuit, ticket: CallToken) {
-    circuit.settle(ticket, Completion::Panicked);
+    circuit.record(ticket, Completion::Panicked);
 }
 
 const UNJUDGED: Completion<'static> = Completion::Returned(Outcome::Ignored, None);
@@ -277,7 +277,7 @@ fn admit_at_once_or<H: Handle>(
     otherwise: impl FnOnce(&CircuitBreaker) -> Result<CallToken, CircuitOpen>,
 ) -> Result<CallToken, CircuitOpen> {
     let breaker = handle.breaker();
-    if let Some(ticket) = breaker.circuit.admit_at_once() {
+    if let Some(ticket) = breaker.circuit.try_admit_fast() {
         return Ok(ticket);
     }
     refuse_at_once(breaker).map_or_else(|| otherwise(breaker), Err)
@@ -294,23 +294,23 @@ fn enter_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
 pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<CallToken, Refused> {
     let circuit = &handle.breaker().circuit;
     let admit = || {
-        let admitted = circuit.admit_quietly();
+        let admitted = circuit.try_admit();
         admitted.inspect_err(|refused| circuit.count_refusal(*refused))
     };
-    circuit.admit_at_once().map_or_else(admit, Ok)
+    circuit.try_admit_fast().map_or_else(admit, Ok)
 }
 
 /// Refuses a call while the circuit is certainly open; most refusals of an outage end here.
 #[inline(never)]
 fn refuse_at_once(breaker: &CircuitBreaker) -> Option<CircuitOpen> {
-    let refused = breaker.circuit.refuse_at_once()?;
+    let refused = breaker.circuit.try_refuse_fast()?;
     Some(refuse(breaker, refused))
 }
 
 #[cold]
 #[inline(never)]
 fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
-    let admitted = breaker.circuit.admit_quietly();
+    let admitted = breaker.circuit.try_admit();
     admitted.map_err(|refused| refuse(breaker, refused))
 }
 
@@ -328,7 +328,7 @@ fn refuse(breaker: &CircuitBreaker, refused: Refused) -> CircuitOpen {
 #[inline(always)]
 fn record(circuit: &Circuit, ticket: CallToken, judgement: Judgement<'_>) {
     match judgement.outcome {
-        Outcome::Success => circuit.succeed(ticket),
+        Outcome::Success => circuit.record_success(ticket),
         _ => record_judged(circuit, ticket, judgement),
     }
 }
@@ -339,7 +339,7 @@ fn record(circuit: &Circuit, ticket: CallToken, judgement: Judgement<'_>) {
 #[inline(never)]
 fn record_judged(circuit: &Circuit, ticket: CallToken, judgement: Judgement<'_>) {
     let ended = Completion::Returned(judgement.outcome, judgement.error);
-    circuit.settle_by(judgement.config.as_deref().map(Arc::as_ref), ticket, ended);
+    circuit.record_classified(judgement.config.as_deref().map(Arc::as_ref), ticket, ended);
 }
 
 /// Runs somebody's code, and `unwound` if it panics: while it unwinds, not when what it left behind is

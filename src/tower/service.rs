@@ -102,7 +102,7 @@ where
             self.ready = true;
             return Poll::Ready(Ok(()));
         };
-        self.refused = breaker.circuit.refusal();
+        self.refused = breaker.circuit.check_ready();
         if self.refused.is_some() {
             return Poll::Ready(Ok(()));
         }
@@ -159,7 +159,7 @@ fn is_ready_now<S: Service<Request>, Request>(inner: &mut S) -> bool {
 #[cold]
 fn count<T, E, J: Judge<Result<T, E>>>(breaker: &CircuitBreaker, judge: &J, error: E) -> E {
     let result = Err(error);
-    if let Ok(ticket) = breaker.circuit.admit_quietly() {
+    if let Ok(ticket) = breaker.circuit.try_admit() {
         Attempt::admitted(breaker, ticket).judge(judge, &result);
     }
     match result {
@@ -173,7 +173,7 @@ struct Panicking<'a>(&'a CircuitBreaker);
 
 impl Drop for Panicking<'_> {
     fn drop(&mut self) {
-        if let Ok(ticket) = self.0.circuit.admit_quietly() {
+        if let Ok(ticket) = self.0.circuit.try_admit() {
             Attempt::admitted(self.0, ticket).panicked();
         }
     }
