@@ -22,7 +22,6 @@ use crate::classifier::{Classification, Classifier, DefaultClassifier};
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::handle::Handle;
-use crate::refused::Refused;
 use std::fmt::Debug;
 use std::mem;
 use std::sync::Arc;
@@ -78,7 +77,7 @@ impl<H: Handle> Call<H> {
     #[inline]
     pub(crate) fn admit(&mut self) -> Result<(), CircuitOpen> {
         let breaker = self.handle.breaker();
-        let token = match breaker.circuit.admit_at_once() {
+        let token = match breaker.circuit.try_admit_fast() {
             Some(token) => token,
             None => admit_or_refuse(breaker)?,
         };
@@ -91,10 +90,10 @@ impl<H: Handle> Call<H> {
     pub(crate) fn try_admit(&mut self) -> bool {
         let circuit = &self.handle.breaker().circuit;
         let admit = || {
-            let admitted = circuit.admit_quietly();
+            let admitted = circuit.try_admit();
             admitted.inspect_err(|refused| circuit.count_refusal(*refused))
         };
-        self.token = circuit.admit_at_once().or_else(|| admit().ok());
+        self.token = circuit.try_admit_fast().or_else(|| admit().ok());
         self.token.is_some()
     }
 
@@ -241,9 +240,9 @@ impl CircuitBreaker {
 #[inline(never)]
 fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
     let circuit = &breaker.circuit;
-    let refused = match circuit.refuse_at_once() {
+    let refused = match circuit.try_refuse_fast() {
         Some(refused) => refused,
-        None => match circuit.admit_quietly() {
+        None => match circuit.try_admit() {
             Ok(token) => return Ok(token),
             Err(refused) => refused,
         },

@@ -223,10 +223,13 @@ impl<Out, C: Fn(&Out) -> Outcome> Classifier<Out> for ClassifyOutput<C> {
     #[inline]
     fn classify<'a>(
         &self,
-        Ok(out): &'a Result<Out, Infallible>,
+        result: &'a Result<Out, Infallible>,
         _: &CircuitBreaker,
     ) -> Classification<'a> {
-        Classification::new((self.0)(out))
+        match result {
+            Ok(out) => Classification::new((self.0)(out)),
+            Err(never) => match *never {},
+        }
     }
 }
 

@@ -98,7 +98,7 @@ pin_project! {
     {
         #[pin]
         guarded: WithBreaker<F, H, C, L>,
-        fallback: Option<R>,
+        start: Option<R>,
         #[pin]
         answer: Option<Answer>,
     }
@@ -122,7 +122,7 @@ impl<F, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
     pub(crate) fn new(guarded: WithBreaker<F, H, C, L>, fallback: R) -> Self {
         Self {
             guarded,
-            fallback: Some(fallback),
+            start: Some(fallback),
             answer: None,
         }
     }
@@ -133,7 +133,7 @@ impl<F, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
     ) -> Fallback<F, H, K, M, R, A> {
         Fallback {
             guarded: map(self.guarded),
-            fallback: self.fallback,
+            start: self.start,
             answer: None,
         }
     }
@@ -206,10 +206,7 @@ where
             return answer.poll(cx).map(|out| own(C::into_result(out)));
         }
         // Without it the fallback was called, and panicked.
-        assert!(
-            this.fallback.is_some(),
-            "`Fallback` polled after it panicked"
-        );
+        assert!(this.start.is_some(), "`Fallback` polled after it panicked");
         let open = match this.guarded.as_mut().poll_completed(cx) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Completed::Returned(result)) => return Poll::Ready(own(result)),
@@ -222,7 +219,7 @@ where
             Poll::Ready(Completed::Refused(open)) => open,
         };
         if let (Some(fallback), Some(refused)) =
-            (this.fallback.take(), this.guarded.as_mut().refused())
+            (this.start.take(), this.guarded.as_mut().refused())
         {
             this.answer.set(Some(fallback.start(refused, open)));
             this.guarded.finish();

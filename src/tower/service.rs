@@ -104,7 +104,7 @@ where
             self.ready = true;
             return Poll::Ready(Ok(()));
         };
-        self.refused = breaker.circuit.refusal();
+        self.refused = breaker.circuit.check_ready();
         if self.refused.is_some() {
             return Poll::Ready(Ok(()));
         }
@@ -163,7 +163,7 @@ fn count<T, E, C>(breaker: &CircuitBreaker, classifier: &C, error: E) -> E
 where
     C: Classifier<Result<T, E>, Ok = T, Err = E>,
 {
-    let Ok(token) = breaker.circuit.admit_quietly() else {
+    let Ok(token) = breaker.circuit.try_admit() else {
         return error;
     };
     match Call::admitted(breaker, token).finish(classifier, Err(error)) {
@@ -177,7 +177,7 @@ struct Panicking<'a>(&'a CircuitBreaker);
 
 impl Drop for Panicking<'_> {
     fn drop(&mut self) {
-        if let Ok(token) = self.0.circuit.admit_quietly() {
+        if let Ok(token) = self.0.circuit.try_admit() {
             Call::admitted(self.0, token).record_panic();
         }
     }
