@@ -102,19 +102,21 @@ impl<H: Handle> Call<H> {
     #[inline]
     pub(crate) fn run<T>(&mut self, code: impl FnOnce() -> T) -> T {
         let circuit = &self.handle.breaker().circuit;
-        self.token = self.token.map(|token| token.enter(circuit));
-        let result = with_panic_hook(code, || {
-            if let Some(token) = self.token.take() {
+        let token = self.token.take().map(|token| token.enter(circuit));
+        let result = with_panic_hook(code, move || {
+            if let Some(token) = token {
                 record_panic(circuit, token);
             }
         });
-        self.token = self.token.map(CallToken::leave);
+        self.token = token.map(CallToken::leave);
         result
     }
 
     /// Classifies the output of the guarded code, records the outcome, and returns the output as a
     /// `Result`.
-    #[inline]
+    // A function would return the result through memory (bench `guards`).
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     pub(crate) fn finish<Out, C: Classifier<Out>>(
         &mut self,
         classifier: &C,
@@ -131,8 +133,16 @@ impl<H: Handle> Call<H> {
                 breaker.circuit.record_success(token);
                 Ok(value)
             }
-            Ok(value) => classify(breaker, token, classifier, Ok(value)),
-            Err(error) => classify(breaker, token, classifier, Err(error)),
+            Ok(value) => {
+                let result = Ok(value);
+                classify(breaker, token, classifier, &result);
+                result
+            }
+            Err(error) => {
+                let result = Err(error);
+                classify(breaker, token, classifier, &result);
+                result
+            }
         }
     }
 
@@ -251,16 +261,15 @@ fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
     Err(circuit.refusal_error(refused))
 }
 
-/// Classifies a result, records the outcome, and returns the result.
-#[inline]
+/// Classifies a result, and records the outcome.
+#[inline(never)]
 fn classify<Out, C: Classifier<Out>>(
     breaker: &CircuitBreaker,
     token: CallToken,
     classifier: &C,
-    result: Result<C::Ok, C::Err>,
-) -> Result<C::Ok, C::Err> {
-    record_classified(breaker, token, || classifier.classify(&result, breaker));
-    result
+    result: &Result<C::Ok, C::Err>,
+) {
+    record_classified(breaker, token, || classifier.classify(result, breaker));
 }
 
 /// Records what `classify` returns. A predicate that panics makes the call ignored.
