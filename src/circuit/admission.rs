@@ -5,6 +5,7 @@ use super::counters::Count;
 use super::running_trials::is_inside;
 use super::shell::{Circuit, StateView};
 use super::token::CallToken;
+use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::event::{Cause, Event};
 use crate::refused::Refused;
@@ -173,6 +174,37 @@ impl Circuit {
                 lease: control.config().trial_timeout(),
                 trials: trials.into(),
             });
+        }
+    }
+
+    /// Waits until a call is admitted.
+    pub(crate) async fn wait_for_admission(&self) -> CallToken {
+        self.wait(Self::try_admit).await
+    }
+
+    /// Waits until a call would be admitted.
+    pub(crate) async fn wait_until_ready(&self) {
+        self.wait(|circuit| circuit.check_ready().map_or(Ok(()), Err))
+            .await;
+    }
+
+    async fn wait<T>(&self, try_acquire: impl Fn(&Self) -> Result<T, Refused>) -> T {
+        // A closed circuit has no queue. A call inside a trial does not queue either, because the
+        // waiters may be waiting for the slot of that trial.
+        if self.word().admits_without_clock() || self.is_inside_trial() {
+            if let Ok(acquired) = try_acquire(self) {
+                return acquired;
+            }
+        }
+        let queue = self.extras().waiting.get_or_init(WaitQueue::default);
+        queue.wait(&self.home.clock, || try_acquire(self)).await
+    }
+
+    /// Wakes the first call that waits for admission, if any.
+    pub(super) fn wake_next(&self) {
+        let extras = self.known_extras();
+        if let Some(queue) = extras.and_then(|extras| extras.waiting.get()) {
+            queue.wake_next();
         }
     }
 

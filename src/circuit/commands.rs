@@ -54,7 +54,7 @@ impl Circuit {
             Action::Reset => self.reset(&mut control, cause, now),
         }
         drop(control);
-        self.call_next();
+        self.wake_next();
         self.deliver();
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Circuit {
             );
         }
         drop(control);
-        self.call_next();
+        self.wake_next();
         self.deliver();
         self.emit(|breaker| Event::Configured { breaker });
         Some(old)

@@ -76,7 +76,7 @@ impl Circuit {
             _ => self.settle_counting(&call),
         };
         if word.state() == State::HalfOpen {
-            self.call_next();
+            self.wake_next();
         }
         if say == Say::Late {
             self.settle_late(ended);

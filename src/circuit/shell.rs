@@ -3,9 +3,10 @@ use super::counters::Counters;
 use super::refusal_links::RefusalLinks;
 use super::registry_entry::RegistryEntry;
 use super::success_buffer::SuccessBuffer;
-use super::wait_queue::Waiting;
+use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
+use crate::error::{CircuitOpen, FailedCircuit};
 use crate::event::{Audience, Hub};
 use crate::refused::Refused;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
@@ -43,7 +44,7 @@ pub(crate) struct Circuit {
     pub(crate) name: Arc<str>,
     pub(crate) entry: RegistryEntry,
     pub(super) counters: Counters,
-    pub(crate) refusal_links: RefusalLinks,
+    pub(super) refusal_links: RefusalLinks,
     /// Open: when the circuit half-opens.
     pub(super) deadline: AtomicU64,
     /// Half-open: when the trials in flight are given up.
@@ -59,7 +60,7 @@ pub(crate) struct Circuit {
 #[derive(Default)]
 pub(super) struct Extras {
     pub(super) buffer: Once<SuccessBuffer>,
-    pub(super) waiting: Once<Waiting>,
+    pub(super) waiting: Once<WaitQueue>,
     /// Who came to listen to this breaker alone.
     pub(super) own: Once<Hub>,
     /// State changes wait that no thread delivers, since listeners were nested too deep.
@@ -223,22 +224,40 @@ impl Circuit {
     }
 
     pub(crate) fn last_failure(&self) -> Option<Arc<str>> {
+        self.last_failure_if(|_| true)
+    }
+
+    fn last_failure_if(&self, is_current: impl FnOnce(&StateView) -> bool) -> Option<Arc<str>> {
         let mut control = self.control.lock();
         self.flush_buffer(&mut control);
-        let visible = self.read().failures > 0;
+        let view = self.read();
+        let visible = view.failures > 0 && is_current(&view);
         control.last_failure().filter(|_| visible).map(Arc::from)
     }
 
-    pub(crate) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
-        let mut control = self.control.lock();
-        self.flush_buffer(&mut control);
-        let reading = self.read();
-        let visible = reading.failures > 0 && reading.word.generation() == generation;
-        control.last_failure().filter(|_| visible).map(Arc::from)
+    /// Returns the error of a refused call.
+    #[inline]
+    pub(crate) fn refusal_error(self: &Arc<Self>, refused: Refused) -> CircuitOpen {
+        CircuitOpen::new(self.refusal_links.link_to(&self.name, self), refused)
+    }
+
+    /// Whether a handle or the error of a refused call refers to the circuit.
+    ///
+    /// The handles of call sites are not counted, nor are `known` other references.
+    pub(crate) fn is_held(self: &Arc<Self>, known: usize) -> bool {
+        let in_sites = self.entry.call_sites.handles();
+        // The handles first: a refused call may drop its handle once it has an error.
+        Arc::strong_count(self) > known + in_sites || self.refusal_links.are_referenced()
     }
 
     pub(crate) fn config(&self) -> Loaded<BreakerConfig> {
         self.config.load()
+    }
+}
+
+impl FailedCircuit for Circuit {
+    fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
+        self.last_failure_if(|view| view.word.generation() == generation)
     }
 }
 

@@ -168,7 +168,7 @@ impl Circuit {
         }
         self.set_deadline(deadline);
         drop(control);
-        self.call_next();
+        self.wake_next();
     }
 
     pub(super) fn set_deadline(&self, deadline: Moment) {
