@@ -1,7 +1,7 @@
 //! Who may pass.
 
-use super::control::Control;
 use super::counters::Count;
+use super::locked::Locked;
 use super::running_trials::is_inside;
 use super::shell::{Circuit, StateView};
 use super::token::CallToken;
@@ -29,7 +29,7 @@ impl Circuit {
         if word.state() != State::Open {
             return None;
         }
-        let recent = self.home.clock.coarse_now();
+        let recent = self.context.clock.coarse_now();
         // As in `read`: a deadline of another word is found out by the word.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
         let far = recent.until(deadline) > ClockSource::COARSE_ERROR;
@@ -39,27 +39,27 @@ impl Circuit {
     /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
     #[inline(never)]
     pub(crate) fn try_admit(&self) -> Result<CallToken, Refused> {
-        let reading = self.read();
-        match reading.word.state() {
+        let view = self.consistent_read();
+        match view.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => {
-                Ok(self.ticket(reading.word, None))
+                Ok(self.ticket(view.word, None))
             }
-            State::ForcedOpen => Err(reading.refused(Moment::ORIGIN)),
+            State::ForcedOpen => Err(view.refused(Moment::ORIGIN)),
             State::HalfOpen if is_inside(self, |_| true) => {
                 if self.is_inside_trial() {
-                    return Ok(CallToken::joined(reading.word.generation()));
+                    return Ok(CallToken::joined(view.word.generation()));
                 }
-                // The period of the trial may have ended since the reading, which is outdated then.
-                self.try_begin_trial(&self.read())
+                // The period of the trial may have ended since the view, which is outdated then.
+                self.try_start_trial(&self.consistent_read())
             }
-            State::Open | State::HalfOpen => self.try_begin_trial(&reading),
+            State::Open | State::HalfOpen => self.try_start_trial(&view),
         }
     }
 
-    fn try_begin_trial(&self, reading: &StateView) -> Result<CallToken, Refused> {
-        match self.try_refuse(reading) {
+    fn try_start_trial(&self, view: &StateView) -> Result<CallToken, Refused> {
+        match self.try_refuse(view) {
             Ok(refused) => Err(refused),
-            Err(now) => self.begin_trial(now),
+            Err(now) => self.start_trial(now),
         }
     }
 
@@ -69,12 +69,12 @@ impl Circuit {
         if self.word().admits_without_clock() {
             return None;
         }
-        let reading = self.read();
-        match reading.word.state() {
+        let view = self.consistent_read();
+        match view.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => None,
-            State::ForcedOpen => Some(reading.refused(Moment::ORIGIN)),
+            State::ForcedOpen => Some(view.refused(Moment::ORIGIN)),
             State::HalfOpen if self.is_inside_trial() => None,
-            State::Open | State::HalfOpen => self.try_refuse(&reading).ok(),
+            State::Open | State::HalfOpen => self.try_refuse(&view).ok(),
         }
     }
 
@@ -85,9 +85,9 @@ impl Circuit {
 
     /// Whether the half-open period of a trial still lasts.
     pub(super) fn is_in_period_of(&self, trial: Generation) -> bool {
-        let control = self.control.lock();
+        let locked = self.locked.lock();
         let word = self.word();
-        word.state() == State::HalfOpen && control.is_of_period(trial, word.generation())
+        word.state() == State::HalfOpen && locked.is_of_period(trial, word.generation())
     }
 
     /// Refuses a call whatever the state is by now, since a refusal was `seen` before it.
@@ -104,14 +104,14 @@ impl Circuit {
         self.counters.add(Count::Refused);
         // The current word: a listener may have been added since the word of the refusal was read.
         if self.word().has(Flags::SLOW_PATH) {
-            self.tell_refusal(refused);
+            self.emit_refused(refused);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn tell_refusal(&self, refused: Refused) {
-        self.emit_call(|breaker| Event::Refused {
+    fn emit_refused(&self, refused: Refused) {
+        self.emit_call_event(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),
             retry_after: refused.retry_after(),
@@ -120,58 +120,58 @@ impl Circuit {
 
     /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
     /// precise time at which there may be a slot.
-    fn try_refuse(&self, reading: &StateView) -> Result<Refused, Moment> {
-        let clock = &self.home.clock;
+    fn try_refuse(&self, view: &StateView) -> Result<Refused, Moment> {
+        let clock = &self.context.clock;
         let recent = clock.coarse_now();
         let sure = recent.after(ClockSource::COARSE_ERROR);
-        if let Admission::Refused(_) = reading.admission(sure) {
-            return Ok(reading.refused(recent));
+        if let Admission::Refused(_) = view.admission(sure) {
+            return Ok(view.refused(recent));
         }
         let now = clock.now();
-        match reading.admission(now) {
-            Admission::Refused(_) => Ok(reading.refused(now)),
+        match view.admission(now) {
+            Admission::Refused(_) => Ok(view.refused(now)),
             _ => Err(now),
         }
     }
 
-    fn begin_trial(&self, now: Moment) -> Result<CallToken, Refused> {
-        let mut control = self.control.lock();
+    fn start_trial(&self, now: Moment) -> Result<CallToken, Refused> {
+        let mut locked = self.locked.lock();
         // The lock keeps everything but counts and flags still.
-        let reading = self.read();
-        let word = reading.word;
-        let trials = match reading.admission(now) {
+        let view = self.consistent_read();
+        let word = view.word;
+        let trials = match view.admission(now) {
             Admission::Pass => {
-                drop(control);
+                drop(locked);
                 return Ok(self.ticket(word, Some(now)));
             }
-            Admission::Refused(_) => return Err(reading.refused(now)),
+            Admission::Refused(_) => return Err(view.refused(now)),
             Admission::FirstTrial => {
-                self.enter(&mut control, State::HalfOpen, Cause::Recovering, now);
+                self.transition(&mut locked, State::HalfOpen, Cause::Recovering, now);
                 self.word().trials()
             }
             Admission::Trial => word.trials(),
             Admission::ReplaceExpired => {
-                self.replace_word(PackedState::next_generation);
-                self.report_lapse(&mut control, word.trials().in_flight);
+                self.update_word(PackedState::next_generation);
+                self.report_expired_lease(&mut locked, word.trials().in_flight);
                 word.trials().lapsed()
             }
         };
-        let lease = now.after(control.config().trial_timeout());
+        let lease = now.after(locked.config().trial_timeout());
         self.lease.store(lease.as_nanos(), Ordering::Release);
-        self.replace_word(|word| word.with_trials(trials.admitted()));
+        self.update_word(|word| word.with_trials(trials.admitted()));
         let word = self.word();
-        drop(control);
-        self.deliver();
+        drop(locked);
+        self.flush_events();
         Ok(self.ticket(word, Some(now)).as_trial())
     }
 
     /// The first lapse of a period is an event: trials that take longer than their lease are the sign of
     /// a lease that is too short.
-    fn report_lapse(&self, control: &mut Control, trials: u16) {
-        if control.lapses_first() && self.is_heard(control.config()) {
-            control.post(Event::TrialsOutlived {
+    fn report_expired_lease(&self, locked: &mut Locked, trials: u16) {
+        if locked.is_first_lapse() && self.has_listeners(locked.config()) {
+            locked.queue_event(Event::TrialsOutlived {
                 breaker: self.name.clone(),
-                lease: control.config().trial_timeout(),
+                lease: locked.config().trial_timeout(),
                 trials: trials.into(),
             });
         }
@@ -196,14 +196,14 @@ impl Circuit {
                 return acquired;
             }
         }
-        let queue = self.extras().waiting.get_or_init(WaitQueue::default);
-        queue.wait(&self.home.clock, || try_acquire(self)).await
+        let queue = self.cold().wait_queue.get_or_init(WaitQueue::default);
+        queue.wait(&self.context.clock, || try_acquire(self)).await
     }
 
     /// Wakes the first call that waits for admission, if any.
     pub(super) fn wake_next(&self) {
-        let extras = self.known_extras();
-        if let Some(queue) = extras.and_then(|extras| extras.waiting.get()) {
+        let cold = self.cold_if_init();
+        if let Some(queue) = cold.and_then(|cold| cold.wait_queue.get()) {
             queue.wake_next();
         }
     }
@@ -213,7 +213,7 @@ impl Circuit {
         if !word.has(Flags::TIMED) {
             return CallToken::untimed(word.generation());
         }
-        let started = now.unwrap_or_else(|| self.home.clock.now());
+        let started = now.unwrap_or_else(|| self.context.clock.now());
         self.counters.add(Count::InFlight);
         CallToken::timed(word.generation(), started)
     }

@@ -103,7 +103,7 @@ impl Circuit {
         room: &'a mut Option<Excerpt>,
     ) -> Call<'a> {
         let asked = ticket.started().is_some() || config.is_over_time();
-        let now = asked.then(|| self.home.clock.now());
+        let now = asked.then(|| self.context.clock.now());
         let elapsed = ticket
             .started()
             .zip(now)
@@ -137,7 +137,7 @@ impl Circuit {
             slow,
             text: None,
             config,
-            heard: self.may_be_heard() && self.tells_calls(config),
+            heard: self.may_be_heard() && self.wants_call_events(config),
             now,
         };
         if call.failed() && config.capture_last_failure() {

@@ -6,8 +6,8 @@ mod call_sites;
 mod notify;
 
 mod commands;
-mod control;
 mod counters;
+mod locked;
 mod refusal_links;
 mod registry_entry;
 mod running_trials;
@@ -25,7 +25,7 @@ pub(crate) use call::Completion;
 pub(crate) use call_sites::{CallSite, NameConflict};
 pub(crate) use commands::Action;
 pub(crate) use registry_entry::MadePermanent;
-pub(crate) use shell::{Circuit, Home};
+pub(crate) use shell::{Circuit, CircuitContext};
 pub(crate) use token::CallToken;
 #[cfg(feature = "metrics")]
-pub(crate) use transition_counts::Changes;
+pub(crate) use transition_counts::TransitionCounts;

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 impl Circuit {
     /// Sets the busy flag: the next success has more to do than to be counted.
-    pub(super) fn set_busy(&self) {
-        self.set(Flags::SLOW_PATH);
+    pub(super) fn set_slow_path(&self) {
+        self.set_flags_unlocked(Flags::SLOW_PATH);
     }
 
-    fn set(&self, flags: Flags) {
+    fn set_flags_unlocked(&self, flags: Flags) {
         let flags = PackedState::new(State::Closed, flags);
         self.word.fetch_or(flags.bits(), Ordering::AcqRel);
     }
@@ -25,35 +25,35 @@ impl Circuit {
     /// Somebody has come who may want to hear of calls: they have `flags` to do from now on.
     ///
     /// Under the lock, so that a change of state either saw who came, or has its word seen here.
-    pub(crate) fn raise(&self, flags: Flags) {
-        let _control = self.control.lock();
-        self.set(flags);
+    pub(crate) fn set_flags(&self, flags: Flags) {
+        let _control = self.locked.lock();
+        self.set_flags_unlocked(flags);
     }
 
     /// All changes of state since the circuit was made.
     #[cfg(feature = "metrics")]
-    pub(crate) fn changes(&self) -> super::Changes {
-        self.control.lock().changes()
+    pub(crate) fn changes(&self) -> super::TransitionCounts {
+        self.locked.lock().changes()
     }
 
     #[cfg(feature = "metrics")]
     pub(crate) fn totals(&self) -> crate::snapshot::Totals {
-        let mut control = self.control.lock();
-        self.flush_buffer(&mut control);
-        self.totals_with(&control)
+        let mut locked = self.locked.lock();
+        self.flush_buffer(&mut locked);
+        self.totals_with(&locked)
     }
 
     /// What calls have to do by these settings and who listens now.
     pub(super) fn flags(&self, config: &BreakerConfig) -> Flags {
-        config.flags() | self.audience(config).calls().flags()
+        config.flags() | self.listeners(config).calls().flags()
     }
 
     /// An error of a type that no rule knows; says so once a type.
-    pub(crate) fn meet_unknown(&self, error: ErrorType) {
+    pub(crate) fn report_unclassified_error(&self, error: ErrorType) {
         if self.word().state() == State::Disabled {
             return;
         }
-        let first = self.control.lock().meets_first(error.id);
+        let first = self.locked.lock().is_first_report(error.id);
         if first {
             self.report(|breaker| Event::UnknownErrorType {
                 breaker,
@@ -62,67 +62,76 @@ impl Circuit {
         }
     }
 
-    fn audience<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
-        let own = self.known_extras().and_then(|extras| extras.own.get());
-        self.home.audience(config, own)
+    fn listeners<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
+        let own = self
+            .cold_if_init()
+            .and_then(|cold| cold.local_listeners.get());
+        self.context.listeners(config, own)
     }
 
-    pub(super) fn is_heard(&self, config: &BreakerConfig) -> bool {
-        self.audience(config).is_there()
+    pub(super) fn has_listeners(&self, config: &BreakerConfig) -> bool {
+        self.listeners(config).is_there()
     }
 
     /// Whether anybody wants to hear of single calls.
-    pub(super) fn tells_calls(&self, config: &BreakerConfig) -> bool {
-        self.audience(config).calls() > Calls::None
+    pub(super) fn wants_call_events(&self, config: &BreakerConfig) -> bool {
+        self.listeners(config).calls() > Calls::None
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
-        let stream = self.extras().own.get_or_init(Hub::default).subscribe();
-        self.raise(Flags::SLOW_PATH);
+        let stream = self
+            .cold()
+            .local_listeners
+            .get_or_init(Hub::default)
+            .subscribe();
+        self.set_flags(Flags::SLOW_PATH);
         stream
     }
 
     /// A listener of this breaker alone.
     #[cfg(feature = "tracing")]
     pub(crate) fn attach(&self, listener: &Listener) {
-        self.extras().own.get_or_init(Hub::default).attach(listener);
+        self.cold()
+            .local_listeners
+            .get_or_init(Hub::default)
+            .attach(listener);
         // Busy: the next success finds out whether there is more to do.
-        self.raise(Flags::SLOW_PATH);
+        self.set_flags(Flags::SLOW_PATH);
     }
 
     /// Tells an event that needs no order, if anybody listens.
     pub(super) fn emit(&self, event: impl FnOnce(Arc<str>) -> Event) {
         let config = self.config.load();
-        let audience = self.audience(&config);
-        if audience.is_there() {
-            outside(|| audience.tell(&event(self.name.clone())));
-            self.deliver_overdue();
+        let listeners = self.listeners(&config);
+        if listeners.is_there() {
+            outside(|| listeners.tell(&event(self.name.clone())));
+            self.flush_overdue_events();
         }
     }
 
     /// Tells a mistake, or prints it where nothing listens.
     pub(super) fn report(&self, mistake: impl FnOnce(Arc<str>) -> Event) {
-        if self.audience(&self.config.load()).shows_mistakes() {
+        if self.listeners(&self.config.load()).shows_mistakes() {
             self.emit(mistake);
         } else if cfg!(debug_assertions) {
             self.entry.warned.print(&mistake(self.name.clone()));
         }
     }
 
-    fn deliver_overdue(&self) {
-        let overdue = self.known_extras().map(|extras| &extras.overdue);
-        // Ordering: `AcqRel` pairs with the `Release` store in `deliver`. The queue itself is read
+    fn flush_overdue_events(&self) {
+        let overdue = self.cold_if_init().map(|cold| &cold.overdue);
+        // Ordering: `AcqRel` pairs with the `Release` store in `flush_events`. The queue itself is read
         // under the lock.
         if overdue.is_some_and(|overdue| {
             overdue.load(Ordering::Relaxed) && overdue.swap(false, Ordering::AcqRel)
         }) {
-            self.deliver();
+            self.flush_events();
         }
     }
 
     /// Tells what became of a call, if anybody wants to hear of calls.
-    pub(super) fn emit_call(&self, event: impl FnOnce(Arc<str>) -> Event) {
-        if self.tells_calls(&self.config.load()) {
+    pub(super) fn emit_call_event(&self, event: impl FnOnce(Arc<str>) -> Event) {
+        if self.wants_call_events(&self.config.load()) {
             self.emit(event);
         }
     }
@@ -131,45 +140,45 @@ impl Circuit {
     /// Whoever comes while another does leaves it to that one.
     ///
     /// Where listeners are nested too deep, the state changes stay in the queue for the next event.
-    pub(super) fn deliver(&self) {
+    pub(super) fn flush_events(&self) {
         if !Level::is_allowed() {
-            if self.control.lock().awaits_delivery() {
-                self.extras().overdue.store(true, Ordering::Release);
+            if self.locked.lock().awaits_delivery() {
+                self.cold().overdue.store(true, Ordering::Release);
             }
             return;
         }
-        if !self.control.lock().begins_delivery() {
+        if !self.locked.lock().begins_delivery() {
             return;
         }
-        let mut delivery = Delivery {
+        let mut delivery = FlushGuard {
             circuit: self,
             over: false,
         };
         while let Some(event) = delivery.next() {
             let config = self.config.load();
-            outside(|| self.audience(&config).tell(&event));
+            outside(|| self.listeners(&config).tell(&event));
         }
     }
 }
 
 /// One thread's turn to tell. It ends with the last event, or when that thread unwinds out of it.
-struct Delivery<'a> {
+struct FlushGuard<'a> {
     circuit: &'a Circuit,
     over: bool,
 }
 
-impl Delivery<'_> {
+impl FlushGuard<'_> {
     fn next(&mut self) -> Option<Event> {
-        let next = self.circuit.control.lock().next_event();
+        let next = self.circuit.locked.lock().next_event();
         self.over = next.is_none();
         next
     }
 }
 
-impl Drop for Delivery<'_> {
+impl Drop for FlushGuard<'_> {
     fn drop(&mut self) {
         if !self.over {
-            self.circuit.control.lock().end_delivery();
+            self.circuit.locked.lock().end_delivery();
         }
     }
 }
@@ -235,7 +244,7 @@ mod tests {
         assert!(quiet());
 
         probe.curious.store(true, Ordering::Relaxed);
-        circuit.raise(Flags::SLOW_PATH);
+        circuit.set_flags(Flags::SLOW_PATH);
         ends(&breaker, Ok(()));
         assert!(!quiet());
         let last = probe.told.lock().expect("no panic").last().cloned();
@@ -254,7 +263,7 @@ mod tests {
         drop(breaker.try_acquire().expect("a closed circuit"));
         assert!(circuit.word().has(Flags::SLOW_PATH));
         let recorded = |breaker| Event::CancelledInARow { breaker, calls: 7 };
-        circuit.emit_call(|_| unreachable!("nobody wants to hear of calls"));
+        circuit.emit_call_event(|_| unreachable!("nobody wants to hear of calls"));
         assert_eq!(probe.told.lock().expect("no panic").len(), 0);
         circuit.emit(recorded);
         assert_eq!(probe.told.lock().expect("no panic").len(), 1);

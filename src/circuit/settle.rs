@@ -1,8 +1,8 @@
 //! What an ended call does to its circuit.
 
 use super::call::{Call, Completion};
-use super::control::Control;
 use super::counters::Count;
+use super::locked::Locked;
 use super::shell::Circuit;
 use super::token::CallToken;
 use super::transition::OpenPeriod;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Cancelled calls in a row that are worth an event.
-const SUSPICIOUS: u32 = 5;
+const CANCELLED_IN_A_ROW_THRESHOLD: u32 = 5;
 
 /// Whether a call still had a say.
 #[derive(PartialEq)]
@@ -70,7 +70,7 @@ impl Circuit {
         };
         let mut room = None;
         let call = self.examine(ticket, ended, config, &mut room);
-        self.note_streak(&call);
+        self.track_cancellations(&call);
         let say = match word.state() {
             State::HalfOpen => self.settle_trial(&call),
             _ => self.settle_counting(&call),
@@ -84,7 +84,7 @@ impl Circuit {
         }
         self.add_up(&call, &say);
         if self.word().generation() != call.ticket.generation() {
-            self.deliver();
+            self.flush_events();
         }
         if call.heard {
             self.emit(|breaker| Event::Recorded {
@@ -152,21 +152,21 @@ impl Circuit {
 
     /// Stores the consecutive failures without the lock, if the word is still this one.
     fn count(&self, word: PackedState, count: u32) -> bool {
-        word.failures() == count || self.exchange(word, word.with_failures(count)).is_ok()
+        word.failures() == count || self.cas_word(word, word.with_failures(count)).is_ok()
     }
 
     /// The same for a failure whose text is kept, under the lock. Returns `None` if the word has
     /// moved.
     fn count_with_text(&self, call: &Call<'_>, word: PackedState, count: u32) -> Option<Say> {
-        let mut control = self.control.lock();
-        if !std::ptr::eq(Arc::as_ptr(control.config()), call.config) {
+        let mut locked = self.locked.lock();
+        if !std::ptr::eq(Arc::as_ptr(locked.config()), call.config) {
             // New settings have come meanwhile, maybe with windows or a lower threshold.
-            drop(control);
+            drop(locked);
             return Some(self.settle_locked(call));
         }
         let counted = self.count(word, count);
         if counted {
-            Self::keep_failure_of(&mut control, call);
+            Self::store_last_failure(&mut locked, call);
         }
         counted.then_some(Say::Counted)
     }
@@ -179,20 +179,20 @@ impl Circuit {
     #[inline(never)]
     fn settle_locked(&self, call: &Call<'_>) -> Say {
         // The clock may be a user's, which is not read under the lock.
-        let now = call.now.unwrap_or_else(|| self.home.clock.now());
+        let now = call.now.unwrap_or_else(|| self.context.clock.now());
         let sample = call.sample(now);
-        let mut control = self.control.lock();
+        let mut locked = self.locked.lock();
         let mut word = self.word();
         if word.generation() != call.ticket.generation() {
             return Say::Late;
         }
-        let mut row_is_over = self.flush(&mut control);
+        let mut row_is_over = self.flush(&mut locked);
         let closed = word.state() == State::Closed;
         let watching = word.state() == State::MetricsOnly;
         if watching {
-            control.ledger().refresh(now, word.failures());
+            locked.evaluator().refresh(now, word.failures());
         }
-        let say = if control.record(&sample) {
+        let say = if locked.record(&sample) {
             Say::Booked
         } else {
             Say::Counted
@@ -200,18 +200,18 @@ impl Circuit {
         let count = loop {
             // The count may move without the lock, and with it whether this call trips.
             let count = call.count_after(if row_is_over { 0 } else { word.failures() });
-            let published = match call.trips(&control, &sample, count) {
-                Some(_) if closed && self.close_before(&mut control, &sample) => {
+            let published = match call.trips(&locked, &sample, count) {
+                Some(_) if closed && self.close_before(&mut locked, &sample) => {
                     row_is_over = true;
                     continue;
                 }
                 Some(cause) if closed => {
                     let period = OpenPeriod::by_call(call.asked());
-                    self.trip_from(&mut control, (word, count), cause, period, now)
+                    self.trip_from(&mut locked, (word, count), cause, period, now)
                 }
                 _ => {
-                    let next = self.calmed(&control, word.with_failures(count));
-                    self.publish(&mut control, word, next)
+                    let next = self.calmed(&locked, word.with_failures(count));
+                    self.publish(&mut locked, word, next)
                 }
             };
             match published {
@@ -219,21 +219,21 @@ impl Circuit {
                 Err(found) => word = found,
             }
         };
-        Self::keep_failure_of(&mut control, call);
-        self.renew_buffer(&mut control, now);
+        Self::store_last_failure(&mut locked, call);
+        self.renew_buffer(&mut locked, now);
         if watching {
-            let rules = control.ledger().newly_met(&sample, count);
+            let rules = locked.evaluator().newly_met(&sample, count);
             let hint = call.asked();
-            let is_news = control.is_new_hint(hint.is_some(), count);
-            drop(control);
-            self.tell_would_trip(rules, hint.filter(|_| is_news));
+            let is_news = locked.is_new_hint(hint.is_some(), count);
+            drop(locked);
+            self.emit_would_trip(rules, hint.filter(|_| is_news));
         }
         say
     }
 
     /// The word without the busy flag, unless a success still has more to do.
-    fn calmed(&self, control: &Control, word: PackedState) -> PackedState {
-        if word.has(Flags::SLOW_PATH) && !self.is_busy(control.config()) {
+    fn calmed(&self, locked: &Locked, word: PackedState) -> PackedState {
+        if word.has(Flags::SLOW_PATH) && !self.is_busy(locked.config()) {
             word.without(Flags::SLOW_PATH)
         } else {
             word
@@ -242,20 +242,20 @@ impl Circuit {
 
     /// Keeps the text of a failure, if the settings of now would have it so, too: it was made by those that the
     /// call began its end with.
-    fn keep_failure_of(control: &mut Control, call: &Call<'_>) {
-        let (now, then) = (&**control.config(), call.config);
+    fn store_last_failure(locked: &mut Locked, call: &Call<'_>) {
+        let (now, then) = (&**locked.config(), call.config);
         let allowed = std::ptr::eq(now, then)
             || now.capture_last_failure() && now.settings.describe.is(&then.settings.describe);
-        control.keep_failure_of(call.failed(), call.text.filter(|_| allowed));
+        locked.store_last_failure(call.failed(), call.text.filter(|_| allowed));
     }
 
     /// Whether a success has more to do than to be counted. Asked under the lock, since listeners may
     /// have come with new settings.
     fn is_busy(&self, config: &BreakerConfig) -> bool {
-        self.tells_calls(config) || self.streak.load(Ordering::Relaxed) > 0
+        self.wants_call_events(config) || self.consecutive_cancellations.load(Ordering::Relaxed) > 0
     }
 
-    fn tell_would_trip(&self, rules: Vec<RuleSnapshot>, hint: Option<Duration>) {
+    fn emit_would_trip(&self, rules: Vec<RuleSnapshot>, hint: Option<Duration>) {
         let rules = rules.into_iter().map(Cause::Rule);
         for cause in rules.chain(hint.map(Cause::Asked)) {
             self.counters.add(Count::WouldTrip);
@@ -264,14 +264,14 @@ impl Circuit {
     }
 
     fn settle_trial(&self, call: &Call<'_>) -> Say {
-        let now = self.home.clock.now();
-        let mut control = self.control.lock();
+        let now = self.context.clock.now();
+        let mut locked = self.locked.lock();
         let word = self.word();
         let holds_slot = word.generation() == call.ticket.generation();
         let trials = if holds_slot {
             word.trials().released()
         } else if word.state() == State::HalfOpen
-            && control.is_of_period(call.ticket.generation(), word.generation())
+            && locked.is_of_period(call.ticket.generation(), word.generation())
         {
             // Its slot was given to another call when its lease lapsed; its verdict still counts.
             word.trials()
@@ -293,38 +293,41 @@ impl Circuit {
         } else {
             trials.succeeded()
         };
-        Self::keep_failure_of(&mut control, call);
+        Self::store_last_failure(&mut locked, call);
         self.trial_failures.store(failures, Ordering::Release);
         match verdict {
             Verdict::Undecided(rest) => {
-                self.replace_word(|word| word.with_trials(rest));
+                self.update_word(|word| word.with_trials(rest));
             }
             Verdict::Close => {
                 let rest = call.config.mode().state_after_recovery();
-                self.enter(&mut control, rest, Cause::TrialsSucceeded, now);
+                self.transition(&mut locked, rest, Cause::TrialsSucceeded, now);
             }
             Verdict::Reopen => {
                 let cause = call.asked().map_or(Cause::TrialFailed, Cause::Asked);
                 let period = OpenPeriod::by_call(call.asked());
-                self.open(&mut control, cause, period, now, |_| failures);
+                self.open(&mut locked, cause, period, now, |_| failures);
             }
         }
         Say::Counted
     }
 
     /// Keeps count of cancelled calls with nothing else between them.
-    fn note_streak(&self, call: &Call<'_>) {
+    fn track_cancellations(&self, call: &Call<'_>) {
         // Relaxed: a hint for people. The busy flag makes the next success come by here.
         if !call.cancelled {
-            if self.streak.load(Ordering::Relaxed) > 0 {
-                self.streak.store(0, Ordering::Relaxed);
+            if self.consecutive_cancellations.load(Ordering::Relaxed) > 0 {
+                self.consecutive_cancellations.store(0, Ordering::Relaxed);
             }
             return;
         }
-        let calls = self.streak.fetch_add(1, Ordering::Relaxed) + 1;
+        let calls = self
+            .consecutive_cancellations
+            .fetch_add(1, Ordering::Relaxed)
+            + 1;
         // Each time: a success that saw no streak yet may just have cleared it.
-        self.set_busy();
-        if calls == SUSPICIOUS {
+        self.set_slow_path();
+        if calls == CANCELLED_IN_A_ROW_THRESHOLD {
             self.report(|breaker| Event::CancelledInARow { breaker, calls });
         }
     }
@@ -332,10 +335,10 @@ impl Circuit {
 
 impl Call<'_> {
     /// Why the call opens a closed circuit, with `count` failures in a row.
-    fn trips(&self, control: &Control, sample: &Sample, count: u32) -> Option<Cause> {
+    fn trips(&self, locked: &Locked, sample: &Sample, count: u32) -> Option<Cause> {
         match self.asked() {
             Some(time) => Some(Cause::Asked(time)),
-            None => control.tripped(sample, count).map(Cause::Rule),
+            None => locked.tripped(sample, count).map(Cause::Rule),
         }
     }
 }

@@ -1,5 +1,5 @@
-use super::control::Control;
 use super::counters::Counters;
+use super::locked::Locked;
 use super::refusal_links::RefusalLinks;
 use super::registry_entry::RegistryEntry;
 use super::success_buffer::SuccessBuffer;
@@ -20,7 +20,7 @@ use std::time::Duration;
 ///
 /// # Invariants
 ///
-/// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
+/// 1. The state changes under `locked` only. Without it, `word` may be changed in two ways: the
 ///    consecutive count of a closed circuit that is not [buffering](Flags::BUFFER_SUCCESSES), and
 ///    [`Flags::SLOW_PATH`] being set.
 /// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
@@ -28,19 +28,19 @@ use std::time::Duration;
 ///    where either deadline is right, and the failures of trials that end, of which a refusal may show the next
 ///    count). So a reader that finds the same word before and after it read them has
 ///    read what belongs to that word.
-/// 3. The windows in `control`, and the consecutive count of a word that is
+/// 3. The windows in `locked`, and the consecutive count of a word that is
 ///    [buffering](Flags::BUFFER_SUCCESSES), are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
 ///    [`SuccessBuffer`]). It is called before either is read, and
 ///    [`close_buffer`](Circuit::close_buffer) before the generation moves on.
-/// 4. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
+/// 4. No user code runs under `locked`: clocks, `Debug`, predicates and listeners are called
 ///    before it is taken or after it was released, and settings that were replaced are dropped
 ///    then.
 #[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
     pub(crate) config: Swap<BreakerConfig>,
-    extras: Once<Extras>,
-    pub(crate) home: Arc<Home>,
+    cold: Once<ColdState>,
+    pub(crate) context: Arc<CircuitContext>,
     pub(crate) name: Arc<str>,
     pub(crate) entry: RegistryEntry,
     pub(super) counters: Counters,
@@ -52,32 +52,32 @@ pub(crate) struct Circuit {
     /// Half-open: the failures in a row, for which the word has no room then.
     pub(super) trial_failures: AtomicU32,
     /// Calls cancelled with no other outcome between.
-    pub(super) streak: AtomicU32,
-    pub(super) control: Lock<Control>,
+    pub(super) consecutive_cancellations: AtomicU32,
+    pub(super) locked: Lock<Locked>,
 }
 
 /// What few breakers have, each made when it is first needed.
 #[derive(Default)]
-pub(super) struct Extras {
+pub(super) struct ColdState {
     pub(super) buffer: Once<SuccessBuffer>,
-    pub(super) waiting: Once<WaitQueue>,
+    pub(super) wait_queue: Once<WaitQueue>,
     /// Who came to listen to this breaker alone.
-    pub(super) own: Once<Hub>,
+    pub(super) local_listeners: Once<Hub>,
     /// State changes wait that no thread delivers, since listeners were nested too deep.
     pub(super) overdue: AtomicBool,
 }
 
 /// The registry that a breaker belongs to, and what it got from there.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Home {
+pub(crate) struct CircuitContext {
     /// The registry's unique number; zero for none.
     pub(crate) registry: u64,
     pub(crate) hub: Option<Arc<Hub>>,
     pub(crate) clock: ClockSource,
 }
 
-impl Home {
-    pub(super) fn audience<'a>(
+impl CircuitContext {
+    pub(super) fn listeners<'a>(
         &'a self,
         config: &'a BreakerConfig,
         own: Option<&'a Hub>,
@@ -123,17 +123,21 @@ impl StateView {
 }
 
 impl Circuit {
-    pub(crate) fn new(name: Arc<str>, config: Arc<BreakerConfig>, home: &Arc<Home>) -> Self {
-        let home = match &config.settings.clock {
-            None => home.clone(),
-            Some(clock) => Arc::new(Home {
+    pub(crate) fn new(
+        name: Arc<str>,
+        config: Arc<BreakerConfig>,
+        context: &Arc<CircuitContext>,
+    ) -> Self {
+        let context = match &config.settings.clock {
+            None => context.clone(),
+            Some(clock) => Arc::new(CircuitContext {
                 clock: clock.clone(),
-                ..Home::clone(home)
+                ..CircuitContext::clone(context)
             }),
         };
-        let control = Control::new(config.clone(), home.clock.now());
-        let heard = home.audience(&config, None).calls().flags();
-        let buffering = Flags::BUFFER_SUCCESSES.when(control.wants_successes());
+        let locked = Locked::new(config.clone(), context.clock.now());
+        let heard = context.listeners(&config, None).calls().flags();
+        let buffering = Flags::BUFFER_SUCCESSES.when(locked.wants_successes());
         let flags = config.flags() | heard | buffering;
         let word = PackedState::new(config.mode().initial_state(), flags);
         Self {
@@ -141,14 +145,14 @@ impl Circuit {
             deadline: AtomicU64::new(0),
             lease: AtomicU64::new(0),
             trial_failures: AtomicU32::new(0),
-            streak: AtomicU32::new(0),
+            consecutive_cancellations: AtomicU32::new(0),
             config: Swap::new(config),
             counters: Counters::default(),
             refusal_links: RefusalLinks::default(),
-            control: Lock::new(control),
-            extras: Once::new(),
+            locked: Lock::new(locked),
+            cold: Once::new(),
             name,
-            home,
+            context,
             entry: RegistryEntry::default(),
         }
     }
@@ -160,7 +164,7 @@ impl Circuit {
     }
 
     /// Reads state, deadline, lease and failures, as of one word (invariant 2).
-    pub(super) fn read(&self) -> StateView {
+    pub(super) fn consistent_read(&self) -> StateView {
         loop {
             let word = self.word();
             // Acquire: a value that belongs to a later word brings at least the word before it
@@ -187,40 +191,40 @@ impl Circuit {
 
     /// What there is of them.
     #[inline]
-    pub(super) fn known_extras(&self) -> Option<&Extras> {
-        self.extras.get()
+    pub(super) fn cold_if_init(&self) -> Option<&ColdState> {
+        self.cold.get()
     }
 
-    pub(super) fn extras(&self) -> &Extras {
-        self.extras.get_or_init(Extras::default)
+    pub(super) fn cold(&self) -> &ColdState {
+        self.cold.get_or_init(ColdState::default)
     }
 
     pub(crate) fn state(&self) -> State {
-        let reading = self.read();
-        match reading.word.state() {
-            State::Open => reading.state(self.home.clock.now()),
+        let view = self.consistent_read();
+        match view.word.state() {
+            State::Open => view.state(self.context.clock.now()),
             state => state,
         }
     }
 
     pub(crate) fn failure_count(&self) -> u32 {
-        let reading = self.read();
-        if reading.failures == 0 || !reading.word.has(Flags::BUFFER_SUCCESSES) {
-            return reading.failures;
+        let view = self.consistent_read();
+        if view.failures == 0 || !view.word.has(Flags::BUFFER_SUCCESSES) {
+            return view.failures;
         }
         // A success that was buffered since may have reset them.
-        let mut control = self.control.lock();
-        self.flush_buffer(&mut control);
-        self.read().failures
+        let mut locked = self.locked.lock();
+        self.flush_buffer(&mut locked);
+        self.consistent_read().failures
     }
 
     pub(crate) fn open_remaining(&self) -> Option<Duration> {
-        let reading = self.read();
-        if reading.word.state() != State::Open {
+        let view = self.consistent_read();
+        if view.word.state() != State::Open {
             return None;
         }
-        let now = self.home.clock.now();
-        (!now.has_reached(reading.deadline)).then(|| now.until(reading.deadline))
+        let now = self.context.clock.now();
+        (!now.has_reached(view.deadline)).then(|| now.until(view.deadline))
     }
 
     pub(crate) fn last_failure(&self) -> Option<Arc<str>> {
@@ -228,11 +232,11 @@ impl Circuit {
     }
 
     fn last_failure_if(&self, is_current: impl FnOnce(&StateView) -> bool) -> Option<Arc<str>> {
-        let mut control = self.control.lock();
-        self.flush_buffer(&mut control);
-        let view = self.read();
+        let mut locked = self.locked.lock();
+        self.flush_buffer(&mut locked);
+        let view = self.consistent_read();
         let visible = view.failures > 0 && is_current(&view);
-        control.last_failure().filter(|_| visible).map(Arc::from)
+        locked.last_failure().filter(|_| visible).map(Arc::from)
     }
 
     /// Returns the error of a refused call.

@@ -1,8 +1,8 @@
 //! Records successes, most of which have little to do.
 
 use super::call::Completion;
-use super::control::Control;
 use super::counters::Count;
+use super::locked::Locked;
 use super::shell::Circuit;
 use super::success_buffer::{RoomLeft, SuccessBuffer, Terms};
 use super::token::CallToken;
@@ -49,7 +49,7 @@ impl Circuit {
             if word.failures() == 0 {
                 return true;
             }
-            match self.exchange(word, word.with_failures(0)) {
+            match self.cas_word(word, word.with_failures(0)) {
                 Ok(()) => return true,
                 Err(found) => word = found,
             }
@@ -60,7 +60,7 @@ impl Circuit {
     #[inline]
     fn buffer_success(&self, ticket: CallToken) -> bool {
         let buffer = self.buffer();
-        buffer.is_some_and(|buffer| buffer.count(ticket, &self.home.clock))
+        buffer.is_some_and(|buffer| buffer.count(ticket, &self.context.clock))
     }
 
     /// Records a success for which the buffer has no room, and opens the buffer for the next ones. A timed
@@ -70,40 +70,40 @@ impl Circuit {
         if ticket.started().is_some() {
             return false;
         }
-        let now = self.home.clock.now();
-        let mut control = self.control.lock();
+        let now = self.context.clock.now();
+        let mut locked = self.locked.lock();
         if !self.word().success_is_buffered(ticket.generation()) {
             return false;
         }
-        self.flush_buffer(&mut control);
+        self.flush_buffer(&mut locked);
         let mut word = self.word();
-        let Some(books) = &mut control.books else {
+        let Some(windows) = &mut locked.windows else {
             return false;
         };
-        books.ledger.record(&Sample::success(now));
-        books.successes += u64::from(word.has(Flags::COUNT_SUCCESSES));
-        while let Err(found) = self.publish(&mut control, word, word.with_failures(0)) {
+        windows.evaluator.record(&Sample::success(now));
+        windows.successes += u64::from(word.has(Flags::COUNT_SUCCESSES));
+        while let Err(found) = self.publish(&mut locked, word, word.with_failures(0)) {
             word = found;
         }
-        self.renew_buffer(&mut control, now);
+        self.renew_buffer(&mut locked, now);
         true
     }
 
     #[inline]
     fn buffer(&self) -> Option<&SuccessBuffer> {
-        self.known_extras()?.buffer.get()
+        self.cold_if_init()?.buffer.get()
     }
 
     /// Brings windows, totals and word up to date with the buffered successes.
-    pub(super) fn flush_buffer(&self, control: &mut Control) {
-        if self.flush(control) {
+    pub(super) fn flush_buffer(&self, locked: &mut Locked) {
+        if self.flush(locked) {
             self.reset_row();
         }
     }
 
     /// The same, and closes the buffer until it is [renewed](Self::renew_buffer).
-    pub(super) fn close_buffer(&self, control: &mut Control) {
-        if self.take_buffered(control, SuccessBuffer::close, None) {
+    pub(super) fn close_buffer(&self, locked: &mut Locked) {
+        if self.take_buffered(locked, SuccessBuffer::close, None) {
             self.reset_row();
         }
     }
@@ -111,39 +111,39 @@ impl Circuit {
     /// A success came after the failures in the word.
     fn reset_row(&self) {
         if self.word().failures() > 0 {
-            self.replace_word(|word| word.with_failures(0));
+            self.update_word(|word| word.with_failures(0));
         }
     }
 
     /// Brings windows and totals up to date. Returns whether a success was buffered: then the consecutive
     /// failures in the word are over.
-    pub(super) fn flush(&self, control: &mut Control) -> bool {
-        self.take_buffered(control, SuccessBuffer::flush, None)
+    pub(super) fn flush(&self, locked: &mut Locked) -> bool {
+        self.take_buffered(locked, SuccessBuffer::flush, None)
     }
 
     /// The same, and closes the buffer. Successes that were still in it come before the call that was
     /// recorded `last`.
-    pub(super) fn close_before(&self, control: &mut Control, last: &Sample) -> bool {
-        self.take_buffered(control, SuccessBuffer::close, Some(last))
+    pub(super) fn close_before(&self, locked: &mut Locked, last: &Sample) -> bool {
+        self.take_buffered(locked, SuccessBuffer::close, Some(last))
     }
 
     #[inline]
     fn take_buffered(
         &self,
-        control: &mut Control,
+        locked: &mut Locked,
         take: impl FnOnce(&SuccessBuffer, &mut RoomLeft) -> u64,
         before: Option<&Sample>,
     ) -> bool {
-        let (Some(books), Some(buffer)) = (&mut control.books, self.buffer()) else {
+        let (Some(windows), Some(buffer)) = (&mut locked.windows, self.buffer()) else {
             return false;
         };
-        let successes = take(buffer, &mut books.room);
+        let successes = take(buffer, &mut windows.room);
         if successes == 0 {
             return false;
         }
-        books.ledger.add_fast_successes(successes, before);
+        windows.evaluator.add_fast_successes(successes, before);
         if self.word().has(Flags::COUNT_SUCCESSES) {
-            books.successes += successes;
+            windows.successes += successes;
         }
         true
     }
@@ -153,48 +153,48 @@ impl Circuit {
     #[inline]
     pub(super) fn publish(
         &self,
-        control: &mut Control,
+        locked: &mut Locked,
         word: PackedState,
         next: PackedState,
     ) -> Result<(), PackedState> {
-        let wanted = control.wants_successes();
+        let wanted = locked.wants_successes();
         if !wanted {
-            self.close_buffer(control);
+            self.close_buffer(locked);
         }
         let buffering = Flags::BUFFER_SUCCESSES.when(wanted);
         let next = next.without(Flags::BUFFER_SUCCESSES).with(buffering);
         if next == word {
             return Ok(());
         }
-        self.exchange(word, next)
+        self.cas_word(word, next)
     }
 
     /// Opens the buffer for successes from `now` on, unless they find room in it.
-    pub(super) fn renew_buffer(&self, control: &mut Control, now: Moment) {
+    pub(super) fn renew_buffer(&self, locked: &mut Locked, now: Moment) {
         let word = self.word();
         if word.state() != State::Closed || !word.has(Flags::BUFFER_SUCCESSES) {
             return;
         }
-        let buffer = self.extras().buffer.get_or_init(SuccessBuffer::new);
+        let buffer = self.cold().buffer.get_or_init(SuccessBuffer::new);
         if buffer.has_room(word.generation(), now) {
             return;
         }
-        self.close_buffer(control);
-        if let Some(books) = &mut control.books {
+        self.close_buffer(locked);
+        if let Some(windows) = &mut locked.windows {
             let terms = Terms {
                 generation: word.generation(),
-                interval_end: books.ledger.align_bucket(now),
-                quick_limit: books.ledger.min_slow_threshold(),
-                capacity: books.ledger.fill().unwrap_or(u32::MAX),
+                interval_end: windows.evaluator.align_bucket(now),
+                quick_limit: windows.evaluator.min_slow_threshold(),
+                capacity: windows.evaluator.fill().unwrap_or(u32::MAX),
             };
-            buffer.open(&mut books.room, terms);
+            buffer.open(&mut windows.room, terms);
         }
     }
 
     /// The totals, with what was counted in the windows. The buffer has been flushed.
-    pub(super) fn totals_with(&self, control: &Control) -> Totals {
-        let (successes, failures) = control.counted();
-        let totals = self.counters.totals(control.config().count_successes());
+    pub(super) fn totals_with(&self, locked: &Locked) -> Totals {
+        let (successes, failures) = locked.counted();
+        let totals = self.counters.totals(locked.config().count_successes());
         Totals {
             success: totals.success.map(|counted| counted + successes),
             failure: totals.failure + failures,

@@ -1,7 +1,7 @@
 //! Transitions. Each is called with the lock held, goes by the settings of that moment, and stores
 //! what the new state needs before the word that shows it.
 
-use super::control::Control;
+use super::locked::Locked;
 use super::shell::Circuit;
 use crate::clock::Moment;
 use crate::event::{Cause, Event};
@@ -11,63 +11,63 @@ use std::time::Duration;
 
 impl Circuit {
     /// Enters a state, with whatever count is in the word by then.
-    pub(super) fn enter(&self, control: &mut Control, to: State, cause: Cause, now: Moment) {
-        self.enter_with(control, to, cause, now, PackedState::failures);
+    pub(super) fn transition(&self, locked: &mut Locked, to: State, cause: Cause, now: Moment) {
+        self.transition_with(locked, to, cause, now, PackedState::failures);
     }
 
-    fn enter_with(
+    fn transition_with(
         &self,
-        control: &mut Control,
+        locked: &mut Locked,
         to: State,
         cause: Cause,
         now: Moment,
         count: impl Fn(PackedState) -> u32,
     ) {
-        let next = self.next_state(control, to);
-        let before = self.replace_word(|word| {
+        let next = self.next_state(locked, to);
+        let before = self.update_word(|word| {
             if to == State::HalfOpen {
                 // Release: see the reader of the failures.
                 self.trial_failures.store(count(word), Ordering::Release);
             }
             next.word(word, count(word))
         });
-        self.entered(control, &next, before, cause, now);
+        self.after_transition(locked, &next, before, cause, now);
     }
 
-    fn next_state(&self, control: &Control, to: State) -> Next {
-        let config = control.config();
+    fn next_state(&self, locked: &Locked, to: State) -> NextState {
+        let config = locked.config();
         // The windows will be empty, and so have room for successes.
-        let buffering = Flags::BUFFER_SUCCESSES.when(control.config().has_windows());
-        Next {
+        let buffering = Flags::BUFFER_SUCCESSES.when(locked.config().has_windows());
+        NextState {
             to,
             flags: self.flags(config) | buffering,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
-            heard: self.is_heard(config),
+            heard: self.has_listeners(config),
         }
     }
 
-    fn entered(
+    fn after_transition(
         &self,
-        control: &mut Control,
-        next: &Next,
+        locked: &mut Locked,
+        next: &NextState,
         before: PackedState,
         cause: Cause,
         now: Moment,
     ) {
-        control.clear_windows();
+        locked.clear_windows();
         if next.to == State::HalfOpen {
             // The lock keeps the generation as it is.
-            control.begin_period(self.word().generation());
+            locked.begin_period(self.word().generation());
         }
         if !next.continues_backoff(&cause) {
-            control.forget_attempts();
+            locked.clear_attempt();
         }
         #[cfg(feature = "metrics")]
-        control.count_change(before.state(), next.to);
+        locked.count_change(before.state(), next.to);
         if next.heard {
             // Relaxed: it changes under the lock only.
             let deadline = Moment::from_nanos(self.deadline.load(Ordering::Relaxed));
-            control.post(Event::StateChanged {
+            locked.queue_event(Event::StateChanged {
                 breaker: self.name.clone(),
                 from: before.state(),
                 to: next.to,
@@ -75,14 +75,14 @@ impl Circuit {
                 retry_after: (next.to == State::Open).then(|| now.until(deadline)),
             });
         }
-        control.begin(now, cause);
+        locked.begin(now, cause);
     }
 
     /// Replaces the word, whatever count is in it by then, and tells what it was.
-    pub(super) fn replace_word(&self, change: impl Fn(PackedState) -> PackedState) -> PackedState {
+    pub(super) fn update_word(&self, change: impl Fn(PackedState) -> PackedState) -> PackedState {
         let mut before = self.word();
         loop {
-            match self.exchange(before, change(before)) {
+            match self.cas_word(before, change(before)) {
                 Ok(()) => return before,
                 Err(found) => before = found,
             }
@@ -90,7 +90,7 @@ impl Circuit {
     }
 
     /// Replaces exactly this word, or tells which there is instead.
-    pub(super) fn exchange(&self, word: PackedState, next: PackedState) -> Result<(), PackedState> {
+    pub(super) fn cas_word(&self, word: PackedState, next: PackedState) -> Result<(), PackedState> {
         // AcqRel: publishes what was stored before it, and sees what the count's last change
         // published. Failure: Acquire, as any load of the word.
         self.word
@@ -107,41 +107,41 @@ impl Circuit {
     /// Opens with `count` failures in a row.
     pub(super) fn open(
         &self,
-        control: &mut Control,
+        locked: &mut Locked,
         cause: Cause,
         period: OpenPeriod,
         now: Moment,
         count: impl Fn(PackedState) -> u32,
     ) {
-        let attempt = self.prepare_to_open(control, period, now);
-        self.enter_with(control, State::Open, cause, now, count);
-        control.begin_attempt(attempt, period.follows_hints());
+        let attempt = self.set_recovery_deadline(locked, period, now);
+        self.transition_with(locked, State::Open, cause, now, count);
+        locked.begin_attempt(attempt, period.follows_hints());
     }
 
     /// Opens because of a call that makes of `word` this `count`; if the word has moved since, it does
     /// nothing but tell which there is instead.
     pub(super) fn trip_from(
         &self,
-        control: &mut Control,
+        locked: &mut Locked,
         (word, count): (PackedState, u32),
         cause: Cause,
         period: OpenPeriod,
         now: Moment,
     ) -> Result<(), PackedState> {
-        let attempt = self.prepare_to_open(control, period, now);
-        let next = self.next_state(control, State::Open);
-        self.exchange(word, next.word(word, count))?;
-        self.entered(control, &next, word, cause, now);
-        control.begin_attempt(attempt, period.follows_hints());
+        let attempt = self.set_recovery_deadline(locked, period, now);
+        let next = self.next_state(locked, State::Open);
+        self.cas_word(word, next.word(word, count))?;
+        self.after_transition(locked, &next, word, cause, now);
+        locked.begin_attempt(attempt, period.follows_hints());
         Ok(())
     }
 
     /// Sets the deadline of an opening, which has no meaning before the word shows it, and returns the
     /// attempt.
-    fn prepare_to_open(&self, control: &Control, period: OpenPeriod, now: Moment) -> u32 {
-        let earlier = control.attempt(self.word().state(), now);
+    fn set_recovery_deadline(&self, locked: &Locked, period: OpenPeriod, now: Moment) -> u32 {
+        let earlier = locked.attempt(self.word().state(), now);
         let next = earlier.map_or(0, |attempt| attempt.saturating_add(1));
-        let backoff = control.config().recovery_backoff();
+        let backoff = locked.config().recovery_backoff();
         let chance = fastrand::f64();
         let (attempt, delay) = match period {
             OpenPeriod::Backoff => (next, backoff.jittered(next, chance)),
@@ -155,19 +155,19 @@ impl Circuit {
     /// Moves the deadline of an open circuit to that of a hint from a late call, unless a command has set
     /// it or it is later already.
     pub(super) fn postpone(&self, hint: Duration) {
-        let now = self.home.clock.now();
-        let control = self.control.lock();
-        let config = control.config();
+        let now = self.context.clock.now();
+        let locked = self.locked.lock();
+        let config = locked.config();
         let backoff = config.recovery_backoff();
         let time = backoff.lengthened(hint.min(config.max_trip_for()), fastrand::f64());
-        let reading = self.read();
-        let is_open = reading.state(now) == State::Open && control.follows_hints();
+        let view = self.consistent_read();
+        let is_open = view.state(now) == State::Open && locked.follows_hints();
         let deadline = now.after(time);
-        if !is_open || deadline <= reading.deadline {
+        if !is_open || deadline <= view.deadline {
             return;
         }
         self.set_deadline(deadline);
-        drop(control);
+        drop(locked);
         self.wake_next();
     }
 
@@ -200,14 +200,14 @@ impl OpenPeriod {
 }
 
 /// A state about to be entered, by the settings of this moment.
-struct Next {
+struct NextState {
     to: State,
     flags: Flags,
     trials: Trials,
     heard: bool,
 }
 
-impl Next {
+impl NextState {
     /// Whether the backoff goes on from the latest opening in this state. Automatic recovery keeps it, so
     /// that a dependency that fails again soon after it recovered is left alone for longer; commands and
     /// changes of the mode start over.

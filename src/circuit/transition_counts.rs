@@ -2,9 +2,9 @@ use crate::state::State;
 
 /// How often a circuit went from one state to another; at most one entry for each two states.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Changes(Vec<(State, State, u64)>);
+pub(crate) struct TransitionCounts(Vec<(State, State, u64)>);
 
-impl Changes {
+impl TransitionCounts {
     pub(crate) fn add(&mut self, from: State, to: State, times: u64) {
         let known = self.0.iter_mut().find(|(f, t, _)| (*f, *t) == (from, to));
         match known {
