@@ -41,9 +41,7 @@ impl Circuit {
     pub(crate) fn try_admit(&self) -> Result<CallToken, Refused> {
         let view = self.consistent_read();
         match view.word.state() {
-            State::Closed | State::MetricsOnly | State::Disabled => {
-                Ok(self.ticket(view.word, None))
-            }
+            State::Closed | State::MetricsOnly | State::Disabled => Ok(self.token(view.word, None)),
             State::ForcedOpen => Err(view.refused(Moment::ORIGIN)),
             State::HalfOpen if is_inside(self, |_| true) => {
                 if self.is_inside_trial() {
@@ -142,7 +140,7 @@ impl Circuit {
         let trials = match view.admission(now) {
             Admission::Pass => {
                 drop(locked);
-                return Ok(self.ticket(word, Some(now)));
+                return Ok(self.token(word, Some(now)));
             }
             Admission::Refused(_) => return Err(view.refused(now)),
             Admission::FirstTrial => {
@@ -162,7 +160,7 @@ impl Circuit {
         let word = self.word();
         drop(locked);
         self.flush_events();
-        Ok(self.ticket(word, Some(now)).as_trial())
+        Ok(self.token(word, Some(now)).as_trial())
     }
 
     /// The first lapse of a period is an event: trials that take longer than their lease are the sign of
@@ -208,8 +206,8 @@ impl Circuit {
         }
     }
 
-    /// A ticket of the state that `word` shows; its call is timed if anybody asks for that.
-    fn ticket(&self, word: PackedState, now: Option<Moment>) -> CallToken {
+    /// A token of the state that `word` shows; its call is timed if anybody asks for that.
+    fn token(&self, word: PackedState, now: Option<Moment>) -> CallToken {
         if !word.has(Flags::TIMED) {
             return CallToken::untimed(word.generation());
         }

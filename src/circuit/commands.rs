@@ -40,7 +40,7 @@ impl Circuit {
         if expected.is_some_and(|expected| expected != found) {
             return Err(found);
         }
-        self.close_buffer(&mut locked);
+        self.close_buffer(&mut locked, None);
         match action {
             Action::Trip => self.trip(&mut locked, OpenPeriod::Backoff, cause, now),
             Action::TripFor(time) => {
@@ -128,7 +128,7 @@ impl Circuit {
         if !predicate(locked.config()) {
             return None;
         }
-        self.close_buffer(&mut locked);
+        self.close_buffer(&mut locked, None);
         let old = locked.reconfigure(config);
         // The same settings as `old`, which keeps them.
         drop(self.config.swap(config.clone()));

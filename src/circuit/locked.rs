@@ -275,11 +275,14 @@ impl Locked {
         Some(text.as_str())
     }
 
-    /// Keeps the text of the last failure, in the room of the one before.
-    fn replace_failure_text(&mut self, text: &Excerpt) {
+    /// Stores the text of the last failure, or removes the text of an earlier one.
+    pub(super) fn store_last_failure(&mut self, text: Option<&Excerpt>) {
+        let Some(text) = text else {
+            return self.clear_last_failure();
+        };
         match &mut self.history().last_failure {
-            Some(room) => room.copy_from(text),
-            room @ None => *room = Some(Box::new(text.clone())),
+            Some(stored) => stored.copy_from(text),
+            stored @ None => *stored = Some(Box::new(text.clone())),
         }
     }
 
@@ -311,15 +314,6 @@ impl Locked {
     pub(super) fn begin(&mut self, now: Moment, cause: Cause) {
         self.history().cause = Some(cause);
         self.since = now;
-    }
-
-    #[inline]
-    pub(super) fn store_last_failure(&mut self, failed: bool, text: Option<&Excerpt>) {
-        match text {
-            _ if !failed => {}
-            Some(text) => self.replace_failure_text(text),
-            None => self.clear_last_failure(),
-        }
     }
 
     pub(super) fn is_first_report(&mut self, error: TypeId) -> bool {

@@ -4,8 +4,8 @@
 //! guarded call of the same circuit that is admitted on a marked thread joins the trial instead of
 //! competing for the slot that the trial itself holds.
 //!
-//! A ticket with [`Mark::Inside`](crate::state::Mark::Inside) says that its mark is the innermost one of
-//! the thread. Such a ticket exists only between [`CallToken::enter`], before the guarded code runs, and
+//! A token with [`Mark::Inside`](crate::state::Mark::Inside) says that its mark is the innermost one of
+//! the thread. Such a token exists only between [`CallToken::enter`], before the guarded code runs, and
 //! [`CallToken::leave`]: before the outcome is classified or recorded, when a poll returned `Pending`, and
 //! while the code unwinds. A value with a destructor would be simpler, but calls of a closed circuit would
 //! pay for it: ten instructions of fifty. As it is, only trials mark and only calls of a half-open circuit
