@@ -1,4 +1,9 @@
-//! Who may pass.
+//! Call admission: decides whether a call runs, is refused, or becomes a trial.
+//!
+//! A call of a closed circuit is admitted by [`Circuit::try_admit_fast`], and nearly every refusal of
+//! an open circuit comes from [`Circuit::try_refuse_fast`]. Both take no lock. All other calls are
+//! decided by [`Circuit::try_admit`]. A refusal counts once it has gone through
+//! [`Circuit::count_refusal`]; a waiting call that is refused tries again, and counts nothing.
 
 use super::counters::Count;
 use super::locked::Locked;
@@ -13,7 +18,7 @@ use crate::state::{Admission, Flags, Generation, PackedState, State};
 use crate::sync::Ordering;
 
 impl Circuit {
-    /// Lets a call pass if that takes no more than a look at the word.
+    /// Admits a call if the word alone decides that.
     #[inline]
     pub(crate) fn try_admit_fast(&self) -> Option<CallToken> {
         let word = self.word();
@@ -21,47 +26,42 @@ impl Circuit {
             .then(|| CallToken::untimed(word.generation()))
     }
 
-    /// Refuses a call while the circuit is open and its deadline is certainly ahead, by the coarse
-    /// clock. `None` for every other call, which [`try_admit`](Self::try_admit) decides.
+    /// Refuses a call while the circuit is open, if the coarse clock shows that its deadline is ahead.
+    /// Returns `None` for every other call, which [`try_admit`](Self::try_admit) decides.
     #[inline]
     pub(crate) fn try_refuse_fast(&self) -> Option<Refused> {
         let word = self.word();
         if word.state() != State::Open {
             return None;
         }
-        let recent = self.context.clock.coarse_now();
-        // As in `read`: a deadline of another word is found out by the word.
+        let now = self.context.clock.coarse_now();
+        // Ordering: as in `consistent_read`.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
-        let far = recent.until(deadline) > ClockSource::COARSE_ERROR;
-        (far && self.word() == word).then(|| Refused::new(word, word.failures(), recent, deadline))
+        let ahead = now.until(deadline) > ClockSource::COARSE_ERROR;
+        (ahead && self.word() == word).then(|| Refused::new(word, word.failures(), now, deadline))
     }
 
-    /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
+    /// Admits or refuses a call. Does not [count](Self::count_refusal) a refusal.
     #[inline(never)]
     pub(crate) fn try_admit(&self) -> Result<CallToken, Refused> {
         let view = self.consistent_read();
         match view.word.state() {
-            State::Closed | State::MetricsOnly | State::Disabled => Ok(self.token(view.word, None)),
+            State::Closed | State::MetricsOnly | State::Disabled => {
+                Ok(self.issue_token(view.word, None))
+            }
             State::ForcedOpen => Err(view.refused(Moment::ORIGIN)),
             State::HalfOpen if is_inside(self, |_| true) => {
                 if self.is_inside_trial() {
                     return Ok(CallToken::joined(view.word.generation()));
                 }
-                // The period of the trial may have ended since the view, which is outdated then.
+                // `is_inside_trial` found that the trial's period has ended, so the view may be stale.
                 self.try_start_trial(&self.consistent_read())
             }
             State::Open | State::HalfOpen => self.try_start_trial(&view),
         }
     }
 
-    fn try_start_trial(&self, view: &StateView) -> Result<CallToken, Refused> {
-        match self.try_refuse(view) {
-            Ok(refused) => Err(refused),
-            Err(now) => self.start_trial(now),
-        }
-    }
-
-    /// Whether a call would be refused now, and how. Takes no slot and counts nothing.
+    /// Returns the refusal that a call would get now. Takes no slot and counts nothing.
     #[inline]
     pub(crate) fn check_ready(&self) -> Option<Refused> {
         if self.word().admits_without_clock() {
@@ -72,11 +72,11 @@ impl Circuit {
             State::Closed | State::MetricsOnly | State::Disabled => None,
             State::ForcedOpen => Some(view.refused(Moment::ORIGIN)),
             State::HalfOpen if self.is_inside_trial() => None,
-            State::Open | State::HalfOpen => self.try_refuse(&view).ok(),
+            State::Open | State::HalfOpen => self.refuse_before_deadline(&view).ok(),
         }
     }
 
-    /// Whether this thread runs a trial of the present half-open period, which a call then joins.
+    /// Whether a trial of the present half-open period runs on this thread. A call then joins it.
     pub(crate) fn is_inside_trial(&self) -> bool {
         is_inside(self, |trial| self.is_in_period_of(trial))
     }
@@ -88,10 +88,10 @@ impl Circuit {
         word.state() == State::HalfOpen && locked.is_of_period(trial, word.generation())
     }
 
-    /// Refuses a call whatever the state is by now, since a refusal was `seen` before it.
+    /// Refuses a call that was told of an earlier refusal, even if the circuit would admit it by now.
     #[cfg(feature = "tower")]
-    pub(crate) fn refuse(&self, seen: Refused) -> Refused {
-        let refused = self.check_ready().unwrap_or(seen);
+    pub(crate) fn refuse(&self, earlier: Refused) -> Refused {
+        let refused = self.check_ready().unwrap_or(earlier);
         self.count_refusal(refused);
         refused
     }
@@ -100,7 +100,7 @@ impl Circuit {
     #[inline]
     pub(crate) fn count_refusal(&self, refused: Refused) {
         self.counters.add(Count::Refused);
-        // The current word: a listener may have been added since the word of the refusal was read.
+        // The present word: a listener may have been added since the refusal.
         if self.word().has(Flags::SLOW_PATH) {
             self.emit_refused(refused);
         }
@@ -116,14 +116,20 @@ impl Circuit {
         });
     }
 
-    /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
-    /// precise time at which there may be a slot.
-    fn try_refuse(&self, view: &StateView) -> Result<Refused, Moment> {
+    fn try_start_trial(&self, view: &StateView) -> Result<CallToken, Refused> {
+        match self.refuse_before_deadline(view) {
+            Ok(refused) => Err(refused),
+            Err(now) => self.start_trial(now),
+        }
+    }
+
+    /// Refuses a call without the lock. The error is the precise time at which a slot may be free.
+    fn refuse_before_deadline(&self, view: &StateView) -> Result<Refused, Moment> {
         let clock = &self.context.clock;
-        let recent = clock.coarse_now();
-        let sure = recent.after(ClockSource::COARSE_ERROR);
-        if let Admission::Refused(_) = view.admission(sure) {
-            return Ok(view.refused(recent));
+        let coarse = clock.coarse_now();
+        let latest = coarse.after(ClockSource::COARSE_ERROR);
+        if let Admission::Refused(_) = view.admission(latest) {
+            return Ok(view.refused(coarse));
         }
         let now = clock.now();
         match view.admission(now) {
@@ -134,13 +140,13 @@ impl Circuit {
 
     fn start_trial(&self, now: Moment) -> Result<CallToken, Refused> {
         let mut locked = self.locked.lock();
-        // The lock keeps everything but counts and flags still.
+        // While the lock is held, only counts and flags change.
         let view = self.consistent_read();
         let word = view.word;
         let trials = match view.admission(now) {
             Admission::Pass => {
                 drop(locked);
-                return Ok(self.token(word, Some(now)));
+                return Ok(self.issue_token(word, Some(now)));
             }
             Admission::Refused(_) => return Err(view.refused(now)),
             Admission::FirstTrial => {
@@ -160,11 +166,11 @@ impl Circuit {
         let word = self.word();
         drop(locked);
         self.flush_events();
-        Ok(self.token(word, Some(now)).as_trial())
+        Ok(self.issue_token(word, Some(now)).as_trial())
     }
 
-    /// The first lapse of a period is an event: trials that take longer than their lease are the sign of
-    /// a lease that is too short.
+    /// Sends an event for the first lease of a half-open period that expires: trials that outlive
+    /// their lease are the sign of a lease that is too short.
     fn report_expired_lease(&self, locked: &mut Locked, trials: u16) {
         if locked.is_first_lapse() && self.has_listeners(locked.config()) {
             locked.queue_event(Event::TrialsOutlived {
@@ -173,6 +179,16 @@ impl Circuit {
                 trials: trials.into(),
             });
         }
+    }
+
+    /// Returns the token of a call that `word` admits, and reads the clock if calls are timed.
+    fn issue_token(&self, word: PackedState, now: Option<Moment>) -> CallToken {
+        if !word.has(Flags::TIMED) {
+            return CallToken::untimed(word.generation());
+        }
+        let started = now.unwrap_or_else(|| self.context.clock.now());
+        self.counters.add(Count::InFlight);
+        CallToken::timed(word.generation(), started)
     }
 
     /// Waits until a call is admitted.
@@ -187,7 +203,7 @@ impl Circuit {
     }
 
     async fn wait<T>(&self, try_acquire: impl Fn(&Self) -> Result<T, Refused>) -> T {
-        // A closed circuit has no queue. A call inside a trial does not queue either, because the
+        // A call of a closed circuit does not queue. A call inside a trial must not queue, because the
         // waiters may be waiting for the slot of that trial.
         if self.word().admits_without_clock() || self.is_inside_trial() {
             if let Ok(acquired) = try_acquire(self) {
@@ -198,21 +214,11 @@ impl Circuit {
         queue.wait(&self.context.clock, || try_acquire(self)).await
     }
 
-    /// Wakes the first call that waits for admission, if any.
+    /// Wakes the first waiting call, because a trial slot may be free or the state may have changed.
     pub(super) fn wake_next(&self) {
         let cold = self.cold_if_init();
         if let Some(queue) = cold.and_then(|cold| cold.wait_queue.get()) {
             queue.wake_next();
         }
-    }
-
-    /// A token of the state that `word` shows; its call is timed if anybody asks for that.
-    fn token(&self, word: PackedState, now: Option<Moment>) -> CallToken {
-        if !word.has(Flags::TIMED) {
-            return CallToken::untimed(word.generation());
-        }
-        let started = now.unwrap_or_else(|| self.context.clock.now());
-        self.counters.add(Count::InFlight);
-        CallToken::timed(word.generation(), started)
     }
 }

@@ -1,3 +1,8 @@
+//! The circuit: the atomics, the lock and the clock around the pure state machine.
+//!
+//! This file owns the fields, their invariants, and plain access to them. Each thing that happens to a
+//! circuit has a file of its own next to this one.
+
 use super::counters::Counters;
 use super::locked::Locked;
 use super::refusal_links::RefusalLinks;
@@ -16,25 +21,27 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A breaker: the thin shell of atomics and a clock around the pure state machine.
+/// The circuit of one breaker.
+///
+/// `word` is the [packed state](PackedState). A healthy call is admitted and recorded with loads of the
+/// word alone; everything that a transition needs is in `locked`.
 ///
 /// # Invariants
 ///
-/// 1. The state changes under `locked` only. Without it, `word` may be changed in two ways: the
-///    consecutive count of a closed circuit that is not [buffering](Flags::BUFFER_SUCCESSES), and
-///    [`Flags::SLOW_PATH`] being set.
-/// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
-///    only while the word does not give them one (`trip_for` and late hints on an open circuit aside,
-///    where either deadline is right, and the failures of trials that end, of which a refusal may show the next
-///    count). So a reader that finds the same word before and after it read them has
-///    read what belongs to that word.
-/// 3. The windows in `locked`, and the consecutive count of a word that is
-///    [buffering](Flags::BUFFER_SUCCESSES), are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
-///    [`SuccessBuffer`]). It is called before either is read, and
-///    [`close_buffer`](Circuit::close_buffer) before the generation moves on.
-/// 4. No user code runs under `locked`: clocks, `Debug`, predicates and listeners are called
-///    before it is taken or after it was released, and settings that were replaced are dropped
-///    then.
+/// 1. The state changes under the lock only. Without the lock, `word` changes in two ways: in the
+///    consecutive failures of a closed circuit that is not
+///    [buffering](Flags::BUFFER_SUCCESSES), and by setting [`Flags::SLOW_PATH`].
+/// 2. `deadline`, `lease` and `trial_failures` are stored before the word that gives them a meaning, and
+///    only while the word gives them none. So a reader that finds the same word before and after its
+///    loads has read values that belong to the word. There are two exceptions, where the value before
+///    and the value after are both right: the deadline of an open circuit is moved by `trip_for` and by
+///    hints of late calls, and the lease and the failures change while trials start and end.
+/// 3. The windows, and the consecutive failures of a word that is [buffering](Flags::BUFFER_SUCCESSES),
+///    are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
+///    [`success_buffer`](super::success_buffer)). Reading either of them flushes the buffer first, and
+///    [`close_buffer`](Circuit::close_buffer) comes before the generation moves on.
+/// 4. No user code runs under the lock. Clocks, `Debug`, predicates and listeners are called before the
+///    lock is taken or after it is released, and replaced settings are dropped after it is released.
 #[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
@@ -47,31 +54,32 @@ pub(crate) struct Circuit {
     pub(super) refusal_links: RefusalLinks,
     /// Open: when the circuit half-opens.
     pub(super) deadline: AtomicU64,
-    /// Half-open: when the trials in flight are given up.
+    /// Half-open: until when trials keep their slots. A call that comes later may take a slot over.
     pub(super) lease: AtomicU64,
-    /// Half-open: the failures in a row, for which the word has no room then.
+    /// Half-open: the consecutive failures. The word holds the trials in their place.
     pub(super) trial_failures: AtomicU32,
-    /// Calls cancelled with no other outcome between.
+    /// Cancelled calls since the last call with another outcome.
     pub(super) consecutive_cancellations: AtomicU32,
     pub(super) locked: Lock<Locked>,
 }
 
-/// What few breakers have, each made when it is first needed.
+/// The parts that few circuits have, each created when it is first needed.
 #[derive(Default)]
 pub(super) struct ColdState {
     pub(super) buffer: Once<SuccessBuffer>,
     pub(super) wait_queue: Once<WaitQueue>,
-    /// Who came to listen to this breaker alone.
+    /// Streams and listeners of this circuit alone.
     pub(super) local_listeners: Once<Hub>,
-    /// State changes wait that no thread delivers, since listeners were nested too deep.
+    /// Whether state changes were left in the queue, because listeners were nested too deep.
     pub(super) overdue: AtomicBool,
 }
 
-/// The registry that a breaker belongs to, and what it got from there.
+/// What a circuit gets from its surroundings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CircuitContext {
-    /// The registry's unique number; zero for none.
+    /// The unique number of the circuit's registry; zero without a registry.
     pub(crate) registry: u64,
+    /// The events of the registry.
     pub(crate) hub: Option<Arc<Hub>>,
     pub(crate) clock: ClockSource,
 }
@@ -80,22 +88,23 @@ impl CircuitContext {
     pub(super) fn listeners<'a>(
         &'a self,
         config: &'a BreakerConfig,
-        own: Option<&'a Hub>,
+        local: Option<&'a Hub>,
     ) -> Audience<'a> {
         Audience {
             listeners: &config.settings.listeners,
-            own,
+            own: local,
             registry: self.hub.as_deref(),
         }
     }
 }
 
-/// What the atomics say, all of one generation.
+/// The word, and the values that belong to it.
 #[derive(Clone, Copy)]
 pub(super) struct StateView {
     pub(super) word: PackedState,
     pub(super) deadline: Moment,
     pub(super) lease: Moment,
+    /// The consecutive failures.
     pub(super) failures: u32,
 }
 
@@ -104,7 +113,8 @@ impl StateView {
         admission(self.word, now, self.deadline, self.lease)
     }
 
-    /// The state at `now`: an open circuit is half-open once its time has come, by time alone.
+    /// Returns the state at `now`. An open circuit is half-open once its deadline has passed, even if no
+    /// call was made since.
     pub(super) fn state(&self, now: Moment) -> State {
         match self.word.state() {
             State::Open if now.has_reached(self.deadline) => State::HalfOpen,
@@ -159,16 +169,40 @@ impl Circuit {
 
     #[inline]
     pub(crate) fn word(&self) -> PackedState {
-        // Acquire: what was stored before this word was published is seen after it.
+        // Ordering: `Acquire` here pairs with the `AcqRel` swap in `cas_word`; without it a reader could
+        // see a state without the deadline that was stored before it.
         PackedState::from_bits(self.word.load(Ordering::Acquire))
     }
 
-    /// Reads state, deadline, lease and failures, as of one word (invariant 2).
+    /// Replaces exactly `word` with `next`, or returns the word that was found instead.
+    pub(super) fn cas_word(&self, word: PackedState, next: PackedState) -> Result<(), PackedState> {
+        // Ordering: `AcqRel` pairs with the `Acquire` load in `word`: it publishes what was stored for
+        // the new word, and sees what was stored for the old one. On failure, it is a load of the word.
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        self.word
+            .compare_exchange(word.bits(), next.bits(), success, failure)
+            .map(|_| ())
+            .map_err(PackedState::from_bits)
+    }
+
+    /// Applies `change` to the word, and returns the word before.
+    pub(super) fn update_word(&self, change: impl Fn(PackedState) -> PackedState) -> PackedState {
+        let mut before = self.word();
+        loop {
+            match self.cas_word(before, change(before)) {
+                Ok(()) => return before,
+                Err(found) => before = found,
+            }
+        }
+    }
+
+    /// Reads the word and the values that belong to it (invariant 2).
     pub(super) fn consistent_read(&self) -> StateView {
         loop {
             let word = self.word();
-            // Acquire: a value that belongs to a later word brings at least the word before it
-            // along, and the comparison below sees that the word has moved.
+            // Ordering: `Acquire` in these loads pairs with the `Release` stores before a new word is
+            // published. A value of a later word thereby makes the comparison below see a newer word;
+            // without it a reader could combine the old word with a new deadline.
             let deadline = self.deadline.load(Ordering::Acquire);
             let lease = self.lease.load(Ordering::Acquire);
             let trial_failures = self.trial_failures.load(Ordering::Acquire);
@@ -189,7 +223,7 @@ impl Circuit {
         }
     }
 
-    /// What there is of them.
+    /// Returns the cold state if any part of it was created.
     #[inline]
     pub(super) fn cold_if_init(&self) -> Option<&ColdState> {
         self.cold.get()
@@ -212,7 +246,7 @@ impl Circuit {
         if view.failures == 0 || !view.word.has(Flags::BUFFER_SUCCESSES) {
             return view.failures;
         }
-        // A success that was buffered since may have reset them.
+        // A success in the buffer may have ended the failures.
         let mut locked = self.locked.lock();
         self.flush_buffer(&mut locked);
         self.consistent_read().failures
@@ -250,7 +284,7 @@ impl Circuit {
     /// The handles of call sites are not counted, nor are `known` other references.
     pub(crate) fn is_held(self: &Arc<Self>, known: usize) -> bool {
         let in_sites = self.entry.call_sites.handles();
-        // The handles first: a refused call may drop its handle once it has an error.
+        // The handles first: a refused call takes a link before it drops its handle.
         Arc::strong_count(self) > known + in_sites || self.refusal_links.are_referenced()
     }
 

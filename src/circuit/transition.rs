@@ -78,32 +78,6 @@ impl Circuit {
         locked.begin(now, cause);
     }
 
-    /// Replaces the word, whatever count is in it by then, and tells what it was.
-    pub(super) fn update_word(&self, change: impl Fn(PackedState) -> PackedState) -> PackedState {
-        let mut before = self.word();
-        loop {
-            match self.cas_word(before, change(before)) {
-                Ok(()) => return before,
-                Err(found) => before = found,
-            }
-        }
-    }
-
-    /// Replaces exactly this word, or tells which there is instead.
-    pub(super) fn cas_word(&self, word: PackedState, next: PackedState) -> Result<(), PackedState> {
-        // AcqRel: publishes what was stored before it, and sees what the count's last change
-        // published. Failure: Acquire, as any load of the word.
-        self.word
-            .compare_exchange(
-                word.bits(),
-                next.bits(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .map(|_| ())
-            .map_err(PackedState::from_bits)
-    }
-
     /// Opens with `count` failures in a row.
     pub(super) fn open(
         &self,

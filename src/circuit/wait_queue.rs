@@ -35,7 +35,7 @@ const JITTER: f64 = 0.01;
 const MAX_JITTER: Duration = Duration::from_millis(100);
 
 impl WaitQueue {
-    /// Wakes the first waiter, because a trial slot may be free or the state may have changed.
+    /// Wakes the first waiter.
     pub(super) fn wake_next(&self) {
         // A panic of the waker concerns its own task only.
         drop(catch(|| self.changed.notify_one()));

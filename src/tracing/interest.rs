@@ -76,7 +76,7 @@ impl Target {
         match self {
             Self::Registry(shared) => borrow(shared, |shared| shared.raise(Flags::SLOW_PATH)),
             Self::Breaker(circuit) => {
-                borrow(circuit, |circuit| circuit.set_flags(Flags::SLOW_PATH))
+                borrow(circuit, |circuit| circuit.set_flags(Flags::SLOW_PATH));
             }
         }
     }
