@@ -172,7 +172,7 @@ impl Circuit {
     /// Sends an event for the first lease of a half-open period that expires: trials that outlive
     /// their lease are the sign of a lease that is too short.
     fn report_expired_lease(&self, locked: &mut Locked, trials: u16) {
-        if locked.is_first_lapse() && self.has_listeners(locked.config()) {
+        if locked.note_expired_lease() && self.has_listeners(locked.config()) {
             locked.queue_event(Event::TrialsOutlived {
                 breaker: self.name.clone(),
                 lease: locked.config().trial_timeout(),

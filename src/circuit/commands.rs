@@ -1,19 +1,17 @@
-//! What people tell a breaker: the last word wins, from any state.
+//! Commands and new settings. A command works in every state, and the last command wins.
 
-use super::counters::Count;
 use super::locked::Locked;
 use super::shell::Circuit;
 use super::transition::OpenPeriod;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
-use crate::snapshot::Snapshot;
 use crate::state::{Flags, State};
 use crate::sync::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a command does.
+/// The effect of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
     Trip,
@@ -26,8 +24,8 @@ pub(crate) enum Action {
 }
 
 impl Circuit {
-    /// Executes a command, which `cause` describes, if the state is the `expected` one. The error
-    /// is the state that was found instead.
+    /// Executes a command, which `cause` describes. If a state is `expected`, any other state is an
+    /// error, which returns the state that was found.
     pub(crate) fn command(
         &self,
         action: Action,
@@ -46,7 +44,7 @@ impl Circuit {
             Action::TripFor(time) => {
                 self.trip(&mut locked, OpenPeriod::Command(time), cause, now);
             }
-            Action::HalfOpen if found == State::HalfOpen => restate(&mut locked, cause),
+            Action::HalfOpen if found == State::HalfOpen => replace_cause(&mut locked, cause),
             Action::HalfOpen => self.transition(&mut locked, State::HalfOpen, cause, now),
             Action::ForceOpen => self.enter_sticky(&mut locked, State::ForcedOpen, cause, now),
             Action::Disable => self.enter_sticky(&mut locked, State::Disabled, cause, now),
@@ -66,14 +64,14 @@ impl Circuit {
                 if let OpenPeriod::Command(time) = period {
                     locked.ignore_hints();
                     self.set_deadline(now.after(time));
-                    // The deadline is the command's now, not the rule's.
+                    // The deadline no longer comes from the rule that opened the circuit.
                     locked.set_cause(cause);
                 } else {
-                    restate(locked, cause);
+                    replace_cause(locked, cause);
                 }
                 return;
             }
-            // By now it is half-open, as everybody who asks is told.
+            // The deadline has passed, so that the circuit is reported as half-open.
             self.transition(locked, State::HalfOpen, Cause::Recovering, now);
         }
         self.open(locked, cause, period, now, |word| match word.state() {
@@ -82,10 +80,10 @@ impl Circuit {
         });
     }
 
-    /// Enters a state that lasts until the next command, unless it is the present one.
+    /// Enters a state that lasts until the next command, unless the circuit is in that state.
     fn enter_sticky(&self, locked: &mut Locked, state: State, cause: Cause, now: Moment) {
         if self.word().state() == state {
-            restate(locked, cause);
+            replace_cause(locked, cause);
         } else {
             self.transition(locked, state, cause, now);
         }
@@ -94,10 +92,10 @@ impl Circuit {
     fn reset(&self, locked: &mut Locked, cause: Cause, now: Moment) {
         locked.clear_attempt();
         locked.clear_last_failure();
-        // Relaxed: a hint for people.
+        // Ordering: `Relaxed`, because the number is only a hint for people.
         self.consecutive_cancellations.store(0, Ordering::Relaxed);
-        let rest = locked.config().mode().initial_state();
-        if self.word().state() == rest {
+        let initial = locked.config().mode().initial_state();
+        if self.word().state() == initial {
             locked.clear_windows();
             let buffering = Flags::BUFFER_SUCCESSES.when(locked.config().has_windows());
             self.update_word(|word| {
@@ -105,18 +103,17 @@ impl Circuit {
                     .with_failures(0)
                     .with(Flags::SLOW_PATH | buffering)
             });
-            restate(locked, cause);
+            replace_cause(locked, cause);
         } else {
-            self.transition(locked, rest, cause, now);
+            self.transition(locked, initial, cause, now);
         }
     }
 
-    /// Gives a live breaker new settings, if `predicate`: state, counts, generation and a running
-    /// deadline stay. Returns the old settings. `predicate` gets these, and is called under the lock:
-    /// nothing but our own code.
+    /// Replaces the settings if `predicate` holds for the present ones. State, counts, generation and a
+    /// running deadline stay. Returns the old settings.
     ///
-    /// The old settings hold user values, whose `Drop` may take its time. The caller drops them
-    /// when everything else is done.
+    /// `predicate` is called under the lock, so it must not call user code. The caller drops the old
+    /// settings after everything else, because the `Drop` of the user values in them may take time.
     #[must_use]
     pub(crate) fn reconfigure_if(
         &self,
@@ -130,14 +127,14 @@ impl Circuit {
         }
         self.close_buffer(&mut locked, None);
         let old = locked.reconfigure(config);
-        // The same settings as `old`, which keeps them.
+        // `old` keeps the same settings alive.
         drop(self.config.swap(config.clone()));
         let described = config.settings.describe.is(&old.settings.describe);
         if !config.capture_last_failure() || !described {
-            // Kept by rules that no longer hold: it may be what nobody should see any more.
+            // The text was captured by settings that no longer hold, and may be confidential now.
             locked.clear_last_failure();
         }
-        // Busy: the next success finds out whether there is more to do.
+        // The next success takes the slow path, and finds out whether there is more to do.
         let buffering = Flags::BUFFER_SUCCESSES.when(locked.wants_successes());
         let flags = self.flags(config) | Flags::SLOW_PATH | buffering;
         self.update_word(|word| word.with_flags(flags));
@@ -155,48 +152,12 @@ impl Circuit {
         self.emit(|breaker| Event::Configured { breaker });
         Some(old)
     }
-
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        let now = self.context.clock.now();
-        let mut locked = self.locked.lock();
-        self.flush_buffer(&mut locked);
-        let view = self.consistent_read();
-        let state = view.state(now);
-        let open = view.word.state() == State::Open && state == State::Open;
-        let trials = (state == State::HalfOpen && view.word.state() == State::HalfOpen)
-            .then(|| u32::from(view.word.trials().in_flight));
-        let snapshot = Snapshot {
-            name: self.name.clone(),
-            state,
-            since: if state == view.word.state() {
-                now.since(locked.since)
-            } else {
-                // Half-open by time alone, since its deadline.
-                now.since(view.deadline)
-            },
-            cause: locked.cause().cloned(),
-            failure_count: view.failures,
-            last_failure: locked
-                .last_failure()
-                .filter(|_| view.failures > 0)
-                .map(Arc::from),
-            open_remaining: open.then(|| now.until(view.deadline)),
-            attempt: locked.attempt(view.word.state(), now).unwrap_or(0),
-            totals: self.totals_with(&locked),
-            in_flight: trials.or_else(|| {
-                let timed = locked.config().slower_than().is_some();
-                timed.then(|| self.counters.present(Count::InFlight))
-            }),
-            rules: locked.rules(now, view.failures),
-        };
-        drop(locked);
-        snapshot
-    }
 }
 
-/// Replaces the reason and the actor when a command finds the circuit in the state that it asks
-/// for. What is no command keeps its place as the cause, unless the command has something to say.
-fn restate(locked: &mut Locked, cause: Cause) {
+/// Replaces the cause when a command finds the circuit in the state that it asks for.
+///
+/// A command without reason and actor does not replace a cause that is no command.
+fn replace_cause(locked: &mut Locked, cause: Cause) {
     let silent = Cause::Manual {
         reason: None,
         actor: None,

@@ -1,3 +1,5 @@
+//! The state of a circuit that only the holder of its lock reads and writes.
+
 use super::success_buffer::RoomLeft;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
@@ -10,37 +12,37 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-/// What a circuit knows beside its word; guarded by the one lock that serializes transitions.
+/// The state under the lock of a circuit. The lock serializes transitions.
 #[derive(Debug)]
 pub(super) struct Locked {
-    /// The present settings, for who holds the lock.
+    /// The present settings.
     config: Arc<BreakerConfig>,
     /// When the present state began.
     pub(super) since: Moment,
-    /// `None` while no rule has a window, and none was watched.
+    /// `None` while no rule has a window, and no rule was evaluated in metrics-only mode.
     pub(super) windows: Option<Box<Windows>>,
-    /// `None` while nothing ever happened.
+    /// `None` until there is something to remember.
     history: Option<Box<History>>,
 }
 
-/// The windows, without the successes that are still in the [buffer](super::success_buffer).
+/// The windows of all rules, without the successes in the [buffer](super::success_buffer).
 #[derive(Debug)]
 pub(super) struct Windows {
     pub(super) evaluator: RuleEvaluator,
     /// The room in the success buffer at its last flush.
     pub(super) room: RoomLeft,
-    /// Successes out of the buffer that belong into the totals.
+    /// Successes that were recorded in the evaluator; added to `Totals::success`.
     pub(super) successes: u64,
-    /// Those that were recorded in the evaluator.
+    /// Failures that were recorded in the evaluator; added to `Totals::failure`.
     pub(super) failures: u64,
-    /// Metrics-only: a hint that would have opened the circuit was reported, and no success has come since.
+    /// Metrics-only: whether a hint was reported after the last success.
     hinted: bool,
 }
 
 impl Windows {
-    fn new(rules: &[TripRule], origin: Moment) -> Self {
+    fn new(rules: &[TripRule], created_at: Moment) -> Self {
         Self {
-            evaluator: RuleEvaluator::new(rules, origin),
+            evaluator: RuleEvaluator::new(rules, created_at),
             room: RoomLeft::default(),
             successes: 0,
             failures: 0,
@@ -49,21 +51,22 @@ impl Windows {
     }
 }
 
-/// What a breaker has to remember once something has happened to it.
+/// What a circuit remembers of the past. A circuit that only succeeds has no history.
 #[derive(Debug)]
 struct History {
-    /// When the breaker was made: its first state begins with it, and there is a history before the
-    /// second does.
-    origin: Moment,
+    /// When the circuit was created. The history is created before the first transition, while `since` is
+    /// still that moment.
+    created_at: Moment,
     /// Why the present state began; `None` while the state has never changed.
     cause: Option<Cause>,
-    /// The attempt of the latest opening; `None` when the backoff starts over with the next one.
-    attempt: Option<u32>,
+    /// The backoff attempt of the latest opening; `None` when the next opening is the first attempt.
+    recovery_attempt: Option<u32>,
     /// The latest half-open period.
     period: Option<Period>,
-    /// Whether a hint of a late call may move the deadline of the open circuit.
+    /// Whether the hint of a late call may move the deadline of the open circuit.
     follows_hints: bool,
     last_failure: Option<Box<Excerpt>>,
+    /// The types of unclassified errors that were reported.
     reported_types: Vec<TypeId>,
     outbox: Outbox,
 }
@@ -71,18 +74,18 @@ struct History {
 /// A half-open period.
 #[derive(Clone, Copy, Debug)]
 struct Period {
-    /// The generation with which it began; each lapse of a lease adds one.
+    /// The generation with which the period began. Each lease that expires begins another generation.
     first: Generation,
-    /// Whether a lease has lapsed.
-    lapsed: bool,
+    /// Whether a lease has expired.
+    lease_expired: bool,
 }
 
 impl History {
-    fn new(origin: Moment) -> Self {
+    fn new(created_at: Moment) -> Self {
         Self {
-            origin,
+            created_at,
             cause: None,
-            attempt: None,
+            recovery_attempt: None,
             period: None,
             follows_hints: false,
             last_failure: None,
@@ -92,17 +95,17 @@ impl History {
     }
 }
 
-/// State changes that wait to be told.
+/// State changes that are not delivered yet.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     events: VecDeque<Event>,
-    delivering: bool,
-    /// Not only those that wait: all, since the circuit was made.
+    flushing: bool,
+    /// All transitions since the circuit was created.
     #[cfg(feature = "metrics")]
-    pub(super) changes: super::transition_counts::TransitionCounts,
+    pub(super) transitions: super::transition_counts::TransitionCounts,
 }
 
-/// Types of errors remembered as met; more than these are not told apart, and told no more.
+/// The most error types that are remembered. A circuit reports no further types.
 const MAX_REPORTED_TYPES: usize = 64;
 
 impl Locked {
@@ -120,10 +123,10 @@ impl Locked {
         &self.config
     }
 
-    /// The evaluator, also if there was none so far.
+    /// Returns the evaluator, and creates it if there is none.
     pub(super) fn evaluator(&mut self) -> &mut RuleEvaluator {
-        let origin = self.origin();
-        let new = || Box::new(Windows::new(self.config.trip_rules(), origin));
+        let created_at = self.created_at();
+        let new = || Box::new(Windows::new(self.config.trip_rules(), created_at));
         &mut self.windows.get_or_insert_with(new).evaluator
     }
 
@@ -131,22 +134,23 @@ impl Locked {
         self.windows.as_ref().map(|windows| &windows.evaluator)
     }
 
-    /// Goes on under other settings; what windows of unchanged kind and size hold is kept. Gives the old
-    /// ones back, which hold closures that must not be dropped under the lock.
+    /// Replaces the settings. Windows of unchanged kind and size keep their contents.
+    ///
+    /// Returns the old settings, whose closures must not be dropped under the lock.
     #[must_use]
     pub(super) fn reconfigure(&mut self, config: &Arc<BreakerConfig>) -> Arc<BreakerConfig> {
         let rules = config.trip_rules();
         match &mut self.windows {
             Some(windows) => windows.evaluator = windows.evaluator.with_rules(rules),
             None if config.has_windows() => {
-                self.windows = Some(Box::new(Windows::new(rules, self.origin())));
+                self.windows = Some(Box::new(Windows::new(rules, self.created_at())));
             }
             None => {}
         }
         mem::replace(&mut self.config, config.clone())
     }
 
-    /// Every rule with its figures, `consecutive` failures in a row.
+    /// Returns every rule with what its window holds, after `consecutive` failures in a row.
     pub(super) fn rules(&self, now: Moment, consecutive: u32) -> Vec<RuleSnapshot> {
         match self.evaluator_if_any() {
             Some(evaluator) => evaluator.snapshots(now, consecutive),
@@ -154,7 +158,7 @@ impl Locked {
         }
     }
 
-    /// Records a call in the windows, if there are any. Returns whether it was added to a total there.
+    /// Records a call in the windows, if there are any. Returns whether the call was added to a total.
     pub(super) fn record(&mut self, sample: &Sample) -> bool {
         let Some(windows) = &mut self.windows else {
             return false;
@@ -164,7 +168,7 @@ impl Locked {
         sample.failed
     }
 
-    /// The first rule that this call has tripped.
+    /// Returns the first rule that this call meets.
     pub(super) fn tripped(&self, sample: &Sample, consecutive: u32) -> Option<RuleSnapshot> {
         match self.evaluator_if_any() {
             Some(evaluator) => evaluator.tripped(sample, consecutive),
@@ -175,13 +179,13 @@ impl Locked {
         }
     }
 
-    /// Whether a success has to be put down, since it may change something in the windows.
+    /// Whether a success may change the windows.
     pub(super) fn wants_successes(&self) -> bool {
         self.evaluator_if_any()
             .is_some_and(RuleEvaluator::wants_successes)
     }
 
-    /// Successes and failures that are counted here, and not where the others are.
+    /// Returns the successes and failures that the windows counted, and the other totals do not contain.
     pub(super) fn counted(&self) -> (u64, u64) {
         let windows = self.windows.as_ref();
         windows.map_or((0, 0), |windows| (windows.successes, windows.failures))
@@ -198,21 +202,21 @@ impl Locked {
         }
     }
 
-    /// Metrics-only: whether a call that asked to be left alone, or did not, is news. It is not while an
-    /// earlier hint stands, which a success ends.
+    /// Metrics-only: whether a call brought a hint that is worth a report. No hint is until the next
+    /// success.
     pub(super) fn is_new_hint(&mut self, hint: bool, consecutive: u32) -> bool {
         let Some(windows) = &mut self.windows else {
             return false;
         };
-        let stood = windows.hinted && consecutive > 0;
-        windows.hinted = hint || stood;
-        hint && !stood
+        let reported = windows.hinted && consecutive > 0;
+        windows.hinted = hint || reported;
+        hint && !reported
     }
 
-    /// The attempt from which the backoff continues at `now`, in `state`: that of the latest opening.
-    /// `None` when the next opening is the first.
-    pub(super) fn attempt(&self, state: State, now: Moment) -> Option<u32> {
-        let attempt = self.history.as_ref()?.attempt?;
+    /// Returns the attempt from which the backoff continues in `state` at `now`, or `None` if the next
+    /// opening is the first attempt.
+    pub(super) fn recovery_attempt(&self, state: State, now: Moment) -> Option<u32> {
+        let attempt = self.history.as_ref()?.recovery_attempt?;
         if state != State::Closed {
             return Some(attempt);
         }
@@ -222,48 +226,49 @@ impl Locked {
         (now.since(self.since) < limit).then_some(attempt)
     }
 
-    /// The circuit opens: the backoff continues from this attempt.
+    /// Stores the attempt of an opening.
     pub(super) fn begin_attempt(&mut self, attempt: u32, follows_hints: bool) {
         let history = self.history();
-        history.attempt = Some(attempt);
+        history.recovery_attempt = Some(attempt);
         history.follows_hints = follows_hints;
     }
 
-    /// The backoff starts over with the next opening.
+    /// Makes the next opening the first attempt.
     pub(super) fn clear_attempt(&mut self) {
         if let Some(history) = &mut self.history {
-            history.attempt = None;
+            history.recovery_attempt = None;
         }
     }
 
-    /// Whether the deadline of the open circuit may be moved by a hint.
+    /// Whether a hint may move the deadline of the open circuit.
     pub(super) fn follows_hints(&self) -> bool {
-        self.history
-            .as_ref()
-            .is_some_and(|history| history.follows_hints)
+        let history = self.history.as_ref();
+        history.is_some_and(|history| history.follows_hints)
     }
 
-    /// A command has set the deadline.
+    /// Protects the deadline that a command has set.
     pub(super) fn ignore_hints(&mut self) {
         self.history().follows_hints = false;
     }
 
     pub(super) fn begin_period(&mut self, first: Generation) {
-        let lapsed = false;
-        self.history().period = Some(Period { first, lapsed });
+        self.history().period = Some(Period {
+            first,
+            lease_expired: false,
+        });
     }
 
-    /// Whether a trial of `generation` belongs to the half-open period, of which `present` is the
-    /// generation now.
+    /// Whether a trial of `generation` belongs to the half-open period whose present generation is
+    /// `present`.
     pub(super) fn is_of_period(&self, generation: Generation, present: Generation) -> bool {
         let period = self.history.as_ref().and_then(|history| history.period);
         period.is_some_and(|period| generation.is_within(period.first, present))
     }
 
-    /// A lease has lapsed: whether it is the first of the period.
-    pub(super) fn is_first_lapse(&mut self) -> bool {
+    /// Notes that a lease has expired. Returns whether it is the first of the period.
+    pub(super) fn note_expired_lease(&mut self) -> bool {
         let period = self.history().period.as_mut();
-        period.is_some_and(|period| !mem::replace(&mut period.lapsed, true))
+        period.is_some_and(|period| !mem::replace(&mut period.lease_expired, true))
     }
 
     pub(super) fn cause(&self) -> Option<&Cause> {
@@ -293,63 +298,65 @@ impl Locked {
     }
 
     fn history(&mut self) -> &mut History {
-        let origin = self.since;
+        let since = self.since;
         self.history
-            .get_or_insert_with(|| Box::new(History::new(origin)))
+            .get_or_insert_with(|| Box::new(History::new(since)))
     }
 
-    /// When the breaker was made; the buckets of windows are aligned to it.
-    fn origin(&self) -> Moment {
-        self.history
-            .as_ref()
-            .map_or(self.since, |history| history.origin)
+    /// When the circuit was created. The buckets of windows are aligned to this moment.
+    fn created_at(&self) -> Moment {
+        let history = self.history.as_ref();
+        history.map_or(self.since, |history| history.created_at)
     }
 
-    /// Replaces the cause of the present state, which goes on.
+    /// Replaces the cause of the present state.
     pub(super) fn set_cause(&mut self, cause: Cause) {
         self.history().cause = Some(cause);
     }
 
-    /// A state begins.
-    pub(super) fn begin(&mut self, now: Moment, cause: Cause) {
+    /// Begins a state.
+    pub(super) fn begin_state(&mut self, now: Moment, cause: Cause) {
         self.history().cause = Some(cause);
         self.since = now;
     }
 
+    /// Remembers the type of a reported error. Returns whether it is the first of its type.
     pub(super) fn is_first_report(&mut self, error: TypeId) -> bool {
-        let met = &mut self.history().reported_types;
-        let first = met.len() < MAX_REPORTED_TYPES && !met.contains(&error);
+        let reported = &mut self.history().reported_types;
+        let first = reported.len() < MAX_REPORTED_TYPES && !reported.contains(&error);
         if first {
-            met.push(error);
+            reported.push(error);
         }
         first
     }
 
     #[cfg(feature = "metrics")]
-    pub(super) fn changes(&self) -> super::TransitionCounts {
+    pub(super) fn transition_counts(&self) -> super::TransitionCounts {
         let history = self.history.as_ref();
-        history.map_or_else(Default::default, |history| history.outbox.changes.clone())
+        history.map_or_else(Default::default, |history| {
+            history.outbox.transitions.clone()
+        })
     }
 
     #[cfg(feature = "metrics")]
-    pub(super) fn count_change(&mut self, from: State, to: State) {
-        self.history().outbox.changes.add(from, to, 1);
+    pub(super) fn count_transition(&mut self, from: State, to: State) {
+        self.history().outbox.transitions.add(from, to, 1);
     }
 
     pub(super) fn queue_event(&mut self, event: Event) {
         self.history().outbox.events.push_back(event);
     }
 
-    /// Whether events wait that no thread delivers.
-    pub(super) fn awaits_delivery(&self) -> bool {
+    /// Whether there are queued events, and no thread delivers them.
+    pub(super) fn has_undelivered_events(&self) -> bool {
         let outbox = self.history.as_ref().map(|history| &history.outbox);
-        outbox.is_some_and(|outbox| !outbox.delivering && !outbox.events.is_empty())
+        outbox.is_some_and(|outbox| !outbox.flushing && !outbox.events.is_empty())
     }
 
-    pub(super) fn begins_delivery(&mut self) -> bool {
-        let begins = self.awaits_delivery();
+    pub(super) fn try_begin_flush(&mut self) -> bool {
+        let begins = self.has_undelivered_events();
         if begins {
-            self.history().outbox.delivering = true;
+            self.history().outbox.flushing = true;
         }
         begins
     }
@@ -357,14 +364,15 @@ impl Locked {
     pub(super) fn next_event(&mut self) -> Option<Event> {
         let outbox = &mut self.history.as_mut()?.outbox;
         let next = outbox.events.pop_front();
-        // In one step with finding none, so that what is posted next finds somebody to tell it.
-        outbox.delivering = next.is_some();
+        // Cleared in the same step that finds the queue empty: a thread that queues an event afterwards
+        // delivers it.
+        outbox.flushing = next.is_some();
         next
     }
 
-    pub(super) fn end_delivery(&mut self) {
+    pub(super) fn end_flush(&mut self) {
         if let Some(history) = &mut self.history {
-            history.outbox.delivering = false;
+            history.outbox.flushing = false;
         }
     }
 }

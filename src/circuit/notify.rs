@@ -1,4 +1,7 @@
-//! Who hears of it.
+//! Event dispatch for one circuit.
+//!
+//! State changes are queued under the lock, and delivered in their order without it. All other events
+//! are delivered at once, without an order.
 
 use super::running_trials::outside;
 use super::shell::Circuit;
@@ -12,7 +15,7 @@ use crate::sync::Ordering;
 use std::sync::Arc;
 
 impl Circuit {
-    /// Sets the busy flag: the next success has more to do than to be counted.
+    /// Sends the next success on the slow path, which finds out whether there is more to do.
     pub(super) fn set_slow_path(&self) {
         self.set_flags_unlocked(Flags::SLOW_PATH);
     }
@@ -22,33 +25,20 @@ impl Circuit {
         self.word.fetch_or(flags.bits(), Ordering::AcqRel);
     }
 
-    /// Somebody has come who may want to hear of calls: they have `flags` to do from now on.
+    /// Sets `flags` for a listener or stream that was attached.
     ///
-    /// Under the lock, so that a change of state either saw who came, or has its word seen here.
+    /// Takes the lock, so that a concurrent transition either sees the listener or keeps the flags.
     pub(crate) fn set_flags(&self, flags: Flags) {
-        let _control = self.locked.lock();
+        let _locked = self.locked.lock();
         self.set_flags_unlocked(flags);
     }
 
-    /// All changes of state since the circuit was made.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn changes(&self) -> super::TransitionCounts {
-        self.locked.lock().changes()
-    }
-
-    #[cfg(feature = "metrics")]
-    pub(crate) fn totals(&self) -> crate::snapshot::Totals {
-        let mut locked = self.locked.lock();
-        self.flush_buffer(&mut locked);
-        self.totals_with(&locked)
-    }
-
-    /// What calls have to do by these settings and who listens now.
+    /// Returns the flags that these settings and the present listeners need.
     pub(super) fn flags(&self, config: &BreakerConfig) -> Flags {
         config.flags() | self.listeners(config).calls().flags()
     }
 
-    /// An error of a type that no rule knows; says so once a type.
+    /// Reports an error that no rule classifies, once per type.
     pub(crate) fn report_unclassified_error(&self, error: ErrorType) {
         if self.word().state() == State::Disabled {
             return;
@@ -63,43 +53,36 @@ impl Circuit {
     }
 
     fn listeners<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
-        let own = self
-            .cold_if_init()
-            .and_then(|cold| cold.local_listeners.get());
-        self.context.listeners(config, own)
+        let cold = self.cold_if_init();
+        let local = cold.and_then(|cold| cold.local_listeners.get());
+        self.context.listeners(config, local)
     }
 
     pub(super) fn has_listeners(&self, config: &BreakerConfig) -> bool {
         self.listeners(config).is_there()
     }
 
-    /// Whether anybody wants to hear of single calls.
+    /// Whether any listener or stream wants events of single calls.
     pub(super) fn wants_call_events(&self, config: &BreakerConfig) -> bool {
         self.listeners(config).calls() > Calls::None
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
-        let stream = self
-            .cold()
-            .local_listeners
-            .get_or_init(Hub::default)
-            .subscribe();
+        let local = self.cold().local_listeners.get_or_init(Hub::default);
+        let stream = local.subscribe();
         self.set_flags(Flags::SLOW_PATH);
         stream
     }
 
-    /// A listener of this breaker alone.
+    /// Attaches a listener to this circuit alone.
     #[cfg(feature = "tracing")]
     pub(crate) fn attach(&self, listener: &Listener) {
-        self.cold()
-            .local_listeners
-            .get_or_init(Hub::default)
-            .attach(listener);
-        // Busy: the next success finds out whether there is more to do.
+        let local = self.cold().local_listeners.get_or_init(Hub::default);
+        local.attach(listener);
         self.set_flags(Flags::SLOW_PATH);
     }
 
-    /// Tells an event that needs no order, if anybody listens.
+    /// Sends an event that needs no order, if there is a listener or stream.
     pub(super) fn emit(&self, event: impl FnOnce(Arc<str>) -> Event) {
         let config = self.config.load();
         let listeners = self.listeners(&config);
@@ -109,7 +92,7 @@ impl Circuit {
         }
     }
 
-    /// Tells a mistake, or prints it where nothing listens.
+    /// Sends the event of a mistake, or prints it if nothing shows mistakes.
     pub(super) fn report(&self, mistake: impl FnOnce(Arc<str>) -> Event) {
         if self.listeners(&self.config.load()).shows_mistakes() {
             self.emit(mistake);
@@ -129,56 +112,56 @@ impl Circuit {
         }
     }
 
-    /// Tells what became of a call, if anybody wants to hear of calls.
+    /// Sends the event of a call, if any listener or stream wants events of single calls.
     pub(super) fn emit_call_event(&self, event: impl FnOnce(Arc<str>) -> Event) {
         if self.wants_call_events(&self.config.load()) {
             self.emit(event);
         }
     }
 
-    /// Tells the state changes that wait, in their order: one thread at a time, outside the lock.
-    /// Whoever comes while another does leaves it to that one.
+    /// Delivers the queued state changes in their order, without the lock.
     ///
-    /// Where listeners are nested too deep, the state changes stay in the queue for the next event.
+    /// One thread at a time delivers; a thread that finds another one flushing returns. If listeners
+    /// are nested too deep, the state changes stay in the queue until the next event.
     pub(super) fn flush_events(&self) {
         if !Level::is_allowed() {
-            if self.locked.lock().awaits_delivery() {
+            if self.locked.lock().has_undelivered_events() {
                 self.cold().overdue.store(true, Ordering::Release);
             }
             return;
         }
-        if !self.locked.lock().begins_delivery() {
+        if !self.locked.lock().try_begin_flush() {
             return;
         }
-        let mut delivery = FlushGuard {
+        let mut flush = FlushGuard {
             circuit: self,
-            over: false,
+            finished: false,
         };
-        while let Some(event) = delivery.next() {
+        while let Some(event) = flush.next() {
             let config = self.config.load();
             outside(|| self.listeners(&config).tell(&event));
         }
     }
 }
 
-/// One thread's turn to tell. It ends with the last event, or when that thread unwinds out of it.
+/// The right of one thread to deliver. Ends with the last event, or when a listener panics.
 struct FlushGuard<'a> {
     circuit: &'a Circuit,
-    over: bool,
+    finished: bool,
 }
 
 impl FlushGuard<'_> {
     fn next(&mut self) -> Option<Event> {
         let next = self.circuit.locked.lock().next_event();
-        self.over = next.is_none();
+        self.finished = next.is_none();
         next
     }
 }
 
 impl Drop for FlushGuard<'_> {
     fn drop(&mut self) {
-        if !self.over {
-            self.circuit.locked.lock().end_delivery();
+        if !self.finished {
+            self.circuit.locked.lock().end_flush();
         }
     }
 }
@@ -192,7 +175,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::AtomicBool;
 
-    /// Hears of calls while it wants to, and says what it was told.
+    /// Wants events of calls while `curious` is set, and keeps all events.
     #[derive(Default)]
     struct Probe {
         curious: AtomicBool,
@@ -225,17 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn whoever_wants_no_calls_leaves_the_word_quiet() {
+    fn word_is_quiet_while_no_listener_wants_calls() {
         let (breaker, probe) = probed(CircuitBreaker::builder().failure_threshold(1));
         let circuit = &breaker.circuit;
         let quiet = || circuit.word().success_is_noop(circuit.word().generation());
-        // The first success finds out.
+        // The first success clears the flag.
         ends(&breaker, Ok(()));
         assert!(quiet());
         ends(&breaker, Err(()));
         assert!(
             !circuit.word().has(Flags::SLOW_PATH),
-            "a refusal has nobody to tell"
+            "a refusal sends no event"
         );
         ends(&breaker, Ok(()));
         assert_eq!(probe.told.lock().expect("no panic").len(), 1, "it opened");
@@ -255,15 +238,14 @@ mod tests {
         assert!(quiet());
     }
 
-    /// Busy for a streak, and for nobody else.
     #[test]
-    fn no_event_of_a_call_is_made_that_nobody_wants() {
+    fn call_event_is_built_only_for_listeners() {
         let (breaker, probe) = probed(CircuitBreaker::builder());
         let circuit = &breaker.circuit;
         drop(breaker.try_acquire().expect("a closed circuit"));
         assert!(circuit.word().has(Flags::SLOW_PATH));
         let recorded = |breaker| Event::CancelledInARow { breaker, calls: 7 };
-        circuit.emit_call_event(|_| unreachable!("nobody wants to hear of calls"));
+        circuit.emit_call_event(|_| unreachable!("no listener wants calls"));
         assert_eq!(probe.told.lock().expect("no panic").len(), 0);
         circuit.emit(recorded);
         assert_eq!(probe.told.lock().expect("no panic").len(), 1);

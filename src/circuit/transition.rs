@@ -1,5 +1,7 @@
-//! Transitions. Each is called with the lock held, goes by the settings of that moment, and stores
-//! what the new state needs before the word that shows it.
+//! State transitions.
+//!
+//! Every transition is made with the lock held and with the settings of that moment. What the new
+//! state needs is stored before the word that shows the state.
 
 use super::locked::Locked;
 use super::shell::Circuit;
@@ -10,7 +12,7 @@ use crate::sync::Ordering;
 use std::time::Duration;
 
 impl Circuit {
-    /// Enters a state, with whatever count is in the word by then.
+    /// Enters a state. An open circuit keeps the consecutive failures in the word.
     pub(super) fn transition(&self, locked: &mut Locked, to: State, cause: Cause, now: Moment) {
         self.transition_with(locked, to, cause, now, PackedState::failures);
     }
@@ -26,7 +28,7 @@ impl Circuit {
         let next = self.next_state(locked, to);
         let before = self.update_word(|word| {
             if to == State::HalfOpen {
-                // Release: see the reader of the failures.
+                // Ordering: see `consistent_read`.
                 self.trial_failures.store(count(word), Ordering::Release);
             }
             next.word(word, count(word))
@@ -36,13 +38,13 @@ impl Circuit {
 
     fn next_state(&self, locked: &Locked, to: State) -> NextState {
         let config = locked.config();
-        // The windows will be empty, and so have room for successes.
-        let buffering = Flags::BUFFER_SUCCESSES.when(locked.config().has_windows());
+        // The windows will be empty, so that each success changes them.
+        let buffering = Flags::BUFFER_SUCCESSES.when(config.has_windows());
         NextState {
             to,
             flags: self.flags(config) | buffering,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
-            heard: self.has_listeners(config),
+            notify: self.has_listeners(config),
         }
     }
 
@@ -56,16 +58,16 @@ impl Circuit {
     ) {
         locked.clear_windows();
         if next.to == State::HalfOpen {
-            // The lock keeps the generation as it is.
+            // The generation does not move while the lock is held.
             locked.begin_period(self.word().generation());
         }
         if !next.continues_backoff(&cause) {
             locked.clear_attempt();
         }
         #[cfg(feature = "metrics")]
-        locked.count_change(before.state(), next.to);
-        if next.heard {
-            // Relaxed: it changes under the lock only.
+        locked.count_transition(before.state(), next.to);
+        if next.notify {
+            // Ordering: `Relaxed`, because the deadline changes under the lock only.
             let deadline = Moment::from_nanos(self.deadline.load(Ordering::Relaxed));
             locked.queue_event(Event::StateChanged {
                 breaker: self.name.clone(),
@@ -75,7 +77,7 @@ impl Circuit {
                 retry_after: (next.to == State::Open).then(|| now.until(deadline)),
             });
         }
-        locked.begin(now, cause);
+        locked.begin_state(now, cause);
     }
 
     /// Opens with `count` failures in a row.
@@ -92,8 +94,8 @@ impl Circuit {
         locked.begin_attempt(attempt, period.follows_hints());
     }
 
-    /// Opens because of a call that makes of `word` this `count`; if the word has moved since, it does
-    /// nothing but tell which there is instead.
+    /// Opens because of a call after which there are `count` failures in a row. If the word is not `word`
+    /// any more, returns the word that was found instead, and opens nothing.
     pub(super) fn trip_from(
         &self,
         locked: &mut Locked,
@@ -110,10 +112,9 @@ impl Circuit {
         Ok(())
     }
 
-    /// Sets the deadline of an opening, which has no meaning before the word shows it, and returns the
-    /// attempt.
+    /// Sets the deadline of a circuit that is about to open, and returns the attempt of the backoff.
     fn set_recovery_deadline(&self, locked: &Locked, period: OpenPeriod, now: Moment) -> u32 {
-        let earlier = locked.attempt(self.word().state(), now);
+        let earlier = locked.recovery_attempt(self.word().state(), now);
         let next = earlier.map_or(0, |attempt| attempt.saturating_add(1));
         let backoff = locked.config().recovery_backoff();
         let chance = fastrand::f64();
@@ -126,8 +127,8 @@ impl Circuit {
         attempt
     }
 
-    /// Moves the deadline of an open circuit to that of a hint from a late call, unless a command has set
-    /// it or it is later already.
+    /// Moves the deadline of an open circuit because a late call brought a hint. A deadline that a command
+    /// has set, or that is later, stays.
     pub(super) fn postpone(&self, hint: Duration) {
         let now = self.context.clock.now();
         let locked = self.locked.lock();
@@ -146,7 +147,7 @@ impl Circuit {
     }
 
     pub(super) fn set_deadline(&self, deadline: Moment) {
-        // Release: see the reader of the deadline.
+        // Ordering: see `consistent_read`.
         self.deadline.store(deadline.as_nanos(), Ordering::Release);
     }
 }
@@ -154,16 +155,16 @@ impl Circuit {
 /// For how long a circuit opens.
 #[derive(Clone, Copy)]
 pub(super) enum OpenPeriod {
-    /// For as long as the backoff says.
+    /// For the delay of the backoff.
     Backoff,
-    /// For as long as the dependency asked for, within the limit of the settings.
+    /// For as long as the dependency asked for no calls, within the limit of the settings.
     Hint(Duration),
-    /// For as long as a command says.
+    /// For the duration that a command gives.
     Command(Duration),
 }
 
 impl OpenPeriod {
-    /// The opening by a call: as long as it asked for, or as the backoff says.
+    /// The period of an opening by a call, with the call's hint if it has one.
     pub(super) fn by_call(hint: Option<Duration>) -> Self {
         hint.map_or(Self::Backoff, Self::Hint)
     }
@@ -173,18 +174,17 @@ impl OpenPeriod {
     }
 }
 
-/// A state about to be entered, by the settings of this moment.
+/// A state about to be entered.
 struct NextState {
     to: State,
     flags: Flags,
     trials: Trials,
-    heard: bool,
+    notify: bool,
 }
 
 impl NextState {
-    /// Whether the backoff goes on from the latest opening in this state. Automatic recovery keeps it, so
-    /// that a dependency that fails again soon after it recovered is left alone for longer; commands and
-    /// changes of the mode start over.
+    /// Whether the backoff continues from the latest opening. Automatic recovery continues it, so that a
+    /// dependency that fails again soon gets a longer delay. Commands and changes of the mode reset it.
     fn continues_backoff(&self, cause: &Cause) -> bool {
         match self.to {
             State::Open => true,
@@ -198,7 +198,7 @@ impl NextState {
         let entered = before.into_state(self.to).with_flags(self.flags);
         match self.to {
             State::HalfOpen => entered.with_trials(self.trials),
-            // These states begin with everything at zero, or know no failures.
+            // These states begin without failures, or count none.
             State::Closed | State::MetricsOnly | State::ForcedOpen | State::Disabled => entered,
             State::Open => entered.with_failures(count),
         }

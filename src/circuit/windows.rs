@@ -1,4 +1,4 @@
-//! Keeps the windows, the totals and the word of a circuit up to date with the success buffer.
+//! Keeps the windows of a circuit up to date with the success buffer.
 //!
 //! Every function here is called with the lock held, except [`Circuit::buffer_success`]. See
 //! [`success_buffer`](super::success_buffer) for the protocol between a success and the lock.
@@ -9,7 +9,6 @@ use super::success_buffer::{RoomLeft, SuccessBuffer, Terms};
 use super::token::CallToken;
 use crate::clock::Moment;
 use crate::rules::Sample;
-use crate::snapshot::Totals;
 use crate::state::{Flags, PackedState, State};
 
 impl Circuit {
@@ -130,17 +129,6 @@ impl Circuit {
                 capacity: windows.evaluator.fill().unwrap_or(u32::MAX),
             };
             buffer.open(&mut windows.room, terms);
-        }
-    }
-
-    /// Returns the totals, including what the windows counted. The buffer has been flushed.
-    pub(super) fn totals_with(&self, locked: &Locked) -> Totals {
-        let (successes, failures) = locked.counted();
-        let totals = self.counters.totals(locked.config().count_successes());
-        Totals {
-            success: totals.success.map(|counted| counted + successes),
-            failure: totals.failure + failures,
-            ..totals
         }
     }
 }

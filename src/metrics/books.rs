@@ -84,7 +84,7 @@ impl Sight {
             },
             figures: WindowCounts {
                 totals: snapshot.totals,
-                changes: circuit.changes(),
+                changes: circuit.transition_counts(),
             },
             name: snapshot.name,
         }
@@ -227,7 +227,7 @@ impl WindowCounts {
         each(&mut news.totals, &before.totals, u64::saturating_sub);
         news.changes = TransitionCounts::default();
         for (from, to, times) in self.changes.iter() {
-            let more = times.saturating_sub(before.changes.of(from, to));
+            let more = times.saturating_sub(before.changes.get(from, to));
             news.changes.add(from, to, more);
         }
         news
