@@ -1,6 +1,6 @@
 //! [`CircuitBreaker`]: the public handle.
 
-use crate::circuit::{Circuit, Home};
+use crate::circuit::{Circuit, CircuitContext};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
 use crate::event::EventStream;
@@ -48,9 +48,13 @@ impl CircuitBreaker {
         Self::create(name, Arc::new(config), &Arc::default())
     }
 
-    pub(crate) fn create(name: Arc<str>, config: Arc<BreakerConfig>, home: &Arc<Home>) -> Self {
+    pub(crate) fn create(
+        name: Arc<str>,
+        config: Arc<BreakerConfig>,
+        context: &Arc<CircuitContext>,
+    ) -> Self {
         Self {
-            circuit: Arc::new(Circuit::new(name, config, home)),
+            circuit: Arc::new(Circuit::new(name, config, context)),
         }
     }
 
@@ -124,7 +128,7 @@ impl CircuitBreaker {
     /// Gives the breaker new settings, and returns the old ones, to be dropped last.
     #[must_use]
     pub(crate) fn apply(&self, config: &Arc<BreakerConfig>) -> Option<Arc<BreakerConfig>> {
-        self.circuit.configure_if(config, |_| true)
+        self.circuit.reconfigure_if(config, |_| true)
     }
 
     /// Waits until a call would be admitted, and acquires nothing: for work that is guarded elsewhere, by a

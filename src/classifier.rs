@@ -96,7 +96,7 @@ impl<'a> Classification<'a> {
             ErrorClass::Ignored => Outcome::Ignored,
             ErrorClass::Unexpected => config.unexpected_errors_as(),
             ErrorClass::Unclassified(error) => {
-                breaker.circuit.meet_unknown(error);
+                breaker.circuit.report_unclassified_error(error);
                 config.unexpected_errors_as()
             }
         };

@@ -1,10 +1,16 @@
-//! Who may pass.
+//! Call admission: decides whether a call runs, is refused, or becomes a trial.
+//!
+//! A call of a closed circuit is admitted by [`Circuit::try_admit_fast`], and nearly every refusal of
+//! an open circuit comes from [`Circuit::try_refuse_fast`]. Both take no lock. All other calls are
+//! decided by [`Circuit::try_admit`]. A refusal counts once it has gone through
+//! [`Circuit::count_refusal`]; a waiting call that is refused tries again, and counts nothing.
 
-use super::control::Control;
 use super::counters::Count;
+use super::locked::Locked;
 use super::running_trials::is_inside;
 use super::shell::{Circuit, StateView};
 use super::token::CallToken;
+use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::event::{Cause, Event};
 use crate::refused::Refused;
@@ -12,7 +18,7 @@ use crate::state::{Admission, Flags, Generation, PackedState, State};
 use crate::sync::Ordering;
 
 impl Circuit {
-    /// Lets a call pass if that takes no more than a look at the word.
+    /// Admits a call if the word alone decides that.
     #[inline]
     pub(crate) fn try_admit_fast(&self) -> Option<CallToken> {
         let word = self.word();
@@ -20,79 +26,72 @@ impl Circuit {
             .then(|| CallToken::untimed(word.generation()))
     }
 
-    /// Refuses a call while the circuit is open and its deadline is certainly ahead, by the coarse
-    /// clock. `None` for every other call, which [`try_admit`](Self::try_admit) decides.
+    /// Refuses a call while the circuit is open, if the coarse clock shows that its deadline is ahead.
+    /// Returns `None` for every other call, which [`try_admit`](Self::try_admit) decides.
     #[inline]
     pub(crate) fn try_refuse_fast(&self) -> Option<Refused> {
         let word = self.word();
         if word.state() != State::Open {
             return None;
         }
-        let recent = self.home.clock.coarse_now();
-        // As in `read`: a deadline of another word is found out by the word.
+        let now = self.context.clock.coarse_now();
+        // Ordering: as in `consistent_read`.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
-        let far = recent.until(deadline) > ClockSource::COARSE_ERROR;
-        (far && self.word() == word).then(|| Refused::new(word, word.failures(), recent, deadline))
+        let ahead = now.until(deadline) > ClockSource::COARSE_ERROR;
+        (ahead && self.word() == word).then(|| Refused::new(word, word.failures(), now, deadline))
     }
 
-    /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
+    /// Admits or refuses a call. Does not [count](Self::count_refusal) a refusal.
     #[inline(never)]
     pub(crate) fn try_admit(&self) -> Result<CallToken, Refused> {
-        let reading = self.read();
-        match reading.word.state() {
+        let view = self.consistent_read();
+        match view.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => {
-                Ok(self.ticket(reading.word, None))
+                Ok(self.issue_token(view.word, None))
             }
-            State::ForcedOpen => Err(reading.refused(Moment::ORIGIN)),
+            State::ForcedOpen => Err(view.refused(Moment::ORIGIN)),
             State::HalfOpen if is_inside(self, |_| true) => {
                 if self.is_inside_trial() {
-                    return Ok(CallToken::joined(reading.word.generation()));
+                    return Ok(CallToken::joined(view.word.generation()));
                 }
-                // The period of the trial may have ended since the reading, which is outdated then.
-                self.try_begin_trial(&self.read())
+                // `is_inside_trial` found that the trial's period has ended, so the view may be stale.
+                self.try_start_trial(&self.consistent_read())
             }
-            State::Open | State::HalfOpen => self.try_begin_trial(&reading),
+            State::Open | State::HalfOpen => self.try_start_trial(&view),
         }
     }
 
-    fn try_begin_trial(&self, reading: &StateView) -> Result<CallToken, Refused> {
-        match self.try_refuse(reading) {
-            Ok(refused) => Err(refused),
-            Err(now) => self.begin_trial(now),
-        }
-    }
-
-    /// Whether a call would be refused now, and how. Takes no slot and counts nothing.
+    /// Returns the refusal that a call would get now. Takes no slot and counts nothing.
     #[inline]
     pub(crate) fn check_ready(&self) -> Option<Refused> {
         if self.word().admits_without_clock() {
             return None;
         }
-        let reading = self.read();
-        match reading.word.state() {
+        let view = self.consistent_read();
+        match view.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => None,
-            State::ForcedOpen => Some(reading.refused(Moment::ORIGIN)),
+            State::ForcedOpen => Some(view.refused(Moment::ORIGIN)),
             State::HalfOpen if self.is_inside_trial() => None,
-            State::Open | State::HalfOpen => self.try_refuse(&reading).ok(),
+            State::Open | State::HalfOpen => self.refuse_before_deadline(&view).ok(),
         }
     }
 
-    /// Whether this thread runs a trial of the present half-open period, which a call then joins.
+    /// Whether a trial of the present half-open period runs on this thread. A call then joins it.
     pub(crate) fn is_inside_trial(&self) -> bool {
         is_inside(self, |trial| self.is_in_period_of(trial))
     }
 
     /// Whether the half-open period of a trial still lasts.
     pub(super) fn is_in_period_of(&self, trial: Generation) -> bool {
-        let control = self.control.lock();
+        let locked = self.locked.lock();
         let word = self.word();
-        word.state() == State::HalfOpen && control.is_of_period(trial, word.generation())
+        word.state() == State::HalfOpen && locked.is_of_period(trial, word.generation())
     }
 
-    /// Refuses a call whatever the state is by now, since a refusal was `seen` before it.
+    /// Refuses a call that was told of an earlier refusal, even if the circuit would admit it by now.
     #[cfg(feature = "tower")]
-    pub(crate) fn refuse(&self, seen: Refused) -> Refused {
-        let refused = self.check_ready().unwrap_or(seen);
+    pub(crate) fn refuse(&self, earlier: Refused) -> Refused {
+        let refused = self.check_ready().unwrap_or(earlier);
         self.count_refusal(refused);
         refused
     }
@@ -101,88 +100,125 @@ impl Circuit {
     #[inline]
     pub(crate) fn count_refusal(&self, refused: Refused) {
         self.counters.add(Count::Refused);
-        // The current word: a listener may have been added since the word of the refusal was read.
+        // The present word: a listener may have been added since the refusal.
         if self.word().has(Flags::SLOW_PATH) {
-            self.tell_refusal(refused);
+            self.emit_refused(refused);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn tell_refusal(&self, refused: Refused) {
-        self.emit_call(|breaker| Event::Refused {
+    fn emit_refused(&self, refused: Refused) {
+        self.emit_call_event(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),
             retry_after: refused.retry_after(),
         });
     }
 
-    /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
-    /// precise time at which there may be a slot.
-    fn try_refuse(&self, reading: &StateView) -> Result<Refused, Moment> {
-        let clock = &self.home.clock;
-        let recent = clock.coarse_now();
-        let sure = recent.after(ClockSource::COARSE_ERROR);
-        if let Admission::Refused(_) = reading.admission(sure) {
-            return Ok(reading.refused(recent));
+    fn try_start_trial(&self, view: &StateView) -> Result<CallToken, Refused> {
+        match self.refuse_before_deadline(view) {
+            Ok(refused) => Err(refused),
+            Err(now) => self.start_trial(now),
+        }
+    }
+
+    /// Refuses a call without the lock. The error is the precise time at which a slot may be free.
+    fn refuse_before_deadline(&self, view: &StateView) -> Result<Refused, Moment> {
+        let clock = &self.context.clock;
+        let coarse = clock.coarse_now();
+        let latest = coarse.after(ClockSource::COARSE_ERROR);
+        if let Admission::Refused(_) = view.admission(latest) {
+            return Ok(view.refused(coarse));
         }
         let now = clock.now();
-        match reading.admission(now) {
-            Admission::Refused(_) => Ok(reading.refused(now)),
+        match view.admission(now) {
+            Admission::Refused(_) => Ok(view.refused(now)),
             _ => Err(now),
         }
     }
 
-    fn begin_trial(&self, now: Moment) -> Result<CallToken, Refused> {
-        let mut control = self.control.lock();
-        // The lock keeps everything but counts and flags still.
-        let reading = self.read();
-        let word = reading.word;
-        let trials = match reading.admission(now) {
+    fn start_trial(&self, now: Moment) -> Result<CallToken, Refused> {
+        let mut locked = self.locked.lock();
+        // While the lock is held, only counts and flags change.
+        let view = self.consistent_read();
+        let word = view.word;
+        let trials = match view.admission(now) {
             Admission::Pass => {
-                drop(control);
-                return Ok(self.ticket(word, Some(now)));
+                drop(locked);
+                return Ok(self.issue_token(word, Some(now)));
             }
-            Admission::Refused(_) => return Err(reading.refused(now)),
+            Admission::Refused(_) => return Err(view.refused(now)),
             Admission::FirstTrial => {
-                self.enter(&mut control, State::HalfOpen, Cause::Recovering, now);
+                self.transition(&mut locked, State::HalfOpen, Cause::Recovering, now);
                 self.word().trials()
             }
             Admission::Trial => word.trials(),
             Admission::ReplaceExpired => {
-                self.replace_word(PackedState::next_generation);
-                self.report_lapse(&mut control, word.trials().in_flight);
+                self.update_word(PackedState::next_generation);
+                self.report_expired_lease(&mut locked, word.trials().in_flight);
                 word.trials().lapsed()
             }
         };
-        let lease = now.after(control.config().trial_timeout());
+        let lease = now.after(locked.config().trial_timeout());
         self.lease.store(lease.as_nanos(), Ordering::Release);
-        self.replace_word(|word| word.with_trials(trials.admitted()));
+        self.update_word(|word| word.with_trials(trials.admitted()));
         let word = self.word();
-        drop(control);
-        self.deliver();
-        Ok(self.ticket(word, Some(now)).as_trial())
+        drop(locked);
+        self.flush_events();
+        Ok(self.issue_token(word, Some(now)).as_trial())
     }
 
-    /// The first lapse of a period is an event: trials that take longer than their lease are the sign of
-    /// a lease that is too short.
-    fn report_lapse(&self, control: &mut Control, trials: u16) {
-        if control.lapses_first() && self.is_heard(control.config()) {
-            control.post(Event::TrialsOutlived {
+    /// Sends an event for the first lease of a half-open period that expires: trials that outlive
+    /// their lease are the sign of a lease that is too short.
+    fn report_expired_lease(&self, locked: &mut Locked, trials: u16) {
+        if locked.note_expired_lease() && self.has_listeners(locked.config()) {
+            locked.queue_event(Event::TrialsOutlived {
                 breaker: self.name.clone(),
-                lease: control.config().trial_timeout(),
+                lease: locked.config().trial_timeout(),
                 trials: trials.into(),
             });
         }
     }
 
-    /// A ticket of the state that `word` shows; its call is timed if anybody asks for that.
-    fn ticket(&self, word: PackedState, now: Option<Moment>) -> CallToken {
+    /// Returns the token of a call that `word` admits, and reads the clock if calls are timed.
+    fn issue_token(&self, word: PackedState, now: Option<Moment>) -> CallToken {
         if !word.has(Flags::TIMED) {
             return CallToken::untimed(word.generation());
         }
-        let started = now.unwrap_or_else(|| self.home.clock.now());
+        let started = now.unwrap_or_else(|| self.context.clock.now());
         self.counters.add(Count::InFlight);
         CallToken::timed(word.generation(), started)
+    }
+
+    /// Waits until a call is admitted.
+    pub(crate) async fn wait_for_admission(&self) -> CallToken {
+        self.wait(Self::try_admit).await
+    }
+
+    /// Waits until a call would be admitted.
+    pub(crate) async fn wait_until_ready(&self) {
+        self.wait(|circuit| circuit.check_ready().map_or(Ok(()), Err))
+            .await;
+    }
+
+    async fn wait<T>(&self, try_acquire: impl Fn(&Self) -> Result<T, Refused>) -> T {
+        // A call of a closed circuit does not queue. A call inside a trial must not queue, because the
+        // waiters may be waiting for the slot of that trial.
+        if self.word().admits_without_clock() || self.is_inside_trial() {
+            if let Ok(acquired) = try_acquire(self) {
+                return acquired;
+            }
+        }
+        let queue = self.cold().wait_queue.get_or_init(WaitQueue::default);
+        queue.wait(&self.context.clock, || try_acquire(self)).await
+    }
+
+    /// Wakes the first waiting call, because a trial slot may be free or the state may have changed.
+    pub(super) fn wake_next(&self) {
+        let cold = self.cold_if_init();
+        if let Some(queue) = cold.and_then(|cold| cold.wait_queue.get()) {
+            queue.wake_next();
+        }
     }
 }

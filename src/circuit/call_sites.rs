@@ -5,7 +5,7 @@ use once_cell::race::OnceBox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The source position of a `#[circuit]`, and what it says about its breaker.
+/// The source position of a `#[circuit]`, and what its attributes say about the breaker.
 #[derive(Debug)]
 pub(crate) struct CallSite {
     /// `src/users.rs:12`.
@@ -16,14 +16,15 @@ pub(crate) struct CallSite {
 
 /// The call sites of a breaker, the one that created it first.
 ///
-/// Lookups that miss a site's own handles read them, so without a lock. Few breakers have any.
+/// A lookup that misses the handles of its site reads the list, so a reader takes no lock. The list is
+/// created with the first site, because few breakers have any.
 #[derive(Default)]
-pub(crate) struct CallSites(OnceBox<Known>);
+pub(crate) struct CallSites(OnceBox<SiteList>);
 
-struct Known {
+struct SiteList {
     sites: Swap<Vec<&'static CallSite>>,
     writing: Lock<()>,
-    /// Handles in sites, which stay there.
+    /// The number of handles that sites keep.
     handles: AtomicUsize,
 }
 
@@ -33,18 +34,18 @@ pub(crate) struct NameConflict(pub(crate) Option<&'static CallSite>);
 impl CallSites {
     /// Adds the site that created the breaker, before the breaker is in the map.
     pub(crate) fn add_first(&self, origin: &'static CallSite) {
-        self.0.get_or_init(|| Box::new(Known::new(vec![origin])));
+        self.0.get_or_init(|| Box::new(SiteList::new(vec![origin])));
     }
 
-    fn known(&self) -> &Known {
-        self.0.get_or_init(|| Box::new(Known::new(Vec::new())))
+    fn list(&self) -> &SiteList {
+        self.0.get_or_init(|| Box::new(SiteList::new(Vec::new())))
     }
 
     /// Counts a handle that a site keeps from now on. The caller has it already.
     pub(crate) fn count_handle(&self) {
         // Ordering: `Release` here pairs with the `Acquire` load in `handles`; without it a reader
         // could see the number with a reference count from before the handle.
-        self.known().handles.fetch_add(1, Ordering::Release);
+        self.list().handles.fetch_add(1, Ordering::Release);
     }
 
     /// The number of handles that sites keep.
@@ -52,31 +53,31 @@ impl CallSites {
         // Ordering: see `count_handle`.
         self.0
             .get()
-            .map_or(0, |known| known.handles.load(Ordering::Acquire))
+            .map_or(0, |list| list.handles.load(Ordering::Acquire))
     }
 
     /// Adds a site. Returns `None` if it was added before.
     pub(crate) fn add(&self, origin: &'static CallSite) -> Option<NameConflict> {
-        let known = self.known();
+        let list = self.list();
         let has =
             |sites: &[&'static CallSite]| sites.iter().any(|site| std::ptr::eq(*site, origin));
-        if has(&known.sites.load()) {
+        if has(&list.sites.load()) {
             return None;
         }
-        let _writing = known.writing.lock();
-        let mut sites = Vec::clone(&known.sites.load());
+        let _writing = list.writing.lock();
+        let mut sites = Vec::clone(&list.sites.load());
         if has(&sites) {
             return None;
         }
         let conflict = sites.iter().find(|site| site.named_by_default);
         let conflict = NameConflict(conflict.copied().filter(|_| origin.named_by_default));
         sites.push(origin);
-        drop(known.sites.swap(Arc::new(sites)));
+        drop(list.sites.swap(Arc::new(sites)));
         Some(conflict)
     }
 }
 
-impl Known {
+impl SiteList {
     fn new(sites: Vec<&'static CallSite>) -> Self {
         Self {
             sites: Swap::new(Arc::new(sites)),

@@ -1,4 +1,7 @@
-//! Who hears of it.
+//! Event dispatch for one circuit.
+//!
+//! State changes are queued under the lock, and delivered in their order without it. All other events
+//! are delivered at once, without an order.
 
 use super::running_trials::outside;
 use super::shell::Circuit;
@@ -12,48 +15,35 @@ use crate::sync::Ordering;
 use std::sync::Arc;
 
 impl Circuit {
-    /// Sets the busy flag: the next success has more to do than to be counted.
-    pub(super) fn set_busy(&self) {
-        self.set(Flags::SLOW_PATH);
+    /// Sends the next success on the slow path, which finds out whether there is more to do.
+    pub(super) fn set_slow_path(&self) {
+        self.set_flags_unlocked(Flags::SLOW_PATH);
     }
 
-    fn set(&self, flags: Flags) {
+    fn set_flags_unlocked(&self, flags: Flags) {
         let flags = PackedState::new(State::Closed, flags);
         self.word.fetch_or(flags.bits(), Ordering::AcqRel);
     }
 
-    /// Somebody has come who may want to hear of calls: they have `flags` to do from now on.
+    /// Sets `flags` for a listener or stream that was attached.
     ///
-    /// Under the lock, so that a change of state either saw who came, or has its word seen here.
-    pub(crate) fn raise(&self, flags: Flags) {
-        let _control = self.control.lock();
-        self.set(flags);
+    /// Takes the lock, so that a concurrent transition either sees the listener or keeps the flags.
+    pub(crate) fn set_flags(&self, flags: Flags) {
+        let _locked = self.locked.lock();
+        self.set_flags_unlocked(flags);
     }
 
-    /// All changes of state since the circuit was made.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn changes(&self) -> super::Changes {
-        self.control.lock().changes()
-    }
-
-    #[cfg(feature = "metrics")]
-    pub(crate) fn totals(&self) -> crate::snapshot::Totals {
-        let mut control = self.control.lock();
-        self.flush_buffer(&mut control);
-        self.totals_with(&control)
-    }
-
-    /// What calls have to do by these settings and who listens now.
+    /// Returns the flags that these settings and the present listeners need.
     pub(super) fn flags(&self, config: &BreakerConfig) -> Flags {
-        config.flags() | self.audience(config).calls().flags()
+        config.flags() | self.listeners(config).calls().flags()
     }
 
-    /// An error of a type that no rule knows; says so once a type.
-    pub(crate) fn meet_unknown(&self, error: ErrorType) {
+    /// Reports an error that no rule classifies, once per type.
+    pub(crate) fn report_unclassified_error(&self, error: ErrorType) {
         if self.word().state() == State::Disabled {
             return;
         }
-        let first = self.control.lock().meets_first(error.id);
+        let first = self.locked.lock().is_first_report(error.id);
         if first {
             self.report(|breaker| Event::UnknownErrorType {
                 breaker,
@@ -62,114 +52,116 @@ impl Circuit {
         }
     }
 
-    fn audience<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
-        let own = self.known_extras().and_then(|extras| extras.own.get());
-        self.home.audience(config, own)
+    fn listeners<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
+        let cold = self.cold_if_init();
+        let local = cold.and_then(|cold| cold.local_listeners.get());
+        self.context.listeners(config, local)
     }
 
-    pub(super) fn is_heard(&self, config: &BreakerConfig) -> bool {
-        self.audience(config).is_there()
+    pub(super) fn has_listeners(&self, config: &BreakerConfig) -> bool {
+        self.listeners(config).is_there()
     }
 
-    /// Whether anybody wants to hear of single calls.
-    pub(super) fn tells_calls(&self, config: &BreakerConfig) -> bool {
-        self.audience(config).calls() > Calls::None
+    /// Whether any listener or stream wants events of single calls.
+    pub(super) fn wants_call_events(&self, config: &BreakerConfig) -> bool {
+        self.listeners(config).calls() > Calls::None
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
-        let stream = self.extras().own.get_or_init(Hub::default).subscribe();
-        self.raise(Flags::SLOW_PATH);
+        let local = self.cold().local_listeners.get_or_init(Hub::default);
+        let stream = local.subscribe();
+        self.set_flags(Flags::SLOW_PATH);
         stream
     }
 
-    /// A listener of this breaker alone.
+    /// Attaches a listener to this circuit alone.
     #[cfg(feature = "tracing")]
     pub(crate) fn attach(&self, listener: &Listener) {
-        self.extras().own.get_or_init(Hub::default).attach(listener);
-        // Busy: the next success finds out whether there is more to do.
-        self.raise(Flags::SLOW_PATH);
+        let local = self.cold().local_listeners.get_or_init(Hub::default);
+        local.attach(listener);
+        self.set_flags(Flags::SLOW_PATH);
     }
 
-    /// Tells an event that needs no order, if anybody listens.
+    /// Sends an event that needs no order, if there is a listener or stream.
     pub(super) fn emit(&self, event: impl FnOnce(Arc<str>) -> Event) {
         let config = self.config.load();
-        let audience = self.audience(&config);
-        if audience.is_there() {
-            outside(|| audience.tell(&event(self.name.clone())));
-            self.deliver_overdue();
+        let listeners = self.listeners(&config);
+        if listeners.is_there() {
+            outside(|| listeners.tell(&event(self.name.clone())));
+            self.flush_overdue_events();
         }
     }
 
-    /// Tells a mistake, or prints it where nothing listens.
+    /// Sends the event of a mistake, or prints it if nothing shows mistakes.
     pub(super) fn report(&self, mistake: impl FnOnce(Arc<str>) -> Event) {
-        if self.audience(&self.config.load()).shows_mistakes() {
+        if self.listeners(&self.config.load()).shows_mistakes() {
             self.emit(mistake);
         } else if cfg!(debug_assertions) {
             self.entry.warned.print(&mistake(self.name.clone()));
         }
     }
 
-    fn deliver_overdue(&self) {
-        let overdue = self.known_extras().map(|extras| &extras.overdue);
-        // Ordering: `AcqRel` pairs with the `Release` store in `deliver`. The queue itself is read
+    fn flush_overdue_events(&self) {
+        let overdue = self.cold_if_init().map(|cold| &cold.overdue);
+        // Ordering: `AcqRel` pairs with the `Release` store in `flush_events`. The queue itself is read
         // under the lock.
         if overdue.is_some_and(|overdue| {
             overdue.load(Ordering::Relaxed) && overdue.swap(false, Ordering::AcqRel)
         }) {
-            self.deliver();
+            self.flush_events();
         }
     }
 
-    /// Tells what became of a call, if anybody wants to hear of calls.
-    pub(super) fn emit_call(&self, event: impl FnOnce(Arc<str>) -> Event) {
-        if self.tells_calls(&self.config.load()) {
+    /// Sends the event of a call, if any listener or stream wants events of single calls.
+    pub(super) fn emit_call_event(&self, event: impl FnOnce(Arc<str>) -> Event) {
+        if self.wants_call_events(&self.config.load()) {
             self.emit(event);
         }
     }
 
-    /// Tells the state changes that wait, in their order: one thread at a time, outside the lock.
-    /// Whoever comes while another does leaves it to that one.
+    /// Delivers the queued state changes in their order, without the lock.
     ///
-    /// Where listeners are nested too deep, the state changes stay in the queue for the next event.
-    pub(super) fn deliver(&self) {
+    /// One thread at a time delivers; a thread that finds another one flushing returns. If listeners
+    /// are nested too deep, the state changes stay in the queue until the next event.
+    pub(super) fn flush_events(&self) {
         if !Level::is_allowed() {
-            if self.control.lock().awaits_delivery() {
-                self.extras().overdue.store(true, Ordering::Release);
+            if self.locked.lock().has_undelivered_events() {
+                self.cold().overdue.store(true, Ordering::Release);
             }
             return;
         }
-        if !self.control.lock().begins_delivery() {
+        if !self.locked.lock().try_begin_flush() {
             return;
         }
-        let mut delivery = Delivery {
+        let mut flush = FlushGuard {
             circuit: self,
-            over: false,
+            finished: false,
         };
-        while let Some(event) = delivery.next() {
+        while let Some(event) = flush.next() {
             let config = self.config.load();
-            outside(|| self.audience(&config).tell(&event));
+            outside(|| self.listeners(&config).tell(&event));
         }
     }
 }
 
-/// One thread's turn to tell. It ends with the last event, or when that thread unwinds out of it.
-struct Delivery<'a> {
+/// The right of one thread to deliver. Ends with the last event, or when a listener panics.
+struct FlushGuard<'a> {
     circuit: &'a Circuit,
-    over: bool,
+    finished: bool,
 }
 
-impl Delivery<'_> {
+impl FlushGuard<'_> {
     fn next(&mut self) -> Option<Event> {
-        let next = self.circuit.control.lock().next_event();
-        self.over = next.is_none();
+        let next = self.circuit.locked.lock().next_event();
+        self.finished = next.is_none();
         next
     }
 }
 
-impl Drop for Delivery<'_> {
+impl Drop for FlushGuard<'_> {
     fn drop(&mut self) {
-        if !self.over {
-            self.circuit.control.lock().end_delivery();
+        if !self.finished {
+            self.circuit.locked.lock().end_flush();
         }
     }
 }
@@ -183,7 +175,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::AtomicBool;
 
-    /// Hears of calls while it wants to, and says what it was told.
+    /// Wants events of calls while `curious` is set, and keeps all events.
     #[derive(Default)]
     struct Probe {
         curious: AtomicBool,
@@ -216,17 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn whoever_wants_no_calls_leaves_the_word_quiet() {
+    fn word_is_quiet_while_no_listener_wants_calls() {
         let (breaker, probe) = probed(CircuitBreaker::builder().failure_threshold(1));
         let circuit = &breaker.circuit;
         let quiet = || circuit.word().success_is_noop(circuit.word().generation());
-        // The first success finds out.
+        // The first success clears the flag.
         ends(&breaker, Ok(()));
         assert!(quiet());
         ends(&breaker, Err(()));
         assert!(
             !circuit.word().has(Flags::SLOW_PATH),
-            "a refusal has nobody to tell"
+            "a refusal sends no event"
         );
         ends(&breaker, Ok(()));
         assert_eq!(probe.told.lock().expect("no panic").len(), 1, "it opened");
@@ -235,7 +227,7 @@ mod tests {
         assert!(quiet());
 
         probe.curious.store(true, Ordering::Relaxed);
-        circuit.raise(Flags::SLOW_PATH);
+        circuit.set_flags(Flags::SLOW_PATH);
         ends(&breaker, Ok(()));
         assert!(!quiet());
         let last = probe.told.lock().expect("no panic").last().cloned();
@@ -246,15 +238,14 @@ mod tests {
         assert!(quiet());
     }
 
-    /// Busy for a streak, and for nobody else.
     #[test]
-    fn no_event_of_a_call_is_made_that_nobody_wants() {
+    fn call_event_is_built_only_for_listeners() {
         let (breaker, probe) = probed(CircuitBreaker::builder());
         let circuit = &breaker.circuit;
         drop(breaker.try_acquire().expect("a closed circuit"));
         assert!(circuit.word().has(Flags::SLOW_PATH));
         let recorded = |breaker| Event::CancelledInARow { breaker, calls: 7 };
-        circuit.emit_call(|_| unreachable!("nobody wants to hear of calls"));
+        circuit.emit_call_event(|_| unreachable!("no listener wants calls"));
         assert_eq!(probe.told.lock().expect("no panic").len(), 0);
         circuit.emit(recorded);
         assert_eq!(probe.told.lock().expect("no panic").len(), 1);

@@ -38,10 +38,7 @@
 //!    error.
 //! 4. Dropping a link runs no user code: a link owns a name and a weak reference.
 
-use super::shell::Circuit;
-use crate::error::{CircuitOpen, FailedCircuit, RefusalLink};
-use crate::refused::Refused;
-use crate::state::Generation;
+use crate::error::{FailedCircuit, RefusalLink};
 use crate::sync::striped::stripe;
 use crate::sync::{Ordering, fence};
 use once_cell::race::OnceBox;
@@ -60,23 +57,31 @@ pub(crate) struct RefusalLinks {
 }
 
 impl RefusalLinks {
-    /// Returns this thread's link to `circuit`, which owns these links.
+    /// Returns this thread's link to the circuit called `name`, which owns these links.
     #[inline]
-    pub(crate) fn link_to(&self, circuit: &Arc<Circuit>) -> Arc<RefusalLink> {
+    pub(super) fn link_to<C: FailedCircuit + 'static>(
+        &self,
+        name: &Arc<str>,
+        circuit: &Arc<C>,
+    ) -> Arc<RefusalLink> {
         let stripes = self.stripes.get();
         match stripes.and_then(|stripes| stripe(&stripes[..]).get()) {
             Some(link) => link.clone(),
-            None => self.create_link(circuit),
+            None => self.create_link(name, circuit),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn create_link(&self, circuit: &Arc<Circuit>) -> Arc<RefusalLink> {
+    fn create_link<C: FailedCircuit + 'static>(
+        &self,
+        name: &Arc<str>,
+        circuit: &Arc<C>,
+    ) -> Arc<RefusalLink> {
         let stripes = self.stripes.get_or_init(Box::default);
         let link = stripe(&stripes[..]).get_or_init(|| {
-            let weak = Arc::downgrade(circuit);
-            Arc::new(RefusalLink::new(circuit.name.clone(), weak))
+            let circuit = Arc::downgrade(circuit);
+            Arc::new(RefusalLink::new(name.clone(), circuit))
         });
         link.clone()
     }
@@ -94,20 +99,6 @@ impl RefusalLinks {
         let stripes = self.stripes.get().into_iter();
         let mut links = stripes.flat_map(|stripes| stripes.iter().filter_map(OnceCell::get));
         links.any(|link| Arc::strong_count(link) > 1)
-    }
-}
-
-impl Circuit {
-    /// The error of a refused call.
-    #[inline]
-    pub(crate) fn refusal_error(self: &Arc<Self>, refused: Refused) -> CircuitOpen {
-        CircuitOpen::new(self.refusal_links.link_to(self), refused)
-    }
-}
-
-impl FailedCircuit for Circuit {
-    fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
-        Self::last_failure_of(self, generation)
     }
 }
 
@@ -131,7 +122,10 @@ mod tests {
     fn errors_of_one_thread_share_one_link() {
         let users = open();
         let held: Vec<_> = (0..100).map(|_| refuse(&users)).collect();
-        let link = users.circuit.refusal_links.link_to(&users.circuit);
+        let link = users
+            .circuit
+            .refusal_links
+            .link_to(&users.circuit.name, &users.circuit);
         // The stripe's, the one above, and those of the errors.
         assert_eq!(Arc::strong_count(&link), 2 + held.len());
         drop(held);

@@ -1,10 +1,8 @@
 //! What a registry knows of one breaker.
 
 use super::call_sites::CallSites;
-use super::shell::Circuit;
 use crate::event::Warned;
 use crate::sync::{AtomicU32, Ordering};
-use std::sync::Arc;
 
 /// What a registry knows of one breaker, stored in the circuit, so that a lookup needs no second map.
 ///
@@ -12,7 +10,7 @@ use std::sync::Arc;
 ///
 /// 1. `REMOVED` is set on the way out of the map, with the map's shard locked for writing, and never
 ///    cleared. Eviction sets it only on a breaker that is not held; removal by name sets it on any.
-/// 2. An error of a refused call holds its breaker: see [`Circuit::is_held`].
+/// 2. An error of a refused call holds its breaker: see `Circuit::is_held`.
 pub(crate) struct RegistryEntry {
     marks: AtomicU32,
     /// Which mistakes were printed. The padding of `marks` has room for it.
@@ -141,15 +139,5 @@ impl RegistryEntry {
     /// No document names the breaker any more. Returns whether it may be evicted now.
     pub(crate) fn unpin(&self) -> bool {
         self.marks.fetch_and(!PINNED, Ordering::AcqRel) & PERMANENT == 0
-    }
-}
-
-impl Circuit {
-    /// Whether anything refers to the circuit but call sites and `known` references: a handle or the
-    /// error of a refused call.
-    pub(crate) fn is_held(self: &Arc<Self>, known: usize) -> bool {
-        let in_sites = self.entry.call_sites.handles();
-        // The handles first: a refused call may drop its handle once it has an error.
-        Arc::strong_count(self) > known + in_sites || self.refusal_links.are_referenced()
     }
 }

@@ -4,12 +4,11 @@
 //! guarded call of the same circuit that is admitted on a marked thread joins the trial instead of
 //! competing for the slot that the trial itself holds.
 //!
-//! A ticket with [`Mark::Inside`](crate::state::Mark::Inside) says that its mark is the innermost one of
-//! the thread. Such a ticket exists only between [`CallToken::enter`], before the guarded code runs, and
+//! A token with [`Mark::Inside`](crate::state::Mark::Inside) says that its mark is the innermost one of
+//! the thread. Such a token exists only between [`CallToken::enter`], before the guarded code runs, and
 //! [`CallToken::leave`]: before the outcome is classified or recorded, when a poll returned `Pending`, and
-//! while the code unwinds. A value with a destructor would be simpler, but calls of a closed circuit would
-//! pay for it: ten instructions of fifty. As it is, only trials mark and only calls of a half-open circuit
-//! look for marks.
+//! while the code unwinds. Only trials set marks, and only calls of a half-open circuit look for them.
+//! benches/instructions, "healthy call": a guard with a destructor takes ten of fifty instructions more.
 
 use super::shell::Circuit;
 use super::token::CallToken;
@@ -67,7 +66,7 @@ impl CallToken {
             circuit: address(circuit),
             generation: self.generation(),
         };
-        // Fails while the thread is shutting down: no call joins its last trials.
+        // This fails while the thread ends: no call joins the trials of that time.
         match MARKS.try_with(|marks| marks.borrow_mut().push(trial)) {
             Ok(()) => self.as_inside(),
             Err(_) => self,
@@ -76,16 +75,15 @@ impl CallToken {
 
     #[cold]
     fn unmark(self) -> Self {
-        // Fails only where the marks are gone with the thread.
+        // This fails only if the marks ended with the thread.
         let _ = MARKS.try_with(|marks| marks.borrow_mut().pop());
         self.as_trial()
     }
 }
 
-/// Runs code that belongs to no trial of the thread: listeners, which may be told of a command that was given
-/// inside a trial.
+/// Runs code that belongs to no trial of the thread: listeners, whose event may come from inside a trial.
 pub(super) fn outside<T>(code: impl FnOnce() -> T) -> T {
-    /// Puts the marks back, also when the code unwinds.
+    /// Restores the marks, also when the code unwinds.
     struct Suspended(Vec<Trial>);
 
     impl Drop for Suspended {
@@ -99,7 +97,7 @@ pub(super) fn outside<T>(code: impl FnOnce() -> T) -> T {
     code()
 }
 
-/// Whether a trial of `circuit` runs on this thread for whose generation `is_current` holds.
+/// Whether a trial of `circuit` runs on this thread, and `is_current` holds for its generation.
 pub(super) fn is_inside(circuit: &Circuit, is_current: impl Fn(Generation) -> bool) -> bool {
     let circuit = address(circuit);
     let inside = MARKS.try_with(|marks| {

@@ -1,11 +1,17 @@
-use super::control::Control;
+//! The circuit: the atomics, the lock and the clock around the pure state machine.
+//!
+//! This file owns the fields, their invariants, and plain access to them. Each thing that happens to a
+//! circuit has a file of its own next to this one.
+
 use super::counters::Counters;
+use super::locked::Locked;
 use super::refusal_links::RefusalLinks;
 use super::registry_entry::RegistryEntry;
 use super::success_buffer::SuccessBuffer;
-use super::wait_queue::Waiting;
+use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
+use crate::error::{CircuitOpen, FailedCircuit};
 use crate::event::{Audience, Hub};
 use crate::refused::Refused;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
@@ -15,86 +21,90 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A breaker: the thin shell of atomics and a clock around the pure state machine.
+/// The circuit of one breaker.
+///
+/// `word` is the [packed state](PackedState). A healthy call is admitted and recorded with loads of the
+/// word alone; everything that a transition needs is in `locked`.
 ///
 /// # Invariants
 ///
-/// 1. The state changes under `control` only. Without it, `word` may be changed in two ways: the
-///    consecutive count of a closed circuit that is not [buffering](Flags::BUFFER_SUCCESSES), and
-///    [`Flags::SLOW_PATH`] being set.
-/// 2. `deadline` and `trial_failures` are stored before the word that gives them a meaning, and
-///    only while the word does not give them one (`trip_for` and late hints on an open circuit aside,
-///    where either deadline is right, and the failures of trials that end, of which a refusal may show the next
-///    count). So a reader that finds the same word before and after it read them has
-///    read what belongs to that word.
-/// 3. The windows in `control`, and the consecutive count of a word that is
-///    [buffering](Flags::BUFFER_SUCCESSES), are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
-///    [`SuccessBuffer`]). It is called before either is read, and
-///    [`close_buffer`](Circuit::close_buffer) before the generation moves on.
-/// 4. No user code runs under `control`: clocks, `Debug`, predicates and listeners are called
-///    before it is taken or after it was released, and settings that were replaced are dropped
-///    then.
+/// 1. The state changes under the lock only. Without the lock, `word` changes in two ways: in the
+///    consecutive failures of a closed circuit that is not
+///    [buffering](Flags::BUFFER_SUCCESSES), and by setting [`Flags::SLOW_PATH`].
+/// 2. `deadline`, `lease` and `trial_failures` are stored before the word that gives them a meaning, and
+///    only while the word gives them none. So a reader that finds the same word before and after its
+///    loads has read values that belong to the word. There are two exceptions, where the value before
+///    and the value after are both right: the deadline of an open circuit is moved by `trip_for` and by
+///    hints of late calls, and the lease and the failures change while trials start and end.
+/// 3. The windows, and the consecutive failures of a word that is [buffering](Flags::BUFFER_SUCCESSES),
+///    are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
+///    [`success_buffer`](super::success_buffer)). Reading either of them flushes the buffer first, and
+///    [`close_buffer`](Circuit::close_buffer) comes before the generation moves on.
+/// 4. No user code runs under the lock. Clocks, `Debug`, predicates and listeners are called before the
+///    lock is taken or after it is released, and replaced settings are dropped after it is released.
 #[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
     pub(crate) config: Swap<BreakerConfig>,
-    extras: Once<Extras>,
-    pub(crate) home: Arc<Home>,
+    cold: Once<ColdState>,
+    pub(crate) context: Arc<CircuitContext>,
     pub(crate) name: Arc<str>,
     pub(crate) entry: RegistryEntry,
     pub(super) counters: Counters,
-    pub(crate) refusal_links: RefusalLinks,
+    pub(super) refusal_links: RefusalLinks,
     /// Open: when the circuit half-opens.
     pub(super) deadline: AtomicU64,
-    /// Half-open: when the trials in flight are given up.
+    /// Half-open: until when trials keep their slots. A call that comes later may take a slot over.
     pub(super) lease: AtomicU64,
-    /// Half-open: the failures in a row, for which the word has no room then.
+    /// Half-open: the consecutive failures. The word holds the trials in their place.
     pub(super) trial_failures: AtomicU32,
-    /// Calls cancelled with no other outcome between.
-    pub(super) streak: AtomicU32,
-    pub(super) control: Lock<Control>,
+    /// Cancelled calls since the last call with another outcome.
+    pub(super) consecutive_cancellations: AtomicU32,
+    pub(super) locked: Lock<Locked>,
 }
 
-/// What few breakers have, each made when it is first needed.
+/// The parts that few circuits have, each created when it is first needed.
 #[derive(Default)]
-pub(super) struct Extras {
+pub(super) struct ColdState {
     pub(super) buffer: Once<SuccessBuffer>,
-    pub(super) waiting: Once<Waiting>,
-    /// Who came to listen to this breaker alone.
-    pub(super) own: Once<Hub>,
-    /// State changes wait that no thread delivers, since listeners were nested too deep.
+    pub(super) wait_queue: Once<WaitQueue>,
+    /// Streams and listeners of this circuit alone.
+    pub(super) local_listeners: Once<Hub>,
+    /// Whether state changes were left in the queue, because listeners were nested too deep.
     pub(super) overdue: AtomicBool,
 }
 
-/// The registry that a breaker belongs to, and what it got from there.
+/// What a circuit gets from its surroundings.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Home {
-    /// The registry's unique number; zero for none.
+pub(crate) struct CircuitContext {
+    /// The unique number of the circuit's registry; zero without a registry.
     pub(crate) registry: u64,
+    /// The events of the registry.
     pub(crate) hub: Option<Arc<Hub>>,
     pub(crate) clock: ClockSource,
 }
 
-impl Home {
-    pub(super) fn audience<'a>(
+impl CircuitContext {
+    pub(super) fn listeners<'a>(
         &'a self,
         config: &'a BreakerConfig,
-        own: Option<&'a Hub>,
+        local: Option<&'a Hub>,
     ) -> Audience<'a> {
         Audience {
             listeners: &config.settings.listeners,
-            own,
+            own: local,
             registry: self.hub.as_deref(),
         }
     }
 }
 
-/// What the atomics say, all of one generation.
+/// The word, and the values that belong to it.
 #[derive(Clone, Copy)]
 pub(super) struct StateView {
     pub(super) word: PackedState,
     pub(super) deadline: Moment,
     pub(super) lease: Moment,
+    /// The consecutive failures.
     pub(super) failures: u32,
 }
 
@@ -103,7 +113,8 @@ impl StateView {
         admission(self.word, now, self.deadline, self.lease)
     }
 
-    /// The state at `now`: an open circuit is half-open once its time has come, by time alone.
+    /// Returns the state at `now`. An open circuit is half-open once its deadline has passed, even if no
+    /// call was made since.
     pub(super) fn state(&self, now: Moment) -> State {
         match self.word.state() {
             State::Open if now.has_reached(self.deadline) => State::HalfOpen,
@@ -122,17 +133,21 @@ impl StateView {
 }
 
 impl Circuit {
-    pub(crate) fn new(name: Arc<str>, config: Arc<BreakerConfig>, home: &Arc<Home>) -> Self {
-        let home = match &config.settings.clock {
-            None => home.clone(),
-            Some(clock) => Arc::new(Home {
+    pub(crate) fn new(
+        name: Arc<str>,
+        config: Arc<BreakerConfig>,
+        context: &Arc<CircuitContext>,
+    ) -> Self {
+        let context = match &config.settings.clock {
+            None => context.clone(),
+            Some(clock) => Arc::new(CircuitContext {
                 clock: clock.clone(),
-                ..Home::clone(home)
+                ..CircuitContext::clone(context)
             }),
         };
-        let control = Control::new(config.clone(), home.clock.now());
-        let heard = home.audience(&config, None).calls().flags();
-        let buffering = Flags::BUFFER_SUCCESSES.when(control.wants_successes());
+        let locked = Locked::new(config.clone(), context.clock.now());
+        let heard = context.listeners(&config, None).calls().flags();
+        let buffering = Flags::BUFFER_SUCCESSES.when(locked.wants_successes());
         let flags = config.flags() | heard | buffering;
         let word = PackedState::new(config.mode().initial_state(), flags);
         Self {
@@ -140,30 +155,54 @@ impl Circuit {
             deadline: AtomicU64::new(0),
             lease: AtomicU64::new(0),
             trial_failures: AtomicU32::new(0),
-            streak: AtomicU32::new(0),
+            consecutive_cancellations: AtomicU32::new(0),
             config: Swap::new(config),
             counters: Counters::default(),
             refusal_links: RefusalLinks::default(),
-            control: Lock::new(control),
-            extras: Once::new(),
+            locked: Lock::new(locked),
+            cold: Once::new(),
             name,
-            home,
+            context,
             entry: RegistryEntry::default(),
         }
     }
 
     #[inline]
     pub(crate) fn word(&self) -> PackedState {
-        // Acquire: what was stored before this word was published is seen after it.
+        // Ordering: `Acquire` here pairs with the `AcqRel` swap in `cas_word`; without it a reader could
+        // see a state without the deadline that was stored before it.
         PackedState::from_bits(self.word.load(Ordering::Acquire))
     }
 
-    /// Reads state, deadline, lease and failures, as of one word (invariant 2).
-    pub(super) fn read(&self) -> StateView {
+    /// Replaces exactly `word` with `next`, or returns the word that was found instead.
+    pub(super) fn cas_word(&self, word: PackedState, next: PackedState) -> Result<(), PackedState> {
+        // Ordering: `AcqRel` pairs with the `Acquire` load in `word`: it publishes what was stored for
+        // the new word, and sees what was stored for the old one. On failure, it is a load of the word.
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        self.word
+            .compare_exchange(word.bits(), next.bits(), success, failure)
+            .map(|_| ())
+            .map_err(PackedState::from_bits)
+    }
+
+    /// Applies `change` to the word, and returns the word before.
+    pub(super) fn update_word(&self, change: impl Fn(PackedState) -> PackedState) -> PackedState {
+        let mut before = self.word();
+        loop {
+            match self.cas_word(before, change(before)) {
+                Ok(()) => return before,
+                Err(found) => before = found,
+            }
+        }
+    }
+
+    /// Reads the word and the values that belong to it (invariant 2).
+    pub(super) fn consistent_read(&self) -> StateView {
         loop {
             let word = self.word();
-            // Acquire: a value that belongs to a later word brings at least the word before it
-            // along, and the comparison below sees that the word has moved.
+            // Ordering: `Acquire` in these loads pairs with the `Release` stores before a new word is
+            // published. A value of a later word thereby makes the comparison below see a newer word;
+            // without it a reader could combine the old word with a new deadline.
             let deadline = self.deadline.load(Ordering::Acquire);
             let lease = self.lease.load(Ordering::Acquire);
             let trial_failures = self.trial_failures.load(Ordering::Acquire);
@@ -184,61 +223,79 @@ impl Circuit {
         }
     }
 
-    /// What there is of them.
+    /// Returns the cold state if any part of it was created.
     #[inline]
-    pub(super) fn known_extras(&self) -> Option<&Extras> {
-        self.extras.get()
+    pub(super) fn cold_if_init(&self) -> Option<&ColdState> {
+        self.cold.get()
     }
 
-    pub(super) fn extras(&self) -> &Extras {
-        self.extras.get_or_init(Extras::default)
+    pub(super) fn cold(&self) -> &ColdState {
+        self.cold.get_or_init(ColdState::default)
     }
 
     pub(crate) fn state(&self) -> State {
-        let reading = self.read();
-        match reading.word.state() {
-            State::Open => reading.state(self.home.clock.now()),
+        let view = self.consistent_read();
+        match view.word.state() {
+            State::Open => view.state(self.context.clock.now()),
             state => state,
         }
     }
 
     pub(crate) fn failure_count(&self) -> u32 {
-        let reading = self.read();
-        if reading.failures == 0 || !reading.word.has(Flags::BUFFER_SUCCESSES) {
-            return reading.failures;
+        let view = self.consistent_read();
+        if view.failures == 0 || !view.word.has(Flags::BUFFER_SUCCESSES) {
+            return view.failures;
         }
-        // A success that was buffered since may have reset them.
-        let mut control = self.control.lock();
-        self.flush_buffer(&mut control);
-        self.read().failures
+        // A success in the buffer may have ended the failures.
+        let mut locked = self.locked.lock();
+        self.flush_buffer(&mut locked);
+        self.consistent_read().failures
     }
 
     pub(crate) fn open_remaining(&self) -> Option<Duration> {
-        let reading = self.read();
-        if reading.word.state() != State::Open {
+        let view = self.consistent_read();
+        if view.word.state() != State::Open {
             return None;
         }
-        let now = self.home.clock.now();
-        (!now.has_reached(reading.deadline)).then(|| now.until(reading.deadline))
+        let now = self.context.clock.now();
+        (!now.has_reached(view.deadline)).then(|| now.until(view.deadline))
     }
 
     pub(crate) fn last_failure(&self) -> Option<Arc<str>> {
-        let mut control = self.control.lock();
-        self.flush_buffer(&mut control);
-        let visible = self.read().failures > 0;
-        control.last_failure().filter(|_| visible).map(Arc::from)
+        self.last_failure_if(|_| true)
     }
 
-    pub(crate) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
-        let mut control = self.control.lock();
-        self.flush_buffer(&mut control);
-        let reading = self.read();
-        let visible = reading.failures > 0 && reading.word.generation() == generation;
-        control.last_failure().filter(|_| visible).map(Arc::from)
+    fn last_failure_if(&self, is_current: impl FnOnce(&StateView) -> bool) -> Option<Arc<str>> {
+        let mut locked = self.locked.lock();
+        self.flush_buffer(&mut locked);
+        let view = self.consistent_read();
+        let visible = view.failures > 0 && is_current(&view);
+        locked.last_failure().filter(|_| visible).map(Arc::from)
+    }
+
+    /// Returns the error of a refused call.
+    #[inline]
+    pub(crate) fn refusal_error(self: &Arc<Self>, refused: Refused) -> CircuitOpen {
+        CircuitOpen::new(self.refusal_links.link_to(&self.name, self), refused)
+    }
+
+    /// Whether a handle or the error of a refused call refers to the circuit.
+    ///
+    /// The handles of call sites are not counted, nor are `known` other references.
+    pub(crate) fn is_held(self: &Arc<Self>, known: usize) -> bool {
+        let in_sites = self.entry.call_sites.handles();
+        // The handles first: a refused call takes a link before it drops its handle.
+        Arc::strong_count(self) > known + in_sites || self.refusal_links.are_referenced()
     }
 
     pub(crate) fn config(&self) -> Loaded<BreakerConfig> {
         self.config.load()
+    }
+}
+
+impl FailedCircuit for Circuit {
+    fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
+        self.last_failure_if(|view| view.word.generation() == generation)
     }
 }
 

@@ -1,8 +1,12 @@
+//! The token of an admitted call.
+
 use crate::clock::Moment;
 use crate::state::{Generation, Mark, PackedState};
 
-/// What an admitted call carries: the generation of the state that let it in, what sets it apart from a
-/// plain call, and when it began, if its duration is measured.
+/// An admitted call whose outcome is not recorded yet.
+///
+/// The token holds the generation that admitted the call, a [mark](Mark) for a call that is not a plain
+/// one, and the start of a call that is timed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallToken {
     generation: Generation,
@@ -21,12 +25,12 @@ impl CallToken {
     pub(super) const fn timed(generation: Generation, started: Moment) -> Self {
         Self {
             generation: generation.marked(Mark::Timed),
-            // The end of time marks calls whose duration is not measured.
+            // `NEVER` stands for a call that is not timed.
             started: started.clamp_before_never(),
         }
     }
 
-    /// The same call as a trial.
+    /// Returns the same call as a trial.
     pub(super) const fn as_trial(self) -> Self {
         Self {
             generation: self.generation.unmarked().marked(Mark::Trial),
@@ -34,7 +38,7 @@ impl CallToken {
         }
     }
 
-    /// The same trial while its guarded code runs on this thread.
+    /// Returns the same trial while its guarded code runs on this thread.
     pub(super) const fn as_inside(self) -> Self {
         Self {
             generation: self.generation.unmarked().marked(Mark::Inside),
@@ -42,7 +46,7 @@ impl CallToken {
         }
     }
 
-    /// A call inside a trial of the same circuit.
+    /// Returns the token of a call inside a trial of the same circuit.
     pub(super) const fn joined(generation: Generation) -> Self {
         Self::untimed(generation.marked(Mark::Joined))
     }
@@ -62,12 +66,12 @@ impl CallToken {
         self.generation.has(Mark::Inside)
     }
 
-    /// Whether the call runs inside a trial, and so records nothing.
+    /// Whether the call runs inside a trial. Such a call records nothing.
     pub(crate) const fn is_joined(self) -> bool {
         self.generation.has(Mark::Joined)
     }
 
-    /// Whether a success leaves the circuit with this word as it is.
+    /// Whether the success of this call leaves `word` unchanged.
     #[inline]
     pub(super) const fn is_noop_success(self, word: PackedState) -> bool {
         word.success_is_noop(self.generation)

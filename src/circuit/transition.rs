@@ -1,7 +1,9 @@
-//! Transitions. Each is called with the lock held, goes by the settings of that moment, and stores
-//! what the new state needs before the word that shows it.
+//! State transitions.
+//!
+//! Every transition is made with the lock held and with the settings of that moment. What the new
+//! state needs is stored before the word that shows the state.
 
-use super::control::Control;
+use super::locked::Locked;
 use super::shell::Circuit;
 use crate::clock::Moment;
 use crate::event::{Cause, Event};
@@ -10,64 +12,64 @@ use crate::sync::Ordering;
 use std::time::Duration;
 
 impl Circuit {
-    /// Enters a state, with whatever count is in the word by then.
-    pub(super) fn enter(&self, control: &mut Control, to: State, cause: Cause, now: Moment) {
-        self.enter_with(control, to, cause, now, PackedState::failures);
+    /// Enters a state. An open circuit keeps the consecutive failures in the word.
+    pub(super) fn transition(&self, locked: &mut Locked, to: State, cause: Cause, now: Moment) {
+        self.transition_with(locked, to, cause, now, PackedState::failures);
     }
 
-    fn enter_with(
+    fn transition_with(
         &self,
-        control: &mut Control,
+        locked: &mut Locked,
         to: State,
         cause: Cause,
         now: Moment,
         count: impl Fn(PackedState) -> u32,
     ) {
-        let next = self.next_state(control, to);
-        let before = self.replace_word(|word| {
+        let next = self.next_state(locked, to);
+        let before = self.update_word(|word| {
             if to == State::HalfOpen {
-                // Release: see the reader of the failures.
+                // Ordering: see `consistent_read`.
                 self.trial_failures.store(count(word), Ordering::Release);
             }
             next.word(word, count(word))
         });
-        self.entered(control, &next, before, cause, now);
+        self.after_transition(locked, &next, before, cause, now);
     }
 
-    fn next_state(&self, control: &Control, to: State) -> Next {
-        let config = control.config();
-        // The windows will be empty, and so have room for successes.
-        let buffering = Flags::BUFFER_SUCCESSES.when(control.config().has_windows());
-        Next {
+    fn next_state(&self, locked: &Locked, to: State) -> NextState {
+        let config = locked.config();
+        // The windows will be empty, so that each success changes them.
+        let buffering = Flags::BUFFER_SUCCESSES.when(config.has_windows());
+        NextState {
             to,
             flags: self.flags(config) | buffering,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
-            heard: self.is_heard(config),
+            notify: self.has_listeners(config),
         }
     }
 
-    fn entered(
+    fn after_transition(
         &self,
-        control: &mut Control,
-        next: &Next,
+        locked: &mut Locked,
+        next: &NextState,
         before: PackedState,
         cause: Cause,
         now: Moment,
     ) {
-        control.clear_windows();
+        locked.clear_windows();
         if next.to == State::HalfOpen {
-            // The lock keeps the generation as it is.
-            control.begin_period(self.word().generation());
+            // The generation does not move while the lock is held.
+            locked.begin_period(self.word().generation());
         }
         if !next.continues_backoff(&cause) {
-            control.forget_attempts();
+            locked.clear_attempt();
         }
         #[cfg(feature = "metrics")]
-        control.count_change(before.state(), next.to);
-        if next.heard {
-            // Relaxed: it changes under the lock only.
+        locked.count_transition(before.state(), next.to);
+        if next.notify {
+            // Ordering: `Relaxed`, because the deadline changes under the lock only.
             let deadline = Moment::from_nanos(self.deadline.load(Ordering::Relaxed));
-            control.post(Event::StateChanged {
+            locked.queue_event(Event::StateChanged {
                 breaker: self.name.clone(),
                 from: before.state(),
                 to: next.to,
@@ -75,73 +77,46 @@ impl Circuit {
                 retry_after: (next.to == State::Open).then(|| now.until(deadline)),
             });
         }
-        control.begin(now, cause);
-    }
-
-    /// Replaces the word, whatever count is in it by then, and tells what it was.
-    pub(super) fn replace_word(&self, change: impl Fn(PackedState) -> PackedState) -> PackedState {
-        let mut before = self.word();
-        loop {
-            match self.exchange(before, change(before)) {
-                Ok(()) => return before,
-                Err(found) => before = found,
-            }
-        }
-    }
-
-    /// Replaces exactly this word, or tells which there is instead.
-    pub(super) fn exchange(&self, word: PackedState, next: PackedState) -> Result<(), PackedState> {
-        // AcqRel: publishes what was stored before it, and sees what the count's last change
-        // published. Failure: Acquire, as any load of the word.
-        self.word
-            .compare_exchange(
-                word.bits(),
-                next.bits(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .map(|_| ())
-            .map_err(PackedState::from_bits)
+        locked.begin_state(now, cause);
     }
 
     /// Opens with `count` failures in a row.
     pub(super) fn open(
         &self,
-        control: &mut Control,
+        locked: &mut Locked,
         cause: Cause,
         period: OpenPeriod,
         now: Moment,
         count: impl Fn(PackedState) -> u32,
     ) {
-        let attempt = self.prepare_to_open(control, period, now);
-        self.enter_with(control, State::Open, cause, now, count);
-        control.begin_attempt(attempt, period.follows_hints());
+        let attempt = self.set_recovery_deadline(locked, period, now);
+        self.transition_with(locked, State::Open, cause, now, count);
+        locked.begin_attempt(attempt, period.follows_hints());
     }
 
-    /// Opens because of a call that makes of `word` this `count`; if the word has moved since, it does
-    /// nothing but tell which there is instead.
+    /// Opens because of a call after which there are `count` failures in a row. If the word is not `word`
+    /// any more, returns the word that was found instead, and opens nothing.
     pub(super) fn trip_from(
         &self,
-        control: &mut Control,
+        locked: &mut Locked,
         (word, count): (PackedState, u32),
         cause: Cause,
         period: OpenPeriod,
         now: Moment,
     ) -> Result<(), PackedState> {
-        let attempt = self.prepare_to_open(control, period, now);
-        let next = self.next_state(control, State::Open);
-        self.exchange(word, next.word(word, count))?;
-        self.entered(control, &next, word, cause, now);
-        control.begin_attempt(attempt, period.follows_hints());
+        let attempt = self.set_recovery_deadline(locked, period, now);
+        let next = self.next_state(locked, State::Open);
+        self.cas_word(word, next.word(word, count))?;
+        self.after_transition(locked, &next, word, cause, now);
+        locked.begin_attempt(attempt, period.follows_hints());
         Ok(())
     }
 
-    /// Sets the deadline of an opening, which has no meaning before the word shows it, and returns the
-    /// attempt.
-    fn prepare_to_open(&self, control: &Control, period: OpenPeriod, now: Moment) -> u32 {
-        let earlier = control.attempt(self.word().state(), now);
+    /// Sets the deadline of a circuit that is about to open, and returns the attempt of the backoff.
+    fn set_recovery_deadline(&self, locked: &Locked, period: OpenPeriod, now: Moment) -> u32 {
+        let earlier = locked.recovery_attempt(self.word().state(), now);
         let next = earlier.map_or(0, |attempt| attempt.saturating_add(1));
-        let backoff = control.config().recovery_backoff();
+        let backoff = locked.config().recovery_backoff();
         let chance = fastrand::f64();
         let (attempt, delay) = match period {
             OpenPeriod::Backoff => (next, backoff.jittered(next, chance)),
@@ -152,27 +127,27 @@ impl Circuit {
         attempt
     }
 
-    /// Moves the deadline of an open circuit to that of a hint from a late call, unless a command has set
-    /// it or it is later already.
+    /// Moves the deadline of an open circuit because a late call brought a hint. A deadline that a command
+    /// has set, or that is later, stays.
     pub(super) fn postpone(&self, hint: Duration) {
-        let now = self.home.clock.now();
-        let control = self.control.lock();
-        let config = control.config();
+        let now = self.context.clock.now();
+        let locked = self.locked.lock();
+        let config = locked.config();
         let backoff = config.recovery_backoff();
         let time = backoff.lengthened(hint.min(config.max_trip_for()), fastrand::f64());
-        let reading = self.read();
-        let is_open = reading.state(now) == State::Open && control.follows_hints();
+        let view = self.consistent_read();
+        let is_open = view.state(now) == State::Open && locked.follows_hints();
         let deadline = now.after(time);
-        if !is_open || deadline <= reading.deadline {
+        if !is_open || deadline <= view.deadline {
             return;
         }
         self.set_deadline(deadline);
-        drop(control);
-        self.call_next();
+        drop(locked);
+        self.wake_next();
     }
 
     pub(super) fn set_deadline(&self, deadline: Moment) {
-        // Release: see the reader of the deadline.
+        // Ordering: see `consistent_read`.
         self.deadline.store(deadline.as_nanos(), Ordering::Release);
     }
 }
@@ -180,16 +155,16 @@ impl Circuit {
 /// For how long a circuit opens.
 #[derive(Clone, Copy)]
 pub(super) enum OpenPeriod {
-    /// For as long as the backoff says.
+    /// For the delay of the backoff.
     Backoff,
-    /// For as long as the dependency asked for, within the limit of the settings.
+    /// For as long as the dependency asked for no calls, within the limit of the settings.
     Hint(Duration),
-    /// For as long as a command says.
+    /// For the duration that a command gives.
     Command(Duration),
 }
 
 impl OpenPeriod {
-    /// The opening by a call: as long as it asked for, or as the backoff says.
+    /// The period of an opening by a call, with the call's hint if it has one.
     pub(super) fn by_call(hint: Option<Duration>) -> Self {
         hint.map_or(Self::Backoff, Self::Hint)
     }
@@ -199,18 +174,17 @@ impl OpenPeriod {
     }
 }
 
-/// A state about to be entered, by the settings of this moment.
-struct Next {
+/// A state about to be entered.
+struct NextState {
     to: State,
     flags: Flags,
     trials: Trials,
-    heard: bool,
+    notify: bool,
 }
 
-impl Next {
-    /// Whether the backoff goes on from the latest opening in this state. Automatic recovery keeps it, so
-    /// that a dependency that fails again soon after it recovered is left alone for longer; commands and
-    /// changes of the mode start over.
+impl NextState {
+    /// Whether the backoff continues from the latest opening. Automatic recovery continues it, so that a
+    /// dependency that fails again soon gets a longer delay. Commands and changes of the mode reset it.
     fn continues_backoff(&self, cause: &Cause) -> bool {
         match self.to {
             State::Open => true,
@@ -224,7 +198,7 @@ impl Next {
         let entered = before.into_state(self.to).with_flags(self.flags);
         match self.to {
             State::HalfOpen => entered.with_trials(self.trials),
-            // These states begin with everything at zero, or know no failures.
+            // These states begin without failures, or count none.
             State::Closed | State::MetricsOnly | State::ForcedOpen | State::Disabled => entered,
             State::Open => entered.with_failures(count),
         }

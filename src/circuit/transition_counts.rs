@@ -1,10 +1,12 @@
+//! The transitions of one circuit, counted.
+
 use crate::state::State;
 
-/// How often a circuit went from one state to another; at most one entry for each two states.
+/// The number of transitions, with one entry for each pair of states that occurred.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Changes(Vec<(State, State, u64)>);
+pub(crate) struct TransitionCounts(Vec<(State, State, u64)>);
 
-impl Changes {
+impl TransitionCounts {
     pub(crate) fn add(&mut self, from: State, to: State, times: u64) {
         let known = self.0.iter_mut().find(|(f, t, _)| (*f, *t) == (from, to));
         match known {
@@ -13,7 +15,7 @@ impl Changes {
         }
     }
 
-    pub(crate) fn of(&self, from: State, to: State) -> u64 {
+    pub(crate) fn get(&self, from: State, to: State) -> u64 {
         let known = self.iter().find(|(f, t, _)| (*f, *t) == (from, to));
         known.map_or(0, |(_, _, times)| times)
     }

@@ -3,7 +3,7 @@
 //! A breaker's own totals begin at zero with it, and go with it. Here they are added up by name, so
 //! that a name whose breaker was evicted and made again goes on where it was: counters never go back.
 
-use crate::circuit::{Changes, Circuit};
+use crate::circuit::{Circuit, TransitionCounts};
 use crate::clock::Moment;
 use crate::rules::Kind;
 use crate::snapshot::{Snapshot, Totals};
@@ -49,7 +49,7 @@ pub(super) struct Present {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct WindowCounts {
     pub(super) totals: Totals,
-    pub(super) changes: Changes,
+    pub(super) changes: TransitionCounts,
 }
 
 /// A breaker as somebody saw it.
@@ -84,7 +84,7 @@ impl Sight {
             },
             figures: WindowCounts {
                 totals: snapshot.totals,
-                changes: circuit.changes(),
+                changes: circuit.transition_counts(),
             },
             name: snapshot.name,
         }
@@ -225,9 +225,9 @@ impl WindowCounts {
     fn since(&self, before: &Self) -> Self {
         let mut news = self.clone();
         each(&mut news.totals, &before.totals, u64::saturating_sub);
-        news.changes = Changes::default();
+        news.changes = TransitionCounts::default();
         for (from, to, times) in self.changes.iter() {
-            let more = times.saturating_sub(before.changes.of(from, to));
+            let more = times.saturating_sub(before.changes.get(from, to));
             news.changes.add(from, to, more);
         }
         news

@@ -77,7 +77,7 @@ impl Heir for Inner {
     fn inherit(&self, circuit: &Arc<Circuit>) {
         let figures = WindowCounts {
             totals: circuit.totals(),
-            changes: circuit.changes(),
+            changes: circuit.transition_counts(),
         };
         self.books.lock().close(circuit, &figures);
     }

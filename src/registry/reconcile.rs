@@ -24,7 +24,7 @@ impl Shared {
             if settled.settings.is(&present.settings) {
                 return None;
             }
-            let replaced = breaker.circuit.configure_if(&settled, |found| {
+            let replaced = breaker.circuit.reconfigure_if(&settled, |found| {
                 Arc::ptr_eq(found, &present) && self.goes_by(&presets)
             });
             if replaced.is_some() {

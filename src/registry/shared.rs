@@ -3,7 +3,7 @@ use super::handle_table::HandleTables;
 use super::presets::Presets;
 use super::{Breakers, Limits};
 use crate::breaker::CircuitBreaker;
-use crate::circuit::{CallSite, Home};
+use crate::circuit::{CallSite, CircuitContext};
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 use crate::error::ConfigError;
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     warned: Warned,
     pub(crate) clock: ClockSource,
     /// What its breakers share.
-    home: Arc<Home>,
+    context: Arc<CircuitContext>,
     #[cfg(feature = "metrics")]
     pub(super) heirs: super::heirs::Heirs,
 }
@@ -56,14 +56,14 @@ impl Shared {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Relaxed: the number is unique, and publishes nothing.
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let home = Home {
+        let context = CircuitContext {
             registry: id,
             hub: Some(hub.clone()),
             clock: clock.clone(),
         };
         Self {
             id,
-            home: Arc::new(home),
+            context: Arc::new(context),
             breakers: Breakers::default(),
             handles: HandleTables::new(),
             population: Lock::new(Population::default()),
@@ -131,7 +131,7 @@ impl Shared {
     }
 
     pub(super) fn make(&self, name: &str, config: Arc<BreakerConfig>) -> CircuitBreaker {
-        CircuitBreaker::create(name.into(), config, &self.home)
+        CircuitBreaker::create(name.into(), config, &self.context)
     }
 
     /// Makes a breaker that is here to stay.
@@ -199,7 +199,7 @@ impl Shared {
     pub(super) fn tell_added(&self, newcomer: &CircuitBreaker) {
         // Who came to listen while it was made has not seen it in the map.
         if self.hub.is_heard() {
-            newcomer.circuit.raise(self.hub.calls().flags());
+            newcomer.circuit.set_flags(self.hub.calls().flags());
         }
         self.tell(newcomer, |breaker| Event::BreakerAdded { breaker });
     }
@@ -243,7 +243,7 @@ impl Shared {
     /// Somebody has come who may want to hear of calls.
     pub(crate) fn raise(&self, flags: Flags) {
         for breaker in &self.breakers {
-            breaker.circuit.raise(flags);
+            breaker.circuit.set_flags(flags);
         }
     }
 

@@ -75,7 +75,9 @@ impl Target {
     fn raise(&self) {
         match self {
             Self::Registry(shared) => borrow(shared, |shared| shared.raise(Flags::SLOW_PATH)),
-            Self::Breaker(circuit) => borrow(circuit, |circuit| circuit.raise(Flags::SLOW_PATH)),
+            Self::Breaker(circuit) => {
+                borrow(circuit, |circuit| circuit.set_flags(Flags::SLOW_PATH));
+            }
         }
     }
 }

@@ -195,7 +195,7 @@ impl Slot {
     #[inline]
     fn fits(&self, home: &impl Home, name: &impl Name) -> bool {
         let circuit = &self.breaker.circuit;
-        home.is(circuit.home.registry)
+        home.is(circuit.context.registry)
             && name.is(&self.breaker, self.self_type)
             && circuit.entry.touch()
     }

@@ -1,0 +1,134 @@
+//! Keeps the windows of a circuit up to date with the success buffer.
+//!
+//! Every function here is called with the lock held, except [`Circuit::buffer_success`]. See
+//! [`success_buffer`](super::success_buffer) for the protocol between a success and the lock.
+
+use super::locked::Locked;
+use super::shell::Circuit;
+use super::success_buffer::{RoomLeft, SuccessBuffer, Terms};
+use super::token::CallToken;
+use crate::clock::Moment;
+use crate::rules::Sample;
+use crate::state::{Flags, PackedState, State};
+
+impl Circuit {
+    fn buffer(&self) -> Option<&SuccessBuffer> {
+        self.cold_if_init()?.buffer.get()
+    }
+
+    /// Records a success in the buffer, or in the windows if the buffer takes none. Returns false if the
+    /// success has to be recorded in the general way.
+    #[inline]
+    pub(super) fn buffer_success(&self, token: CallToken) -> bool {
+        let buffer = self.buffer();
+        buffer.is_some_and(|buffer| buffer.count(token, &self.context.clock))
+            || self.record_success_locked(token)
+    }
+
+    /// Records a success in the windows, and opens the buffer for the next ones.
+    #[inline(never)]
+    fn record_success_locked(&self, token: CallToken) -> bool {
+        if token.started().is_some() {
+            // The call may be a slow one.
+            return false;
+        }
+        let now = self.context.clock.now();
+        let mut locked = self.locked.lock();
+        if !self.word().success_is_buffered(token.generation()) {
+            return false;
+        }
+        self.flush_buffer(&mut locked);
+        let mut word = self.word();
+        let Some(windows) = &mut locked.windows else {
+            return false;
+        };
+        windows.evaluator.record(&Sample::success(now));
+        windows.successes += u64::from(word.has(Flags::COUNT_SUCCESSES));
+        while let Err(found) = self.publish(&mut locked, word, word.with_failures(0)) {
+            word = found;
+        }
+        self.reopen_buffer(&mut locked, now);
+        true
+    }
+
+    /// Brings windows, totals and word up to date. The buffer stays open.
+    pub(super) fn flush_buffer(&self, locked: &mut Locked) {
+        self.drain_buffer(locked, SuccessBuffer::flush, None);
+    }
+
+    /// Brings windows, totals and word up to date, and closes the buffer until it is
+    /// [reopened](Self::reopen_buffer). Returns whether there was a success in it.
+    ///
+    /// The successes come before the call `last`, which was recorded last, if it is given.
+    pub(super) fn close_buffer(&self, locked: &mut Locked, last: Option<&Sample>) -> bool {
+        self.drain_buffer(locked, SuccessBuffer::close, last)
+    }
+
+    #[inline]
+    fn drain_buffer(
+        &self,
+        locked: &mut Locked,
+        take: impl FnOnce(&SuccessBuffer, &mut RoomLeft) -> u64,
+        last: Option<&Sample>,
+    ) -> bool {
+        let (Some(windows), Some(buffer)) = (&mut locked.windows, self.buffer()) else {
+            return false;
+        };
+        let successes = take(buffer, &mut windows.room);
+        if successes == 0 {
+            return false;
+        }
+        windows.evaluator.add_fast_successes(successes, last);
+        let word = self.word();
+        if word.has(Flags::COUNT_SUCCESSES) {
+            windows.successes += successes;
+        }
+        if word.failures() > 0 {
+            self.update_word(|word| word.with_failures(0));
+        }
+        true
+    }
+
+    /// Replaces exactly `word` with `next`, whose [`Flags::BUFFER_SUCCESSES`] is set as the windows
+    /// need it, or returns the word that was found instead.
+    #[inline]
+    pub(super) fn publish(
+        &self,
+        locked: &mut Locked,
+        word: PackedState,
+        next: PackedState,
+    ) -> Result<(), PackedState> {
+        let wanted = locked.wants_successes();
+        if !wanted {
+            self.close_buffer(locked, None);
+        }
+        let buffering = Flags::BUFFER_SUCCESSES.when(wanted);
+        let next = next.without(Flags::BUFFER_SUCCESSES).with(buffering);
+        if next == word {
+            return Ok(());
+        }
+        self.cas_word(word, next)
+    }
+
+    /// Opens the buffer for successes from `now` on, unless it has room for them.
+    pub(super) fn reopen_buffer(&self, locked: &mut Locked, now: Moment) {
+        let word = self.word();
+        if word.state() != State::Closed || !word.has(Flags::BUFFER_SUCCESSES) {
+            return;
+        }
+        let buffer = self.cold().buffer.get_or_init(SuccessBuffer::new);
+        if buffer.has_room(word.generation(), now) {
+            return;
+        }
+        self.close_buffer(locked, None);
+        if let Some(windows) = &mut locked.windows {
+            let terms = Terms {
+                generation: word.generation(),
+                interval_end: windows.evaluator.align_bucket(now),
+                quick_limit: windows.evaluator.min_slow_threshold(),
+                capacity: windows.evaluator.fill().unwrap_or(u32::MAX),
+            };
+            buffer.open(&mut windows.room, terms);
+        }
+    }
+}
