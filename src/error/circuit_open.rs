@@ -1,4 +1,3 @@
-use super::extract;
 use super::refusal_link::RefusalLink;
 use crate::refused::Refused;
 use crate::state::{Refusal, State};
@@ -111,20 +110,6 @@ impl fmt::Display for CircuitOpen {
             write!(f, ", last: {}", Plain(&last))?;
         }
         f.write_str(")")
-    }
-}
-
-impl fmt::Debug for CircuitOpen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if extract::answer(|| self.clone().into()) {
-            return Ok(());
-        }
-        f.debug_struct("CircuitOpen")
-            .field("name", &self.name())
-            .field("reason", &self.reason())
-            .field("retry_after", &self.retry_after())
-            .field("failure_count", &self.failure_count())
-            .finish_non_exhaustive()
     }
 }
 

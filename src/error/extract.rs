@@ -62,7 +62,7 @@ fn request(error: &dyn Debug) -> Option<BreakerError> {
 }
 
 /// Whether a request is pending; if so, `own` is the answer.
-pub(super) fn answer(own: impl FnOnce() -> BreakerError) -> bool {
+fn answer(own: impl FnOnce() -> BreakerError) -> bool {
     let answered = REQUEST.try_with(|request| {
         let pending = request.pending.get();
         if pending {
@@ -73,13 +73,13 @@ pub(super) fn answer(own: impl FnOnce() -> BreakerError) -> bool {
     answered.unwrap_or(false)
 }
 
-pub(super) fn is_pending() -> bool {
+fn is_pending() -> bool {
     let pending = REQUEST.try_with(|request| request.pending.get());
     pending.unwrap_or(false)
 }
 
 /// Passes a request on to what a [`BreakerError`] holds, if that is an error of ours.
-pub(super) fn descend<E: Debug>(inner: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn descend<E: Debug>(inner: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if is_own(type_name::<E>()) {
         inner.fmt(f)?;
     }
@@ -100,6 +100,20 @@ impl<E: Debug> Debug for BreakerError<E> {
             Self::TimedOut(timeout) => f.debug_tuple("TimedOut").field(timeout).finish(),
             Self::Inner(error) => f.debug_tuple("Inner").field(error).finish(),
         }
+    }
+}
+
+impl Debug for CircuitOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if answer(|| self.clone().into()) {
+            return Ok(());
+        }
+        f.debug_struct("CircuitOpen")
+            .field("name", &self.name())
+            .field("reason", &self.reason())
+            .field("retry_after", &self.retry_after())
+            .field("failure_count", &self.failure_count())
+            .finish_non_exhaustive()
     }
 }
 
