@@ -2,8 +2,8 @@
 
 use crate::snapshot::Totals;
 use crate::sync::Ordering;
-use crate::sync::plain::AtomicU64;
 use crate::sync::striped::{move_over, stripe, stripes};
+use crate::sync::unmodelled::AtomicU64;
 use once_cell::race::OnceBox;
 
 /// What is counted; what is common first.

@@ -9,8 +9,8 @@ use crate::config::BreakerConfig;
 use crate::event::{Audience, Hub};
 use crate::refused::Refused;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
-use crate::sync::plain::AtomicBool;
-use crate::sync::{AtomicU32, AtomicU64, Loaded, Lock, Once, Ordering, Swap};
+use crate::sync::unmodelled::AtomicBool;
+use crate::sync::{ArcSwap, AtomicU32, AtomicU64, Loaded, Mutex, OnceBox, Ordering};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +37,8 @@ use std::time::Duration;
 #[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
-    pub(crate) config: Swap<BreakerConfig>,
-    extras: Once<Extras>,
+    pub(crate) config: ArcSwap<BreakerConfig>,
+    extras: OnceBox<Extras>,
     pub(crate) home: Arc<Home>,
     pub(crate) name: Arc<str>,
     pub(crate) entry: RegistryEntry,
@@ -52,16 +52,16 @@ pub(crate) struct Circuit {
     pub(super) trial_failures: AtomicU32,
     /// Calls cancelled with no other outcome between.
     pub(super) streak: AtomicU32,
-    pub(super) control: Lock<Control>,
+    pub(super) control: Mutex<Control>,
 }
 
 /// What few breakers have, each made when it is first needed.
 #[derive(Default)]
 pub(super) struct Extras {
-    pub(super) buffer: Once<SuccessBuffer>,
-    pub(super) waiting: Once<Waiting>,
+    pub(super) buffer: OnceBox<SuccessBuffer>,
+    pub(super) waiting: OnceBox<Waiting>,
     /// Who came to listen to this breaker alone.
-    pub(super) own: Once<Hub>,
+    pub(super) own: OnceBox<Hub>,
     /// State changes wait that no thread delivers, since listeners were nested too deep.
     pub(super) overdue: AtomicBool,
 }
@@ -141,11 +141,11 @@ impl Circuit {
             lease: AtomicU64::new(0),
             trial_failures: AtomicU32::new(0),
             streak: AtomicU32::new(0),
-            config: Swap::new(config),
+            config: ArcSwap::new(config),
             counters: Counters::default(),
             refusal_links: RefusalLinks::default(),
-            control: Lock::new(control),
-            extras: Once::new(),
+            control: Mutex::new(control),
+            extras: OnceBox::new(),
             name,
             home,
             entry: RegistryEntry::default(),

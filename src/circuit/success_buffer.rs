@@ -62,7 +62,7 @@ use super::token::CallToken;
 use crate::clock::{ClockSource, Moment};
 use crate::state::Generation;
 use crate::sync::striped::{move_over, stripe, stripes};
-use crate::sync::{AtomicU64, Once, Ordering};
+use crate::sync::{AtomicU64, OnceBox, Ordering};
 use std::time::Duration;
 
 /// The successes of a circuit that its windows do not have yet. See the [module](self).
@@ -73,7 +73,7 @@ pub(super) struct SuccessBuffer {
     /// The longest duration of a call that no rule considers slow, in nanoseconds.
     quick_limit: AtomicU64,
     shared: Cell,
-    striped: Once<Box<[Padded]>>,
+    striped: OnceBox<Box<[Padded]>>,
 }
 
 /// The room left in all cells when they were last flushed. Belongs to the holder of the circuit's lock.
@@ -111,7 +111,7 @@ impl SuccessBuffer {
             interval_end: AtomicU64::new(0),
             quick_limit: AtomicU64::new(0),
             shared: Cell::default(),
-            striped: Once::new(),
+            striped: OnceBox::new(),
         }
     }
 
