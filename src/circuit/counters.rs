@@ -2,7 +2,7 @@
 
 use crate::snapshot::Totals;
 use crate::sync::Ordering;
-use crate::sync::striped::{move_over, stripe, stripes};
+use crate::sync::striped::{reassign_index, stripe, stripes};
 use crate::sync::unmodelled::AtomicU64;
 use once_cell::race::OnceBox;
 
@@ -92,7 +92,7 @@ impl Counters {
     #[inline(never)]
     fn give_way(&self, count: Count, by: u64, shared: bool) {
         if !shared {
-            move_over();
+            reassign_index();
         }
         let made = || Box::new(stripes());
         let stripes = self.more().stripes.get_or_init(made);

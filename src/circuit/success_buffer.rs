@@ -61,7 +61,7 @@
 use super::token::CallToken;
 use crate::clock::{ClockSource, Moment};
 use crate::state::Generation;
-use crate::sync::striped::{move_over, stripe, stripes};
+use crate::sync::striped::{reassign_index, stripe, stripes};
 use crate::sync::{AtomicU64, OnceBox, Ordering};
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ impl SuccessBuffer {
         if found.is_in(generation) {
             // Two successes have met.
             if self.striped.get().is_some() {
-                move_over();
+                reassign_index();
             } else {
                 // The stripes are closed until the next opening.
                 self.striped.get_or_init(stripes);

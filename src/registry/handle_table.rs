@@ -54,7 +54,7 @@
 
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
-use crate::sync::striped::{move_over, stripe, stripes};
+use crate::sync::striped::{reassign_index, stripe, stripes};
 use crate::sync::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ impl HandleTables {
     #[cold]
     #[inline(never)]
     fn other_table(&self) -> MutexGuard<'_, Names> {
-        move_over();
+        reassign_index();
         let Table(table) = stripe(&self.0);
         table.lock()
     }
