@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::rules::Sample;
 use crate::state::Flags;
-use crate::text::{Excerpt, Short};
+use crate::text::{HumanDuration, TruncatedString};
 use std::fmt;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(super) struct Call<'a> {
     pub(super) cancelled: bool,
     pub(super) elapsed: Option<Duration>,
     pub(super) slow: bool,
-    pub(super) text: Option<&'a Excerpt>,
+    pub(super) text: Option<&'a TruncatedString>,
     pub(super) config: &'a BreakerConfig,
     /// Whether anybody wants to hear of it.
     pub(super) heard: bool,
@@ -100,7 +100,7 @@ impl Circuit {
         ticket: CallToken,
         ended: Completion<'_>,
         config: &'a BreakerConfig,
-        room: &'a mut Option<Excerpt>,
+        room: &'a mut Option<TruncatedString>,
     ) -> Call<'a> {
         let asked = ticket.started().is_some() || config.is_over_time();
         let now = asked.then(|| self.home.clock.now());
@@ -152,12 +152,12 @@ fn describe<'a>(
     ended: Completion<'_>,
     elapsed: Option<Duration>,
     config: &BreakerConfig,
-    room: &'a mut Option<Excerpt>,
-) -> Option<&'a Excerpt> {
+    room: &'a mut Option<TruncatedString>,
+) -> Option<&'a TruncatedString> {
     if let Completion::Returned(_, None) = ended {
         return None;
     }
-    let text = room.insert(Excerpt::empty());
+    let text = room.insert(TruncatedString::empty());
     match (ended, elapsed) {
         (Completion::Returned(_, error), _) => {
             let write = |error| config.settings.describe.write(error, text);
@@ -165,10 +165,10 @@ fn describe<'a>(
         }
         (Completion::Panicked, _) => text.push("panicked"),
         (Completion::TimedOut(limit), _) => {
-            text.push(format_args!("timed out after {}", Short(limit)));
+            text.push(format_args!("timed out after {}", HumanDuration(limit)));
         }
         (Completion::Cancelled, Some(time)) => {
-            text.push(format_args!("cancelled after {}", Short(time)));
+            text.push(format_args!("cancelled after {}", HumanDuration(time)));
         }
         (Completion::Cancelled, None) => text.push("cancelled"),
     }

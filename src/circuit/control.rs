@@ -4,7 +4,7 @@ use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::rules::{RuleEvaluator, RuleSnapshot, Sample, TripRule, without_windows};
 use crate::state::{Generation, State};
-use crate::text::Excerpt;
+use crate::text::TruncatedString;
 use std::any::TypeId;
 use std::collections::VecDeque;
 use std::mem;
@@ -63,7 +63,7 @@ struct Story {
     period: Option<Period>,
     /// Whether a hint of a late call may move the deadline of the open circuit.
     follows_hints: bool,
-    last_failure: Option<Box<Excerpt>>,
+    last_failure: Option<Box<TruncatedString>>,
     unknown: Vec<TypeId>,
     outbox: Outbox,
 }
@@ -274,7 +274,7 @@ impl Control {
     }
 
     /// Keeps the text of the last failure, in the room of the one before.
-    fn keep_failure(&mut self, text: &Excerpt) {
+    fn keep_failure(&mut self, text: &TruncatedString) {
         match &mut self.story().last_failure {
             Some(room) => room.copy_from(text),
             room @ None => *room = Some(Box::new(text.clone())),
@@ -310,7 +310,7 @@ impl Control {
     }
 
     #[inline]
-    pub(super) fn keep_failure_of(&mut self, failed: bool, text: Option<&Excerpt>) {
+    pub(super) fn keep_failure_of(&mut self, failed: bool, text: Option<&TruncatedString>) {
         match text {
             _ if !failed => {}
             Some(text) => self.keep_failure(text),

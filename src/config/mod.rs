@@ -15,7 +15,7 @@ use crate::event::Listener;
 use crate::panic::{Contained, catch};
 use crate::rules::{Kind, TripRule};
 use crate::state::{Flags, Mode};
-use crate::text::Excerpt;
+use crate::text::TruncatedString;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,11 +98,11 @@ impl Describe {
     }
 
     /// Writes the text of `error` to `text`, which is empty. User code: never called under a lock.
-    pub(crate) fn write(&self, error: &dyn fmt::Debug, text: &mut Excerpt) {
+    pub(crate) fn write(&self, error: &dyn fmt::Debug, text: &mut TruncatedString) {
         text.push_debug(error);
         if let Some(redact) = &self.0 {
             let redacted = catch(|| redact(text.as_str()));
-            *text = Excerpt::empty();
+            *text = TruncatedString::empty();
             match redacted {
                 Ok(redacted) => text.push(redacted),
                 Err(_) => text.push("(its redaction panicked)"),

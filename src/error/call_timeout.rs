@@ -1,4 +1,4 @@
-use crate::text::Short;
+use crate::text::HumanDuration;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +34,11 @@ impl CallTimeout {
 impl fmt::Display for CallTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Overrun { name, limit } = &*self.0;
-        write!(f, "the call to {name:?} took longer than {}", Short(*limit))
+        write!(
+            f,
+            "the call to {name:?} took longer than {}",
+            HumanDuration(*limit)
+        )
     }
 }
 

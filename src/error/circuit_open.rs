@@ -1,7 +1,7 @@
 use super::refusal_link::RefusalLink;
 use crate::refused::Refused;
 use crate::state::{Refusal, State};
-use crate::text::{Left, Plain};
+use crate::text::{Escaped, RemainingTime};
 use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -97,7 +97,7 @@ impl fmt::Display for CircuitOpen {
         match (self.reason(), self.retry_after()) {
             (Refusal::Forced, _) => f.write_str("forced open")?,
             (Refusal::Open, Some(Duration::MAX) | None) => f.write_str("open for ever")?,
-            (Refusal::Open, Some(left)) => write!(f, "open for another {}", Left(left))?,
+            (Refusal::Open, Some(left)) => write!(f, "open for another {}", RemainingTime(left))?,
             (Refusal::TrialsTaken, _) => f.write_str("half-open and its trials are taken")?,
         }
         if !f.alternate() || self.failure_count() == 0 {
@@ -107,7 +107,7 @@ impl fmt::Display for CircuitOpen {
         let plural = if failures == 1 { "" } else { "s" };
         write!(f, " ({failures} failure{plural}")?;
         if let Some(last) = self.last_failure() {
-            write!(f, ", last: {}", Plain(&last))?;
+            write!(f, ", last: {}", Escaped(&last))?;
         }
         f.write_str(")")
     }

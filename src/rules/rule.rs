@@ -164,7 +164,7 @@ impl fmt::Display for TripRule {
             Kind::SlowCalls(rate) => write!(f, "slow calls {}", crate::text::Percent(rate))?,
         }
         if let Some(limit) = self.slower_than {
-            write!(f, " slower than {}", crate::text::Short(limit))?;
+            write!(f, " slower than {}", crate::text::HumanDuration(limit))?;
         }
         if let Some(window) = self.window {
             write!(f, " over {window}")?;

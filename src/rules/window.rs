@@ -84,7 +84,7 @@ impl fmt::Display for Window {
         match self.span {
             WindowKind::Calls(n) => write!(f, "{n} calls"),
             WindowKind::Time(length) => {
-                let length = crate::text::Short(length);
+                let length = crate::text::HumanDuration(length);
                 write!(f, "{length} in {} buckets", self.steps())
             }
         }
