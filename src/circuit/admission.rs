@@ -1,7 +1,7 @@
 //! Who may pass.
 
 use super::control::Control;
-use super::counters::Count;
+use super::counters::Counter;
 use super::running_trials::is_inside;
 use super::shell::{Circuit, StateView};
 use super::token::CallToken;
@@ -100,7 +100,7 @@ impl Circuit {
     /// Counts a refusal, and sends its event.
     #[inline]
     pub(crate) fn count_refusal(&self, refused: Refused) {
-        self.counters.add(Count::Refused);
+        self.counters.add(Counter::Refused);
         // The current word: a listener may have been added since the word of the refusal was read.
         if self.word().has(Flags::SLOW_PATH) {
             self.tell_refusal(refused);
@@ -182,7 +182,7 @@ impl Circuit {
             return CallToken::untimed(word.generation());
         }
         let started = now.unwrap_or_else(|| self.home.clock.now());
-        self.counters.add(Count::InFlight);
+        self.counters.add(Counter::InFlight);
         CallToken::timed(word.generation(), started)
     }
 }

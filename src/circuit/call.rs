@@ -1,6 +1,6 @@
 //! What there is to know of a call that has ended.
 
-use super::counters::Count;
+use super::counters::Counter;
 use super::shell::Circuit;
 use super::token::CallToken;
 use crate::classify::Outcome;
@@ -29,7 +29,7 @@ pub(crate) enum Completion<'a> {
 pub(super) struct Call<'a> {
     pub(super) ticket: CallToken,
     pub(super) outcome: Outcome,
-    pub(super) counts_as: Count,
+    pub(super) counts_as: Counter,
     pub(super) cancelled: bool,
     pub(super) elapsed: Option<Duration>,
     pub(super) slow: bool,
@@ -54,7 +54,7 @@ impl Call<'_> {
 
     #[inline]
     pub(super) fn failed(&self) -> bool {
-        self.counts_as == Count::Failure
+        self.counts_as == Counter::Failure
     }
 
     pub(super) fn asked(&self) -> Option<Duration> {
@@ -127,10 +127,10 @@ impl Circuit {
             ticket,
             outcome,
             counts_as: match outcome {
-                Outcome::Failure | Outcome::TripFor(_) => Count::Failure,
-                Outcome::Success => Count::Success,
-                Outcome::Ignored if cancelled => Count::Cancelled,
-                Outcome::Ignored => Count::Ignored,
+                Outcome::Failure | Outcome::TripFor(_) => Counter::Failure,
+                Outcome::Success => Counter::Success,
+                Outcome::Ignored if cancelled => Counter::Cancelled,
+                Outcome::Ignored => Counter::Ignored,
             },
             cancelled,
             elapsed,

@@ -1,7 +1,7 @@
 //! What people tell a breaker: the last word wins, from any state.
 
 use super::control::Control;
-use super::counters::Count;
+use super::counters::Counter;
 use super::shell::Circuit;
 use super::transition::OpenPeriod;
 use crate::clock::Moment;
@@ -185,7 +185,7 @@ impl Circuit {
             totals: self.totals_with(&control),
             in_flight: trials.or_else(|| {
                 let timed = control.config().slower_than().is_some();
-                timed.then(|| self.counters.present(Count::InFlight))
+                timed.then(|| self.counters.current(Counter::InFlight))
             }),
             rules: control.rules(now, reading.failures),
         };

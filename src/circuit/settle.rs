@@ -2,7 +2,7 @@
 
 use super::call::{Call, Completion};
 use super::control::Control;
-use super::counters::Count;
+use super::counters::Counter;
 use super::shell::Circuit;
 use super::token::CallToken;
 use super::transition::OpenPeriod;
@@ -47,7 +47,7 @@ impl Circuit {
         }
         let ticket = ticket.leave();
         if ticket.started().is_some() {
-            self.counters.take(Count::InFlight);
+            self.counters.decrement(Counter::InFlight);
         }
         let word = self.word();
         let late = word.generation() != ticket.generation() && !self.is_lapsed_trial(ticket);
@@ -55,7 +55,7 @@ impl Circuit {
             return;
         }
         if matches!(ended, Completion::TimedOut(_)) {
-            self.counters.add(Count::TimedOut);
+            self.counters.add(Counter::TimedOut);
         }
         if late {
             self.settle_late(ended);
@@ -98,7 +98,7 @@ impl Circuit {
     /// Counts a call of an earlier state, which changes nothing of the present one. How long the dependency
     /// asks to be left alone is about the future, though.
     fn settle_late(&self, ended: Completion<'_>) {
-        self.counters.add(Count::Late);
+        self.counters.add(Counter::Late);
         if let Completion::Returned(Outcome::TripFor(time), _) = ended {
             self.postpone(time);
         }
@@ -110,12 +110,12 @@ impl Circuit {
     }
 
     fn add_up(&self, call: &Call<'_>, say: &Say) {
-        let counts = call.counts_as != Count::Success || call.config.count_successes();
+        let counts = call.counts_as != Counter::Success || call.config.count_successes();
         if *say == Say::Counted && counts {
             self.counters.add(call.counts_as);
         }
         if call.slow {
-            self.counters.add(Count::Slow);
+            self.counters.add(Counter::Slow);
         }
     }
 
@@ -258,7 +258,7 @@ impl Circuit {
     fn tell_would_trip(&self, rules: Vec<RuleSnapshot>, hint: Option<Duration>) {
         let rules = rules.into_iter().map(Cause::Rule);
         for cause in rules.chain(hint.map(Cause::Asked)) {
-            self.counters.add(Count::WouldTrip);
+            self.counters.add(Counter::WouldTrip);
             self.emit(|breaker| Event::WouldTrip { breaker, cause });
         }
     }

@@ -2,7 +2,7 @@
 
 use super::call::Completion;
 use super::control::Control;
-use super::counters::Count;
+use super::counters::Counter;
 use super::shell::Circuit;
 use super::success_buffer::{RoomLeft, SuccessBuffer, Terms};
 use super::token::CallToken;
@@ -20,7 +20,7 @@ impl Circuit {
         if !ticket.is_noop_success(word) {
             self.record_success(word, ticket);
         } else if word.has(Flags::COUNT_SUCCESSES) {
-            self.counters.add(Count::Success);
+            self.counters.add(Counter::Success);
         }
     }
 
@@ -32,14 +32,14 @@ impl Circuit {
         } else {
             let reset = self.reset_count(word, ticket);
             if reset && word.has(Flags::COUNT_SUCCESSES) {
-                self.counters.add(Count::Success);
+                self.counters.add(Counter::Success);
             }
             reset
         };
         if !recorded {
             self.settle(ticket, Completion::Returned(Outcome::Success, None));
         } else if ticket.started().is_some() {
-            self.counters.take(Count::InFlight);
+            self.counters.decrement(Counter::InFlight);
         }
     }
 
