@@ -169,7 +169,7 @@ impl Control {
         match self.known_ledger() {
             Some(ledger) => ledger.tripped(sample, consecutive),
             None if sample.failed => {
-                without_windows(self.config.trip_rules(), consecutive).find(RuleSnapshot::holds)
+                without_windows(self.config.trip_rules(), consecutive).find(RuleSnapshot::is_met)
             }
             None => None,
         }

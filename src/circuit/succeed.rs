@@ -185,7 +185,7 @@ impl Circuit {
                 generation: word.generation(),
                 interval_end: books.ledger.align_bucket(now),
                 quick_limit: books.ledger.min_slow_threshold(),
-                capacity: books.ledger.fill().unwrap_or(u32::MAX),
+                capacity: books.ledger.saturation_count().unwrap_or(u32::MAX),
             };
             buffer.open(&mut books.room, terms);
         }

@@ -5,7 +5,7 @@ use crate::backoff::Backoff;
 use crate::classify::Outcome;
 use crate::error::ConfigError;
 use crate::names;
-use crate::rules::{Kind, TripRule, Window, WindowKind};
+use crate::rules::{RuleKind, TripRule, Window, WindowKind};
 use crate::state::Trials;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -88,7 +88,7 @@ fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
 fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     let none = "left out: the rule counts failures in a row";
     let (name, rate) = match rule.kind {
-        Kind::Consecutive(n) => {
+        RuleKind::Consecutive(n) => {
             within("failure_threshold", n, 1..=u32::MAX)?;
             absent("consecutive_failures.over", rule.window, none)?;
             absent(
@@ -98,12 +98,12 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
             )?;
             return absent("consecutive_failures.slower_than", rule.slower_than, none);
         }
-        Kind::Failures(n) => {
+        RuleKind::Failures(n) => {
             within("failures", n, 1..=u32::MAX)?;
             ("failures", None)
         }
-        Kind::FailureRate(rate) => ("failure_rate", Some(rate)),
-        Kind::SlowCalls(rate) => ("slow_calls", Some(rate)),
+        RuleKind::FailureRate(rate) => ("failure_rate", Some(rate)),
+        RuleKind::SlowCalls(rate) => ("slow_calls", Some(rate)),
     };
     let within_rule = |error: ConfigError| error.within(name);
     let calls = match rule.window {
@@ -115,8 +115,10 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
         Some(over) => window(over).map_err(within_rule)?,
     };
     match (rule.kind, rule.slower_than) {
-        (Kind::SlowCalls(_), Some(limit)) => positive("slower_than", limit).map_err(within_rule)?,
-        (Kind::SlowCalls(_), None) => {
+        (RuleKind::SlowCalls(_), Some(limit)) => {
+            positive("slower_than", limit).map_err(within_rule)?
+        }
+        (RuleKind::SlowCalls(_), None) => {
             return Err(
                 ConfigError::new("slower_than", format_args!("left out"), "a duration")
                     .within(name),
@@ -128,7 +130,7 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
         }
     }
     let Some(rate) = rate else {
-        if let Kind::Failures(n) = rule.kind {
+        if let RuleKind::Failures(n) = rule.kind {
             within("failures", n, 1..=calls)
                 .map_err(|error| error.because("the calls of the window"))?;
         }
@@ -170,7 +172,7 @@ fn window(window: Window) -> Result<u32, ConfigError> {
                 (TICK..=YEAR).contains(&length),
                 "1ms to 366 days",
             )?;
-            let buckets = window.steps();
+            let buckets = window.bucket_count();
             within("window.buckets", buckets, 1..=3_600)?;
             let wide = length >= TICK.saturating_mul(buckets);
             holds(

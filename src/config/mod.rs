@@ -13,7 +13,7 @@ use crate::clock::ClockSource;
 use crate::error::ConfigError;
 use crate::event::Listener;
 use crate::panic::{Contained, catch};
-use crate::rules::{Kind, TripRule};
+use crate::rules::{RuleKind, TripRule};
 use crate::state::{Flags, Mode};
 use crate::text::TruncatedString;
 use std::fmt;
@@ -155,7 +155,7 @@ struct Gist {
 impl Gist {
     fn of(rules: &[TripRule]) -> Self {
         let thresholds = rules.iter().filter_map(|rule| match rule.kind {
-            Kind::Consecutive(n) => Some(n),
+            RuleKind::Consecutive(n) => Some(n),
             _ => None,
         });
         Self {
