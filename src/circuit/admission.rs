@@ -152,7 +152,7 @@ impl Circuit {
             Admission::ReplaceExpired => {
                 self.replace_word(PackedState::next_generation);
                 self.report_lapse(&mut control, word.trials().in_flight);
-                word.trials().lapsed()
+                word.trials().expired()
             }
         };
         let lease = now.after(control.config().trial_timeout());

@@ -11,7 +11,7 @@ use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::rules::RuleSnapshot;
 use crate::rules::Sample;
-use crate::state::{Flags, PackedState, State, Verdict};
+use crate::state::{Flags, PackedState, State, TrialResult};
 use crate::sync::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
@@ -285,9 +285,9 @@ impl Circuit {
             _ => failures,
         };
         let verdict = if call.asked().is_some() {
-            Verdict::Reopen
+            TrialResult::Reopen
         } else if call.says_nothing() {
-            Verdict::Undecided(trials)
+            TrialResult::Undecided(trials)
         } else if call.failed() || call.slow {
             trials.failed()
         } else {
@@ -296,14 +296,14 @@ impl Circuit {
         Self::keep_failure_of(&mut control, call);
         self.trial_failures.store(failures, Ordering::Release);
         match verdict {
-            Verdict::Undecided(rest) => {
+            TrialResult::Undecided(rest) => {
                 self.replace_word(|word| word.with_trials(rest));
             }
-            Verdict::Close => {
+            TrialResult::Close => {
                 let rest = call.config.mode().state_after_recovery();
                 self.enter(&mut control, rest, Cause::TrialsSucceeded, now);
             }
-            Verdict::Reopen => {
+            TrialResult::Reopen => {
                 let cause = call.asked().map_or(Cause::TrialFailed, Cause::Asked);
                 let period = OpenPeriod::by_call(call.asked());
                 self.open(&mut control, cause, period, now, |_| failures);

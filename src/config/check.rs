@@ -33,7 +33,7 @@ pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
     within(
         "half_open_calls",
         settings.half_open_calls,
-        1..=Trials::MOST,
+        1..=Trials::MAX_CALLS,
     )?;
     if let Some(threshold) = settings.success_threshold {
         within("success_threshold", threshold, 1..=settings.half_open_calls)
