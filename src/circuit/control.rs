@@ -1,4 +1,4 @@
-use super::success_buffer::RoomLeft;
+use super::success_buffer::RemainingCapacity;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
@@ -28,7 +28,7 @@ pub(super) struct Control {
 pub(super) struct Books {
     pub(super) ledger: RuleEvaluator,
     /// The room in the success buffer at its last flush.
-    pub(super) room: RoomLeft,
+    pub(super) room: RemainingCapacity,
     /// Successes out of the buffer that belong into the totals.
     pub(super) successes: u64,
     /// Those that were recorded in the ledger.
@@ -41,7 +41,7 @@ impl Books {
     fn new(rules: &[TripRule], origin: Moment) -> Self {
         Self {
             ledger: RuleEvaluator::new(rules, origin),
-            room: RoomLeft::default(),
+            room: RemainingCapacity::default(),
             successes: 0,
             failures: 0,
             hinted: false,

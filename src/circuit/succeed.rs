@@ -4,7 +4,7 @@ use super::call::Completion;
 use super::control::Control;
 use super::counters::Counter;
 use super::shell::Circuit;
-use super::success_buffer::{RoomLeft, SuccessBuffer, Terms};
+use super::success_buffer::{Interval, RemainingCapacity, SuccessBuffer};
 use super::token::CallToken;
 use crate::classify::Outcome;
 use crate::clock::Moment;
@@ -60,7 +60,7 @@ impl Circuit {
     #[inline]
     fn buffer_success(&self, ticket: CallToken) -> bool {
         let buffer = self.buffer();
-        buffer.is_some_and(|buffer| buffer.count(ticket, &self.home.clock))
+        buffer.is_some_and(|buffer| buffer.try_record(ticket, &self.home.clock))
     }
 
     /// Records a success for which the buffer has no room, and opens the buffer for the next ones. A timed
@@ -131,7 +131,7 @@ impl Circuit {
     fn take_buffered(
         &self,
         control: &mut Control,
-        take: impl FnOnce(&SuccessBuffer, &mut RoomLeft) -> u64,
+        take: impl FnOnce(&SuccessBuffer, &mut RemainingCapacity) -> u64,
         before: Option<&Sample>,
     ) -> bool {
         let (Some(books), Some(buffer)) = (&mut control.books, self.buffer()) else {
@@ -176,18 +176,18 @@ impl Circuit {
             return;
         }
         let buffer = self.extras().buffer.get_or_init(SuccessBuffer::new);
-        if buffer.has_room(word.generation(), now) {
+        if buffer.has_capacity(word.generation(), now) {
             return;
         }
         self.close_buffer(control);
         if let Some(books) = &mut control.books {
-            let terms = Terms {
+            let interval = Interval {
                 generation: word.generation(),
-                interval_end: books.ledger.align_bucket(now),
-                quick_limit: books.ledger.min_slow_threshold(),
+                end: books.ledger.align_bucket(now),
+                slow_threshold: books.ledger.min_slow_threshold(),
                 capacity: books.ledger.saturation_count().unwrap_or(u32::MAX),
             };
-            buffer.open(&mut books.room, terms);
+            buffer.open(&mut books.room, interval);
         }
     }
 
