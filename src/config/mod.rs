@@ -8,7 +8,7 @@ pub use builder::BreakerBuilder;
 pub(crate) use overlay::Overlay;
 
 use crate::backoff::Backoff;
-use crate::classify::{ErrorRules, Outcome};
+use crate::classify::{ErrorClassifier, Outcome};
 use crate::clock::ClockSource;
 use crate::error::ConfigError;
 use crate::event::Listener;
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub(crate) half_open_calls: u32,
     pub(crate) success_threshold: Option<u32>,
     pub(crate) trial_timeout: Option<Duration>,
-    pub(crate) errors: ErrorRules,
+    pub(crate) errors: ErrorClassifier,
     pub(crate) unexpected: Outcome,
     pub(crate) cancelled: Outcome,
     pub(crate) cancelled_after: Option<Duration>,
@@ -62,7 +62,7 @@ impl Default for Settings {
             half_open_calls: 1,
             success_threshold: None,
             trial_timeout: None,
-            errors: ErrorRules::default(),
+            errors: ErrorClassifier::default(),
             unexpected: Outcome::Success,
             cancelled: Outcome::Ignored,
             cancelled_after: None,

@@ -103,7 +103,7 @@ impl<'a> Judgement<'a> {
         breaker: &CircuitBreaker,
     ) -> Self {
         let config = breaker.circuit.config();
-        let outcome = match config.settings.errors.judge(error, fail_if) {
+        let outcome = match config.settings.errors.classify(error, fail_if) {
             ErrorClass::Failure => Outcome::Failure,
             ErrorClass::Ignored => Outcome::Ignored,
             ErrorClass::Unexpected => config.unexpected_errors_as(),
@@ -112,7 +112,7 @@ impl<'a> Judgement<'a> {
                 config.unexpected_errors_as()
             }
         };
-        let alone = fail_if.is_none() && config.settings.errors.are_none();
+        let alone = fail_if.is_none() && config.settings.errors.is_empty();
         Self {
             outcome,
             error: Some(error),
