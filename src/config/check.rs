@@ -37,7 +37,7 @@ pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
     )?;
     if let Some(threshold) = settings.success_threshold {
         within("success_threshold", threshold, 1..=settings.half_open_calls)
-            .map_err(|error| error.because("the half_open_calls"))?;
+            .map_err(|error| error.with_bound("the half_open_calls"))?;
     }
     if let Some(timeout) = settings.trial_timeout {
         positive("trial_timeout", timeout)?;
@@ -105,11 +105,11 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
         RuleKind::FailureRate(rate) => ("failure_rate", Some(rate)),
         RuleKind::SlowCalls(rate) => ("slow_calls", Some(rate)),
     };
-    let within_rule = |error: ConfigError| error.within(name);
+    let within_rule = |error: ConfigError| error.with_prefix(name);
     let calls = match rule.window {
         None => {
             return Err(
-                ConfigError::new("over", format_args!("left out"), "a window").within(name),
+                ConfigError::new("over", format_args!("left out"), "a window").with_prefix(name),
             );
         }
         Some(over) => window(over).map_err(within_rule)?,
@@ -121,7 +121,7 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
         (RuleKind::SlowCalls(_), None) => {
             return Err(
                 ConfigError::new("slower_than", format_args!("left out"), "a duration")
-                    .within(name),
+                    .with_prefix(name),
             );
         }
         (_, limit) => {
@@ -132,7 +132,7 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     let Some(rate) = rate else {
         if let RuleKind::Failures(n) = rule.kind {
             within("failures", n, 1..=calls)
-                .map_err(|error| error.because("the calls of the window"))?;
+                .map_err(|error| error.with_bound("the calls of the window"))?;
         }
         let none = "left out: the rule counts failures, whatever the calls";
         return absent("minimum_calls", rule.minimum_calls, none).map_err(within_rule);
@@ -146,11 +146,11 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     match rule.minimum_calls {
         Some(minimum) => within("minimum_calls", minimum, 1..=calls).map_err(|error| {
             let error = if calls < u32::MAX {
-                error.because("the calls of the window")
+                error.with_bound("the calls of the window")
             } else {
                 error
             };
-            error.within(name)
+            error.with_prefix(name)
         }),
         None => Ok(()),
     }
