@@ -116,7 +116,7 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     };
     match (rule.kind, rule.slower_than) {
         (RuleKind::SlowCalls(_), Some(limit)) => {
-            positive("slower_than", limit).map_err(within_rule)?
+            positive("slower_than", limit).map_err(within_rule)?;
         }
         (RuleKind::SlowCalls(_), None) => {
             return Err(

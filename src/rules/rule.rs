@@ -162,7 +162,7 @@ impl fmt::Display for TripRule {
             RuleKind::Consecutive(n) => write!(f, "{n} failures in a row")?,
             RuleKind::Failures(n) => write!(f, "{n} failures")?,
             RuleKind::FailureRate(rate) => {
-                write!(f, "failure rate {}", crate::text::Percent(rate))?
+                write!(f, "failure rate {}", crate::text::Percent(rate))?;
             }
             RuleKind::SlowCalls(rate) => write!(f, "slow calls {}", crate::text::Percent(rate))?,
         }

@@ -59,7 +59,7 @@ impl fmt::Display for RuleSnapshot {
         match rule.kind {
             RuleKind::Consecutive(_) => write!(f, "{failed}")?,
             RuleKind::Failures(_) | RuleKind::FailureRate(_) => {
-                write!(f, "{failed} of {recorded}")?
+                write!(f, "{failed} of {recorded}")?;
             }
             RuleKind::SlowCalls(_) => write!(f, "{slow} slow of {recorded}")?,
         }
