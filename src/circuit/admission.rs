@@ -7,7 +7,7 @@ use super::shell::{Circuit, StateView};
 use super::token::CallToken;
 use crate::clock::{ClockSource, Moment};
 use crate::event::{Cause, Event};
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use crate::state::{Admission, Flags, Generation, PackedState, State};
 use crate::sync::Ordering;
 
@@ -23,7 +23,7 @@ impl Circuit {
     /// Refuses a call while the circuit is open and its deadline is certainly ahead, by the coarse
     /// clock. `None` for every other call, which [`admit_quietly`](Self::admit_quietly) decides.
     #[inline]
-    pub(crate) fn refuse_at_once(&self) -> Option<Refused> {
+    pub(crate) fn refuse_at_once(&self) -> Option<RefusalDetails> {
         let word = self.word();
         if word.state() != State::Open {
             return None;
@@ -32,12 +32,13 @@ impl Circuit {
         // As in `read`: a deadline of another word is found out by the word.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
         let far = recent.until(deadline) > ClockSource::COARSE_ERROR;
-        (far && self.word() == word).then(|| Refused::new(word, word.failures(), recent, deadline))
+        (far && self.word() == word)
+            .then(|| RefusalDetails::new(word, word.failures(), recent, deadline))
     }
 
     /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
     #[inline(never)]
-    pub(crate) fn admit_quietly(&self) -> Result<CallToken, Refused> {
+    pub(crate) fn admit_quietly(&self) -> Result<CallToken, RefusalDetails> {
         let reading = self.read();
         match reading.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => {
@@ -55,7 +56,7 @@ impl Circuit {
         }
     }
 
-    fn try_begin_trial(&self, reading: &StateView) -> Result<CallToken, Refused> {
+    fn try_begin_trial(&self, reading: &StateView) -> Result<CallToken, RefusalDetails> {
         match self.try_refuse(reading) {
             Ok(refused) => Err(refused),
             Err(now) => self.begin_trial(now),
@@ -64,7 +65,7 @@ impl Circuit {
 
     /// Whether a call would be refused now, and how. Takes no slot and counts nothing.
     #[inline]
-    pub(crate) fn refusal(&self) -> Option<Refused> {
+    pub(crate) fn refusal(&self) -> Option<RefusalDetails> {
         if self.word().admits_without_clock() {
             return None;
         }
@@ -91,7 +92,7 @@ impl Circuit {
 
     /// Refuses a call whatever the state is by now, since a refusal was `seen` before it.
     #[cfg(feature = "tower")]
-    pub(crate) fn refuse(&self, seen: Refused) -> Refused {
+    pub(crate) fn refuse(&self, seen: RefusalDetails) -> RefusalDetails {
         let refused = self.refusal().unwrap_or(seen);
         self.count_refusal(refused);
         refused
@@ -99,7 +100,7 @@ impl Circuit {
 
     /// Counts a refusal, and sends its event.
     #[inline]
-    pub(crate) fn count_refusal(&self, refused: Refused) {
+    pub(crate) fn count_refusal(&self, refused: RefusalDetails) {
         self.counters.add(Counter::Refused);
         // The current word: a listener may have been added since the word of the refusal was read.
         if self.word().has(Flags::SLOW_PATH) {
@@ -109,7 +110,7 @@ impl Circuit {
 
     #[cold]
     #[inline(never)]
-    fn tell_refusal(&self, refused: Refused) {
+    fn tell_refusal(&self, refused: RefusalDetails) {
         self.emit_call(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),
@@ -119,7 +120,7 @@ impl Circuit {
 
     /// Refuses without the lock; the coarse clock does while the end is far away. Otherwise the
     /// precise time at which there may be a slot.
-    fn try_refuse(&self, reading: &StateView) -> Result<Refused, Moment> {
+    fn try_refuse(&self, reading: &StateView) -> Result<RefusalDetails, Moment> {
         let clock = &self.home.clock;
         let recent = clock.coarse_now();
         let sure = recent.after(ClockSource::COARSE_ERROR);
@@ -133,7 +134,7 @@ impl Circuit {
         }
     }
 
-    fn begin_trial(&self, now: Moment) -> Result<CallToken, Refused> {
+    fn begin_trial(&self, now: Moment) -> Result<CallToken, RefusalDetails> {
         let mut control = self.control.lock();
         // The lock keeps everything but counts and flags still.
         let reading = self.read();

@@ -40,7 +40,7 @@
 
 use super::shell::Circuit;
 use crate::error::{CircuitOpen, FailedCircuit, RefusalLink};
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use crate::state::Generation;
 use crate::sync::striped::stripe;
 use crate::sync::{Ordering, fence};
@@ -100,7 +100,7 @@ impl RefusalLinks {
 impl Circuit {
     /// The error of a refused call.
     #[inline]
-    pub(crate) fn refusal_error(self: &Arc<Self>, refused: Refused) -> CircuitOpen {
+    pub(crate) fn refusal_error(self: &Arc<Self>, refused: RefusalDetails) -> CircuitOpen {
         CircuitOpen::new(self.refusal_links.link_to(self), refused)
     }
 }

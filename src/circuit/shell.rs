@@ -7,7 +7,7 @@ use super::wait_queue::Waiting;
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 use crate::event::{Audience, Hub};
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
 use crate::sync::unmodelled::AtomicBool;
 use crate::sync::{ArcSwap, AtomicU32, AtomicU64, Loaded, Mutex, OnceBox, Ordering};
@@ -112,12 +112,12 @@ impl StateView {
     }
 
     #[inline]
-    pub(super) fn refused(&self, now: Moment) -> Refused {
+    pub(super) fn refused(&self, now: Moment) -> RefusalDetails {
         let end = match self.word.state() {
             State::HalfOpen => self.lease,
             _ => self.deadline,
         };
-        Refused::new(self.word, self.failures, now, end)
+        RefusalDetails::new(self.word, self.failures, now, end)
     }
 }
 

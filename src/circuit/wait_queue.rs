@@ -4,7 +4,7 @@ use super::shell::Circuit;
 use super::token::CallToken;
 use crate::clock::ClockSource;
 use crate::panic::catch;
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -59,7 +59,7 @@ impl Circuit {
 }
 
 /// Waits until `look` finds that the circuit does not refuse.
-async fn wait<T>(circuit: &Circuit, look: impl Fn(&Circuit) -> Result<T, Refused>) -> T {
+async fn wait<T>(circuit: &Circuit, look: impl Fn(&Circuit) -> Result<T, RefusalDetails>) -> T {
     if circuit.word().admits_without_clock() || circuit.is_inside_trial() {
         // Neither a closed circuit nor the trial that runs on this thread takes a turn to pass: those in
         // the queue may be waiting for the slot of that very trial.
@@ -97,7 +97,7 @@ async fn wait<T>(circuit: &Circuit, look: impl Fn(&Circuit) -> Result<T, Refused
     }
 }
 
-fn nap(clock: &ClockSource, refused: Refused) -> Duration {
+fn nap(clock: &ClockSource, refused: RefusalDetails) -> Duration {
     let left = refused.retry_after().unwrap_or(LONGEST).min(LONGEST);
     match clock {
         ClockSource::System => {

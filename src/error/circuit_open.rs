@@ -1,5 +1,5 @@
 use super::refusal_link::RefusalLink;
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use crate::state::{Refusal, State};
 use crate::text::{Escaped, RemainingTime};
 use std::error::Error;
@@ -38,12 +38,12 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct CircuitOpen {
     link: Arc<RefusalLink>,
-    refused: Refused,
+    refused: RefusalDetails,
 }
 
 impl CircuitOpen {
     #[inline]
-    pub(crate) fn new(link: Arc<RefusalLink>, refused: Refused) -> Self {
+    pub(crate) fn new(link: Arc<RefusalLink>, refused: RefusalDetails) -> Self {
         Self { link, refused }
     }
 

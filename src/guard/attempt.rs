@@ -4,7 +4,7 @@ use crate::circuit::{CallToken, Circuit, Completion};
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::handle::Handle;
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -291,7 +291,7 @@ fn enter_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
 
 /// The same for those who make an error of a refusal later, or never.
 #[inline]
-pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<CallToken, Refused> {
+pub(crate) fn try_admit<H: Handle>(handle: &H) -> Result<CallToken, RefusalDetails> {
     let circuit = &handle.breaker().circuit;
     let admit = || {
         let admitted = circuit.admit_quietly();
@@ -318,7 +318,7 @@ fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
 // benches/instructions, "refused call": 20 instructions more without it.
 #[allow(clippy::inline_always)]
 #[inline(always)]
-fn refuse(breaker: &CircuitBreaker, refused: Refused) -> CircuitOpen {
+fn refuse(breaker: &CircuitBreaker, refused: RefusalDetails) -> CircuitOpen {
     breaker.circuit.count_refusal(refused);
     breaker.circuit.refusal_error(refused)
 }

@@ -2,7 +2,7 @@ use super::Refusals;
 use crate::error::CircuitOpen;
 use crate::guard::{Attempt, Judge, NoFallback, Rules, admit};
 use crate::handle::{ByName, Handle};
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
@@ -44,7 +44,7 @@ pin_project! {
 }
 
 impl<F, J, A> ResponseFuture<F, J, A> {
-    pub(super) fn refused(handle: ByName, refused: Refused, judge: J, refusals: A) -> Self {
+    pub(super) fn refused(handle: ByName, refused: RefusalDetails, judge: J, refusals: A) -> Self {
         let open = handle.breaker().circuit.refusal_error(refused);
         Self {
             call: None,
