@@ -100,7 +100,7 @@ impl<'a> Classification<'a> {
                 config.unexpected_errors_as()
             }
         };
-        let alone = fail_if.is_none() && config.settings.errors.are_none();
+        let alone = fail_if.is_none() && config.settings.errors.is_empty();
         Self {
             outcome,
             error: Some(error),

@@ -4,7 +4,7 @@ use crate::breaker::CircuitBreaker;
 use crate::registry::BreakerRegistry;
 use crate::snapshot::Snapshot;
 use crate::state::State;
-use crate::text::Left;
+use crate::text::RemainingTime;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,7 +179,7 @@ impl fmt::Display for Impaired {
         write!(f, "{:?} is {}", self.breaker, self.state)?;
         match self.open_remaining {
             Some(Duration::MAX) => f.write_str(" for ever")?,
-            Some(left) => write!(f, " for another {}", Left(left))?,
+            Some(left) => write!(f, " for another {}", RemainingTime(left))?,
             None => {}
         }
         f.write_str(if self.named { "" } else { " (not named)" })

@@ -26,7 +26,7 @@ mod panic;
 mod permit;
 pub mod prelude;
 mod preset;
-mod refused;
+mod refusal_details;
 mod registry;
 mod rules;
 #[cfg(feature = "serde")]

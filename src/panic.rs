@@ -1,22 +1,22 @@
-//! Keeping the panics of user code where they happened.
+//! Catches panics of user code.
 
 use std::any::Any;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What `code` gives, or what it panicked with.
+/// Calls `code`, and returns its result or the payload of its panic.
 ///
-/// Sound to assert unwind safety for: callers pass user code that touches none of our state, or
-/// state that is whole after every statement.
+/// Callers pass user code that does not access the state of a breaker, or code whose state is consistent
+/// after every statement. It is therefore right to assert unwind safety.
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Payload> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Payload(Some(payload)))
 }
 
-/// What somebody panicked with. It may panic once more when it is dropped, and that ends here.
+/// The payload of a panic. If dropping the payload panics, that panic is caught.
 pub(crate) struct Payload(Option<Box<dyn Any + Send>>);
 
 impl Payload {
-    /// The text of the panic, if it had one.
+    /// Returns the message of the panic, if it has one.
     pub(crate) fn text(&self) -> Option<&str> {
         let payload = self.0.as_deref()?;
         let text = payload.downcast_ref::<String>().map(String::as_str);
@@ -27,7 +27,7 @@ impl Payload {
 impl Drop for Payload {
     fn drop(&mut self) {
         let mut payload = self.0.take();
-        // One that goes on panicking in its own payload's drop is forgotten.
+        // Each payload may panic with another one when it is dropped. The ninth is leaked.
         for _ in 0..8 {
             let Some(last) = payload.take() else { return };
             payload = catch_unwind(AssertUnwindSafe(|| drop(last))).err();
@@ -36,10 +36,10 @@ impl Drop for Payload {
     }
 }
 
-/// A value of user code whose `Drop` may panic; a panic of it ends here.
+/// A value of user code. If dropping the value panics, that panic is caught.
 ///
-/// Settings are dropped wherever their last reader is: in the middle of a call, of a delivery, or
-/// at the end of a thread. None of these may be unwound by a value that only came along.
+/// Settings are dropped by their last reader, for example during a call or at the end of a thread. A panic
+/// of one of their values must not unwind it.
 pub(crate) struct Contained<T>(Option<T>);
 
 impl<T> Contained<T> {
@@ -81,11 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn drop_of_contained_value_that_panics_is_contained() {
+    fn drop_panic_of_contained_value_is_caught() {
         for depth in [0, 1, 3] {
             let contained = Contained::new(Bomb(depth));
             assert_eq!(contained.0.as_ref().map(|bomb| bomb.0), Some(depth));
-            // In the middle of another panic as well.
+            // Also during another panic.
             drop(catch(move || {
                 let _held = contained;
                 panic!("a panic that drops it");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_panics_when_it_is_dropped_is_contained() {
+    fn drop_panic_of_payload_is_caught() {
         for depth in [0, 1, 3, 100] {
             drop(catch(|| std::panic::panic_any(Bomb(depth))));
         }

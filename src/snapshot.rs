@@ -3,7 +3,7 @@
 use crate::event::Cause;
 use crate::rules::RuleSnapshot;
 use crate::state::State;
-use crate::text::{Left, Plain, Short};
+use crate::text::{Escaped, HumanDuration, RemainingTime};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,11 +76,11 @@ impl fmt::Display for Snapshot {
             "{:?} is {} for {}",
             self.name,
             self.state,
-            Short(self.since)
+            HumanDuration(self.since)
         )?;
         match self.open_remaining {
             Some(Duration::MAX) => f.write_str(", and stays so")?,
-            Some(left) => write!(f, ", another {} to go", Left(left))?,
+            Some(left) => write!(f, ", another {} to go", RemainingTime(left))?,
             None => {}
         }
         if let Some(cause) = &self.cause {
@@ -88,7 +88,7 @@ impl fmt::Display for Snapshot {
         }
         write!(f, "\n  failures  {} in a row", self.failure_count)?;
         if let Some(last) = &self.last_failure {
-            write!(f, ", last: {}", Plain(last))?;
+            write!(f, ", last: {}", Escaped(last))?;
         }
         if self.attempt > 0 {
             write!(f, "\n  attempt   {}", self.attempt)?;

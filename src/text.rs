@@ -1,14 +1,14 @@
-//! Text for people: durations and shares in a few characters, strangers' text within bounds.
+//! Text for people: short durations and percentages, and foreign text that is escaped and truncated.
 
 use crate::panic::catch;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-/// A duration in a few characters: `29.9s`, `1m 30s`, `250ms`.
+/// Displays a duration in at most two units: `29.9s`, `1m 30s`, `250ms`.
 #[derive(Clone, Copy)]
-pub(crate) struct Short(pub(crate) Duration);
+pub(crate) struct HumanDuration(pub(crate) Duration);
 
-impl fmt::Display for Short {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(time) = *self;
         let seconds = time.as_secs();
@@ -45,20 +45,20 @@ fn pair(f: &mut fmt::Formatter<'_>, large: (u64, &str), small: (u64, &str)) -> f
     Ok(())
 }
 
-/// Time left, in tenths of a second, and never none.
-pub(crate) struct Left(pub(crate) Duration);
+/// Displays the time that is left, in tenths of a second, and never as zero.
+pub(crate) struct RemainingTime(pub(crate) Duration);
 
-impl fmt::Display for Left {
+impl fmt::Display for RemainingTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tenths = ((self.0.as_nanos() + 50_000_000) / 100_000_000).max(1);
         if tenths >= 600 {
-            return Short(self.0).fmt(f);
+            return HumanDuration(self.0).fmt(f);
         }
         write!(f, "{}.{}s", tenths / 10, tenths % 10)
     }
 }
 
-/// A share as a percentage with at most one decimal: `50%`, `33.3%`.
+/// Displays a ratio as a percentage with at most one decimal: `50%`, `33.3%`.
 pub(crate) struct Percent(pub(crate) f64);
 
 impl fmt::Display for Percent {
@@ -72,14 +72,14 @@ impl fmt::Display for Percent {
     }
 }
 
-/// A foreign text for a log or a terminal: on one line, with the characters escaped that would
-/// break the line, act on a terminal, or change the direction in which the text reads.
-pub(crate) struct Plain<'a>(pub(crate) &'a str);
+/// Displays foreign text on one line, for a log or a terminal. Characters are escaped that would break
+/// the line, control a terminal, or change the direction of the text.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
-impl fmt::Display for Plain<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
-            if character.is_control() || is_invisible(character) {
+            if character.is_control() || is_separator_or_bidi_control(character) {
                 write!(f, "{}", character.escape_debug())?;
             } else {
                 f.write_char(character)?;
@@ -89,27 +89,27 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// Whether it separates lines or paragraphs, or controls the direction of a text.
-fn is_invisible(character: char) -> bool {
+/// Returns whether `character` separates lines or paragraphs, or controls the direction of text.
+fn is_separator_or_bidi_control(character: char) -> bool {
     matches!(
         character,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
     )
 }
 
-/// The beginning of somebody's text, in place and of bounded length.
+/// The beginning of a text, stored inline, at most 128 bytes long.
 ///
-/// Writing fails once it is full, which ends a well-behaved `Debug` of ten megabytes early.
-// In steps of whole vectors: it is cleared for each failure. The length comes first, and nothing shares the
-// first cache line: two threads that fail pass one line to and fro for a short text, not two.
+/// Writing fails once the string is full, which ends a well-behaved `Debug` of ten megabytes early.
+// Aligned, with the length first, so that a short text occupies a single cache line. Threads whose calls
+// fail in turn write this line under the lock of the circuit.
 #[derive(Clone)]
 #[repr(C, align(64))]
-pub(crate) struct Excerpt {
+pub(crate) struct TruncatedString {
     length: u8,
     bytes: [u8; Self::CAPACITY],
 }
 
-impl Excerpt {
+impl TruncatedString {
     pub(crate) const CAPACITY: usize = 128;
 
     pub(crate) const fn empty() -> Self {
@@ -119,24 +119,23 @@ impl Excerpt {
         }
     }
 
-    /// Becomes `other`, which is often much shorter than its room.
+    /// Copies `other`, which is often much shorter than the capacity.
     pub(crate) fn copy_from(&mut self, other: &Self) {
-        // In steps of whole vectors.
-        const STEP: usize = 16;
-        let steps = usize::from(other.length).div_ceil(STEP);
+        const CHUNK: usize = 16;
+        let chunks = usize::from(other.length).div_ceil(CHUNK);
         let pairs = self
             .bytes
-            .chunks_exact_mut(STEP)
-            .zip(other.bytes.chunks_exact(STEP));
-        for (to, from) in pairs.take(steps) {
+            .chunks_exact_mut(CHUNK)
+            .zip(other.bytes.chunks_exact(CHUNK));
+        for (to, from) in pairs.take(chunks) {
             to.copy_from_slice(from);
         }
         self.length = other.length;
     }
 
-    /// Goes on with the `Debug` text of `value`. A `Debug` that panics is cut off where it did.
+    /// Appends the `Debug` text of `value`. The text of a `Debug` that panics ends with a note.
     pub(crate) fn push_debug(&mut self, value: &dyn fmt::Debug) {
-        // What a panic leaves behind is the text so far, which is whole.
+        // Unwind safe: after a panic, the text consists of the pieces that were written before.
         if let Err(payload) = catch(|| write!(self, "{value:?}")) {
             drop(payload);
             let gap = if self.length == 0 { "" } else { " " };
@@ -144,7 +143,7 @@ impl Excerpt {
         }
     }
 
-    /// Goes on with as much of `value` as there is room for.
+    /// Appends as much of `value` as fits.
     pub(crate) fn push(&mut self, value: impl fmt::Display) {
         let _ = write!(self, "{value}");
     }
@@ -154,27 +153,28 @@ impl Excerpt {
             .bytes
             .get(..usize::from(self.length))
             .unwrap_or_default();
-        // Only whole characters are ever written.
+        // Always valid: pieces are truncated at character boundaries.
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
 
-impl Write for Excerpt {
+impl Write for TruncatedString {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        match self.push_few(text.as_bytes()) {
+        match self.push_short(text.as_bytes()) {
             Some(()) => Ok(()),
-            None => self.push_many(text),
+            None => self.push_truncated(text),
         }
     }
 }
 
 #[allow(clippy::cast_possible_truncation)] // the capacity fits
-impl Excerpt {
-    /// Goes on with the few bytes that most pieces of a `Debug` text have, without a call for so few.
+impl TruncatedString {
+    /// Appends a piece of at most 16 bytes, as most pieces of a `Debug` text are. Returns `None` for a
+    /// longer piece, and for one that does not fit.
     #[inline]
-    fn push_few(&mut self, piece: &[u8]) -> Option<()> {
+    fn push_short(&mut self, piece: &[u8]) -> Option<()> {
         #[inline]
-        fn ends<const N: usize>(from: &[u8], to: &mut [u8]) -> Option<()> {
+        fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) -> Option<()> {
             let (first, last) = (from.first_chunk::<N>()?, from.last_chunk::<N>()?);
             *to.first_chunk_mut()? = *first;
             *to.last_chunk_mut()? = *last;
@@ -182,23 +182,23 @@ impl Excerpt {
         }
         let start = usize::from(self.length);
         let end = start.checked_add(piece.len())?;
-        let place = self.bytes.get_mut(start..end)?;
+        let target = self.bytes.get_mut(start..end)?;
         match piece.len() {
             0 => {}
-            1 => ends::<1>(piece, place)?,
-            2..4 => ends::<2>(piece, place)?,
-            4..8 => ends::<4>(piece, place)?,
-            8..=16 => ends::<8>(piece, place)?,
+            1 => copy_ends::<1>(piece, target)?,
+            2..4 => copy_ends::<2>(piece, target)?,
+            4..8 => copy_ends::<4>(piece, target)?,
+            8..=16 => copy_ends::<8>(piece, target)?,
             _ => return None,
         }
         self.length = end as u8;
         Some(())
     }
 
-    /// Goes on with as much as there is room for.
+    /// Appends as much of `text` as fits, and fails unless all of it does.
     #[cold]
     #[inline(never)]
-    fn push_many(&mut self, text: &str) -> fmt::Result {
+    fn push_truncated(&mut self, text: &str) -> fmt::Result {
         let room = self.bytes.get_mut(usize::from(self.length)..);
         let room = room.unwrap_or_default();
         let fitting = prefix(text, room.len());
@@ -211,13 +211,13 @@ impl Excerpt {
     }
 }
 
-impl fmt::Debug for Excerpt {
+impl fmt::Debug for TruncatedString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_str().fmt(f)
     }
 }
 
-/// The longest beginning of `text` that has at most `bytes` bytes and ends on a character boundary.
+/// Returns the longest prefix of `text` that has at most `bytes` bytes and ends on a character boundary.
 pub(crate) fn prefix(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_read_well() {
+    fn durations_and_percentages_are_short() {
         let cases = [
             (Duration::from_millis(29_940), "29.9s"),
             (Duration::from_secs(60), "1m"),
@@ -244,44 +244,50 @@ mod tests {
             (Duration::from_secs(90_000), "1d 1h"),
         ];
         for (duration, text) in cases {
-            assert_eq!(Short(duration).to_string(), text);
+            assert_eq!(HumanDuration(duration).to_string(), text);
         }
-        assert_eq!(Left(Duration::from_nanos(1)).to_string(), "0.1s");
-        assert_eq!(Left(Duration::from_millis(29_900)).to_string(), "29.9s");
+        assert_eq!(RemainingTime(Duration::from_nanos(1)).to_string(), "0.1s");
+        assert_eq!(
+            RemainingTime(Duration::from_millis(29_900)).to_string(),
+            "29.9s"
+        );
         assert_eq!(Percent(1.0 / 3.0).to_string(), "33.3%");
         assert_eq!(Percent(0.5).to_string(), "50%");
     }
 
     #[test]
-    fn an_excerpt_ends_on_a_character_boundary() {
+    fn truncated_string_ends_on_character_boundary() {
         for shift in 0..4 {
             let text = "x".repeat(shift) + &"\u{1F980}".repeat(100);
-            let mut excerpt = Excerpt::empty();
-            excerpt.push(&text);
-            assert!(text.starts_with(excerpt.as_str()));
-            assert!(excerpt.as_str().len() > Excerpt::CAPACITY - 4);
+            let mut string = TruncatedString::empty();
+            string.push(&text);
+            assert!(text.starts_with(string.as_str()));
+            assert!(string.as_str().len() > TruncatedString::CAPACITY - 4);
         }
     }
 
     #[test]
-    fn an_excerpt_is_its_pieces_of_any_length() {
+    fn truncated_string_joins_pieces_of_any_length() {
         let text: String = ('\u{20}'..'\u{7f}').cycle().take(200).collect();
         for piece in 1..=text.len() {
-            let mut excerpt = Excerpt::empty();
+            let mut string = TruncatedString::empty();
             let mut pieces = text.as_bytes().chunks(piece).map(std::str::from_utf8);
-            let full = pieces.any(|piece| excerpt.write_str(piece.unwrap()).is_err());
+            let full = pieces.any(|piece| string.write_str(piece.unwrap()).is_err());
             assert!(full, "in pieces of {piece}");
-            assert_eq!(excerpt.as_str(), &text[..Excerpt::CAPACITY]);
-            assert!(excerpt.write_str("x").is_err() && excerpt.write_str("").is_ok());
+            assert_eq!(string.as_str(), &text[..TruncatedString::CAPACITY]);
+            assert!(string.write_str("x").is_err() && string.write_str("").is_ok());
         }
     }
 
     #[test]
-    fn an_excerpt_becomes_another_of_any_length() {
-        let text: String = ('a'..='z').cycle().take(Excerpt::CAPACITY).collect();
-        let mut room = Excerpt::empty();
+    fn truncated_string_copies_text_of_any_length() {
+        let text: String = ('a'..='z')
+            .cycle()
+            .take(TruncatedString::CAPACITY)
+            .collect();
+        let mut room = TruncatedString::empty();
         for length in (0..=text.len()).chain([1, 100, 16, 17, 0]) {
-            let mut other = Excerpt::empty();
+            let mut other = TruncatedString::empty();
             other.push(&text[text.len() - length..]);
             room.copy_from(&other);
             assert_eq!(room.as_str(), &text[text.len() - length..]);
@@ -289,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_debug_that_panics_is_contained() {
+    fn debug_panic_ends_text() {
         struct Broken;
         impl fmt::Debug for Broken {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -297,8 +303,8 @@ mod tests {
                 panic!("a Debug that has broken");
             }
         }
-        let mut excerpt = Excerpt::empty();
-        excerpt.push_debug(&Broken);
-        assert_eq!(excerpt.as_str(), "Bro (its Debug panicked)");
+        let mut string = TruncatedString::empty();
+        string.push_debug(&Broken);
+        assert_eq!(string.as_str(), "Bro (its Debug panicked)");
     }
 }

@@ -5,7 +5,7 @@
 //! decided by [`Circuit::try_admit`]. A refusal counts once it has gone through
 //! [`Circuit::count_refusal`]; a waiting call that is refused tries again, and counts nothing.
 
-use super::counters::Count;
+use super::counters::Counter;
 use super::locked::Locked;
 use super::running_trials::is_inside;
 use super::shell::{Circuit, StateView};
@@ -13,7 +13,7 @@ use super::token::CallToken;
 use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::event::{Cause, Event};
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use crate::state::{Admission, Flags, Generation, PackedState, State};
 use crate::sync::Ordering;
 
@@ -29,7 +29,7 @@ impl Circuit {
     /// Refuses a call while the circuit is open, if the coarse clock shows that its deadline is ahead.
     /// Returns `None` for every other call, which [`try_admit`](Self::try_admit) decides.
     #[inline]
-    pub(crate) fn try_refuse_fast(&self) -> Option<Refused> {
+    pub(crate) fn try_refuse_fast(&self) -> Option<RefusalDetails> {
         let word = self.word();
         if word.state() != State::Open {
             return None;
@@ -38,12 +38,13 @@ impl Circuit {
         // Ordering: as in `consistent_read`.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
         let ahead = now.until(deadline) > ClockSource::COARSE_ERROR;
-        (ahead && self.word() == word).then(|| Refused::new(word, word.failures(), now, deadline))
+        (ahead && self.word() == word)
+            .then(|| RefusalDetails::new(word, word.failures(), now, deadline))
     }
 
     /// Admits or refuses a call. Does not [count](Self::count_refusal) a refusal.
     #[inline(never)]
-    pub(crate) fn try_admit(&self) -> Result<CallToken, Refused> {
+    pub(crate) fn try_admit(&self) -> Result<CallToken, RefusalDetails> {
         let view = self.consistent_read();
         match view.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => {
@@ -63,7 +64,7 @@ impl Circuit {
 
     /// Returns the refusal that a call would get now. Takes no slot and counts nothing.
     #[inline]
-    pub(crate) fn check_ready(&self) -> Option<Refused> {
+    pub(crate) fn check_ready(&self) -> Option<RefusalDetails> {
         if self.word().admits_without_clock() {
             return None;
         }
@@ -90,7 +91,7 @@ impl Circuit {
 
     /// Refuses a call that was told of an earlier refusal, even if the circuit would admit it by now.
     #[cfg(feature = "tower")]
-    pub(crate) fn refuse(&self, earlier: Refused) -> Refused {
+    pub(crate) fn refuse(&self, earlier: RefusalDetails) -> RefusalDetails {
         let refused = self.check_ready().unwrap_or(earlier);
         self.count_refusal(refused);
         refused
@@ -98,8 +99,8 @@ impl Circuit {
 
     /// Counts a refusal, and sends its event.
     #[inline]
-    pub(crate) fn count_refusal(&self, refused: Refused) {
-        self.counters.add(Count::Refused);
+    pub(crate) fn count_refusal(&self, refused: RefusalDetails) {
+        self.counters.add(Counter::Refused);
         // The present word: a listener may have been added since the refusal.
         if self.word().has(Flags::SLOW_PATH) {
             self.emit_refused(refused);
@@ -108,7 +109,7 @@ impl Circuit {
 
     #[cold]
     #[inline(never)]
-    fn emit_refused(&self, refused: Refused) {
+    fn emit_refused(&self, refused: RefusalDetails) {
         self.emit_call_event(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),
@@ -116,7 +117,7 @@ impl Circuit {
         });
     }
 
-    fn try_start_trial(&self, view: &StateView) -> Result<CallToken, Refused> {
+    fn try_start_trial(&self, view: &StateView) -> Result<CallToken, RefusalDetails> {
         match self.refuse_before_deadline(view) {
             Ok(refused) => Err(refused),
             Err(now) => self.start_trial(now),
@@ -124,7 +125,7 @@ impl Circuit {
     }
 
     /// Refuses a call without the lock. The error is the precise time at which a slot may be free.
-    fn refuse_before_deadline(&self, view: &StateView) -> Result<Refused, Moment> {
+    fn refuse_before_deadline(&self, view: &StateView) -> Result<RefusalDetails, Moment> {
         let clock = &self.context.clock;
         let coarse = clock.coarse_now();
         let latest = coarse.after(ClockSource::COARSE_ERROR);
@@ -138,7 +139,7 @@ impl Circuit {
         }
     }
 
-    fn start_trial(&self, now: Moment) -> Result<CallToken, Refused> {
+    fn start_trial(&self, now: Moment) -> Result<CallToken, RefusalDetails> {
         let mut locked = self.locked.lock();
         // While the lock is held, only counts and flags change.
         let view = self.consistent_read();
@@ -157,7 +158,7 @@ impl Circuit {
             Admission::ReplaceExpired => {
                 self.update_word(PackedState::next_generation);
                 self.report_expired_lease(&mut locked, word.trials().in_flight);
-                word.trials().lapsed()
+                word.trials().expired()
             }
         };
         let lease = now.after(locked.config().trial_timeout());
@@ -187,7 +188,7 @@ impl Circuit {
             return CallToken::untimed(word.generation());
         }
         let started = now.unwrap_or_else(|| self.context.clock.now());
-        self.counters.add(Count::InFlight);
+        self.counters.add(Counter::InFlight);
         CallToken::timed(word.generation(), started)
     }
 
@@ -202,7 +203,7 @@ impl Circuit {
             .await;
     }
 
-    async fn wait<T>(&self, try_acquire: impl Fn(&Self) -> Result<T, Refused>) -> T {
+    async fn wait<T>(&self, try_acquire: impl Fn(&Self) -> Result<T, RefusalDetails>) -> T {
         // A call of a closed circuit does not queue. A call inside a trial must not queue, because the
         // waiters may be waiting for the slot of that trial.
         if self.word().admits_without_clock() || self.is_inside_trial() {

@@ -1,6 +1,6 @@
 //! The call sites of one breaker: the `#[circuit]`s that use it.
 
-use crate::sync::{Lock, Swap};
+use crate::sync::{ArcSwap, Mutex};
 use once_cell::race::OnceBox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +22,8 @@ pub(crate) struct CallSite {
 pub(crate) struct CallSites(OnceBox<SiteList>);
 
 struct SiteList {
-    sites: Swap<Vec<&'static CallSite>>,
-    writing: Lock<()>,
+    sites: ArcSwap<Vec<&'static CallSite>>,
+    writing: Mutex<()>,
     /// The number of handles that sites keep.
     handles: AtomicUsize,
 }
@@ -80,8 +80,8 @@ impl CallSites {
 impl SiteList {
     fn new(sites: Vec<&'static CallSite>) -> Self {
         Self {
-            sites: Swap::new(Arc::new(sites)),
-            writing: Lock::default(),
+            sites: ArcSwap::new(Arc::new(sites)),
+            writing: Mutex::default(),
             handles: AtomicUsize::new(0),
         }
     }

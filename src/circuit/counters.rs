@@ -1,14 +1,14 @@
-//! Totals that threads do not fight over.
+//! Totals of one circuit, in counters that threads do not contend for.
 
 use crate::snapshot::Totals;
 use crate::sync::Ordering;
-use crate::sync::plain::AtomicU64;
-use crate::sync::striped::{move_over, stripe, stripes};
+use crate::sync::striped::{reassign_index, stripe, stripes};
+use crate::sync::unmodelled::AtomicU64;
 use once_cell::race::OnceBox;
 
-/// What is counted; what is common first.
+/// A number that is counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Count {
+pub(super) enum Counter {
     Success,
     Failure,
     Ignored,
@@ -18,121 +18,121 @@ pub(super) enum Count {
     TimedOut,
     Slow,
     WouldTrip,
-    /// Timed calls that run now: the only one that is also taken from.
+    /// Timed calls that run now. The only counter that is also decremented.
     InFlight,
 }
 
-const COUNTS: usize = Count::InFlight as usize + 1;
+const COUNTERS: usize = Counter::InFlight as usize + 1;
 
-/// One cell a count while one thread at a time comes by; the first time two meet it widens to a
-/// row of cells, each on cache lines of its own, and threads spread over them (the idea of Java's
-/// `LongAdder`). Of a breaker that has only succeeded, there is one cell.
+/// Counters that grow with use. A circuit begins with one cell, for successes. The first other event
+/// allocates a cell per counter, and the first contention allocates [stripes](crate::sync::striped) of
+/// such cells, as Java's `LongAdder` does. A value is the sum over all cells.
 ///
-/// Every access is relaxed: the numbers publish nothing, and the cells of a total only grow, so that
-/// a sum that one thread reads twice never goes back. Standard atomics also under loom: there is no
-/// protocol between the cells to explore.
+/// Ordering: every access is `Relaxed`, because the counters publish nothing. The cells of a total only
+/// grow, so that a sum that one thread reads twice never decreases. Loom does not model the atomics,
+/// because there is no protocol between the cells.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     successes: AtomicU64,
-    more: OnceBox<More>,
+    spilled: OnceBox<Spilled>,
 }
 
 #[derive(Debug, Default)]
-struct More {
-    /// That of the successes is not used.
+struct Spilled {
+    /// The cell for successes is unused.
     cells: Cells,
     stripes: OnceBox<Box<[Stripe]>>,
 }
 
-type Cells = [AtomicU64; COUNTS];
+type Cells = [AtomicU64; COUNTERS];
 
-/// Two cache lines wide: processors fetch them in pairs.
+/// Aligned to two cache lines, because processors prefetch lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Stripe(Cells);
 
 impl Counters {
     #[inline]
-    pub(super) fn add(&self, count: Count) {
-        self.change(count, 1);
+    pub(super) fn add(&self, counter: Counter) {
+        self.change(counter, 1);
     }
 
-    pub(super) fn take(&self, count: Count) {
-        self.change(count, 1_u64.wrapping_neg());
+    pub(super) fn decrement(&self, counter: Counter) {
+        self.change(counter, 1_u64.wrapping_neg());
     }
 
     #[inline]
-    fn change(&self, count: Count, by: u64) {
-        let stripes = self.more.get().and_then(|more| more.stripes.get());
-        let cell = match (stripes, count) {
-            (Some(stripes), _) => &stripe(stripes).0[count as usize],
-            (None, Count::Success) => &self.successes,
-            (None, _) => &self.more().cells[count as usize],
+    fn change(&self, counter: Counter, by: u64) {
+        let stripes = self.spilled.get().and_then(|spilled| spilled.stripes.get());
+        let cell = match (stripes, counter) {
+            (Some(stripes), _) => &stripe(stripes).0[counter as usize],
+            (None, Counter::Success) => &self.successes,
+            (None, _) => &self.spilled().cells[counter as usize],
         };
-        let seen = cell.load(Ordering::Relaxed);
+        let current = cell.load(Ordering::Relaxed);
         if cell
             .compare_exchange(
-                seen,
-                seen.wrapping_add(by),
+                current,
+                current.wrapping_add(by),
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             )
             .is_err()
         {
-            self.give_way(count, by, stripes.is_none());
+            self.on_contention(counter, by, stripes.is_none());
         }
     }
 
-    fn more(&self) -> &More {
-        self.more.get_or_init(Box::default)
+    fn spilled(&self) -> &Spilled {
+        self.spilled.get_or_init(Box::default)
     }
 
-    /// Two have met: the cells widen, or one of the two moves to another.
+    /// Counts after a failed exchange. Allocates the stripes, or moves this thread to another stripe.
     #[cold]
     #[inline(never)]
-    fn give_way(&self, count: Count, by: u64, shared: bool) {
+    fn on_contention(&self, counter: Counter, by: u64, shared: bool) {
         if !shared {
-            move_over();
+            reassign_index();
         }
-        let made = || Box::new(stripes());
-        let stripes = self.more().stripes.get_or_init(made);
-        stripe(stripes).0[count as usize].fetch_add(by, Ordering::Relaxed);
+        let new = || Box::new(stripes());
+        let stripes = self.spilled().stripes.get_or_init(new);
+        stripe(stripes).0[counter as usize].fetch_add(by, Ordering::Relaxed);
     }
 
-    fn sum(&self, count: Count) -> u64 {
-        let at = count as usize;
-        let first = match count {
-            Count::Success => self.successes.load(Ordering::Relaxed),
+    fn sum(&self, counter: Counter) -> u64 {
+        let at = counter as usize;
+        let first = match counter {
+            Counter::Success => self.successes.load(Ordering::Relaxed),
             _ => 0,
         };
-        let Some(more) = self.more.get() else {
+        let Some(spilled) = self.spilled.get() else {
             return first;
         };
-        let stripes = more.stripes.get().map(|stripes| &stripes[..]);
+        let stripes = spilled.stripes.get().map(|stripes| &stripes[..]);
         let stripes = stripes.unwrap_or_default().iter();
-        std::iter::once(&more.cells)
+        std::iter::once(&spilled.cells)
             .chain(stripes.map(|stripe| &stripe.0))
             .map(|cells| cells[at].load(Ordering::Relaxed))
             .fold(first, u64::wrapping_add)
     }
 
-    /// A number that calls enter and leave. One that is read while they do may be off by them.
-    pub(super) fn present(&self, count: Count) -> u32 {
-        let entered = i64::from_ne_bytes(self.sum(count).to_ne_bytes());
-        u32::try_from(entered.max(0)).unwrap_or(u32::MAX)
+    /// Returns the value of a counter that is also decremented. Concurrent changes may be missing.
+    pub(super) fn current(&self, counter: Counter) -> u32 {
+        let value = i64::from_ne_bytes(self.sum(counter).to_ne_bytes());
+        u32::try_from(value.max(0)).unwrap_or(u32::MAX)
     }
 
     pub(super) fn totals(&self, count_successes: bool) -> Totals {
         Totals {
-            success: count_successes.then(|| self.sum(Count::Success)),
-            failure: self.sum(Count::Failure),
-            ignored: self.sum(Count::Ignored),
-            cancelled: self.sum(Count::Cancelled),
-            late: self.sum(Count::Late),
-            refused: self.sum(Count::Refused),
-            timed_out: self.sum(Count::TimedOut),
-            slow: self.sum(Count::Slow),
-            would_trip: self.sum(Count::WouldTrip),
+            success: count_successes.then(|| self.sum(Counter::Success)),
+            failure: self.sum(Counter::Failure),
+            ignored: self.sum(Counter::Ignored),
+            cancelled: self.sum(Counter::Cancelled),
+            late: self.sum(Counter::Late),
+            refused: self.sum(Counter::Refused),
+            timed_out: self.sum(Counter::TimedOut),
+            slow: self.sum(Counter::Slow),
+            would_trip: self.sum(Counter::WouldTrip),
         }
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     use std::sync::Barrier;
 
     #[test]
-    fn nothing_is_lost_when_threads_meet() {
+    fn contended_counter_loses_nothing() {
         const EACH: u64 = 20_000;
         let counters = Counters::default();
         let barrier = Barrier::new(4);
@@ -151,14 +151,14 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     barrier.wait();
-                    (0..EACH).for_each(|_| counters.add(Count::Refused));
+                    (0..EACH).for_each(|_| counters.add(Counter::Refused));
                 });
             }
         });
-        // Whether or not they met, and it widened.
+        // With and without contention.
         assert_eq!(counters.totals(true).refused, 4 * EACH);
-        counters.give_way(Count::Refused, 1, true);
-        counters.add(Count::Refused);
+        counters.on_contention(Counter::Refused, 1, true);
+        counters.add(Counter::Refused);
         assert_eq!(counters.totals(true).refused, 4 * EACH + 2);
     }
 }

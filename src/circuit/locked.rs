@@ -1,12 +1,12 @@
 //! The state of a circuit that only the holder of its lock reads and writes.
 
-use super::success_buffer::RoomLeft;
+use super::success_buffer::RemainingCapacity;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::rules::{RuleEvaluator, RuleSnapshot, Sample, TripRule, without_windows};
 use crate::state::{Generation, State};
-use crate::text::Excerpt;
+use crate::text::TruncatedString;
 use std::any::TypeId;
 use std::collections::VecDeque;
 use std::mem;
@@ -30,7 +30,7 @@ pub(super) struct Locked {
 pub(super) struct Windows {
     pub(super) evaluator: RuleEvaluator,
     /// The room in the success buffer at its last flush.
-    pub(super) room: RoomLeft,
+    pub(super) room: RemainingCapacity,
     /// Successes that were recorded in the evaluator; added to `Totals::success`.
     pub(super) successes: u64,
     /// Failures that were recorded in the evaluator; added to `Totals::failure`.
@@ -43,7 +43,7 @@ impl Windows {
     fn new(rules: &[TripRule], created_at: Moment) -> Self {
         Self {
             evaluator: RuleEvaluator::new(rules, created_at),
-            room: RoomLeft::default(),
+            room: RemainingCapacity::default(),
             successes: 0,
             failures: 0,
             hinted: false,
@@ -65,7 +65,7 @@ struct History {
     period: Option<Period>,
     /// Whether the hint of a late call may move the deadline of the open circuit.
     follows_hints: bool,
-    last_failure: Option<Box<Excerpt>>,
+    last_failure: Option<Box<TruncatedString>>,
     /// The types of unclassified errors that were reported.
     reported_types: Vec<TypeId>,
     outbox: Outbox,
@@ -173,7 +173,7 @@ impl Locked {
         match self.evaluator_if_any() {
             Some(evaluator) => evaluator.tripped(sample, consecutive),
             None if sample.failed => {
-                without_windows(self.config.trip_rules(), consecutive).find(RuleSnapshot::holds)
+                without_windows(self.config.trip_rules(), consecutive).find(RuleSnapshot::is_met)
             }
             None => None,
         }
@@ -281,7 +281,7 @@ impl Locked {
     }
 
     /// Stores the text of the last failure, or removes the text of an earlier one.
-    pub(super) fn store_last_failure(&mut self, text: Option<&Excerpt>) {
+    pub(super) fn store_last_failure(&mut self, text: Option<&TruncatedString>) {
         let Some(text) = text else {
             return self.clear_last_failure();
         };

@@ -13,7 +13,7 @@
 //! applies it to the state, and the totals and events follow. See [`windows`](super::windows) for the
 //! windows and the success buffer.
 
-use super::counters::Count;
+use super::counters::Counter;
 use super::locked::Locked;
 use super::shell::Circuit;
 use super::token::CallToken;
@@ -23,9 +23,9 @@ use crate::clock::Moment;
 use crate::config::BreakerConfig;
 use crate::event::{Cause, Event};
 use crate::rules::{RuleSnapshot, Sample};
-use crate::state::{Flags, PackedState, State, Verdict};
+use crate::state::{Flags, PackedState, State, TrialResult};
 use crate::sync::Ordering;
-use crate::text::{Excerpt, Short};
+use crate::text::{HumanDuration, TruncatedString};
 use std::fmt;
 use std::ptr;
 use std::sync::Arc;
@@ -53,12 +53,12 @@ struct CallRecord<'a> {
     token: CallToken,
     outcome: Outcome,
     /// The total to which the call belongs.
-    counter: Count,
+    counter: Counter,
     cancelled: bool,
     elapsed: Option<Duration>,
     slow: bool,
     /// The text of a failure, if it is captured.
-    text: Option<&'a Excerpt>,
+    text: Option<&'a TruncatedString>,
     config: &'a BreakerConfig,
     /// Whether a listener or stream wants an event of the call.
     notify: bool,
@@ -85,7 +85,7 @@ impl Circuit {
         if !token.is_noop_success(word) {
             self.record_success_slow(word, token);
         } else if word.has(Flags::COUNT_SUCCESSES) {
-            self.counters.add(Count::Success);
+            self.counters.add(Counter::Success);
         }
     }
 
@@ -100,7 +100,7 @@ impl Circuit {
         if !recorded {
             self.record(token, Completion::Returned(Outcome::Success, None));
         } else if token.started().is_some() {
-            self.counters.take(Count::InFlight);
+            self.counters.decrement(Counter::InFlight);
         }
     }
 
@@ -113,7 +113,7 @@ impl Circuit {
             };
             match reset {
                 Ok(()) if word.has(Flags::COUNT_SUCCESSES) => {
-                    self.counters.add(Count::Success);
+                    self.counters.add(Counter::Success);
                     return true;
                 }
                 Ok(()) => return true,
@@ -141,7 +141,7 @@ impl Circuit {
         }
         let token = token.leave();
         if token.started().is_some() {
-            self.counters.take(Count::InFlight);
+            self.counters.decrement(Counter::InFlight);
         }
         let word = self.word();
         // A trial whose slot was given to another call still counts while its half-open period lasts.
@@ -151,7 +151,7 @@ impl Circuit {
             return;
         }
         if matches!(completion, Completion::TimedOut(_)) {
-            self.counters.add(Count::TimedOut);
+            self.counters.add(Counter::TimedOut);
         }
         if late {
             self.record_late(completion);
@@ -200,7 +200,7 @@ impl Circuit {
         token: CallToken,
         completion: Completion<'_>,
         config: &'a BreakerConfig,
-        buf: &'a mut Option<Excerpt>,
+        buf: &'a mut Option<TruncatedString>,
     ) -> CallRecord<'a> {
         let reads_clock = token.started().is_some() || config.is_over_time();
         let now = reads_clock.then(|| self.context.clock.now());
@@ -216,14 +216,14 @@ impl Circuit {
         };
         let cancelled = matches!(completion, Completion::Cancelled);
         let counter = match outcome {
-            Outcome::Failure | Outcome::TripFor(_) => Count::Failure,
-            Outcome::Success => Count::Success,
-            Outcome::Ignored if cancelled => Count::Cancelled,
-            Outcome::Ignored => Count::Ignored,
+            Outcome::Failure | Outcome::TripFor(_) => Counter::Failure,
+            Outcome::Success => Counter::Success,
+            Outcome::Ignored if cancelled => Counter::Cancelled,
+            Outcome::Ignored => Counter::Ignored,
         };
         // A removed breaker gets no flags of listeners that attach to its registry.
         let may_notify = self.word().has(Flags::SLOW_PATH) || self.entry.is_removed();
-        let text = if counter == Count::Failure && config.capture_last_failure() {
+        let text = if counter == Counter::Failure && config.capture_last_failure() {
             failure_text(completion, elapsed, config, buf)
         } else {
             None
@@ -371,7 +371,7 @@ impl Circuit {
     fn emit_would_trip(&self, rules: Vec<RuleSnapshot>, hint: Option<Duration>) {
         let rules = rules.into_iter().map(Cause::Rule);
         for cause in rules.chain(hint.map(Cause::Asked)) {
-            self.counters.add(Count::WouldTrip);
+            self.counters.add(Counter::WouldTrip);
             self.emit(|breaker| Event::WouldTrip { breaker, cause });
         }
     }
@@ -394,9 +394,9 @@ impl Circuit {
         let failures = self.trial_failures.load(Ordering::Acquire);
         let failures = call.next_consecutive_failures(failures);
         let verdict = if call.requested_open_duration().is_some() {
-            Verdict::Reopen
+            TrialResult::Reopen
         } else if call.is_neutral() {
-            Verdict::Undecided(trials)
+            TrialResult::Undecided(trials)
         } else if call.failed() || call.slow {
             trials.failed()
         } else {
@@ -405,14 +405,14 @@ impl Circuit {
         call.store_last_failure(&mut locked);
         self.trial_failures.store(failures, Ordering::Release);
         match verdict {
-            Verdict::Undecided(trials) => {
+            TrialResult::Undecided(trials) => {
                 self.update_word(|word| word.with_trials(trials));
             }
-            Verdict::Close => {
+            TrialResult::Close => {
                 let state = call.config.mode().state_after_recovery();
                 self.transition(&mut locked, state, Cause::TrialsSucceeded, now);
             }
-            Verdict::Reopen => {
+            TrialResult::Reopen => {
                 let hint = call.requested_open_duration();
                 let cause = hint.map_or(Cause::TrialFailed, Cause::Asked);
                 let period = OpenPeriod::by_call(hint);
@@ -423,19 +423,19 @@ impl Circuit {
     }
 
     fn update_totals(&self, call: &CallRecord<'_>, recorded: Recorded) {
-        let counts = call.counter != Count::Success || call.config.count_successes();
+        let counts = call.counter != Counter::Success || call.config.count_successes();
         if recorded == Recorded::Counted && counts {
             self.counters.add(call.counter);
         }
         if call.slow {
-            self.counters.add(Count::Slow);
+            self.counters.add(Counter::Slow);
         }
     }
 
     /// Counts a call of an earlier state, which changes nothing in the present state. Only its hint
     /// about the future holds: how long the dependency asks for no calls.
     fn record_late(&self, completion: Completion<'_>) {
-        self.counters.add(Count::Late);
+        self.counters.add(Counter::Late);
         if let Completion::Returned(Outcome::TripFor(time), _) = completion {
             self.postpone(time);
         }
@@ -455,7 +455,7 @@ impl CallRecord<'_> {
 
     #[inline]
     fn failed(&self) -> bool {
-        self.counter == Count::Failure
+        self.counter == Counter::Failure
     }
 
     /// For how long the dependency asked for no calls, within the limit of the settings.
@@ -515,12 +515,12 @@ fn failure_text<'a>(
     completion: Completion<'_>,
     elapsed: Option<Duration>,
     config: &BreakerConfig,
-    buf: &'a mut Option<Excerpt>,
-) -> Option<&'a Excerpt> {
+    buf: &'a mut Option<TruncatedString>,
+) -> Option<&'a TruncatedString> {
     if let Completion::Returned(_, None) = completion {
         return None;
     }
-    let text = buf.insert(Excerpt::empty());
+    let text = buf.insert(TruncatedString::empty());
     match (completion, elapsed) {
         (Completion::Returned(_, error), _) => {
             let write = |error| config.settings.describe.write(error, text);
@@ -528,10 +528,10 @@ fn failure_text<'a>(
         }
         (Completion::Panicked, _) => text.push("panicked"),
         (Completion::TimedOut(limit), _) => {
-            text.push(format_args!("timed out after {}", Short(limit)));
+            text.push(format_args!("timed out after {}", HumanDuration(limit)));
         }
         (Completion::Cancelled, Some(time)) => {
-            text.push(format_args!("cancelled after {}", Short(time)));
+            text.push(format_args!("cancelled after {}", HumanDuration(time)));
         }
         (Completion::Cancelled, None) => text.push("cancelled"),
     }

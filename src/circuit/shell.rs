@@ -13,10 +13,10 @@ use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 use crate::error::{CircuitOpen, FailedCircuit};
 use crate::event::{Audience, Hub};
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
-use crate::sync::plain::AtomicBool;
-use crate::sync::{AtomicU32, AtomicU64, Loaded, Lock, Once, Ordering, Swap};
+use crate::sync::unmodelled::AtomicBool;
+use crate::sync::{ArcSwap, AtomicU32, AtomicU64, Loaded, Mutex, OnceBox, Ordering};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,8 +45,8 @@ use std::time::Duration;
 #[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
-    pub(crate) config: Swap<BreakerConfig>,
-    cold: Once<ColdState>,
+    pub(crate) config: ArcSwap<BreakerConfig>,
+    cold: OnceBox<ColdState>,
     pub(crate) context: Arc<CircuitContext>,
     pub(crate) name: Arc<str>,
     pub(crate) entry: RegistryEntry,
@@ -60,16 +60,16 @@ pub(crate) struct Circuit {
     pub(super) trial_failures: AtomicU32,
     /// Cancelled calls since the last call with another outcome.
     pub(super) consecutive_cancellations: AtomicU32,
-    pub(super) locked: Lock<Locked>,
+    pub(super) locked: Mutex<Locked>,
 }
 
 /// The parts that few circuits have, each created when it is first needed.
 #[derive(Default)]
 pub(super) struct ColdState {
-    pub(super) buffer: Once<SuccessBuffer>,
-    pub(super) wait_queue: Once<WaitQueue>,
+    pub(super) buffer: OnceBox<SuccessBuffer>,
+    pub(super) wait_queue: OnceBox<WaitQueue>,
     /// Streams and listeners of this circuit alone.
-    pub(super) local_listeners: Once<Hub>,
+    pub(super) local_listeners: OnceBox<Hub>,
     /// Whether state changes were left in the queue, because listeners were nested too deep.
     pub(super) overdue: AtomicBool,
 }
@@ -123,12 +123,12 @@ impl StateView {
     }
 
     #[inline]
-    pub(super) fn refused(&self, now: Moment) -> Refused {
+    pub(super) fn refused(&self, now: Moment) -> RefusalDetails {
         let end = match self.word.state() {
             State::HalfOpen => self.lease,
             _ => self.deadline,
         };
-        Refused::new(self.word, self.failures, now, end)
+        RefusalDetails::new(self.word, self.failures, now, end)
     }
 }
 
@@ -156,11 +156,11 @@ impl Circuit {
             lease: AtomicU64::new(0),
             trial_failures: AtomicU32::new(0),
             consecutive_cancellations: AtomicU32::new(0),
-            config: Swap::new(config),
+            config: ArcSwap::new(config),
             counters: Counters::default(),
             refusal_links: RefusalLinks::default(),
-            locked: Lock::new(locked),
-            cold: Once::new(),
+            locked: Mutex::new(locked),
+            cold: OnceBox::new(),
             name,
             context,
             entry: RegistryEntry::default(),
@@ -275,7 +275,7 @@ impl Circuit {
 
     /// Returns the error of a refused call.
     #[inline]
-    pub(crate) fn refusal_error(self: &Arc<Self>, refused: Refused) -> CircuitOpen {
+    pub(crate) fn refusal_error(self: &Arc<Self>, refused: RefusalDetails) -> CircuitOpen {
         CircuitOpen::new(self.refusal_links.link_to(&self.name, self), refused)
     }
 

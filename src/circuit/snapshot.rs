@@ -1,6 +1,6 @@
 //! The figures of a circuit: snapshots and totals.
 
-use super::counters::Count;
+use super::counters::Counter;
 use super::locked::Locked;
 use super::shell::Circuit;
 use crate::snapshot::{Snapshot, Totals};
@@ -38,7 +38,7 @@ impl Circuit {
             totals: self.totals_with(&locked),
             in_flight: trials.or_else(|| {
                 let timed = locked.config().slower_than().is_some();
-                timed.then(|| self.counters.present(Count::InFlight))
+                timed.then(|| self.counters.current(Counter::InFlight))
             }),
             rules: locked.rules(now, view.failures),
         };

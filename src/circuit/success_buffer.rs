@@ -1,87 +1,106 @@
-//! The success buffer: successes that count in the windows of a circuit without its lock.
+//! The success buffer: records successes in the windows of a circuit without the mutex.
 //!
 //! # Problem
 //!
-//! The windows of a circuit are guarded by its lock. A lock for each success would make every healthy
-//! call contend with every other one. But a success that is not slow cannot trip a rule, and two such
-//! successes have the same effect in either order. It is enough to count them, as long as the count is
-//! exact between any two failures, and within any bucket of a time window.
+//! The mutex of a circuit guards its windows. If each success took the mutex, all healthy calls would
+//! contend for it. But a success that is not slow trips no rule, and two such successes commute. It is
+//! enough to count them, if the count is exact at each failure and in each bucket of a time window.
 //!
-//! # Protocol
+//! The buffer is a *statistics counter* with an exact read (Dice, Lev and Moir, *Scalable Statistics
+//! Counters*, SPAA 2013). Under contention it is striped like `LongAdder` of `java.util.concurrent`.
 //!
-//! The buffer has one shared cell, and one padded cell per stripe of threads since two successes met in
-//! the shared cell (the `LongAdder` of `java.util.concurrent`). A cell is one `u64`:
+//! # Cells
+//!
+//! The buffer has one shared cell. After the first contention, it also has one cell per
+//! [stripe](crate::sync::striped) of threads. A cell is one `u64`:
 //!
 //! ```text
-//! 63..32 generation of the circuit   31..0 room left
+//! 63..32 generation of the circuit   31..0 remaining capacity
 //! ```
 //!
-//! * A **success** is one compare-and-swap that takes one from the room, while the cell has the
-//!   generation that admitted the call, and room. Otherwise the success is recorded under the lock.
-//! * The **lock's holder** opens, flushes and closes the cells. *Opening* writes generation and room,
-//!   *closing* writes zero: no room in any generation. *Flushing* sums up the room that is left; what
-//!   is missing since the last flush are the successes in between ([`RoomLeft`] keeps that sum).
+//! * A **success** decrements the capacity of its cell by compare-and-swap. The cell must have the
+//!   generation of the call, and capacity. Otherwise the success is recorded under the mutex.
+//! * **Opening** stores a generation and a capacity in each cell. **Closing** stores zero, which is no
+//!   capacity in any generation.
+//! * **Flushing** sums the remaining capacities. The difference from the sum of the last flush
+//!   ([`RemainingCapacity`]) is the number of successes in between. A flush closes nothing, so that a
+//!   failure that opens no circuit does not block successes.
 //!
-//! A flush closes nothing, so that a failure that opens no circuit holds up no success. The buffer is
-//! closed where successes must come either before or after a step: before the generation moves on, before
-//! the settings change, before a failure opens the circuit, and at the end of an interval.
+//! # Intervals
 //!
-//! An interval ends with the first bucket that ends, of all time windows, so that all successes of one
-//! interval belong into the same bucket of each window. The room of a cell is the size of the largest
-//! window of calls: a success that finds its cell full flushes the buffer, and learns there whether all
-//! windows are full of successes by now. Then the word loses [`BUFFERING`](crate::state::Flags::BUFFER_SUCCESSES),
-//! and a success has nothing to do at all.
+//! The buffer is opened for an [`Interval`]. The interval ends when the first bucket of any time window
+//! ends, so that all successes of an interval belong to one bucket of each window.
+//!
+//! A count window is saturated when it is full of successes that are not slow: more of them change
+//! nothing. A time window, and a window of a slow-call rule, is never saturated. If all windows can be
+//! saturated, the capacity of a cell is the size of the largest window; otherwise it is `u32::MAX`. A
+//! success that finds no capacity takes the mutex, flushes the buffer, and opens it again. If all
+//! windows are saturated by then, the state word loses
+//! [`BUFFER_SUCCESSES`](crate::state::Flags::BUFFER_SUCCESSES), and successes skip the buffer.
+//!
+//! The buffer is closed before every step that successes must not cross: a new generation, new settings,
+//! the opening of the circuit by a failure, and the end of an interval.
 //!
 //! # Invariants
 //!
-//! 1. Only the holder of the circuit's lock opens, flushes and closes the buffer, and no success enters
+//! 1. Only the holder of the circuit's mutex opens, flushes and closes the buffer. No success enters
 //!    between closing and opening.
-//! 2. A cell has room in a generation only while the word has this generation: the buffer is opened
-//!    after the word enters a generation, and closed before the word leaves it.
-//! 3. While the buffer is open, its room changes by successes only, one at a time, downwards.
+//! 2. A cell has capacity in a generation only while the state word has that generation: the buffer is
+//!    opened after the word enters a generation, and closed before the word leaves it.
+//! 3. While the buffer is open, each change of a capacity is a decrement by one success.
 //!
 //! # Linearization
 //!
-//! The compare-and-swap is the linearization point of a success. By invariant 2 the circuit has the
-//! generation of the call at that point, whatever the call has read before: the order in which it reads
-//! word, cell, interval and limit does not matter. A late success finds another generation, or no room.
+//! The compare-and-swap is the linearization point of a success. By invariant 2, the circuit has the
+//! generation of the call at that point. The order in which a success reads the state word, the cell and
+//! the interval therefore does not matter. A late success finds another generation, or no capacity.
 //!
-//! By invariant 3 a flush, which reads one cell after another, returns a sum that the cells had at one
-//! point between its first and its last read. Successes before that point come before the step for
-//! which the buffer is flushed, and the others come after it. (Dice, Lev and Moir, *Scalable Statistics
-//! Counters*, SPAA 2013, discuss such counters and what their reads guarantee.)
+//! By invariant 3, the sum of capacities only decreases, by one at a time. A flush reads one cell after
+//! another, and returns a sum that the cells had at some point between its first and its last read.
+//! Successes before that point precede the step that flushes. The others follow it.
 //!
-//! The room of a cell may return to a value that it had, in one generation, when the buffer is closed and
-//! opened between the load and the swap of a success. The swap succeeds then, and the success enters at
-//! the swap, like one that began after the opening. The interval and the limit by which it was checked may
-//! have been those before the opening. An interval only moves on, so that the success counts in the bucket
-//! after its own; a limit only changes with the settings, and a call is judged by the settings that were
-//! valid when its recording began.
+//! # ABA
+//!
+//! Between the load and the compare-and-swap of a success, the buffer may be closed, and opened again in
+//! the same generation. The cell may then return to the value that the success loaded, and the
+//! compare-and-swap succeeds. This is correct: the success enters the new interval, like a success that
+//! began after the opening. Only the checks against the end of the interval and the slow threshold may
+//! be those of the earlier interval:
+//!
+//! * Intervals only advance, so that the success counts in the bucket after its own.
+//! * The slow threshold changes only with the settings. A call may be classified by the settings that
+//!   were valid when its recording began.
+//!
+//! # Memory ordering
+//!
+//! The cells are `Relaxed`. They publish nothing, and a compare-and-swap always finds the latest value. A
+//! success that happened before a flush is in the value that the flush reads. Only the end of the
+//! interval and the slow threshold need `Release` and `Acquire`, as `is_in_interval` explains.
 
 use super::token::CallToken;
 use crate::clock::{ClockSource, Moment};
 use crate::state::Generation;
-use crate::sync::striped::{move_over, stripe, stripes};
-use crate::sync::{AtomicU64, Once, Ordering};
+use crate::sync::striped::{reassign_index, stripe, stripes};
+use crate::sync::{AtomicU64, OnceBox, Ordering};
 use std::time::Duration;
 
-/// The successes of a circuit that its windows do not have yet. See the [module](self).
+/// The successes that the windows of a circuit do not contain yet. See the [module](self).
 #[derive(Debug)]
 pub(super) struct SuccessBuffer {
-    /// The end of the interval, at which all time windows are still in the same bucket.
+    /// The end of the present interval.
     interval_end: AtomicU64,
-    /// The longest duration of a call that no rule considers slow, in nanoseconds.
-    quick_limit: AtomicU64,
+    /// The slow threshold of the present interval, in nanoseconds.
+    slow_threshold: AtomicU64,
     shared: Cell,
-    striped: Once<Box<[Padded]>>,
+    striped: OnceBox<Box<[CachePadded]>>,
 }
 
-/// The room left in all cells when they were last flushed. Belongs to the holder of the circuit's lock.
+/// The sum of all capacities at the last flush. Belongs to the holder of the circuit's mutex.
 #[derive(Debug, Default)]
-pub(super) struct RoomLeft(u64);
+pub(super) struct RemainingCapacity(u64);
 
-impl RoomLeft {
-    /// Whether no success enters the buffer.
+impl RemainingCapacity {
+    /// Returns whether no success enters the buffer.
     pub(super) fn is_closed(&self) -> bool {
         self.0 == 0
     }
@@ -89,79 +108,80 @@ impl RoomLeft {
 
 /// The successes for which a buffer is opened.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct Interval {
     pub(super) generation: Generation,
-    /// They end before this.
-    pub(super) interval_end: Moment,
-    /// They took no longer.
-    pub(super) quick_limit: Duration,
-    /// The number of them for each cell.
+    /// The successes end before this time.
+    pub(super) end: Moment,
+    /// The longest duration of a call that no rule considers slow.
+    pub(super) slow_threshold: Duration,
+    /// The number of successes for each cell.
     pub(super) capacity: u32,
 }
 
-/// Two cache lines wide: processors fetch them in pairs.
+/// Aligned to two cache lines, because processors prefetch lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Padded(Cell);
+struct CachePadded(Cell);
 
 impl SuccessBuffer {
-    /// A closed buffer.
+    /// Creates a closed buffer.
     pub(super) fn new() -> Self {
         Self {
             interval_end: AtomicU64::new(0),
-            quick_limit: AtomicU64::new(0),
+            slow_threshold: AtomicU64::new(0),
             shared: Cell::default(),
-            striped: Once::new(),
+            striped: OnceBox::new(),
         }
     }
 
-    /// Counts the success of an admitted call. Returns `false` if the success has to be recorded under the
-    /// lock.
+    /// Records the success of an admitted call. Returns `false` if the success has to be recorded under
+    /// the mutex.
     #[inline]
-    pub(super) fn count(&self, ticket: CallToken, clock: &ClockSource) -> bool {
+    pub(super) fn try_record(&self, ticket: CallToken, clock: &ClockSource) -> bool {
         let (cell, generation) = (self.cell(), ticket.generation());
-        let room = cell.load();
-        if !room.is_in(generation) || !self.covers(ticket, clock) {
+        let value = cell.load();
+        if !value.has_capacity_in(generation) || !self.is_in_interval(ticket, clock) {
             return false;
         }
-        match cell.take_one(room) {
+        match cell.try_decrement(value) {
             Ok(()) => true,
-            Err(found) => self.count_contended(cell, generation, found),
+            Err(found) => self.record_contended(cell, generation, found),
         }
     }
 
-    /// Whether a call that ends now is not slow, and ends within the interval.
+    /// Returns whether a call that ends now ends within the interval, and is not slow.
     #[inline]
-    fn covers(&self, ticket: CallToken, clock: &ClockSource) -> bool {
-        // Ordering: `Acquire` here and below pairs with the `Release` stores in `open`. A success that
-        // reads the values of a later opening thereby sees the closing before it, and its swap fails in a
-        // cell of the interval before; without it a success could enter an interval that is over.
+    fn is_in_interval(&self, ticket: CallToken, clock: &ClockSource) -> bool {
+        // Ordering: `Acquire` here and below pairs with the `Release` stores in `open`. A success that reads
+        // a new end or threshold also sees that the buffer was closed before, so that it cannot enter the
+        // previous interval. Without it a success could enter an interval that has ended.
         let interval_end = Moment::from_nanos(self.interval_end.load(Ordering::Acquire));
         match ticket.started() {
             None => interval_end == Moment::NEVER || clock.coarse_now() < interval_end,
             Some(started) => {
                 let now = clock.now();
-                let limit = Duration::from_nanos(self.quick_limit.load(Ordering::Acquire));
-                (interval_end == Moment::NEVER || now < interval_end) && now.since(started) <= limit
+                let threshold = Duration::from_nanos(self.slow_threshold.load(Ordering::Acquire));
+                (interval_end == Moment::NEVER || now < interval_end)
+                    && now.since(started) <= threshold
             }
         }
     }
 
-    /// Goes on with a success whose cell was `found` changed.
+    /// Records a success whose compare-and-swap has `found` another value. Contention for the shared cell
+    /// adds the stripes. Contention for a stripe moves the thread to another one.
     #[cold]
     #[inline(never)]
-    fn count_contended(&self, cell: &Cell, generation: Generation, mut found: Room) -> bool {
-        if found.is_in(generation) {
-            // Two successes have met.
+    fn record_contended(&self, cell: &Cell, generation: Generation, mut found: CellValue) -> bool {
+        if found.has_capacity_in(generation) {
             if self.striped.get().is_some() {
-                move_over();
+                reassign_index();
             } else {
-                // The stripes are closed until the next opening.
+                // New cells are closed until the next opening.
                 self.striped.get_or_init(stripes);
             }
         }
-        while found.is_in(generation) {
-            match cell.take_one(found) {
+        while found.has_capacity_in(generation) {
+            match cell.try_decrement(found) {
                 Ok(()) => return true,
                 Err(other) => found = other,
             }
@@ -169,45 +189,45 @@ impl SuccessBuffer {
         false
     }
 
-    /// Whether a success of `generation` that ends at `now` finds room.
-    pub(super) fn has_room(&self, generation: Generation, now: Moment) -> bool {
-        // Relaxed: only the lock's holder changes it.
+    /// Returns whether the buffer accepts a success of `generation` that ends at `now`.
+    pub(super) fn has_capacity(&self, generation: Generation, now: Moment) -> bool {
+        // Ordering: `Relaxed` suffices, because only the holder of the mutex stores the end.
         let interval_end = Moment::from_nanos(self.interval_end.load(Ordering::Relaxed));
         (interval_end == Moment::NEVER || now < interval_end)
-            && self.cell().load().is_in(generation)
+            && self.cell().load().has_capacity_in(generation)
     }
 
     /// Returns the number of successes since the last flush.
     #[inline]
-    pub(super) fn flush(&self, left: &mut RoomLeft) -> u64 {
-        if left.is_closed() {
+    pub(super) fn flush(&self, remaining: &mut RemainingCapacity) -> u64 {
+        if remaining.is_closed() {
             return 0;
         }
         let now = self.sum(Cell::load);
-        std::mem::replace(&mut left.0, now) - now
+        std::mem::replace(&mut remaining.0, now) - now
     }
 
     /// Closes every cell, and returns the number of successes since the last flush.
-    pub(super) fn close(&self, left: &mut RoomLeft) -> u64 {
-        if left.is_closed() {
+    pub(super) fn close(&self, remaining: &mut RemainingCapacity) -> u64 {
+        if remaining.is_closed() {
             return 0;
         }
-        std::mem::take(&mut left.0) - self.sum(Cell::close)
+        std::mem::take(&mut remaining.0) - self.sum(Cell::close)
     }
 
     /// Opens every cell of a closed buffer.
-    pub(super) fn open(&self, left: &mut RoomLeft, terms: Terms) {
-        debug_assert!(left.is_closed());
-        let limit = u64::try_from(terms.quick_limit.as_nanos()).unwrap_or(u64::MAX);
-        // Ordering: see `covers`.
+    pub(super) fn open(&self, remaining: &mut RemainingCapacity, interval: Interval) {
+        debug_assert!(remaining.is_closed());
+        let threshold = u64::try_from(interval.slow_threshold.as_nanos()).unwrap_or(u64::MAX);
+        // Ordering: see `is_in_interval`.
         self.interval_end
-            .store(terms.interval_end.as_nanos(), Ordering::Release);
-        self.quick_limit.store(limit, Ordering::Release);
-        let room = Room::new(terms.generation, terms.capacity);
-        left.0 = self.sum(|cell| cell.open(room));
+            .store(interval.end.as_nanos(), Ordering::Release);
+        self.slow_threshold.store(threshold, Ordering::Release);
+        let value = CellValue::new(interval.generation, interval.capacity);
+        remaining.0 = self.sum(|cell| cell.open(value));
     }
 
-    /// The cell of this thread.
+    /// Returns the cell of the current thread.
     #[inline]
     fn cell(&self) -> &Cell {
         match self.striped.get() {
@@ -216,66 +236,64 @@ impl SuccessBuffer {
         }
     }
 
-    /// Sums up the room in all cells. A stripe that was made since the opening is closed, and has none.
+    /// Sums the capacities in the values that `value` returns for all cells. Stripes that were added since
+    /// the opening are closed, and contribute nothing.
     #[inline]
-    fn sum(&self, room: impl Fn(&Cell) -> Room) -> u64 {
+    fn sum(&self, value: impl Fn(&Cell) -> CellValue) -> u64 {
         let striped = self.striped.get().map(Box::as_ref).unwrap_or_default();
-        let striped = striped.iter().map(|padded| room(&padded.0).left());
-        room(&self.shared).left() + striped.sum::<u64>()
+        let striped = striped.iter().map(|padded| value(&padded.0).capacity());
+        value(&self.shared).capacity() + striped.sum::<u64>()
     }
 }
 
-/// What a cell has: a generation in the upper half, the room that is left in the lower one.
+/// The value of a cell: a generation in the upper half, the remaining capacity in the lower half.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Room(u64);
+struct CellValue(u64);
 
-impl Room {
-    const NONE: Self = Self(0);
+impl CellValue {
+    const CLOSED: Self = Self(0);
 
-    fn new(generation: Generation, left: u32) -> Self {
-        Self(u64::from(generation.number()) << 32 | u64::from(left))
+    fn new(generation: Generation, capacity: u32) -> Self {
+        Self(u64::from(generation.number()) << 32 | u64::from(capacity))
     }
 
-    const fn left(self) -> u64 {
+    const fn capacity(self) -> u64 {
         self.0 & 0xffff_ffff
     }
 
-    /// Whether there is room for a success of `generation`.
     #[inline]
-    fn is_in(self, generation: Generation) -> bool {
-        self.0 >> 32 == u64::from(generation.number()) && self.left() > 0
+    fn has_capacity_in(self, generation: Generation) -> bool {
+        self.0 >> 32 == u64::from(generation.number()) && self.capacity() > 0
     }
 }
 
-/// Ordering: every access is `Relaxed`. A cell publishes nothing, a swap finds the latest value of a cell,
-/// and a success that ended before a flush began is in the value that the flush reads, or in an older one.
 #[derive(Debug, Default)]
 struct Cell(AtomicU64);
 
 impl Cell {
     #[inline]
-    fn load(&self) -> Room {
-        Room(self.0.load(Ordering::Relaxed))
+    fn load(&self) -> CellValue {
+        CellValue(self.0.load(Ordering::Relaxed))
     }
 
-    /// Takes one from `room`, or returns what is there instead.
+    /// Decrements the capacity of `value`, or returns the value that the cell has instead.
     #[inline]
-    fn take_one(&self, room: Room) -> Result<(), Room> {
+    fn try_decrement(&self, value: CellValue) -> Result<(), CellValue> {
         let relaxed = Ordering::Relaxed;
-        let taken = self
+        let decremented = self
             .0
-            .compare_exchange(room.0, room.0 - 1, relaxed, relaxed);
-        taken.map(|_| ()).map_err(Room)
+            .compare_exchange(value.0, value.0 - 1, relaxed, relaxed);
+        decremented.map(|_| ()).map_err(CellValue)
     }
 
-    fn open(&self, room: Room) -> Room {
-        self.0.store(room.0, Ordering::Relaxed);
-        room
+    fn open(&self, value: CellValue) -> CellValue {
+        self.0.store(value.0, Ordering::Relaxed);
+        value
     }
 
-    /// Returns the room that was left.
-    fn close(&self) -> Room {
-        Room(self.0.swap(Room::NONE.0, Ordering::Relaxed))
+    /// Returns the value before the closing.
+    fn close(&self) -> CellValue {
+        CellValue(self.0.swap(CellValue::CLOSED.0, Ordering::Relaxed))
     }
 }
 
@@ -289,107 +307,110 @@ mod tests {
         [word.generation(), word.next_generation().generation()]
     }
 
-    fn terms(generation: Generation) -> Terms {
-        Terms {
+    fn interval(generation: Generation) -> Interval {
+        Interval {
             generation,
-            interval_end: Moment::NEVER,
-            quick_limit: Duration::MAX,
+            end: Moment::NEVER,
+            slow_threshold: Duration::MAX,
             capacity: u32::MAX,
         }
     }
 
-    fn count(buffer: &SuccessBuffer, generation: Generation) -> bool {
-        buffer.count(CallToken::untimed(generation), &ClockSource::default())
+    fn record(buffer: &SuccessBuffer, generation: Generation) -> bool {
+        buffer.try_record(CallToken::untimed(generation), &ClockSource::default())
     }
 
     #[test]
-    fn buffer_counts_only_while_open() {
+    fn buffer_records_only_while_open() {
         for generation in generations() {
-            let (buffer, mut left) = (SuccessBuffer::new(), RoomLeft::default());
-            assert!(!count(&buffer, generation));
-            buffer.open(&mut left, terms(generation));
-            assert!(count(&buffer, generation) && count(&buffer, generation));
-            assert_eq!(buffer.flush(&mut left), 2);
-            assert!(count(&buffer, generation), "a flush closes nothing");
-            assert_eq!(buffer.close(&mut left), 1);
-            assert!(!count(&buffer, generation));
-            assert_eq!(buffer.close(&mut left), 0);
-            assert_eq!(buffer.flush(&mut left), 0);
+            let (buffer, mut remaining) = (SuccessBuffer::new(), RemainingCapacity::default());
+            assert!(!record(&buffer, generation));
+            buffer.open(&mut remaining, interval(generation));
+            assert!(record(&buffer, generation) && record(&buffer, generation));
+            assert_eq!(buffer.flush(&mut remaining), 2);
+            assert!(record(&buffer, generation), "a flush closes nothing");
+            assert_eq!(buffer.close(&mut remaining), 1);
+            assert!(!record(&buffer, generation));
+            assert_eq!(buffer.close(&mut remaining), 0);
+            assert_eq!(buffer.flush(&mut remaining), 0);
         }
     }
 
     #[test]
-    fn buffer_counts_only_its_generation() {
+    fn buffer_records_only_its_generation() {
         let [first, second] = generations();
         for (open, other) in [(first, second), (second, first)] {
-            let (buffer, mut left) = (SuccessBuffer::new(), RoomLeft::default());
-            buffer.open(&mut left, terms(open));
-            assert!(!count(&buffer, other) && count(&buffer, open));
-            assert_eq!(buffer.close(&mut left), 1);
+            let (buffer, mut remaining) = (SuccessBuffer::new(), RemainingCapacity::default());
+            buffer.open(&mut remaining, interval(open));
+            assert!(!record(&buffer, other) && record(&buffer, open));
+            assert_eq!(buffer.close(&mut remaining), 1);
         }
     }
 
     #[test]
-    fn interval_and_limit_send_successes_to_the_lock() {
+    fn end_and_slow_threshold_send_successes_to_mutex() {
         let [generation, _] = generations();
-        let (buffer, mut left) = (SuccessBuffer::new(), RoomLeft::default());
+        let (buffer, mut remaining) = (SuccessBuffer::new(), RemainingCapacity::default());
         let clock = ClockSource::default();
         let timed = CallToken::timed(generation, clock.now());
-        let with = |interval_end, quick_limit| Terms {
-            interval_end,
-            quick_limit,
-            ..terms(generation)
+        let with = |end, slow_threshold| Interval {
+            end,
+            slow_threshold,
+            ..interval(generation)
         };
         let hour = Duration::from_secs(3600);
-        for (interval_end, quick_limit, counts) in [
+        for (end, slow_threshold, records) in [
             (Moment::NEVER, hour, [true, true]),
             (clock.now().after(hour), hour, [true, true]),
             (Moment::ORIGIN, hour, [false, false]),
             (Moment::NEVER, Duration::ZERO, [true, false]),
         ] {
-            buffer.open(&mut left, with(interval_end, quick_limit));
-            let counted =
-                [CallToken::untimed(generation), timed].map(|ticket| buffer.count(ticket, &clock));
-            assert_eq!(counted, counts);
-            buffer.close(&mut left);
+            buffer.open(&mut remaining, with(end, slow_threshold));
+            let recorded = [CallToken::untimed(generation), timed]
+                .map(|ticket| buffer.try_record(ticket, &clock));
+            assert_eq!(recorded, records);
+            buffer.close(&mut remaining);
         }
     }
 
     #[test]
     fn contention_adds_stripes() {
         let [generation, _] = generations();
-        let (buffer, mut left) = (SuccessBuffer::new(), RoomLeft::default());
-        buffer.open(&mut left, terms(generation));
+        let (buffer, mut remaining) = (SuccessBuffer::new(), RemainingCapacity::default());
+        buffer.open(&mut remaining, interval(generation));
         let cell = &buffer.shared;
         let found = cell.load();
-        assert!(buffer.count_contended(cell, generation, found));
-        assert!(!count(&buffer, generation), "closed until the next opening");
-        assert_eq!(buffer.flush(&mut left), 1);
-        assert_eq!(buffer.close(&mut left), 0);
-        buffer.open(&mut left, terms(generation));
-        assert!(count(&buffer, generation));
-        assert_eq!(buffer.shared.load().left(), u64::from(u32::MAX));
-        assert_eq!(buffer.flush(&mut left), 1);
+        assert!(buffer.record_contended(cell, generation, found));
+        assert!(
+            !record(&buffer, generation),
+            "closed until the next opening"
+        );
+        assert_eq!(buffer.flush(&mut remaining), 1);
+        assert_eq!(buffer.close(&mut remaining), 0);
+        buffer.open(&mut remaining, interval(generation));
+        assert!(record(&buffer, generation));
+        assert_eq!(buffer.shared.load().capacity(), u64::from(u32::MAX));
+        assert_eq!(buffer.flush(&mut remaining), 1);
     }
 
     #[test]
-    fn full_cell_sends_successes_to_the_lock() {
+    fn full_cell_sends_successes_to_mutex() {
         let [generation, _] = generations();
-        let (buffer, mut left) = (SuccessBuffer::new(), RoomLeft::default());
-        let small = |capacity| Terms {
+        let (buffer, mut remaining) = (SuccessBuffer::new(), RemainingCapacity::default());
+        let small = |capacity| Interval {
             capacity,
-            ..terms(generation)
+            ..interval(generation)
         };
-        buffer.open(&mut left, small(2));
+        buffer.open(&mut remaining, small(2));
         let found = buffer.shared.load();
-        assert!(count(&buffer, generation) && count(&buffer, generation));
-        assert!(!count(&buffer, generation));
-        let now = buffer.shared.take_one(found).unwrap_err();
-        assert!(!buffer.count_contended(&buffer.shared, generation, now));
-        assert_eq!(buffer.flush(&mut left), 2);
-        assert_eq!(buffer.close(&mut left), 0);
-        buffer.open(&mut left, small(1));
-        assert!(count(&buffer, generation) && !count(&buffer, generation));
-        assert_eq!(buffer.close(&mut left), 1);
+        assert!(record(&buffer, generation) && record(&buffer, generation));
+        assert!(!record(&buffer, generation));
+        let now = buffer.shared.try_decrement(found).unwrap_err();
+        assert!(!buffer.record_contended(&buffer.shared, generation, now));
+        assert_eq!(buffer.flush(&mut remaining), 2);
+        assert_eq!(buffer.close(&mut remaining), 0);
+        buffer.open(&mut remaining, small(1));
+        assert!(record(&buffer, generation) && !record(&buffer, generation));
+        assert_eq!(buffer.close(&mut remaining), 1);
     }
 }

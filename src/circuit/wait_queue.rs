@@ -2,7 +2,7 @@
 
 use crate::clock::ClockSource;
 use crate::panic::catch;
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
@@ -45,7 +45,7 @@ impl WaitQueue {
     pub(super) async fn wait<T>(
         &self,
         clock: &ClockSource,
-        try_acquire: impl Fn() -> Result<T, Refused>,
+        try_acquire: impl Fn() -> Result<T, RefusalDetails>,
     ) -> T {
         // Without other waiters, the first attempt needs no timer of a runtime.
         let _first = if let Ok(first) = self.queue.try_lock() {
@@ -76,7 +76,7 @@ impl WaitQueue {
 }
 
 /// Returns how long to sleep after a refusal.
-fn wait_hint(clock: &ClockSource, refused: Refused) -> Duration {
+fn wait_hint(clock: &ClockSource, refused: RefusalDetails) -> Duration {
     let left = refused.retry_after().unwrap_or(MAX_WAIT).min(MAX_WAIT);
     match clock {
         ClockSource::System => {

@@ -5,7 +5,7 @@
 
 use super::locked::Locked;
 use super::shell::Circuit;
-use super::success_buffer::{RoomLeft, SuccessBuffer, Terms};
+use super::success_buffer::{Interval, RemainingCapacity, SuccessBuffer};
 use super::token::CallToken;
 use crate::clock::Moment;
 use crate::rules::Sample;
@@ -21,7 +21,7 @@ impl Circuit {
     #[inline]
     pub(super) fn buffer_success(&self, token: CallToken) -> bool {
         let buffer = self.buffer();
-        buffer.is_some_and(|buffer| buffer.count(token, &self.context.clock))
+        buffer.is_some_and(|buffer| buffer.try_record(token, &self.context.clock))
             || self.record_success_locked(token)
     }
 
@@ -68,7 +68,7 @@ impl Circuit {
     fn drain_buffer(
         &self,
         locked: &mut Locked,
-        take: impl FnOnce(&SuccessBuffer, &mut RoomLeft) -> u64,
+        take: impl FnOnce(&SuccessBuffer, &mut RemainingCapacity) -> u64,
         last: Option<&Sample>,
     ) -> bool {
         let (Some(windows), Some(buffer)) = (&mut locked.windows, self.buffer()) else {
@@ -117,18 +117,18 @@ impl Circuit {
             return;
         }
         let buffer = self.cold().buffer.get_or_init(SuccessBuffer::new);
-        if buffer.has_room(word.generation(), now) {
+        if buffer.has_capacity(word.generation(), now) {
             return;
         }
         self.close_buffer(locked, None);
         if let Some(windows) = &mut locked.windows {
-            let terms = Terms {
+            let interval = Interval {
                 generation: word.generation(),
-                interval_end: windows.evaluator.align_bucket(now),
-                quick_limit: windows.evaluator.min_slow_threshold(),
-                capacity: windows.evaluator.fill().unwrap_or(u32::MAX),
+                end: windows.evaluator.align_bucket(now),
+                slow_threshold: windows.evaluator.min_slow_threshold(),
+                capacity: windows.evaluator.saturation_count().unwrap_or(u32::MAX),
             };
-            buffer.open(&mut windows.room, terms);
+            buffer.open(&mut windows.room, interval);
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::View;
+use super::ErrorView;
 use crate::panic::Contained;
 use std::any::type_name;
 use std::error::Error;
@@ -9,26 +9,26 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct ErrorRule {
     type_name: &'static str,
-    examine: Arc<Examine>,
+    matches: Arc<Matches>,
     error_in: ErrorIn,
 }
 
-type Examine = dyn Fn(&View<'_>) -> RuleMatch + Send + Sync;
-type ErrorIn = for<'a> fn(&View<'a>) -> Option<&'a (dyn Error + 'static)>;
+type Matches = dyn Fn(&ErrorView<'_>) -> RuleMatch + Send + Sync;
+type ErrorIn = for<'a> fn(&ErrorView<'a>) -> Option<&'a (dyn Error + 'static)>;
 
-/// What a rule knows of an error.
+/// The result of applying a rule to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RuleMatch {
-    /// It is of another type.
+    /// The error is of another type.
     OtherType,
-    /// It is of the rule's type, but the rule's predicate says no.
+    /// The error is of the rule's type, but the rule's predicate returned `false`.
     NoMatch,
-    /// The rule applies.
+    /// The error is of the rule's type, and the rule's predicate returned `true`.
     Match,
 }
 
 impl RuleMatch {
-    fn by<E>(error: Option<&E>, predicate: impl Fn(&E) -> bool) -> Self {
+    fn of<E>(error: Option<&E>, predicate: impl Fn(&E) -> bool) -> Self {
         match error.map(predicate) {
             None => Self::OtherType,
             Some(false) => Self::NoMatch,
@@ -38,42 +38,41 @@ impl RuleMatch {
 }
 
 impl ErrorRule {
-    /// Errors of type `E` for which `predicate` holds, wherever in an error they can be found.
+    /// Matches an error of type `E` for which `predicate` returns `true`, also as a source of another error.
     pub(crate) fn error<E: Error + 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
         let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
-            examine: Arc::new(move |error| RuleMatch::by(error.find(), &*predicate)),
-            error_in: |error| error.typed::<E>().map(|error| error as _),
+            matches: Arc::new(move |error| RuleMatch::of(error.find(), &*predicate)),
+            error_in: |error| error.downcast::<E>().map(|error| error as _),
         }
     }
 
-    /// Errors of any type `E`, also one that does not implement [`Error`] and so is no link in a
-    /// chain of sources.
+    /// Matches a value of type `E`, which need not implement [`Error`]. Sources are not searched.
     pub(crate) fn value<E: 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
         let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
-            examine: Arc::new(move |error| RuleMatch::by(error.typed(), &*predicate)),
+            matches: Arc::new(move |error| RuleMatch::of(error.downcast(), &*predicate)),
             error_in: |_| None,
         }
     }
 
-    /// Whether it is the very same rule.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.examine, &other.examine)
+    /// Returns whether `other` is a clone of the same rule.
+    pub(super) fn ptr_eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.matches, &other.matches)
     }
 
-    pub(crate) fn examine(&self, error: &View<'_>) -> RuleMatch {
-        (self.examine)(error)
+    pub(crate) fn matches(&self, error: &ErrorView<'_>) -> RuleMatch {
+        (self.matches)(error)
     }
 
-    /// The error whose type this rule names, as the first link of a chain.
-    pub(super) fn error_in<'a>(&self, error: &View<'a>) -> Option<&'a (dyn Error + 'static)> {
+    /// Returns `error` as the type that the rule names, to begin a chain of sources.
+    pub(super) fn error_in<'a>(&self, error: &ErrorView<'a>) -> Option<&'a (dyn Error + 'static)> {
         (self.error_in)(error)
     }
 }

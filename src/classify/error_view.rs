@@ -1,8 +1,9 @@
-//! What classification sees of an error: its type, and the chain of its sources.
+//! An error as classification sees it: its type, and the chain of its sources.
 
-use super::wrapped::unwrap;
+use super::wrapped::downcast_wrapped;
 use crate::error::{
-    BreakerError, CallTimeout, CircuitOpen, chain, is_refusal, link_as, name_inside, own_error,
+    BreakerError, CallTimeout, CircuitOpen, chain, circuit_error, inner_type_name, is_refusal,
+    link_as,
 };
 use std::any::{Any, type_name};
 use std::error::Error;
@@ -11,87 +12,86 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// An error as classification sees it.
+/// An error whose only known bounds are `E: Debug + 'static`.
 ///
-/// A guard knows no more of an error than `E: Debug + 'static`. A chain of sources is therefore
-/// walked only from a type that is known: a carrier such as `Box<dyn Error>` or `io::Error`, or a type
-/// that a rule names. Refusals and timeouts of an inner breaker are seen in a `BreakerError<X>` of
-/// unknown `X` as well.
-pub(crate) struct View<'a> {
+/// A chain of sources is walked only from a known type: a carrier such as `Box<dyn Error>` or
+/// `io::Error`, or a type that a rule names. Refusals and timeouts of an inner breaker are also found in
+/// a `BreakerError<X>` of unknown `X`.
+pub(crate) struct ErrorView<'a> {
     value: &'a dyn Any,
-    /// The name of the type inside the pointers and `BreakerError`s that the error consists of, if it
-    /// does.
-    inside: Option<&'static str>,
-    /// The first link of the chain.
-    root: Option<&'a (dyn Error + 'static)>,
-    /// The refusal or the timeout that the error is.
-    own: Option<BreakerError>,
+    /// The name of the type inside the pointers and `BreakerError`s around the error, if there are any.
+    inner_type_name: Option<&'static str>,
+    /// The first error of the chain.
+    chain_start: Option<&'a (dyn Error + 'static)>,
+    /// The error, if it is a refusal or a timeout.
+    circuit_error: Option<BreakerError>,
 }
 
-impl<'a> View<'a> {
-    // Inlined, so that for most types nothing is left of it.
+impl<'a> ErrorView<'a> {
     #[inline]
     pub(crate) fn of<E: Debug + 'static>(error: &'a E) -> Self {
-        let inside = name_inside::<E>();
+        let inner_type_name = inner_type_name::<E>();
         let mut view = Self {
             value: error,
-            inside,
-            root: None,
-            own: inside.and_then(|_| own_error(error)),
+            inner_type_name,
+            chain_start: None,
+            circuit_error: inner_type_name.and_then(|_| circuit_error(error)),
         };
-        view.root = view.carried();
+        view.chain_start = view.carried_error();
         view
     }
 
-    /// Lets the chain begin at an error that is found in the view, unless it begins already.
+    /// Begins the chain at the error that `find` returns, unless the chain has a beginning.
     #[inline]
     pub(super) fn begin_chain(
         &mut self,
         find: impl FnOnce(&Self) -> Option<&'a (dyn Error + 'static)>,
     ) {
-        if self.root.is_none() {
-            self.root = find(self);
+        if self.chain_start.is_none() {
+            self.chain_start = find(self);
         }
     }
 
-    /// Whether it is the refusal of an inner breaker, which called nothing.
+    /// Returns whether the error is the refusal of an inner breaker, which called nothing.
     #[inline]
     pub(crate) fn is_refusal(&self) -> bool {
-        let own = self.own.as_ref();
-        own.is_some_and(BreakerError::is_open) || self.root.is_some_and(is_refusal)
+        let circuit_error = self.circuit_error.as_ref();
+        circuit_error.is_some_and(BreakerError::is_open) || self.chain_start.is_some_and(is_refusal)
     }
 
-    /// The outermost error of type `T`.
+    /// Returns the outermost error of type `T`.
     pub(super) fn find<T: Error + 'static>(&self) -> Option<&T> {
-        self.typed().or_else(|| self.find_link())
+        self.downcast().or_else(|| self.find_in_chain())
     }
 
     #[inline(never)]
-    fn find_link<T: Error + 'static>(&self) -> Option<&T> {
+    fn find_in_chain<T: Error + 'static>(&self) -> Option<&T> {
         let find = |error| chain(error).find_map(link_as);
-        let own = || find(self.own.as_ref()?);
-        self.root.and_then(find).or_else(own)
+        let find_circuit_error = || find(self.circuit_error.as_ref()?);
+        self.chain_start.and_then(find).or_else(find_circuit_error)
     }
 
-    /// The error as a `T`, if its type is that of a `T` or of a [wrapped](unwrap) one.
+    /// Returns the error as a `T`, if it is a `T` or a [wrapped](downcast_wrapped) one.
     #[inline]
-    pub(super) fn typed<T: 'static>(&self) -> Option<&'a T> {
-        let wrapped = || self.wrapped(self.inside?);
+    pub(super) fn downcast<T: 'static>(&self) -> Option<&'a T> {
+        let wrapped = || self.downcast_inner(self.inner_type_name?);
         self.value.downcast_ref().or_else(wrapped)
     }
 
     #[cold]
-    fn wrapped<T: 'static>(&self, inside: &str) -> Option<&'a T> {
-        let name = name_inside::<T>().unwrap_or(type_name::<T>());
-        inside.starts_with(name).then(|| unwrap(self.value))?
+    fn downcast_inner<T: 'static>(&self, inner: &str) -> Option<&'a T> {
+        let name = inner_type_name::<T>().unwrap_or(type_name::<T>());
+        inner
+            .starts_with(name)
+            .then(|| downcast_wrapped(self.value))?
     }
 
-    /// The error itself, if its type is one that this crate knows, or the error that a carrier holds.
+    /// Returns the error itself, if its type belongs to this crate, or the error that a carrier contains.
     #[inline]
-    fn carried(&self) -> Option<&'a (dyn Error + 'static)> {
+    fn carried_error(&self) -> Option<&'a (dyn Error + 'static)> {
         macro_rules! first_of {
             ($($Carrier:ty => $error:expr),* $(,)?) => {$(
-                if let Some(carrier) = self.typed::<$Carrier>() {
+                if let Some(carrier) = self.downcast::<$Carrier>() {
                     let error: fn(&'a $Carrier) -> &'a (dyn Error + 'static) = $error;
                     return Some(error(carrier));
                 }

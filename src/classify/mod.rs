@@ -1,31 +1,30 @@
-//! What an outcome means: which errors count, and who says so.
+//! Classification: decides what the outcome of a call means to the breaker.
 //!
-//! The judges of a call, in the order in which they are asked:
+//! The steps, in order; the first that applies decides:
 //!
-//! 1. the call site's `classify`: alone, nothing else is asked;
-//! 2. refusals of an inner breaker, and the breaker's *ignored* rules: [`Outcome::Ignored`];
-//! 3. the call site's `fail_if`: true is a failure, false an unexpected error;
-//! 4. the breaker's *expected* rules: any that knows the error makes it a failure;
-//! 5. with no expected rule at all, every other `Err` is a failure.
+//! 1. the call site's `classify`;
+//! 2. a refusal of an inner breaker, or a match of the breaker's *ignored* rules: [`Outcome::Ignored`];
+//! 3. the call site's `fail_if`: `true` is a failure, `false` an unexpected error;
+//! 4. a match of the breaker's *expected* rules: a failure;
+//! 5. without any expected rule, every other `Err` is a failure.
 //!
-//! What none of them claims is an *unexpected* error, and counts as
+//! An error to which no step applies is *unexpected*, and counts as
 //! [`unexpected_errors_as`](crate::BreakerBuilder::unexpected_errors_as) says.
 //!
-//! [`View`] is how an error is seen: what can be found inside it, and where its chain of sources
-//! begins.
+//! [`ErrorView`] finds the types inside an error, and the beginning of its chain of sources.
 
 mod error_rule;
 mod error_view;
 mod wrapped;
 
 pub(crate) use error_rule::{ErrorRule, RuleMatch};
-pub(crate) use error_view::View;
+pub(crate) use error_view::ErrorView;
 
 use std::any::{TypeId, type_name};
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// What one call means to the breaker.
+/// What the outcome of a call means to the breaker.
 ///
 /// # Examples
 ///
@@ -45,7 +44,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The dependency did its work.
+    /// The dependency worked.
     Success,
     /// The dependency failed.
     Failure,
@@ -61,24 +60,24 @@ pub enum Outcome {
     TripFor(Duration),
 }
 
-/// Which errors of calls a breaker knows, and what they mean.
+/// The rules of a breaker about errors of calls.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ErrorRules {
+pub(crate) struct ErrorClassifier {
     pub(crate) expected: Vec<ErrorRule>,
     pub(crate) ignored: Vec<ErrorRule>,
 }
 
-/// What the rules make of an error.
+/// The result of classifying an error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ErrorClass {
     Failure,
     Ignored,
     Unexpected,
-    /// Unexpected, and of a type that no rule knows, although there are rules.
+    /// Unexpected, and of a type that none of the rules names, although there are rules.
     Unclassified(ErrorType),
 }
 
-/// The type of an error, as far as its caller's signature shows it.
+/// The static type of an error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ErrorType {
     pub(crate) id: TypeId,
@@ -94,32 +93,34 @@ impl ErrorType {
     }
 }
 
-impl ErrorRules {
-    /// Whether they are the very same rules.
-    pub(crate) fn are(&self, other: &Self) -> bool {
+impl ErrorClassifier {
+    /// Returns whether `other` has clones of the same rules.
+    pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
         let same = |rules: &[ErrorRule], others: &[ErrorRule]| {
             rules.len() == others.len()
-                && rules.iter().zip(others).all(|(one, other)| one.is(other))
+                && rules
+                    .iter()
+                    .zip(others)
+                    .all(|(one, other)| one.ptr_eq(other))
         };
         same(&self.expected, &other.expected) && same(&self.ignored, &other.ignored)
     }
 
-    /// Whether there is no rule, and so no predicate of anybody's.
-    pub(crate) fn are_none(&self) -> bool {
+    /// Returns whether there is no rule, and therefore no predicate of the user.
+    pub(crate) fn is_empty(&self) -> bool {
         self.expected.is_empty() && self.ignored.is_empty()
     }
 
-    /// Classifies `error`; `fail_if` is the predicate of the call site.
+    /// Classifies `error`. `fail_if` is the predicate of the call site.
     pub(crate) fn classify<E: Debug + 'static>(
         &self,
         error: &E,
         fail_if: Option<&dyn Fn(&E) -> bool>,
     ) -> ErrorClass {
-        let mut view = View::of(error);
-        // At a type that a rule names.
+        let mut view = ErrorView::of(error);
         let mut rules = self.expected.iter().chain(&self.ignored);
         view.begin_chain(|view| rules.find_map(|rule| rule.error_in(view)));
-        if view.is_refusal() || Self::find(&self.ignored, &view) == RuleMatch::Match {
+        if view.is_refusal() || Self::best_match(&self.ignored, &view) == RuleMatch::Match {
             return ErrorClass::Ignored;
         }
         if let Some(fail_if) = fail_if {
@@ -132,27 +133,29 @@ impl ErrorRules {
         if self.expected.is_empty() {
             return ErrorClass::Failure;
         }
-        match Self::find(&self.expected, &view) {
+        match Self::best_match(&self.expected, &view) {
             RuleMatch::Match => ErrorClass::Failure,
             RuleMatch::NoMatch => ErrorClass::Unexpected,
-            RuleMatch::OtherType if Self::find(&self.ignored, &view) == RuleMatch::NoMatch => {
+            RuleMatch::OtherType
+                if Self::best_match(&self.ignored, &view) == RuleMatch::NoMatch =>
+            {
                 ErrorClass::Unexpected
             }
             RuleMatch::OtherType => ErrorClass::Unclassified(ErrorType::of::<E>()),
         }
     }
 
-    /// The most that any of `rules` knows of `error`.
+    /// Returns the best result of any of `rules`.
     #[inline]
-    fn find(rules: &[ErrorRule], error: &View<'_>) -> RuleMatch {
-        let mut known = RuleMatch::OtherType;
+    fn best_match(rules: &[ErrorRule], error: &ErrorView<'_>) -> RuleMatch {
+        let mut best = RuleMatch::OtherType;
         for rule in rules {
-            match rule.examine(error) {
+            match rule.matches(error) {
                 RuleMatch::Match => return RuleMatch::Match,
-                RuleMatch::NoMatch => known = RuleMatch::NoMatch,
+                RuleMatch::NoMatch => best = RuleMatch::NoMatch,
                 RuleMatch::OtherType => {}
             }
         }
-        known
+        best
     }
 }

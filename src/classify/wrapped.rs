@@ -1,51 +1,51 @@
-//! Errors behind pointers and inside `BreakerError`s, by type.
+//! Downcasts through pointers and `BreakerError`s.
 
 use crate::error::BreakerError;
 use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// `value` as a `T`, if it is one inside up to four wrappers: `BreakerError`s in any order, and
-/// `Box`es, `Arc`s and `Rc`s of which no two follow each other.
+/// Returns `value` as a `T`, if it is a `T` inside at most four wrappers. A wrapper is a `BreakerError`,
+/// `Box`, `Arc` or `Rc`; no pointer follows another pointer.
 ///
-/// The type of `value` is known at run time only, so each way to wrap a `T` is a downcast.
-pub(super) fn unwrap<T: 'static>(value: &dyn Any) -> Option<&T> {
-    Next::<Next<Next<Next<Zero>>>>::unwrap(value)
+/// The type of `value` is known only at run time, so that each combination of wrappers needs a downcast.
+pub(super) fn downcast_wrapped<T: 'static>(value: &dyn Any) -> Option<&T> {
+    Succ::<Succ<Succ<Succ<Zero>>>>::downcast(value)
 }
 
-/// A number of wrappers.
-trait Wrappers {
-    fn unwrap<T: 'static>(value: &dyn Any) -> Option<&T>;
-    /// The same, where no pointer holds the `T` directly: for a `T` that is a pointer.
-    fn unwrap_pointer<T: 'static>(value: &dyn Any) -> Option<&T>;
+/// The maximum number of wrappers, as a Peano number.
+trait Depth {
+    fn downcast<T: 'static>(value: &dyn Any) -> Option<&T>;
+    /// Does the same, but the innermost wrapper is not a pointer: for a `T` that is a pointer itself.
+    fn downcast_pointer<T: 'static>(value: &dyn Any) -> Option<&T>;
 }
 
 struct Zero;
 
-impl Wrappers for Zero {
-    fn unwrap<T: 'static>(value: &dyn Any) -> Option<&T> {
+impl Depth for Zero {
+    fn downcast<T: 'static>(value: &dyn Any) -> Option<&T> {
         value.downcast_ref()
     }
 
-    fn unwrap_pointer<T: 'static>(value: &dyn Any) -> Option<&T> {
+    fn downcast_pointer<T: 'static>(value: &dyn Any) -> Option<&T> {
         value.downcast_ref()
     }
 }
 
-struct Next<W>(W);
+struct Succ<D>(D);
 
-impl<W: Wrappers> Wrappers for Next<W> {
-    fn unwrap<T: 'static>(value: &dyn Any) -> Option<&T> {
-        Self::unwrap_pointer(value)
-            .or_else(|| W::unwrap_pointer::<Box<T>>(value).map(|error| &**error))
-            .or_else(|| W::unwrap_pointer::<Arc<T>>(value).map(|error| &**error))
-            .or_else(|| W::unwrap_pointer::<Rc<T>>(value).map(|error| &**error))
+impl<D: Depth> Depth for Succ<D> {
+    fn downcast<T: 'static>(value: &dyn Any) -> Option<&T> {
+        Self::downcast_pointer(value)
+            .or_else(|| D::downcast_pointer::<Box<T>>(value).map(|error| &**error))
+            .or_else(|| D::downcast_pointer::<Arc<T>>(value).map(|error| &**error))
+            .or_else(|| D::downcast_pointer::<Rc<T>>(value).map(|error| &**error))
     }
 
-    fn unwrap_pointer<T: 'static>(value: &dyn Any) -> Option<&T> {
+    fn downcast_pointer<T: 'static>(value: &dyn Any) -> Option<&T> {
         value
             .downcast_ref()
-            .or_else(|| match W::unwrap::<BreakerError<T>>(value)? {
+            .or_else(|| match D::downcast::<BreakerError<T>>(value)? {
                 BreakerError::Inner(error) => Some(error),
                 BreakerError::Open(_) | BreakerError::TimedOut(_) => None,
             })
@@ -60,9 +60,9 @@ mod tests {
 
     #[test]
     #[allow(clippy::needless_pass_by_value)] // so that the types below are those of the values
-    fn wrapped_errors_are_found() {
+    fn wrapped_error_is_found() {
         fn found<E: 'static>(error: E) -> bool {
-            unwrap::<String>(&error) == Some(&String::from("down"))
+            downcast_wrapped::<String>(&error) == Some(&String::from("down"))
         }
         let down = || String::from("down");
         assert!(found(down()));

@@ -1,11 +1,11 @@
-use super::{Clock, LAST};
+use super::{Clock, MAX_NANOS};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A clock that moves only when it is told to; for tests.
+/// A clock for tests that moves only when [`advance`](Self::advance) is called.
 ///
-/// A clone is the same clock. It starts at zero.
+/// The clock starts at zero. Clones share one time.
 ///
 /// # Examples
 ///
@@ -24,21 +24,20 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that stands at zero.
+    /// Creates a clock at time zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Moves the clock forward, for every holder of it. It stops at 292 years, the last time that a
-    /// [`Clock`] may show.
+    /// Advances the clock and all its clones. The clock stops at 292 years, the maximum of a [`Clock`].
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        // AcqRel: what a thread did before it moved the clock is seen by those who read the new
-        // time, as it would be if time had really passed.
+        // Ordering: `AcqRel` here pairs with the `Acquire` load in `now`; without it a thread that reads the
+        // new time could miss what happened before the clock was advanced.
         let _ = self
             .nanos
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |nanos| {
-                Some(nanos.saturating_add(by).min(LAST))
+                Some(nanos.saturating_add(by).min(MAX_NANOS))
             });
     }
 }

@@ -1,8 +1,8 @@
-//! Time, as breakers see it: monotonic, injectable, never a wall clock.
+//! The time of breakers: monotonic, injectable, never a wall clock.
 //!
-//! A [`Clock`] tells how long ago its own origin was. Breakers use the [`SystemClock`] unless they,
-//! or their registry, are given another one; tests use the [`ManualClock`], which moves only when
-//! it is told to:
+//! A [`Clock`] returns the time since its origin. Breakers use the [`SystemClock`], unless they or their
+//! registry are given another clock. Tests use the [`ManualClock`], which moves only when
+//! [`advance`](ManualClock::advance) is called:
 //!
 //! ```
 //! use breakerbox::prelude::*;
@@ -19,7 +19,7 @@
 //! ```
 //!
 //! With the feature `test-util` the default clock is tokio's, so that `tokio::time::pause` and
-//! `tokio::time::advance` steer every breaker that was not given a clock of its own.
+//! `tokio::time::advance` control every breaker that was not given another clock.
 
 mod manual;
 mod moment;
@@ -35,22 +35,22 @@ pub use manual::ManualClock;
 pub(crate) use moment::Moment;
 pub use system::SystemClock;
 
-/// The last time that a clock may show: 292 years, in nanoseconds.
-const LAST: u64 = i64::MAX.unsigned_abs();
+/// The maximum of a clock: 292 years, in nanoseconds.
+const MAX_NANOS: u64 = i64::MAX.unsigned_abs();
 
 /// A source of monotonic time.
 ///
-/// Implement it to drive breakers from a simulation; [`ManualClock`] serves most tests.
+/// Implement this trait to drive breakers from a simulation. [`ManualClock`] suffices for most tests.
 ///
-/// Breakers see time that never goes back, whatever a clock shows:
+/// The time of a breaker never goes back, whatever the clock returns:
 ///
-/// * A reading that panics, and one beyond 292 years (`i64::MAX` nanoseconds), is no time: no time
-///   has passed since the reading before.
-/// * A reading that is behind the latest one, or a year ahead of it, is read once more, and the
-///   second reading counts. A single wrong reading of that kind is therefore ignored.
-/// * A clock that shows twice that it went back was set back. Time goes on from the latest reading
-///   as the clock does from there. A clock that was wrong for a while, or was reset to zero,
-///   delays a deadline by at most the time since the reading before.
+/// * A reading that panics, or exceeds 292 years (`i64::MAX` nanoseconds), is ignored. The previous
+///   reading is used instead.
+/// * If a reading is behind the latest one, or a year ahead of it, the clock is read again, and the
+///   second reading is used. A single wrong reading of that kind is therefore ignored.
+/// * If both readings are behind, the clock was set back. Time continues from the latest reading, at the
+///   pace of the clock. A clock that was wrong for a while, or was reset to zero, delays a deadline by
+///   at most the time since the previous reading.
 ///
 /// # Examples
 ///
@@ -58,7 +58,7 @@ const LAST: u64 = i64::MAX.unsigned_abs();
 /// use breakerbox::clock::Clock;
 /// use std::time::Duration;
 ///
-/// /// A world in which every reading is a minute after the one before.
+/// /// Advances by a minute with every reading.
 /// #[derive(Default)]
 /// struct Minutes(std::sync::atomic::AtomicU64);
 ///
@@ -72,13 +72,13 @@ const LAST: u64 = i64::MAX.unsigned_abs();
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 pub trait Clock: Send + Sync + 'static {
-    /// The time that has passed since the clock's origin, whatever that is; at most 292 years.
+    /// Returns the time since the origin of the clock, which may be any fixed point. At most 292 years.
     fn now(&self) -> Duration;
 
-    /// A reading that may be a few milliseconds behind [`now`](Clock::now), where that is cheaper.
+    /// Returns a time that may be a few milliseconds behind [`now`](Clock::now), if that is faster.
     ///
-    /// It is asked where a few milliseconds do not matter: far from a deadline. It must never be
-    /// ahead, nor more than 20 ms behind. Default: [`now`](Clock::now).
+    /// Breakers use this reading far from a deadline. It must not be ahead of [`now`](Clock::now), and at
+    /// most 20 ms behind. Default: [`now`](Clock::now).
     fn recent(&self) -> Duration {
         self.now()
     }
@@ -94,7 +94,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The clock of one breaker: the system's without indirection, or somebody's own.
+/// The clock of one breaker: the system's, without dynamic dispatch, or one of the user.
 #[derive(Clone, Default)]
 pub(crate) enum ClockSource {
     #[default]
@@ -102,13 +102,13 @@ pub(crate) enum ClockSource {
     Custom(Arc<Custom>),
 }
 
-/// A user's clock, whose readings may panic, go back, or be wrong.
+/// A clock of the user, whose readings may panic, go back, or be wrong.
 ///
 /// # Invariants
 ///
-/// 1. `latest` is the latest time that was given out, and never goes back.
-/// 2. `offset` is what is added to a reading. It only grows: each time that the clock is found to
-///    have been set back, by so much that time goes on from `latest`.
+/// 1. `latest` is the latest time that was returned, and never decreases.
+/// 2. `offset` is added to each reading, and never decreases. When the clock was set back, `offset` grows
+///    by so much that time continues from `latest`.
 pub(crate) struct Custom {
     clock: Contained<Box<dyn Clock>>,
     latest: AtomicU64,
@@ -131,35 +131,35 @@ impl ClockSource {
         }
     }
 
-    /// At most [`COARSE_ERROR`](Self::COARSE_ERROR) behind [`now`](Self::now), and cheaper.
+    /// Returns a time that is at most [`COARSE_ERROR`](Self::COARSE_ERROR) behind [`now`](Self::now).
     #[inline]
     pub(crate) fn coarse_now(&self) -> Moment {
         match self {
-            Self::System => SystemClock::recent_moment(),
+            Self::System => SystemClock::coarse_moment(),
             Self::Custom(custom) => custom.read(Clock::recent),
         }
     }
 
-    /// How far a [`coarse_now`](Self::coarse_now) reading may be behind: two ticks of the slowest kernel
-    /// (100 Hz), which is what moves the coarse clock.
+    /// The maximum error of [`coarse_now`](Self::coarse_now): two ticks of the slowest kernel (100 Hz), since
+    /// ticks update the coarse clock.
     pub(crate) const COARSE_ERROR: Duration = Duration::from_millis(20);
 
-    /// How far ahead of the latest one a reading is plausible.
-    const LEAP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    /// The maximum time between two readings that is plausible.
+    const MAX_JUMP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 }
 
 impl Custom {
-    /// Not inlined: benches/instructions shows that the system's clock would pay for it.
+    // Not inlined: benches/instructions shows more instructions for the system clock otherwise.
     #[inline(never)]
     fn read(&self, reading: impl Fn(&dyn Clock) -> Duration) -> Moment {
-        let (offset, latest) = self.before_reading();
-        match self.ask(reading) {
+        let (offset, latest) = self.offset_and_latest();
+        match self.try_read(reading) {
             None => latest,
             Some(nanos) => {
                 let time = Moment::from_nanos(nanos.saturating_add(offset));
-                let leaps = time > latest.after(ClockSource::LEAP);
-                if is_behind(time, latest) || leaps {
-                    self.read_again()
+                let jumps = time > latest.after(ClockSource::MAX_JUMP);
+                if is_behind(time, latest) || jumps {
+                    self.reread()
                 } else {
                     self.advance_to(time)
                 }
@@ -168,17 +168,17 @@ impl Custom {
     }
 
     #[cold]
-    fn read_again(&self) -> Moment {
+    fn reread(&self) -> Moment {
         loop {
-            let (offset, latest) = self.before_reading();
-            let Some(nanos) = self.ask(Clock::now) else {
+            let (offset, latest) = self.offset_and_latest();
+            let Some(nanos) = self.try_read(Clock::now) else {
                 return latest;
             };
             let time = Moment::from_nanos(nanos.saturating_add(offset));
             if !is_behind(time, latest) {
                 return self.advance_to(time);
             }
-            // The clock was read after `latest` was, so it went back: either it was set back, or
+            // `latest` was loaded before the clock was read, so the clock went back: it was set back, or
             // `latest` comes from a wrong reading.
             let moved = latest.as_nanos() - nanos;
             let set =
@@ -187,27 +187,27 @@ impl Custom {
             if set.is_ok() {
                 return latest;
             }
-            // Another thread has moved the offset, and perhaps this reading is right by that one.
+            // Another thread has changed the offset, with which this reading may be right.
         }
     }
 
-    /// Offset and latest time, in this order and both before the clock is read.
+    /// Loads the offset and the latest time, in this order. Called before the clock is read.
     ///
-    /// Ordering: `Acquire` pairs with the `AcqRel` of the thread that gave out `latest`. Its reading
-    /// of the clock happened before, so a monotonic clock that is read after this cannot be behind:
-    /// threads that race never move the offset. `latest` may contain a later offset than the one
-    /// that was loaded here; then the exchange of the offset fails.
-    fn before_reading(&self) -> (u64, Moment) {
+    /// Ordering: `Acquire` here pairs with the `AcqRel` in `advance_to`. The reading behind `latest`
+    /// therefore happened before the next one, and a monotonic clock is never behind `latest`; without it
+    /// racing threads could change the offset. `latest` may contain a later offset than the one that was
+    /// loaded here. Then the exchange of the offset fails.
+    fn offset_and_latest(&self) -> (u64, Moment) {
         let offset = self.offset.load(Ordering::Acquire);
         let latest = self.latest.load(Ordering::Acquire);
         (offset, Moment::from_nanos(latest))
     }
 
-    /// A reading in nanoseconds; `None` for one that is no time.
-    fn ask(&self, reading: impl Fn(&dyn Clock) -> Duration) -> Option<u64> {
+    /// Reads the clock, in nanoseconds. Returns `None` if the reading panics or exceeds the maximum.
+    fn try_read(&self, reading: impl Fn(&dyn Clock) -> Duration) -> Option<u64> {
         let read = catch(|| reading(&**self.clock)).ok()?;
         let nanos = u64::try_from(read.as_nanos()).ok()?;
-        (nanos <= LAST).then_some(nanos)
+        (nanos <= MAX_NANOS).then_some(nanos)
     }
 
     fn advance_to(&self, time: Moment) -> Moment {
@@ -235,7 +235,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
 
-    /// Shows one reading after the other, and panics at `None`.
+    /// Returns one reading after the other, and panics at `None`.
     struct Scripted(Mutex<VecDeque<Option<Duration>>>);
 
     impl Clock for Scripted {
@@ -262,14 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn reading_that_panics_is_no_time() {
+    fn panicking_reading_is_ignored() {
         let one = |at| Some(Duration::from_secs(at));
         let clock = scripted([None, one(7), None, one(8), None]);
         assert_reads(&clock, &[0, 7, 7, 8, 8]);
     }
 
     #[test]
-    fn reading_beyond_292_years_is_no_time() {
+    fn reading_beyond_292_years_is_ignored() {
         let last = Duration::from_nanos(i64::MAX.unsigned_abs());
         let beyond = last + Duration::from_nanos(1);
         let one = |at| Some(Duration::from_secs(at));
@@ -287,13 +287,13 @@ mod tests {
     }
 
     #[test]
-    fn single_reading_that_went_back_is_ignored() {
+    fn single_backward_reading_is_ignored() {
         let clock = scripted(seconds(&[7, 3, 8, 9, 0, 10]));
         assert_reads(&clock, &[7, 8, 9, 10]);
     }
 
     #[test]
-    fn single_reading_of_another_age_is_ignored() {
+    fn single_distant_reading_is_ignored() {
         const YEAR: u64 = 365 * 24 * 60 * 60;
         let clock = scripted(seconds(&[7, 8 + YEAR, 8, 250 * YEAR, 9, 10]));
         assert_reads(&clock, &[7, 8, 9, 10]);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn time_goes_on_after_a_clock_was_set_back() {
+    fn time_continues_after_clock_set_back() {
         let clock = scripted(seconds(&[1_000, 0, 0, 1, 30, 5, 5, 6]));
         assert_reads(&clock, &[1_000, 1_000, 1_001, 1_030, 1_030, 1_031]);
         // A wrong reading that was plausible.
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_behind_by_the_slack_stands_still() {
+    fn clock_behind_by_coarse_error_stands_still() {
         let millis = |at| Some(Duration::from_millis(at));
         let clock = scripted([millis(1_000), millis(980), millis(990), millis(1_001)]);
         let read: Vec<_> = (0..4).map(|_| clock.now().as_nanos() / 1_000_000).collect();
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn racing_threads_never_move_a_monotonic_clock() {
+    fn racing_threads_keep_monotonic_offset() {
         let manual = ManualClock::new();
         let clock = ClockSource::custom(manual.clone());
         std::thread::scope(|scope| {
@@ -328,7 +328,7 @@ mod tests {
                 scope.spawn(|| {
                     let mut before = Moment::ORIGIN;
                     for _ in 0..20_000 {
-                        // More than the slack, so that a reading that was overtaken is behind.
+                        // More than the coarse error, so that a reading that was overtaken is behind.
                         manual.advance(Duration::from_millis(50));
                         let now = clock.now();
                         assert!(now >= before);
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn the_coarse_reading_is_behind_by_the_slack_at_most() {
+    fn coarse_reading_is_within_coarse_error() {
         let clock = ClockSource::default();
         for _ in 0..1_000 {
             let before = clock.now();

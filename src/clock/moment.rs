@@ -1,15 +1,14 @@
 use std::time::Duration;
 
-/// A point in a clock's time, in nanoseconds since its origin.
+/// A point in time, in nanoseconds since the origin of a clock.
 ///
-/// One word, so that it fits an atomic; all arithmetic saturates, so that no setting and no clock
-/// can make it wrap.
+/// It fits into an `AtomicU64`. All arithmetic saturates, so that it wraps for no setting and no clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
 impl Moment {
     pub(crate) const ORIGIN: Self = Self(0);
-    /// A deadline so far away that it never comes.
+    /// A deadline that is never reached.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     pub(crate) const fn from_nanos(nanos: u64) -> Self {
@@ -25,7 +24,7 @@ impl Moment {
         Self(self.0.saturating_add(nanos(wait)))
     }
 
-    /// The same moment, or the last one that still comes.
+    /// Replaces [`NEVER`](Self::NEVER) by the last moment before it.
     pub(crate) const fn clamp_before_never(self) -> Self {
         if self.0 == Self::NEVER.0 {
             Self(Self::NEVER.0 - 1)
@@ -34,18 +33,18 @@ impl Moment {
         }
     }
 
-    /// Zero when `earlier` is in fact later.
+    /// Returns the time since `earlier`, or zero if `earlier` is later.
     pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// Whether `deadline` has come, inclusive.
+    /// Returns whether `deadline` has been reached, inclusive.
     #[inline]
     pub(crate) const fn has_reached(self, deadline: Self) -> bool {
         self.0 >= deadline.0 && deadline.0 != Self::NEVER.0
     }
 
-    /// The nanoseconds left until `deadline`; all that there are for one that never comes.
+    /// Returns the nanoseconds until `deadline`, or `u64::MAX` for [`NEVER`](Self::NEVER).
     #[inline]
     pub(crate) const fn nanos_until(self, deadline: Self) -> u64 {
         if deadline.0 == Self::NEVER.0 {
@@ -55,7 +54,7 @@ impl Moment {
         }
     }
 
-    /// The time left until `deadline`; [`Duration::MAX`] for one that never comes.
+    /// Returns the time until `deadline`, or [`Duration::MAX`] for [`NEVER`](Self::NEVER).
     pub(crate) const fn until(self, deadline: Self) -> Duration {
         match self.nanos_until(deadline) {
             u64::MAX => Duration::MAX,
@@ -74,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn far_away_deadlines_saturate() {
+    fn distant_deadline_saturates() {
         let soon = Moment::from_nanos(1);
         assert_eq!(soon.after(Duration::MAX), Moment::NEVER);
         assert!(!Moment::NEVER.has_reached(Moment::NEVER));

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 /// The machine's monotonic clock; with the feature `test-util`, tokio's.
 ///
-/// On Linux, coarse readings (a few milliseconds behind) cost a third of a precise one and are
-/// used far from deadlines.
+/// On Linux, [`recent`](Clock::recent) reads the coarse clock, which is faster and a few milliseconds
+/// behind. Breakers use it far from deadlines.
 ///
 /// # Examples
 ///
@@ -23,7 +23,7 @@ impl SystemClock {
     }
 
     #[inline]
-    pub(super) fn recent_moment() -> Moment {
+    pub(super) fn coarse_moment() -> Moment {
         source::coarse_now()
     }
 }
@@ -49,9 +49,9 @@ mod source {
     #[inline]
     fn read(id: ClockId) -> Moment {
         let time = clock_gettime(id);
-        #[allow(clippy::cast_sign_loss)] // neither is ever negative
+        #[allow(clippy::cast_sign_loss)] // never negative
         let (seconds, nanos) = (time.tv_sec as u64, time.tv_nsec as u64);
-        // Their sum is reached 584 years after the machine was started.
+        // Does not wrap within 584 years of uptime.
         Moment::from_nanos(seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos))
     }
 
@@ -78,8 +78,8 @@ mod source {
     #[cfg(feature = "test-util")]
     use tokio::time::Instant;
 
-    // A day before time is first asked for: a paused tokio clock of another runtime may stand before that,
-    // and what lies before the origin is taken for the origin.
+    // A day before the first reading. The paused tokio clock of another runtime may be behind that reading,
+    // and a time before the origin counts as the origin.
     static ORIGIN: Lazy<Instant> = Lazy::new(|| {
         let now = Instant::now();
         now.checked_sub(DAY).unwrap_or(now)

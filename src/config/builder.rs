@@ -3,7 +3,7 @@ use crate::backoff::Backoff;
 use crate::classify::{ErrorRule, Outcome};
 use crate::clock::{Clock, ClockSource};
 use crate::event::{Event, Listener};
-use crate::rules::{Kind, TripRule};
+use crate::rules::{RuleKind, TripRule};
 use crate::state::Mode;
 use std::error::Error;
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl BreakerBuilder {
     /// Replaces an earlier consecutive rule and leaves the others.
     pub fn failure_threshold(mut self, failures: u32) -> Self {
         let rules = self.settings.rules.get_or_insert_default();
-        rules.retain(|rule| !matches!(rule.kind, Kind::Consecutive(_)));
+        rules.retain(|rule| !matches!(rule.kind, RuleKind::Consecutive(_)));
         rules.push(TripRule::consecutive_failures(failures));
         self
     }

@@ -5,7 +5,7 @@ use crate::backoff::Backoff;
 use crate::classify::Outcome;
 use crate::error::ConfigError;
 use crate::names;
-use crate::rules::{Kind, TripRule, Window, WindowKind};
+use crate::rules::{RuleKind, TripRule, Window, WindowKind};
 use crate::state::Trials;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -33,11 +33,11 @@ pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
     within(
         "half_open_calls",
         settings.half_open_calls,
-        1..=Trials::MOST,
+        1..=Trials::MAX_CALLS,
     )?;
     if let Some(threshold) = settings.success_threshold {
         within("success_threshold", threshold, 1..=settings.half_open_calls)
-            .map_err(|error| error.because("the half_open_calls"))?;
+            .map_err(|error| error.with_bound("the half_open_calls"))?;
     }
     if let Some(timeout) = settings.trial_timeout {
         positive("trial_timeout", timeout)?;
@@ -88,7 +88,7 @@ fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
 fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     let none = "left out: the rule counts failures in a row";
     let (name, rate) = match rule.kind {
-        Kind::Consecutive(n) => {
+        RuleKind::Consecutive(n) => {
             within("failure_threshold", n, 1..=u32::MAX)?;
             absent("consecutive_failures.over", rule.window, none)?;
             absent(
@@ -98,28 +98,30 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
             )?;
             return absent("consecutive_failures.slower_than", rule.slower_than, none);
         }
-        Kind::Failures(n) => {
+        RuleKind::Failures(n) => {
             within("failures", n, 1..=u32::MAX)?;
             ("failures", None)
         }
-        Kind::FailureRate(rate) => ("failure_rate", Some(rate)),
-        Kind::SlowCalls(rate) => ("slow_calls", Some(rate)),
+        RuleKind::FailureRate(rate) => ("failure_rate", Some(rate)),
+        RuleKind::SlowCalls(rate) => ("slow_calls", Some(rate)),
     };
-    let within_rule = |error: ConfigError| error.within(name);
+    let within_rule = |error: ConfigError| error.with_prefix(name);
     let calls = match rule.window {
         None => {
             return Err(
-                ConfigError::new("over", format_args!("left out"), "a window").within(name),
+                ConfigError::new("over", format_args!("left out"), "a window").with_prefix(name),
             );
         }
         Some(over) => window(over).map_err(within_rule)?,
     };
     match (rule.kind, rule.slower_than) {
-        (Kind::SlowCalls(_), Some(limit)) => positive("slower_than", limit).map_err(within_rule)?,
-        (Kind::SlowCalls(_), None) => {
+        (RuleKind::SlowCalls(_), Some(limit)) => {
+            positive("slower_than", limit).map_err(within_rule)?;
+        }
+        (RuleKind::SlowCalls(_), None) => {
             return Err(
                 ConfigError::new("slower_than", format_args!("left out"), "a duration")
-                    .within(name),
+                    .with_prefix(name),
             );
         }
         (_, limit) => {
@@ -128,9 +130,9 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
         }
     }
     let Some(rate) = rate else {
-        if let Kind::Failures(n) = rule.kind {
+        if let RuleKind::Failures(n) = rule.kind {
             within("failures", n, 1..=calls)
-                .map_err(|error| error.because("the calls of the window"))?;
+                .map_err(|error| error.with_bound("the calls of the window"))?;
         }
         let none = "left out: the rule counts failures, whatever the calls";
         return absent("minimum_calls", rule.minimum_calls, none).map_err(within_rule);
@@ -144,11 +146,11 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     match rule.minimum_calls {
         Some(minimum) => within("minimum_calls", minimum, 1..=calls).map_err(|error| {
             let error = if calls < u32::MAX {
-                error.because("the calls of the window")
+                error.with_bound("the calls of the window")
             } else {
                 error
             };
-            error.within(name)
+            error.with_prefix(name)
         }),
         None => Ok(()),
     }
@@ -170,7 +172,7 @@ fn window(window: Window) -> Result<u32, ConfigError> {
                 (TICK..=YEAR).contains(&length),
                 "1ms to 366 days",
             )?;
-            let buckets = window.steps();
+            let buckets = window.bucket_count();
             within("window.buckets", buckets, 1..=3_600)?;
             let wide = length >= TICK.saturating_mul(buckets);
             holds(

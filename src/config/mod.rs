@@ -8,14 +8,14 @@ pub use builder::BreakerBuilder;
 pub(crate) use overlay::Overlay;
 
 use crate::backoff::Backoff;
-use crate::classify::{ErrorRules, Outcome};
+use crate::classify::{ErrorClassifier, Outcome};
 use crate::clock::ClockSource;
 use crate::error::ConfigError;
 use crate::event::Listener;
 use crate::panic::{Contained, catch};
-use crate::rules::{Kind, TripRule};
+use crate::rules::{RuleKind, TripRule};
 use crate::state::{Flags, Mode};
-use crate::text::Excerpt;
+use crate::text::TruncatedString;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub(crate) half_open_calls: u32,
     pub(crate) success_threshold: Option<u32>,
     pub(crate) trial_timeout: Option<Duration>,
-    pub(crate) errors: ErrorRules,
+    pub(crate) errors: ErrorClassifier,
     pub(crate) unexpected: Outcome,
     pub(crate) cancelled: Outcome,
     pub(crate) cancelled_after: Option<Duration>,
@@ -62,7 +62,7 @@ impl Default for Settings {
             half_open_calls: 1,
             success_threshold: None,
             trial_timeout: None,
-            errors: ErrorRules::default(),
+            errors: ErrorClassifier::default(),
             unexpected: Outcome::Success,
             cancelled: Outcome::Ignored,
             cancelled_after: None,
@@ -98,11 +98,11 @@ impl Describe {
     }
 
     /// Writes the text of `error` to `text`, which is empty. User code: never called under a lock.
-    pub(crate) fn write(&self, error: &dyn fmt::Debug, text: &mut Excerpt) {
+    pub(crate) fn write(&self, error: &dyn fmt::Debug, text: &mut TruncatedString) {
         text.push_debug(error);
         if let Some(redact) = &self.0 {
             let redacted = catch(|| redact(text.as_str()));
-            *text = Excerpt::empty();
+            *text = TruncatedString::empty();
             match redacted {
                 Ok(redacted) => text.push(redacted),
                 Err(_) => text.push("(its redaction panicked)"),
@@ -155,7 +155,7 @@ struct Gist {
 impl Gist {
     fn of(rules: &[TripRule]) -> Self {
         let thresholds = rules.iter().filter_map(|rule| match rule.kind {
-            Kind::Consecutive(n) => Some(n),
+            RuleKind::Consecutive(n) => Some(n),
             _ => None,
         });
         Self {

@@ -110,7 +110,7 @@ impl Settings {
             && *half_open_calls == other.half_open_calls
             && *success_threshold == other.success_threshold
             && *trial_timeout == other.trial_timeout
-            && errors.are(&other.errors)
+            && errors.ptr_eq(&other.errors)
             && *unexpected == other.unexpected
             && *cancelled == other.cancelled
             && *cancelled_after == other.cancelled_after

@@ -1,14 +1,14 @@
-use crate::text::Short;
+use crate::text::HumanDuration;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A guarded call that ran longer than its `.timeout(…)`, and was dropped.
+/// A timeout: the guarded call ran longer than its `.timeout(…)`, and was dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallTimeout(pub(super) Arc<Overrun>);
 
-/// Behind a pointer, because every result of a guarded call has room for a `CallTimeout`.
+/// Behind a pointer, because a `CallTimeout` adds its size to every result of a guarded call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Overrun {
     name: Arc<str>,
@@ -25,7 +25,7 @@ impl CallTimeout {
         &self.0.name
     }
 
-    /// How long the call could have taken.
+    /// The timeout of the call.
     pub fn limit(&self) -> Duration {
         self.0.limit
     }
@@ -34,7 +34,11 @@ impl CallTimeout {
 impl fmt::Display for CallTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Overrun { name, limit } = &*self.0;
-        write!(f, "the call to {name:?} took longer than {}", Short(*limit))
+        write!(
+            f,
+            "the call to {name:?} took longer than {}",
+            HumanDuration(*limit)
+        )
     }
 }
 

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-/// A chain that contains itself ends after this many links.
-const LONGEST: usize = 64;
+/// The maximum number of links of a chain, which may contain itself.
+const MAX_LINKS: usize = 64;
 
 /// Returns whether `error`, or anything in the chain of its sources, is the refusal of a breaker.
 ///
@@ -39,31 +39,31 @@ const LONGEST: usize = 64;
 /// The chain includes the payload of an [`io::Error`], which `source()` leaves out, and ends after 64
 /// links.
 pub fn is_refusal(error: &(dyn Error + 'static)) -> bool {
-    // The source of every refusal, which pointers and transparent variants do not leave out.
+    // Every refusal has this source, which pointers and transparent variants keep.
     chain(error).any(<dyn Error>::is::<NotCalled>)
 }
 
-/// `error` and its sources, at most 64 links.
+/// Returns `error` and its sources, at most 64 links.
 pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    // A `source()` that panics ends the chain: looking for a cause must not unwind a call.
+    // A `source()` that panics ends the chain, because classification must not unwind a call.
     let source = |link: &'a (dyn Error + 'static)| catch(|| link.source()).ok().flatten();
     std::iter::successors(Some(error), move |&link| {
-        held(link).or_else(|| source(link))
+        hidden_source(link).or_else(|| source(link))
     })
-    .take(LONGEST)
+    .take(MAX_LINKS)
 }
 
-/// `link` as a `T`, also in a `Box` or an `Arc`, whose `source()` is that of the `T`.
+/// Returns `link` as a `T`, also in a `Box` or an `Arc`, whose `source()` is that of the `T`.
 pub(crate) fn link_as<'a, T: Error + 'static>(link: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let boxed = || link.downcast_ref::<Box<T>>().map(|error| &**error);
     let shared = || link.downcast_ref::<Arc<T>>().map(|error| &**error);
     link.downcast_ref().or_else(boxed).or_else(shared)
 }
 
-/// The error that `link` holds and that its `source()` leaves out.
-fn held<'a>(link: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+/// Returns the error inside `link` that its `source()` leaves out.
+fn hidden_source<'a>(link: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     if let Some(error) = link_as::<io::Error>(link) {
         return error.get_ref().map(|payload| payload as _);
     }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_ends_after_64_links() {
+    fn chain_ends_after_64_links() {
         assert_eq!(chain(&Endless).count(), 64);
     }
 

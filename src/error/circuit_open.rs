@@ -1,8 +1,7 @@
-use super::extract;
 use super::refusal_link::RefusalLink;
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use crate::state::{Refusal, State};
-use crate::text::{Left, Plain};
+use crate::text::{Escaped, RemainingTime};
 use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -11,8 +10,8 @@ use std::time::Duration;
 
 /// A refusal: the guarded code was not called.
 ///
-/// It describes the moment of the refusal; only [`last_failure`](CircuitOpen::last_failure) is
-/// looked up when it is asked for.
+/// It describes the time of the refusal. Only [`last_failure`](CircuitOpen::last_failure) is looked up
+/// when it is called.
 ///
 /// # Examples
 ///
@@ -31,20 +30,20 @@ use std::time::Duration;
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 ///
-/// `{:#}` adds the failures and the last of them. It is not in the plain text, since people put
-/// errors into responses.
+/// `{:#}` adds the number of failures and the last failure. The plain text omits them, because errors are
+/// often part of responses.
 ///
-/// An error keeps no breaker alive, and keeps the name of a breaker that has ended. It takes no
-/// allocation after the first refusal of a breaker on a thread.
+/// An error does not keep its breaker alive, but keeps the breaker's name. A refusal allocates nothing
+/// after the first refusal of a breaker on a thread.
 #[derive(Clone)]
 pub struct CircuitOpen {
     link: Arc<RefusalLink>,
-    refused: Refused,
+    refused: RefusalDetails,
 }
 
 impl CircuitOpen {
     #[inline]
-    pub(crate) fn new(link: Arc<RefusalLink>, refused: Refused) -> Self {
+    pub(crate) fn new(link: Arc<RefusalLink>, refused: RefusalDetails) -> Self {
         Self { link, refused }
     }
 
@@ -53,7 +52,7 @@ impl CircuitOpen {
         self.link.name()
     }
 
-    /// The state in which it refused.
+    /// The state in which the circuit refused the call.
     pub fn state(&self) -> State {
         match self.refused.reason() {
             Refusal::Open => State::Open,
@@ -62,33 +61,33 @@ impl CircuitOpen {
         }
     }
 
-    /// Why it refused.
+    /// Why the circuit refused the call.
     pub fn reason(&self) -> Refusal {
         self.refused.reason()
     }
 
-    /// When to come back: the time left when open, the rest of the trials' lease when their slots
-    /// were taken, `None` when forced open. Never zero, nor less than it takes, and at most 20 ms more;
-    /// [`Duration::MAX`] for ever.
+    /// How long to wait before the next call: the remaining recovery timeout of an open circuit, or the
+    /// remaining lease of the trials that have taken all slots. `None` when forced open, and
+    /// [`Duration::MAX`] when the wait has no end. Never zero, and at most 20 ms too long.
     pub fn retry_after(&self) -> Option<Duration> {
         self.refused.retry_after()
     }
 
-    /// The failures in a row that the breaker had counted.
+    /// The number of consecutive failures at the time of the refusal.
     pub fn failure_count(&self) -> u32 {
         self.refused.failure_count()
     }
 
-    /// The `Debug` text of the last failure, while the breaker is there and its circuit has not moved on
-    /// since the refusal.
+    /// The `Debug` text of the last failure. `None` when the breaker no longer exists, or its circuit has
+    /// changed state since the refusal.
     pub fn last_failure(&self) -> Option<Arc<str>> {
         self.link.last_failure_of(self.refused.generation())
     }
 }
 
-// The shared state consists of atomics and of values behind locks, and every lock is released with the state
-// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
-// through the closures of listeners and predicates.
+// The shared state consists of atomics and of values behind locks. User code, which may panic, never runs
+// while a lock is held, so that each value is consistent when its lock is released. The compiler cannot
+// derive this, because the state contains closures of listeners and predicates.
 impl UnwindSafe for CircuitOpen {}
 impl RefUnwindSafe for CircuitOpen {}
 
@@ -98,7 +97,7 @@ impl fmt::Display for CircuitOpen {
         match (self.reason(), self.retry_after()) {
             (Refusal::Forced, _) => f.write_str("forced open")?,
             (Refusal::Open, Some(Duration::MAX) | None) => f.write_str("open for ever")?,
-            (Refusal::Open, Some(left)) => write!(f, "open for another {}", Left(left))?,
+            (Refusal::Open, Some(left)) => write!(f, "open for another {}", RemainingTime(left))?,
             (Refusal::TrialsTaken, _) => f.write_str("half-open and its trials are taken")?,
         }
         if !f.alternate() || self.failure_count() == 0 {
@@ -108,28 +107,14 @@ impl fmt::Display for CircuitOpen {
         let plural = if failures == 1 { "" } else { "s" };
         write!(f, " ({failures} failure{plural}")?;
         if let Some(last) = self.last_failure() {
-            write!(f, ", last: {}", Plain(&last))?;
+            write!(f, ", last: {}", Escaped(&last))?;
         }
         f.write_str(")")
     }
 }
 
-impl fmt::Debug for CircuitOpen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if extract::answer(|| self.clone().into()) {
-            return Ok(());
-        }
-        f.debug_struct("CircuitOpen")
-            .field("name", &self.name())
-            .field("reason", &self.reason())
-            .field("retry_after", &self.retry_after())
-            .field("failure_count", &self.failure_count())
-            .finish_non_exhaustive()
-    }
-}
-
-/// The source of every refusal. An error type that forwards `source()` to the refusal that it holds, as
-/// `#[error(transparent)]` does, leaves the refusal itself out of its chain, but not this.
+/// The source of every refusal. An error type with `#[error(transparent)]` forwards `source()` to the
+/// refusal inside it. Its chain then omits the refusal, but not this source.
 #[derive(Debug)]
 pub(super) struct NotCalled;
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A setting that cannot work, refused when it is built: which, what it was, and what it may be.
+/// An invalid setting: its name, its value, and the values that are allowed.
 ///
 /// # Examples
 ///
@@ -30,32 +30,32 @@ impl ConfigError {
         }
     }
 
-    /// The name of the setting: that of the builder's method, after the name of what it belongs to
+    /// The name of the setting: the builder's method, after the rule or preset to which it belongs
     /// (`failure_rate.minimum_calls`, `default_preset.half_open_calls`).
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// What it was set to.
+    /// The value of the setting.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// What it may be.
+    /// The values that are allowed.
     pub fn allowed(&self) -> &str {
         &self.allowed
     }
 
-    /// The same error, saying where the upper bound comes from.
-    pub(crate) fn because(self, bound: &str) -> Self {
+    /// Adds the setting from which the upper bound comes.
+    pub(crate) fn with_bound(self, bound: &str) -> Self {
         Self {
             allowed: format!("{} ({bound})", self.allowed),
             ..self
         }
     }
 
-    /// The same error, of a setting that belongs to `owner`.
-    pub(crate) fn within(self, owner: &str) -> Self {
+    /// Adds the name of the rule or preset to which the setting belongs.
+    pub(crate) fn with_prefix(self, owner: &str) -> Self {
         Self {
             field: format!("{owner}.{}", self.field),
             ..self

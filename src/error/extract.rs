@@ -1,25 +1,26 @@
-//! Extracts the circuit's own error from a `BreakerError<X>` whose `X` is unknown.
+//! Extracts a refusal or a timeout from a `BreakerError<X>` whose `X` is unknown.
 //!
 //! A guard knows `E: Debug + 'static` about the errors that it classifies. For `E = BreakerError<X>`
-//! it has to know whether the value is a refusal, and a downcast would need the name of `X`. The
-//! only operation of `E` that a guard can call is `Debug`, and for `BreakerError<X>` that is our
-//! code. `Debug` therefore has a second use:
+//! it has to know whether the value is a refusal, and a downcast would need the type `X`. The only
+//! operation of `E` that a guard can call is `Debug`, and this crate implements `Debug` for
+//! `BreakerError<X>`. `Debug` therefore has a second use:
 //!
-//! 1. [`own_error`] compares the type name of `E` with the names of our error types, after it has
+//! 1. [`circuit_error`] compares the type name of `E` with the error types of this crate, after it has
 //!    removed `Box<`, `Arc<` and `Rc<`, which forward `Debug`. For every other type it returns `None`.
 //! 2. It sets a thread-local mark, and formats the error into a writer that discards the text.
-//! 3. The `Debug` implementations of our error types check the mark first. If it is set, they write
-//!    nothing: [`CircuitOpen`] and [`CallTimeout`] store a clone of themselves ([`answer`]), and
-//!    [`BreakerError`] formats what it holds only if that is one of our types again ([`descend`]).
-//! 4. [`own_error`] clears the mark and takes the clone.
+//! 3. The `Debug` implementations below check the mark first. If it is set, they write nothing:
+//!    [`CircuitOpen`] and [`CallTimeout`] store a clone of themselves ([`answer_request`]), and
+//!    [`BreakerError`] formats its inner error only if its type belongs to this crate
+//!    ([`forward_request`]).
+//! 4. [`circuit_error`] clears the mark and takes the clone.
 //!
 //! No allocation happens and no `Debug` of a user's type runs. Successful and refused calls are not
-//! involved at all. The alternatives are worse: a registration of error types costs those calls
-//! something, and a `'static` bound on `Debug` for `BreakerError<E>`, for downcasts inside of it,
-//! would fail to compile under `#[derive(Debug)]` of a user's generic type.
+//! involved. There are two alternatives. A registration of error types would slow these calls down. A
+//! `'static` bound on `Debug` for `BreakerError<E>` would permit downcasts, but a user's generic type
+//! with `#[derive(Debug)]` would no longer compile.
 //!
-//! The format of [`type_name`] is not guaranteed. If it changed, errors of our own would not be
-//! recognised, and the tests below would fail; no other error would be mistaken for one of ours.
+//! The format of [`type_name`] is not guaranteed. If it changed, the errors of this crate would not be
+//! recognised, and the tests below would fail. No other error would be mistaken for one of them.
 
 use super::{BreakerError, CallTimeout, CircuitOpen};
 use std::any::type_name;
@@ -28,10 +29,9 @@ use std::fmt::{self, Debug, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Plain also under loom and shuttle: it is set and cleared within one call, which does nothing that
-/// these intercept.
+/// A request to `Debug`. Not modelled by loom and shuttle, because one function call sets and clears it.
 struct Request {
-    /// The mark: `Debug` of our types answers instead of writing.
+    /// The mark: the `Debug` implementations below answer instead of writing.
     pending: Cell<bool>,
     answer: Cell<Option<BreakerError>>,
 }
@@ -42,11 +42,10 @@ thread_local! {
     };
 }
 
-/// The refusal or the timeout that `error` is, if its type is one of ours. `None` for the error of
-/// the guarded code.
+/// Returns the refusal or the timeout that `error` is. `None` for an error of the guarded code.
 #[inline]
-pub(crate) fn own_error<E: Debug>(error: &E) -> Option<BreakerError> {
-    if !is_own(type_name::<E>()) {
+pub(crate) fn circuit_error<E: Debug>(error: &E) -> Option<BreakerError> {
+    if !is_own_type_name(type_name::<E>()) {
         return None;
     }
     request(error)
@@ -55,32 +54,32 @@ pub(crate) fn own_error<E: Debug>(error: &E) -> Option<BreakerError> {
 #[cold]
 fn request(error: &dyn Debug) -> Option<BreakerError> {
     let pending = Pending::begin()?;
-    // Only a foreign type of the same name would write, and its first write fails.
+    // Only a foreign type of the same name writes, and its first write fails.
     let _ = write!(Discard, "{error:?}");
     drop(pending);
     REQUEST.try_with(|request| request.answer.take()).ok()?
 }
 
-/// Whether a request is pending; if so, `own` is the answer.
-pub(super) fn answer(own: impl FnOnce() -> BreakerError) -> bool {
+/// Answers a pending request with `error`. Returns whether a request was pending.
+fn answer_request(error: impl FnOnce() -> BreakerError) -> bool {
     let answered = REQUEST.try_with(|request| {
         let pending = request.pending.get();
         if pending {
-            request.answer.set(Some(own()));
+            request.answer.set(Some(error()));
         }
         pending
     });
     answered.unwrap_or(false)
 }
 
-pub(super) fn is_pending() -> bool {
+fn is_pending() -> bool {
     let pending = REQUEST.try_with(|request| request.pending.get());
     pending.unwrap_or(false)
 }
 
-/// Passes a request on to what a [`BreakerError`] holds, if that is an error of ours.
-pub(super) fn descend<E: Debug>(inner: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if is_own(type_name::<E>()) {
+/// Forwards a request to the inner error of a [`BreakerError`], if its type belongs to this crate.
+fn forward_request<E: Debug>(inner: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if is_own_type_name(type_name::<E>()) {
         inner.fmt(f)?;
     }
     Ok(())
@@ -92,7 +91,7 @@ impl<E: Debug> Debug for BreakerError<E> {
             return match self {
                 Self::Open(open) => Debug::fmt(open, f),
                 Self::TimedOut(timeout) => Debug::fmt(timeout, f),
-                Self::Inner(error) => descend(error, f),
+                Self::Inner(error) => forward_request(error, f),
             };
         }
         match self {
@@ -103,20 +102,34 @@ impl<E: Debug> Debug for BreakerError<E> {
     }
 }
 
+impl Debug for CircuitOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if answer_request(|| self.clone().into()) {
+            return Ok(());
+        }
+        f.debug_struct("CircuitOpen")
+            .field("name", &self.name())
+            .field("reason", &self.reason())
+            .field("retry_after", &self.retry_after())
+            .field("failure_count", &self.failure_count())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Debug for CallTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if answer(|| self.clone().into()) {
+        if answer_request(|| self.clone().into()) {
             return Ok(());
         }
         f.debug_tuple("CallTimeout").field(&self.0).finish()
     }
 }
 
-/// A pending request, which ends also when a `Debug` panics.
+/// A pending request. Ends when dropped, also if a `Debug` panics.
 struct Pending;
 
 impl Pending {
-    /// `None` while the thread ends, when there is no place for an answer any more.
+    /// Returns `None` while the thread ends, when its thread-local storage is destroyed.
     fn begin() -> Option<Self> {
         let begun = REQUEST.try_with(|request| {
             request.answer.set(None);
@@ -140,53 +153,57 @@ impl Write for Discard {
     }
 }
 
-/// Whether `name` is that of an error of ours, perhaps behind pointers.
+/// Returns whether `name` is that of an error type of this crate, also behind pointers.
 #[inline]
-fn is_own(name: &'static str) -> bool {
-    let name = without_pointer(name).map_or(name, |name| repeat(without_pointer, name));
-    is::<BreakerError>(name) || is::<CircuitOpen>(name) || is::<CallTimeout>(name)
+fn is_own_type_name(name: &'static str) -> bool {
+    let name = strip_pointer(name).map_or(name, |name| strip_all(strip_pointer, name));
+    is_name_of::<BreakerError>(name)
+        || is_name_of::<CircuitOpen>(name)
+        || is_name_of::<CallTimeout>(name)
 }
 
-/// The name of what the pointers and [`BreakerError`]s hold that a `T` consists of, followed by one
-/// `>` for each of them; `None` for a `T` that is none of these.
+/// Returns the type name inside all pointers and [`BreakerError`]s of which `T` consists, followed by one
+/// `>` for each of them. `None` if `T` is neither a pointer nor a [`BreakerError`].
 #[inline]
-pub(crate) fn name_inside<T: ?Sized>() -> Option<&'static str> {
-    let inner = without_wrapper(type_name::<T>())?;
-    Some(repeat(without_wrapper, inner))
+pub(crate) fn inner_type_name<T: ?Sized>() -> Option<&'static str> {
+    let inner = strip_layer(type_name::<T>())?;
+    Some(strip_all(strip_layer, inner))
 }
 
 #[cold]
-fn repeat(without: fn(&'static str) -> Option<&'static str>, name: &'static str) -> &'static str {
-    let mut name = name;
-    while let Some(inner) = without(name) {
+fn strip_all(
+    strip: fn(&'static str) -> Option<&'static str>,
+    mut name: &'static str,
+) -> &'static str {
+    while let Some(inner) = strip(name) {
         name = inner;
     }
     name
 }
 
 #[inline]
-fn without_wrapper(name: &'static str) -> Option<&'static str> {
+fn strip_layer(name: &'static str) -> Option<&'static str> {
     let breaker_error = type_name::<BreakerError<()>>();
-    without_pointer(name).or_else(|| without(breaker_error, name))
+    strip_pointer(name).or_else(|| strip_wrapper(breaker_error, name))
 }
 
 #[inline]
-fn without_pointer(name: &'static str) -> Option<&'static str> {
-    without(type_name::<Box<()>>(), name)
-        .or_else(|| without(type_name::<Arc<()>>(), name))
-        .or_else(|| without(type_name::<Rc<()>>(), name))
+fn strip_pointer(name: &'static str) -> Option<&'static str> {
+    strip_wrapper(type_name::<Box<()>>(), name)
+        .or_else(|| strip_wrapper(type_name::<Arc<()>>(), name))
+        .or_else(|| strip_wrapper(type_name::<Rc<()>>(), name))
 }
 
-/// `name` without the beginning of `wrapper`, which is the name of a wrapped `()`.
+/// Returns `name` without the beginning of `wrapper`, which is the name of a wrapped `()`.
 #[inline]
-fn without(wrapper: &'static str, name: &'static str) -> Option<&'static str> {
+fn strip_wrapper(wrapper: &'static str, name: &'static str) -> Option<&'static str> {
     name.strip_prefix(wrapper.strip_suffix("()>")?)
 }
 
-/// Whether `name` begins with that of `T`, whatever its parameters are.
+/// Returns whether `name` is that of `T`, with any type parameters.
 #[inline]
-fn is<T>(name: &str) -> bool {
-    // Names leave out a parameter that is the default: `BreakerError` has none to show.
+fn is_name_of<T>(name: &str) -> bool {
+    // Type names omit a parameter that has its default: `type_name::<BreakerError>()` has no parameter.
     name.strip_prefix(type_name::<T>())
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['<', '>']))
 }
@@ -217,50 +234,50 @@ mod tests {
     }
 
     fn is_refusal<E: Debug>(error: E) -> bool {
-        matches!(own_error(&error), Some(BreakerError::Open(_)))
+        matches!(circuit_error(&error), Some(BreakerError::Open(_)))
     }
 
     fn is_timeout<E: Debug>(error: E) -> bool {
-        matches!(own_error(&error), Some(BreakerError::TimedOut(_)))
+        matches!(circuit_error(&error), Some(BreakerError::TimedOut(_)))
     }
 
     #[test]
     fn own_type_names_are_recognised() {
-        assert!(is_own(type_name::<CircuitOpen>()));
-        assert!(is_own(type_name::<CallTimeout>()));
-        assert!(is_own(type_name::<BreakerError>()));
-        assert!(is_own(type_name::<BreakerError<Secret>>()));
-        assert!(is_own(type_name::<BreakerError<BreakerError>>()));
-        assert!(is_own(type_name::<Box<BreakerError>>()));
-        assert!(is_own(type_name::<Arc<BreakerError<Secret>>>()));
-        assert!(is_own(type_name::<Rc<Box<Arc<CircuitOpen>>>>()));
+        assert!(is_own_type_name(type_name::<CircuitOpen>()));
+        assert!(is_own_type_name(type_name::<CallTimeout>()));
+        assert!(is_own_type_name(type_name::<BreakerError>()));
+        assert!(is_own_type_name(type_name::<BreakerError<Secret>>()));
+        assert!(is_own_type_name(type_name::<BreakerError<BreakerError>>()));
+        assert!(is_own_type_name(type_name::<Box<BreakerError>>()));
+        assert!(is_own_type_name(type_name::<Arc<BreakerError<Secret>>>()));
+        assert!(is_own_type_name(type_name::<Rc<Box<Arc<CircuitOpen>>>>()));
     }
 
     #[test]
     fn other_type_names_are_not_recognised() {
         struct BreakerErrorOfMine;
-        assert!(!is_own(type_name::<Secret>()));
-        assert!(!is_own(type_name::<Option<BreakerError>>()));
-        assert!(!is_own(type_name::<(BreakerError, u8)>()));
-        assert!(!is_own(type_name::<BreakerErrorOfMine>()));
-        assert!(!is_own(type_name::<Box<dyn std::error::Error>>()));
+        assert!(!is_own_type_name(type_name::<Secret>()));
+        assert!(!is_own_type_name(type_name::<Option<BreakerError>>()));
+        assert!(!is_own_type_name(type_name::<(BreakerError, u8)>()));
+        assert!(!is_own_type_name(type_name::<BreakerErrorOfMine>()));
+        assert!(!is_own_type_name(type_name::<Box<dyn std::error::Error>>()));
         let longer = format!("{}OfMine<()>", type_name::<BreakerError>());
-        assert!(!is::<BreakerError>(&longer));
+        assert!(!is_name_of::<BreakerError>(&longer));
     }
 
     #[test]
-    fn name_inside_follows_pointers_and_breaker_errors() {
-        let held = name_inside::<BreakerError<Box<BreakerError<Arc<Secret>>>>>();
+    fn inner_type_name_follows_pointers_and_breaker_errors() {
+        let held = inner_type_name::<BreakerError<Box<BreakerError<Arc<Secret>>>>>();
         let name = format!("{}>>>>", type_name::<Secret>());
         assert_eq!(held, Some(name.as_str()));
-        assert_eq!(name_inside::<Rc<u8>>(), Some("u8>"));
-        assert_eq!(name_inside::<BreakerError>(), None);
-        assert_eq!(name_inside::<Secret>(), None);
-        assert_eq!(name_inside::<Vec<Box<u8>>>(), None);
+        assert_eq!(inner_type_name::<Rc<u8>>(), Some("u8>"));
+        assert_eq!(inner_type_name::<BreakerError>(), None);
+        assert_eq!(inner_type_name::<Secret>(), None);
+        assert_eq!(inner_type_name::<Vec<Box<u8>>>(), None);
     }
 
     #[test]
-    fn own_errors_are_extracted_at_any_depth() {
+    fn circuit_errors_are_extracted_at_any_depth() {
         type Nested<E> = BreakerError<BreakerError<BreakerError<BreakerError<BreakerError<E>>>>>;
         let nested = |error| -> Nested<Secret> {
             let error = BreakerError::Inner(BreakerError::Inner(error));
@@ -273,28 +290,28 @@ mod tests {
         assert!(is_timeout(BreakerError::Inner(timeout())));
         let shared = Arc::new(BreakerError::<Secret>::from(open()));
         assert!(is_refusal(BreakerError::Inner(Box::new(Rc::new(shared)))));
-        assert!(own_error(&nested(BreakerError::Inner(Secret))).is_none());
+        assert!(circuit_error(&nested(BreakerError::Inner(Secret))).is_none());
     }
 
     #[test]
     fn foreign_debug_never_runs() {
-        assert!(own_error(&Secret).is_none());
-        assert!(own_error(&Box::new(Secret)).is_none());
-        assert!(own_error(&BreakerError::Inner(Secret)).is_none());
-        assert!(own_error(&BreakerError::Inner(Arc::new(Secret))).is_none());
+        assert!(circuit_error(&Secret).is_none());
+        assert!(circuit_error(&Box::new(Secret)).is_none());
+        assert!(circuit_error(&BreakerError::Inner(Secret)).is_none());
+        assert!(circuit_error(&BreakerError::Inner(Arc::new(Secret))).is_none());
     }
 
     #[test]
     fn debug_writes_again_after_a_request() {
         let error = BreakerError::<u8>::from(timeout());
         let text = format!("{error:?}");
-        assert!(own_error(&error).is_some());
-        assert!(own_error(&BreakerError::Inner(7)).is_none());
+        assert!(circuit_error(&error).is_some());
+        assert!(circuit_error(&BreakerError::Inner(7)).is_none());
         assert_eq!(format!("{error:?}"), text);
     }
 
     #[test]
-    fn a_debug_that_panics_ends_the_request() {
+    fn debug_panic_ends_request() {
         let error: &dyn Debug = &Secret;
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| request(error)));
         assert!(panicked.is_err());

@@ -1,17 +1,17 @@
-//! What a [`BreakerError`] answers about a `BreakerError` inside of it.
+//! Methods of [`BreakerError`] that also consider a `BreakerError` inside it.
 
-use super::{BreakerError, own_error};
+use super::{BreakerError, circuit_error};
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// Questions about the error, which look through a `BreakerError` inside a `BreakerError`.
+/// These methods look through a `BreakerError` inside a `BreakerError`.
 impl<E: Debug> BreakerError<E> {
     /// Returns whether a circuit refused the call.
     pub fn is_open(&self) -> bool {
         match self {
             Self::Open(_) => true,
             Self::TimedOut(_) => false,
-            Self::Inner(error) => matches!(own_error(error), Some(BreakerError::Open(_))),
+            Self::Inner(error) => matches!(circuit_error(error), Some(BreakerError::Open(_))),
         }
     }
 
@@ -20,7 +20,7 @@ impl<E: Debug> BreakerError<E> {
         match self {
             Self::Open(_) => false,
             Self::TimedOut(_) => true,
-            Self::Inner(error) => matches!(own_error(error), Some(BreakerError::TimedOut(_))),
+            Self::Inner(error) => matches!(circuit_error(error), Some(BreakerError::TimedOut(_))),
         }
     }
 
@@ -29,7 +29,7 @@ impl<E: Debug> BreakerError<E> {
     /// `None` also when `E` is a `BreakerError` that holds a refusal or a timeout.
     pub fn inner(&self) -> Option<&E> {
         match self {
-            Self::Inner(error) if own_error(error).is_none() => Some(error),
+            Self::Inner(error) if circuit_error(error).is_none() => Some(error),
             _ => None,
         }
     }
@@ -38,18 +38,17 @@ impl<E: Debug> BreakerError<E> {
     /// [`inner`](Self::inner).
     pub fn into_inner(self) -> Option<E> {
         match self {
-            Self::Inner(error) if own_error(&error).is_none() => Some(error),
+            Self::Inner(error) if circuit_error(&error).is_none() => Some(error),
             _ => None,
         }
     }
 
-    /// Returns when to come back after a [refusal](CircuitOpen::retry_after); `None` for other
-    /// errors.
+    /// Returns how long to wait after a [refusal](CircuitOpen::retry_after). `None` for other errors.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open(open) => open.retry_after(),
             Self::TimedOut(_) => None,
-            Self::Inner(error) => own_error(error)?.retry_after(),
+            Self::Inner(error) => circuit_error(error)?.retry_after(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The errors of guarded calls and of settings, and how they are recognised inside other errors.
 //!
-//! [`CircuitOpen`] is a refusal, [`CallTimeout`] a call over its limit, and [`BreakerError`] either
-//! of them or the error of the guarded code. [`ConfigError`] names a setting that cannot work. `chain` walks the sources of an error, and `extract`
-//! looks into a `BreakerError<X>` whose `X` is unknown.
+//! [`CircuitOpen`] is a refusal, and [`CallTimeout`] a timeout. [`BreakerError`] is one of them, or the
+//! error of the guarded code. [`ConfigError`] is an invalid setting. `chain` walks the sources of an
+//! error. `extract` finds a refusal or a timeout in a `BreakerError<X>` whose `X` is unknown.
 
 mod breaker_error;
 mod call_timeout;
@@ -19,5 +19,5 @@ pub use chain::is_refusal;
 pub(crate) use chain::{chain, link_as};
 pub use circuit_open::CircuitOpen;
 pub use config_error::ConfigError;
-pub(crate) use extract::{name_inside, own_error};
+pub(crate) use extract::{circuit_error, inner_type_name};
 pub(crate) use refusal_link::{FailedCircuit, RefusalLink};

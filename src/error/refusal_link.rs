@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 /// A circuit that may have a last failure.
 pub(crate) trait FailedCircuit: Send + Sync {
-    /// The last failure, if the circuit is still of `generation`.
+    /// The last failure, if the generation of the circuit is still `generation`.
     fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>>;
 }
 
@@ -24,12 +24,12 @@ impl RefusalLink {
         Self { name, circuit }
     }
 
-    /// The name of the circuit, also after the circuit has ended.
+    /// The name of the circuit, also after the circuit was dropped.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The last failure, while the circuit lives and is still of `generation`.
+    /// The last failure, if the circuit exists and its generation is still `generation`.
     pub(super) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
         self.circuit.upgrade()?.last_failure_of(generation)
     }

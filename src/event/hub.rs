@@ -1,9 +1,9 @@
 use super::listener::tell;
 use super::stream::Mailbox;
 use super::{Calls, Event, EventStream, Level, Listener};
-use crate::sync::Lock;
+use crate::sync::Mutex;
 use crate::sync::Ordering;
-use crate::sync::plain::AtomicBool;
+use crate::sync::unmodelled::AtomicBool;
 use arc_swap::ArcSwap;
 use std::sync::Weak;
 
@@ -80,7 +80,7 @@ impl Hub {
 /// The streams that somebody reads. Dropped, it ends them.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
-    mailboxes: Lock<Vec<Weak<Mailbox>>>,
+    mailboxes: Mutex<Vec<Weak<Mailbox>>>,
     /// Whether there may be any; asked instead of the list.
     open: AtomicBool,
 }

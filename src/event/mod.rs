@@ -18,7 +18,7 @@ use crate::classify::Outcome;
 use crate::error::ConfigError;
 use crate::rules::RuleSnapshot;
 use crate::state::{Refusal, State};
-use crate::text::{Plain, Short};
+use crate::text::{Escaped, HumanDuration};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -232,14 +232,14 @@ impl fmt::Display for Cause {
             Self::TrialFailed => f.write_str("a trial failed"),
             Self::TrialsSucceeded => f.write_str("the trials succeeded"),
             Self::Recovering => f.write_str("the recovery timeout has passed"),
-            Self::Asked(time) => write!(f, "asked to wait for {}", Short(*time)),
+            Self::Asked(time) => write!(f, "asked to wait for {}", HumanDuration(*time)),
             Self::Manual { reason, actor } => {
                 f.write_str("a command")?;
                 if let Some(actor) = actor {
-                    write!(f, " by {}", Plain(actor))?;
+                    write!(f, " by {}", Escaped(actor))?;
                 }
                 if let Some(reason) = reason {
-                    write!(f, ": {}", Plain(reason))?;
+                    write!(f, ": {}", Escaped(reason))?;
                 }
                 Ok(())
             }

@@ -1,6 +1,6 @@
 use super::Event;
 use crate::panic::catch;
-use crate::sync::Lock;
+use crate::sync::Mutex;
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -40,7 +40,7 @@ pub struct EventStream {
 
 /// Events that nobody has read yet, of one reader.
 #[derive(Debug, Default)]
-pub(super) struct Mailbox(Lock<Inbox>);
+pub(super) struct Mailbox(Mutex<Inbox>);
 
 #[derive(Debug, Default)]
 struct Inbox {

@@ -1,7 +1,7 @@
 //! Warnings on standard error, in debug builds: mistakes that make a breaker useless.
 
 use super::{Event, NotKept};
-use crate::text::Plain;
+use crate::text::Escaped;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -94,7 +94,7 @@ impl fmt::Display for Mistake<'_> {
                 f,
                 "the settings given for breaker {name:?} cannot work and are not used: {}; \
                  correct them",
-                Plain(&error.to_string())
+                Escaped(&error.to_string())
             ),
             Event::NameShared { place, first, .. } => write!(
                 f,

@@ -57,7 +57,7 @@ mod retry_after;
 
 pub use retry_after::{retry_after, retry_after_at};
 
-use crate::classify::{Outcome, View};
+use crate::classify::{ErrorView, Outcome};
 use crate::error::CircuitOpen;
 use ::http::header::RETRY_AFTER;
 use ::http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -125,7 +125,7 @@ fn judged_unless_refused<B>(
 }
 
 fn judge_error<E: Debug + 'static>(error: &E) -> Outcome {
-    if View::of(error).is_refusal() {
+    if ErrorView::of(error).is_refusal() {
         Outcome::Ignored
     } else {
         Outcome::Failure

@@ -57,8 +57,8 @@ pub struct Probe<E>(PhantomData<fn(&E)>);
 /// For types that implement `Error`.
 pub trait AsError {
     #[doc(hidden)]
-    fn __breakerbox_kind(&self) -> ErrorRules {
-        ErrorRules
+    fn __breakerbox_kind(&self) -> ErrorClassifier {
+        ErrorClassifier
     }
 }
 
@@ -76,7 +76,7 @@ impl<E> AsValue for &Probe<E> {}
 
 /// How errors are named to a builder.
 #[derive(Clone, Copy, Debug)]
-pub struct ErrorRules;
+pub struct ErrorClassifier;
 
 /// How values that are no errors are named to a builder.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +106,7 @@ macro_rules! rules {
     };
 }
 
-rules!(ErrorRules, expected_error_if, ignored_error_if, Error);
+rules!(ErrorClassifier, expected_error_if, ignored_error_if, Error);
 rules!(ValueRules, expected_value_if, ignored_value_if);
 
 /// Judged by the breaker's own rules.

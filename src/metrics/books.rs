@@ -5,7 +5,7 @@
 
 use crate::circuit::{Circuit, TransitionCounts};
 use crate::clock::Moment;
-use crate::rules::Kind;
+use crate::rules::RuleKind;
 use crate::snapshot::{Snapshot, Totals};
 use crate::state::State;
 use std::collections::HashMap;
@@ -101,7 +101,7 @@ fn failure_rate(snapshot: &Snapshot) -> Option<f64> {
         .rules
         .iter()
         .filter_map(|rule| match rule.rule.kind {
-            Kind::FailureRate(_) => rule.rate,
+            RuleKind::FailureRate(_) => rule.rate,
             _ => None,
         });
     rates.reduce(f64::max)

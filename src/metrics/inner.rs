@@ -5,7 +5,7 @@ use super::export::{DurationKeys, Keys};
 use crate::circuit::Circuit;
 use crate::clock::Moment;
 use crate::registry::{Heir, Shared};
-use crate::sync::Lock;
+use crate::sync::Mutex;
 use ::metrics::Label;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Inner {
     pub(super) most: usize,
     pub(super) labels: Vec<Label>,
     pub(super) idle_timeout: Option<Duration>,
-    pub(super) books: Lock<Books>,
+    pub(super) books: Mutex<Books>,
     /// When calls are timed.
     pub(super) durations: Option<Keys>,
     /// The keys of names without series of their own.

@@ -42,7 +42,7 @@ mod inner;
 use crate::error::ConfigError;
 use crate::event::Listener;
 use crate::registry::BreakerRegistry;
-use crate::sync::Lock;
+use crate::sync::Mutex;
 use ::metrics::Label;
 use durations::Durations;
 use export::{DurationKeys, Export, Keys};
@@ -160,7 +160,7 @@ impl ReporterBuilder {
             nobody: Arc::new(DurationKeys::new("", &self.labels)),
             labels: self.labels,
             idle_timeout: self.idle_timeout,
-            books: Lock::default(),
+            books: Mutex::default(),
             durations,
         });
         let heir: Weak<Inner> = Arc::downgrade(&inner);

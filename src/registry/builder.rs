@@ -129,7 +129,7 @@ impl RegistryBuilder {
             ));
         }
         let default = BreakerConfig::check(self.default.settings)
-            .map_err(|error| error.within("default_preset"))?;
+            .map_err(|error| error.with_prefix("default_preset"))?;
         let mut presets = Presets::new(default);
         for (prefix, preset) in self.prefixes {
             check_prefix(&prefix)

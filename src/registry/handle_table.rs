@@ -54,8 +54,8 @@
 
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
-use crate::sync::striped::{move_over, stripe, stripes};
-use crate::sync::{Guard, Lock};
+use crate::sync::striped::{reassign_index, stripe, stripes};
+use crate::sync::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ type Names = HashMap<Arc<str>, Arc<CircuitBreaker>, Hasher>;
 /// Two cache lines wide: processors fetch them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
-struct Table(Lock<Names>);
+struct Table(Mutex<Names>);
 
 /// The tables of one registry.
 pub(super) struct HandleTables(Box<[Table]>);
@@ -134,15 +134,15 @@ impl HandleTables {
         circuit.is_held(known + idle)
     }
 
-    fn own_table(&self) -> Guard<'_, Names> {
+    fn own_table(&self) -> MutexGuard<'_, Names> {
         let Table(table) = stripe(&self.0);
         table.try_lock().unwrap_or_else(|| self.other_table())
     }
 
     #[cold]
     #[inline(never)]
-    fn other_table(&self) -> Guard<'_, Names> {
-        move_over();
+    fn other_table(&self) -> MutexGuard<'_, Names> {
+        reassign_index();
         let Table(table) = stripe(&self.0);
         table.lock()
     }

@@ -3,7 +3,7 @@
 use super::shared::Shared;
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
-use crate::sync::Lock;
+use crate::sync::Mutex;
 use std::sync::{Arc, Weak};
 
 /// Somebody who keeps the last figures of breakers that leave the registry.
@@ -16,7 +16,7 @@ pub(crate) trait Heir: Send + Sync {
 }
 
 #[derive(Default)]
-pub(super) struct Heirs(Lock<Vec<Weak<dyn Heir>>>);
+pub(super) struct Heirs(Mutex<Vec<Weak<dyn Heir>>>);
 
 impl Heirs {
     pub(super) fn tell(&self, breaker: &CircuitBreaker) {

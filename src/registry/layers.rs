@@ -35,8 +35,8 @@ impl Layer {
             .fold(BreakerBuilder::from_config(beneath), |builder, overlay| {
                 overlay.over(builder)
             });
-        let config =
-            BreakerConfig::check(builder.settings).map_err(|error| error.within(&self.path))?;
+        let config = BreakerConfig::check(builder.settings)
+            .map_err(|error| error.with_prefix(&self.path))?;
         Ok(Arc::new(config.from(source)))
     }
 }

@@ -156,6 +156,6 @@ impl Default for Presets {
 
 /// The settings of the preset for `prefix`; an error names the preset.
 pub(super) fn check(prefix: &str, settings: Settings) -> Result<BreakerConfig, ConfigError> {
-    let named = |error: ConfigError| error.within(&format!("preset_for({prefix:?})"));
+    let named = |error: ConfigError| error.with_prefix(&format!("preset_for({prefix:?})"));
     BreakerConfig::check(settings).map_err(named)
 }

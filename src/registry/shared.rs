@@ -12,7 +12,7 @@ use crate::event::Listener;
 use crate::event::{Event, EventStream, Hub, NotKept, Warned};
 use crate::names;
 use crate::state::Flags;
-use crate::sync::Lock;
+use crate::sync::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -31,8 +31,8 @@ pub(crate) struct Shared {
     pub(super) breakers: Breakers,
     /// In front of `breakers`, for calls by name.
     pub(super) handles: HandleTables,
-    pub(super) population: Lock<Population>,
-    presets: Lock<Arc<Presets>>,
+    pub(super) population: Mutex<Population>,
+    presets: Mutex<Arc<Presets>>,
     pub(super) limits: Limits,
     hub: Arc<Hub>,
     warned: Warned,
@@ -66,8 +66,8 @@ impl Shared {
             context: Arc::new(context),
             breakers: Breakers::default(),
             handles: HandleTables::new(),
-            population: Lock::new(Population::default()),
-            presets: Lock::new(Arc::new(presets)),
+            population: Mutex::new(Population::default()),
+            presets: Mutex::new(Arc::new(presets)),
             limits,
             hub,
             warned: Warned::default(),

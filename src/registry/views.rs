@@ -5,7 +5,7 @@ use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
 use crate::event::EventStream;
 use crate::state::State;
-use crate::text::Short;
+use crate::text::HumanDuration;
 use std::fmt;
 use std::vec;
 
@@ -192,7 +192,7 @@ impl fmt::Display for BreakerRegistry {
                 // Names may come from strangers: no line breaks, no terminal codes.
                 breaker.name().escape_debug().to_string(),
                 snapshot.state.to_string(),
-                Short(snapshot.since).to_string(),
+                HumanDuration(snapshot.since).to_string(),
                 snapshot.failure_count.to_string(),
                 snapshot.totals.to_string(),
             ]

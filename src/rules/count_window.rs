@@ -1,14 +1,13 @@
 use super::WindowCounts;
 
-/// The last so many outcomes, exactly: a ring of bits and their sums. Inlined, as the
-/// [evaluator](super::RuleEvaluator) is.
+/// The outcomes of a fixed number of last calls: ring buffers of bits, and the sums of their bits.
 #[derive(Clone, Debug)]
 pub(super) struct CountWindow {
     capacity: u32,
     next: u32,
-    figures: WindowCounts,
+    counts: WindowCounts,
     failed: Vec<u64>,
-    /// Empty for a rule that does not ask for slow calls.
+    /// Empty unless the rule is one of slow calls.
     slow: Vec<u64>,
 }
 
@@ -18,14 +17,13 @@ impl CountWindow {
         Self {
             capacity,
             next: 0,
-            figures: WindowCounts::default(),
+            counts: WindowCounts::default(),
             failed: vec![0; words],
             slow: vec![0; if times_calls { words } else { 0 }],
         }
     }
 
-    #[allow(clippy::inline_always)] // see above
-    #[inline(always)]
+    #[inline]
     pub(super) fn record(&mut self, failed: bool, slow: bool) {
         let at = self.next;
         let failed_before = replace(&mut self.failed, at, failed);
@@ -34,62 +32,61 @@ impl CountWindow {
             recorded,
             failed: failures,
             slow: slows,
-        } = &mut self.figures;
-        // A bit that was never written is zero, so that an unfilled place takes nothing away.
+        } = &mut self.counts;
+        // An unused bit is zero, so that replacing it subtracts nothing.
         *failures = *failures + u32::from(failed) - u32::from(failed_before);
         *slows = *slows + u32::from(slow && !self.slow.is_empty()) - u32::from(slow_before);
         *recorded = (*recorded + 1).min(self.capacity);
         self.next = if at + 1 == self.capacity { 0 } else { at + 1 };
     }
 
-    /// As many successes, none of them slow.
-    #[allow(clippy::inline_always)] // see above
-    #[inline(always)]
+    /// Records successes, none of them slow.
+    #[inline]
     pub(super) fn record_successes(&mut self, successes: u64) {
         let Some(calls) = u32::try_from(successes)
             .ok()
             .filter(|calls| *calls < self.capacity)
         else {
             self.clear();
-            self.figures.recorded = self.capacity;
+            self.counts.recorded = self.capacity;
             return;
         };
-        // Round the end of the ring, if they go so far.
+        // The successes may wrap around the end of the ring.
         let first = calls.min(self.capacity - self.next);
         for (at, calls) in [(self.next, first), (0, calls - first)] {
-            self.figures.failed -= clear(&mut self.failed, at, calls);
-            self.figures.slow -= clear(&mut self.slow, at, calls);
+            self.counts.failed -= clear(&mut self.failed, at, calls);
+            self.counts.slow -= clear(&mut self.slow, at, calls);
         }
-        self.figures.recorded = (self.figures.recorded + calls).min(self.capacity);
+        self.counts.recorded = (self.counts.recorded + calls).min(self.capacity);
         self.next = (self.next + calls) % self.capacity;
     }
 
-    /// As many successes, at least one and none of them slow, that came before the last outcome, which is
-    /// given again.
+    /// Records successes, at least one and none of them slow, before the last outcome. The last outcome is
+    /// passed again.
     pub(super) fn record_successes_before(&mut self, successes: u64, failed: bool, slow: bool) {
         let last = self.next.checked_sub(1).unwrap_or(self.capacity - 1);
-        self.figures.failed -= u32::from(replace(&mut self.failed, last, false));
-        self.figures.slow -= u32::from(replace(&mut self.slow, last, false));
-        // The outcome has become the first of the successes.
+        self.counts.failed -= u32::from(replace(&mut self.failed, last, false));
+        self.counts.slow -= u32::from(replace(&mut self.slow, last, false));
+        // The bit of the last outcome is now that of the first success.
         self.record_successes(successes - 1);
         self.record(failed, slow);
     }
 
-    pub(super) fn figures(&self) -> WindowCounts {
-        self.figures
+    pub(super) fn counts(&self) -> WindowCounts {
+        self.counts
     }
 
     pub(super) fn capacity(&self) -> u32 {
         self.capacity
     }
 
-    /// Full, and of nothing but quick successes: one more changes nothing.
+    /// Returns whether the window is full of fast successes, so that one more changes nothing.
     pub(super) fn is_saturated(&self) -> bool {
         let WindowCounts {
             recorded,
             failed,
             slow,
-        } = self.figures;
+        } = self.counts;
         recorded == self.capacity && failed == 0 && slow == 0
     }
 
@@ -97,11 +94,11 @@ impl CountWindow {
         self.failed.fill(0);
         self.slow.fill(0);
         self.next = 0;
-        self.figures = WindowCounts::default();
+        self.counts = WindowCounts::default();
     }
 }
 
-/// Sets bit `at` and tells what it was; a ring that is not kept has no bits.
+/// Replaces bit `at`, and returns its previous value: `false` for a ring that is empty.
 fn replace(bits: &mut [u64], at: u32, value: bool) -> bool {
     let Some(word) = bits.get_mut((at / 64) as usize) else {
         return false;
@@ -112,7 +109,7 @@ fn replace(bits: &mut [u64], at: u32, value: bool) -> bool {
     before
 }
 
-/// Clears so many bits from `at` on, and tells how many of them were set.
+/// Clears `number` bits from `at` on, and returns how many of them were set.
 fn clear(bits: &mut [u64], mut at: u32, mut number: u32) -> u32 {
     let mut cleared = 0;
     while number > 0 {
@@ -121,11 +118,8 @@ fn clear(bits: &mut [u64], mut at: u32, mut number: u32) -> u32 {
         };
         let here = number.min(64 - at % 64);
         let mask = (u64::MAX >> (64 - here)) << (at % 64);
-        // Most of the time there is none, and nothing to write.
-        if *word & mask != 0 {
-            cleared += (*word & mask).count_ones();
-            *word &= !mask;
-        }
+        cleared += (*word & mask).count_ones();
+        *word &= !mask;
         (at, number) = (at + here, number - here);
     }
     cleared
@@ -148,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn it_holds_exactly_the_last_outcomes_at_any_size() {
+    fn count_window_of_any_size_keeps_last_outcomes() {
         for capacity in [1, 2, 63, 64, 65, 100, 1_000] {
             let mut window = CountWindow::new(capacity, true);
             let mut model = VecDeque::new();
@@ -159,13 +153,13 @@ mod tests {
                 if model.len() > capacity as usize {
                     model.pop_front();
                 }
-                assert_eq!(window.figures(), of(&model), "at {step} of {capacity}");
+                assert_eq!(window.counts(), of(&model), "at {step} of {capacity}");
             }
         }
     }
 
     #[test]
-    fn successes_before_the_last_outcome_keep_its_place() {
+    fn successes_before_last_outcome_keep_its_place() {
         for capacity in [1, 2, 63, 64, 65, 100] {
             let [mut window, mut model] = [
                 CountWindow::new(capacity, true),
@@ -178,13 +172,13 @@ mod tests {
                 window.record_successes_before(successes, failed, slow);
                 model.record_successes(successes);
                 model.record(failed, slow);
-                assert_eq!(window.figures(), model.figures(), "at {step} of {capacity}");
+                assert_eq!(window.counts(), model.counts(), "at {step} of {capacity}");
             }
         }
     }
 
     #[test]
-    fn many_successes_at_once_are_as_many_one_by_one() {
+    fn successes_recorded_together_equal_single_ones() {
         for capacity in [1, 2, 63, 64, 65, 100, 200] {
             let mut model = VecDeque::new();
             let mut window = CountWindow::new(capacity, true);
@@ -192,13 +186,13 @@ mod tests {
                 let (failed, slow) = (step % 2 == 0, step % 3 == 0);
                 window.record(failed, slow);
                 window.record(failed, slow);
-                // From none to more than there is room for.
+                // From none to more than the capacity.
                 let successes = (step * 7) % (capacity + capacity / 2 + 2);
                 window.record_successes(successes.into());
                 model.extend([(failed, slow); 2]);
                 model.extend((0..successes).map(|_| (false, false)));
                 model.drain(..model.len().saturating_sub(capacity as usize));
-                assert_eq!(window.figures(), of(&model), "at {step} of {capacity}");
+                assert_eq!(window.counts(), of(&model), "at {step} of {capacity}");
             }
             window.record_successes(u64::MAX);
             assert!(window.is_saturated());

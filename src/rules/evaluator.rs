@@ -4,14 +4,11 @@ use super::{RuleSnapshot, TripRule, WindowCounts, WindowKind};
 use crate::clock::Moment;
 use std::time::Duration;
 
-/// The rules of a breaker with what their windows hold.
-///
-/// Pure: whoever owns it serializes access and says what time it is. What a failure does is inlined there:
-/// the lock is given back when all writes are out, and those of a function's prologue are among them.
+/// The rules of a circuit, each with its window.
 #[derive(Debug)]
 pub(crate) struct RuleEvaluator {
     origin: Moment,
-    /// Some moment of the interval that quick successes are counted for.
+    /// A time in the interval whose fast successes the success buffer counts.
     interval: Moment,
     entries: Vec<Entry>,
 }
@@ -19,31 +16,31 @@ pub(crate) struct RuleEvaluator {
 #[derive(Debug)]
 struct Entry {
     rule: TripRule,
-    data: Data,
-    /// The rule held when it was last asked; what a watching breaker has told already.
-    held: bool,
+    window: WindowState,
+    /// Whether the rule was met when it was last evaluated, and has been reported in metrics-only mode.
+    was_met: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Data {
-    /// Consecutive failures, which the state word counts.
+enum WindowState {
+    /// The rule has no window: the state word counts consecutive failures.
     None,
     Calls(CountWindow),
     Time(TimeWindow),
 }
 
-/// A call as the rules see it.
+/// The outcome of a call, as the rules evaluate it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) failed: bool,
-    /// Only slow-call rules hear of it.
+    /// Only slow-call rules record an ignored call, and only a slow one.
     pub(crate) ignored: bool,
     pub(crate) elapsed: Option<Duration>,
     pub(crate) now: Moment,
 }
 
 impl Sample {
-    /// One that was not slow, or that nobody timed.
+    /// A success that was not slow, or whose duration is unknown.
     pub(crate) fn success(now: Moment) -> Self {
         Self {
             failed: false,
@@ -59,12 +56,12 @@ impl Sample {
             .is_some_and(|(took, limit)| took > limit)
     }
 
-    /// Whether a window of `rule` records the call: of those that were ignored, only slow ones.
-    fn is_seen_by(&self, rule: &TripRule) -> bool {
+    /// Returns whether the window of `rule` records the call.
+    fn is_recorded_by(&self, rule: &TripRule) -> bool {
         !self.ignored || self.is_slow(rule)
     }
 
-    /// Only a call that itself counts against a rule may trip it.
+    /// Returns whether the call counts against `rule`. Only such a call can trip the rule.
     fn counts_against(&self, rule: &TripRule) -> bool {
         match rule.slower_than {
             Some(_) => self.is_slow(rule),
@@ -73,15 +70,15 @@ impl Sample {
     }
 }
 
-/// What a ledger of `rules` says while none of them has a window, and so none needs one.
+/// Returns the snapshots of rules without windows, for which no [`RuleEvaluator`] is needed.
 pub(crate) fn without_windows(
     rules: &[TripRule],
     consecutive: u32,
 ) -> impl Iterator<Item = RuleSnapshot> {
-    let figures = WindowCounts::consecutive_failures(consecutive);
+    let counts = WindowCounts::of_consecutive_failures(consecutive);
     rules
         .iter()
-        .map(move |rule| RuleSnapshot::new(*rule, figures))
+        .map(move |rule| RuleSnapshot::new(*rule, counts))
 }
 
 impl RuleEvaluator {
@@ -94,17 +91,17 @@ impl RuleEvaluator {
         }
     }
 
-    /// The ledger of new rules; windows of unchanged kind and size keep their data.
+    /// Returns an evaluator of new `rules`. A window of unchanged kind and size keeps its calls.
     pub(crate) fn with_rules(&self, rules: &[TripRule]) -> Self {
         let carried = |rule: &TripRule| {
             let mut entry = Entry::new(*rule, self.origin);
-            if let Some(alike) = self.entries.iter().find(|other| other.looks_like(rule)) {
-                entry.data = alike.data.clone();
+            if let Some(same) = self.entries.iter().find(|other| other.has_window_of(rule)) {
+                entry.window = same.window.clone();
             }
-            entry.held = self
+            entry.was_met = self
                 .entries
                 .iter()
-                .any(|other| other.rule == *rule && other.held);
+                .any(|other| other.rule == *rule && other.was_met);
             entry
         };
         Self {
@@ -114,79 +111,78 @@ impl RuleEvaluator {
         }
     }
 
-    /// Finds the rules that have turned false since they were last asked, as those over a window of
-    /// time do by themselves.
+    /// Notes which rules are no longer met. A rule over a window of time changes without a call.
     pub(crate) fn refresh(&mut self, now: Moment, consecutive: u32) {
         for entry in &mut self.entries {
-            entry.held &= entry.holds(now, consecutive);
+            entry.was_met &= entry.is_met(now, consecutive);
         }
     }
 
-    #[allow(clippy::inline_always)] // see above
-    #[inline(always)]
+    /// Records a call in the windows.
+    #[inline]
     pub(crate) fn record(&mut self, sample: &Sample) {
-        for Entry { rule, data, .. } in &mut self.entries {
+        for Entry { rule, window, .. } in &mut self.entries {
             let slow = sample.is_slow(rule);
-            if !sample.is_seen_by(rule) {
+            if !sample.is_recorded_by(rule) {
                 continue;
             }
-            match data {
-                Data::None => {}
-                Data::Calls(window) => window.record(sample.failed, slow),
-                Data::Time(window) => window.record(sample.now, sample.failed, slow),
+            match window {
+                WindowState::None => {}
+                WindowState::Calls(window) => window.record(sample.failed, slow),
+                WindowState::Time(window) => window.record(sample.now, sample.failed, slow),
             }
         }
     }
 
-    /// Begins an interval at `now` in which quick successes may be counted elsewhere, to be
-    /// [added](Self::add_fast_successes) later: none of its moments is in another bucket of a window. Tells when
-    /// it ends.
+    /// Begins an interval at `now` for the success buffer, and returns its end: the first end of a bucket
+    /// of any time window. [`add_fast_successes`](Self::add_fast_successes) adds the successes of the
+    /// interval later.
     pub(crate) fn align_bucket(&mut self, now: Moment) -> Moment {
         self.interval = self.interval.max(now);
-        let edges = self.entries.iter().filter_map(|entry| match &entry.data {
-            Data::Time(window) => Some(window.bucket_end(self.interval)),
+        let ends = self.entries.iter().filter_map(|entry| match &entry.window {
+            WindowState::Time(window) => Some(window.bucket_end(self.interval)),
             _ => None,
         });
-        edges.min().unwrap_or(Moment::NEVER)
+        ends.min().unwrap_or(Moment::NEVER)
     }
 
-    /// Adds successes that no rule found slow, buffered in the [interval](Self::align_bucket). They came
-    /// before the call that was recorded last, if it is given.
-    #[allow(clippy::inline_always)] // see above
-    #[inline(always)]
+    /// Adds fast successes, which are slow for no rule, of the [interval](Self::align_bucket). They enter
+    /// the windows before the call that was recorded last, if that call is given as `before`.
+    #[inline]
     pub(crate) fn add_fast_successes(&mut self, successes: u64, before: Option<&Sample>) {
         let calls = WindowCounts {
             recorded: u32::try_from(successes).unwrap_or(u32::MAX),
             ..WindowCounts::default()
         };
-        for Entry { rule, data, .. } in &mut self.entries {
-            match data {
-                Data::None => {}
-                Data::Calls(window) => match before.filter(|last| last.is_seen_by(rule)) {
+        for Entry { rule, window, .. } in &mut self.entries {
+            match window {
+                WindowState::None => {}
+                WindowState::Calls(window) => match before.filter(|last| last.is_recorded_by(rule))
+                {
                     Some(last) => {
                         window.record_successes_before(successes, last.failed, last.is_slow(rule));
                     }
                     None => window.record_successes(successes),
                 },
-                Data::Time(window) => window.add(self.interval, calls),
+                WindowState::Time(window) => window.add(self.interval, calls),
             }
         }
     }
 
-    /// How many quick successes are enough to learn that more of them would change nothing: `None` if
-    /// they always do.
-    pub(crate) fn fill(&self) -> Option<u32> {
+    /// Returns the number of fast successes that saturate all windows, so that more of them change
+    /// nothing. `None` if fast successes always change a window.
+    pub(crate) fn saturation_count(&self) -> Option<u32> {
         self.entries
             .iter()
-            .try_fold(0, |most, entry| match &entry.data {
-                Data::None => Some(most),
-                Data::Calls(_) if entry.rule.slower_than.is_some() => None,
-                Data::Calls(window) => Some(most.max(window.capacity())),
-                Data::Time(_) => None,
+            .try_fold(0, |count, entry| match &entry.window {
+                WindowState::None => Some(count),
+                WindowState::Calls(_) if entry.rule.slower_than.is_some() => None,
+                WindowState::Calls(window) => Some(count.max(window.capacity())),
+                WindowState::Time(_) => None,
             })
     }
 
-    /// The longest a call may take that no rule finds slow.
+    /// Returns the longest duration of a call that is slow for no rule.
     pub(crate) fn min_slow_threshold(&self) -> Duration {
         let limits = self
             .entries
@@ -195,27 +191,27 @@ impl RuleEvaluator {
         limits.min().unwrap_or(Duration::MAX)
     }
 
-    /// The first rule that this call has tripped, with `consecutive` failures in a row.
+    /// Returns the first rule that the call trips, with `consecutive` consecutive failures.
     pub(crate) fn tripped(&self, sample: &Sample, consecutive: u32) -> Option<RuleSnapshot> {
         self.entries
             .iter()
             .filter(|entry| sample.counts_against(&entry.rule))
-            .find(|entry| entry.holds(sample.now, consecutive))
+            .find(|entry| entry.is_met(sample.now, consecutive))
             .map(|entry| entry.snapshot(sample.now, consecutive))
     }
 
-    /// The rules that this call would trip, each only when it had not held before.
+    /// Returns the rules that the call would trip and that were not met before it.
     pub(crate) fn newly_met(&mut self, sample: &Sample, consecutive: u32) -> Vec<RuleSnapshot> {
-        let mut news = Vec::new();
+        let mut newly_met = Vec::new();
         for entry in &mut self.entries {
-            if !entry.holds(sample.now, consecutive) {
-                entry.held = false;
-            } else if !entry.held && sample.counts_against(&entry.rule) {
-                entry.held = true;
-                news.push(entry.snapshot(sample.now, consecutive));
+            if !entry.is_met(sample.now, consecutive) {
+                entry.was_met = false;
+            } else if !entry.was_met && sample.counts_against(&entry.rule) {
+                entry.was_met = true;
+                newly_met.push(entry.snapshot(sample.now, consecutive));
             }
         }
-        news
+        newly_met
     }
 
     pub(crate) fn snapshots(&self, now: Moment, consecutive: u32) -> Vec<RuleSnapshot> {
@@ -223,67 +219,74 @@ impl RuleEvaluator {
         self.entries.iter().map(snapshot).collect()
     }
 
-    /// Whether a quick success, one more, changes anything, or whether a success is a quick one has to be
-    /// found out first.
-    #[allow(clippy::inline_always)] // see above
-    #[inline(always)]
+    /// Returns whether one more success may change a window: the window is not saturated, or the success
+    /// may be a slow one.
+    #[inline]
     pub(crate) fn wants_successes(&self) -> bool {
-        self.entries.iter().any(|entry| match &entry.data {
-            Data::None => false,
-            Data::Calls(window) => entry.rule.slower_than.is_some() || !window.is_saturated(),
-            Data::Time(_) => true,
+        self.entries.iter().any(|entry| match &entry.window {
+            WindowState::None => false,
+            WindowState::Calls(window) => {
+                entry.rule.slower_than.is_some() || !window.is_saturated()
+            }
+            WindowState::Time(_) => true,
         })
     }
 
     pub(crate) fn clear(&mut self) {
         for entry in &mut self.entries {
-            entry.held = false;
-            match &mut entry.data {
-                Data::None => {}
-                Data::Calls(window) => window.clear(),
-                Data::Time(window) => window.clear(),
+            entry.was_met = false;
+            match &mut entry.window {
+                WindowState::None => {}
+                WindowState::Calls(window) => window.clear(),
+                WindowState::Time(window) => window.clear(),
             }
         }
     }
 }
 
 impl Entry {
-    /// Whether its window holds what a new one of `rule` would.
-    fn looks_like(&self, rule: &TripRule) -> bool {
-        let window = |rule: &TripRule| rule.window.map(|window| (window.span, window.steps()));
+    /// Returns whether the window records the same calls as a window of `rule`.
+    fn has_window_of(&self, rule: &TripRule) -> bool {
+        let window = |rule: &TripRule| {
+            rule.window
+                .map(|window| (window.span, window.bucket_count()))
+        };
         window(&self.rule) == window(rule) && self.rule.slower_than == rule.slower_than
     }
 
     fn new(rule: TripRule, origin: Moment) -> Self {
-        let data = match rule.window.map(|window| (window.span, window.steps())) {
-            None => Data::None,
+        let window = match rule
+            .window
+            .map(|window| (window.span, window.bucket_count()))
+        {
+            None => WindowState::None,
             Some((WindowKind::Calls(calls), _)) => {
-                Data::Calls(CountWindow::new(calls, rule.slower_than.is_some()))
+                WindowState::Calls(CountWindow::new(calls, rule.slower_than.is_some()))
             }
-            Some((WindowKind::Time(length), steps)) => {
-                Data::Time(TimeWindow::new(origin, length, steps))
+            Some((WindowKind::Time(length), buckets)) => {
+                WindowState::Time(TimeWindow::new(origin, length, buckets))
             }
         };
         Self {
             rule,
-            data,
-            held: false,
+            window,
+            was_met: false,
         }
     }
 
-    fn figures(&self, now: Moment, consecutive: u32) -> WindowCounts {
-        match &self.data {
-            Data::None => WindowCounts::consecutive_failures(consecutive),
-            Data::Calls(window) => window.figures(),
-            Data::Time(window) => window.figures(now),
+    fn counts(&self, now: Moment, consecutive: u32) -> WindowCounts {
+        match &self.window {
+            WindowState::None => WindowCounts::of_consecutive_failures(consecutive),
+            WindowState::Calls(window) => window.counts(),
+            WindowState::Time(window) => window.counts(now),
         }
     }
 
-    fn holds(&self, now: Moment, consecutive: u32) -> bool {
-        self.rule.holds(self.figures(now, consecutive))
+    fn is_met(&self, now: Moment, consecutive: u32) -> bool {
+        self.rule.is_met(self.counts(now, consecutive))
     }
 
     fn snapshot(&self, now: Moment, consecutive: u32) -> RuleSnapshot {
-        RuleSnapshot::new(self.rule, self.figures(now, consecutive))
+        RuleSnapshot::new(self.rule, self.counts(now, consecutive))
     }
 }

@@ -1,4 +1,6 @@
-//! When a closed circuit opens: rules as plain data, and the windows they look at.
+//! The rules that open a closed circuit, and the windows of calls that they evaluate.
+//!
+//! Everything here is pure: the caller serializes access and passes the time.
 
 mod count_window;
 mod evaluator;
@@ -10,13 +12,13 @@ mod time_window;
 mod window;
 
 pub(crate) use evaluator::{RuleEvaluator, Sample, without_windows};
-pub(crate) use rule::Kind;
+pub(crate) use rule::RuleKind;
 pub use rule::TripRule;
 pub use rule_snapshot::RuleSnapshot;
 pub use window::Window;
 pub(crate) use window::WindowKind;
 
-/// What a window holds.
+/// The number of calls in a window, and how many of them failed or were slow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WindowCounts {
     pub(crate) recorded: u32,
@@ -25,7 +27,7 @@ pub(crate) struct WindowCounts {
 }
 
 impl WindowCounts {
-    fn consecutive_failures(failures: u32) -> Self {
+    fn of_consecutive_failures(failures: u32) -> Self {
         Self {
             recorded: failures,
             failed: failures,

@@ -29,14 +29,14 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[must_use = "a rule does nothing until a builder gets it"]
 pub struct TripRule {
-    pub(crate) kind: Kind,
+    pub(crate) kind: RuleKind,
     pub(crate) window: Option<Window>,
     pub(crate) minimum_calls: Option<u32>,
     pub(crate) slower_than: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum RuleKind {
     Consecutive(u32),
     Failures(u32),
     FailureRate(f64),
@@ -44,7 +44,7 @@ pub(crate) enum Kind {
 }
 
 impl TripRule {
-    const fn new(kind: Kind) -> Self {
+    const fn new(kind: RuleKind) -> Self {
         Self {
             kind,
             window: None,
@@ -55,23 +55,23 @@ impl TripRule {
 
     /// `n` failures with no success between them; at least 1.
     pub const fn consecutive_failures(n: u32) -> Self {
-        Self::new(Kind::Consecutive(n))
+        Self::new(RuleKind::Consecutive(n))
     }
 
     /// `n` failures among the calls of a [window](Self::over); at least 1.
     pub const fn failures(n: u32) -> Self {
-        Self::new(Kind::Failures(n))
+        Self::new(RuleKind::Failures(n))
     }
 
     /// Failures make up this share of the calls of a [window](Self::over): above 0.0, up to 1.0.
     pub const fn failure_rate(rate: f64) -> Self {
-        Self::new(Kind::FailureRate(rate))
+        Self::new(RuleKind::FailureRate(rate))
     }
 
     /// Calls [slower than](Self::slower_than) a limit make up this share of the calls of a
     /// [window](Self::over), whether they succeeded or not: above 0.0, up to 1.0.
     pub const fn slow_calls(rate: f64) -> Self {
-        Self::new(Kind::SlowCalls(rate))
+        Self::new(RuleKind::SlowCalls(rate))
     }
 
     /// The calls that the rule looks at. Every rule but
@@ -103,7 +103,7 @@ impl TripRule {
 }
 
 impl TripRule {
-    /// The calls that must have been recorded before a rate says anything.
+    /// The number of recorded calls below which a rate is not evaluated.
     pub(crate) fn min_calls(&self) -> u32 {
         let window = match self.window.map(|window| window.span) {
             Some(WindowKind::Calls(calls)) => calls,
@@ -115,40 +115,41 @@ impl TripRule {
 
     const MINIMUM_CALLS: u32 = 10;
 
-    /// The rate that it compares; `None` below its minimum of calls, and for rules without a rate.
-    pub(crate) fn rate(&self, figures: WindowCounts) -> Option<f64> {
+    /// The rate that the rule compares with its threshold. `None` below the minimum number of calls, and
+    /// for rules without a rate.
+    pub(crate) fn rate(&self, counts: WindowCounts) -> Option<f64> {
         match self.kind {
-            Kind::Consecutive(_) | Kind::Failures(_) => None,
-            Kind::FailureRate(_) => self.share(figures.failed, figures),
-            Kind::SlowCalls(_) => self.share(figures.slow, figures),
+            RuleKind::Consecutive(_) | RuleKind::Failures(_) => None,
+            RuleKind::FailureRate(_) => self.ratio(counts.failed, counts),
+            RuleKind::SlowCalls(_) => self.ratio(counts.slow, counts),
         }
     }
 
-    fn share(&self, part: u32, figures: WindowCounts) -> Option<f64> {
-        // At least one call, or the settings would have been refused.
-        let enough = figures.recorded >= self.min_calls();
-        enough.then(|| f64::from(part) / f64::from(figures.recorded))
+    fn ratio(&self, part: u32, counts: WindowCounts) -> Option<f64> {
+        // The minimum is at least one call, as checked when the breaker was built.
+        let enough = counts.recorded >= self.min_calls();
+        enough.then(|| f64::from(part) / f64::from(counts.recorded))
     }
 
-    /// Whether it is met, inclusive.
+    /// Returns whether the rule is met. The comparison is inclusive.
     #[inline]
-    pub(crate) fn holds(&self, figures: WindowCounts) -> bool {
+    pub(crate) fn is_met(&self, counts: WindowCounts) -> bool {
         match self.kind {
-            Kind::Consecutive(most) | Kind::Failures(most) => figures.failed >= most,
-            Kind::FailureRate(most) => self.reaches(most, figures.failed, figures),
-            Kind::SlowCalls(most) => self.reaches(most, figures.slow, figures),
+            RuleKind::Consecutive(threshold) | RuleKind::Failures(threshold) => {
+                counts.failed >= threshold
+            }
+            RuleKind::FailureRate(threshold) => self.rate_reaches(threshold, counts.failed, counts),
+            RuleKind::SlowCalls(threshold) => self.rate_reaches(threshold, counts.slow, counts),
         }
     }
 
     #[inline]
-    fn reaches(&self, most: f64, part: u32, figures: WindowCounts) -> bool {
-        // What the division says counts, since it is what people see. Far below, a product says the same in
-        // a quarter of the time, for which every failure holds the lock.
-        let far_below = f64::from(part) < most * f64::from(figures.recorded) * 0.999;
-        !far_below && self.share(part, figures).is_some_and(|share| share >= most)
+    fn rate_reaches(&self, threshold: f64, part: u32, counts: WindowCounts) -> bool {
+        self.ratio(part, counts)
+            .is_some_and(|ratio| ratio >= threshold)
     }
 
-    /// Whether it matters when a call ended.
+    /// Returns whether the window is one of time.
     pub(crate) fn is_over_time(&self) -> bool {
         let over_time = |window: Window| matches!(window.span, WindowKind::Time(_));
         self.window.is_some_and(over_time)
@@ -158,13 +159,15 @@ impl TripRule {
 impl fmt::Display for TripRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Consecutive(n) => write!(f, "{n} failures in a row")?,
-            Kind::Failures(n) => write!(f, "{n} failures")?,
-            Kind::FailureRate(rate) => write!(f, "failure rate {}", crate::text::Percent(rate))?,
-            Kind::SlowCalls(rate) => write!(f, "slow calls {}", crate::text::Percent(rate))?,
+            RuleKind::Consecutive(n) => write!(f, "{n} failures in a row")?,
+            RuleKind::Failures(n) => write!(f, "{n} failures")?,
+            RuleKind::FailureRate(rate) => {
+                write!(f, "failure rate {}", crate::text::Percent(rate))?;
+            }
+            RuleKind::SlowCalls(rate) => write!(f, "slow calls {}", crate::text::Percent(rate))?,
         }
         if let Some(limit) = self.slower_than {
-            write!(f, " slower than {}", crate::text::Short(limit))?;
+            write!(f, " slower than {}", crate::text::HumanDuration(limit))?;
         }
         if let Some(window) = self.window {
             write!(f, " over {window}")?;

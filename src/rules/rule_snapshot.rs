@@ -1,8 +1,8 @@
-use super::{Kind, TripRule, WindowCounts};
+use super::{RuleKind, TripRule, WindowCounts};
 use crate::text::Percent;
 use std::fmt;
 
-/// A rule with its figures.
+/// A rule, and the state of its window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RuleSnapshot {
@@ -20,13 +20,13 @@ pub struct RuleSnapshot {
 }
 
 impl RuleSnapshot {
-    pub(crate) fn new(rule: TripRule, figures: WindowCounts) -> Self {
-        let rate = rule.rate(figures);
+    pub(crate) fn new(rule: TripRule, counts: WindowCounts) -> Self {
+        let rate = rule.rate(counts);
         let WindowCounts {
             recorded,
             failed,
             slow,
-        } = figures;
+        } = counts;
         Self {
             rule,
             recorded,
@@ -36,9 +36,9 @@ impl RuleSnapshot {
         }
     }
 
-    /// Whether the rule is met.
-    pub(crate) fn holds(&self) -> bool {
-        self.rule.holds(WindowCounts {
+    /// Returns whether the rule is met.
+    pub(crate) fn is_met(&self) -> bool {
+        self.rule.is_met(WindowCounts {
             recorded: self.recorded,
             failed: self.failed,
             slow: self.slow,
@@ -57,9 +57,11 @@ impl fmt::Display for RuleSnapshot {
         } = self;
         write!(f, "{rule}: ")?;
         match rule.kind {
-            Kind::Consecutive(_) => write!(f, "{failed}")?,
-            Kind::Failures(_) | Kind::FailureRate(_) => write!(f, "{failed} of {recorded}")?,
-            Kind::SlowCalls(_) => write!(f, "{slow} slow of {recorded}")?,
+            RuleKind::Consecutive(_) => write!(f, "{failed}")?,
+            RuleKind::Failures(_) | RuleKind::FailureRate(_) => {
+                write!(f, "{failed} of {recorded}")?;
+            }
+            RuleKind::SlowCalls(_) => write!(f, "{slow} slow of {recorded}")?,
         }
         rate.map_or(Ok(()), |rate| write!(f, ", {}", Percent(rate)))
     }

@@ -2,10 +2,10 @@ use super::WindowCounts;
 use crate::clock::Moment;
 use std::time::Duration;
 
-/// The outcomes of the last so long, in buckets that expire when they are read.
+/// The outcomes within a length of time: a ring buffer of buckets, which expire when they are read.
 ///
-/// Bucket `n` holds the outcomes of the n-th step since the origin; a place in the ring that holds
-/// another step's is empty, so that nothing has to run while nobody calls.
+/// Time is divided into steps of the length of a bucket, counted from the origin. A bucket stores the
+/// number of its step, and counts as empty for every other step. No timer is needed to clear it.
 #[derive(Clone, Debug)]
 pub(super) struct TimeWindow {
     origin: Moment,
@@ -15,9 +15,9 @@ pub(super) struct TimeWindow {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    /// One more than the number of its step; zero for a bucket never written.
+    /// The number of the step plus one. Zero for a bucket that was never written.
     step: u64,
-    figures: WindowCounts,
+    counts: WindowCounts,
 }
 
 impl TimeWindow {
@@ -42,26 +42,26 @@ impl TimeWindow {
                 ..Bucket::default()
             };
         }
-        // A thread that read the clock just before another one may come a step late; its outcome
-        // counts with the newer step that took the place.
-        bucket.figures = bucket.figures.plus(calls);
+        // A thread that read the clock before another thread may arrive a step later. Its outcome counts
+        // in the newer step, which has replaced its own.
+        bucket.counts = bucket.counts.plus(calls);
     }
 
-    /// When the bucket of `now` ends.
+    /// Returns the end of the bucket of `now`.
     pub(super) fn bucket_end(&self, now: Moment) -> Moment {
         let steps = self.step_of(now);
         Moment::from_nanos(self.nanos().saturating_mul(steps))
             .after(self.origin.since(Moment::ORIGIN))
     }
 
-    pub(super) fn figures(&self, now: Moment) -> WindowCounts {
+    pub(super) fn counts(&self, now: Moment) -> WindowCounts {
         let step = self.step_of(now);
         let oldest = (step + 1).saturating_sub(self.buckets.len() as u64).max(1);
         self.buckets
             .iter()
             .filter(|bucket| bucket.step >= oldest)
             .fold(WindowCounts::default(), |sum, bucket| {
-                sum.plus(bucket.figures)
+                sum.plus(bucket.counts)
             })
     }
 
@@ -80,7 +80,7 @@ impl TimeWindow {
     }
 
     fn bucket_of(&mut self, step: u64) -> &mut Bucket {
-        // A window has at least one bucket, and the remainder is below their number.
+        // A window has at least one bucket.
         let at = usize::try_from(step % self.buckets.len() as u64).unwrap_or(0);
         &mut self.buckets[at]
     }
@@ -95,20 +95,20 @@ mod tests {
     }
 
     #[test]
-    fn buckets_expire_on_read_after_any_idle_time() {
+    fn buckets_expire_after_any_idle_time() {
         let mut window = TimeWindow::new(at(0), Duration::from_secs(5), 5);
         for millis in [0, 100, 800] {
             window.record(at(millis), true, false);
         }
-        assert_eq!(window.figures(at(4_800)).failed, 3);
-        assert_eq!(window.figures(at(5_000)).failed, 0);
-        assert_eq!(window.figures(at(u64::MAX / 2_000_000)).failed, 0);
+        assert_eq!(window.counts(at(4_800)).failed, 3);
+        assert_eq!(window.counts(at(5_000)).failed, 0);
+        assert_eq!(window.counts(at(u64::MAX / 2_000_000)).failed, 0);
         window.record(at(3_600_000), true, false);
-        assert_eq!(window.figures(at(3_600_000)).recorded, 1);
+        assert_eq!(window.counts(at(3_600_000)).recorded, 1);
     }
 
     #[test]
-    fn a_bucket_ends_where_the_next_begins() {
+    fn bucket_ends_where_next_begins() {
         let window = TimeWindow::new(at(7), Duration::from_secs(5), 5);
         for (now, edge) in [(0, 1_007), (7, 1_007), (1_006, 1_007), (1_007, 2_007)] {
             assert_eq!(window.bucket_end(at(now)), at(edge), "{now} ms");

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Which calls a [`TripRule`](crate::TripRule) looks at: the last so many, or those of the last so
-/// long.
+/// The calls that a [`TripRule`](crate::TripRule) evaluates: a number of the last calls, or those within
+/// a length of time.
 ///
 /// Plain data. A window is emptied by every change of state.
 ///
@@ -31,7 +31,7 @@ use std::time::Duration;
 #[must_use = "a window does nothing until a rule gets it"]
 pub struct Window {
     pub(crate) span: WindowKind,
-    /// `None` while nobody said.
+    /// `None` for the default.
     pub(crate) buckets: Option<u32>,
 }
 
@@ -64,7 +64,7 @@ impl Window {
         }
     }
 
-    /// In how many steps a window of time moves: 1 to 3,600, each at least a millisecond long.
+    /// The number of steps in which a window of time moves: 1 to 3,600, each at least a millisecond long.
     /// Default: 10. On a window of calls it is refused when the breaker is built.
     pub const fn buckets(self, buckets: u32) -> Self {
         Self {
@@ -73,8 +73,8 @@ impl Window {
         }
     }
 
-    /// The buckets of a window of time.
-    pub(crate) fn steps(&self) -> u32 {
+    /// The number of buckets of a window of time.
+    pub(crate) fn bucket_count(&self) -> u32 {
         self.buckets.unwrap_or(Self::BUCKETS)
     }
 }
@@ -84,8 +84,8 @@ impl fmt::Display for Window {
         match self.span {
             WindowKind::Calls(n) => write!(f, "{n} calls"),
             WindowKind::Time(length) => {
-                let length = crate::text::Short(length);
-                write!(f, "{length} in {} buckets", self.steps())
+                let length = crate::text::HumanDuration(length);
+                write!(f, "{length} in {} buckets", self.bucket_count())
             }
         }
     }

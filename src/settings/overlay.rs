@@ -94,7 +94,7 @@ impl Draft {
         let Path::Key(owner, _) = path else {
             return Ok(());
         };
-        let mut beneath = BreakerBuilder::default().half_open_calls(Trials::MOST);
+        let mut beneath = BreakerBuilder::default().half_open_calls(Trials::MAX_CALLS);
         beneath.settings.name.clone_from(&self.name);
         BreakerConfig::check(self.overlay.over(beneath).settings)
             .map(|_| ())

@@ -4,7 +4,7 @@ use super::read::{Read, Scalar, flaw};
 use super::table::{Table, table, value};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
-use crate::rules::{Kind, TripRule, Window};
+use crate::rules::{RuleKind, TripRule, Window};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::time::Duration;
@@ -149,10 +149,10 @@ impl Serialize for TripRule {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         match self.kind {
-            Kind::Consecutive(n) => map.serialize_entry("consecutive_failures", &n)?,
-            Kind::Failures(n) => map.serialize_entry("failures", &n)?,
-            Kind::FailureRate(rate) => map.serialize_entry("failure_rate", &rate)?,
-            Kind::SlowCalls(rate) => map.serialize_entry("slow_calls", &rate)?,
+            RuleKind::Consecutive(n) => map.serialize_entry("consecutive_failures", &n)?,
+            RuleKind::Failures(n) => map.serialize_entry("failures", &n)?,
+            RuleKind::FailureRate(rate) => map.serialize_entry("failure_rate", &rate)?,
+            RuleKind::SlowCalls(rate) => map.serialize_entry("slow_calls", &rate)?,
         }
         if let Some(limit) = self.slower_than {
             map.serialize_entry("slower_than", &Exact(limit))?;

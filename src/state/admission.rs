@@ -1,18 +1,18 @@
 use super::{PackedState, State};
 use crate::clock::Moment;
 
-/// What a call that asks to pass is told.
+/// Whether a circuit admits a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Calls pass.
+    /// The call runs.
     Pass,
-    /// A slot of the half-open period is free.
+    /// The call runs as a trial, in a free slot of the half-open period.
     Trial,
-    /// The recovery timeout has passed: a half-open period begins with this call.
+    /// The recovery timeout has passed: the call runs as the first trial of a half-open period.
     FirstTrial,
-    /// The trials in flight have outlived their lease: this call takes one of their slots.
+    /// The lease of the trials in flight has expired: the call runs as a trial in one of their slots.
     ReplaceExpired,
-    /// No.
+    /// The call does not run.
     Refused(Refusal),
 }
 
@@ -20,16 +20,16 @@ pub(crate) enum Admission {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The circuit is open, for a time.
+    /// The circuit is open until its recovery timeout has passed.
     Open,
-    /// The circuit is half-open and other calls are its trials.
+    /// The circuit is half-open, and other calls have taken its trials.
     TrialsTaken,
-    /// Somebody forced it open.
+    /// The circuit was forced open.
     Forced,
 }
 
-/// Who may pass, at `now`, a circuit in this state whose recovery ends at `deadline` and whose
-/// trials must have ended by `lease`. Both boundaries are inclusive.
+/// Decides whether a call is admitted at `now`. `deadline` is the end of the recovery timeout, and `lease`
+/// the time by which trials must have ended. Both boundaries are inclusive.
 pub(crate) const fn admission(
     word: PackedState,
     now: Moment,
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trials_that_still_run_are_taken_over() {
+    fn only_running_trials_are_replaced() {
         let none = Trials::new(2, 2);
         let one = none.admitted();
         let taken = Admission::Refused(Refusal::TrialsTaken);

@@ -1,7 +1,7 @@
-//! The state machine, as pure values: what a circuit is, and what becomes of it.
+//! The state machine of a circuit, as pure values: nothing here locks, reads a clock or calls back.
 //!
-//! Nothing here locks, reads a clock or calls back. [`PackedState`] packs a circuit's state into one
-//! `u64`, [`Trials`] is the arithmetic of half-open, [`admission`] decides who may pass.
+//! [`PackedState`] stores the state of a circuit in one `u64`. [`Trials`] counts the trials of a half-open
+//! period. [`admission`] decides whether a call runs.
 
 mod admission;
 mod packed;
@@ -12,9 +12,9 @@ use std::fmt;
 pub use admission::Refusal;
 pub(crate) use admission::{Admission, admission};
 pub(crate) use packed::{Flags, Generation, Mark, PackedState};
-pub(crate) use trials::{Trials, Verdict};
+pub(crate) use trials::{TrialResult, Trials};
 
-/// What a circuit is doing.
+/// The state of a circuit.
 ///
 /// # Examples
 ///
@@ -29,17 +29,17 @@ pub(crate) use trials::{Trials, Verdict};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// Calls pass and are judged; enough failures open the circuit.
+    /// Calls pass, and their outcomes are recorded. Enough failures open the circuit.
     Closed,
     /// Calls are refused until the recovery timeout has passed.
     Open,
-    /// A bounded number of trial calls passes; what they meet decides.
+    /// A limited number of trial calls passes. Their outcomes close or reopen the circuit.
     HalfOpen,
-    /// Calls are refused until somebody says otherwise.
+    /// Calls are refused until a command changes the state.
     ForcedOpen,
     /// Calls pass and nothing is recorded.
     Disabled,
-    /// Calls pass and are judged; nothing is refused, events tell what would have been.
+    /// Calls pass, and their outcomes are recorded. Events report what would have opened the circuit.
     MetricsOnly,
 }
 
@@ -64,8 +64,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Where a breaker rests: the state it begins in and that
-/// [`reset`](crate::CircuitBreaker::reset) returns it to.
+/// The state in which a breaker begins, and to which [`reset`](crate::CircuitBreaker::reset) returns it.
 ///
 /// Default: [`Enforcing`](Mode::Enforcing).
 ///
@@ -88,7 +87,7 @@ pub enum Mode {
     /// Closed; opens when a rule trips.
     #[default]
     Enforcing,
-    /// Judges calls and says when it would have opened, but refuses nothing.
+    /// Records calls and reports when the circuit would have opened, but refuses nothing.
     MetricsOnly,
     /// Lets every call pass and records nothing.
     Disabled,
@@ -106,8 +105,8 @@ impl Mode {
         }
     }
 
-    /// Where successful trials lead: a breaker that only watches goes back to watching; in the
-    /// other modes a circuit that was asked to try again has been found sound, and closes.
+    /// Returns the state after successful trials. In metrics-only mode that is the initial state. In the other
+    /// modes the circuit closes: if the breaker was disabled or forced open, a command asked for the trials.
     pub(crate) const fn state_after_recovery(self) -> State {
         match self {
             Self::MetricsOnly => State::MetricsOnly,

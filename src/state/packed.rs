@@ -1,25 +1,74 @@
+//! The state of a circuit, packed into one `u64`, so that one atomic load decides a healthy call.
+//!
+//! # Layout
+//!
+//! ```text
+//! 63..32 payload   31..7 generation   6..3 flags   2..0 state
+//! ```
+//!
+//! * **State**: one of the six values of [`State`]. Closed is zero.
+//! * **Flags**: [`Flags`], which send a call to a slower path. A closed state without flags takes the
+//!   fast path.
+//! * **Generation**: [`Generation`], a counter that separates calls admitted before a transition from
+//!   those admitted after it.
+//! * **Payload**: the consecutive failures (saturating), or in half-open the [`Trials`].
+//!
+//! State, flags and generation are in the lower half, where masks and comparisons take 32 bits.
+//!
+//! # How the state changes
+//!
+//! Each function of [`PackedState`] is pure, and computes the next word from the present one. The circuit
+//! replaces the word by compare-and-swap, which is the linearization point of the change (Herlihy and
+//! Wing, *Linearizability*, TOPLAS 1990). If the compare-and-swap fails, the circuit decides again from
+//! the word that it found. State, generation, flags and payload therefore always belong together. Only a
+//! flag that is set on its own needs no present word: an atomic OR sets it.
+//!
+//! Values that do not fit into the word, such as the deadline of an open circuit, are stored before the
+//! word that refers to them is published.
+//!
+//! # Generations
+//!
+//! An admitted call carries the generation that admitted it. Its outcome counts only if the state word
+//! still has that generation; otherwise the outcome is late. Without generations, a call from before an
+//! opening could close the circuit after it: the ABA problem. A generation is the usual remedy, a version
+//! tag (Treiber, *Systems Programming: Coping with Parallelism*, IBM 1986).
+//!
+//! The tag has 25 bits and wraps. A late call is mistaken only if the circuit has passed a multiple of
+//! 2^25 generations while the call ran. Generations have no order because of the wrap. They are compared
+//! for equality, or for [lying within](Generation::is_within) a half-open period, which has few of them.
+//!
+//! # Fast paths
+//!
+//! Each question of a fast path is one mask and one comparison:
+//!
+//! * [`admits_without_clock`](PackedState::admits_without_clock): state and [`Flags::TIMED`] are zero.
+//! * [`success_is_noop`](PackedState::success_is_noop): the word, without
+//!   [`Flags::COUNT_SUCCESSES`], equals the generation of the call. Such a word is *quiet*.
+//! * [`success_only_resets`](PackedState::success_only_resets): the same, with any payload.
+//! * [`success_is_buffered`](PackedState::success_is_buffered): the same, and
+//!   [`Flags::BUFFER_SUCCESSES`] is set.
+//!
+//! A call that is not a plain one carries a [`Mark`] in the bits of its generation where a word has state
+//! and flags. No word has these bits, so that no word is quiet for a marked call. Plain calls need no
+//! check for marks.
+//!
+//! # Invariants
+//!
+//! Every function in this file keeps them.
+//!
+//! 1. The generation changes exactly with a transition, a reset, and the expiry of a lease.
+//! 2. The payload is [`Trials`] in half-open. In every other state it is the consecutive failures.
+//! 3. A quiet word is closed, has no failures, and no flag but [`Flags::COUNT_SUCCESSES`]. A success leaves
+//!    it unchanged.
+//! 4. While [`Flags::BUFFER_SUCCESSES`] is set, the consecutive failures are those of the last flush of the
+//!    success buffer. A success that was buffered since has reset them.
+
 use super::{State, Trials};
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::BitOr;
 
-/// A circuit's state in one `u64`, so that one load answers a healthy call.
-///
-/// ```text
-/// 63..32 payload   31..7 generation   6..3 flags   2..0 state
-/// ```
-///
-/// What nearly every call asks about stands in the lower half, where a mask fits in an instruction.
-///
-/// Invariants, kept by every function here:
-///
-/// 1. A change of state, and nothing but a change of state, a reset and a lapsed lease, moves the
-///    generation on. It wraps after 2^25: generations are compared for equality, and for
-///    [lying within](Generation::is_within) a half-open period, which has few.
-/// 2. The payload is the consecutive failures (saturating) in every state but half-open, and
-///    [`Trials`] in half-open.
-/// 3. A word without a flag but [`Flags::COUNT_SUCCESSES`], closed, with payload zero, is *quiet*: a
-///    success changes nothing but, with that flag, a total.
+/// The state word of a circuit. See the [module](self).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PackedState(u64);
 
@@ -30,20 +79,19 @@ const GENERATION: u64 = ((1 << 25) - 1) << GENERATION_SHIFT;
 const PAYLOAD_SHIFT: u32 = 32;
 const PAYLOAD: u64 = (u32::MAX as u64) << PAYLOAD_SHIFT;
 
-/// What a call has to do beside looking at the word.
+/// What a call does in addition to reading the state word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flags(u64);
 
 impl Flags {
     pub(crate) const NONE: Self = Self(0);
-    /// Successes are added to the totals.
+    /// A success is added to the totals.
     pub(crate) const COUNT_SUCCESSES: Self = Self(1 << 3);
-    /// Admission reads the clock, since something asks how long calls take.
+    /// Admission reads the clock, because a rule or a listener needs the duration of calls.
     pub(crate) const TIMED: Self = Self(1 << 4);
-    /// A success has more to do: a listener to tell, a streak to end.
+    /// A success takes the slow path: a listener wants its event, or calls were cancelled in a row.
     pub(crate) const SLOW_PATH: Self = Self(1 << 5);
-    /// A success enters the windows, through the success buffer. The consecutive failures in the word
-    /// are those of its last flush: a success that was buffered since has reset them.
+    /// A success enters the windows, through the success buffer.
     pub(crate) const BUFFER_SUCCESSES: Self = Self(1 << 6);
 
     pub(crate) const fn when(self, condition: bool) -> Self {
@@ -59,26 +107,25 @@ impl BitOr for Flags {
     }
 }
 
-/// The generation of a state; what a permit carries to be told from a late one.
+/// The generation of a state word, with the [`Mark`] of a call, if the call has one.
 ///
-/// As it stands in a word, and inverted, so that it is never zero and an optional one is no larger.
+/// Stored as the inverted bits of the word, which are never zero, so that `Option<Generation>` takes eight
+/// bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation(NonZeroU64);
 
-/// What sets an admitted call apart from a plain one.
-///
-/// The bits lie where a word has its state and flags, and no word has them so: a success of a marked
-/// call finds no word [quiet](PackedState::success_is_noop), at no cost for plain calls.
+/// The kind of an admitted call that is not a plain one. Its bits are those of state and flags, with a
+/// state that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Mark {
-    /// Its duration is measured.
+    /// The duration of the call is measured.
     Timed = 0b111,
-    /// It is a trial, whether or not its duration is measured.
+    /// The call is a trial, whether or not its duration is measured.
     Trial = 0b110,
-    /// It is a trial whose guarded code runs on this thread.
+    /// The call is a trial whose guarded code runs on this thread.
     Inside = 0b1_0110,
-    /// It was admitted inside a trial of the same circuit and records nothing.
+    /// The call was admitted inside a trial of the same circuit, and records nothing.
     Joined = 0b1110,
 }
 
@@ -87,7 +134,7 @@ impl Generation {
     const fn from_bits(bits: u64) -> Self {
         match NonZeroU64::new(!bits) {
             Some(inverted) => Self(inverted),
-            // There are bits that no generation has.
+            // Unreachable: no generation has all bits set.
             None => Self(NonZeroU64::MAX),
         }
     }
@@ -106,20 +153,20 @@ impl Generation {
         self.bits() & !GENERATION == mark as u64
     }
 
-    /// The generation without the mark of a call.
+    /// Returns the generation without the mark.
     #[inline]
     pub(crate) const fn unmarked(self) -> Self {
         Self::from_bits(self.bits() & GENERATION)
     }
 
-    /// The number of the generation, below 2^25.
+    /// Returns the number of the generation, which is below 2^25.
     #[inline]
     pub(crate) const fn number(self) -> u32 {
         ((self.bits() & GENERATION) >> GENERATION_SHIFT) as u32
     }
 
-    /// Whether it lies between two generations, inclusive, where they have wrapped as well. None of
-    /// them is marked.
+    /// Returns whether the generation lies between two others, inclusive, also across the wrap. None of
+    /// the three is marked.
     pub(crate) const fn is_within(self, first: Self, last: Self) -> bool {
         let after_first = self.bits().wrapping_sub(first.bits()) & GENERATION;
         after_first <= last.bits().wrapping_sub(first.bits()) & GENERATION
@@ -134,7 +181,7 @@ impl fmt::Debug for Generation {
 
 impl PackedState {
     pub(crate) const fn new(state: State, flags: Flags) -> Self {
-        Self(code(state) | flags.0)
+        Self(state_bits(state) | flags.0)
     }
 
     #[inline]
@@ -171,7 +218,7 @@ impl PackedState {
         Self(self.0 & !flag.0)
     }
 
-    /// These flags and no others.
+    /// Replaces all flags.
     pub(crate) const fn with_flags(self, flags: Flags) -> Self {
         Self((self.0 & !FLAGS) | flags.0)
     }
@@ -181,25 +228,25 @@ impl PackedState {
         Generation::from_bits(self.0 & GENERATION)
     }
 
-    /// Closed, and admission has no clock to read: the call may simply pass.
+    /// Returns whether a call is admitted without reading the clock: the state is closed and not timed.
     #[inline]
     pub(crate) const fn admits_without_clock(self) -> bool {
         self.0 & (STATE | Flags::TIMED.0) == 0
     }
 
-    /// Whether a success of `generation` leaves this word as it is (invariant 3).
+    /// Returns whether a success of `generation` leaves the word unchanged (invariant 3).
     #[inline]
     pub(crate) const fn success_is_noop(self, generation: Generation) -> bool {
         self.0 & !Flags::COUNT_SUCCESSES.0 == generation.bits()
     }
 
-    /// Whether a success of `generation` changes nothing but the count of failures.
+    /// Returns whether a success of `generation` only resets the consecutive failures.
     #[inline]
     pub(crate) const fn success_only_resets(self, generation: Generation) -> bool {
         self.0 & !(Flags::COUNT_SUCCESSES.0 | Flags::TIMED.0 | PAYLOAD) == generation.bits()
     }
 
-    /// Whether a success of `generation` has nothing to do but to enter the windows.
+    /// Returns whether a success of `generation` only enters the windows.
     #[inline]
     pub(crate) const fn success_is_buffered(self, generation: Generation) -> bool {
         self.has(Flags::BUFFER_SUCCESSES)
@@ -208,7 +255,7 @@ impl PackedState {
                 .success_only_resets(generation)
     }
 
-    /// The same state, with its consecutive failures at `count`.
+    /// Replaces the consecutive failures.
     pub(crate) const fn with_failures(self, count: u32) -> Self {
         Self((self.0 & !PAYLOAD) | ((count as u64) << PAYLOAD_SHIFT))
     }
@@ -217,7 +264,7 @@ impl PackedState {
         (self.0 >> PAYLOAD_SHIFT) as u32
     }
 
-    /// The consecutive failures, in every state but half-open.
+    /// Returns the consecutive failures. The state is not half-open.
     pub(crate) const fn failures(self) -> u32 {
         self.payload()
     }
@@ -230,20 +277,20 @@ impl PackedState {
         self.with_failures(trials.pack())
     }
 
-    /// The next generation of the same state.
+    /// Moves to the next generation of the same state.
     pub(crate) const fn next_generation(self) -> Self {
         let next = self.0.wrapping_add(1 << GENERATION_SHIFT) & GENERATION;
         Self((self.0 & !GENERATION) | next)
     }
 
-    /// Another state, in the next generation, with its payload at zero.
+    /// Enters a state, in the next generation and with payload zero.
     pub(crate) const fn into_state(self, state: State) -> Self {
         let word = self.next_generation();
-        Self((word.0 & !(STATE | PAYLOAD)) | code(state))
+        Self((word.0 & !(STATE | PAYLOAD)) | state_bits(state))
     }
 }
 
-const fn code(state: State) -> u64 {
+const fn state_bits(state: State) -> u64 {
     match state {
         State::Closed => 0,
         State::Open => 1,
@@ -281,7 +328,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_part_is_read_back_as_it_was_put_in() {
+    fn packed_parts_are_read_back() {
         for state in ALL {
             let flags = Flags::COUNT_SUCCESSES | Flags::SLOW_PATH;
             let word = PackedState::new(state, flags).with_failures(u32::MAX);
@@ -293,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_entered_in_a_new_generation_with_nothing_counted() {
+    fn entered_state_has_new_generation_and_no_payload() {
         for from in ALL {
             for to in ALL {
                 let word = PackedState::new(from, Flags::TIMED).with_failures(7);
@@ -307,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_generation_wraps_without_touching_its_neighbours() {
+    fn generation_wraps_without_changing_other_parts() {
         let last = PackedState::from_bits(GENERATION).with_failures(5);
         let last = last.with(Flags::COUNT_SUCCESSES);
         let wrapped = last.next_generation();
@@ -318,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn generations_lie_between_others_across_the_wrap() {
+    fn generation_lies_within_range_across_wrap() {
         let near_the_end = (0..3).fold(PackedState::from_bits(GENERATION - (1 << 7)), |word, _| {
             assert!(
                 word.generation()
@@ -340,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn marked_calls_find_no_word_quiet() {
+    fn no_word_is_quiet_for_marked_call() {
         for mark in [Mark::Timed, Mark::Trial, Mark::Inside, Mark::Joined] {
             for state in ALL {
                 for flags in [Flags::NONE, Flags::COUNT_SUCCESSES, Flags::BUFFER_SUCCESSES] {
@@ -355,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_closed_word_with_nothing_pending_is_quiet() {
+    fn quiet_word_is_closed_without_failures_or_flags() {
         let quiet = PackedState::new(State::Closed, Flags::COUNT_SUCCESSES);
         let generation = quiet.generation();
         assert!(quiet.success_is_noop(generation) && quiet.success_only_resets(generation));
@@ -394,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_replaced_and_leave_the_rest() {
+    fn replaced_flags_leave_other_parts() {
         let word = PackedState::new(State::Open, Flags::TIMED).with_failures(3);
         let word = word.with_flags(Flags::COUNT_SUCCESSES);
         assert!(word.has(Flags::COUNT_SUCCESSES) && !word.has(Flags::TIMED));
@@ -408,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_closed_word_without_a_clock_to_read_simply_passes() {
+    fn only_closed_untimed_word_admits_without_clock() {
         for flag in [
             Flags::NONE,
             Flags::COUNT_SUCCESSES,
@@ -427,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn it_shows_what_its_payload_means() {
+    fn debug_shows_meaning_of_payload() {
         let open = PackedState::new(State::Open, Flags::NONE).with_failures(3);
         let said = "PackedState { state: Open, generation: 0, count: 3, flags: Flags(0) }";
         assert_eq!(format!("{open:?}"), said);

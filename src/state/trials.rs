@@ -1,22 +1,24 @@
-/// The trials of a half-open period, as what is still to come: how many run, how many more may be
-/// counted, how many successes are still wanted.
+/// The trials of a half-open period: how many run, how many results are still counted, and how many
+/// successes are still needed.
 ///
-/// It holds the period's own rules, so that settings that change meanwhile act from the next period
-/// on and can never strand this one. Ten bits each: no field passes 1000.
+/// The fields count down from the settings that were valid when the period began. New settings apply from
+/// the next period on, so that they cannot make the present one undecidable. Each field takes ten bits in
+/// the packed state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trials {
-    /// Slots that are taken. A trial whose lease lapsed has none, although it may still run.
+    /// Slots in use. A trial whose lease has expired has no slot, although it may still run.
     pub(crate) in_flight: u16,
-    /// Verdicts that the period may still take.
-    pub(crate) uncounted: u16,
-    /// Successes still needed to close; never more than `uncounted`, or the period is decided.
-    pub(crate) wanted: u16,
+    /// Results that the period still counts.
+    pub(crate) remaining: u16,
+    /// Successes that still have to be counted before the circuit closes. At most `remaining`; otherwise
+    /// the period is decided.
+    pub(crate) successes_needed: u16,
 }
 
-/// What a counted trial means for the circuit.
+/// What the result of a trial means for the circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Undecided: the circuit stays half-open.
+pub(crate) enum TrialResult {
+    /// The circuit stays half-open.
     Undecided(Trials),
     /// Enough trials succeeded.
     Close,
@@ -28,38 +30,40 @@ const BITS: u32 = 10;
 const FIELD: u32 = (1 << BITS) - 1;
 
 impl Trials {
-    /// The most trials a period can have.
-    pub(crate) const MOST: u32 = 1000;
+    /// The maximum number of trials of a period.
+    pub(crate) const MAX_CALLS: u32 = 1000;
 
-    /// A period of `calls` trials of which `wanted` must succeed; both at most
-    /// [`MOST`](Self::MOST).
+    /// Begins a period of `calls` trials, of which `successes_needed` must succeed. Both are at most
+    /// [`MAX_CALLS`](Self::MAX_CALLS).
     #[allow(clippy::cast_possible_truncation)] // settings are at most 1000
-    pub(crate) const fn new(calls: u32, wanted: u32) -> Self {
+    pub(crate) const fn new(calls: u32, successes_needed: u32) -> Self {
         Self {
             in_flight: 0,
-            uncounted: calls as u16,
-            wanted: wanted as u16,
+            remaining: calls as u16,
+            successes_needed: successes_needed as u16,
         }
     }
 
     pub(super) const fn pack(self) -> u32 {
-        self.in_flight as u32 | (self.uncounted as u32) << BITS | (self.wanted as u32) << (2 * BITS)
+        self.in_flight as u32
+            | (self.remaining as u32) << BITS
+            | (self.successes_needed as u32) << (2 * BITS)
     }
 
     #[allow(clippy::cast_possible_truncation)] // each mask leaves ten bits
     pub(super) const fn unpack(bits: u32) -> Self {
         Self {
             in_flight: (bits & FIELD) as u16,
-            uncounted: ((bits >> BITS) & FIELD) as u16,
-            wanted: ((bits >> (2 * BITS)) & FIELD) as u16,
+            remaining: ((bits >> BITS) & FIELD) as u16,
+            successes_needed: ((bits >> (2 * BITS)) & FIELD) as u16,
         }
     }
 
     pub(crate) const fn has_slot(self) -> bool {
-        self.in_flight < self.uncounted
+        self.in_flight < self.remaining
     }
 
-    /// One more trial runs; asked only where there [is a slot](Self::has_slot).
+    /// Takes a slot for a trial. Requires a [free slot](Self::has_slot).
     pub(crate) const fn admitted(self) -> Self {
         Self {
             in_flight: self.in_flight + 1,
@@ -67,7 +71,7 @@ impl Trials {
         }
     }
 
-    /// The slot of a trial that ended is free again.
+    /// Frees the slot of a trial that has ended.
     pub(crate) const fn released(self) -> Self {
         Self {
             in_flight: self.in_flight.saturating_sub(1),
@@ -75,38 +79,39 @@ impl Trials {
         }
     }
 
-    /// The lease ran out: every slot is free again, and what was counted stays.
-    pub(crate) const fn lapsed(self) -> Self {
+    /// Frees every slot after the lease has expired. Results that were counted stay counted.
+    pub(crate) const fn expired(self) -> Self {
         Self {
             in_flight: 0,
             ..self
         }
     }
 
-    /// Counts the success of a trial, whose slot was [released](Self::released) or has lapsed before.
-    pub(crate) const fn succeeded(self) -> Verdict {
-        let rest = self.counted();
-        if rest.wanted <= 1 {
-            return Verdict::Close;
+    /// Counts the success of a trial, after its slot was [released](Self::released) or has
+    /// [expired](Self::expired).
+    pub(crate) const fn succeeded(self) -> TrialResult {
+        let rest = self.consume_one();
+        if rest.successes_needed <= 1 {
+            return TrialResult::Close;
         }
-        Verdict::Undecided(Self {
-            wanted: rest.wanted - 1,
+        TrialResult::Undecided(Self {
+            successes_needed: rest.successes_needed - 1,
             ..rest
         })
     }
 
-    /// Counts the failure of a trial, as [`succeeded`](Self::succeeded) does a success.
-    pub(crate) const fn failed(self) -> Verdict {
-        let rest = self.counted();
-        if rest.uncounted < rest.wanted {
-            return Verdict::Reopen;
+    /// Counts the failure of a trial, under the same condition as [`succeeded`](Self::succeeded).
+    pub(crate) const fn failed(self) -> TrialResult {
+        let rest = self.consume_one();
+        if rest.remaining < rest.successes_needed {
+            return TrialResult::Reopen;
         }
-        Verdict::Undecided(rest)
+        TrialResult::Undecided(rest)
     }
 
-    const fn counted(self) -> Self {
+    const fn consume_one(self) -> Self {
         Self {
-            uncounted: self.uncounted.saturating_sub(1),
+            remaining: self.remaining.saturating_sub(1),
             ..self
         }
     }
@@ -116,20 +121,20 @@ impl Trials {
 mod tests {
     use super::*;
 
-    /// Every period, played against counting on one's fingers.
+    /// Compares every period of up to six calls with plain counting.
     #[test]
-    fn a_period_ends_as_soon_as_it_is_decided() {
+    fn period_ends_when_decided() {
         for calls in 1..=6 {
-            for wanted in 1..=calls {
+            for successes_needed in 1..=calls {
                 for outcomes in 0..1_u32 << calls {
-                    play(calls, wanted, outcomes);
+                    play(calls, successes_needed, outcomes);
                 }
             }
         }
     }
 
-    fn play(calls: u32, wanted: u32, outcomes: u32) {
-        let mut trials = Trials::new(calls, wanted);
+    fn play(calls: u32, successes_needed: u32, outcomes: u32) {
+        let mut trials = Trials::new(calls, successes_needed);
         let (mut succeeded, mut failed) = (0, 0);
         for call in 0..calls {
             assert!(trials.has_slot(), "an undecided period has slots left");
@@ -142,36 +147,35 @@ mod tests {
                 trials.failed()
             };
             match verdict {
-                Verdict::Close => return assert_eq!(succeeded, wanted),
-                Verdict::Reopen => return assert_eq!(calls - failed, wanted - 1),
-                Verdict::Undecided(rest) => trials = rest,
+                TrialResult::Close => return assert_eq!(succeeded, successes_needed),
+                TrialResult::Reopen => return assert_eq!(calls - failed, successes_needed - 1),
+                TrialResult::Undecided(rest) => trials = rest,
             }
-            assert!(succeeded < wanted && calls - failed >= wanted);
+            assert!(succeeded < successes_needed && calls - failed >= successes_needed);
         }
         panic!("every full period is decided");
     }
 
-    /// However many trials lapsed, a period takes at most as many verdicts as it has calls.
     #[test]
-    fn lapsed_trials_are_counted_without_a_slot() {
-        let trials = Trials::new(3, 2).admitted().admitted().lapsed();
+    fn expired_trial_is_counted_without_slot() {
+        let trials = Trials::new(3, 2).admitted().admitted().expired();
         let trials = trials.admitted();
-        let Verdict::Undecided(trials) = trials.failed() else {
+        let TrialResult::Undecided(trials) = trials.failed() else {
             panic!("two successes are still within reach");
         };
-        assert_eq!((trials.in_flight, trials.uncounted), (1, 2));
+        assert_eq!((trials.in_flight, trials.remaining), (1, 2));
         assert!(trials.has_slot());
-        let Verdict::Undecided(trials) = trials.succeeded() else {
+        let TrialResult::Undecided(trials) = trials.succeeded() else {
             panic!("one more success is needed");
         };
         assert!(!trials.has_slot(), "the trial in flight is the last one");
-        assert_eq!(trials.released().succeeded(), Verdict::Close);
-        assert_eq!(trials.failed(), Verdict::Reopen);
+        assert_eq!(trials.released().succeeded(), TrialResult::Close);
+        assert_eq!(trials.failed(), TrialResult::Reopen);
     }
 
     #[test]
-    fn the_largest_period_fits() {
-        let trials = Trials::new(Trials::MOST, Trials::MOST);
+    fn largest_period_survives_packing() {
+        let trials = Trials::new(Trials::MAX_CALLS, Trials::MAX_CALLS);
         assert_eq!(Trials::unpack(trials.pack()), trials);
     }
 }

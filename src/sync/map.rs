@@ -1,7 +1,7 @@
-//! A registry's map under shuttle.
+//! The map of a registry under shuttle: a hash map behind a lock that shuttle sees.
 //!
-//! `DashMap` blocks a real thread where somebody else has the shard; under shuttle all threads are one, which
-//! would wait for itself. So the map is one with shuttle's lock: a map of one shard.
+//! `DashMap` blocks the real thread when a shard is locked. Under shuttle all tasks share one thread,
+//! which would then wait for itself.
 
 use foldhash::fast::FixedState;
 use shuttle::sync::{RwLock, RwLockReadGuard};
@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::sync::{Arc, PoisonError};
 use std::vec;
 
-/// Hashes the same in every run, so that a schedule can be played again.
+/// With a fixed hash seed, so that a schedule can be replayed.
 type Entries<V> = HashMap<Arc<str>, V, FixedState>;
 
 #[derive(Debug)]
@@ -27,12 +27,12 @@ impl<V: Clone> Map<V> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The map is locked for reading while the answer lives.
+    /// The returned value keeps the map locked for reading.
     pub(crate) fn get(&self, name: &str) -> Option<impl Deref<Target = V>> {
         let entries = self.read();
         entries.get(name)?;
         let name = name.to_owned();
-        Some(Found { entries, name })
+        Some(Ref { entries, name })
     }
 
     pub(crate) fn contains_key(&self, name: &str) -> bool {
@@ -44,44 +44,44 @@ impl<V: Clone> Map<V> {
         entries.insert(name, value)
     }
 
-    /// The map is locked for writing while `leave` is asked.
+    /// Calls `predicate` while the map is locked for writing.
     pub(crate) fn remove_if(
         &self,
         name: &str,
-        leave: impl FnOnce(&Arc<str>, &V) -> bool,
+        predicate: impl FnOnce(&Arc<str>, &V) -> bool,
     ) -> Option<(Arc<str>, V)> {
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let (key, value) = entries.get_key_value(name)?;
-        if leave(key, value) {
+        if predicate(key, value) {
             entries.remove_entry(name)
         } else {
             None
         }
     }
 
-    /// As they are now.
-    pub(crate) fn iter(&self) -> vec::IntoIter<Shown<V>> {
+    /// Returns a copy of the present values.
+    pub(crate) fn iter(&self) -> vec::IntoIter<Value<V>> {
         let entries = self.read();
-        let all: Vec<_> = entries.values().cloned().map(Shown).collect();
+        let all: Vec<_> = entries.values().cloned().map(Value).collect();
         all.into_iter()
     }
 }
 
 impl<V: Clone> IntoIterator for &Map<V> {
-    type Item = Shown<V>;
-    type IntoIter = vec::IntoIter<Shown<V>>;
+    type Item = Value<V>;
+    type IntoIter = vec::IntoIter<Value<V>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-struct Found<'a, V> {
+struct Ref<'a, V> {
     entries: RwLockReadGuard<'a, Entries<V>>,
     name: String,
 }
 
-impl<V> Deref for Found<'_, V> {
+impl<V> Deref for Ref<'_, V> {
     type Target = V;
 
     fn deref(&self) -> &V {
@@ -89,15 +89,15 @@ impl<V> Deref for Found<'_, V> {
     }
 }
 
-pub(crate) struct Shown<V>(V);
+pub(crate) struct Value<V>(V);
 
-impl<V> Shown<V> {
+impl<V> Value<V> {
     pub(crate) fn value(&self) -> &V {
         &self.0
     }
 }
 
-impl<V> Deref for Shown<V> {
+impl<V> Deref for Value<V> {
     type Target = V;
 
     fn deref(&self) -> &V {

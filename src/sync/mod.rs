@@ -1,40 +1,34 @@
-//! Atomics and locks: the standard library's, or those of what explores them.
+//! Atomics and locks: those of the standard library, or those of a tool that explores them.
 //!
 //! Everything that takes part in a protocol between threads comes from here, so that the models in
-//! `tests/loom/` and the schedules in `tests/shuttle/` explore the very code that ships. Under
-//! `--cfg tsan` the mutex is one that is built from source: the thread sanitizer sees nothing of what
-//! happens in the standard library, which is not built with it.
+//! `tests/loom/` and the schedules in `tests/shuttle/` explore the code that ships. Under
+//! `--cfg tsan` the mutex is `parking_lot`'s, which is built from source: the thread sanitizer sees
+//! nothing of what happens in the precompiled standard library.
 
 #[cfg(shuttle)]
 mod map;
 pub(crate) mod striped;
 
 #[cfg(loom)]
-use loom::sync::Mutex;
-#[cfg(loom)]
-pub(crate) use loom::sync::MutexGuard as Guard;
+use loom::sync as imp;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(tsan)]
-use parking_lot::Mutex;
-#[cfg(tsan)]
-pub(crate) use parking_lot::MutexGuard as Guard;
+use parking_lot as imp;
 #[cfg(shuttle)]
-use shuttle::sync::Mutex;
-#[cfg(shuttle)]
-pub(crate) use shuttle::sync::MutexGuard as Guard;
+use shuttle::sync as imp;
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(any(loom, shuttle, tsan)))]
-use std::sync::Mutex;
-#[cfg(not(any(loom, shuttle, tsan)))]
-pub(crate) use std::sync::MutexGuard as Guard;
+use std::sync as imp;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-/// Atomics of which each says what it has to say alone, so that there is nothing for loom to find: in
-/// its models they would only multiply the interleavings. Shuttle may stop at each.
-pub(crate) mod plain {
+pub(crate) use imp::MutexGuard;
+
+/// Atomics that loom does not model. Each is independent of all others, so that loom has nothing to
+/// find, and would only multiply the interleavings. Shuttle models them.
+pub(crate) mod unmodelled {
     #[cfg(shuttle)]
     pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
     #[cfg(not(shuttle))]
@@ -45,37 +39,37 @@ use std::sync::Arc;
 #[cfg(not(tsan))]
 use std::sync::{PoisonError, TryLockError};
 
-/// The breakers of a registry, or what else it keeps by name.
+/// A concurrent map from names.
 #[cfg(not(shuttle))]
 pub(crate) type Map<V> = dashmap::DashMap<Arc<str>, V, foldhash::fast::RandomState>;
 #[cfg(shuttle)]
 pub(crate) use map::Map;
 
-/// A mutex that forgets poison: no user code ever runs under one, and what it guards is whole
-/// between any two statements.
+/// A mutex without poisoning: no user code runs while one is locked, and the guarded values are
+/// consistent after every statement.
 #[derive(Debug)]
-pub(crate) struct Lock<T>(Mutex<T>);
+pub(crate) struct Mutex<T>(imp::Mutex<T>);
 
-impl<T: Default> Default for Lock<T> {
+impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {
         Self::new(T::default())
     }
 }
 
-impl<T> Lock<T> {
+impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self(Mutex::new(value))
+        Self(imp::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         let guard = self.0.lock();
         #[cfg(not(tsan))]
         let guard = guard.unwrap_or_else(PoisonError::into_inner);
         guard
     }
 
-    /// The same, unless it is locked.
-    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+    /// Returns `None` if the mutex is locked.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         #[cfg(tsan)]
         return self.0.try_lock();
         #[cfg(not(tsan))]
@@ -87,27 +81,28 @@ impl<T> Lock<T> {
     }
 }
 
-/// A shared value that is read far more often than it is replaced.
+/// An `Arc` that can be replaced while it is read: [`arc_swap::ArcSwap`], or a mutex that loom and
+/// shuttle see.
 #[derive(Debug)]
-pub(crate) struct Swap<T> {
+pub(crate) struct ArcSwap<T> {
     #[cfg(not(any(loom, shuttle)))]
     current: arc_swap::ArcSwap<T>,
     #[cfg(any(loom, shuttle))]
-    current: Lock<Arc<T>>,
+    current: Mutex<Arc<T>>,
 }
 
-/// A value of a [`Swap`], while somebody reads it.
+/// A borrowed value of an [`ArcSwap`].
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) type Loaded<T> = arc_swap::Guard<Arc<T>>;
 #[cfg(any(loom, shuttle))]
 pub(crate) type Loaded<T> = Box<Arc<T>>;
 
-impl<T> Swap<T> {
+impl<T> ArcSwap<T> {
     pub(crate) fn new(value: Arc<T>) -> Self {
         #[cfg(not(any(loom, shuttle)))]
         let current = arc_swap::ArcSwap::new(value);
         #[cfg(any(loom, shuttle))]
-        let current = Lock::new(value);
+        let current = Mutex::new(value);
         Self { current }
     }
 
@@ -128,8 +123,8 @@ impl<T> Swap<T> {
         return *self.load();
     }
 
-    /// Puts `value` in place and hands back what stood there, so that the caller can drop it (and
-    /// the user's closures in it) outside every lock.
+    /// Replaces the value, and returns the previous one. The caller drops it outside every lock, because
+    /// it may contain closures of the user.
     #[must_use]
     pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
         #[cfg(not(any(loom, shuttle)))]
@@ -139,81 +134,82 @@ impl<T> Swap<T> {
     }
 }
 
-/// A value made once, when it is first needed; one word until then.
+/// A boxed value that is created when it is first needed: [`once_cell::race::OnceBox`], or one that loom
+/// and shuttle see. It takes one word until then.
 ///
-/// Two threads that come at the same time may both make one; one of the two is dropped.
+/// Two threads that race may both create a value; one of the two is dropped.
 #[derive(Debug)]
-pub(crate) struct Once<T> {
+pub(crate) struct OnceBox<T> {
     #[cfg(not(loom))]
     value: once_cell::race::OnceBox<T>,
-    /// Where another thread may come in between.
+    /// An access at which shuttle may switch threads.
     #[cfg(shuttle)]
-    looks: AtomicU32,
+    accesses: AtomicU32,
     #[cfg(loom)]
     value: std::sync::OnceLock<T>,
     #[cfg(loom)]
-    made: AtomicU32,
+    is_initialized: AtomicU32,
     #[cfg(loom)]
-    making: Lock<()>,
+    initializing: Mutex<()>,
 }
 
 #[cfg(not(loom))]
-impl<T> Once<T> {
+impl<T> OnceBox<T> {
     pub(crate) fn new() -> Self {
         Self {
             value: once_cell::race::OnceBox::new(),
             #[cfg(shuttle)]
-            looks: AtomicU32::new(0),
+            accesses: AtomicU32::new(0),
         }
     }
 
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
         #[cfg(shuttle)]
-        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.accesses.fetch_add(1, Ordering::Relaxed);
         self.value.get()
     }
 
     #[cfg(not(shuttle))]
-    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-        self.value.get_or_init(|| Box::new(make()))
+    pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
+        self.value.get_or_init(|| Box::new(init()))
     }
 
     #[cfg(shuttle)]
-    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+    pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
         if let Some(value) = self.get() {
             return value;
         }
-        let value = Box::new(make());
-        self.looks.fetch_add(1, Ordering::Relaxed);
+        let value = Box::new(init());
+        self.accesses.fetch_add(1, Ordering::Relaxed);
         self.value.get_or_init(|| value)
     }
 }
 
 /// With synchronization that loom sees.
 #[cfg(loom)]
-impl<T> Once<T> {
+impl<T> OnceBox<T> {
     pub(crate) fn new() -> Self {
         Self {
             value: std::sync::OnceLock::new(),
-            made: AtomicU32::new(0),
-            making: Lock::default(),
+            is_initialized: AtomicU32::new(0),
+            initializing: Mutex::default(),
         }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        (self.made.load(Ordering::Acquire) == 1).then(|| self.value.get())?
+        (self.is_initialized.load(Ordering::Acquire) == 1).then(|| self.value.get())?
     }
 
-    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-        let _making = self.making.lock();
-        let value = self.value.get_or_init(make);
-        self.made.store(1, Ordering::Release);
+    pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
+        let _guard = self.initializing.lock();
+        let value = self.value.get_or_init(init);
+        self.is_initialized.store(1, Ordering::Release);
         value
     }
 }
 
-impl<T> Default for Once<T> {
+impl<T> Default for OnceBox<T> {
     fn default() -> Self {
         Self::new()
     }

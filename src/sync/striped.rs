@@ -1,4 +1,5 @@
-//! Places for threads to write apart from each other.
+//! Striping: each thread writes to one of a few slots, so that threads do not contend for one cache
+//! line. The idea is that of Java's `LongAdder` (`java.util.concurrent.atomic.Striped64`).
 
 #[cfg(not(shuttle))]
 use std::cell::Cell;
@@ -6,10 +7,10 @@ use std::sync::OnceLock;
 #[cfg(not(shuttle))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A few times as many as threads run at a time, so that those who meet find a place of their own;
-/// a power of two.
+/// Returns one slot per stripe: a power of two, at least twice the number of processors but at most
+/// 64 slots.
 pub(crate) fn stripes<T: Default>() -> Box<[T]> {
-    // Asking the system takes longer than all else here.
+    // Cached, because each query reads files of the operating system.
     static THREADS: OnceLock<usize> = OnceLock::new();
     let threads = if cfg!(any(loom, shuttle)) {
         1
@@ -20,51 +21,51 @@ pub(crate) fn stripes<T: Default>() -> Box<[T]> {
     (0..count).map(|_| T::default()).collect()
 }
 
-/// This thread's.
+/// Returns the slot of the current thread.
 #[inline]
 pub(crate) fn stripe<T>(stripes: &[T]) -> &T {
-    // Their number is a power of two.
-    &stripes[seat() & (stripes.len() - 1)]
+    // The number of stripes is a power of two.
+    &stripes[thread_index() & (stripes.len() - 1)]
 }
 
 #[cfg(not(shuttle))]
 thread_local! {
-    /// Zero for a thread that has not sat down yet.
-    static SEAT: Cell<usize> = const { Cell::new(0) };
+    /// Zero while the thread has no index.
+    static INDEX: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A number that few threads share.
+/// Returns the index of the current thread, which few other threads have.
 #[cfg(not(shuttle))]
 #[inline]
-fn seat() -> usize {
-    match SEAT.try_with(Cell::get) {
-        Ok(0) | Err(_) => sit_down(),
-        Ok(seat) => seat,
+fn thread_index() -> usize {
+    match INDEX.try_with(Cell::get) {
+        Ok(0) | Err(_) => assign_index(),
+        Ok(index) => index,
     }
 }
 
-/// Under shuttle the same in every run, so that a schedule can be played again.
+/// Under shuttle, the same index in every run, so that a schedule can be replayed.
 #[cfg(shuttle)]
-fn seat() -> usize {
+fn thread_index() -> usize {
     shuttle::current::me().into()
 }
 
-#[cfg(shuttle)]
-pub(crate) fn move_over() {}
-
-/// Takes another seat, since somebody else was met in this one.
+/// Gives the current thread another index, after contention for its stripe.
 #[cfg(not(shuttle))]
 #[cold]
-pub(crate) fn move_over() {
-    sit_down();
+pub(crate) fn reassign_index() {
+    assign_index();
 }
 
+#[cfg(shuttle)]
+pub(crate) fn reassign_index() {}
+
 #[cfg(not(shuttle))]
 #[cold]
-fn sit_down() -> usize {
+fn assign_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
-    let seat = NEXT.fetch_add(1, Ordering::Relaxed).max(1);
-    // A thread that ends has no seat to keep.
-    let _ = SEAT.try_with(|own| own.set(seat));
-    seat
+    let index = NEXT.fetch_add(1, Ordering::Relaxed).max(1);
+    // Fails in a thread that ends, which then gets an index per access.
+    let _ = INDEX.try_with(|own| own.set(index));
+    index
 }

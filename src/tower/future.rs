@@ -5,7 +5,7 @@ use crate::error::CircuitOpen;
 use crate::function::NoFallback;
 use crate::future::{NoTimeout, WithBreaker};
 use crate::handle::{ByName, Handle};
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
@@ -54,7 +54,7 @@ pin_project! {
 }
 
 impl<F, C, A> ResponseFuture<F, C, A> {
-    pub(super) fn refused(handle: &ByName, refused: Refused, refusals: A) -> Self {
+    pub(super) fn refused(handle: &ByName, refused: RefusalDetails, refusals: A) -> Self {
         let open = handle.breaker().circuit.refusal_error(refused);
         let state = State::Refused { open: Some(open) };
         Self { state, refusals }

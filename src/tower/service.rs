@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::classifier::{Classifier, DefaultClassifier};
 use crate::function::NoFallback;
 use crate::handle::ByName;
-use crate::refused::Refused;
+use crate::refusal_details::RefusalDetails;
 use std::fmt;
 use std::mem;
 use std::task::{Context, Poll, Waker, ready};
@@ -37,7 +37,7 @@ pub struct Breaker<S, K = CircuitBreaker, J = DefaultClassifier, A = NoFallback>
     /// Whether the inner service was polled ready, and not called since.
     ready: bool,
     /// Why the inner service was not polled: the next call gets this for an answer.
-    refused: Option<Refused>,
+    refused: Option<RefusalDetails>,
 }
 
 impl<S, K, J, A> Breaker<S, K, J, A> {

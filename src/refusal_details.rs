@@ -1,21 +1,22 @@
-//! What is copied at the moment of a refusal.
+//! The values of a refusal, copied when it happens.
 
 use crate::clock::Moment;
 use crate::state::{Generation, PackedState, Refusal, State};
 use std::time::Duration;
 
-/// The values of the moment of a refusal; two words, so that an error about it stays small.
+/// The values of a circuit at the time of a refusal. Takes 16 bytes, so that errors stay small.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Refused {
-    /// The word that refused, with the consecutive failures as its payload. Its state is the reason.
+pub(crate) struct RefusalDetails {
+    /// The state word that refused the call. Its state is the reason, and its payload the consecutive
+    /// failures.
     word: PackedState,
-    /// Nanoseconds until the next slot; `u64::MAX` when the wait has no end.
+    /// Nanoseconds until a call may be admitted. `u64::MAX` when the wait has no end.
     wait: u64,
 }
 
-impl Refused {
-    /// A refusal by `word` at `now`, after so many failures in a row. Calls may be admitted again at
-    /// `end`, unless the circuit is forced open.
+impl RefusalDetails {
+    /// Creates the details of a refusal by `word` at `now`, after `failures` consecutive failures. Calls may
+    /// be admitted again at `end`, unless the circuit is forced open.
     #[inline]
     pub(crate) const fn new(word: PackedState, failures: u32, now: Moment, end: Moment) -> Self {
         let word = word.with_failures(failures);
@@ -39,12 +40,12 @@ impl Refused {
         self.word.failures()
     }
 
-    /// Never zero; [`Duration::MAX`] when the wait has no end.
+    /// Returns how long to wait. Never zero, and [`Duration::MAX`] when the wait has no end.
     pub(crate) const fn retry_after(self) -> Option<Duration> {
         match (self.reason(), self.wait) {
             (Refusal::Forced, _) => None,
             (_, u64::MAX) => Some(Duration::MAX),
-            // The precise end may lie before a coarse reading, or a racing one.
+            // `end` may be before `now`, which may be a coarse reading or the result of a race.
             (_, 0) => Some(Duration::from_nanos(1)),
             (_, nanos) => Some(Duration::from_nanos(nanos)),
         }
@@ -57,7 +58,7 @@ mod tests {
     use crate::state::Flags;
 
     #[test]
-    fn refused_keeps_reason_generation_failures_and_wait() {
+    fn refusal_details_keep_word_and_wait() {
         let now = Moment::from_nanos(7);
         let ends = [
             (now, Duration::from_nanos(1)),
@@ -73,12 +74,12 @@ mod tests {
             let word = PackedState::new(state, Flags::COUNT_SUCCESSES).next_generation();
             for (end, retry_after) in ends {
                 for failures in [0, 5, u32::MAX] {
-                    let refused = Refused::new(word, failures, now, end);
-                    assert_eq!(refused.reason(), reason);
-                    assert_eq!(refused.generation(), word.generation());
-                    assert_eq!(refused.failure_count(), failures);
+                    let details = RefusalDetails::new(word, failures, now, end);
+                    assert_eq!(details.reason(), reason);
+                    assert_eq!(details.generation(), word.generation());
+                    assert_eq!(details.failure_count(), failures);
                     let retry_after = Some(retry_after).filter(|_| state != State::ForcedOpen);
-                    assert_eq!(refused.retry_after(), retry_after);
+                    assert_eq!(details.retry_after(), retry_after);
                 }
             }
         }
