@@ -29,7 +29,7 @@ pub struct ByName(pub(crate) Arc<CircuitBreaker>);
 impl ByName {
     #[inline]
     pub(crate) fn new(registry: &BreakerRegistry, name: &str) -> Self {
-        Self(registry.by_name(name))
+        Self(registry.get_or_create_handle(name))
     }
 }
 

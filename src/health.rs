@@ -84,7 +84,7 @@ impl BreakerRegistry {
     /// ```
     pub fn health(&self, named: &[&str]) -> Health {
         let mut impaired: Vec<_> = self
-            .unsettled()
+            .not_closed()
             .iter()
             .map(CircuitBreaker::snapshot)
             .filter(|snapshot| refuses(snapshot.state) || snapshot.state == State::HalfOpen)
@@ -94,7 +94,7 @@ impl BreakerRegistry {
             let order = |impaired: &Impaired| !impaired.named;
             (order(one), &one.breaker).cmp(&(order(other), &other.breaker))
         });
-        let unknown = named.iter().filter(|name| !self.has(name));
+        let unknown = named.iter().filter(|name| !self.contains(name));
         Health {
             impaired,
             unknown: unknown.map(|name| Arc::from(*name)).collect(),
