@@ -51,7 +51,9 @@ impl BreakerRegistry {
                 break (before, presets, created);
             }
         };
-        self.inner.emit_created(&created);
+        for breaker in &created {
+            self.inner.emit_added(breaker);
+        }
         Ok(self.reconfigure_live(&before, &presets, &created))
     }
 

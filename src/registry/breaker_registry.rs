@@ -1,3 +1,5 @@
+//! [`BreakerRegistry`]: lookups by name, which create missing breakers.
+
 use super::inner::{Inner, Limits};
 use super::presets::Presets;
 use crate::breaker::CircuitBreaker;

@@ -1,3 +1,5 @@
+//! [`RegistryBuilder`]: the settings of a registry.
+
 use super::breaker_registry::BreakerRegistry;
 use super::error::RegistryError;
 use super::global;

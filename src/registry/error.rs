@@ -1,3 +1,5 @@
+//! [`RegistryError`]: why a registry rejects a name or its settings.
+
 use crate::error::ConfigError;
 use crate::names;
 

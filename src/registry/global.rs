@@ -1,3 +1,5 @@
+//! The registry of the process.
+
 use super::breaker_registry::BreakerRegistry;
 use super::error::RegistryError;
 use once_cell::sync::OnceCell;

@@ -287,7 +287,8 @@ impl Inner {
         }
     }
 
-    fn emit_added(&self, breaker: &CircuitBreaker) {
+    /// Emits the event of a breaker that was inserted.
+    pub(super) fn emit_added(&self, breaker: &CircuitBreaker) {
         // A listener that was attached before the insertion did not find the breaker in the map.
         if self.hub.is_heard() {
             breaker.circuit.raise(self.hub.calls().flags());
@@ -295,6 +296,7 @@ impl Inner {
         self.emit(breaker, |breaker| Event::BreakerAdded { breaker });
     }
 
+    /// Emits the events of evicted breakers, and notifies the observers.
     fn emit_evicted(&self, evicted: &Evicted) {
         for breaker in &evicted.breakers {
             #[cfg(feature = "metrics")]
@@ -398,13 +400,6 @@ impl Inner {
             .filter(|name| !names.contains_key(*name))
             .filter_map(|name| self.breakers.peek(name, unpin)?)
             .collect()
-    }
-
-    /// Emits the events of breakers that [`replace_presets`](Self::replace_presets) created.
-    pub(super) fn emit_created(&self, created: &[CircuitBreaker]) {
-        for breaker in created {
-            self.emit_added(breaker);
-        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! Registers and configures a breaker by name.
+
 use super::breaker_registry::BreakerRegistry;
 use super::error::RegistryError;
 use super::inner::InsertResult;
@@ -7,7 +9,6 @@ use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::event::Event;
 use std::sync::Arc;
 
-/// Settings for one name.
 impl BreakerRegistry {
     /// Registers a breaker called `name` with `settings`. The breaker stays until it is
     /// [removed](Self::remove).

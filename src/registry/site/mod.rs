@@ -50,7 +50,7 @@ struct Slot {
 pub enum SiteHandle {
     /// A handle that the site keeps.
     Static(&'static CircuitBreaker),
-    /// A handle of one of the registry's [tables](super::handle_table).
+    /// A handle of one of the handle tables of the registry.
     Shared(Arc<CircuitBreaker>),
 }
 
