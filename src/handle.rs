@@ -1,4 +1,4 @@
-//! [`Handle`]: the ways to hold a breaker.
+//! [`Handle`]: references to a breaker that a guard accepts.
 
 use crate::breaker::CircuitBreaker;
 use crate::registry::{BreakerRegistry, SiteHandle};
@@ -8,7 +8,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A way to hold a breaker: owned, borrowed, or [by name](ByName).
+/// A handle of a breaker: owned, borrowed, or [by name](ByName).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no handle on a circuit breaker",
     label = "pass a `CircuitBreaker` or a `&CircuitBreaker`",
@@ -19,17 +19,17 @@ pub trait Handle: sealed::Sealed {
     fn breaker(&self) -> &CircuitBreaker;
 }
 
-/// The breaker of a name in a registry, as `with_breaker` holds it.
+/// A handle of the breaker of a name in a registry, as `with_breaker` uses it.
 ///
-/// Calls of one thread share its reference count, and threads that run at the same time do not: they
-/// do not contend for it.
+/// Calls of one thread share a reference count. Threads that run at the same time use different ones,
+/// so they do not contend.
 #[derive(Clone, Debug)]
 pub struct ByName(pub(crate) Arc<CircuitBreaker>);
 
 impl ByName {
     #[inline]
     pub(crate) fn new(registry: &BreakerRegistry, name: &str) -> Self {
-        Self(registry.by_name(name))
+        Self(registry.get_or_create_handle(name))
     }
 }
 

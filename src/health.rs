@@ -1,4 +1,4 @@
-//! Health as a value: for an endpoint, a log line, a person.
+//! [`Health`]: the state of a registry's breakers, summarized for a health endpoint or a log line.
 
 use crate::breaker::CircuitBreaker;
 use crate::registry::BreakerRegistry;
@@ -9,24 +9,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How the breakers of a registry are, at one moment.
+/// The health of a registry's breakers at one moment.
 ///
-/// It prints a line for the whole and one for each circuit that is not well.
+/// `Display` prints a line for the status and a line for each impaired circuit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     impaired: Vec<Impaired>,
     unknown: Vec<Arc<str>>,
 }
 
-/// The worst of it, in one word.
+/// The status of a whole registry: that of the worst circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum HealthStatus {
     /// No circuit is open, forced open or half-open.
     Healthy,
-    /// Some are, but none that was named refuses its calls.
+    /// Some circuit is, but no named circuit refuses its calls.
     Degraded,
-    /// One that was named is open or forced open.
+    /// A named circuit is open or forced open.
     Unhealthy,
 }
 
@@ -36,31 +36,30 @@ pub enum HealthStatus {
 pub struct Impaired {
     /// The name of the breaker.
     pub breaker: Arc<str>,
-    /// Whether it was named as one that matters.
+    /// Whether the breaker is one of the named ones.
     pub named: bool,
-    /// What it is doing.
+    /// The state of the circuit.
     pub state: State,
-    /// For how long.
+    /// The time in that state.
     pub since: Duration,
     /// Failures since the last success.
     pub failure_count: u32,
-    /// While open: the time left; [`Duration::MAX`] for ever.
+    /// The time until an open circuit half-opens. [`Duration::MAX`] if it stays open.
     pub open_remaining: Option<Duration>,
 }
 
 impl BreakerRegistry {
-    /// How the breakers are; `named` are those without which the service is of no use.
+    /// Returns the health of all breakers. `named` are the breakers that the service cannot do without.
     ///
-    /// * **unhealthy** when one that is named refuses its calls: open, or forced open
-    /// * **degraded** when any other circuit is open or forced open, or any at all is half-open: a
-    ///   half-open one refuses most calls, but it is the way back, and to take the service out now
-    ///   would take away the very calls that close it
-    /// * **healthy** otherwise. Breakers that are disabled or only watch refuse nothing. A name without
-    ///   a breaker has never failed (or was evicted, and then it was well); it is told apart in
-    ///   [`Health::unknown`], since it may be misspelt
+    /// * **unhealthy**: a named circuit is open or forced open, so it refuses its calls.
+    /// * **degraded**: another circuit is open or forced open, or any circuit is half-open. A
+    ///   half-open circuit refuses most calls, but only calls can close it, so the service should
+    ///   keep its traffic.
+    /// * **healthy**: otherwise. Breakers that are disabled or metrics-only refuse nothing. A name
+    ///   without a breaker has not failed, but may be misspelt, so [`Health::unknown`] lists it.
     ///
-    /// Readiness should rarely depend on it: the health guide says why. No circuit changes by being
-    /// looked at.
+    /// Readiness should rarely depend on the health of breakers: the health guide says why. The call
+    /// changes no circuit.
     ///
     /// # Examples
     ///
@@ -84,7 +83,7 @@ impl BreakerRegistry {
     /// ```
     pub fn health(&self, named: &[&str]) -> Health {
         let mut impaired: Vec<_> = self
-            .unsettled()
+            .not_closed()
             .iter()
             .map(CircuitBreaker::snapshot)
             .filter(|snapshot| refuses(snapshot.state) || snapshot.state == State::HalfOpen)
@@ -94,7 +93,7 @@ impl BreakerRegistry {
             let order = |impaired: &Impaired| !impaired.named;
             (order(one), &one.breaker).cmp(&(order(other), &other.breaker))
         });
-        let unknown = named.iter().filter(|name| !self.has(name));
+        let unknown = named.iter().filter(|name| !self.contains(name));
         Health {
             impaired,
             unknown: unknown.map(|name| Arc::from(*name)).collect(),
@@ -128,37 +127,36 @@ impl Impaired {
 }
 
 impl Health {
-    /// The worst of it.
+    /// Returns the status of the worst circuit.
     pub fn status(&self) -> HealthStatus {
         let worst = self.impaired.iter().map(Impaired::status).max();
         worst.unwrap_or(HealthStatus::Healthy)
     }
 
-    /// Whether nothing is open, forced open or half-open.
+    /// Whether no circuit is open, forced open or half-open.
     pub fn is_healthy(&self) -> bool {
         self.status() == HealthStatus::Healthy
     }
 
-    /// Whether one that was named refuses its calls.
+    /// Whether a named circuit refuses its calls.
     pub fn is_unhealthy(&self) -> bool {
         self.status() == HealthStatus::Unhealthy
     }
 
-    /// The circuits that are open, forced open or half-open: those that were named first, each by
-    /// name.
+    /// The circuits that are open, forced open or half-open: the named ones first, each group sorted
+    /// by name.
     pub fn impaired(&self) -> &[Impaired] {
         &self.impaired
     }
 
-    /// The names that were given and have no breaker: nobody has used them so far, or they are
-    /// misspelt.
+    /// The given names without a breaker: not used so far, evicted, or misspelt.
     pub fn unknown(&self) -> &[Arc<str>] {
         &self.unknown
     }
 }
 
 impl HealthStatus {
-    /// `healthy`, `degraded` or `unhealthy`.
+    /// Returns `healthy`, `degraded` or `unhealthy`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",

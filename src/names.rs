@@ -1,13 +1,14 @@
-//! Names of breakers: 1 to 256 bytes of any UTF-8. The names that `#[circuit]` derives are short enough to
-//! type into a configuration file, and the same on every run.
+//! Names of breakers: 1 to 256 bytes of any UTF-8.
+//!
+//! The default names of `#[circuit]` are short enough to type into a configuration file, and the same in
+//! every run.
 
 /// The longest name, in bytes.
 pub(crate) const LONGEST: usize = 256;
 
 const ALLOWED: &str = "1 to 256 bytes long";
 
-/// Refuses names that nobody could have meant; says what the name was, shortened, and what it may
-/// be.
+/// Checks the length of a name. An error has the name, shortened, and the allowed lengths.
 pub(crate) fn check(name: &str) -> Result<(), (String, &'static str)> {
     match name.len() {
         1..=LONGEST => Ok(()),
@@ -19,11 +20,11 @@ pub(crate) fn check(name: &str) -> Result<(), (String, &'static str)> {
     }
 }
 
-/// `users::fetch_user` of `crate_name::users::fetch_user`.
+/// Returns `users::fetch_user` for `crate_name::users::fetch_user`.
 ///
 /// # Panics
 ///
-/// When that is no name for a breaker; while compiling, since it is called in a `const`.
+/// If the name is too long; at compile time, because it is called in a `const`.
 pub const fn default_name(path: &'static str) -> &'static str {
     let name = within_crate(path);
     assert!(
@@ -33,7 +34,7 @@ pub const fn default_name(path: &'static str) -> &'static str {
     name
 }
 
-/// What stands behind the first `::`; empty for the root itself.
+/// Returns what follows the first `::`; empty for the root of a crate.
 pub(crate) const fn within_crate(path: &'static str) -> &'static str {
     let mut rest = path.as_bytes();
     while let [first, behind @ ..] = rest {
@@ -49,7 +50,7 @@ pub(crate) const fn within_crate(path: &'static str) -> &'static str {
     ""
 }
 
-/// The name of a type without the paths and the generics in it: `Client` of
+/// Returns the name of a type without paths and generics: `Client` for
 /// `crate_name::users::Client<crate_name::Http>`.
 pub(crate) fn short_type(full: &str) -> String {
     let mut short = String::new();
@@ -58,7 +59,7 @@ pub(crate) fn short_type(full: &str) -> String {
     for character in full.chars() {
         match character {
             '<' => depth += 1,
-            // Not the one of `fn() -> T`.
+            // Not the arrow of `fn() -> T`.
             '>' if previous != '-' => depth = depth.saturating_sub(1),
             ':' if depth == 0 => {
                 let is_path = |c: char| c.is_alphanumeric() || c == '_';

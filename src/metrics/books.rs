@@ -18,16 +18,16 @@ pub(super) struct Books {
     /// At most twice as many as the registry keeps breakers.
     accounts: HashMap<Arc<str>, Account>,
     /// For names that have no account of their own.
-    common: WindowCounts,
+    common: Figures,
     /// What each breaker had counted when somebody last looked, by its address. The weak reference
     /// keeps the address from being another's.
-    seen: HashMap<usize, (Weak<Circuit>, WindowCounts)>,
+    seen: HashMap<usize, (Weak<Circuit>, Figures)>,
 }
 
 /// What is shown under one name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
-    pub(super) figures: WindowCounts,
+    pub(super) figures: Figures,
     /// `None` when its breaker has left.
     pub(super) present: Option<Present>,
     /// Whether a failure rate was ever shown, which cannot be taken back but by saying that there is
@@ -47,7 +47,7 @@ pub(super) struct Present {
 
 /// What only grows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct WindowCounts {
+pub(super) struct Figures {
     pub(super) totals: Totals,
     pub(super) changes: TransitionCounts,
 }
@@ -57,7 +57,7 @@ pub(super) struct Sight {
     breaker: usize,
     name: Arc<str>,
     weak: Weak<Circuit>,
-    figures: WindowCounts,
+    figures: Figures,
     present: Present,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Sight {
 pub(super) struct Page {
     now: Moment,
     pub(super) accounts: Vec<(Arc<str>, Account)>,
-    pub(super) common: WindowCounts,
+    pub(super) common: Figures,
 }
 
 impl Sight {
@@ -82,7 +82,7 @@ impl Sight {
                 rate: failure_rate(&snapshot),
                 counts_successes: snapshot.totals.success.is_some(),
             },
-            figures: WindowCounts {
+            figures: Figures {
                 totals: snapshot.totals,
                 changes: circuit.transition_counts(),
             },
@@ -148,7 +148,7 @@ impl Books {
 
     /// Adds the last that a breaker counted which has left. A name that came and went between two
     /// reports gets no account for that.
-    pub(super) fn close(&mut self, circuit: &Arc<Circuit>, figures: &WindowCounts) {
+    pub(super) fn close(&mut self, circuit: &Arc<Circuit>, figures: &Figures) {
         let breaker = address(circuit);
         let news = self.news(breaker, Weak::new(), figures);
         self.seen.remove(&breaker);
@@ -168,16 +168,11 @@ impl Books {
         }
     }
 
-    fn news(
-        &mut self,
-        breaker: usize,
-        weak: Weak<Circuit>,
-        figures: &WindowCounts,
-    ) -> WindowCounts {
+    fn news(&mut self, breaker: usize, weak: Weak<Circuit>, figures: &Figures) -> Figures {
         let (_, seen) = self
             .seen
             .entry(breaker)
-            .or_insert_with(|| (weak, WindowCounts::default()));
+            .or_insert_with(|| (weak, Figures::default()));
         let news = figures.since(seen);
         seen.add(&news);
         news
@@ -212,7 +207,7 @@ impl Books {
     }
 }
 
-impl WindowCounts {
+impl Figures {
     fn add(&mut self, news: &Self) {
         each(&mut self.totals, &news.totals, |sum, more| sum + more);
         for (from, to, times) in news.changes.iter() {

@@ -1,6 +1,6 @@
 //! Names, labels and units, and how they reach the recorder.
 
-use super::books::{Account, Page, WindowCounts};
+use super::books::{Account, Figures, Page};
 use crate::classify::Outcome;
 use crate::snapshot::Totals;
 use crate::state::State;
@@ -101,7 +101,7 @@ impl Export<'_> {
         }
     }
 
-    fn figures(&self, name: &str, figures: &WindowCounts, successes: bool) {
+    fn figures(&self, name: &str, figures: &Figures, successes: bool) {
         let Totals {
             success,
             failure,

@@ -1,17 +1,17 @@
 //! What a reporter shares with its listener for durations.
 
-use super::books::{self, Books, Sight, WindowCounts};
+use super::books::{self, Books, Figures, Sight};
 use super::export::{DurationKeys, Keys};
 use crate::circuit::Circuit;
 use crate::clock::Moment;
-use crate::registry::{Heir, Shared};
+use crate::registry::{self, RemovalObserver};
 use crate::sync::Mutex;
 use ::metrics::Label;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 pub(super) struct Inner {
-    pub(super) registry: Weak<Shared>,
+    pub(super) registry: Weak<registry::Inner>,
     /// Names that may have series.
     pub(super) most: usize,
     pub(super) labels: Vec<Label>,
@@ -35,7 +35,7 @@ impl Inner {
         for circuit in circuits.iter().flatten().filter_map(Weak::upgrade) {
             let sight = Sight::of(&circuit);
             let mut books = self.books.lock();
-            // Under the lock: who leaves after this is told to `inherit` after this. Who left before
+            // Under the lock: who leaves after this is told to `on_removed` after this. Who left before
             // it may have been there already.
             if !circuit.entry.is_removed() {
                 books.add(sight, self.most);
@@ -63,7 +63,7 @@ impl Inner {
         let kept = self
             .registry
             .upgrade()
-            .is_some_and(|shared| shared.keeps(breaker));
+            .is_some_and(|shared| shared.contains(breaker));
         if !kept || self.books.lock().open(breaker, self.most).is_none() {
             return self.nobody.clone();
         }
@@ -73,9 +73,9 @@ impl Inner {
     }
 }
 
-impl Heir for Inner {
-    fn inherit(&self, circuit: &Arc<Circuit>) {
-        let figures = WindowCounts {
+impl RemovalObserver for Inner {
+    fn on_removed(&self, circuit: &Arc<Circuit>) {
+        let figures = Figures {
             totals: circuit.totals(),
             changes: circuit.transition_counts(),
         };

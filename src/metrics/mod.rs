@@ -152,7 +152,7 @@ impl ReporterBuilder {
     }
 
     fn start(self, registry: &BreakerRegistry) -> Reporter {
-        let shared = registry.shared();
+        let shared = registry.inner();
         let durations = self.durations.then(Keys::default);
         let inner = Arc::new(Inner {
             registry: Arc::downgrade(shared),
@@ -163,8 +163,8 @@ impl ReporterBuilder {
             books: Mutex::default(),
             durations,
         });
-        let heir: Weak<Inner> = Arc::downgrade(&inner);
-        shared.add_heir(heir);
+        let observer: Weak<Inner> = Arc::downgrade(&inner);
+        shared.add_removal_observer(observer);
         if inner.durations.is_some() {
             shared.attach(&Listener::of(Durations(Arc::downgrade(&inner))));
         }

@@ -1,5 +1,10 @@
+//! [`RegistryBuilder`]: the settings of a registry.
+
+use super::breaker_registry::BreakerRegistry;
+use super::error::RegistryError;
+use super::global;
+use super::inner::Limits;
 use super::presets::{self, Presets};
-use super::{BreakerRegistry, Limits, RegistryError, global};
 use crate::clock::{Clock, ClockSource};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
@@ -8,13 +13,13 @@ use crate::names;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The settings of a registry to be; nothing is checked before [`build`](Self::build) or
-/// [`install`](Self::install).
+/// Builds a [`BreakerRegistry`]. [`build`](Self::build) and [`install`](Self::install) check the
+/// settings.
 ///
 /// # Default
 ///
-/// * breakers that nobody spoke of are [as a `BreakerBuilder` makes them](BreakerBuilder)
-/// * 10,000 names, and none goes for being idle while there is room
+/// * names without a preset get the [defaults of a `BreakerBuilder`](BreakerBuilder)
+/// * 10,000 names, and no idle timeout
 /// * the system's clock
 ///
 /// # Examples
@@ -43,15 +48,26 @@ pub struct RegistryBuilder {
     listeners: Vec<Listener>,
 }
 
-const MOST: usize = 10_000_000;
+const MAX_CAPACITY: usize = 10_000_000;
+
+impl BreakerRegistry {
+    /// Returns a builder with the [default settings](RegistryBuilder#default).
+    pub fn builder() -> RegistryBuilder {
+        RegistryBuilder::default()
+    }
+}
 
 impl Default for RegistryBuilder {
     fn default() -> Self {
+        let Limits {
+            capacity,
+            idle_timeout,
+        } = Limits::default();
         Self {
             default: BreakerBuilder::default(),
             prefixes: Vec::new(),
-            capacity: Self::CAPACITY,
-            idle_timeout: None,
+            capacity,
+            idle_timeout,
             clock: ClockSource::default(),
             listeners: Vec::new(),
         }
@@ -59,66 +75,63 @@ impl Default for RegistryBuilder {
 }
 
 impl RegistryBuilder {
-    pub(super) const CAPACITY: usize = 10_000;
-
-    /// The settings of names that nobody spoke of. Default: those of a fresh
-    /// [`BreakerBuilder`].
+    /// Sets the preset of names that match no prefix. Default: a new [`BreakerBuilder`].
     pub fn default_preset(mut self, preset: BreakerBuilder) -> Self {
         self.default = preset;
         self
     }
 
-    /// The settings of names that begin with `prefix`, at most 256 bytes; the longest prefix wins,
-    /// and of two words on one prefix the later.
+    /// Sets the preset of names that begin with `prefix`, at most 256 bytes. The longest matching
+    /// prefix wins. A second preset for a prefix replaces the first.
     pub fn preset_for(mut self, prefix: impl AsRef<str>, preset: BreakerBuilder) -> Self {
         self.prefixes.push((prefix.as_ref().to_owned(), preset));
         self
     }
 
-    /// The most breakers that are kept: 1 to 10,000,000. Default: 10,000. What happens when there
-    /// is no room: [many names](BreakerRegistry#many-names).
+    /// Sets the maximum number of breakers: 1 to 10,000,000. Default: 10,000. For what happens when
+    /// there is no room, see [many names](BreakerRegistry#many-names).
     pub fn capacity(mut self, breakers: usize) -> Self {
         self.capacity = breakers;
         self
     }
 
-    /// Names created by use that nobody used for so long go even while there is room; longer than
-    /// zero. Default: none.
+    /// Evicts breakers created by use that have been idle for `time`, even while there is room. Must
+    /// be longer than zero. Default: none.
     ///
-    /// Approximately: idle names are found a few at a time, when new names come in.
+    /// The timeout is approximate: each insertion of a new name checks a few idle breakers.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = Some(time);
         self
     }
 
-    /// The clock of breakers that were not given one of their own. Default: the system's.
+    /// Sets the clock of breakers whose settings have none. Default: the system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = ClockSource::custom(clock);
         self
     }
 
-    /// Calls `listener` with every event of every breaker, and of the registry itself, outside
-    /// every lock, on the thread that caused it.
+    /// Calls `listener` with every event of the registry and its breakers, outside every lock, on
+    /// the thread that caused the event.
     ///
-    /// A panic is caught and becomes [`Event::ListenerPanicked`]; a slow listener delays only the
+    /// A panic is caught and becomes [`Event::ListenerPanicked`]. A slow listener delays only the
     /// call that runs it.
     ///
-    /// A listener may call the registry and its breakers. Listeners that are told of such calls in
-    /// turn are nested at most four deep on one thread. Beyond that only streams get the events of
-    /// calls and of the registry, and state changes wait for the next event of their breaker.
+    /// A listener may call the registry and its breakers. Listeners that run because of such calls
+    /// are nested at most four deep on one thread. Beyond that, only streams get the events of calls
+    /// and of the registry, and state changes wait for the next event of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listeners.push(Listener::new(listener));
         self
     }
 
-    /// Checks the settings and makes a private registry.
+    /// Checks the settings and creates a private registry.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the first setting that cannot work, with the preset that it belongs to
-    /// (`preset_for("http:").failure_threshold`), its value and what it may be.
+    /// [`ConfigError`] names the first invalid setting, with its preset
+    /// (`preset_for("http:").failure_threshold`), its value and the allowed values.
     pub fn build(self) -> Result<BreakerRegistry, ConfigError> {
-        if !(1..=MOST).contains(&self.capacity) {
+        if !(1..=MAX_CAPACITY).contains(&self.capacity) {
             return Err(ConfigError::new("capacity", self.capacity, "1 to 10000000"));
         }
         if self.idle_timeout == Some(Duration::ZERO) {
@@ -141,15 +154,17 @@ impl RegistryBuilder {
             idle_timeout: self.idle_timeout,
         };
         let hub = Arc::new(Hub::new(self.listeners));
-        Ok(BreakerRegistry::assemble(presets, limits, hub, self.clock))
+        Ok(BreakerRegistry::with_parts(
+            presets, limits, hub, self.clock,
+        ))
     }
 
-    /// Makes the global registry, the one that [`BreakerRegistry::global`] returns from now on.
+    /// Creates the global registry, which [`BreakerRegistry::global`] returns from now on.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Config`] for what [`build`](Self::build) refuses,
-    /// [`RegistryError::GlobalInUse`] once the global registry was asked for or installed.
+    /// [`RegistryError::Config`] for invalid settings, as [`build`](Self::build) returns them.
+    /// [`RegistryError::GlobalInUse`] if the global registry was used or installed before.
     ///
     /// # Examples
     ///
@@ -166,7 +181,7 @@ impl RegistryBuilder {
     }
 }
 
-/// Refuses prefixes that no name can begin with. The empty one is a prefix of every name.
+/// Returns an error for a prefix that no name can have. Every name has the empty prefix.
 pub(super) fn check_prefix(prefix: &str) -> Result<(), (String, &'static str)> {
     if prefix.is_empty() {
         return Ok(());

@@ -1,7 +1,9 @@
+//! [`RegistryError`]: why a registry rejects a name or its settings.
+
 use crate::error::ConfigError;
 use crate::names;
 
-/// Why a registry refused what it was told.
+/// Why a registry did not register or configure a breaker, add a preset, or become the global one.
 ///
 /// # Examples
 ///
@@ -26,16 +28,16 @@ pub enum RegistryError {
         /// The name.
         name: String,
     },
-    /// No breaker can have that name, or no name can begin so.
+    /// The name or the prefix is not allowed.
     #[error("the name {value:?} is not allowed: it must be {allowed}")]
     #[non_exhaustive]
     InvalidName {
-        /// The name, shortened, with its length when it is too long.
+        /// The name; shortened, and with its length, if it is too long.
         value: String,
-        /// What it may be.
+        /// The allowed names.
         allowed: String,
     },
-    /// The registry is full of breakers that must not go.
+    /// The registry is full, and no breaker can be evicted.
     #[error("no room for {name:?}: the registry holds {capacity} breakers that must not go")]
     #[non_exhaustive]
     Full {
@@ -44,16 +46,16 @@ pub enum RegistryError {
         /// The capacity of the registry.
         capacity: usize,
     },
-    /// The global registry is in use, so no other can become it.
+    /// The global registry was used or installed before.
     #[error("the global registry is in use: install another one before anybody asks for it")]
     GlobalInUse,
-    /// A setting cannot work.
+    /// A setting is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
 
 impl RegistryError {
-    /// Refuses names that a registry cannot keep.
+    /// Returns an error for a name that no breaker can have.
     pub(super) fn check_name(name: &str) -> Result<(), Self> {
         names::check(name).map_err(|(value, allowed)| Self::InvalidName {
             value,

@@ -1,12 +1,27 @@
-//! The registry of the whole process.
+//! The registry of the process.
 
-use super::{BreakerRegistry, RegistryError};
+use super::breaker_registry::BreakerRegistry;
+use super::error::RegistryError;
 use once_cell::sync::OnceCell;
 
 static GLOBAL: OnceCell<BreakerRegistry> = OnceCell::new();
 
-pub(super) fn get() -> &'static BreakerRegistry {
-    GLOBAL.get_or_init(BreakerRegistry::new)
+impl BreakerRegistry {
+    /// Returns the registry of the process: the one that was
+    /// [installed](crate::RegistryBuilder::install), or one with the
+    /// [default settings](crate::RegistryBuilder#default).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::BreakerRegistry;
+    ///
+    /// let users = BreakerRegistry::global().breaker("users-api");
+    /// assert_eq!(BreakerRegistry::global().get("users-api").unwrap().name(), users.name());
+    /// ```
+    pub fn global() -> &'static Self {
+        GLOBAL.get_or_init(Self::new)
+    }
 }
 
 pub(super) fn install(
@@ -15,5 +30,5 @@ pub(super) fn install(
     GLOBAL
         .set(registry)
         .map_err(|_| RegistryError::GlobalInUse)?;
-    Ok(get())
+    Ok(BreakerRegistry::global())
 }

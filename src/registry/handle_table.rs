@@ -1,4 +1,4 @@
-//! Handles of breakers, kept so that threads which call one name share no reference count.
+//! [`HandleTables`]: caches of handles, so that threads that call one name share no reference count.
 //!
 //! # Problem
 //!
@@ -18,38 +18,28 @@
 //! Bonwick and Adams, *Magazines and Vmem*, USENIX 2001.)
 //!
 //! * [`get`](HandleTables::get) clones the handle in the table of the thread.
-//! * [`insert`](HandleTables::insert) puts a handle there after a miss, unless the breaker left the
-//!   registry in the meantime.
-//! * [`remove`](HandleTables::remove) takes the handles of one name out of all tables.
+//! * [`insert`](HandleTables::insert) adds a handle after a miss, unless the breaker was removed from the
+//!   registry meanwhile.
+//! * [`remove`](HandleTables::remove) removes the handles of one name from all tables.
 //!
 //! The plain version, `get` that finds nothing and `insert` that only makes an `Arc`, is correct: the
 //! tables change what a call costs, and nothing else.
 //!
 //! # Invariants
 //!
-//! 1. **A table has handles of breakers in the map only.** A breaker is marked as gone, then taken
-//!    out of the tables, then out of the map, all of it while the map's shard is locked. An insertion
-//!    reads the mark under the lock of its table. An insertion before the removal from that table is
-//!    undone by the removal; an insertion after it sees the mark. So a name that is missing in the map
-//!    is missing in every table, and each table has at most as many names as the registry.
-//! 2. **After `remove`, reference counts are exact.** With the shard locked, no handle can be cloned
-//!    from the map. Each handle that was cloned from a table keeps its reference to the circuit, and an
-//!    insertion in progress has a handle of its own. So if the count of the circuit is no higher than
-//!    what the map, the evictor and `#[circuit]` sites account for, no other handle exists, and none
-//!    can come to exist until the shard is unlocked. Otherwise the breaker is held, and stays.
-//! 3. **A table has at most [`LIMIT`] names**, which bounds the memory of registries with a large
-//!    capacity. A table that is full starts over. An order of use, to displace one name only, would cost
-//!    every call something.
-//! 4. **Nothing ends under a lock.** Handles that leave a table are dropped after it is unlocked. A
-//!    handle may be the last to hold a listener or predicate of the user's, whose `Drop` may call the
-//!    registry.
+//! [`BreakerMap`](super::breaker_map::BreakerMap) states those that involve the map. The tables alone have
+//! these:
+//!
+//! 1. **A table has at most [`LIMIT`] names**, which bounds the memory of registries with a large
+//!    capacity. A full table starts over: evicting one name in an order of use would make every call
+//!    more expensive.
+//! 2. **No handle is dropped while a table is locked.** A handle may be the last to hold a listener or a
+//!    predicate of the user, whose `Drop` may call the registry.
 //!
 //! # Orderings
 //!
 //! The mutex of a table orders everything: a handle cloned before `remove` locked the table is in the
-//! counts that are read afterwards. No atomic here is part of a protocol.
-//!
-//! Locks are taken in the order population, shard of the map, table. No lock is taken while a table
+//! counts that are read afterwards. No atomic here is part of a protocol. No lock is taken while a table
 //! is locked.
 
 use crate::breaker::CircuitBreaker;
@@ -59,19 +49,19 @@ use crate::sync::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// At most so many names in one table, which are about 1.2 MiB: more than a registry of the default
-/// capacity has. Above the limit, a round of all names misses each time (bench `registry`).
+/// The maximum number of names in one table, about 1.2 MiB. A registry of the default capacity has fewer.
+/// Above the limit, cycling through all names misses each time (bench `registry`).
 const LIMIT: usize = if cfg!(shuttle) { 2 } else { 16_384 };
 
 #[cfg(not(shuttle))]
 type Hasher = foldhash::fast::RandomState;
-/// Hashes the same in every run, so that a schedule can be played again.
+/// Hashes the same in every run, so that a schedule can be replayed.
 #[cfg(shuttle)]
 type Hasher = foldhash::fast::FixedState;
 
 type Names = HashMap<Arc<str>, Arc<CircuitBreaker>, Hasher>;
 
-/// Two cache lines wide: processors fetch them in pairs.
+/// Padded to two cache lines, because processors prefetch lines in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct Table(Mutex<Names>);
@@ -81,21 +71,20 @@ pub(super) struct HandleTables(Box<[Table]>);
 
 impl HandleTables {
     pub(super) fn new() -> Self {
-        // In loom's models thread numbers outlive a run, so that only one table is the same in each.
+        // Thread numbers outlive a run of a loom model, so more than one table would make runs differ.
         if cfg!(loom) {
             return Self(Box::new([Table::default()]));
         }
         Self(stripes())
     }
 
-    /// The handle of `name`, if this thread's table has it.
+    /// Returns the handle that this thread's table has for `name`.
     #[inline]
     pub(super) fn get(&self, name: &str) -> Option<Arc<CircuitBreaker>> {
         self.own_table().get(name).cloned()
     }
 
-    /// A handle of `breaker` for this call and, while the breaker is in the registry, for the next
-    /// calls of this thread.
+    /// Returns a handle of `breaker`, and adds it to this thread's table unless the breaker was removed.
     pub(super) fn insert(&self, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
         let handle = Arc::new(breaker);
         let name = handle.circuit.name.clone();
@@ -111,7 +100,7 @@ impl HandleTables {
         handle
     }
 
-    /// Takes the handles of `name` out of all tables. Returns once no table has one.
+    /// Removes the handles of `name` from all tables.
     pub(super) fn remove(&self, name: &str) {
         for Table(table) in &self.0 {
             let removed = table.lock().remove(name);
@@ -119,12 +108,13 @@ impl HandleTables {
         }
     }
 
-    /// Whether anything but the tables, the sites and `known` references holds the breaker, which may
-    /// change at any time. Only after [`remove`](Self::remove) the plain count is the last word.
+    /// Whether anything holds the breaker but the tables, the call sites and `known` references.
+    ///
+    /// The answer may change at any time. It is final only after [`remove`](Self::remove).
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
         let mut idle = 0;
         for Table(table) in &self.0 {
-            // Counted under the lock, and not cloned: a clone would count as a holder.
+            // Counted under the lock without a clone, which would count as a holder.
             match table.lock().get(&*circuit.name).map(Arc::strong_count) {
                 None => {}
                 Some(1) => idle += 1,
@@ -159,18 +149,21 @@ mod tests {
         call.call().expect("a closed circuit");
     }
 
-    /// How many handles the tables have.
-    fn kept(registry: &BreakerRegistry) -> usize {
-        let tables = &registry.shared.handles.0;
+    /// The number of handles in all tables.
+    fn handles_of(registry: &BreakerRegistry) -> usize {
+        let tables = &registry.inner.breakers.handles().0;
         tables.iter().map(|Table(table)| table.lock().len()).sum()
     }
 
     #[test]
     fn calls_of_one_thread_share_a_handle() {
         let registry = BreakerRegistry::new();
-        let (first, second) = (registry.by_name("users"), registry.by_name("users"));
+        let (first, second) = (
+            registry.get_or_create_handle("users"),
+            registry.get_or_create_handle("users"),
+        );
         assert!(Arc::ptr_eq(&first, &second));
-        assert_eq!(kept(&registry), 1);
+        assert_eq!(handles_of(&registry), 1);
     }
 
     #[test]
@@ -185,9 +178,12 @@ mod tests {
         for thread in threads {
             thread.join().expect("no panic");
         }
-        assert!(kept(&registry) > 1, "threads with tables of their own");
+        assert!(
+            handles_of(&registry) > 1,
+            "threads with tables of their own"
+        );
         let users = registry.remove("users").expect("it was there");
-        assert_eq!(kept(&registry), 0);
+        assert_eq!(handles_of(&registry), 0);
         assert_eq!(Arc::strong_count(&users.circuit), 1);
     }
 
@@ -196,16 +192,16 @@ mod tests {
         let registry = BreakerRegistry::new();
         let users = registry.breaker("users");
         registry.remove("users");
-        drop(registry.shared.handles.insert(users));
-        assert_eq!(kept(&registry), 0);
+        drop(registry.inner.breakers.insert_handle(users));
+        assert_eq!(handles_of(&registry), 0);
     }
 
     #[test]
     fn breaker_in_tables_is_not_held() {
         let registry = BreakerRegistry::new();
-        let users = registry.by_name("users");
+        let users = registry.get_or_create_handle("users");
         let circuit = users.circuit.clone();
-        let is_held = || registry.shared.handles.is_held(&circuit, 2);
+        let is_held = || registry.inner.breakers.is_held(&circuit);
         assert!(is_held());
         drop(users);
         assert!(!is_held());
@@ -221,9 +217,9 @@ mod tests {
         let registry = registry.build().expect("settings that work");
         for name in 0..=LIMIT {
             call(&registry, &name.to_string());
-            assert!(kept(&registry) <= LIMIT);
+            assert!(handles_of(&registry) <= LIMIT);
         }
-        assert_eq!(kept(&registry), 1);
+        assert_eq!(handles_of(&registry), 1);
         assert_eq!(registry.len(), LIMIT + 1);
     }
 }

@@ -1,32 +1,34 @@
-use super::layers::Layers;
+//! [`Presets`]: resolves the name of a breaker to its settings.
+
+use super::config_layers::Layers;
 use crate::config::{BreakerConfig, Settings, Source};
 use crate::error::ConfigError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Which settings are due to a name. Checked once, and shared by all breakers that are made of
-/// them.
+/// The settings of names, by prefix and by document. They are checked once, and shared by all breakers that
+/// resolve to them.
 #[derive(Clone, Debug)]
 pub(super) struct Presets {
-    /// What code said.
-    code: Ranked,
-    /// What a document says of it.
+    /// The presets from code.
+    code: PrefixTable,
+    /// The document.
     layers: Arc<Layers>,
-    /// Both together.
-    due: Ranked,
-    /// The names of the document, as long as code gives them nothing of their own.
+    /// The presets from code, with the default and the prefixes of the document applied.
+    effective: PrefixTable,
+    /// The settings of names in the document, for breakers without settings from code.
     names: BTreeMap<Arc<str>, Arc<BreakerConfig>>,
 }
 
-/// A default, and what goes before it.
+/// Settings by prefix, and the default for names that match none.
 #[derive(Clone, Debug)]
-struct Ranked {
+struct PrefixTable {
     default: Arc<BreakerConfig>,
-    /// The longest first, so that the first match wins.
+    /// The longest prefix first, so that the first match wins.
     prefixes: Vec<(Arc<str>, Arc<BreakerConfig>)>,
 }
 
-impl Ranked {
+impl PrefixTable {
     fn new(default: Arc<BreakerConfig>) -> Self {
         Self {
             default,
@@ -34,8 +36,8 @@ impl Ranked {
         }
     }
 
-    /// A later word on a prefix replaces an earlier one.
-    fn put(&mut self, prefix: &str, config: Arc<BreakerConfig>) {
+    /// Inserts or replaces the settings of `prefix`.
+    fn insert(&mut self, prefix: &str, config: Arc<BreakerConfig>) {
         self.prefixes.retain(|(other, _)| **other != *prefix);
         let at = self
             .prefixes
@@ -43,105 +45,111 @@ impl Ranked {
         self.prefixes.insert(at, (prefix.into(), config));
     }
 
-    fn of(&self, prefix: &str) -> Option<&Arc<BreakerConfig>> {
+    /// Returns the settings of exactly this prefix.
+    fn get(&self, prefix: &str) -> Option<&Arc<BreakerConfig>> {
         let found = self.prefixes.iter().find(|(other, _)| **other == *prefix);
         found.map(|(_, config)| config)
     }
 
-    fn due_to(&self, name: &str) -> &Arc<BreakerConfig> {
-        let due = self
+    /// Returns the settings of the longest prefix of `name`, or the default.
+    fn resolve(&self, name: &str) -> &Arc<BreakerConfig> {
+        let found = self
             .prefixes
             .iter()
             .find(|(prefix, _)| name.starts_with(&**prefix));
-        due.map_or(&self.default, |(_, config)| config)
+        found.map_or(&self.default, |(_, config)| config)
     }
 }
 
 impl Presets {
     pub(super) fn new(default: BreakerConfig) -> Self {
-        let code = Ranked::new(Arc::new(default.from(Source::Preset)));
+        let code = PrefixTable::new(Arc::new(default.from(Source::Preset)));
         Self {
-            due: code.clone(),
+            effective: code.clone(),
             code,
             layers: Arc::default(),
             names: BTreeMap::new(),
         }
     }
 
-    /// The same presets with one more.
+    /// Returns the same presets with a preset for `prefix` from code.
     pub(super) fn with(&self, prefix: &str, config: BreakerConfig) -> Result<Self, ConfigError> {
         let mut code = self.code.clone();
-        code.put(prefix, Arc::new(config.from(Source::Preset)));
-        Self::combined(code, self.layers.clone())
+        code.insert(prefix, Arc::new(config.from(Source::Preset)));
+        Self::combine(code, self.layers.clone())
     }
 
-    /// What code said, under another document.
+    /// Returns the presets from code with another document.
     #[cfg(feature = "serde")]
-    pub(super) fn under(&self, layers: Arc<Layers>) -> Result<Self, ConfigError> {
-        Self::combined(self.code.clone(), layers)
+    pub(super) fn with_layers(&self, layers: Arc<Layers>) -> Result<Self, ConfigError> {
+        Self::combine(self.code.clone(), layers)
     }
 
-    /// Each entry of the document changes what would be due without it.
-    fn combined(code: Ranked, layers: Arc<Layers>) -> Result<Self, ConfigError> {
-        let mut due = Ranked::new(if layers.default.overlays.is_empty() {
+    /// Applies each entry of the document to the settings that its names would have without the entry.
+    fn combine(code: PrefixTable, layers: Arc<Layers>) -> Result<Self, ConfigError> {
+        let mut effective = PrefixTable::new(if layers.default.overlays.is_empty() {
             code.default.clone()
         } else {
-            layers.default.over(&code.default, Source::Preset)?
+            layers.default.apply_to(&code.default, Source::Preset)?
         });
-        let by_code = code.prefixes.iter().map(|(prefix, _)| prefix);
-        let mut prefixes: Vec<_> = by_code.chain(layers.prefixes.keys()).collect();
-        // The short ones first: the longer ones may lie over them.
+        let from_code = code.prefixes.iter().map(|(prefix, _)| prefix);
+        let mut prefixes: Vec<_> = from_code.chain(layers.prefixes.keys()).collect();
+        // The short prefixes first, because a longer one may be based on a shorter one.
         prefixes.sort_by_key(|prefix| prefix.len());
         for prefix in prefixes {
-            let beneath = code.of(prefix).unwrap_or_else(|| due.due_to(prefix));
+            let base = code
+                .get(prefix)
+                .unwrap_or_else(|| effective.resolve(prefix));
             let config = match layers.prefixes.get(prefix) {
-                Some(layer) => layer.over(beneath, Source::Preset)?,
-                None => beneath.clone(),
+                Some(layer) => layer.apply_to(base, Source::Preset)?,
+                None => base.clone(),
             };
-            due.put(prefix, config);
+            effective.insert(prefix, config);
         }
         let names = layers.names.iter().map(|(name, layer)| {
-            let beneath = due.due_to(name);
-            let config = layer.over(beneath, Source::Document(beneath.clone()))?;
+            let base = effective.resolve(name);
+            let config = layer.apply_to(base, Source::Document(base.clone()))?;
             Ok((name.clone(), config))
         });
         Ok(Self {
             names: names.collect::<Result<_, _>>()?,
             code,
             layers,
-            due,
+            effective,
         })
     }
 
-    /// The document that lies over it all.
+    /// The document.
     pub(super) fn layers(&self) -> &Layers {
         &self.layers
     }
 
-    /// The settings of a name that code gives none.
-    pub(super) fn due_to(&self, name: &str) -> &Arc<BreakerConfig> {
+    /// Returns the settings of `name` for a breaker without settings from code.
+    pub(super) fn resolve(&self, name: &str) -> &Arc<BreakerConfig> {
         self.names
             .get(name)
-            .unwrap_or_else(|| self.due.due_to(name))
+            .unwrap_or_else(|| self.effective.resolve(name))
     }
 
-    /// The settings of a name that has, or gets, these: what the document says of that name lies
-    /// over what code gave, and what was due by name alone is what is due now.
-    pub(super) fn settled(
+    /// Returns the settings of `name` for a breaker that has, or gets, `config`.
+    ///
+    /// Settings from code stay, with the document's entry for the name applied. Settings that came from
+    /// presets are resolved again.
+    pub(super) fn resolve_explicit(
         &self,
         name: &str,
         config: &Arc<BreakerConfig>,
     ) -> Result<Arc<BreakerConfig>, ConfigError> {
-        let by_code = match &config.source {
-            Source::Document(beneath) => beneath,
+        let base = match &config.source {
+            Source::Document(base) => base,
             Source::Code | Source::Preset => config,
         };
-        if matches!(by_code.source, Source::Preset) {
-            return Ok(self.due_to(name).clone());
+        if matches!(base.source, Source::Preset) {
+            return Ok(self.resolve(name).clone());
         }
         match self.layers.names.get(name) {
-            Some(layer) => layer.over(by_code, Source::Document(by_code.clone())),
-            None => Ok(by_code.clone()),
+            Some(layer) => layer.apply_to(base, Source::Document(base.clone())),
+            None => Ok(base.clone()),
         }
     }
 }
@@ -149,12 +157,12 @@ impl Presets {
 impl Default for Presets {
     fn default() -> Self {
         let default = BreakerConfig::check(Settings::default());
-        // The tests build it; nothing from outside comes in.
-        Self::new(default.expect("the default settings can work"))
+        // Tests build the defaults, which take no input.
+        Self::new(default.expect("the default settings are valid"))
     }
 }
 
-/// The settings of the preset for `prefix`; an error names the preset.
+/// Checks the settings of the preset for `prefix`. An error names the preset.
 pub(super) fn check(prefix: &str, settings: Settings) -> Result<BreakerConfig, ConfigError> {
     let named = |error: ConfigError| error.with_prefix(&format!("preset_for({prefix:?})"));
     BreakerConfig::check(settings).map_err(named)

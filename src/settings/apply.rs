@@ -1,7 +1,7 @@
 use super::document::Settings;
 use super::report::Applied;
 use crate::error::ConfigError;
-use crate::registry::{BreakerRegistry, NotLaid};
+use crate::registry::{BreakerRegistry, LayersError};
 
 /// Why settings were not applied. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,10 +76,10 @@ impl BreakerRegistry {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn apply(&self, settings: &Settings) -> Result<Applied, ApplyError> {
-        match self.lay(settings.layers()) {
-            Ok(laid) => Ok(Applied::new(laid)),
-            Err(NotLaid::Config(error)) => Err(ApplyError::Config(error)),
-            Err(NotLaid::NoRoom { missing }) => Err(ApplyError::Full {
+        match self.apply_layers(settings.layers()) {
+            Ok(report) => Ok(Applied::new(report)),
+            Err(LayersError::Config(error)) => Err(ApplyError::Config(error)),
+            Err(LayersError::Full { missing }) => Err(ApplyError::Full {
                 missing,
                 capacity: self.capacity(),
             }),

@@ -2,7 +2,7 @@ use super::duration::Exact;
 use super::names::Verdict;
 use crate::backoff::Backoff;
 use crate::config::BreakerConfig;
-use crate::registry::Laid;
+use crate::registry::ApplyReport;
 use crate::rules::TripRule;
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Change {
 }
 
 impl Applied {
-    pub(super) fn new(laid: Laid) -> Self {
+    pub(super) fn new(report: ApplyReport) -> Self {
         let change = |breaker, old: &BreakerConfig, new: &BreakerConfig| Change {
             breaker,
             settings: described(old)
@@ -52,10 +52,10 @@ impl Applied {
                 .map(|((key, old), (_, new))| (key, old, new))
                 .collect(),
         };
-        let changed = laid.with_rules.into_iter();
-        let released = laid.released.into_iter();
+        let changed = report.reconfigured.into_iter();
+        let released = report.released.into_iter();
         Self {
-            created: laid.created,
+            created: report.created,
             changed: changed
                 .map(|(name, (old, new))| change(name, &old, &new))
                 .collect(),
@@ -68,7 +68,7 @@ impl Applied {
                     },
                 })
                 .collect(),
-            unchanged: laid.unchanged,
+            unchanged: report.unchanged,
         }
     }
 

@@ -74,7 +74,10 @@ where
     fn choose(&self, request: &Request) -> ByName {
         let key = (self.key)(request);
         let preset = self.preset.as_ref();
-        ByName(self.registry.by_name_with(key.as_ref(), preset))
+        ByName(
+            self.registry
+                .get_or_create_handle_with(key.as_ref(), preset),
+        )
     }
 }
 

@@ -6,7 +6,7 @@
 //! each call, would have each healthy call take the longer way.
 
 use crate::circuit::Circuit;
-use crate::registry::Shared;
+use crate::registry::Inner;
 use crate::state::Flags;
 use ::tracing::callsite::{self, Callsite};
 use ::tracing::level_filters::STATIC_MAX_LEVEL;
@@ -60,23 +60,23 @@ pub(super) fn in_calls() -> bool {
 
 /// Whose calls look for listeners when somebody comes to hear of them.
 pub(super) enum Target {
-    Registry(Weak<Shared>),
+    Registry(Weak<Inner>),
     Breaker(Weak<Circuit>),
 }
 
 impl Target {
     fn is_there(&self) -> bool {
         match self {
-            Self::Registry(shared) => shared.strong_count() > 0,
+            Self::Registry(inner) => inner.strong_count() > 0,
             Self::Breaker(circuit) => circuit.strong_count() > 0,
         }
     }
 
     fn raise(&self) {
         match self {
-            Self::Registry(shared) => borrow(shared, |shared| shared.raise(Flags::SLOW_PATH)),
+            Self::Registry(inner) => borrow(inner, |inner| inner.set_flags(Flags::SLOW_PATH)),
             Self::Breaker(circuit) => {
-                borrow(circuit, |circuit| circuit.set_flags(Flags::SLOW_PATH));
+                borrow(circuit, |circuit| circuit.set_flags(Flags::SLOW_PATH))
             }
         }
     }

@@ -50,9 +50,9 @@ use std::sync::Arc;
 /// breakerbox::tracing::install(BreakerRegistry::global());
 /// ```
 pub fn install(registry: &BreakerRegistry) {
-    let shared = registry.shared();
-    interest::watch(Target::Registry(Arc::downgrade(shared)));
-    shared.attach(&Listener::of(Log::default()));
+    let inner = registry.inner();
+    interest::watch(Target::Registry(Arc::downgrade(inner)));
+    inner.attach(&Listener::of(Log::default()));
 }
 
 /// Logs the events of one breaker from now on: of one outside any registry, or of a few in one that is

@@ -1,158 +1,160 @@
-//! Who may go when a registry is full, or when a name was idle for long.
+//! Eviction: which breakers leave a registry that is full, and which have been idle for too long.
 //!
-//! Breakers that were created by use stand in three queues by how much they are worth: *clean*
-//! (closed, no failure), *failing*, and *protected* (open with time to wait, forced open, held by
-//! somebody). The oldest goes first, with a second chance for those that were used meanwhile.
+//! Breakers created by use wait in three queues, by how much would be lost with them: *clean* (closed,
+//! without failures), *failing*, and *protected* (open with time left to wait, forced open, or held). The
+//! oldest entry is evicted first, with a second chance for breakers that were used since the last scan.
 //!
-//! Nobody tells the queues that a breaker changed: an entry is moved when somebody comes by. Each
-//! move is paid by the change that made it necessary, so that a miss pays for a few steps however
-//! many names there are; [`STEPS`] bounds even the worst one.
+//! A change of a breaker does not move its entry: the next scan does. The change pays for that move, so an
+//! insertion scans few entries on average however many names there are. [`SCANNED_PER_INSERT`] bounds the
+//! worst case.
 //!
-//! The [`Population`] stands under one lock. Whatever may run user code happens outside: clocks are
-//! read by [`Suspect::judge`] between two takings of the lock, and breakers that leave are carried
-//! out in [`Leavers`].
+//! The [`EvictionQueues`] are under one lock, and no user code runs under it. [`Candidate::reclassify`] reads
+//! clocks between two acquisitions of the lock, and [`Evicted`] carries breakers out of it.
 
+mod queue_entry;
 #[cfg(feature = "serde")]
-mod bulk;
-mod tenant;
+mod reserve;
 
-use super::Shared;
+use super::breaker_map::BreakerMap;
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
 use crate::clock::Moment;
+pub(super) use queue_entry::Candidate;
+use queue_entry::{Class, QueueEntry};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-pub(super) use tenant::Suspect;
-use tenant::{Class, Tenant};
 
-/// The most entries of one queue that a miss looks at in one go.
-const STEPS: usize = 128;
-/// Protected breakers that a miss judges anew.
-const SUSPECTS: usize = 8;
-/// Entries of one queue that a miss looks at to find idle ones, or ones that left.
-const TIDY: usize = 2;
+/// Entries of one queue that an insertion scans at most to evict one breaker.
+const SCANNED_PER_INSERT: usize = 128;
+/// Protected breakers that an insertion classifies again.
+const CANDIDATES_PER_INSERT: usize = 8;
+/// Entries of one queue that an insertion scans to find idle or removed breakers.
+const CLEANED_PER_INSERT: usize = 2;
 
-/// The names created by use, in the order in which they may go.
+/// The breakers created by use, in the order of eviction.
 #[derive(Debug, Default)]
-pub(super) struct Population {
-    clean: VecDeque<Tenant>,
-    failing: VecDeque<Tenant>,
-    protected: VecDeque<Tenant>,
-    /// Breakers in the map, whoever made them.
-    pub(super) kept: usize,
+pub(super) struct EvictionQueues {
+    clean: VecDeque<QueueEntry>,
+    failing: VecDeque<QueueEntry>,
+    protected: VecDeque<QueueEntry>,
+    /// The number of breakers in the map, queued or not. It changes with the map, under the same lock.
+    pub(super) map_len: usize,
 }
 
-/// What is to be dropped, and told, outside the lock.
+/// Breakers that were evicted, and references to drop outside the lock.
 #[derive(Default)]
-pub(super) struct Leavers {
-    pub(super) evicted: Vec<CircuitBreaker>,
-    dead: Vec<Arc<Circuit>>,
+pub(super) struct Evicted {
+    pub(super) breakers: Vec<CircuitBreaker>,
+    /// References of a scan, each of which may be the last one by now.
+    references: Vec<Arc<Circuit>>,
 }
 
-/// What a look at an entry led to.
-enum Look {
+/// The result of scanning one entry.
+enum ScanResult {
     Evicted,
-    /// It left long ago, or it is to stay for ever: the entry is gone.
+    /// The breaker was removed before, or became permanent. The entry is dropped.
     Dropped,
+    /// The entry is in the queue of another class.
     Moved,
-    /// It was used, and stands at the back again.
-    Used,
-    /// It is not idle for long enough, and stands at the front again.
+    /// The breaker was used. The entry is at the back of its queue.
+    Requeued,
+    /// The breaker is not idle for long enough. The entry is at the front of its queue.
     TooEarly,
 }
 
-/// Which entries an evictor takes.
+/// Which entries a scan evicts.
 #[derive(Clone, Copy)]
-enum Wanted {
+enum Filter {
     Idle,
     Any,
     IdleFor(Duration),
 }
 
-impl Population {
-    /// A breaker created by use is in the map now.
-    pub(super) fn welcome(&mut self, breaker: &CircuitBreaker, now: Moment) {
-        // Nearly all are here: an eighth of them is spare room enough, and twice as much no small price.
+impl EvictionQueues {
+    /// Queues a breaker that was created by use.
+    pub(super) fn push(&mut self, breaker: &CircuitBreaker, now: Moment) {
+        // Nearly all entries are in this queue, and doubling it would waste more memory than an eighth.
         if self.clean.len() == self.clean.capacity() {
             self.clean.reserve_exact(self.clean.len() / 8 + 8);
         }
-        self.clean.push_back(Tenant {
-            circuit: Arc::downgrade(&breaker.circuit),
-            seen: now,
-            cleared: 0,
-        });
+        let circuit = Arc::downgrade(&breaker.circuit);
+        self.clean.push_back(QueueEntry::new(circuit, now));
     }
 
-    /// Some protected breakers, to be judged outside the lock.
-    pub(super) fn suspects(&mut self) -> Vec<Suspect> {
-        self.first_suspects(SUSPECTS)
+    /// Takes some protected breakers, to be classified again outside the lock.
+    pub(super) fn take_candidates(&mut self) -> Vec<Candidate> {
+        self.take_first_candidates(CANDIDATES_PER_INSERT)
     }
 
-    fn first_suspects(&mut self, most: usize) -> Vec<Suspect> {
-        let some = self.protected.len().min(most);
-        self.protected
-            .drain(..some)
-            .map(|tenant| Suspect(tenant, Class::Protected))
+    fn take_first_candidates(&mut self, limit: usize) -> Vec<Candidate> {
+        let count = self.protected.len().min(limit);
+        let entries = self.protected.drain(..count);
+        entries
+            .map(|entry| Candidate {
+                entry,
+                class: Class::Protected,
+            })
             .collect()
     }
 
-    pub(super) fn take_back(&mut self, judged: Vec<Suspect>) {
-        for Suspect(tenant, class) in judged {
-            self.queue(class).push_back(tenant);
+    /// Queues candidates by their class.
+    pub(super) fn put_back(&mut self, candidates: Vec<Candidate>) {
+        for Candidate { entry, class } in candidates {
+            self.queue(class).push_back(entry);
         }
     }
 
-    /// Lets one breaker go. False when nothing was found that may.
-    pub(super) fn make_room(
+    /// Evicts one breaker. Returns false if the scan found none.
+    pub(super) fn evict_one(
         &mut self,
-        shared: &Shared,
+        breakers: &BreakerMap,
         now: Moment,
-        leavers: &mut Leavers,
+        evicted: &mut Evicted,
     ) -> bool {
-        let passes = [Wanted::Idle, Wanted::Any];
-        passes.into_iter().any(|wanted| {
+        let filters = [Filter::Idle, Filter::Any];
+        filters.into_iter().any(|filter| {
             [Class::Clean, Class::Failing].into_iter().any(|class| {
-                let evicted = |look| matches!(look, Some(Look::Evicted));
-                (0..STEPS.min(self.queue(class).len()))
-                    .any(|_| evicted(self.look(class, wanted, shared, now, leavers)))
+                let is_evicted = |result| matches!(result, Some(ScanResult::Evicted));
+                (0..SCANNED_PER_INSERT.min(self.queue(class).len()))
+                    .any(|_| is_evicted(self.scan_front(class, filter, breakers, now, evicted)))
             })
         })
     }
 
-    /// Lets a few of those go that were idle for so long.
-    pub(super) fn sweep(
+    /// Evicts a few breakers that have been idle for `idle`.
+    pub(super) fn expire_idle(
         &mut self,
         idle: Duration,
-        shared: &Shared,
+        breakers: &BreakerMap,
         now: Moment,
-        leavers: &mut Leavers,
+        evicted: &mut Evicted,
     ) {
         for class in [Class::Clean, Class::Failing] {
-            for _ in 0..TIDY {
-                let look = self.look(class, Wanted::IdleFor(idle), shared, now, leavers);
-                if matches!(look, None | Some(Look::TooEarly)) {
+            for _ in 0..CLEANED_PER_INSERT {
+                let result = self.scan_front(class, Filter::IdleFor(idle), breakers, now, evicted);
+                if matches!(result, None | Some(ScanResult::TooEarly)) {
                     break;
                 }
             }
         }
     }
 
-    /// Drops a few entries of breakers that were removed by name, once there may be more of them
-    /// than of others; so the queues stay within twice the population.
-    pub(super) fn tidy(&mut self) {
-        if self.queued() <= 2 * self.kept + 64 {
+    /// Drops a few entries of breakers that were removed by name, once such entries may be the majority. So
+    /// the queues have at most about twice as many entries as the map.
+    pub(super) fn compact(&mut self) {
+        if self.queued() <= 2 * self.map_len + 64 {
             return;
         }
         for class in [Class::Clean, Class::Failing, Class::Protected] {
-            for _ in 0..TIDY {
+            for _ in 0..CLEANED_PER_INSERT {
                 let queue = self.queue(class);
-                let Some(tenant) = queue.pop_front() else {
+                let Some(entry) = queue.pop_front() else {
                     break;
                 };
-                // No upgrade: the breaker could be dropped here by the last who holds it.
-                if tenant.circuit.strong_count() > 0 {
-                    queue.push_back(tenant);
+                // Not upgraded: the reference could become the last one, and end the breaker here.
+                if entry.circuit.strong_count() > 0 {
+                    queue.push_back(entry);
                 }
             }
         }
@@ -162,7 +164,7 @@ impl Population {
         self.clean.len() + self.failing.len() + self.protected.len()
     }
 
-    fn queue(&mut self, class: Class) -> &mut VecDeque<Tenant> {
+    fn queue(&mut self, class: Class) -> &mut VecDeque<QueueEntry> {
         match class {
             Class::Clean => &mut self.clean,
             Class::Failing => &mut self.failing,
@@ -170,54 +172,49 @@ impl Population {
         }
     }
 
-    /// Looks at the first of a queue.
-    fn look(
+    /// Scans the first entry of a queue. Returns `None` if the queue is empty.
+    fn scan_front(
         &mut self,
         queue: Class,
-        wanted: Wanted,
-        shared: &Shared,
+        filter: Filter,
+        breakers: &BreakerMap,
         now: Moment,
-        leavers: &mut Leavers,
-    ) -> Option<Look> {
-        let mut tenant = self.queue(queue).pop_front()?;
-        let Some(circuit) = tenant.circuit.upgrade() else {
-            return Some(Look::Dropped);
+        evicted: &mut Evicted,
+    ) -> Option<ScanResult> {
+        let mut entry = self.queue(queue).pop_front()?;
+        let Some(circuit) = entry.circuit.upgrade() else {
+            return Some(ScanResult::Dropped);
         };
         if circuit.entry.is_removed() || !circuit.entry.is_evictable() {
-            // Perhaps by now the last reference.
-            leavers.dead.push(circuit);
-            return Some(Look::Dropped);
+            evicted.references.push(circuit);
+            return Some(ScanResult::Dropped);
         }
-        // From here on the map holds the breaker as well, since nothing leaves it without the lock
-        // of this population: dropping `circuit` ends nothing.
-        let mut class = tenant.class(&circuit);
+        // From here on the map holds the breaker too, since removals need the lock of the queues. So
+        // dropping `circuit` does not end the breaker.
+        let mut class = entry.class(&circuit);
         if class == queue {
-            if !matches!(wanted, Wanted::Any) && circuit.entry.clear_used() {
-                tenant.seen = now;
-                self.queue(queue).push_back(tenant);
-                return Some(Look::Used);
+            if !matches!(filter, Filter::Any) && circuit.entry.clear_used() {
+                entry.last_used = now;
+                self.queue(queue).push_back(entry);
+                return Some(ScanResult::Requeued);
             }
-            if matches!(wanted, Wanted::IdleFor(time) if now.since(tenant.seen) < time) {
-                self.queue(queue).push_front(tenant);
-                return Some(Look::TooEarly);
+            if matches!(filter, Filter::IdleFor(time) if now.since(entry.last_used) < time) {
+                self.queue(queue).push_front(entry);
+                return Some(ScanResult::TooEarly);
             }
-            let idle = !matches!(wanted, Wanted::Any);
-            let left = shared.breakers.remove_if(&*circuit.name, |name, _| {
-                shared.handles.remove(name);
-                // The map and this have a reference each.
-                !circuit.is_held(2)
-                    && tenant.class(&circuit) == queue
-                    && circuit.entry.try_evict(idle)
-            });
-            if let Some((_, breaker)) = left {
-                self.kept -= 1;
-                leavers.evicted.push(breaker);
-                return Some(Look::Evicted);
+            let must_be_idle = !matches!(filter, Filter::Any);
+            let is_unprotected = || entry.class(&circuit) == queue;
+            if let Some(breaker) =
+                breakers.remove_if_evictable(&circuit, must_be_idle, is_unprotected)
+            {
+                self.map_len -= 1;
+                evicted.breakers.push(breaker);
+                return Some(ScanResult::Evicted);
             }
             class = Class::Protected;
         }
-        self.queue(class).push_back(tenant);
-        Some(Look::Moved)
+        self.queue(class).push_back(entry);
+        Some(ScanResult::Moved)
     }
 }
 
@@ -226,46 +223,46 @@ mod tests {
     use crate::BreakerRegistry;
 
     fn queued(registry: &BreakerRegistry) -> usize {
-        registry.shared.population.lock().queued()
+        registry.inner.queues.lock().queued()
     }
 
     fn fail(registry: &BreakerRegistry, name: &str) {
         let _ = registry.breaker(name).call(|| Err::<(), _>("down"));
     }
 
-    fn of(capacity: usize) -> BreakerRegistry {
+    fn registry_of(capacity: usize) -> BreakerRegistry {
         let builder = BreakerRegistry::builder().capacity(capacity);
-        builder.build().expect("it can work")
+        builder.build().expect("a valid capacity")
     }
 
     #[test]
-    fn each_breaker_waits_in_one_queue() {
-        let registry = of(9);
+    fn breaker_is_in_one_queue() {
+        let registry = registry_of(9);
         for name in ["a", "b", "c"] {
             fail(&registry, name);
         }
         registry.breaker("d").trip();
         registry.breaker("e").trip();
-        // All queues have been looked at by then.
+        // Enough insertions to scan all queues.
         for name in 0..50 {
             registry.breaker(name.to_string());
         }
         for name in ["a", "b", "c", "d", "e"] {
-            assert!(registry.get(name).is_some(), "{name} is worth more");
+            assert!(registry.get(name).is_some(), "{name} is evicted later");
         }
         assert_eq!(queued(&registry), 9);
     }
 
     #[test]
-    fn names_that_are_removed_leave_the_queues_and_others_wait_on() {
-        let registry = of(300);
+    fn removed_names_leave_the_queues() {
+        let registry = registry_of(300);
         for name in 0..200 {
             registry.breaker(format!("old {name}"));
         }
         for _ in 0..2_000 {
             registry.breaker("x");
             registry.remove("x");
-            // It takes some misses until those are met that have left.
+            // Some insertions pass until a scan finds the entries of removed breakers.
             assert!(queued(&registry) <= 3 * registry.len() + 64);
         }
         for name in 0..1_000 {

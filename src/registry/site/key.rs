@@ -1,25 +1,25 @@
-//! Which breaker a site means: the registry, and the name.
+//! Which breaker a `#[circuit]` uses: the registry, and the name.
 
 use crate::breaker::CircuitBreaker;
 use crate::names::{short_type, within_crate};
-use crate::registry::BreakerRegistry;
+use crate::registry::breaker_registry::BreakerRegistry;
 use std::any::type_name;
 
-/// Which registry a site means.
-pub trait Home {
-    /// Whether it is the one of that number.
-    fn is(&self, number: u64) -> bool;
-    /// The registry.
+/// The registry of a `#[circuit]`.
+pub trait RegistrySource {
+    /// Whether the registry is the one with this number.
+    fn matches(&self, id: u64) -> bool;
+    /// Returns the registry.
     fn registry(&self) -> &BreakerRegistry;
 }
 
-/// The global registry, of which there is one: its number need not be compared.
+/// The global registry. There is only one, so its number needs no comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Global;
 
-impl Home for Global {
+impl RegistrySource for Global {
     #[inline]
-    fn is(&self, _: u64) -> bool {
+    fn matches(&self, _: u64) -> bool {
         true
     }
 
@@ -28,14 +28,14 @@ impl Home for Global {
     }
 }
 
-/// A registry that was given.
+/// The registry given in the attribute.
 #[derive(Clone, Copy, Debug)]
 pub struct In<'a>(pub &'a BreakerRegistry);
 
-impl Home for In<'_> {
+impl RegistrySource for In<'_> {
     #[inline]
-    fn is(&self, number: u64) -> bool {
-        self.0.shared.id == number
+    fn matches(&self, id: u64) -> bool {
+        self.0.inner.id == id
     }
 
     fn registry(&self) -> &BreakerRegistry {
@@ -43,25 +43,25 @@ impl Home for In<'_> {
     }
 }
 
-/// Which name a site means.
-pub trait Name {
-    /// The type that the name is made of, if it is.
+/// The name of the breaker of a `#[circuit]`.
+pub trait NameSource {
+    /// Returns the type in the name, or an empty string.
     fn self_type(&self) -> &'static str {
         ""
     }
-    /// Whether it is the name of that breaker, which was found for that type.
-    fn is(&self, breaker: &CircuitBreaker, self_type: &'static str) -> bool;
+    /// Whether this is the name of `breaker`, which was found for `self_type`.
+    fn matches(&self, breaker: &CircuitBreaker, self_type: &'static str) -> bool;
     /// Calls `with` with the name.
     fn with<T>(&self, with: impl FnOnce(&str) -> T) -> T;
 }
 
-/// The same name at each call.
+/// A name that is the same for each call.
 #[derive(Clone, Copy, Debug)]
 pub struct Named(pub &'static str);
 
-impl Name for Named {
+impl NameSource for Named {
     #[inline]
-    fn is(&self, _: &CircuitBreaker, _: &'static str) -> bool {
+    fn matches(&self, _: &CircuitBreaker, _: &'static str) -> bool {
         true
     }
 
@@ -70,13 +70,13 @@ impl Name for Named {
     }
 }
 
-/// A name that is made anew at each call.
+/// A name that is computed for each call.
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'a, S: ?Sized>(pub &'a S);
 
-impl<S: AsRef<str> + ?Sized> Name for Given<'_, S> {
+impl<S: AsRef<str> + ?Sized> NameSource for Given<'_, S> {
     #[inline]
-    fn is(&self, breaker: &CircuitBreaker, _: &'static str) -> bool {
+    fn matches(&self, breaker: &CircuitBreaker, _: &'static str) -> bool {
         breaker.name() == self.0.as_ref()
     }
 
@@ -85,7 +85,7 @@ impl<S: AsRef<str> + ?Sized> Name for Given<'_, S> {
     }
 }
 
-/// The default name of a method: one function may serve many types, as those of a trait do.
+/// The default name of a method. One method may have many types, for example in a trait.
 #[derive(Clone, Copy, Debug)]
 pub struct OfType {
     module: &'static str,
@@ -94,7 +94,7 @@ pub struct OfType {
 }
 
 impl OfType {
-    /// The name of `method` of `T`, in `module`.
+    /// Returns the default name of `method` of `T` in `module`.
     #[inline]
     pub fn new<T: ?Sized>(module: &'static str, method: &'static str) -> Self {
         let self_type = type_name::<T>();
@@ -106,26 +106,26 @@ impl OfType {
     }
 }
 
-impl Name for OfType {
+impl NameSource for OfType {
     #[inline]
     fn self_type(&self) -> &'static str {
         self.self_type
     }
 
     #[inline]
-    fn is(&self, _: &CircuitBreaker, self_type: &'static str) -> bool {
-        // One type's name may stand in the program more than once.
+    fn matches(&self, _: &CircuitBreaker, self_type: &'static str) -> bool {
+        // The program may contain the name of a type more than once.
         std::ptr::eq(self.self_type, self_type) || self.self_type == self_type
     }
 
     fn with<T>(&self, with: impl FnOnce(&str) -> T) -> T {
-        let own = short_type(self.self_type);
+        let short_name = short_type(self.self_type);
         let module = within_crate(self.module);
         let method = self.method;
         if module.is_empty() {
-            with(&format!("{own}::{method}"))
+            with(&format!("{short_name}::{method}"))
         } else {
-            with(&format!("{module}::{own}::{method}"))
+            with(&format!("{module}::{short_name}::{method}"))
         }
     }
 }

@@ -1,24 +1,27 @@
-//! The handles that a line of code keeps for itself: one [`Site`] for each `#[circuit]`.
+//! [`Site`]: the handles that one `#[circuit]` keeps.
 //!
-//! `key` tells which breaker a site means.
+//! `key` defines which breaker a `#[circuit]` uses.
 //!
-//! A site is a `static`, so a handle in it can be lent for as long as the program runs: a call
-//! touches no reference count, and the future of an async one is as `Send` and as `'static` as it
-//! was. The price is that such a handle is never given back. So there are few of them
-//! ([`SLOTS`]), which covers a site that always means one registry, or goes to and fro between a
-//! few; for the others it falls back on the tables of the registry, as calls by name do.
+//! A site is a `static`, so a call can borrow a handle from it for as long as the program runs. The call
+//! touches no reference count, and the future of an async call stays `Send` and `'static`. In return, such a
+//! handle is never released, so a site has at most [`SLOTS`] of them. They cover a site that uses one registry
+//! and one name, or a few. Other breakers are found in the handle tables of the registry, as calls by name
+//! find them.
 //!
-//! 1. A handle in a site is counted with its breaker, and is no reason to keep that: a breaker may be
-//!    evicted although a site knows it. A call that runs then ends on a breaker that has left, as one
-//!    does when its breaker is removed.
-//! 2. The mark of a breaker that has left is read before each call, so it is never served again.
+//! # Invariants
+//!
+//! 1. A breaker counts the handles in sites, and they do not hold it. So a breaker may be evicted although a
+//!    site has a handle of it. A call in flight is then recorded by the evicted breaker, as after a removal.
+//! 2. Each call reads the mark of a removed breaker before it uses a handle, so a site never returns a
+//!    removed breaker again.
 
 mod key;
 
 pub use key::{Given, Global, In, Named, OfType};
-use key::{Home, Name};
+use key::{NameSource, RegistrySource};
 
-use super::{BreakerRegistry, Shared};
+use super::breaker_registry::BreakerRegistry;
+use super::inner::Inner;
 use crate::breaker::CircuitBreaker;
 use crate::circuit::{CallSite, NameConflict};
 use crate::config::BreakerBuilder;
@@ -27,13 +30,13 @@ use once_cell::sync::OnceCell;
 use std::fmt;
 use std::sync::Arc;
 
-/// Breakers that one site keeps handles of, the ones that have left included.
+/// The handles that one site keeps, including those of removed breakers.
 const SLOTS: usize = 4;
 
-/// The memory of one `#[circuit]`.
+/// The handles of one `#[circuit]`.
 #[derive(Debug)]
 pub struct Site {
-    origin: CallSite,
+    call_site: CallSite,
     slots: [OnceCell<Slot>; SLOTS],
 }
 
@@ -42,147 +45,151 @@ struct Slot {
     self_type: &'static str,
 }
 
-/// The handle of one call.
+/// The handle for one call.
 #[derive(Clone, Debug)]
 pub enum SiteHandle {
-    /// The site's own.
-    Kept(&'static CircuitBreaker),
-    /// One of the registry's [tables](super::handle_table).
-    Own(Arc<CircuitBreaker>),
+    /// A handle that the site keeps.
+    Static(&'static CircuitBreaker),
+    /// A handle of one of the handle tables of the registry.
+    Shared(Arc<CircuitBreaker>),
 }
 
 impl SiteHandle {
-    /// The breaker.
+    /// Returns the breaker.
     #[inline]
     pub fn breaker(&self) -> &CircuitBreaker {
         match self {
-            Self::Kept(breaker) => breaker,
-            Self::Own(breaker) => breaker,
+            Self::Static(breaker) => breaker,
+            Self::Shared(breaker) => breaker,
         }
     }
 }
 
 impl Site {
-    /// For a `#[circuit]` at `place`, `src/users.rs:12`.
-    pub const fn new(place: &'static str, settings: bool, named_by_default: bool) -> Self {
+    /// Creates the site of a `#[circuit]` at `place`, for example `src/users.rs:12`.
+    pub const fn new(place: &'static str, has_settings: bool, named_by_default: bool) -> Self {
         Self {
-            origin: CallSite {
+            call_site: CallSite {
                 place,
-                has_settings: settings,
+                has_settings,
                 named_by_default,
             },
             slots: [const { OnceCell::new() }; SLOTS],
         }
     }
 
-    /// The breaker of the next call; made with what `settings` gives when there is none.
+    /// Returns the breaker for the next call. A missing breaker is created with what `settings` returns.
     #[inline]
     pub fn find(
         &'static self,
-        home: &impl Home,
-        name: &impl Name,
+        registry: &impl RegistrySource,
+        name: &impl NameSource,
         settings: impl FnOnce() -> Option<BreakerBuilder>,
     ) -> SiteHandle {
         match self.slots[0].get() {
-            Some(slot) if slot.fits(home, name) => SiteHandle::Kept(&slot.breaker),
-            _ => self.find_further(home, name, settings),
+            Some(slot) if slot.matches(registry, name) => SiteHandle::Static(&slot.breaker),
+            _ => self.find_in_slots(registry, name, settings),
         }
     }
 
-    /// The same for a future that waits meanwhile: a handle that needs no drop is at hand all the time. It is
-    /// the site's own, or borrowed from `own`, where it is put then.
+    /// The same as [`find`](Self::find), for a future: returns a reference, which needs no drop. A handle
+    /// that the site does not keep is stored in `own`.
     #[inline]
     pub fn lend<'a>(
         &'static self,
-        home: &impl Home,
-        name: &impl Name,
+        registry: &impl RegistrySource,
+        name: &impl NameSource,
         settings: impl FnOnce() -> Option<BreakerBuilder>,
         own: &'a mut Option<Arc<CircuitBreaker>>,
     ) -> &'a CircuitBreaker {
-        match self.find(home, name, settings) {
-            SiteHandle::Kept(breaker) => breaker,
-            SiteHandle::Own(breaker) => own.insert(breaker),
+        match self.find(registry, name, settings) {
+            SiteHandle::Static(breaker) => breaker,
+            SiteHandle::Shared(breaker) => own.insert(breaker),
         }
     }
 
     #[inline(never)]
-    fn find_further(
+    fn find_in_slots(
         &'static self,
-        home: &impl Home,
-        name: &impl Name,
+        registry: &impl RegistrySource,
+        name: &impl NameSource,
         settings: impl FnOnce() -> Option<BreakerBuilder>,
     ) -> SiteHandle {
         let mut slots = self.slots.iter().map_while(OnceCell::get);
-        if let Some(slot) = slots.find(|slot| slot.fits(home, name)) {
-            return SiteHandle::Kept(&slot.breaker);
+        if let Some(slot) = slots.find(|slot| slot.matches(registry, name)) {
+            return SiteHandle::Static(&slot.breaker);
         }
         let mut settings = Some(settings);
         let mut settings = || settings.take().and_then(|settings| settings());
-        name.with(|text| self.look_up(home.registry(), text, name.self_type(), &mut settings))
+        name.with(|text| {
+            self.find_in_registry(registry.registry(), text, name.self_type(), &mut settings)
+        })
     }
 
-    fn look_up(
+    fn find_in_registry(
         &'static self,
         registry: &BreakerRegistry,
         name: &str,
         self_type: &'static str,
         settings: &mut dyn FnMut() -> Option<BreakerBuilder>,
     ) -> SiteHandle {
-        let shared = &*registry.shared;
+        let inner = &*registry.inner;
         let full = self.slots.iter().all(|slot| slot.get().is_some());
-        let known = full.then(|| shared.find_handle(name)).flatten();
-        // Used by name, which is not to speak of it.
-        let known = known.filter(|own| !own.circuit.entry.is_config_only());
-        if let Some(own) = known {
-            self.meet(shared, &own);
-            return SiteHandle::Own(own);
+        let handle = full.then(|| inner.breakers.get_handle(name)).flatten();
+        // A breaker that only a document has named so far gets the site's settings below.
+        let handle = handle.filter(|handle| !handle.circuit.entry.is_config_only());
+        if let Some(handle) = handle {
+            self.register(inner, &handle);
+            return SiteHandle::Shared(handle);
         }
-        let (breaker, kept) = registry.find_or_create_with(name, Some(&self.origin), settings);
-        self.meet(shared, &breaker);
-        if !kept {
-            return SiteHandle::Own(Arc::new(breaker));
+        let (breaker, tracked) = registry.get_or_create_with(name, Some(&self.call_site), settings);
+        self.register(inner, &breaker);
+        if !tracked {
+            return SiteHandle::Shared(Arc::new(breaker));
         }
-        match self.keep(&breaker, self_type) {
-            Some(slot) => SiteHandle::Kept(&slot.breaker),
-            None => SiteHandle::Own(shared.handles.insert(breaker)),
+        match self.insert(&breaker, self_type) {
+            Some(slot) => SiteHandle::Static(&slot.breaker),
+            None => SiteHandle::Shared(inner.breakers.insert_handle(breaker)),
         }
     }
 
-    /// The first free slot, with a handle of `breaker`; or one where another thread put it.
-    fn keep(
+    /// Stores a handle of `breaker` in the first free slot. Returns that slot, or one in which another thread
+    /// stored such a handle before.
+    fn insert(
         &'static self,
         breaker: &CircuitBreaker,
         self_type: &'static str,
     ) -> Option<&'static Slot> {
-        let make = || {
+        let new_slot = || {
             let breaker = breaker.clone();
             breaker.circuit.entry.call_sites.count_handle();
             Slot { breaker, self_type }
         };
-        let mut slots = self.slots.iter().map(|slot| slot.get_or_init(make));
+        let mut slots = self.slots.iter().map(|slot| slot.get_or_init(new_slot));
         slots.find(|slot| {
             Arc::ptr_eq(&slot.breaker.circuit, &breaker.circuit) && slot.self_type == self_type
         })
     }
 
-    /// Says, once for each breaker, what its writer would want to know.
-    fn meet(&'static self, shared: &Shared, breaker: &CircuitBreaker) {
+    /// Adds the site to the call sites of the breaker, and reports settings that are ignored and default
+    /// names that conflict, once per breaker.
+    fn register(&'static self, inner: &Inner, breaker: &CircuitBreaker) {
         let CallSite {
             place,
             has_settings,
             named_by_default,
-        } = self.origin;
+        } = self.call_site;
         if !has_settings && !named_by_default {
             return;
         }
-        let Some(conflict) = breaker.circuit.entry.call_sites.add(&self.origin) else {
+        let Some(conflict) = breaker.circuit.entry.call_sites.add(&self.call_site) else {
             return;
         };
         if has_settings {
-            shared.report(breaker, |breaker| Event::SettingsIgnored { breaker, place });
+            inner.report(breaker, |breaker| Event::SettingsIgnored { breaker, place });
         }
         if let NameConflict(Some(first)) = conflict {
-            shared.report(breaker, |breaker| Event::NameShared {
+            inner.report(breaker, |breaker| Event::NameShared {
                 breaker,
                 place,
                 first: first.place,
@@ -193,10 +200,10 @@ impl Site {
 
 impl Slot {
     #[inline]
-    fn fits(&self, home: &impl Home, name: &impl Name) -> bool {
+    fn matches(&self, registry: &impl RegistrySource, name: &impl NameSource) -> bool {
         let circuit = &self.breaker.circuit;
-        home.is(circuit.context.registry)
-            && name.is(&self.breaker, self.self_type)
+        registry.matches(circuit.context.registry)
+            && name.matches(&self.breaker, self.self_type)
             && circuit.entry.touch()
     }
 }

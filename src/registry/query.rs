@@ -1,6 +1,8 @@
-//! What a registry shows of itself, and the rest of what it is told.
+//! Reading, listing and removing the breakers of a registry, and presets.
 
-use super::{BreakerRegistry, RegistryError, builder, presets};
+use super::breaker_registry::BreakerRegistry;
+use super::error::RegistryError;
+use super::{builder, presets};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
 use crate::event::EventStream;
@@ -10,13 +12,15 @@ use std::fmt;
 use std::vec;
 
 impl BreakerRegistry {
-    /// The settings of names that begin with `prefix` and are created from now on; the longest
-    /// prefix wins, and of two words on one prefix the later. Live breakers stay as they are.
+    /// Sets the preset of breakers that are created from now on with names that begin with `prefix`.
+    ///
+    /// The longest matching prefix wins. A second preset for a prefix replaces the first. Live
+    /// breakers do not change.
     ///
     /// # Errors
     ///
     /// [`RegistryError::InvalidName`] for a prefix of more than 256 bytes,
-    /// [`RegistryError::Config`] for settings that cannot work.
+    /// [`RegistryError::Config`] for invalid settings.
     ///
     /// # Examples
     ///
@@ -40,10 +44,11 @@ impl BreakerRegistry {
             allowed: allowed.to_owned(),
         })?;
         let config = presets::check(prefix, preset.settings)?;
-        Ok(self.shared.add_preset(prefix, &config)?)
+        Ok(self.inner.presets.add(prefix, &config)?)
     }
 
-    /// The events of the registry and of all its breakers from now on, as a stream of bounded length.
+    /// Returns a stream of the events of the registry and all its breakers, from now on. The stream
+    /// has a bounded queue.
     ///
     /// # Examples
     ///
@@ -56,11 +61,13 @@ impl BreakerRegistry {
     /// assert_eq!(events.try_next().unwrap().breaker(), "users-api");
     /// ```
     pub fn subscribe(&self) -> EventStream {
-        self.shared.subscribe()
+        self.inner.subscribe()
     }
 
-    /// Takes the breaker of `name` out, whoever made it. Calls in flight end on it; the next
-    /// look-up of the name makes a new one.
+    /// Removes and returns the breaker called `name`, registered or not.
+    ///
+    /// Calls in flight are recorded by the removed breaker. The next lookup of the name creates a new
+    /// breaker.
     ///
     /// # Examples
     ///
@@ -74,11 +81,13 @@ impl BreakerRegistry {
     /// assert_eq!(registry.breaker("users-api").state(), State::Closed);
     /// ```
     pub fn remove(&self, name: impl AsRef<str>) -> Option<CircuitBreaker> {
-        self.shared.remove(name.as_ref())
+        self.inner.remove(name.as_ref())
     }
 
-    /// The breakers as they are now, by name. Nothing is locked while you go through them; names that
-    /// come or go while they are collected may be among them or not.
+    /// Returns an iterator over the current breakers, sorted by name.
+    ///
+    /// No lock is held during the iteration. A breaker that is added or removed while the breakers
+    /// are collected may be missing or included.
     ///
     /// # Examples
     ///
@@ -95,45 +104,33 @@ impl BreakerRegistry {
         self.sorted().into_iter()
     }
 
-    /// Those that are not simply closed; which may change as soon as it was found.
-    pub(crate) fn unsettled(&self) -> Vec<CircuitBreaker> {
+    /// Returns the breakers that are not closed, in no order.
+    pub(crate) fn not_closed(&self) -> Vec<CircuitBreaker> {
         let closed = |breaker: &CircuitBreaker| breaker.circuit.word().state() == State::Closed;
-        let all = self.shared.breakers.iter();
-        all.filter(|entry| !closed(entry.value()))
-            .map(|entry| entry.value().clone())
-            .collect()
-    }
-
-    /// Whether there is one of that name; no use of it, other than [`get`](Self::get).
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.shared.breakers.contains_key(name)
-    }
-
-    pub(super) fn sorted(&self) -> Vec<CircuitBreaker> {
-        let mut all: Vec<CircuitBreaker> = self
-            .shared
+        self.inner
             .breakers
-            .iter()
-            .map(|entry| entry.value().clone())
-            .collect();
-        all.sort_unstable_by(|one, other| one.name().cmp(other.name()));
-        all
+            .collect(|breaker| (!closed(breaker)).then(|| breaker.clone()))
     }
 
-    /// The breakers that refuse every call now, open or forced open, by name.
+    /// Whether there is a breaker called `name`, without marking it as used.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.inner.breakers.contains(name)
+    }
+
+    /// Returns the open and forced-open breakers, sorted by name. They refuse every call.
     pub fn open_breakers(&self) -> Vec<CircuitBreaker> {
-        self.those(|state| matches!(state, State::Open | State::ForcedOpen))
+        self.filter(|state| matches!(state, State::Open | State::ForcedOpen))
     }
 
-    /// The breakers that are closed now, by name.
+    /// Returns the closed breakers, sorted by name.
     pub fn closed_breakers(&self) -> Vec<CircuitBreaker> {
-        self.those(|state| state == State::Closed)
+        self.filter(|state| state == State::Closed)
     }
 
-    fn those(&self, wanted: impl Fn(State) -> bool) -> Vec<CircuitBreaker> {
-        let mut those = self.sorted();
-        those.retain(|breaker| wanted(breaker.state()));
-        those
+    fn filter(&self, matches: impl Fn(State) -> bool) -> Vec<CircuitBreaker> {
+        let mut breakers = self.sorted();
+        breakers.retain(|breaker| matches(breaker.state()));
+        breakers
     }
 
     /// Whether no breaker is open, forced open or half-open.
@@ -142,19 +139,19 @@ impl BreakerRegistry {
         !self.sorted().iter().any(|breaker| refuses(breaker.state()))
     }
 
-    /// How many breakers there are; never more than the [capacity](Self::capacity).
+    /// The number of breakers, at most the [capacity](Self::capacity).
     pub fn len(&self) -> usize {
-        self.shared.len()
+        self.inner.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no breakers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many there can be.
+    /// The maximum number of breakers.
     pub fn capacity(&self) -> usize {
-        self.shared.limits.capacity
+        self.inner.limits.capacity
     }
 }
 
@@ -182,14 +179,14 @@ impl fmt::Debug for BreakerRegistry {
     }
 }
 
-/// A table of all breakers, by name: state, for how long, failures in a row, totals.
+/// A table of all breakers, sorted by name: state, time in that state, failures in a row, totals.
 impl fmt::Display for BreakerRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows = vec![["breaker", "state", "for", "failures", "calls"].map(str::to_owned)];
         rows.extend(self.iter().map(|breaker| {
             let snapshot = breaker.snapshot();
             [
-                // Names may come from strangers: no line breaks, no terminal codes.
+                // Names may come from user input: no line breaks, no terminal codes.
                 breaker.name().escape_debug().to_string(),
                 snapshot.state.to_string(),
                 HumanDuration(snapshot.since).to_string(),

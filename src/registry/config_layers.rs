@@ -1,11 +1,11 @@
-//! What a document says of names, laid over what code says.
+//! The partial settings of a document, which change the settings that code gave.
 
 use crate::config::{BreakerBuilder, BreakerConfig, Overlay, Source};
 use crate::error::ConfigError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// All that a document says; nothing while there is none.
+/// The entries of a document; empty without a document.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     pub(crate) default: Layer,
@@ -13,26 +13,26 @@ pub(crate) struct Layers {
     pub(crate) names: BTreeMap<Arc<str>, Layer>,
 }
 
-/// What an entry of it says.
+/// An entry of a document.
 #[derive(Debug, Default)]
 pub(crate) struct Layer {
-    /// Where it stands, for errors.
+    /// The path of the entry in the document, for errors.
     pub(crate) path: String,
-    /// Its own words come last, after those that it inherits.
+    /// The inherited settings first, and those of the entry last.
     pub(crate) overlays: Vec<Overlay>,
 }
 
 impl Layer {
-    /// The settings beneath, changed, if they can work so.
-    pub(super) fn over(
+    /// Returns `base` with the settings of this layer, if they are valid together.
+    pub(super) fn apply_to(
         &self,
-        beneath: &BreakerConfig,
+        base: &BreakerConfig,
         source: Source,
     ) -> Result<Arc<BreakerConfig>, ConfigError> {
         let builder = self
             .overlays
             .iter()
-            .fold(BreakerBuilder::from_config(beneath), |builder, overlay| {
+            .fold(BreakerBuilder::from_config(base), |builder, overlay| {
                 overlay.over(builder)
             });
         let config = BreakerConfig::check(builder.settings)

@@ -1,0 +1,115 @@
+//! Applies the document of a registry: all of it, or nothing.
+
+use super::breaker_registry::BreakerRegistry;
+use super::config_layers::Layers;
+use super::current_presets::Replaced;
+use super::presets::Presets;
+use crate::breaker::CircuitBreaker;
+use crate::error::ConfigError;
+use std::sync::Arc;
+
+/// What applying a document changed.
+#[derive(Debug)]
+pub(crate) struct ApplyReport {
+    pub(crate) created: Vec<Arc<str>>,
+    pub(crate) reconfigured: Vec<(Arc<str>, Replaced)>,
+    /// Breakers that the previous document named, and this one does not.
+    pub(crate) released: Vec<(Arc<str>, Option<Replaced>)>,
+    pub(crate) unchanged: usize,
+}
+
+/// Why a document was not applied.
+#[derive(Debug)]
+pub(crate) enum LayersError {
+    Config(ConfigError),
+    Full { missing: usize },
+}
+
+impl From<ConfigError> for LayersError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl BreakerRegistry {
+    /// Applies a document to the settings from code, in place of the previous document.
+    pub(crate) fn apply_layers(&self, layers: Layers) -> Result<ApplyReport, LayersError> {
+        let layers = Arc::new(layers);
+        // Dropped last, because the settings of evicted breakers hold user values.
+        let mut evicted = Vec::new();
+        let (before, presets, created) = loop {
+            let before = self.inner.presets.load();
+            let presets = Arc::new(before.with_layers(layers.clone())?);
+            for breaker in self.sorted() {
+                presets.resolve_explicit(breaker.name(), &breaker.config())?;
+            }
+            let created = self
+                .inner
+                .replace_presets(&before, &presets, &mut evicted)
+                .map_err(|missing| LayersError::Full { missing })?;
+            if let Some(created) = created {
+                break (before, presets, created);
+            }
+        };
+        for breaker in &created {
+            self.inner.emit_added(breaker);
+        }
+        Ok(self.reconfigure_live(&before, &presets, &created))
+    }
+
+    /// Reconfigures live breakers after the presets changed.
+    fn reconfigure_live(
+        &self,
+        before: &Presets,
+        presets: &Presets,
+        created: &[CircuitBreaker],
+    ) -> ApplyReport {
+        let mut report = ApplyReport {
+            created: created.iter().map(name).collect(),
+            reconfigured: Vec::new(),
+            released: Vec::new(),
+            unchanged: 0,
+        };
+        for breaker in self.sorted() {
+            let replaced = self.inner.presets.reconfigure(&breaker);
+            let named = |presets: &Presets| presets.layers().names.contains_key(breaker.name());
+            let is_new = report.created.binary_search(&name(&breaker)).is_ok();
+            match replaced {
+                _ if is_new => {}
+                replaced if named(before) && !named(presets) => {
+                    report.released.push((name(&breaker), replaced));
+                }
+                Some(replaced) => report.reconfigured.push((name(&breaker), replaced)),
+                None => report.unchanged += 1,
+            }
+        }
+        report
+    }
+}
+
+fn name(breaker: &CircuitBreaker) -> Arc<str> {
+    breaker.circuit.name.clone()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::registry::config_layers::Layer;
+
+    #[test]
+    fn name_unpinned_twice_is_queued_once() {
+        let registry = BreakerRegistry::new();
+        registry.breaker("used");
+        for _ in 0..3 {
+            let mut layers = Layers::default();
+            for name in ["used", "made"] {
+                layers.names.insert(name.into(), Layer::default());
+            }
+            registry.apply_layers(layers).expect("there is room");
+            registry
+                .apply_layers(Layers::default())
+                .expect("there is room");
+        }
+        assert_eq!(registry.inner.queues.lock().queued(), 2);
+    }
+}
