@@ -1,4 +1,4 @@
-//! [`Handle`]: how a guard holds its breaker.
+//! [`Handle`]: the ways to hold a breaker.
 
 use crate::breaker::CircuitBreaker;
 use crate::registry::{BreakerRegistry, SiteHandle};
@@ -8,7 +8,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A breaker as a guard holds it: owned, borrowed, or [looked up by name](ByName).
+/// A way to hold a breaker: owned, borrowed, or [by name](ByName).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no handle on a circuit breaker",
     label = "pass a `CircuitBreaker` or a `&CircuitBreaker`",
@@ -19,10 +19,10 @@ pub trait Handle: sealed::Sealed {
     fn breaker(&self) -> &CircuitBreaker;
 }
 
-/// A breaker that was looked up by name, as `with_breaker` holds it.
+/// The breaker of a name in a registry, as `with_breaker` holds it.
 ///
-/// The `Arc` belongs to a handle table of the registry. Threads that use different tables count
-/// references in different places, and so do not contend.
+/// Calls of one thread share its reference count, and threads that run at the same time do not: they
+/// do not contend for it.
 #[derive(Clone, Debug)]
 pub struct ByName(pub(crate) Arc<CircuitBreaker>);
 
