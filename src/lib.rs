@@ -2,7 +2,9 @@
 
 mod backoff;
 mod breaker;
+mod call;
 mod circuit;
+mod classifier;
 mod classify;
 pub mod clock;
 mod command;
@@ -10,7 +12,8 @@ mod config;
 mod error;
 mod event;
 mod ext;
-mod guard;
+mod function;
+mod future;
 mod handle;
 mod health;
 #[cfg(feature = "http")]
@@ -95,9 +98,10 @@ pub use config::{BreakerBuilder, BreakerConfig};
 pub use error::{BreakerError, CallTimeout, CircuitOpen, ConfigError, is_refusal};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
-pub use guard::{Fallback, FlattenErr, FlattenInto, GuardedFn, WithBreaker};
+pub use function::GuardedFn;
+pub use future::{Fallback, FlattenErr, FlattenInto, RunPermit, WithBreaker};
 pub use health::{Health, HealthStatus, Impaired};
-pub use permit::{Permit, RunPermit};
+pub use permit::Permit;
 pub use preset::Preset;
 pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
 pub use rules::{RuleSnapshot, TripRule, Window};
@@ -109,11 +113,16 @@ pub use state::{Mode, Refusal, State};
 /// Hidden, since they are inferred nearly everywhere.
 #[doc(hidden)]
 pub mod parts {
+    pub use crate::classifier::{
+        Classification, Classifier, Classify, ClassifyOutput, DefaultClassifier, FailIf, ResultLike,
+    };
     pub use crate::ext::{AtMostEightArguments, GivesResult, NoResult, kind};
-    pub use crate::guard::{
-        Answer, AsyncFallback, Classify, ClassifyOutput, Ending, FailIf, FallbackFuture, Flat,
-        FlatInto, Judge, Judgement, Lazy, Limit, NoFallback, NoTimeout, OnArgs, OnOpen, OrElse,
-        Rescue, ResultLike, Rules, SyncFallback, Timeout,
+    pub use crate::function::{
+        Answer, AsyncFallback, FallbackPolicy, Flattened, FlattenedInto, NoFallback, SyncFallback,
+        WithFallback,
+    };
+    pub use crate::future::{
+        DeferredCall, FallbackFn, FallbackFuture, Limit, NoTimeout, OnArgs, OnOpen, Timeout,
     };
     pub use crate::handle::{ByName, Handle};
 }

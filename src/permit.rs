@@ -1,15 +1,12 @@
 //! Admission as a value, for work that is not one future or closure.
 
 use crate::breaker::CircuitBreaker;
-use crate::circuit::CallToken;
+use crate::call::Call;
+use crate::classifier::DefaultClassifier;
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
-use crate::guard::{Attempt, ErrorsByRules, Rules, admit};
-use pin_project_lite::pin_project;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 impl CircuitBreaker {
     /// Asks to pass, for work that is not one future or closure.
@@ -29,7 +26,11 @@ impl CircuitBreaker {
     /// ```
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
-        admit(self).map(|ticket| Permit::new(self.clone(), ticket))
+        let mut call = Call::new(self);
+        call.admit()?;
+        Ok(Permit {
+            call: call.into_owned(),
+        })
     }
 
     /// Waits until the circuit lets a call pass, instead of being refused: for a consumer that may as
@@ -65,8 +66,10 @@ impl CircuitBreaker {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn until_ready(&self) -> Permit {
-        let ticket = self.circuit.wait_for_admission().await;
-        Permit::new(self.clone(), ticket)
+        let token = self.circuit.wait_for_admission().await;
+        Permit {
+            call: Call::admitted(self.clone(), token),
+        }
     }
 }
 
@@ -89,17 +92,10 @@ impl CircuitBreaker {
 /// ```
 #[must_use = "a permit that is dropped counts as a cancelled call"]
 pub struct Permit {
-    attempt: Attempt<CircuitBreaker>,
+    pub(crate) call: Call<CircuitBreaker>,
 }
 
 impl Permit {
-    #[inline]
-    pub(crate) fn new(breaker: CircuitBreaker, ticket: CallToken) -> Self {
-        Self {
-            attempt: Attempt::admitted(breaker, ticket),
-        }
-    }
-
     /// The dependency did its work.
     #[inline]
     pub fn success(self) {
@@ -117,7 +113,7 @@ impl Permit {
     /// What the call means.
     #[inline]
     pub fn record(mut self, outcome: Outcome) {
-        self.attempt.settle(outcome);
+        self.call.record(outcome);
     }
 
     /// Calls `work`, records its result by the breaker's rules, and returns it.
@@ -152,58 +148,17 @@ impl Permit {
         mut self,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let result = self.attempt.run_inside(work);
-        self.attempt.judge(&Rules, &result);
-        result
+        let result = self.call.run(work);
+        self.call.finish(&DefaultClassifier, result)
     }
 
-    /// Runs `future` as the work of this permit: its result is recorded by the breaker's rules, and
-    /// returned.
-    ///
-    /// Guarded calls of the same circuit that the future makes while it is polled join the permit's
-    /// trial, as those of [`call`](Self::call) do. Tasks that it spawns do not.
-    ///
-    /// # Errors
-    ///
-    /// The error of `future`.
-    ///
-    /// # Panics
-    ///
-    /// When it is polled after it completed. A panic of `future` is a failure, and propagates.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it drops `future`, and counts as a permit that is dropped: as
-    /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
-    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
-    /// let permit = users.until_ready().await;
-    /// let name = permit.run(async { Ok::<_, std::io::Error>("alice") }).await?;
-    /// assert_eq!(name, "alice");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn run<F, T, E>(self, future: F) -> RunPermit<F>
-    where
-        F: Future<Output = Result<T, E>>,
-        E: fmt::Debug + 'static,
-    {
-        RunPermit {
-            future: Some(future),
-            attempt: self.attempt,
-        }
-    }
-
-    /// Judges `result` by the breaker's rules; a failure's text becomes the last failure.
+    /// Classifies `result` by the breaker's rules; the text of a failure becomes the last failure.
     #[inline]
     pub fn record_result<T, E: fmt::Debug + 'static>(mut self, result: &Result<T, E>) {
-        self.attempt.judge(&Rules, result);
+        match result {
+            Ok(_) => self.call.record(Outcome::Success),
+            Err(error) => self.call.record_error(error),
+        }
     }
 
     /// Classifies `error` by the breaker's rules; the text of a failure becomes the last failure.
@@ -222,7 +177,7 @@ impl Permit {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn record_error<E: fmt::Debug + 'static>(mut self, error: &E) {
-        self.attempt.judge(&ErrorsByRules, error);
+        self.call.record_error(error);
     }
 }
 
@@ -235,45 +190,7 @@ impl RefUnwindSafe for Permit {}
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Permit")
-            .field(&self.attempt.handle().name())
+            .field(&self.call.breaker().name())
             .finish()
-    }
-}
-
-pin_project! {
-    /// A future that runs as the work of a [`Permit`]; made by [`Permit::run`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct RunPermit<F> {
-        // Before the attempt, so that the work is over when the slot of a trial becomes free.
-        #[pin]
-        future: Option<F>,
-        attempt: Attempt<CircuitBreaker>,
-    }
-}
-
-impl<F, T, E> Future for RunPermit<F>
-where
-    F: Future<Output = Result<T, E>>,
-    E: fmt::Debug + 'static,
-{
-    type Output = Result<T, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        let mut this = self.project();
-        let future = this.future.as_mut().as_pin_mut();
-        let future = future.expect("`RunPermit` polled after it completed");
-        let result = ready!(this.attempt.run_inside(|| future.poll(cx)));
-        this.attempt.judge(&Rules, &result);
-        this.future.set(None);
-        Poll::Ready(result)
-    }
-}
-
-impl<F> fmt::Debug for RunPermit<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunPermit")
-            .field("breaker", &self.attempt.handle().name())
-            .field("completed", &self.future.is_none())
-            .finish_non_exhaustive()
     }
 }

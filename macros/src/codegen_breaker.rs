@@ -161,8 +161,8 @@ fn predicate(rule: &ErrorRule, args: &AttributeArgs, returned: &Type) -> TokenSt
     }
 }
 
-/// Returns an expression of the judge, which classifies the errors of a call.
-pub(crate) fn judge(args: &AttributeArgs, returned: &Type) -> TokenStream {
+/// Returns an expression of the classifier for the errors of a call.
+pub(crate) fn classifier(args: &AttributeArgs, returned: &Type) -> TokenStream {
     let generated = Span::mixed_site();
     let krate = &args.krate;
     match &args.fail_if {

@@ -5,7 +5,7 @@
 //! ```text
 //! fn load(id: u64) -> Result<Row, DbError> {
 //!     let handle = { static __BREAKERBOX_SITE: Site = ..; /* see codegen_breaker */ };
-//!     __private::call::<Result<Row, DbError>, _>(breaker(&handle), &judge, move || { /* body */ })
+//!     __private::call::<Result<Row, DbError>, _>(breaker(&handle), &classifier, move || { /* body */ })
 //! }
 //! ```
 //!
@@ -15,7 +15,7 @@
 //! async fn load(id: u64) -> Result<Row, DbError> {
 //!     let mut owned_handle = None;
 //!     let guarded = __private::wrap::<Result<Row, DbError>, ..>(
-//!         /* handle */, judge, limit, async move { /* body */ },
+//!         /* handle */, classifier, limit, async move { /* body */ },
 //!     );
 //!     let returned = guarded.await;
 //!     returned
@@ -48,7 +48,7 @@ struct Codegen<'a> {
     /// Finds the handle.
     find_handle: TokenStream,
     /// Classifies the errors.
-    judge: TokenStream,
+    classifier: TokenStream,
     /// The type that is returned, as a body can write it.
     returned: Type,
     /// Calls the fallback; with the span of its path.
@@ -88,7 +88,7 @@ pub(crate) fn expand(mut function: Function, args: &AttributeArgs) -> Result<Tok
         handle: Ident::new("handle", Span::mixed_site()),
         owned_handle,
         find_handle,
-        judge: codegen_breaker::judge(args, &for_errors),
+        classifier: codegen_breaker::classifier(args, &for_errors),
         returned: return_type::inferred(&returned),
         fallback: args.fallback.as_ref().map(|path| {
             let span = Span::mixed_site().located_at(path.span());
@@ -140,7 +140,7 @@ impl Codegen<'_> {
         let generated = Span::mixed_site();
         let Self {
             args,
-            judge,
+            classifier,
             returned,
             bind_patterns,
             ..
@@ -156,14 +156,14 @@ impl Codegen<'_> {
         let work = quote_spanned!(generated=> move || -> #returned #body);
         let Some((_, fallback)) = &self.fallback else {
             let call = quote_spanned!(self.at_returned()=> #krate::__private::call::<#returned, _>);
-            return quote_spanned!(generated=> #let_handle #call(#breaker, &#judge, #work));
+            return quote_spanned!(generated=> #let_handle #call(#breaker, &#classifier, #work));
         };
         quote_spanned! {generated=>
             #let_handle
             let admitted = #krate::__private::admit(#breaker);
             let returned = match admitted {
                 ::core::option::Option::Some(admitted) => {
-                    #krate::__private::Admitted::call::<#returned, _>(admitted, &#judge, #work)
+                    #krate::__private::Admitted::call::<#returned, _>(admitted, &#classifier, #work)
                 }
                 #[allow(clippy::used_underscore_binding)]
                 ::core::option::Option::None => #fallback,
@@ -177,7 +177,7 @@ impl Codegen<'_> {
         let generated = Span::mixed_site();
         let Self {
             args,
-            judge,
+            classifier,
             returned,
             bind_patterns,
             ..
@@ -211,7 +211,7 @@ impl Codegen<'_> {
         let run = quote_spanned! {self.at_returned()=>
             #krate::__private::Admitted::run::<#returned, _, _, _>
         };
-        let run = quote_spanned!(generated=> #run(admitted, #judge, limit, #work).await);
+        let run = quote_spanned!(generated=> #run(admitted, #classifier, limit, #work).await);
         let answer =
             quote_spanned!(*span=> #krate::__private::answer::<#returned, _, _>(#fallback));
         quote_spanned! {generated=>
@@ -262,7 +262,7 @@ impl Codegen<'_> {
         let Self {
             args,
             find_handle,
-            judge,
+            classifier,
             returned,
             ..
         } = self;
@@ -273,6 +273,6 @@ impl Codegen<'_> {
         };
         let wrap =
             quote_spanned!(self.at_returned()=> #krate::__private::wrap::<#returned, _, _, _, _>);
-        quote_spanned!(generated=> #wrap(#find_handle, #judge, #limit, #future))
+        quote_spanned!(generated=> #wrap(#find_handle, #classifier, #limit, #future))
     }
 }

@@ -14,16 +14,16 @@ use crate::sync::Ordering;
 impl Circuit {
     /// Lets a call pass if that takes no more than a look at the word.
     #[inline]
-    pub(crate) fn admit_at_once(&self) -> Option<CallToken> {
+    pub(crate) fn try_admit_fast(&self) -> Option<CallToken> {
         let word = self.word();
         word.admits_without_clock()
             .then(|| CallToken::untimed(word.generation()))
     }
 
     /// Refuses a call while the circuit is open and its deadline is certainly ahead, by the coarse
-    /// clock. `None` for every other call, which [`admit_quietly`](Self::admit_quietly) decides.
+    /// clock. `None` for every other call, which [`try_admit`](Self::try_admit) decides.
     #[inline]
-    pub(crate) fn refuse_at_once(&self) -> Option<Refused> {
+    pub(crate) fn try_refuse_fast(&self) -> Option<Refused> {
         let word = self.word();
         if word.state() != State::Open {
             return None;
@@ -37,7 +37,7 @@ impl Circuit {
 
     /// Lets a call pass, or says why not; that is not [counted](Self::count_refusal).
     #[inline(never)]
-    pub(crate) fn admit_quietly(&self) -> Result<CallToken, Refused> {
+    pub(crate) fn try_admit(&self) -> Result<CallToken, Refused> {
         let reading = self.read();
         match reading.word.state() {
             State::Closed | State::MetricsOnly | State::Disabled => {
@@ -64,7 +64,7 @@ impl Circuit {
 
     /// Whether a call would be refused now, and how. Takes no slot and counts nothing.
     #[inline]
-    pub(crate) fn refusal(&self) -> Option<Refused> {
+    pub(crate) fn check_ready(&self) -> Option<Refused> {
         if self.word().admits_without_clock() {
             return None;
         }
@@ -92,7 +92,7 @@ impl Circuit {
     /// Refuses a call whatever the state is by now, since a refusal was `seen` before it.
     #[cfg(feature = "tower")]
     pub(crate) fn refuse(&self, seen: Refused) -> Refused {
-        let refused = self.refusal().unwrap_or(seen);
+        let refused = self.check_ready().unwrap_or(seen);
         self.count_refusal(refused);
         refused
     }

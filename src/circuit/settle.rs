@@ -30,13 +30,13 @@ enum Say {
 
 impl Circuit {
     /// Records how a call ended.
-    pub(crate) fn settle(&self, ticket: CallToken, ended: Completion<'_>) {
-        self.settle_by(None, ticket, ended);
+    pub(crate) fn record(&self, ticket: CallToken, ended: Completion<'_>) {
+        self.record_classified(None, ticket, ended);
     }
 
     /// The same, by the settings that it has been judged by, if it has been.
     #[inline(never)]
-    pub(crate) fn settle_by(
+    pub(crate) fn record_classified(
         &self,
         config: Option<&BreakerConfig>,
         ticket: CallToken,

@@ -15,10 +15,10 @@ use crate::state::{Flags, PackedState, State};
 impl Circuit {
     /// Records a success. On a healthy circuit that is one load, and one more number in the totals.
     #[inline]
-    pub(crate) fn succeed(&self, ticket: CallToken) {
+    pub(crate) fn record_success(&self, ticket: CallToken) {
         let word = self.word();
         if !ticket.is_noop_success(word) {
-            self.record_success(word, ticket);
+            self.record_success_slow(word, ticket);
         } else if word.has(Flags::COUNT_SUCCESSES) {
             self.counters.add(Count::Success);
         }
@@ -26,7 +26,7 @@ impl Circuit {
 
     /// Records a success that changes more than a total.
     #[inline(never)]
-    fn record_success(&self, word: PackedState, ticket: CallToken) {
+    fn record_success_slow(&self, word: PackedState, ticket: CallToken) {
         let recorded = if word.success_is_buffered(ticket.generation()) {
             self.buffer_success(ticket) || self.record_success_locked(ticket)
         } else {
@@ -37,7 +37,7 @@ impl Circuit {
             reset
         };
         if !recorded {
-            self.settle(ticket, Completion::Returned(Outcome::Success, None));
+            self.record(ticket, Completion::Returned(Outcome::Success, None));
         } else if ticket.started().is_some() {
             self.counters.take(Count::InFlight);
         }

@@ -49,12 +49,12 @@ impl Circuit {
 
     /// Waits until a call is admitted.
     pub(crate) async fn wait_for_admission(&self) -> CallToken {
-        wait(self, Self::admit_quietly).await
+        wait(self, Self::try_admit).await
     }
 
     /// Waits until a call would be admitted.
     pub(crate) async fn wait_until_ready(&self) {
-        wait(self, |circuit| circuit.refusal().map_or(Ok(()), Err)).await;
+        wait(self, |circuit| circuit.check_ready().map_or(Ok(()), Err)).await;
     }
 }
 

@@ -109,8 +109,8 @@ impl ErrorRules {
         self.expected.is_empty() && self.ignored.is_empty()
     }
 
-    /// Judges `error`; `fail_if` is the call site's own idea of a failure.
-    pub(crate) fn judge<E: Debug + 'static>(
+    /// Classifies `error`; `fail_if` is the predicate of the call site.
+    pub(crate) fn classify<E: Debug + 'static>(
         &self,
         error: &E,
         fail_if: Option<&dyn Fn(&E) -> bool>,

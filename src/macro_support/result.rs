@@ -39,7 +39,7 @@ impl<T, E> Returned for Result<T, E> {
     }
 }
 
-/// The `Result` that `R` is. Judges are implemented for `Result`, not for [`Returned`].
+/// The `Result` that `R` is. Classifiers are implemented for `Result`, not for [`Returned`].
 pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Error>;
 
 /// An error type that implements `From<BreakerError>`.

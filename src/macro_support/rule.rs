@@ -7,8 +7,8 @@
 //! `Error`.
 
 use super::result::Returned;
+use crate::classifier::{DefaultClassifier, FailIf};
 use crate::config::BreakerBuilder;
-use crate::guard::{FailIf, Rules};
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
@@ -110,12 +110,12 @@ macro_rules! rules {
 rules!(ErrorRules, expected_error_if, ignored_error_if, Error);
 rules!(ValueRules, expected_value_if, ignored_value_if);
 
-/// Returns the judge that follows the breaker's rules.
-pub fn judged() -> Rules {
-    Rules
+/// Returns the classifier that follows the breaker's rules.
+pub fn judged() -> DefaultClassifier {
+    DefaultClassifier
 }
 
-/// Returns a judge with a predicate for the error type of a function that returns `R`.
+/// Returns a classifier with a predicate for the error type of a function that returns `R`.
 #[inline]
 pub fn fail_if<R, P>(failure: P) -> FailIf<P>
 where

@@ -261,7 +261,7 @@ impl fmt::Debug for PackedState {
             .field("generation", &self.generation());
         match self.state() {
             State::HalfOpen => word.field("trials", &self.trials()),
-            _ => word.field("failures", &self.failures()),
+            _ => word.field("count", &self.failures()),
         };
         word.field("flags", &Flags(self.0 & FLAGS)).finish()
     }
@@ -429,7 +429,7 @@ mod tests {
     #[test]
     fn it_shows_what_its_payload_means() {
         let open = PackedState::new(State::Open, Flags::NONE).with_failures(3);
-        let said = "PackedState { state: Open, generation: 0, failures: 3, flags: Flags(0) }";
+        let said = "PackedState { state: Open, generation: 0, count: 3, flags: Flags(0) }";
         assert_eq!(format!("{open:?}"), said);
         let trials = Trials::new(2, 1).admitted();
         let half_open = PackedState::new(State::HalfOpen, Flags::NONE).with_trials(trials);

@@ -1,18 +1,21 @@
 use super::Refusals;
+use crate::call::Call;
+use crate::classifier::{Classifier, DefaultClassifier};
 use crate::error::CircuitOpen;
-use crate::guard::{Attempt, Judge, NoFallback, Rules, admit};
+use crate::function::NoFallback;
+use crate::future::{NoTimeout, WithBreaker};
 use crate::handle::{ByName, Handle};
 use crate::refused::Refused;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 pin_project! {
     /// The future of a guarded call; made by [`Breaker`](super::Breaker).
     ///
     /// The call was admitted, or refused, when this was made. `F` is the inner service's future,
-    /// `J` judges what it gives, `A` is what becomes of a refusal.
+    /// `C` classifies its output, `A` answers a refusal.
     ///
     /// # Errors
     ///
@@ -31,84 +34,86 @@ pin_project! {
     /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say, and a trial's slot is free
     /// again at once.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, J = Rules, A = NoFallback> {
-        // Before the attempt, so that the work is over when a trial's slot becomes free.
-        // `None` when the call was refused, or is over.
+    pub struct ResponseFuture<F, C = DefaultClassifier, A = NoFallback> {
         #[pin]
-        call: Option<F>,
-        attempt: Attempt<ByName>,
-        refused: Option<CircuitOpen>,
-        judge: J,
+        state: State<F, C>,
         refusals: A,
     }
 }
 
-impl<F, J, A> ResponseFuture<F, J, A> {
-    pub(super) fn refused(handle: ByName, refused: Refused, judge: J, refusals: A) -> Self {
-        let open = handle.breaker().circuit.refusal_error(refused);
-        Self {
-            call: None,
-            attempt: Attempt::new(handle),
-            refused: Some(open),
-            judge,
-            refusals,
-        }
-    }
-
-    /// Admitted, or refused without `call` being made. Filled in where it stands: it is moved no
-    /// more often than it must be.
-    #[inline]
-    pub(super) fn admit(handle: ByName, judge: J, refusals: A, call: impl FnOnce() -> F) -> Self {
-        let mut future = Self {
-            call: None,
-            attempt: Attempt::new(handle),
-            refused: None,
-            judge,
-            refusals,
-        };
-        match admit(future.attempt.handle()) {
-            Ok(ticket) => {
-                future.attempt.put(ticket);
-                future.call = Some(future.attempt.run_inside(call));
-            }
-            Err(open) => future.refused = Some(open),
-        }
-        future
+pin_project! {
+    #[project = StateProj]
+    enum State<F, C> {
+        Admitted {
+            #[pin]
+            guarded: WithBreaker<F, ByName, C>,
+        },
+        /// `None` once the answer was returned.
+        Refused { open: Option<CircuitOpen> },
     }
 }
 
-impl<F, J, A, Response, Error> Future for ResponseFuture<F, J, A>
+impl<F, C, A> ResponseFuture<F, C, A> {
+    pub(super) fn refused(handle: &ByName, refused: Refused, refusals: A) -> Self {
+        let open = handle.breaker().circuit.refusal_error(refused);
+        let state = State::Refused { open: Some(open) };
+        Self { state, refusals }
+    }
+
+    /// Admits the call and starts it, or refuses it.
+    #[inline]
+    pub(super) fn admit(
+        handle: ByName,
+        classifier: C,
+        refusals: A,
+        start: impl FnOnce() -> F,
+    ) -> Self {
+        let mut call = Call::new(handle);
+        let state = match call.admit() {
+            Ok(()) => {
+                let future = call.run(start);
+                let guarded = WithBreaker::of_call(future, call, classifier, NoTimeout);
+                State::Admitted { guarded }
+            }
+            Err(open) => State::Refused { open: Some(open) },
+        };
+        Self { state, refusals }
+    }
+}
+
+impl<F, C, A, Response, Error> Future for ResponseFuture<F, C, A>
 where
     F: Future<Output = Result<Response, Error>>,
-    J: Judge<Result<Response, Error>, Ok = Response, Err = Error>,
+    C: Classifier<Result<Response, Error>, Ok = Response, Err = Error>,
     A: Refusals<Response, Error>,
 {
     type Output = Result<Response, A::Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if let Some(call) = this.call.as_mut().as_pin_mut() {
-            let result = ready!(this.attempt.run_inside(|| call.poll(cx)));
-            // Judged first: what comes of the call does not depend on how its future is dropped.
-            let result = this.attempt.conclude(this.judge, result);
-            this.call.set(None);
-            return Poll::Ready(result.map_err(A::inner));
+        let this = self.project();
+        match this.state.project() {
+            StateProj::Admitted { guarded } => {
+                guarded.poll_admitted(cx).map(|result| match result {
+                    Ok(result) => result.map_err(A::inner),
+                    Err(never) => match never {},
+                })
+            }
+            StateProj::Refused { open } => {
+                let open = open.take();
+                let open = open.expect("`ResponseFuture` polled after it completed");
+                Poll::Ready(this.refusals.refused(open))
+            }
         }
-        let open = this.refused.take();
-        Poll::Ready(
-            this.refusals
-                .refused(open.expect("`ResponseFuture` polled after it completed")),
-        )
     }
 }
 
-impl<F, J, A> fmt::Debug for ResponseFuture<F, J, A> {
+impl<F, C, A> fmt::Debug for ResponseFuture<F, C, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match (&self.call, &self.refused) {
-            (Some(_), _) => "admitted",
-            (None, Some(_)) => "refused",
-            (None, None) => "over",
+        let state = match &self.state {
+            State::Admitted { guarded } if !guarded.is_over() => "admitted",
+            State::Refused { open: Some(_) } => "refused",
+            _ => "over",
         };
         f.debug_struct("ResponseFuture")
             .field("state", &state)

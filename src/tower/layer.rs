@@ -1,10 +1,11 @@
 use super::{Breaker, ClassifyResponse, Keyed, OnRefused};
 use crate::breaker::CircuitBreaker;
+use crate::classifier::{Classify, DefaultClassifier, FailIf};
 use crate::classify::Outcome;
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::CircuitOpen;
 use crate::error::ConfigError;
-use crate::guard::{Classify, FailIf, NoFallback, Rules};
+use crate::function::NoFallback;
 use crate::registry::BreakerRegistry;
 use tower_layer::Layer;
 
@@ -46,7 +47,7 @@ use tower_layer::Layer;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is put around a service"]
-pub struct BreakerLayer<K = CircuitBreaker, J = Rules, A = NoFallback> {
+pub struct BreakerLayer<K = CircuitBreaker, J = DefaultClassifier, A = NoFallback> {
     choice: K,
     judge: J,
     refusals: A,
@@ -56,7 +57,7 @@ impl<K> BreakerLayer<K> {
     fn choosing(choice: K) -> Self {
         Self {
             choice,
-            judge: Rules,
+            judge: DefaultClassifier,
             refusals: NoFallback,
         }
     }

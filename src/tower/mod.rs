@@ -66,7 +66,7 @@ mod refusal;
 mod responses;
 mod service;
 
-pub use crate::guard::NoFallback;
+pub use crate::function::NoFallback;
 pub use choice::{Choose, Keyed};
 pub use future::ResponseFuture;
 pub use layer::BreakerLayer;

@@ -1,12 +1,12 @@
 //! What becomes of a refusal.
 
 use crate::error::{BreakerError, CircuitOpen};
-use crate::guard::NoFallback;
+use crate::function::NoFallback;
 use std::fmt;
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for crate::guard::NoFallback {}
+    impl Sealed for crate::function::NoFallback {}
     impl<A> Sealed for super::OnRefused<A> {}
 }
 

@@ -1,26 +1,34 @@
+//! [`ClassifyResponse`]: a classifier of responses.
+
 use crate::breaker::CircuitBreaker;
+use crate::classifier::{Classification, Classifier, DefaultClassifier};
 use crate::classify::Outcome;
-use crate::guard::{Judge, Judgement, Rules};
 use std::fmt::{self, Debug};
 
-/// Judges responses by a closure, and leaves errors to the breaker's rules; made by
+/// Classifies responses by a closure, and errors by the breaker's rules; made by
 /// [`BreakerLayer::classify_response`](super::BreakerLayer::classify_response).
 #[derive(Clone, Copy)]
 pub struct ClassifyResponse<C>(pub(super) C);
 
-impl<T, E: Debug + 'static, C: Fn(&T) -> Outcome> Judge<Result<T, E>> for ClassifyResponse<C> {
+impl<T, E: Debug + 'static, C: Fn(&T) -> Outcome> Classifier<Result<T, E>> for ClassifyResponse<C> {
     type Ok = T;
     type Err = E;
 
-    fn judge<'a>(&self, out: &'a Result<T, E>, breaker: &CircuitBreaker) -> Judgement<'a> {
-        match out {
-            Ok(response) => Judgement::that((self.0)(response)),
-            Err(_) => Rules.judge(out, breaker),
-        }
+    const OK_IS_SUCCESS: bool = false;
+
+    fn into_result(out: Result<T, E>) -> Result<T, E> {
+        out
     }
 
-    fn split(out: Result<T, E>) -> Result<T, E> {
-        out
+    fn classify<'a>(
+        &self,
+        result: &'a Result<T, E>,
+        breaker: &CircuitBreaker,
+    ) -> Classification<'a> {
+        match result {
+            Ok(response) => Classification::new((self.0)(response)),
+            Err(_) => DefaultClassifier.classify(result, breaker),
+        }
     }
 }
 

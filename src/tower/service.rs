@@ -1,6 +1,8 @@
 use super::{Choose, Refusals, ResponseFuture};
 use crate::breaker::CircuitBreaker;
-use crate::guard::{Attempt, Judge, NoFallback, Rules};
+use crate::call::Call;
+use crate::classifier::{Classifier, DefaultClassifier};
+use crate::function::NoFallback;
 use crate::handle::ByName;
 use crate::refused::Refused;
 use std::fmt;
@@ -23,7 +25,7 @@ use tower_service::Service;
 ///
 /// `call`, when the service was not polled ready before, as tower allows; the inner service must
 /// not be called then. A panic of the inner service propagates, and is a failure.
-pub struct Breaker<S, K = CircuitBreaker, J = Rules, A = NoFallback> {
+pub struct Breaker<S, K = CircuitBreaker, J = DefaultClassifier, A = NoFallback> {
     inner: S,
     choice: K,
     judge: J,
@@ -87,7 +89,7 @@ impl<S, Request, K, J, A> Service<Request> for Breaker<S, K, J, A>
 where
     S: Service<Request>,
     K: Choose<Request>,
-    J: Judge<Result<S::Response, S::Error>, Ok = S::Response, Err = S::Error> + Clone,
+    J: Classifier<Result<S::Response, S::Error>, Ok = S::Response, Err = S::Error> + Clone,
     A: Refusals<S::Response, S::Error> + Clone,
 {
     type Response = S::Response;
@@ -102,7 +104,7 @@ where
             self.ready = true;
             return Poll::Ready(Ok(()));
         };
-        self.refused = breaker.circuit.refusal();
+        self.refused = breaker.circuit.check_ready();
         if self.refused.is_some() {
             return Poll::Ready(Ok(()));
         }
@@ -131,7 +133,7 @@ where
             if !self.ready {
                 let refused = breaker.circuit.refuse(seen);
                 let handle = self.handle(&request);
-                return ResponseFuture::refused(handle, refused, judge, refusals);
+                return ResponseFuture::refused(&handle, refused, refusals);
             }
         }
         assert!(
@@ -154,17 +156,19 @@ fn is_ready_now<S: Service<Request>, Request>(inner: &mut S) -> bool {
     matches!(inner.poll_ready(&mut context), Poll::Ready(Ok(())))
 }
 
-/// Counts an error of `poll_ready` as a call that ended in it, if the circuit would let one in. It is
-/// no call, so that there is nothing to refuse.
+/// Counts an error of `poll_ready` as a call that ended in it, if the circuit would admit one.
+/// `poll_ready` is no call, so a refusal is not counted.
 #[cold]
-fn count<T, E, J: Judge<Result<T, E>>>(breaker: &CircuitBreaker, judge: &J, error: E) -> E {
-    let result = Err(error);
-    if let Ok(ticket) = breaker.circuit.admit_quietly() {
-        Attempt::admitted(breaker, ticket).judge(judge, &result);
-    }
-    match result {
+fn count<T, E, C>(breaker: &CircuitBreaker, classifier: &C, error: E) -> E
+where
+    C: Classifier<Result<T, E>, Ok = T, Err = E>,
+{
+    let Ok(token) = breaker.circuit.try_admit() else {
+        return error;
+    };
+    match Call::admitted(breaker, token).finish(classifier, Err(error)) {
         Err(error) => error,
-        Ok(_) => unreachable!("it was made an error above"),
+        Ok(_) => unreachable!("an error stays an error"),
     }
 }
 
@@ -173,8 +177,8 @@ struct Panicking<'a>(&'a CircuitBreaker);
 
 impl Drop for Panicking<'_> {
     fn drop(&mut self) {
-        if let Ok(ticket) = self.0.circuit.admit_quietly() {
-            Attempt::admitted(self.0, ticket).panicked();
+        if let Ok(token) = self.0.circuit.try_admit() {
+            Call::admitted(self.0, token).record_panic();
         }
     }
 }

@@ -5,8 +5,8 @@ use crate::support::Fault;
 use breakerbox::clock::{ManualClock, SystemClock};
 use breakerbox::parts::kind::{AsyncFn, SyncFn};
 use breakerbox::parts::{
-    AsyncFallback, ByName, Classify, ClassifyOutput, FailIf, Flat, FlatInto, Lazy, NoFallback,
-    NoTimeout, OnArgs, OnOpen, OrElse, Rules, Timeout,
+    AsyncFallback, ByName, Classify, ClassifyOutput, DefaultClassifier, DeferredCall, FailIf,
+    Flattened, FlattenedInto, NoFallback, NoTimeout, OnArgs, OnOpen, Timeout, WithFallback,
 };
 use breakerbox::{
     Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout, Cause,
@@ -52,7 +52,7 @@ fn values() {
     plain::<(Event, Cause, NotKept, Snapshot, RuleSnapshot, Totals)>();
     plain::<(ManualClock, SystemClock)>();
     plain::<(Command<'static>, Command<'static, Result<(), State>>)>();
-    plain::<(ByName, Rules, NoTimeout, NoFallback)>();
+    plain::<(ByName, DefaultClassifier, NoTimeout, NoFallback)>();
 }
 
 #[test]
@@ -98,18 +98,37 @@ fn guards_of_plain_content() {
     plain::<(Classify<Predicate>, ClassifyOutput<Predicate>)>();
     plain::<FlattenErr<WithBreaker<Call>>>();
     plain::<FlattenInto<WithBreaker<Call>, Rc<u8>>>();
-    plain::<Fallback<Call, ByName, Rules, NoTimeout, OnOpen<Answer>, Call>>();
+    plain::<Fallback<Call, ByName, DefaultClassifier, NoTimeout, OnOpen<Answer>, Call>>();
     plain::<GuardedFn<Function, AsyncFn<1>>>();
     plain::<GuardedFn<Parse, SyncFn<1>, CircuitBreaker>>();
-    plain::<GuardedFn<Function, AsyncFn<1>, ByName, Rules, NoTimeout, OrElse<Function>>>();
-    plain::<GuardedFn<Parse, SyncFn<1>, ByName, Rules, NoTimeout, Flat<NoFallback>>>();
-    plain::<GuardedFn<Parse, SyncFn<1>, ByName, Rules, NoTimeout, FlatInto<NoFallback, Rc<u8>>>>();
-    plain::<WithBreaker<Lazy<Function, (u8,), Call>>>();
+    plain::<
+        GuardedFn<
+            Function,
+            AsyncFn<1>,
+            ByName,
+            DefaultClassifier,
+            NoTimeout,
+            WithFallback<Function>,
+        >,
+    >();
+    plain::<GuardedFn<Parse, SyncFn<1>, ByName, DefaultClassifier, NoTimeout, Flattened<NoFallback>>>(
+    );
+    plain::<
+        GuardedFn<
+            Parse,
+            SyncFn<1>,
+            ByName,
+            DefaultClassifier,
+            NoTimeout,
+            FlattenedInto<NoFallback, Rc<u8>>,
+        >,
+    >();
+    plain::<WithBreaker<DeferredCall<Function, (u8,), Call>>>();
     plain::<
         Fallback<
-            Lazy<Function, (u8,), Call>,
+            DeferredCall<Function, (u8,), Call>,
             ByName,
-            Rules,
+            DefaultClassifier,
             NoTimeout,
             OnArgs<Function, (u8,), Call>,
             Call,
@@ -120,9 +139,9 @@ fn guards_of_plain_content() {
 
 #[test]
 fn guards_with_a_time_limit_can_be_sent() {
-    send::<WithBreaker<Call, ByName, Rules, Timeout>>();
-    send::<GuardedFn<Function, AsyncFn<1>, ByName, Rules, Timeout>>();
-    send::<Fallback<Call, ByName, Rules, Timeout, OnOpen<Answer>, Call>>();
+    send::<WithBreaker<Call, ByName, DefaultClassifier, Timeout>>();
+    send::<GuardedFn<Function, AsyncFn<1>, ByName, DefaultClassifier, Timeout>>();
+    send::<Fallback<Call, ByName, DefaultClassifier, Timeout, OnOpen<Answer>, Call>>();
 }
 
 #[test]

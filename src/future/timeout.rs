@@ -1,4 +1,4 @@
-//! Whether a guarded future has a time limit, and so which errors it can still end in.
+//! The time limit of a guarded future, which decides the errors that it can end in.
 
 use crate::error::{BreakerError, CallTimeout};
 use pin_project_lite::pin_project;
@@ -17,22 +17,22 @@ mod sealed {
 
 /// [`NoTimeout`] or [`Timeout`].
 pub trait Limit: Clone + sealed::Sealed {
-    /// Proof that the limit has passed; there is none where there is no limit.
+    /// The limit, once it has passed. No value of it exists where there is no limit.
     #[doc(hidden)]
-    type Late: Copy;
-    /// The error once a fallback has answered for every open circuit.
+    type Elapsed: Copy;
+    /// The error of a call whose refusals a fallback answers.
     type WithFallback<E>;
 
     #[doc(hidden)]
     fn start(self: Pin<&mut Self>);
     #[doc(hidden)]
-    fn poll_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Late>;
+    fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Elapsed>;
     #[doc(hidden)]
-    fn limit(late: Self::Late) -> Duration;
+    fn limit(elapsed: Self::Elapsed) -> Duration;
     #[doc(hidden)]
-    fn late<E>(late: Self::Late, name: &Arc<str>) -> BreakerError<E>;
+    fn error<E>(elapsed: Self::Elapsed, name: &Arc<str>) -> BreakerError<E>;
     #[doc(hidden)]
-    fn late_with_fallback<E>(late: Self::Late, name: &Arc<str>) -> Self::WithFallback<E>;
+    fn error_with_fallback<E>(elapsed: Self::Elapsed, name: &Arc<str>) -> Self::WithFallback<E>;
     #[doc(hidden)]
     fn inner_with_fallback<E>(error: E) -> Self::WithFallback<E>;
 }
@@ -42,27 +42,27 @@ pub trait Limit: Clone + sealed::Sealed {
 pub struct NoTimeout;
 
 impl Limit for NoTimeout {
-    type Late = Infallible;
+    type Elapsed = Infallible;
     type WithFallback<E> = E;
 
     #[inline]
     fn start(self: Pin<&mut Self>) {}
 
     #[inline]
-    fn poll_late(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
+    fn poll_elapsed(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
         Poll::Pending
     }
 
-    fn limit(late: Infallible) -> Duration {
-        match late {}
+    fn limit(elapsed: Infallible) -> Duration {
+        match elapsed {}
     }
 
-    fn late<E>(late: Infallible, _: &Arc<str>) -> BreakerError<E> {
-        match late {}
+    fn error<E>(elapsed: Infallible, _: &Arc<str>) -> BreakerError<E> {
+        match elapsed {}
     }
 
-    fn late_with_fallback<E>(late: Infallible, _: &Arc<str>) -> E {
-        match late {}
+    fn error_with_fallback<E>(elapsed: Infallible, _: &Arc<str>) -> E {
+        match elapsed {}
     }
 
     fn inner_with_fallback<E>(error: E) -> E {
@@ -84,15 +84,15 @@ impl Timeout {
         Self { limit, timer: None }
     }
 
-    /// Counting from now. Made before admission: without a timer's runtime this panics, and no
-    /// slot may be taken.
+    /// Starts the timer now. For use before admission: this panics without a runtime that has a timer,
+    /// and no slot may be taken then.
     pub(crate) fn started(limit: Duration) -> Self {
         let timer = Some(tokio::time::sleep(limit));
         Self { limit, timer }
     }
 }
 
-/// Not started, whatever the original has done: a guarded function clones it for each call.
+/// The clone is not started: a guarded function clones its limit for each call.
 impl Clone for Timeout {
     fn clone(&self) -> Self {
         Self::new(self.limit)
@@ -106,7 +106,7 @@ impl fmt::Debug for Timeout {
 }
 
 impl Limit for Timeout {
-    type Late = Duration;
+    type Elapsed = Duration;
     type WithFallback<E> = BreakerError<E>;
 
     #[inline]
@@ -116,23 +116,23 @@ impl Limit for Timeout {
     }
 
     #[inline]
-    fn poll_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Duration> {
+    fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Duration> {
         let this = self.project();
         let timer = this.timer.as_pin_mut();
         let limit = *this.limit;
         timer.map_or(Poll::Pending, |timer| timer.poll(cx).map(|()| limit))
     }
 
-    fn limit(late: Duration) -> Duration {
-        late
+    fn limit(elapsed: Duration) -> Duration {
+        elapsed
     }
 
-    fn late<E>(late: Duration, name: &Arc<str>) -> BreakerError<E> {
-        BreakerError::TimedOut(CallTimeout::new(name.clone(), late))
+    fn error<E>(elapsed: Duration, name: &Arc<str>) -> BreakerError<E> {
+        BreakerError::TimedOut(CallTimeout::new(name.clone(), elapsed))
     }
 
-    fn late_with_fallback<E>(late: Duration, name: &Arc<str>) -> BreakerError<E> {
-        Self::late(late, name)
+    fn error_with_fallback<E>(elapsed: Duration, name: &Arc<str>) -> BreakerError<E> {
+        Self::error(elapsed, name)
     }
 
     fn inner_with_fallback<E>(error: E) -> BreakerError<E> {

@@ -1,4 +1,4 @@
-//! A warning for a trap: a `Result` inside an `Ok` hides its errors from the breaker.
+//! A warning about a `Result` inside an `Ok`, whose errors the breaker cannot see.
 
 use std::any::type_name;
 use std::collections::HashSet;

@@ -1,3 +1,5 @@
+//! [`FlattenErr`]: converts the errors of the circuit.
+
 use crate::error::BreakerError;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -27,7 +29,7 @@ where
 {
     type Output = Result<T, E>;
 
-    // As that of what it wraps.
+    // As the future that it wraps.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {

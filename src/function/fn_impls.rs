@@ -3,18 +3,23 @@
 #![allow(clippy::needless_lifetimes)] // needless only where there is no fallback
 
 use super::{
-    Answer, AsyncFallback, Fallback, Flat, FlatInto, FlattenErr, FlattenInto, GuardedFn, Judge,
-    Lazy, Limit, NoFallback, NoTimeout, OnArgs, OrElse, SyncFallback, Timeout, WithBreaker, call,
-    warn_if_nested,
+    Answer, AsyncFallback, Flattened, FlattenedInto, GuardedFn, NoFallback, SyncFallback,
+    WithFallback,
 };
 use crate::breaker::CircuitBreaker;
+use crate::call::call;
+use crate::classifier::Classifier;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::ext::{AtMostEightArguments, BreakerExt, GivesResult, NoResult, kind};
+use crate::future::{
+    DeferredCall, Fallback, FlattenErr, FlattenInto, Limit, NoTimeout, OnArgs, Timeout,
+    WithBreaker, warn_if_nested,
+};
 use crate::handle::Handle;
 
-type Call<F, Args, Fut, H, J, L> = WithBreaker<Lazy<F, Args, Fut>, H, J, L>;
+type Call<F, Args, Fut, H, J, L> = WithBreaker<DeferredCall<F, Args, Fut>, H, J, L>;
 type CallOr<F, Args, Fut, H, J, L, FB, Answer> =
-    Fallback<Lazy<F, Args, Fut>, H, J, L, OnArgs<FB, Args, Answer>, Answer>;
+    Fallback<DeferredCall<F, Args, Fut>, H, J, L, OnArgs<FB, Args, Answer>, Answer>;
 
 type FlatCall<F, Args, Fut, H, J, L> = FlattenErr<Call<F, Args, Fut, H, J, L>>;
 type FlatCallOr<F, Args, Fut, H, J, L, FB, Answer> =
@@ -50,11 +55,11 @@ macro_rules! delegate {
     };
 }
 
-/// The calls of a guarded sync function with one ending.
+/// The calls of a guarded sync function with one policy.
 macro_rules! sync_calls {
     (
         $(#[$attribute:meta])? $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty
-        $(, fallback $FB:ident)? $(, into $Target:ident)?, J: $Judge:path
+        $(, fallback $FB:ident)? $(, into $Target:ident)?, J: $Classifier:path
         => $Returns:ty, |$this:ident, $result:ident| $end:expr
     ) => {
         $(#[$attribute])?
@@ -62,12 +67,12 @@ macro_rules! sync_calls {
             delegate! {
                 #[doc = "Calls it by shared reference: for an `Fn`.\n\n# Errors\n\nThose of the function, and of the circuit unless a fallback answers."]
                 fn call(&'g self) via self.by_ref(), F: Fn, [$($A $a)*],
-                where [J: $Judge, $(&'g $FB: SyncFallback<$Args, Out>)?] => $Returns
+                where [J: $Classifier, $(&'g $FB: SyncFallback<$Args, Out>)?] => $Returns
             }
             delegate! {
                 #[doc = "Calls it by mutable reference: for an `FnMut`.\n\n# Errors\n\nAs `call`."]
                 fn call_mut(&'g mut self) via self.by_mut(), F: FnMut, [$($A $a)*],
-                where [J: $Judge, $(&'g mut $FB: SyncFallback<$Args, Out>)?] => $Returns
+                where [J: $Classifier, $(&'g mut $FB: SyncFallback<$Args, Out>)?] => $Returns
             }
             /// Calls it by value: for any function.
             ///
@@ -78,19 +83,19 @@ macro_rules! sync_calls {
             pub fn call_once<$($A,)* Out>(self, $($a: $A),*) -> $Returns
             where
                 F: FnOnce($($A),*) -> Out,
-                J: $Judge,
+                J: $Classifier,
                 $($FB: SyncFallback<$Args, Out>,)?
             {
                 let $this = self;
                 let function = $this.function;
-                let $result = call(&$this.handle, &$this.judge, ($($a,)*), |($($a,)*)| function($($a),*));
+                let $result = call($this.handle.breaker(), &$this.classifier, ($($a,)*), |($($a,)*)| function($($a),*));
                 $end
             }
         }
     };
 }
 
-/// The calls of a guarded async function with one ending, for one time limit or any.
+/// The calls of a guarded async function with one policy, for one time limit or any.
 macro_rules! async_calls {
     (
         $(#[$attribute:meta])?
@@ -225,60 +230,60 @@ macro_rules! arity {
         }
 
         sync_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), NoFallback, J: Judge<Out>
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), NoFallback, J: Classifier<Out>
             => Result<J::Ok, BreakerError<J::Err>>, |this, result| end_sync(result)
         }
         sync_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB, J: Judge<Out>
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), WithFallback<FB>, fallback FB, J: Classifier<Out>
             => Result<J::Ok, J::Err>,
-            |this, result| result.unwrap_or_else(|(_, args)| J::split(this.ending.0.answer(args)))
+            |this, result| result.unwrap_or_else(|(_, args)| J::into_result(this.policy.0.answer(args)))
         }
         sync_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flat<NoFallback>, J: Judge<Out, Err: From<BreakerError>>
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flattened<NoFallback>, J: Classifier<Out, Err: From<BreakerError>>
             => Result<J::Ok, J::Err>, |this, result| end_sync(result).map_err(BreakerError::flatten)
         }
         sync_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlatInto<NoFallback, Target>, into Target,
-            J: Judge<Out, Err: Into<Target>> => Result<J::Ok, Target>,
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlattenedInto<NoFallback, Target>, into Target,
+            J: Classifier<Out, Err: Into<Target>> => Result<J::Ok, Target>,
             |this, result| end_sync(result).map_err(|error| error.map_inner(Into::into).flatten())
         }
 
         async_calls! {
             $(#[$attribute])? $n [$($A $a)*] ($($A,)*), NoFallback, limit L, any L
             => Call,
-            |this| WithBreaker::limited(
-                Lazy::new(this.function, ($($a,)*), |function, ($($a,)*)| function($($a),*)),
-                this.handle, this.judge, this.limit,
+            |this| WithBreaker::with_parts(
+                DeferredCall::new(this.function, ($($a,)*), |function, ($($a,)*)| function($($a),*)),
+                this.handle, this.classifier, this.limit,
             )
         }
         async_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), OrElse<FB>, fallback FB gives A0, limit L, any L
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), WithFallback<FB>, fallback FB gives A0, limit L, any L
             => CallOr,
             |this| {
-                let (this, OrElse(fallback)) = this.take_ending();
+                let (this, WithFallback(fallback)) = this.take_policy();
                 Fallback::new(this.call_once($($a),*), OnArgs::new(fallback, FB::begin))
             }
         }
         async_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flat<NoFallback>, limit L, any L
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flattened<NoFallback>, limit L, any L
             => FlatCall,
-            |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
+            |this| FlattenErr::new(this.policy(|Flattened(policy)| policy).call_once($($a),*))
         }
         async_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flat<OrElse<FB>>, fallback FB gives A0, limit Timeout
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flattened<WithFallback<FB>>, fallback FB gives A0, limit Timeout
             => FlatCallOr,
-            |this| FlattenErr::new(this.ending(|Flat(ending)| ending).call_once($($a),*))
+            |this| FlattenErr::new(this.policy(|Flattened(policy)| policy).call_once($($a),*))
         }
         async_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlatInto<NoFallback, Target>, limit L, any L, into Target
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlattenedInto<NoFallback, Target>, limit L, any L, into Target
             => CallInto,
-            |this| FlattenInto::new(this.ending(|ending| ending.0).call_once($($a),*))
+            |this| FlattenInto::new(this.policy(|policy| policy.0).call_once($($a),*))
         }
         async_calls! {
-            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlatInto<OrElse<FB>, Target>, fallback FB gives A0,
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlattenedInto<WithFallback<FB>, Target>, fallback FB gives A0,
             limit Timeout, into Target
             => CallOrInto,
-            |this| FlattenInto::new(this.ending(|ending| ending.0).call_once($($a),*))
+            |this| FlattenInto::new(this.policy(|policy| policy.0).call_once($($a),*))
         }
     };
 }

@@ -1,15 +1,18 @@
-use super::{
-    Attempt, Classify, ClassifyOutput, FailIf, FlattenErr, FlattenInto, Judge, Limit, NoTimeout,
-    Passed, ResultLike, Rules, Timeout, admit_inside, warn_if_nested,
-};
+//! [`WithBreaker`]: a future behind a circuit breaker.
+
+use super::lint_nested_result::warn_if_nested;
+use super::{FlattenErr, FlattenInto, Limit, NoTimeout, Timeout};
 use crate::breaker::CircuitBreaker;
+use crate::call::Call;
+use crate::classifier::{
+    Classifier, Classify, ClassifyOutput, DefaultClassifier, FailIf, ResultLike,
+};
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::ext::{BreakerExt, kind};
 use crate::handle::{ByName, Handle};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -53,42 +56,53 @@ pin_project! {
     /// ```
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct WithBreaker<F, H = ByName, J = Rules, L = NoTimeout>
+    pub struct WithBreaker<F, H = ByName, C = DefaultClassifier, L = NoTimeout>
     where
         H: Handle,
     {
-        // Before the attempt, so that the guarded work is over when a trial's slot becomes free.
+        // Before the call, so that the guarded code has ended when the slot of a trial becomes free.
         // `None` once the call is over.
         #[pin]
         inner: Option<F>,
-        attempt: Attempt<H>,
-        judge: J,
+        call: Call<H>,
+        classifier: C,
         #[pin]
         limit: L,
     }
 }
 
 /// How a guarded future ended.
-pub(super) enum Verdict<T, E, Late> {
+pub(super) enum Completed<T, E, Elapsed> {
     Refused(CircuitOpen),
-    Done(Result<T, E>),
-    Late(Late),
+    Returned(Result<T, E>),
+    TimedOut(Elapsed),
 }
 
 impl<F, H: Handle> WithBreaker<F, H> {
     #[inline]
     pub(crate) fn new(inner: F, handle: H) -> Self {
-        Self::limited(inner, handle, Rules, NoTimeout)
+        Self::with_parts(inner, handle, DefaultClassifier, NoTimeout)
+    }
+
+    /// Runs `inner` as the code of a call that was admitted.
+    #[inline]
+    pub(crate) fn admitted(inner: F, call: Call<H>) -> Self {
+        Self::of_call(inner, call, DefaultClassifier, NoTimeout)
     }
 }
 
-impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
+impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
     #[inline]
-    pub(crate) fn limited(inner: F, handle: H, judge: J, limit: L) -> Self {
+    pub(crate) fn with_parts(inner: F, handle: H, classifier: C, limit: L) -> Self {
+        Self::of_call(inner, Call::new(handle), classifier, limit)
+    }
+
+    #[inline]
+    pub(crate) fn of_call(inner: F, call: Call<H>, classifier: C, limit: L) -> Self {
         Self {
             inner: Some(inner),
-            attempt: Attempt::new(handle),
-            judge,
+            call,
+            classifier,
             limit,
         }
     }
@@ -105,87 +119,99 @@ impl<F, H: Handle, J, L> WithBreaker<F, H, J, L> {
         self.project().inner.set(None);
     }
 
-    pub(super) fn name(&self) -> &Arc<str> {
-        &self.attempt.handle().breaker().circuit.name
+    pub(crate) fn breaker(&self) -> &CircuitBreaker {
+        self.call.breaker()
     }
 
-    fn judged_by<K>(self, judge: K) -> WithBreaker<F, H, K, L> {
-        let Self {
-            inner,
-            attempt,
-            limit,
-            ..
-        } = self;
+    pub(crate) fn is_over(&self) -> bool {
+        self.inner.is_none()
+    }
+
+    fn classified_by<D>(self, classifier: D) -> WithBreaker<F, H, D, L> {
         WithBreaker {
-            inner,
-            attempt,
-            judge,
+            inner: self.inner,
+            call: self.call,
+            classifier,
+            limit: self.limit,
+        }
+    }
+
+    fn limited_by<M>(self, limit: M) -> WithBreaker<F, H, C, M> {
+        WithBreaker {
+            inner: self.inner,
+            call: self.call,
+            classifier: self.classifier,
             limit,
         }
     }
 
-    fn limited_by<M>(self, limit: M) -> WithBreaker<F, H, J, M> {
-        let Self {
-            inner,
-            attempt,
-            judge,
-            ..
-        } = self;
-        WithBreaker {
-            inner,
-            attempt,
-            judge,
-            limit,
-        }
-    }
-
-    /// After [`Verdict::Refused`] the guarded future is still there, for a fallback that wants its
+    /// Asks for admission at the first poll, and polls the guarded future.
+    ///
+    /// After [`Completed::Refused`] the guarded future is still there, for a fallback that takes its
     /// arguments; after the others it is gone.
-    // Not inlined, its output would be copied through memory, which takes longer than all the rest.
+    // Inlined: its output would be copied through memory otherwise (bench `guards`).
     #[allow(clippy::inline_always)]
     #[inline(always)]
-    pub(super) fn poll_verdict(
-        self: Pin<&mut Self>,
+    pub(super) fn poll_completed(
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Verdict<J::Ok, J::Err, L::Late>>
+    ) -> Poll<Completed<C::Ok, C::Err, L::Elapsed>>
     where
         F: Future,
-        J: Judge<F::Output>,
+        C: Classifier<F::Output>,
+        L: Limit,
+    {
+        let this = self.as_mut().project();
+        if !this.call.is_admitted() {
+            assert!(
+                this.inner.is_some(),
+                "`WithBreaker` polled after it completed"
+            );
+            // Before admission: this panics without a runtime that has a timer, and no slot may be
+            // taken then.
+            this.limit.start();
+            if let Err(open) = this.call.admit() {
+                return Poll::Ready(Completed::Refused(open));
+            }
+        }
+        self.poll_admitted(cx).map(|result| match result {
+            Ok(result) => Completed::Returned(result),
+            Err(elapsed) => Completed::TimedOut(elapsed),
+        })
+    }
+
+    /// Polls the guarded future of a call that was admitted. Returns `Err` after the time limit.
+    #[allow(clippy::inline_always, clippy::type_complexity)] // as above
+    #[inline(always)]
+    pub(crate) fn poll_admitted(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Result<C::Ok, C::Err>, L::Elapsed>>
+    where
+        F: Future,
+        C: Classifier<F::Output>,
         L: Limit,
     {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut();
-        let inner = inner.expect("`WithBreaker` polled after it completed");
-        let ticket = if let Some(ticket) = this.attempt.take() {
-            ticket.enter(&this.attempt.handle().breaker().circuit)
-        } else {
-            // Before admission: without a timer's runtime this panics, and no slot may be taken.
-            this.limit.as_mut().start();
-            match admit_inside(this.attempt.handle()) {
-                Ok(ticket) => ticket,
-                Err(open) => return Poll::Ready(Verdict::Refused(open)),
-            }
-        };
-        // The ticket is written down only when the call goes on: most are over at once.
-        let passed = Passed::new(this.attempt.handle(), ticket);
-        if let Poll::Ready(out) = passed.run(|| inner.poll(cx)) {
-            // Judged first: what comes of the call does not depend on how its future is dropped.
-            let result = this.judge.settle(out, passed);
+        let inner = inner.expect("a guarded future polled after it completed");
+        if let Poll::Ready(out) = this.call.run(|| inner.poll(cx)) {
+            // Recorded first: the outcome does not depend on how the future is dropped.
+            let result = this.call.finish(this.classifier, out);
             this.inner.set(None);
-            return Poll::Ready(Verdict::Done(result));
+            return Poll::Ready(Ok(result));
         }
-        this.attempt.put(ticket.leave());
-        this.limit.poll_late(cx).map(|late| {
-            // Dropped first, so that the work is over when a trial's slot becomes free.
-            this.attempt.run(|| this.inner.set(None));
-            this.attempt.time_out(L::limit(late));
-            Verdict::Late(late)
+        this.limit.poll_elapsed(cx).map(|elapsed| {
+            // Dropped first, so that the guarded code has ended when the slot of a trial becomes free.
+            this.call.run(|| this.inner.set(None));
+            this.call.record_timeout(L::limit(elapsed));
+            Err(elapsed)
         })
     }
 }
 
 /// What counts as a failure. The last word wins.
-impl<F: Future, H: Handle, J, L> WithBreaker<F, H, J, L> {
+impl<F: Future, H: Handle, C, L> WithBreaker<F, H, C, L> {
     /// Errors for which `failure` holds are failures, the others unexpected ones. The breaker's
     /// ignored errors stay ignored.
     ///
@@ -205,7 +231,7 @@ impl<F: Future, H: Handle, J, L> WithBreaker<F, H, J, L> {
         F::Output: ResultLike,
         P: Fn(&<F::Output as ResultLike>::Err) -> bool,
     {
-        self.judged_by(FailIf(failure))
+        self.classified_by(FailIf(failure))
     }
 
     /// Judges the whole result, alone: none of the breaker's rules is asked.
@@ -221,12 +247,12 @@ impl<F: Future, H: Handle, J, L> WithBreaker<F, H, J, L> {
     ///     Ok(_) => Outcome::Success,
     /// });
     /// ```
-    pub fn classify<C>(self, classify: C) -> WithBreaker<F, H, Classify<C>, L>
+    pub fn classify<G>(self, classify: G) -> WithBreaker<F, H, Classify<G>, L>
     where
         F::Output: ResultLike,
-        C: Fn(&F::Output) -> Outcome,
+        G: Fn(&F::Output) -> Outcome,
     {
-        self.judged_by(Classify(classify))
+        self.classified_by(Classify(classify))
     }
 
     /// Judges an output that is no `Result`; the call's own becomes
@@ -241,27 +267,27 @@ impl<F: Future, H: Handle, J, L> WithBreaker<F, H, J, L> {
     ///     if hit.is_some() { Outcome::Success } else { Outcome::Ignored }
     /// });
     /// ```
-    pub fn classify_output<C>(self, classify: C) -> WithBreaker<F, H, ClassifyOutput<C>, L>
+    pub fn classify_output<G>(self, classify: G) -> WithBreaker<F, H, ClassifyOutput<G>, L>
     where
-        C: Fn(&F::Output) -> Outcome,
+        G: Fn(&F::Output) -> Outcome,
     {
-        self.judged_by(ClassifyOutput(classify))
+        self.classified_by(ClassifyOutput(classify))
     }
 }
 
-impl<F: Future, H: Handle, J> WithBreaker<F, H, J> {
+impl<F: Future, H: Handle, C> WithBreaker<F, H, C> {
     /// Drops the future when it runs longer than `limit` by tokio's clock: a failure, and
     /// [`BreakerError::TimedOut`] for the caller.
     ///
     /// # Panics
     ///
     /// At the first poll, before admission, outside a tokio runtime with time enabled.
-    pub fn timeout(self, limit: Duration) -> WithBreaker<F, H, J, Timeout> {
+    pub fn timeout(self, limit: Duration) -> WithBreaker<F, H, C, Timeout> {
         self.limited_by(Timeout::new(limit))
     }
 }
 
-impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
+impl<F: Future, H: Handle, C, L: Limit> WithBreaker<F, H, C, L> {
     /// Turns the circuit's errors into the future's own type, which must be
     /// `From<BreakerError>`: `anyhow::Error`, `Box<dyn Error>`, or one with a `#[from]`.
     pub fn flatten_err(self) -> FlattenErr<Self> {
@@ -299,27 +325,31 @@ impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
     }
 }
 
-impl<F, H, J, L> Future for WithBreaker<F, H, J, L>
+impl<F, H, C, L> Future for WithBreaker<F, H, C, L>
 where
     F: Future,
     H: Handle,
-    J: Judge<F::Output>,
+    C: Classifier<F::Output>,
     L: Limit,
 {
-    type Output = Result<J::Ok, BreakerError<J::Err>>;
+    type Output = Result<C::Ok, BreakerError<C::Err>>;
 
-    // As above.
+    // As `poll_completed`.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.as_mut().poll_verdict(cx).map(|verdict| match verdict {
-            Verdict::Done(result) => result.map_err(BreakerError::Inner),
-            Verdict::Refused(open) => {
-                self.finish();
-                Err(BreakerError::Open(open))
-            }
-            Verdict::Late(late) => Err(L::late(late, self.name())),
-        })
+        self.as_mut()
+            .poll_completed(cx)
+            .map(|completed| match completed {
+                Completed::Returned(result) => result.map_err(BreakerError::Inner),
+                Completed::Refused(open) => {
+                    self.finish();
+                    Err(BreakerError::Open(open))
+                }
+                Completed::TimedOut(elapsed) => {
+                    Err(L::error(elapsed, &self.breaker().circuit.name))
+                }
+            })
     }
 }
 
@@ -345,7 +375,7 @@ impl CircuitBreaker {
     pub fn call_async<F>(&self, future: F) -> WithBreaker<F, &Self>
     where
         F: Future,
-        Rules: Judge<F::Output>,
+        DefaultClassifier: Classifier<F::Output>,
     {
         WithBreaker::new(future, self)
     }

@@ -1,9 +1,10 @@
-use super::{
-    Classify, ClassifyOutput, Ending, FailIf, Flat, FlatInto, Limit, NoFallback, NoTimeout, OrElse,
-    Rules, Timeout,
-};
+//! [`GuardedFn`]: a function behind a circuit breaker.
+
+use super::{FallbackPolicy, Flattened, FlattenedInto, NoFallback, WithFallback};
 use crate::breaker::CircuitBreaker;
+use crate::classifier::{Classify, ClassifyOutput, DefaultClassifier, FailIf};
 use crate::ext::kind::AsyncFn;
+use crate::future::{Limit, NoTimeout, Timeout};
 use crate::handle::{ByName, Handle};
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,7 +21,7 @@ use std::time::Duration;
 ///
 /// # Errors
 ///
-/// Those of [`WithBreaker`](super::WithBreaker), whose cancel safety and panics calls of an async
+/// Those of [`WithBreaker`](crate::WithBreaker), whose cancel safety and panics calls of an async
 /// function share.
 ///
 /// # Examples
@@ -42,12 +43,12 @@ use std::time::Duration;
 /// `parts::kind::AsyncFn<N>` for `N` arguments.
 #[derive(Clone, Copy)]
 #[must_use = "a guarded function does nothing unless called"]
-pub struct GuardedFn<F, K, H = ByName, J = Rules, L = NoTimeout, X = NoFallback> {
+pub struct GuardedFn<F, K, H = ByName, J = DefaultClassifier, L = NoTimeout, X = NoFallback> {
     pub(crate) function: F,
     pub(crate) handle: H,
-    pub(crate) judge: J,
+    pub(crate) classifier: J,
     pub(crate) limit: L,
-    pub(crate) ending: X,
+    pub(crate) policy: X,
     kind: PhantomData<K>,
 }
 
@@ -66,28 +67,28 @@ impl<F, K, H> GuardedFn<F, K, H> {
         Self {
             function,
             handle,
-            judge: Rules,
+            classifier: DefaultClassifier,
             limit: NoTimeout,
-            ending: NoFallback,
+            policy: NoFallback,
             kind: PhantomData,
         }
     }
 }
 
 type ByRef<'a, F, K, J, L, X> =
-    GuardedFn<&'a F, K, &'a CircuitBreaker, &'a J, L, <X as Ending>::Ref<'a>>;
+    GuardedFn<&'a F, K, &'a CircuitBreaker, &'a J, L, <X as FallbackPolicy>::Ref<'a>>;
 type ByMut<'a, F, K, J, L, X> =
-    GuardedFn<&'a mut F, K, &'a CircuitBreaker, &'a J, L, <X as Ending>::Mut<'a>>;
+    GuardedFn<&'a mut F, K, &'a CircuitBreaker, &'a J, L, <X as FallbackPolicy>::Mut<'a>>;
 
-impl<F, K, H: Handle, J, L: Limit, X: Ending> GuardedFn<F, K, H, J, L, X> {
+impl<F, K, H: Handle, J, L: Limit, X: FallbackPolicy> GuardedFn<F, K, H, J, L, X> {
     #[inline]
     pub(crate) fn by_ref(&self) -> ByRef<'_, F, K, J, L, X> {
         GuardedFn {
             function: &self.function,
             handle: self.handle.breaker(),
-            judge: &self.judge,
+            classifier: &self.classifier,
             limit: self.limit.clone(),
-            ending: self.ending.by_ref(),
+            policy: self.policy.by_ref(),
             kind: PhantomData,
         }
     }
@@ -97,9 +98,9 @@ impl<F, K, H: Handle, J, L: Limit, X: Ending> GuardedFn<F, K, H, J, L, X> {
         GuardedFn {
             function: &mut self.function,
             handle: self.handle.breaker(),
-            judge: &self.judge,
+            classifier: &self.classifier,
             limit: self.limit.clone(),
-            ending: self.ending.by_mut(),
+            policy: self.policy.by_mut(),
             kind: PhantomData,
         }
     }
@@ -108,45 +109,45 @@ impl<F, K, H: Handle, J, L: Limit, X: Ending> GuardedFn<F, K, H, J, L, X> {
 impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
     /// The same function under the same breaker, with these parts changed.
     fn map<I, M, Y>(self, parts: impl FnOnce(J, L, X) -> (I, M, Y)) -> GuardedFn<F, K, H, I, M, Y> {
-        let (judge, limit, ending) = parts(self.judge, self.limit, self.ending);
+        let (classifier, limit, policy) = parts(self.classifier, self.limit, self.policy);
         GuardedFn {
             function: self.function,
             handle: self.handle,
-            judge,
+            classifier,
             limit,
-            ending,
+            policy,
             kind: PhantomData,
         }
     }
 
-    pub(crate) fn ending<Y>(self, ending: impl FnOnce(X) -> Y) -> GuardedFn<F, K, H, J, L, Y> {
-        self.map(|judge, limit, old| (judge, limit, ending(old)))
+    pub(crate) fn policy<Y>(self, policy: impl FnOnce(X) -> Y) -> GuardedFn<F, K, H, J, L, Y> {
+        self.map(|classifier, limit, old| (classifier, limit, policy(old)))
     }
 
-    pub(crate) fn take_ending(self) -> (GuardedFn<F, K, H, J, L>, X) {
+    pub(crate) fn take_policy(self) -> (GuardedFn<F, K, H, J, L>, X) {
         let Self {
             function,
             handle,
-            judge,
+            classifier,
             limit,
-            ending,
+            policy,
             kind,
         } = self;
         (
             GuardedFn {
                 function,
                 handle,
-                judge,
+                classifier,
                 limit,
-                ending: NoFallback,
+                policy: NoFallback,
                 kind,
             },
-            ending,
+            policy,
         )
     }
 
-    fn judged_by<I>(self, judge: I) -> GuardedFn<F, K, H, I, L, X> {
-        self.map(|_, limit, ending| (judge, limit, ending))
+    fn classified_by<I>(self, classifier: I) -> GuardedFn<F, K, H, I, L, X> {
+        self.map(|_, limit, policy| (classifier, limit, policy))
     }
 }
 
@@ -155,12 +156,12 @@ impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
     /// Errors for which `failure` holds are failures, the others unexpected ones. Write the type of
     /// the error: `|error: &io::Error| …`.
     pub fn fail_if<P>(self, failure: P) -> GuardedFn<F, K, H, FailIf<P>, L, X> {
-        self.judged_by(FailIf(failure))
+        self.classified_by(FailIf(failure))
     }
 
     /// Judges the whole result, alone. Write its type: `|result: &Result<User, Error>| …`.
     pub fn classify<C>(self, classify: C) -> GuardedFn<F, K, H, Classify<C>, L, X> {
-        self.judged_by(Classify(classify))
+        self.classified_by(Classify(classify))
     }
 }
 
@@ -170,7 +171,7 @@ impl<F, const N: usize, H, J, L, X> GuardedFn<F, AsyncFn<N>, H, J, L, X> {
         self,
         classify: C,
     ) -> GuardedFn<F, AsyncFn<N>, H, ClassifyOutput<C>, L, X> {
-        self.judged_by(ClassifyOutput(classify))
+        self.classified_by(ClassifyOutput(classify))
     }
 }
 
@@ -179,40 +180,42 @@ impl<F, const N: usize, H, J, X> GuardedFn<F, AsyncFn<N>, H, J, NoTimeout, X> {
     ///
     /// # Panics
     ///
-    /// As [`WithBreaker::timeout`](super::WithBreaker::timeout).
+    /// As [`WithBreaker::timeout`](crate::WithBreaker::timeout).
     pub fn timeout(self, limit: Duration) -> GuardedFn<F, AsyncFn<N>, H, J, Timeout, X> {
-        self.map(|judge, NoTimeout, ending| (judge, Timeout::new(limit), ending))
+        self.map(|classifier, NoTimeout, policy| (classifier, Timeout::new(limit), policy))
     }
 }
 
 impl<F, K, H, J, L> GuardedFn<F, K, H, J, L> {
     /// Answers in the function's stead when the circuit refuses, and only then, from the same
     /// arguments. The error type is the function's own again.
-    pub fn fallback<FB>(self, fallback: FB) -> GuardedFn<F, K, H, J, L, OrElse<FB>> {
-        self.ending(|NoFallback| OrElse(fallback))
+    pub fn fallback<FB>(self, fallback: FB) -> GuardedFn<F, K, H, J, L, WithFallback<FB>> {
+        self.policy(|NoFallback| WithFallback(fallback))
     }
 
     /// Turns the circuit's errors into the function's own type, which must be `From<BreakerError>`.
-    pub fn flatten_err(self) -> GuardedFn<F, K, H, J, L, Flat<NoFallback>> {
-        self.ending(Flat)
+    pub fn flatten_err(self) -> GuardedFn<F, K, H, J, L, Flattened<NoFallback>> {
+        self.policy(Flattened)
     }
 
     /// Converts all errors to the error type of an application, which must be `From` the function's
     /// error and `From<BreakerError>`.
-    pub fn flatten_into<A>(self) -> GuardedFn<F, K, H, J, L, FlatInto<NoFallback, A>> {
-        self.ending(FlatInto::new)
+    pub fn flatten_into<A>(self) -> GuardedFn<F, K, H, J, L, FlattenedInto<NoFallback, A>> {
+        self.policy(FlattenedInto::new)
     }
 }
 
 /// Only with a time limit is there still an error of the breaker's to flatten.
-impl<F, K, H, J, FB> GuardedFn<F, K, H, J, Timeout, OrElse<FB>> {
+impl<F, K, H, J, FB> GuardedFn<F, K, H, J, Timeout, WithFallback<FB>> {
     /// Turns the circuit's errors into the function's.
-    pub fn flatten_err(self) -> GuardedFn<F, K, H, J, Timeout, Flat<OrElse<FB>>> {
-        self.ending(Flat)
+    pub fn flatten_err(self) -> GuardedFn<F, K, H, J, Timeout, Flattened<WithFallback<FB>>> {
+        self.policy(Flattened)
     }
 
     /// Converts all errors to the error type of an application.
-    pub fn flatten_into<A>(self) -> GuardedFn<F, K, H, J, Timeout, FlatInto<OrElse<FB>, A>> {
-        self.ending(FlatInto::new)
+    pub fn flatten_into<A>(
+        self,
+    ) -> GuardedFn<F, K, H, J, Timeout, FlattenedInto<WithFallback<FB>, A>> {
+        self.policy(FlattenedInto::new)
     }
 }

@@ -1,3 +1,5 @@
+//! [`FlattenInto`]: converts all errors.
+
 use crate::error::BreakerError;
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -33,7 +35,7 @@ where
 {
     type Output = Result<T, A>;
 
-    // As that of what it wraps.
+    // As the future that it wraps.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, A>> {

@@ -1,8 +1,9 @@
-use super::future::Verdict;
-use super::{
-    Classify, ClassifyOutput, FailIf, FlattenErr, FlattenInto, Judge, Lazy, Limit, NoTimeout,
-    ResultLike, Timeout, WithBreaker,
-};
+//! [`Fallback`]: a guarded future with an answer for an open circuit.
+
+use super::deferred_call::DeferredCall;
+use super::with_breaker::{Completed, WithBreaker};
+use super::{FlattenErr, FlattenInto, Limit, NoTimeout, Timeout};
+use crate::classifier::{Classifier, Classify, ClassifyOutput, FailIf, ResultLike};
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
 use crate::handle::Handle;
@@ -24,10 +25,10 @@ pub trait FallbackFuture<Out>: Future<Output = Out> {}
 #[diagnostic::do_not_recommend]
 impl<Out, Fut: Future<Output = Out>> FallbackFuture<Out> for Fut {}
 
-/// Starts the answer for a refused `F`. Implemented by [`OnOpen`] and [`OnArgs`].
-pub trait Rescue<F, Answer> {
+/// Starts the answer to the refusal of an `F`. Implemented by [`OnOpen`] and [`OnArgs`].
+pub trait FallbackFn<F, Answer> {
     #[doc(hidden)]
-    fn rescue(self, refused: Pin<&mut F>, open: CircuitOpen) -> Answer;
+    fn start(self, refused: Pin<&mut F>, open: CircuitOpen) -> Answer;
 }
 
 /// A fallback that is told why: `|open: CircuitOpen| async { .. }`.
@@ -40,11 +41,11 @@ impl<FB> fmt::Debug for OnOpen<FB> {
     }
 }
 
-impl<F, FB, Fut> Rescue<F, Fut> for OnOpen<FB>
+impl<F, FB, Fut> FallbackFn<F, Fut> for OnOpen<FB>
 where
     FB: FnOnce(CircuitOpen) -> Fut,
 {
-    fn rescue(self, _: Pin<&mut F>, open: CircuitOpen) -> Fut {
+    fn start(self, _: Pin<&mut F>, open: CircuitOpen) -> Fut {
         (self.0)(open)
     }
 }
@@ -67,8 +68,10 @@ impl<FB, Args, Fut> fmt::Debug for OnArgs<FB, Args, Fut> {
     }
 }
 
-impl<F, FB, Args, Called, Fut> Rescue<Lazy<F, Args, Called>, Fut> for OnArgs<FB, Args, Fut> {
-    fn rescue(self, refused: Pin<&mut Lazy<F, Args, Called>>, _: CircuitOpen) -> Fut {
+impl<F, FB, Args, Called, Fut> FallbackFn<DeferredCall<F, Args, Called>, Fut>
+    for OnArgs<FB, Args, Fut>
+{
+    fn start(self, refused: Pin<&mut DeferredCall<F, Args, Called>>, _: CircuitOpen) -> Fut {
         let args = refused.take_args();
         (self.start)(
             self.fallback,
@@ -89,24 +92,24 @@ pin_project! {
     ///
     /// As that of [`WithBreaker`]; dropping it drops the fallback's future, too.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Fallback<F, H, J, L, R, Answer>
+    pub struct Fallback<F, H, C, L, R, Answer>
     where
         H: Handle,
     {
         #[pin]
-        guarded: WithBreaker<F, H, J, L>,
-        rescue: Option<R>,
+        guarded: WithBreaker<F, H, C, L>,
+        start: Option<R>,
         #[pin]
         answer: Option<Answer>,
     }
 }
 
-impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
+impl<F: Future, H: Handle, C, L: Limit> WithBreaker<F, H, C, L> {
     /// Answers in the future's stead when the circuit refuses, and only then.
     ///
     /// Its errors pass through uncounted. Without a [`timeout`](Self::timeout) the output is the
     /// future's own again.
-    pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, J, L, OnOpen<FB>, Fut>
+    pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, C, L, OnOpen<FB>, Fut>
     where
         FB: FnOnce(CircuitOpen) -> Fut,
         Fut: FallbackFuture<F::Output>,
@@ -115,29 +118,29 @@ impl<F: Future, H: Handle, J, L: Limit> WithBreaker<F, H, J, L> {
     }
 }
 
-impl<F, H: Handle, J, L, R, A> Fallback<F, H, J, L, R, A> {
-    pub(crate) fn new(guarded: WithBreaker<F, H, J, L>, rescue: R) -> Self {
+impl<F, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
+    pub(crate) fn new(guarded: WithBreaker<F, H, C, L>, fallback: R) -> Self {
         Self {
             guarded,
-            rescue: Some(rescue),
+            start: Some(fallback),
             answer: None,
         }
     }
 
     fn map<K, M>(
         self,
-        map: impl FnOnce(WithBreaker<F, H, J, L>) -> WithBreaker<F, H, K, M>,
+        map: impl FnOnce(WithBreaker<F, H, C, L>) -> WithBreaker<F, H, K, M>,
     ) -> Fallback<F, H, K, M, R, A> {
         Fallback {
             guarded: map(self.guarded),
-            rescue: self.rescue,
+            start: self.start,
             answer: None,
         }
     }
 }
 
 /// What counts as a failure. The last word wins.
-impl<F: Future, H: Handle, J, L, R, A> Fallback<F, H, J, L, R, A> {
+impl<F: Future, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
     /// As [`WithBreaker::fail_if`].
     pub fn fail_if<P>(self, failure: P) -> Fallback<F, H, FailIf<P>, L, R, A>
     where
@@ -148,32 +151,32 @@ impl<F: Future, H: Handle, J, L, R, A> Fallback<F, H, J, L, R, A> {
     }
 
     /// As [`WithBreaker::classify`].
-    pub fn classify<C>(self, classify: C) -> Fallback<F, H, Classify<C>, L, R, A>
+    pub fn classify<G>(self, classify: G) -> Fallback<F, H, Classify<G>, L, R, A>
     where
         F::Output: ResultLike,
-        C: Fn(&F::Output) -> Outcome,
+        G: Fn(&F::Output) -> Outcome,
     {
         self.map(|guarded| guarded.classify(classify))
     }
 
     /// As [`WithBreaker::classify_output`].
-    pub fn classify_output<C>(self, classify: C) -> Fallback<F, H, ClassifyOutput<C>, L, R, A>
+    pub fn classify_output<G>(self, classify: G) -> Fallback<F, H, ClassifyOutput<G>, L, R, A>
     where
-        C: Fn(&F::Output) -> Outcome,
+        G: Fn(&F::Output) -> Outcome,
     {
         self.map(|guarded| guarded.classify_output(classify))
     }
 }
 
-impl<F: Future, H: Handle, J, R, A> Fallback<F, H, J, NoTimeout, R, A> {
+impl<F: Future, H: Handle, C, R, A> Fallback<F, H, C, NoTimeout, R, A> {
     /// As [`WithBreaker::timeout`]; the fallback itself has no limit.
-    pub fn timeout(self, after: Duration) -> Fallback<F, H, J, Timeout, R, A> {
+    pub fn timeout(self, after: Duration) -> Fallback<F, H, C, Timeout, R, A> {
         self.map(|guarded| guarded.timeout(after))
     }
 }
 
 /// Only with a time limit is there still an error of the breaker's to flatten.
-impl<F: Future, H: Handle, J, R, A> Fallback<F, H, J, Timeout, R, A> {
+impl<F: Future, H: Handle, C, R, A> Fallback<F, H, C, Timeout, R, A> {
     /// As [`WithBreaker::flatten_err`].
     pub fn flatten_err(self) -> FlattenErr<Self> {
         FlattenErr::new(self)
@@ -185,46 +188,50 @@ impl<F: Future, H: Handle, J, R, A> Fallback<F, H, J, Timeout, R, A> {
     }
 }
 
-impl<F, H, J, L, R, A> Future for Fallback<F, H, J, L, R, A>
+impl<F, H, C, L, R, A> Future for Fallback<F, H, C, L, R, A>
 where
     F: Future,
     H: Handle,
-    J: Judge<F::Output>,
+    C: Classifier<F::Output>,
     L: Limit,
-    R: Rescue<F, A>,
+    R: FallbackFn<F, A>,
     A: Future<Output = F::Output>,
 {
-    type Output = Result<J::Ok, L::WithFallback<J::Err>>;
+    type Output = Result<C::Ok, L::WithFallback<C::Err>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let own = |result: Result<_, _>| result.map_err(L::inner_with_fallback);
         if let Some(answer) = this.answer.as_mut().as_pin_mut() {
-            return answer.poll(cx).map(|out| own(J::split(out)));
+            return answer.poll(cx).map(|out| own(C::into_result(out)));
         }
         // Without it the fallback was called, and panicked.
-        assert!(this.rescue.is_some(), "`Fallback` polled after it panicked");
-        let open = match this.guarded.as_mut().poll_verdict(cx) {
+        assert!(this.start.is_some(), "`Fallback` polled after it panicked");
+        let open = match this.guarded.as_mut().poll_completed(cx) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Verdict::Done(result)) => return Poll::Ready(own(result)),
-            Poll::Ready(Verdict::Late(late)) => {
-                return Poll::Ready(Err(L::late_with_fallback(late, this.guarded.name())));
+            Poll::Ready(Completed::Returned(result)) => return Poll::Ready(own(result)),
+            Poll::Ready(Completed::TimedOut(elapsed)) => {
+                return Poll::Ready(Err(L::error_with_fallback(
+                    elapsed,
+                    &this.guarded.breaker().circuit.name,
+                )));
             }
-            Poll::Ready(Verdict::Refused(open)) => open,
+            Poll::Ready(Completed::Refused(open)) => open,
         };
-        if let (Some(rescue), Some(refused)) = (this.rescue.take(), this.guarded.as_mut().refused())
+        if let (Some(fallback), Some(refused)) =
+            (this.start.take(), this.guarded.as_mut().refused())
         {
-            this.answer.set(Some(rescue.rescue(refused, open)));
+            this.answer.set(Some(fallback.start(refused, open)));
             this.guarded.finish();
         }
         let answer = this.answer.as_pin_mut();
         // A refused call still has its future, and it is refused once.
         let answer = answer.expect("`Fallback` polled after it panicked");
-        answer.poll(cx).map(|out| own(J::split(out)))
+        answer.poll(cx).map(|out| own(C::into_result(out)))
     }
 }
 
-impl<F, H: Handle, J, L, R, A> fmt::Debug for Fallback<F, H, J, L, R, A> {
+impl<F, H: Handle, C, L, R, A> fmt::Debug for Fallback<F, H, C, L, R, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fallback")
             .field("answering", &self.answer.is_some())

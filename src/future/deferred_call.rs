@@ -1,9 +1,11 @@
+//! [`DeferredCall`]: a call of an async function that has not begun.
+
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-enum Call<F, Args, Fut> {
+enum Deferred<F, Args, Fut> {
     Ready {
         function: F,
         args: Args,
@@ -13,20 +15,20 @@ enum Call<F, Args, Fut> {
 }
 
 pin_project! {
-    /// A call that has its arguments but has not begun: polling it calls the function.
+    /// A call of an async function with its arguments; polling it calls the function.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Lazy<F, Args, Fut> {
-        call: Call<F, Args, Fut>,
+    pub struct DeferredCall<F, Args, Fut> {
+        call: Deferred<F, Args, Fut>,
         #[pin]
         running: Option<Fut>,
     }
 }
 
-impl<F, Args, Fut> Lazy<F, Args, Fut> {
+impl<F, Args, Fut> DeferredCall<F, Args, Fut> {
     #[inline]
     pub(crate) fn new(function: F, args: Args, start: fn(F, Args) -> Fut) -> Self {
         Self {
-            call: Call::Ready {
+            call: Deferred::Ready {
                 function,
                 args,
                 start,
@@ -35,26 +37,26 @@ impl<F, Args, Fut> Lazy<F, Args, Fut> {
         }
     }
 
-    /// The arguments of a call that will now never begin.
+    /// Takes the arguments of a call that will not begin.
     pub(crate) fn take_args(self: Pin<&mut Self>) -> Option<Args> {
-        match std::mem::replace(self.project().call, Call::Taken) {
-            Call::Ready { args, .. } => Some(args),
-            Call::Taken => None,
+        match std::mem::replace(self.project().call, Deferred::Taken) {
+            Deferred::Ready { args, .. } => Some(args),
+            Deferred::Taken => None,
         }
     }
 }
 
-impl<F, Args, Fut: Future> Future for Lazy<F, Args, Fut> {
+impl<F, Args, Fut: Future> Future for DeferredCall<F, Args, Fut> {
     type Output = Fut::Output;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Fut::Output> {
         let mut this = self.project();
-        if let Call::Ready {
+        if let Deferred::Ready {
             function,
             args,
             start,
-        } = std::mem::replace(this.call, Call::Taken)
+        } = std::mem::replace(this.call, Deferred::Taken)
         {
             this.running.set(Some(start(function, args)));
         }
@@ -66,9 +68,9 @@ impl<F, Args, Fut: Future> Future for Lazy<F, Args, Fut> {
     }
 }
 
-impl<F, Args, Fut> fmt::Debug for Lazy<F, Args, Fut> {
+impl<F, Args, Fut> fmt::Debug for DeferredCall<F, Args, Fut> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lazy")
+        f.debug_struct("DeferredCall")
             .field("begun", &self.running.is_some())
             .finish_non_exhaustive()
     }

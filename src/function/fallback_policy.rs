@@ -1,56 +1,56 @@
-//! What a guarded function does about an open circuit.
+//! What a guarded function does when the circuit refuses, and which errors it returns.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Gives the error up to the caller.
+/// Returns the refusal to the caller.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoFallback;
 
 /// Calls a fallback with the same arguments.
 #[derive(Clone, Copy)]
-pub struct OrElse<FB>(pub(crate) FB);
+pub struct WithFallback<FB>(pub(crate) FB);
 
-impl<FB> fmt::Debug for OrElse<FB> {
+impl<FB> fmt::Debug for WithFallback<FB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OrElse")
+        f.write_str("WithFallback")
     }
 }
 
 /// As `X`, then with the breaker's own errors turned into the function's.
 #[derive(Clone, Copy, Debug)]
-pub struct Flat<X>(pub(crate) X);
+pub struct Flattened<X>(pub(crate) X);
 
 /// As `X`, then with all errors turned into those of type `A`.
-pub struct FlatInto<X, A>(pub(crate) X, PhantomData<fn() -> A>);
+pub struct FlattenedInto<X, A>(pub(crate) X, PhantomData<fn() -> A>);
 
-impl<X, A> FlatInto<X, A> {
-    pub(crate) fn new(ending: X) -> Self {
-        Self(ending, PhantomData)
+impl<X, A> FlattenedInto<X, A> {
+    pub(crate) fn new(policy: X) -> Self {
+        Self(policy, PhantomData)
     }
 }
 
-impl<X: Clone, A> Clone for FlatInto<X, A> {
+impl<X: Clone, A> Clone for FlattenedInto<X, A> {
     fn clone(&self) -> Self {
         Self::new(self.0.clone())
     }
 }
 
-impl<X: Copy, A> Copy for FlatInto<X, A> {}
+impl<X: Copy, A> Copy for FlattenedInto<X, A> {}
 
-impl<X: fmt::Debug, A> fmt::Debug for FlatInto<X, A> {
+impl<X: fmt::Debug, A> fmt::Debug for FlattenedInto<X, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FlatInto").field(&self.0).finish()
+        f.debug_tuple("FlattenedInto").field(&self.0).finish()
     }
 }
 
-/// An ending, and how it is reached through a reference to the guarded function.
-pub trait Ending {
-    /// This ending, reached through a shared reference.
+/// A policy, and how it is borrowed with the guarded function.
+pub trait FallbackPolicy {
+    /// This policy through a shared reference.
     type Ref<'a>
     where
         Self: 'a;
-    /// This ending, reached through a mutable reference.
+    /// This policy through a mutable reference.
     type Mut<'a>
     where
         Self: 'a;
@@ -61,7 +61,7 @@ pub trait Ending {
     fn by_mut(&mut self) -> Self::Mut<'_>;
 }
 
-impl Ending for NoFallback {
+impl FallbackPolicy for NoFallback {
     type Ref<'a> = Self;
     type Mut<'a> = Self;
 
@@ -75,63 +75,63 @@ impl Ending for NoFallback {
     }
 }
 
-impl<FB> Ending for OrElse<FB> {
+impl<FB> FallbackPolicy for WithFallback<FB> {
     type Ref<'a>
-        = OrElse<&'a FB>
+        = WithFallback<&'a FB>
     where
         FB: 'a;
     type Mut<'a>
-        = OrElse<&'a mut FB>
+        = WithFallback<&'a mut FB>
     where
         FB: 'a;
 
     #[inline]
-    fn by_ref(&self) -> OrElse<&FB> {
-        OrElse(&self.0)
+    fn by_ref(&self) -> WithFallback<&FB> {
+        WithFallback(&self.0)
     }
     #[inline]
-    fn by_mut(&mut self) -> OrElse<&mut FB> {
-        OrElse(&mut self.0)
+    fn by_mut(&mut self) -> WithFallback<&mut FB> {
+        WithFallback(&mut self.0)
     }
 }
 
-impl<X: Ending> Ending for Flat<X> {
+impl<X: FallbackPolicy> FallbackPolicy for Flattened<X> {
     type Ref<'a>
-        = Flat<X::Ref<'a>>
+        = Flattened<X::Ref<'a>>
     where
         X: 'a;
     type Mut<'a>
-        = Flat<X::Mut<'a>>
+        = Flattened<X::Mut<'a>>
     where
         X: 'a;
 
     #[inline]
-    fn by_ref(&self) -> Flat<X::Ref<'_>> {
-        Flat(self.0.by_ref())
+    fn by_ref(&self) -> Flattened<X::Ref<'_>> {
+        Flattened(self.0.by_ref())
     }
     #[inline]
-    fn by_mut(&mut self) -> Flat<X::Mut<'_>> {
-        Flat(self.0.by_mut())
+    fn by_mut(&mut self) -> Flattened<X::Mut<'_>> {
+        Flattened(self.0.by_mut())
     }
 }
 
-impl<X: Ending, A> Ending for FlatInto<X, A> {
+impl<X: FallbackPolicy, A> FallbackPolicy for FlattenedInto<X, A> {
     type Ref<'a>
-        = FlatInto<X::Ref<'a>, A>
+        = FlattenedInto<X::Ref<'a>, A>
     where
         Self: 'a;
     type Mut<'a>
-        = FlatInto<X::Mut<'a>, A>
+        = FlattenedInto<X::Mut<'a>, A>
     where
         Self: 'a;
 
     #[inline]
     fn by_ref(&self) -> Self::Ref<'_> {
-        FlatInto::new(self.0.by_ref())
+        FlattenedInto::new(self.0.by_ref())
     }
     #[inline]
     fn by_mut(&mut self) -> Self::Mut<'_> {
-        FlatInto::new(self.0.by_mut())
+        FlattenedInto::new(self.0.by_mut())
     }
 }
 

@@ -1,0 +1,85 @@
+//! [`RunPermit`]: a future that runs under a permit.
+
+use super::WithBreaker;
+use crate::breaker::CircuitBreaker;
+use crate::permit::Permit;
+use pin_project_lite::pin_project;
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+impl Permit {
+    /// Runs `future` as the work of this permit: its result is recorded by the breaker's rules, and
+    /// returned.
+    ///
+    /// Guarded calls of the same circuit that the future makes while it is polled join the permit's
+    /// trial, as those of [`call`](Self::call) do. Tasks that it spawns do not.
+    ///
+    /// # Errors
+    ///
+    /// The error of `future`.
+    ///
+    /// # Panics
+    ///
+    /// When it is polled after it completed. A panic of `future` is a failure, and propagates.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops `future`, and counts as a permit that is dropped: as
+    /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
+    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// let permit = users.until_ready().await;
+    /// let name = permit.run(async { Ok::<_, std::io::Error>("alice") }).await?;
+    /// assert_eq!(name, "alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn run<F, T, E>(self, future: F) -> RunPermit<F>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: fmt::Debug + 'static,
+    {
+        RunPermit {
+            guarded: WithBreaker::admitted(future, self.call),
+        }
+    }
+}
+
+pin_project! {
+    /// A future that runs under a [`Permit`]; made by [`Permit::run`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RunPermit<F> {
+        #[pin]
+        guarded: WithBreaker<F, CircuitBreaker>,
+    }
+}
+
+impl<F, T, E> Future for RunPermit<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: fmt::Debug + 'static,
+{
+    type Output = Result<T, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        let polled = self.project().guarded.poll_admitted(cx);
+        polled.map(|result| result.unwrap_or_else(|never: Infallible| match never {}))
+    }
+}
+
+impl<F> fmt::Debug for RunPermit<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunPermit")
+            .field("breaker", &self.guarded.breaker().name())
+            .field("completed", &self.guarded.is_over())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,233 @@
+//! A call of a function with `#[circuit]`.
+
+use super::result::{FromCircuit, ResultOf, Returned, refuse};
+use crate::breaker::CircuitBreaker;
+use crate::call::Call;
+use crate::classifier::{Classifier, DefaultClassifier, FailIf};
+use crate::future::{FlattenErr, Limit, NoTimeout, Timeout, WithBreaker, warn_if_nested};
+use crate::handle::Handle;
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Calls a sync function.
+#[inline]
+#[track_caller]
+pub fn call<R, C>(breaker: &CircuitBreaker, classifier: &C, work: impl FnOnce() -> R) -> R
+where
+    R: Returned<Error: FromCircuit>,
+    C: OfErrors<R>,
+{
+    warn_if_nested::<R>();
+    let mut call = Call::new(breaker);
+    match call.admit() {
+        Ok(()) => {
+            let result = call.run(work).into_result();
+            R::of_result(call.finish(classifier, result))
+        }
+        Err(open) => refuse(open),
+    }
+}
+
+/// A classifier of the results of `R`: [`DefaultClassifier`] or [`FailIf`].
+pub trait OfErrors<R: Returned>: Classifier<ResultOf<R>, Ok = R::Value, Err = R::Error> {}
+impl<R: Returned> OfErrors<R> for DefaultClassifier where
+    Self: Classifier<ResultOf<R>, Ok = R::Value, Err = R::Error>
+{
+}
+impl<R: Returned, P> OfErrors<R> for FailIf<P> where
+    Self: Classifier<ResultOf<R>, Ok = R::Value, Err = R::Error>
+{
+}
+
+/// Admits a call of a function with a fallback, which needs no error to describe a refusal.
+#[inline]
+pub fn admit(breaker: &CircuitBreaker) -> Option<Admitted<'_>> {
+    let mut call = Call::new(breaker);
+    call.try_admit().then_some(Admitted { call })
+}
+
+/// A call that was admitted.
+#[derive(Debug)]
+pub struct Admitted<'h> {
+    call: Call<&'h CircuitBreaker>,
+}
+
+impl<'h> Admitted<'h> {
+    /// Calls a sync function.
+    #[inline]
+    #[track_caller]
+    pub fn call<R, C>(mut self, classifier: &C, work: impl FnOnce() -> R) -> R
+    where
+        R: Returned,
+        C: OfErrors<R>,
+    {
+        warn_if_nested::<R>();
+        let result = self.call.run(work).into_result();
+        R::of_result(self.call.finish(classifier, result))
+    }
+
+    /// Runs the future of an async function.
+    #[inline]
+    #[track_caller]
+    pub fn run<R, F, C, L>(self, classifier: C, limit: L, future: F) -> RunAdmitted<'h, F, C, L>
+    where
+        R: Returned,
+        F: Future<Output = R>,
+        C: OfErrors<R>,
+        L: TimeoutOutput<R>,
+    {
+        warn_if_nested::<R>();
+        RunAdmitted {
+            guarded: WithBreaker::of_call(future, self.call, classifier, limit),
+        }
+    }
+}
+
+/// No time limit.
+pub fn unlimited() -> NoTimeout {
+    NoTimeout
+}
+
+/// A time limit, counted from now.
+///
+/// # Panics
+///
+/// Outside a tokio runtime with time enabled.
+pub fn limit(time: Duration) -> Timeout {
+    Timeout::started(time)
+}
+
+/// A time limit, and what a function returns after it.
+pub trait TimeoutOutput<R>: Limit {
+    #[doc(hidden)]
+    fn output(elapsed: Self::Elapsed, name: &Arc<str>) -> R;
+}
+
+impl<R> TimeoutOutput<R> for NoTimeout {
+    fn output(elapsed: Self::Elapsed, _: &Arc<str>) -> R {
+        match elapsed {}
+    }
+}
+
+impl<R: Returned<Error: FromCircuit>> TimeoutOutput<R> for Timeout {
+    fn output(elapsed: Duration, name: &Arc<str>) -> R {
+        refuse(Self::error(elapsed, name))
+    }
+}
+
+pin_project! {
+    /// The future of a call that was admitted.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RunAdmitted<'h, F, C, L> {
+        #[pin]
+        guarded: WithBreaker<F, &'h CircuitBreaker, C, L>,
+    }
+}
+
+impl<R, F, C, L> Future for RunAdmitted<'_, F, C, L>
+where
+    R: Returned,
+    F: Future<Output = R>,
+    C: OfErrors<R> + Classifier<R, Ok = R::Value, Err = R::Error>,
+    L: TimeoutOutput<R>,
+{
+    type Output = R;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let mut this = self.project();
+        let polled = this.guarded.as_mut().poll_admitted(cx);
+        polled.map(|result| match result {
+            Ok(result) => R::of_result(result),
+            Err(elapsed) => L::output(elapsed, &this.guarded.breaker().circuit.name),
+        })
+    }
+}
+
+impl<F, C, L> fmt::Debug for RunAdmitted<'_, F, C, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunAdmitted").finish_non_exhaustive()
+    }
+}
+
+/// Guards the future of an async function, or one that a sync function made; admitted at its first poll.
+#[inline]
+#[track_caller]
+pub fn wrap<R, F, H, C, L>(
+    handle: H,
+    classifier: C,
+    limit: L,
+    future: F,
+) -> FlattenErr<WithBreaker<F, H, C, L>>
+where
+    R: Returned<Error: FromCircuit>,
+    F: Future<Output = R>,
+    H: Handle,
+    C: Classifier<ResultOf<R>>,
+    L: Limit,
+{
+    warn_if_nested::<R>();
+    FlattenErr::new(WithBreaker::with_parts(future, handle, classifier, limit))
+}
+
+/// A time limit for [`wrap`], counted from the first poll.
+pub fn limit_of(time: Duration) -> Timeout {
+    Timeout::new(time)
+}
+
+/// What a fallback gives: what the function returns, or a future of it.
+#[diagnostic::on_unimplemented(
+    message = "this fallback cannot stand in for the function",
+    label = "the fallback must give `{R}`, or a future of it, as the function does",
+    note = "found `{Self}`"
+)]
+pub trait Answer<R, Kind> {
+    #[doc(hidden)]
+    type Future: Future<Output = R>;
+    #[doc(hidden)]
+    fn begin(self) -> Self::Future;
+}
+
+/// The answer itself.
+#[derive(Debug)]
+pub enum Now {}
+/// A future of it.
+#[derive(Debug)]
+pub enum Later {}
+
+#[diagnostic::do_not_recommend]
+impl<R> Answer<R, Now> for R {
+    type Future = Ready<R>;
+
+    fn begin(self) -> Ready<R> {
+        ready(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<R, F: Future<Output = R>> Answer<R, Later> for F {
+    type Future = F;
+
+    fn begin(self) -> F {
+        self
+    }
+}
+
+/// The answer of the fallback of an async function, which may be sync.
+pub fn answer<R, A, Kind>(answer: A) -> A::Future
+where
+    A: Answer<R, Kind>,
+{
+    answer.begin()
+}
+
+/// Calls what makes the future of a sync function.
+#[inline]
+pub fn make<F>(make: impl FnOnce() -> F) -> F {
+    make()
+}
