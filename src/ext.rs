@@ -1,16 +1,22 @@
-//! The one method for everything that can be guarded.
+//! [`BreakerExt`], which puts futures and functions behind a breaker.
+//!
+//! Everything else in this file is hidden from the documentation. [`kind`] keeps the implementations
+//! for futures and for functions of each number of arguments apart. The other traits exist only for
+//! their compiler messages.
 
 use crate::handle::{ByName, Handle};
 use crate::registry::BreakerRegistry;
 
-/// What [`BreakerExt`] is implemented for, always inferred; and what a guarded function keeps of it.
+/// Marker types, always inferred: the `Kind` of a [`BreakerExt`], and the `K` of a
+/// [`GuardedFn`](crate::GuardedFn).
+#[doc(hidden)]
 pub mod kind {
     use std::marker::PhantomData;
 
-    /// A guarded sync function of `N` arguments.
+    /// The `K` of a guarded sync function with `N` arguments.
     #[derive(Clone, Copy, Debug)]
     pub struct SyncFn<const N: usize>;
-    /// A guarded async function of `N` arguments.
+    /// The `K` of a guarded async function with `N` arguments.
     #[derive(Clone, Copy, Debug)]
     pub struct AsyncFn<const N: usize>;
 
@@ -23,15 +29,16 @@ pub mod kind {
     /// An async function.
     #[derive(Debug)]
     pub struct Async<Args, Fut>(PhantomData<fn(Args) -> Fut>);
-    /// Only here to be refused with an explanation.
+    /// A function that returns no `Result`; rejected with an explanation.
     #[derive(Debug)]
     pub struct NoResult<Args, Out>(PhantomData<fn(Args) -> Out>);
-    /// Only here to be refused with an explanation.
+    /// A function with more than eight arguments; rejected with an explanation.
     #[derive(Debug)]
     pub struct TooManyArguments<Args, Out>(PhantomData<fn(Args) -> Out>);
 }
 
-/// All kinds but [`kind::TooManyArguments`].
+/// Implemented by every kind but [`kind::TooManyArguments`], for the compiler message.
+#[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a guarded function takes at most eight arguments",
     label = "this function takes more than eight",
@@ -44,7 +51,8 @@ impl<Args, Out> AtMostEightArguments for kind::Sync<Args, Out> {}
 impl<Args, Fut> AtMostEightArguments for kind::Async<Args, Fut> {}
 impl<Args, Out> AtMostEightArguments for kind::NoResult<Args, Out> {}
 
-/// All kinds but [`kind::NoResult`].
+/// Implemented by every kind but [`kind::NoResult`], for the compiler message.
+#[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a circuit breaker cannot tell whether this function succeeds or fails",
     label = "this function gives no `Result`",
@@ -57,7 +65,9 @@ impl<Args, Out> GivesResult for kind::Sync<Args, Out> {}
 impl<Args, Fut> GivesResult for kind::Async<Args, Fut> {}
 impl<Args, Out> GivesResult for kind::TooManyArguments<Args, Out> {}
 
-/// Some outputs that are neither a `Result` nor a future, for that error to be about.
+/// Implemented by common outputs that are neither a `Result` nor a future. Functions that return one of
+/// them get the message of [`GivesResult`].
+#[doc(hidden)]
 pub trait NoResult {}
 macro_rules! no_result {
     ($($Out:ty)*) => { $(impl NoResult for $Out {})* };
@@ -85,7 +95,7 @@ impl<T> NoResult for Vec<T> {}
 /// let registry = BreakerRegistry::new();
 /// // a future
 /// let alice = fetch_user(1).with_breaker(&registry, "users-api").await?;
-/// // a function, its arguments as they were
+/// // a function, called with the arguments that it takes
 /// let fetch_user = fetch_user.with_breaker(&registry, "users-api");
 /// let bob = fetch_user.call(2).await?;
 /// // a handle, looked up once
@@ -104,10 +114,10 @@ pub trait BreakerExt<Kind>: Sized {
     /// [`WithBreaker`](crate::WithBreaker) for a future, [`GuardedFn`](crate::GuardedFn) for a function.
     type Guarded<H: Handle>;
 
-    /// Guards it by the breaker of that name, which is looked up now, and made with the settings
-    /// due to the name if there is none.
+    /// Guards `self` with the breaker called `name`.
     ///
-    /// What it returns is `'static` when `self` is.
+    /// The lookup happens now, not at the first poll; a missing breaker is created from the matching
+    /// preset. The returned value is `'static` if `self` is.
     #[inline]
     #[track_caller]
     fn with_breaker(
@@ -121,8 +131,10 @@ pub trait BreakerExt<Kind>: Sized {
         self.guarded_by(ByName::new(registry, name.as_ref()))
     }
 
-    /// Guards it by a breaker that was looked up before: `&breaker` touches no reference count,
-    /// `breaker` makes what it returns `'static` when `self` is.
+    /// Guards `self` with a breaker that was looked up before.
+    ///
+    /// `&breaker` touches no reference count. With an owned `breaker` the returned value is `'static` if
+    /// `self` is.
     #[track_caller]
     fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
     where

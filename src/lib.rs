@@ -108,13 +108,13 @@ pub use rules::{RuleSnapshot, TripRule, Window};
 pub use snapshot::{Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
 
-/// The parts that the types of guarded futures and functions are made of; for writing those types
-/// down, and for reading compiler messages.
+/// Type parameters and bounds of guarded futures and functions, for code that writes out such a type.
+///
+/// Hidden, since they are inferred nearly everywhere.
+#[doc(hidden)]
 pub mod parts {
-    #[doc(hidden)]
-    pub use crate::classifier::Classification;
     pub use crate::classifier::{
-        Classifier, Classify, ClassifyOutput, DefaultClassifier, FailIf, ResultLike,
+        Classification, Classifier, Classify, ClassifyOutput, DefaultClassifier, FailIf, ResultLike,
     };
     pub use crate::ext::{AtMostEightArguments, GivesResult, NoResult, kind};
     pub use crate::function::{
@@ -127,7 +127,7 @@ pub mod parts {
     pub use crate::handle::{ByName, Handle};
 }
 
-/// What the expansion of `#[circuit]` calls. Not for anybody else: it changes without notice.
+/// Called by the expansion of `#[circuit]`, and free to change with it.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::macro_support::{

@@ -1,9 +1,12 @@
-//! Durations as people write them: `30s`, `1m 30s`, `1.5h`.
+//! Parser of durations such as `30s`, `1m 30s` and `1.5h`.
 //!
-//! One or more parts, the larger unit first, each unit once: a number, which may have a fraction,
-//! and `d`, `h`, `m`, `s`, `ms`, `us` or `ns`. Spaces may stand between them. Or `forever`. So everything
-//! that breakerbox prints as a duration can be written, too. Settings as data are read by the same
-//! rules (`integrations/serde/duration.rs` of breakerbox; the two crates share no code).
+//! A duration has one or more parts, with larger units first and each unit at most once. A part is a
+//! number, which may have a fraction, and one of `d`, `h`, `m`, `s`, `ms`, `us` and `ns`. Spaces are
+//! allowed between all of them. The word `forever` stands for the longest duration. Every duration that
+//! breakerbox prints can be read back.
+//!
+//! `settings/duration.rs` of breakerbox reads settings documents by the same rules; the two crates share
+//! no code.
 
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ const UNITS: [(&str, u128); 7] = [
     ("ns", 1),
 ];
 
-/// The duration that `text` says, or why it says none.
+/// Parses a duration, or returns what is wrong with the text.
 pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -27,10 +30,10 @@ pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
         return Ok(Duration::MAX);
     }
     let mut nanos = 0_u128;
-    let mut larger = UNITS.as_slice();
+    let mut allowed_units = UNITS.as_slice();
     while !rest.is_empty() {
-        let (number, behind) = split(rest, |c| c.is_ascii_digit() || c == '.');
-        let (unit, behind) = split(behind.trim_start(), char::is_alphabetic);
+        let (number, after) = split_while(rest, |c| c.is_ascii_digit() || c == '.');
+        let (unit, after) = split_while(after.trim_start(), char::is_alphabetic);
         if number.is_empty() {
             return Err("each part begins with a number");
         }
@@ -40,26 +43,26 @@ pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
         if !UNITS.iter().any(|(name, _)| *name == unit) {
             return Err("the units are d, h, m, s, ms, us and ns");
         }
-        let Some(at) = larger.iter().position(|(name, _)| *name == unit) else {
+        let Some(at) = allowed_units.iter().position(|(name, _)| *name == unit) else {
             return Err("the larger units come first, each once");
         };
-        nanos = part(number, larger[at].1)
+        nanos = part_nanos(number, allowed_units[at].1)
             .and_then(|part| nanos.checked_add(part))
             .ok_or("it is no number of nanoseconds")?;
-        larger = &larger[at + 1..];
-        rest = behind.trim_start();
+        allowed_units = &allowed_units[at + 1..];
+        rest = after.trim_start();
     }
     let seconds = u64::try_from(nanos / 1_000_000_000).map_err(|_| "it is too long")?;
-    let below = u32::try_from(nanos % 1_000_000_000).unwrap_or_default();
-    Ok(Duration::new(seconds, below))
+    let subsecond = u32::try_from(nanos % 1_000_000_000).unwrap_or_default();
+    Ok(Duration::new(seconds, subsecond))
 }
 
-fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
 }
 
-/// `number` times `unit`, if that is a whole number.
-fn part(number: &str, unit: u128) -> Option<u128> {
+/// Returns `number` times `unit`, if the product is a whole number.
+fn part_nanos(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if whole.is_empty() || fraction.is_empty() {
         return None;
@@ -78,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_is_understood() {
+    fn parse_accepts_written_durations() {
         let cases = [
             ("30s", Duration::from_secs(30)),
             ("1m 30s", Duration::from_secs(90)),
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_no_duration_is_refused() {
+    fn parse_rejects_other_text() {
         let cases = [
             "",
             " ",

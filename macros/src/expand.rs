@@ -1,126 +1,169 @@
-//! The function, with its body behind the breaker.
+//! Code generation: the function with a new body, in which the original body is guarded.
+//!
+//! A sync function becomes
+//!
+//! ```text
+//! fn load(id: u64) -> Result<Row, DbError> {
+//!     let handle = { static __BREAKERBOX_SITE: Site = ..; /* see codegen_breaker */ };
+//!     __private::call::<Result<Row, DbError>, _>(breaker(&handle), &classifier, move || { /* body */ })
+//! }
+//! ```
+//!
+//! and an async one
+//!
+//! ```text
+//! async fn load(id: u64) -> Result<Row, DbError> {
+//!     let mut owned_handle = None;
+//!     let guarded = __private::wrap::<Result<Row, DbError>, ..>(
+//!         /* handle */, classifier, limit, async move { /* body */ },
+//!     );
+//!     let returned = guarded.await;
+//!     returned
+//! }
+//! ```
+//!
+//! With a fallback, the call is admitted first, and the fallback is called with the arguments if it was
+//! refused.
+//!
+//! Generated names have the span `Span::mixed_site()`, so they never clash with names of the user.
+//! `located_at` moves a compiler message to the user's code.
 
+use crate::async_tail::AsyncTail;
+use crate::attribute_args::AttributeArgs;
+use crate::codegen_breaker;
 use crate::function::{Form, Function};
-use crate::lookup;
-use crate::returns;
-use crate::settings::Settings;
-use crate::tail::AsyncTail;
+use crate::return_type;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, Result, Token, Type};
+use syn::{Error, Expr, Result, Token, Type};
 
-/// What all forms need.
-struct Parts<'a> {
-    settings: &'a Settings,
+/// Expressions and names that the bodies of all forms are made of.
+struct Codegen<'a> {
+    args: &'a AttributeArgs,
+    /// The variable with the handle of the breaker.
     handle: Ident,
-    /// Where an async function keeps a handle that its site has no place for.
-    own: Ident,
-    find: TokenStream,
-    judge: TokenStream,
-    /// The type that is returned, as it can be written in a body.
+    /// The variable of an async function that keeps a handle alive for which its call site has no slot.
+    owned_handle: Ident,
+    /// Finds the handle.
+    find_handle: TokenStream,
+    /// Classifies the errors.
+    classifier: TokenStream,
+    /// The type that is returned, as a body can write it.
     returned: Type,
-    /// Calls the fallback; with where it was written.
+    /// Calls the fallback; with the span of its path.
     fallback: Option<(Span, TokenStream)>,
-    /// What the body needs to find its arguments.
-    patterns: TokenStream,
+    /// `let` statements that bind the patterns of the arguments, for the original body.
+    bind_patterns: TokenStream,
 }
 
-pub(crate) fn expand(mut function: Function, settings: &Settings) -> Result<TokenStream> {
+/// Returns the function with its body guarded.
+pub(crate) fn expand(mut function: Function, args: &AttributeArgs) -> Result<TokenStream> {
     function.check()?;
     let (form, returned) = function.form()?;
-    if let (Form::Sync, Some((span, _))) = (&form, &settings.timeout) {
+    if let (Form::Sync, Some((span, _))) = (&form, &args.timeout) {
         return Err(Error::new(
             *span,
             "`timeout` is for async functions: nothing can end a sync one before it returns",
         ));
     }
-    if let (Form::Maker, Some(fallback)) = (&form, &settings.fallback) {
+    if let (Form::ReturnsFuture, Some(fallback)) = (&form, &args.fallback) {
         return Err(Error::new(
             fallback.span(),
             "a fallback gets the arguments, which have gone into this future before it is refused: \
              write the function as an `async fn`, or end it in `async move { .. }`",
         ));
     }
-    let for_errors = returns::for_errors(&returned);
-    let own = Ident::new("own", Span::mixed_site());
-    let keeps = matches!(form, Form::Async | Form::Block(_));
-    let find = lookup::handle(&function, settings, &for_errors, keeps.then_some(&own));
-    let (arguments, patterns) = match settings.fallback {
+    let for_errors = return_type::for_errors(&returned);
+    let owned_handle = Ident::new("owned_handle", Span::mixed_site());
+    let lends = matches!(form, Form::Async | Form::AsyncTail(_));
+    let find_handle =
+        codegen_breaker::find_handle(&function, args, &for_errors, lends.then_some(&owned_handle));
+    let (arguments, bind_patterns) = match args.fallback {
         Some(_) => function.name_arguments(),
         None => (Vec::new(), TokenStream::new()),
     };
-    let parts = Parts {
-        settings,
+    let codegen = Codegen {
+        args,
         handle: Ident::new("handle", Span::mixed_site()),
-        own,
-        find,
-        judge: lookup::judge(settings, &for_errors),
-        returned: returns::inferred(&returned),
-        fallback: settings.fallback.as_ref().map(|path| {
+        owned_handle,
+        find_handle,
+        classifier: codegen_breaker::classifier(args, &for_errors),
+        returned: return_type::inferred(&returned),
+        fallback: args.fallback.as_ref().map(|path| {
             let span = Span::mixed_site().located_at(path.span());
-            (span, lookup::fallback(path, &arguments))
+            (span, call_fallback(path, &arguments))
         }),
-        patterns,
+        bind_patterns,
     };
     let body = &function.body;
     let body = match form {
-        Form::Sync => parts.sync(&quote!(#body)),
-        Form::Async => parts.run(Some(<Token![move]>::default()), &inner_block(body)),
-        Form::Block(tail) => parts.tail(&tail),
-        Form::Maker => parts.make(&quote!(#body)),
+        Form::Sync => codegen.sync_body(&quote!(#body)),
+        Form::Async => codegen.async_body(Some(<Token![move]>::default()), &inner_block(body)),
+        Form::AsyncTail(tail) => codegen.async_tail_body(&tail),
+        Form::ReturnsFuture => codegen.returned_future_body(&quote!(#body)),
     };
     Ok(function.with_body(&body))
 }
 
-/// A body as a block within a block, with braces that are ours: those of the user would be called
-/// unnecessary.
+/// Calls the fallback with these arguments.
+fn call_fallback(fallback: &Expr, arguments: &[TokenStream]) -> TokenStream {
+    let span = Span::mixed_site().located_at(fallback.span());
+    quote_spanned!(span=> (#fallback)(#(#arguments),*))
+}
+
+/// Returns a body as a block within a block. The braces are generated: the lint for unnecessary braces
+/// would fire at those of the user.
 fn inner_block(body: &Group) -> Group {
     let mut block = Group::new(Delimiter::Brace, body.stream());
     block.set_span(Span::mixed_site().located_at(body.span()));
     block
 }
 
-impl Parts<'_> {
-    /// Where the compiler has to say what is wrong with the type that is returned.
+impl Codegen<'_> {
+    /// The span for messages about the type that is returned.
     fn at_returned(&self) -> Span {
         Span::mixed_site().located_at(self.returned.span())
     }
 
-    fn found(&self) -> TokenStream {
-        let ours = Span::mixed_site();
-        let Self { handle, find, .. } = self;
-        quote_spanned!(ours=> let #handle = #find;)
-    }
-
-    fn sync(&self, body: &TokenStream) -> TokenStream {
-        let ours = Span::mixed_site();
+    fn let_handle(&self) -> TokenStream {
+        let generated = Span::mixed_site();
         let Self {
-            settings,
-            judge,
-            returned,
-            patterns,
+            handle,
+            find_handle,
             ..
         } = self;
-        let krate = &settings.krate;
-        let (handle, found) = (&self.handle, self.found());
-        let breaker = quote_spanned!(ours=> #krate::__private::SiteHandle::breaker(&#handle));
-        let body = if patterns.is_empty() {
+        quote_spanned!(generated=> let #handle = #find_handle;)
+    }
+
+    fn sync_body(&self, body: &TokenStream) -> TokenStream {
+        let generated = Span::mixed_site();
+        let Self {
+            args,
+            classifier,
+            returned,
+            bind_patterns,
+            ..
+        } = self;
+        let krate = &args.krate;
+        let (handle, let_handle) = (&self.handle, self.let_handle());
+        let breaker = quote_spanned!(generated=> #krate::__private::SiteHandle::breaker(&#handle));
+        let body = if bind_patterns.is_empty() {
             quote!(#body)
         } else {
-            quote!({ #patterns #body })
+            quote!({ #bind_patterns #body })
         };
-        let work = quote_spanned!(ours=> move || -> #returned #body);
+        let work = quote_spanned!(generated=> move || -> #returned #body);
         let Some((_, fallback)) = &self.fallback else {
             let call = quote_spanned!(self.at_returned()=> #krate::__private::call::<#returned, _>);
-            return quote_spanned!(ours=> #found #call(#breaker, &#judge, #work));
+            return quote_spanned!(generated=> #let_handle #call(#breaker, &#classifier, #work));
         };
-        quote_spanned! {ours=>
-            #found
+        quote_spanned! {generated=>
+            #let_handle
             let admitted = #krate::__private::admit(#breaker);
             let returned = match admitted {
                 ::core::option::Option::Some(admitted) => {
-                    #krate::__private::Admitted::call::<#returned, _>(admitted, &#judge, #work)
+                    #krate::__private::Admitted::call::<#returned, _>(admitted, &#classifier, #work)
                 }
                 #[allow(clippy::used_underscore_binding)]
                 ::core::option::Option::None => #fallback,
@@ -130,49 +173,50 @@ impl Parts<'_> {
     }
 
     /// The statements of an async function or block.
-    fn run(&self, capture: Option<Token![move]>, body: &Group) -> TokenStream {
-        let ours = Span::mixed_site();
+    fn async_body(&self, capture: Option<Token![move]>, body: &Group) -> TokenStream {
+        let generated = Span::mixed_site();
         let Self {
-            settings,
-            judge,
+            args,
+            classifier,
             returned,
-            patterns,
+            bind_patterns,
             ..
         } = self;
-        let krate = &settings.krate;
-        let (handle, found) = (&self.handle, self.found());
-        let own = &self.own;
-        let own = quote_spanned!(ours=> let mut #own = ::core::option::Option::None;);
-        // An async block has no place to write its type; this one never runs.
-        let typed = quote_spanned! {ours=>
+        let krate = &args.krate;
+        let (handle, let_handle) = (&self.handle, self.let_handle());
+        let owned_handle = &self.owned_handle;
+        let let_owned_handle =
+            quote_spanned!(generated=> let mut #owned_handle = ::core::option::Option::None;);
+        // The output of an async block cannot be annotated. A `return` that never runs sets the type.
+        let set_output = quote_spanned! {generated=>
             if let ::core::option::Option::Some(returned) = ::core::option::Option::None::<#returned> {
                 return returned;
             }
         };
-        let work = quote_spanned!(ours=> async #capture { #typed #patterns #body });
+        let work = quote_spanned!(generated=> async #capture { #set_output #bind_patterns #body });
         let Some((span, fallback)) = &self.fallback else {
-            let guarded = self.wrap(&work);
-            // In a statement of its own, so that what the settings borrowed is given back before the body runs.
-            return quote_spanned! {ours=>
-                #own
+            let guarded = self.wrap_future(&work);
+            // A statement of its own: borrows in the arguments of the attribute end before the body runs.
+            return quote_spanned! {generated=>
+                #let_owned_handle
                 let guarded = #guarded;
                 let returned = guarded.await;
                 returned
             };
         };
-        let limit = match &settings.timeout {
-            None => quote_spanned!(ours=> #krate::__private::unlimited()),
-            Some((_, time)) => quote_spanned!(ours=> #krate::__private::limit(#time)),
+        let limit = match &args.timeout {
+            None => quote_spanned!(generated=> #krate::__private::unlimited()),
+            Some((_, time)) => quote_spanned!(generated=> #krate::__private::limit(#time)),
         };
         let run = quote_spanned! {self.at_returned()=>
             #krate::__private::Admitted::run::<#returned, _, _, _>
         };
-        let run = quote_spanned!(ours=> #run(admitted, #judge, limit, #work).await);
+        let run = quote_spanned!(generated=> #run(admitted, #classifier, limit, #work).await);
         let answer =
             quote_spanned!(*span=> #krate::__private::answer::<#returned, _, _>(#fallback));
-        quote_spanned! {ours=>
-            #own
-            #found
+        quote_spanned! {generated=>
+            #let_owned_handle
+            #let_handle
             let limit = #limit;
             let admitted = #krate::__private::admit(#handle);
             let returned = match admitted {
@@ -186,49 +230,49 @@ impl Parts<'_> {
         }
     }
 
-    fn tail(&self, tail: &AsyncTail) -> TokenStream {
+    fn async_tail_body(&self, tail: &AsyncTail) -> TokenStream {
         let AsyncTail {
             before,
             block,
-            boxed,
+            box_pin,
         } = tail;
         let statements = &block.block.stmts;
         let mut body = Group::new(Delimiter::Brace, quote!(#(#statements)*));
         body.set_span(block.block.span());
         let attributes = &block.attrs;
         let (capture, keyword) = (block.capture, block.async_token);
-        let statements = self.run(capture, &inner_block(&body));
+        let statements = self.async_body(capture, &inner_block(&body));
         let guarded = quote!(#(#attributes)* #keyword #capture { #statements });
-        match boxed {
+        match box_pin {
             None => quote!(#(#before)* #guarded),
-            Some(boxed) => quote!(#(#before)* #boxed(#guarded)),
+            Some(box_pin) => quote!(#(#before)* #box_pin(#guarded)),
         }
     }
 
-    fn make(&self, body: &TokenStream) -> TokenStream {
-        let ours = Span::mixed_site();
-        let krate = &self.settings.krate;
-        let made = quote_spanned!(ours=> #krate::__private::make(move || #body));
-        self.wrap(&made)
+    fn returned_future_body(&self, body: &TokenStream) -> TokenStream {
+        let generated = Span::mixed_site();
+        let krate = &self.args.krate;
+        let made = quote_spanned!(generated=> #krate::__private::make(move || #body));
+        self.wrap_future(&made)
     }
 
-    /// A future that guards another; the circuit's errors are turned into the function's.
-    fn wrap(&self, future: &TokenStream) -> TokenStream {
-        let ours = Span::mixed_site();
+    /// Guards a future, and converts the breaker's errors to the error type of the function.
+    fn wrap_future(&self, future: &TokenStream) -> TokenStream {
+        let generated = Span::mixed_site();
         let Self {
-            settings,
-            find,
-            judge,
+            args,
+            find_handle,
+            classifier,
             returned,
             ..
         } = self;
-        let krate = &settings.krate;
-        let limit = match &settings.timeout {
-            None => quote_spanned!(ours=> #krate::__private::unlimited()),
-            Some((_, time)) => quote_spanned!(ours=> #krate::__private::limit_of(#time)),
+        let krate = &args.krate;
+        let limit = match &args.timeout {
+            None => quote_spanned!(generated=> #krate::__private::unlimited()),
+            Some((_, time)) => quote_spanned!(generated=> #krate::__private::limit_of(#time)),
         };
         let wrap =
             quote_spanned!(self.at_returned()=> #krate::__private::wrap::<#returned, _, _, _, _>);
-        quote_spanned!(ours=> #wrap(#find, #judge, #limit, #future))
+        quote_spanned!(generated=> #wrap(#find_handle, #classifier, #limit, #future))
     }
 }

@@ -1,7 +1,7 @@
-//! The function that `#[circuit]` stands on.
+//! The function that `#[circuit]` stands on: parsing, checks, and what kind of function it is.
 
-use crate::returns;
-use crate::tail::AsyncTail;
+use crate::async_tail::AsyncTail;
+use crate::return_type::{self, ReturnedFuture};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -15,25 +15,26 @@ use syn::{
 
 /// A free function or a method.
 pub(crate) struct Function {
-    outer: Vec<Attribute>,
+    outer_attributes: Vec<Attribute>,
     vis: Visibility,
+    /// The word `default` of a specialized method.
     default: Option<Ident>,
     pub(crate) sig: Signature,
-    /// As it was written: it need not be understood to be guarded.
+    /// Kept as tokens: a body that syn cannot parse is guarded as well.
     pub(crate) body: Group,
-    inner: TokenStream,
+    inner_attributes: TokenStream,
 }
 
 impl Parse for Function {
     fn parse(input: ParseStream) -> Result<Self> {
-        let outer = input.call(Attribute::parse_outer)?;
+        let outer_attributes = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
-        let default = default(input)?;
-        if !is_function(input) {
+        let default = parse_default(input)?;
+        if !starts_function(input) {
             let what = input
                 .fork()
                 .parse::<Item>()
-                .map_or("this", |item| kind(&item));
+                .map_or("this", |item| describe(&item));
             return Err(input.error(format!(
                 "`#[circuit]` stands on a function or a method, not on {what}"
             )));
@@ -45,32 +46,32 @@ impl Parse for Function {
                 "`#[circuit]` needs a body to guard: write it at the implementations of this method",
             ));
         }
-        let body = braces(input.parse()?).ok_or_else(|| input.error("expected the body"))?;
-        let (inner, body) = split_attributes(&body)?;
+        let body = brace_group(input.parse()?).ok_or_else(|| input.error("expected the body"))?;
+        let (inner_attributes, body) = split_inner_attributes(&body)?;
         Ok(Self {
-            outer,
+            outer_attributes,
             vis,
             default,
             sig,
             body,
-            inner,
+            inner_attributes,
         })
     }
 }
 
-/// The body, which a `macro_rules` may have put in a group of its own.
-fn braces(tree: TokenTree) -> Option<Group> {
+/// Returns the group in braces, without the invisible group that a `macro_rules` may have put around it.
+fn brace_group(tree: TokenTree) -> Option<Group> {
     match tree {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
         TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
-            group.stream().into_iter().next().and_then(braces)
+            group.stream().into_iter().next().and_then(brace_group)
         }
         _ => None,
     }
 }
 
-/// `default` of a specialized method, which is no keyword.
-fn default(input: ParseStream) -> Result<Option<Ident>> {
+/// Parses the word `default` of a specialized method, which is not a keyword.
+fn parse_default(input: ParseStream) -> Result<Option<Ident>> {
     let ahead = input.fork();
     let is_default = Ident::parse_any(&ahead).is_ok_and(|word| word == "default");
     (is_default && !ahead.peek(Token![!]))
@@ -78,7 +79,8 @@ fn default(input: ParseStream) -> Result<Option<Ident>> {
         .transpose()
 }
 
-fn is_function(input: ParseStream) -> bool {
+/// Returns whether the next tokens begin a function.
+fn starts_function(input: ParseStream) -> bool {
     input.peek(Token![fn])
         || input.peek(Token![async])
         || input.peek(Token![unsafe]) && !input.peek2(Token![impl]) && !input.peek2(Token![trait])
@@ -89,7 +91,8 @@ fn is_function(input: ParseStream) -> bool {
         }
 }
 
-fn kind(item: &Item) -> &'static str {
+/// Describes an item that is not a function, for the message.
+fn describe(item: &Item) -> &'static str {
     match item {
         Item::Impl(_) => "an `impl` block: write it at its methods",
         Item::Trait(_) => "a trait: write it at the implementations of its methods",
@@ -99,8 +102,8 @@ fn kind(item: &Item) -> &'static str {
     }
 }
 
-/// The `#![..]` at the beginning of a body, and the rest of it.
-fn split_attributes(body: &Group) -> Result<(TokenStream, Group)> {
+/// Splits a body into the `#![..]` at its beginning and the rest.
+fn split_inner_attributes(body: &Group) -> Result<(TokenStream, Group)> {
     let parse = |input: ParseStream| {
         let attributes = input.call(Attribute::parse_inner)?;
         Ok((quote!(#(#attributes)*), input.parse::<TokenStream>()?))
@@ -111,18 +114,20 @@ fn split_attributes(body: &Group) -> Result<(TokenStream, Group)> {
     Ok((attributes, group))
 }
 
-/// What has to be guarded.
+/// The kinds of functions, by what is guarded.
 pub(crate) enum Form {
+    /// A sync function: the body.
     Sync,
+    /// An `async fn`: the body.
     Async,
-    /// A function that ends in an async block, as those that `async_trait` makes: that is guarded.
-    Block(Box<AsyncTail>),
-    /// A function that makes a future in some other way.
-    Maker,
+    /// A function that ends in an async block, as `async_trait` generates it: the block.
+    AsyncTail(Box<AsyncTail>),
+    /// A function that returns a future of any other origin: the future.
+    ReturnsFuture,
 }
 
 impl Function {
-    /// Refuses what cannot be guarded.
+    /// Rejects functions that cannot be guarded.
     pub(crate) fn check(&self) -> Result<()> {
         let sig = &self.sig;
         if let Some(token) = &sig.constness {
@@ -149,7 +154,7 @@ impl Function {
                 "a function with `#[circuit]` must return a `Result`, and this one returns nothing",
             ));
         }
-        if let Type::Never(never) = returns::bare(self.output()) {
+        if let Type::Never(never) = return_type::bare(self.return_type()) {
             return Err(Error::new(
                 never.span(),
                 "a function with `#[circuit]` must return a `Result`, and this one never returns",
@@ -158,11 +163,10 @@ impl Function {
         Ok(())
     }
 
-    /// What it returns, as it was written.
-    pub(crate) fn output(&self) -> &Type {
+    /// Returns the return type as written.
+    fn return_type(&self) -> &Type {
         match &self.sig.output {
             ReturnType::Type(_, ty) => ty,
-            // Refused before anybody asks.
             ReturnType::Default => unreachable!("`check` refuses functions that return nothing"),
         }
     }
@@ -171,39 +175,41 @@ impl Function {
         self.sig.ident.unraw().to_string()
     }
 
+    /// Returns the form of the function, and the type whose `Ok` and `Err` are counted: the return type, or
+    /// the output of the returned future.
     pub(crate) fn form(&self) -> Result<(Form, Type)> {
-        let output = self.output();
+        let return_type = self.return_type();
         if self.sig.asyncness.is_some() {
-            return Ok((Form::Async, output.clone()));
+            return Ok((Form::Async, return_type.clone()));
         }
-        let Some(future) = returns::Returned::of(output) else {
-            return Ok((Form::Sync, output.clone()));
+        let Some(future) = ReturnedFuture::parse(return_type) else {
+            return Ok((Form::Sync, return_type.clone()));
         };
-        let tail = self.statements().and_then(AsyncTail::of);
+        let tail = self.statements().and_then(AsyncTail::parse);
         let form = match tail {
-            Some(tail) => Form::Block(Box::new(tail)),
+            Some(tail) => Form::AsyncTail(Box::new(tail)),
             None if future.boxed => {
                 return Err(Error::new(
-                    output.span(),
+                    return_type.span(),
                     "this future would have to be boxed once more to be guarded: write the function \
                      as an `async fn`, or end it in `Box::pin(async move { .. })`, with no `return` \
                      before",
                 ));
             }
-            None => Form::Maker,
+            None => Form::ReturnsFuture,
         };
         Ok((form, future.output))
     }
 
-    /// Where they can be understood.
+    /// Returns the statements of the body, if syn can parse them.
     fn statements(&self) -> Option<Vec<Stmt>> {
         syn::parse::Parser::parse2(Block::parse_within, self.body.stream()).ok()
     }
 
-    /// Whether it can be seen to be a method, and may say `Self`.
+    /// Returns whether the function is seen to be a method: it has a receiver, or mentions `Self`.
     pub(crate) fn is_method(&self) -> bool {
-        struct Finds(bool);
-        impl Visit<'_> for Finds {
+        struct SelfFinder(bool);
+        impl Visit<'_> for SelfFinder {
             fn visit_path(&mut self, path: &Path) {
                 self.0 |= path
                     .segments
@@ -211,22 +217,23 @@ impl Function {
                     .is_some_and(|first| first.ident == "Self");
                 visit_path(self, path);
             }
-            // Has a `Self` of its own.
+            // An item within the function has a `Self` of its own.
             fn visit_item(&mut self, _: &Item) {}
         }
-        let mut finds = Finds(self.sig.receiver().is_some());
-        visit_signature(&mut finds, &self.sig);
-        if !finds.0 {
+        let mut finder = SelfFinder(self.sig.receiver().is_some());
+        visit_signature(&mut finder, &self.sig);
+        if !finder.0 {
             let statements = self.statements().unwrap_or_default();
             for statement in &statements {
-                finds.visit_stmt(statement);
+                finder.visit_stmt(statement);
             }
         }
-        finds.0
+        finder.0
     }
 
-    /// Gives every argument a name, for a fallback to get them by; and what the body needs to find
-    /// them as it knows them.
+    /// Gives every argument a name, so that it can be passed to a fallback.
+    ///
+    /// Returns the names, and the `let` statements that bind the original patterns in the body.
     pub(crate) fn name_arguments(&mut self) -> (Vec<TokenStream>, TokenStream) {
         let mut names = Vec::new();
         let mut patterns = TokenStream::new();
@@ -254,19 +261,19 @@ impl Function {
         (names, patterns)
     }
 
-    /// The function with another body.
+    /// Returns the function with another body.
     pub(crate) fn with_body(&self, body: &TokenStream) -> TokenStream {
         let Self {
-            outer,
+            outer_attributes,
             vis,
             default,
             sig,
-            inner,
+            inner_attributes,
             ..
         } = self;
         let span = self.body.span();
-        let mut group = Group::new(Delimiter::Brace, quote!(#inner #body));
+        let mut group = Group::new(Delimiter::Brace, quote!(#inner_attributes #body));
         group.set_span(span);
-        quote!(#(#outer)* #vis #default #sig #group)
+        quote!(#(#outer_attributes)* #vis #default #sig #group)
     }
 }

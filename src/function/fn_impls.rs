@@ -58,10 +58,11 @@ macro_rules! delegate {
 /// The calls of a guarded sync function with one policy.
 macro_rules! sync_calls {
     (
-        $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty
+        $(#[$attribute:meta])? $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty
         $(, fallback $FB:ident)? $(, into $Target:ident)?, J: $Classifier:path
         => $Returns:ty, |$this:ident, $result:ident| $end:expr
     ) => {
+        $(#[$attribute])?
         impl<F, H: Handle, J $(, $FB)? $(, $Target: From<BreakerError>)?> GuardedFn<F, kind::SyncFn<$n>, H, J, NoTimeout, $X> {
             delegate! {
                 #[doc = "Calls it by shared reference: for an `Fn`.\n\n# Errors\n\nThose of the function, and of the circuit unless a fallback answers."]
@@ -97,10 +98,12 @@ macro_rules! sync_calls {
 /// The calls of a guarded async function with one policy, for one time limit or any.
 macro_rules! async_calls {
     (
+        $(#[$attribute:meta])?
         $n:literal [$($A:ident $a:ident)*] $Args:ty, $X:ty $(, fallback $FB:ident gives $Answer:ident)?,
         limit $L:ty $(, any $AnyL:ident)? $(, into $Target:ident)?
         => $Returns:ident, |$this:ident| $once:expr
     ) => {
+        $(#[$attribute])?
         impl<F, H: Handle, J $(, $AnyL: Limit)? $(, $FB)? $(, $Target)?> GuardedFn<F, kind::AsyncFn<$n>, H, J, $L, $X> {
             /// Calls it by shared reference: for an `Fn`.
             #[inline]
@@ -151,6 +154,7 @@ macro_rules! async_calls {
 /// An implementation there is only so that using it can say what it lacks.
 macro_rules! refused {
     ($($A:ident)*, $kind:ident lacks $Lacks:ident $(, Out: $Bound:ident)?) => {
+        #[doc(hidden)]
         impl<F, $($A,)* Out $(: $Bound)?> BreakerExt<kind::$kind<($($A,)*), Out>> for F
         where
             F: FnOnce($($A),*) -> Out,
@@ -168,8 +172,11 @@ macro_rules! refused {
     };
 }
 
+/// The implementations for functions with one number of arguments. An attribute before the number
+/// goes on each implementation that documentation would show.
 macro_rules! arity {
-    ($n:literal $($A:ident $a:ident)*) => {
+    ($(#[$attribute:meta])? $n:literal $($A:ident $a:ident)*) => {
+        $(#[$attribute])?
         impl<F, $($A,)* T, E> BreakerExt<kind::Sync<($($A,)*), Result<T, E>>> for F
         where
             F: FnOnce($($A),*) -> Result<T, E>,
@@ -184,6 +191,7 @@ macro_rules! arity {
             }
         }
 
+        $(#[$attribute])?
         impl<F, $($A,)* Fut> BreakerExt<kind::Async<($($A,)*), Fut>> for F
         where
             F: FnOnce($($A),*) -> Fut,
@@ -222,26 +230,26 @@ macro_rules! arity {
         }
 
         sync_calls! {
-            $n [$($A $a)*] ($($A,)*), NoFallback, J: Classifier<Out>
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), NoFallback, J: Classifier<Out>
             => Result<J::Ok, BreakerError<J::Err>>, |this, result| end_sync(result)
         }
         sync_calls! {
-            $n [$($A $a)*] ($($A,)*), WithFallback<FB>, fallback FB, J: Classifier<Out>
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), WithFallback<FB>, fallback FB, J: Classifier<Out>
             => Result<J::Ok, J::Err>,
             |this, result| result.unwrap_or_else(|(_, args)| J::into_result(this.policy.0.answer(args)))
         }
         sync_calls! {
-            $n [$($A $a)*] ($($A,)*), Flattened<NoFallback>, J: Classifier<Out, Err: From<BreakerError>>
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flattened<NoFallback>, J: Classifier<Out, Err: From<BreakerError>>
             => Result<J::Ok, J::Err>, |this, result| end_sync(result).map_err(BreakerError::flatten)
         }
         sync_calls! {
-            $n [$($A $a)*] ($($A,)*), FlattenedInto<NoFallback, Target>, into Target,
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlattenedInto<NoFallback, Target>, into Target,
             J: Classifier<Out, Err: Into<Target>> => Result<J::Ok, Target>,
             |this, result| end_sync(result).map_err(|error| error.map_inner(Into::into).flatten())
         }
 
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), NoFallback, limit L, any L
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), NoFallback, limit L, any L
             => Call,
             |this| WithBreaker::with_parts(
                 DeferredCall::new(this.function, ($($a,)*), |function, ($($a,)*)| function($($a),*)),
@@ -249,7 +257,7 @@ macro_rules! arity {
             )
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), WithFallback<FB>, fallback FB gives A0, limit L, any L
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), WithFallback<FB>, fallback FB gives A0, limit L, any L
             => CallOr,
             |this| {
                 let (this, WithFallback(fallback)) = this.take_policy();
@@ -257,22 +265,22 @@ macro_rules! arity {
             }
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), Flattened<NoFallback>, limit L, any L
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flattened<NoFallback>, limit L, any L
             => FlatCall,
             |this| FlattenErr::new(this.policy(|Flattened(policy)| policy).call_once($($a),*))
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), Flattened<WithFallback<FB>>, fallback FB gives A0, limit Timeout
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), Flattened<WithFallback<FB>>, fallback FB gives A0, limit Timeout
             => FlatCallOr,
             |this| FlattenErr::new(this.policy(|Flattened(policy)| policy).call_once($($a),*))
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), FlattenedInto<NoFallback, Target>, limit L, any L, into Target
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlattenedInto<NoFallback, Target>, limit L, any L, into Target
             => CallInto,
             |this| FlattenInto::new(this.policy(|policy| policy.0).call_once($($a),*))
         }
         async_calls! {
-            $n [$($A $a)*] ($($A,)*), FlattenedInto<WithFallback<FB>, Target>, fallback FB gives A0,
+            $(#[$attribute])? $n [$($A $a)*] ($($A,)*), FlattenedInto<WithFallback<FB>, Target>, fallback FB gives A0,
             limit Timeout, into Target
             => CallOrInto,
             |this| FlattenInto::new(this.policy(|policy| policy.0).call_once($($a),*))
@@ -280,15 +288,16 @@ macro_rules! arity {
     };
 }
 
-arity!(0);
-arity!(1 A a);
-arity!(2 A a B b);
-arity!(3 A a B b C c);
-arity!(4 A a B b C c D d);
-arity!(5 A a B b C c D d E0 e);
-arity!(6 A a B b C c D d E0 e F0 f);
-arity!(7 A a B b C c D d E0 e F0 f G g);
-arity!(8 A a B b C c D d E0 e F0 f G g H0 h);
+// Functions of one argument stand for the others in the documentation.
+arity! { #[doc(hidden)] 0 }
+arity! { 1 A a }
+arity! { #[doc(hidden)] 2 A a B b }
+arity! { #[doc(hidden)] 3 A a B b C c }
+arity! { #[doc(hidden)] 4 A a B b C c D d }
+arity! { #[doc(hidden)] 5 A a B b C c D d E0 e }
+arity! { #[doc(hidden)] 6 A a B b C c D d E0 e F0 f }
+arity! { #[doc(hidden)] 7 A a B b C c D d E0 e F0 f G g }
+arity! { #[doc(hidden)] 8 A a B b C c D d E0 e F0 f G g H0 h }
 
 refused!(A B C D E0 F0 G H0 I, TooManyArguments lacks AtMostEightArguments);
 refused!(A B C D E0 F0 G H0 I J, TooManyArguments lacks AtMostEightArguments);

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// A function behind a circuit breaker: `call`, `call_mut` or `call_once` it, as it could be called
 /// before.
 ///
+/// The calls are listed below for a function of one argument. They take the arguments of the function,
+/// of which there may be up to eight.
+///
 /// A sync function is admitted at the call. An async one is admitted, and called, at the first poll
 /// of what the call returned.
 ///
@@ -36,7 +39,8 @@ use std::time::Duration;
 /// # Ok::<(), std::num::ParseIntError>(())
 /// ```
 ///
-/// `K` is [`SyncFn`](crate::ext::kind::SyncFn) or [`AsyncFn`] of the number of arguments.
+/// `K` is inferred. Where a type is written out, `K` is `parts::kind::SyncFn<N>` or
+/// `parts::kind::AsyncFn<N>` for `N` arguments.
 #[derive(Clone, Copy)]
 #[must_use = "a guarded function does nothing unless called"]
 pub struct GuardedFn<F, K, H = ByName, J = DefaultClassifier, L = NoTimeout, X = NoFallback> {

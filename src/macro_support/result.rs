@@ -1,24 +1,25 @@
-//! What a function with `#[circuit]` returns.
+//! Return types of functions with `#[circuit]`.
 //!
-//! Types of their own for what the compiler has to say, since it says it of these.
+//! The traits stand in for `Result` and `From<BreakerError>`, because a compiler message can only be
+//! attached to a trait of this crate.
 
 use crate::error::BreakerError;
 
-/// A `Result`.
+/// Implemented by `Result` only: the return type of a function with `#[circuit]`.
 #[diagnostic::on_unimplemented(
     message = "a function with `#[circuit]` must return a `Result`, and this one returns `{Self}`",
     label = "the circuit cannot tell whether this is a success or a failure",
     note = "return a `Result<T, E>`, or guard the calls: `.with_breaker(..).classify_output(..)`"
 )]
 pub trait Returned: Sized {
-    /// Its value.
+    /// The type of the `Ok`.
     type Value;
-    /// Its error.
+    /// The type of the `Err`.
     type Error;
 
-    /// The same, known to be a `Result`.
+    /// Returns the value as a `Result`.
     fn into_result(self) -> Result<Self::Value, Self::Error>;
-    /// A `Result`, as what is returned.
+    /// Converts a `Result` back.
     fn of_result(result: Result<Self::Value, Self::Error>) -> Self;
 }
 
@@ -38,10 +39,10 @@ impl<T, E> Returned for Result<T, E> {
     }
 }
 
-/// What `R` is, written as what judges know.
+/// The `Result` that `R` is. Classifiers are implemented for `Result`, not for [`Returned`].
 pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Error>;
 
-/// An error that a refusal can become.
+/// An error type that implements `From<BreakerError>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` must implement `From<BreakerError>`: the function returns it when the circuit refuses a call",
     label = "the error type `{Self}` does not implement `From<BreakerError>`",
@@ -50,7 +51,7 @@ pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Er
     note = "without `timeout`, `#[circuit(fallback = function)]` does not need it"
 )]
 pub trait FromCircuit {
-    /// What the error has become.
+    /// Converts the error of the breaker.
     fn from_circuit(error: BreakerError) -> Self;
 }
 
@@ -62,9 +63,9 @@ impl<E: From<BreakerError>> FromCircuit for E {
     }
 }
 
-/// What `R` is for a call that the circuit refused or ended.
-// Inlined, and the error with it: what another function writes to memory is read back from memory by the
-// calls that pass, too. The conversion alone belongs to the user.
+/// Returns the error of a call that the breaker refused or timed out, as the return type `R`.
+// Inlined together with the conversion into `BreakerError`: a caller that passes the result through memory
+// makes admitted calls slower, too.
 #[inline]
 pub(super) fn refuse<R>(error: impl Into<BreakerError>) -> R
 where

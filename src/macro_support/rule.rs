@@ -1,9 +1,10 @@
 //! Errors that are expected or ignored: `expected = ConnectError`, `ignored = |error| ..`.
 //!
-//! A builder tells types that implement `Error`, which it also finds inside boxed ones, from others.
-//! Here one word serves both, so the expansion asks which it is: method resolution prefers
-//! [`AsError`], for which it has to borrow once less, and takes [`AsValue`] where that does not
-//! apply.
+//! A builder has separate methods for types that implement `Error` and for other types, because it also
+//! looks for the former inside boxed errors. The attribute has one key for both, so the expansion has to
+//! choose by the type. It calls a method that two traits offer. Method resolution prefers
+//! [`AsError`], which needs one borrow less, and takes [`AsValue`] for types that do not implement
+//! `Error`.
 
 use super::result::Returned;
 use crate::classifier::{DefaultClassifier, FailIf};
@@ -12,7 +13,7 @@ use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A predicate about errors of type `E`.
+/// A predicate for errors of type `E`.
 pub struct Predicate<E, P>(P, PhantomData<fn(&E)>);
 
 impl<E, P> fmt::Debug for Predicate<E, P> {
@@ -22,18 +23,18 @@ impl<E, P> fmt::Debug for Predicate<E, P> {
 }
 
 impl<E, P> Predicate<E, P> {
-    /// To ask what `E` is.
+    /// Returns the receiver of the method that chooses the trait.
     pub fn probe(&self) -> Probe<E> {
         Probe(PhantomData)
     }
 }
 
-/// A predicate that says itself which errors it is about.
+/// Creates a predicate whose parameter determines the error type.
 pub fn predicate<E, P: Fn(&E) -> bool>(predicate: P) -> Predicate<E, P> {
     Predicate(predicate, PhantomData)
 }
 
-/// A predicate about the errors of a function that returns `R`.
+/// Creates a predicate for the error type of a function that returns `R`.
 pub fn own_predicate<R, P>(predicate: P) -> Predicate<R::Error, P>
 where
     R: Returned,
@@ -42,7 +43,7 @@ where
     Predicate(predicate, PhantomData)
 }
 
-/// All errors of type `E`.
+/// Creates a predicate that holds for all errors of type `E`.
 pub fn every<E>() -> Predicate<E, impl Fn(&E) -> bool + Send + Sync + 'static>
 where
     E: 'static,
@@ -50,11 +51,11 @@ where
     Predicate(|_: &E| true, PhantomData)
 }
 
-/// Asked what `E` is.
+/// The receiver of the method that chooses between [`AsError`] and [`AsValue`].
 #[derive(Debug)]
 pub struct Probe<E>(PhantomData<fn(&E)>);
 
-/// For types that implement `Error`.
+/// Chosen for types that implement `Error`.
 pub trait AsError {
     #[doc(hidden)]
     fn __breakerbox_kind(&self) -> ErrorClassifier {
@@ -64,7 +65,7 @@ pub trait AsError {
 
 impl<E: Error + 'static> AsError for Probe<E> {}
 
-/// For all others.
+/// Chosen for all other types.
 pub trait AsValue {
     #[doc(hidden)]
     fn __breakerbox_kind(&self) -> ValueRules {
@@ -74,18 +75,18 @@ pub trait AsValue {
 
 impl<E> AsValue for &Probe<E> {}
 
-/// How errors are named to a builder.
+/// Adds predicates for types that implement `Error` to a builder.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorClassifier;
 
-/// How values that are no errors are named to a builder.
+/// Adds predicates for other types to a builder.
 #[derive(Clone, Copy, Debug)]
 pub struct ValueRules;
 
 macro_rules! rules {
     ($Rules:ident, $expected:ident, $ignored:ident $(, $Error:ident)?) => {
         impl $Rules {
-            /// Those for which the predicate holds are expected.
+            /// Makes errors expected for which the predicate holds.
             pub fn expected<E, P>(self, builder: BreakerBuilder, errors: Predicate<E, P>) -> BreakerBuilder
             where
                 E: $($Error +)? 'static,
@@ -94,7 +95,7 @@ macro_rules! rules {
                 builder.$expected(errors.0)
             }
 
-            /// Those for which the predicate holds are ignored.
+            /// Makes errors ignored for which the predicate holds.
             pub fn ignored<E, P>(self, builder: BreakerBuilder, errors: Predicate<E, P>) -> BreakerBuilder
             where
                 E: $($Error +)? 'static,
@@ -109,12 +110,12 @@ macro_rules! rules {
 rules!(ErrorClassifier, expected_error_if, ignored_error_if, Error);
 rules!(ValueRules, expected_value_if, ignored_value_if);
 
-/// Judged by the breaker's own rules.
+/// Returns the classifier that follows the breaker's rules.
 pub fn judged() -> DefaultClassifier {
     DefaultClassifier
 }
 
-/// Judged by a predicate about the errors of a function that returns `R`.
+/// Returns a classifier with a predicate for the error type of a function that returns `R`.
 #[inline]
 pub fn fail_if<R, P>(failure: P) -> FailIf<P>
 where
@@ -124,7 +125,7 @@ where
     FailIf(failure)
 }
 
-/// What `adjust` makes of the builder.
+/// Applies `adjust` to the builder. The signature gives the closure in the attribute its types.
 pub fn adjust(
     builder: BreakerBuilder,
     adjust: impl FnOnce(BreakerBuilder) -> BreakerBuilder,

@@ -1,19 +1,20 @@
-//! The async block at the end of a function, as `async_trait` leaves them.
+//! Functions whose last expression is an async block, as `async_trait` generates them.
 
 use syn::visit::Visit;
 use syn::{Expr, ExprAsync, ExprClosure, ExprReturn, Item, Stmt};
 
-/// The async block at the end of a function, boxed or not.
+/// The statements of a function that ends in an async block, boxed or not.
 pub(crate) struct AsyncTail {
     pub(crate) before: Vec<Stmt>,
     pub(crate) block: ExprAsync,
-    /// `Box::pin`, as it was written.
-    pub(crate) boxed: Option<Expr>,
+    /// The path `Box::pin` as written, if the block is its argument.
+    pub(crate) box_pin: Option<Expr>,
 }
 
 impl AsyncTail {
-    /// `None` where the statements end in something else, or may end before.
-    pub(crate) fn of(statements: Vec<Stmt>) -> Option<Self> {
+    /// Splits off the async block; `None` if the statements end in another expression, or may return
+    /// before the end.
+    pub(crate) fn parse(statements: Vec<Stmt>) -> Option<Self> {
         let mut before = statements;
         let Some(Stmt::Expr(last, None)) = before.pop() else {
             return None;
@@ -26,7 +27,7 @@ impl AsyncTail {
                 return Some(Self {
                     before,
                     block,
-                    boxed: None,
+                    box_pin: None,
                 });
             }
             Expr::Call(call) => call,
@@ -38,7 +39,7 @@ impl AsyncTail {
         is_box_pin(&call.func).then_some(Self {
             before,
             block,
-            boxed: Some(*call.func),
+            box_pin: Some(*call.func),
         })
     }
 }
@@ -47,24 +48,26 @@ fn is_box_pin(function: &Expr) -> bool {
     let Expr::Path(function) = function else {
         return false;
     };
-    let mut names = function.path.segments.iter().rev();
-    let mut is = |name| names.next().is_some_and(|segment| segment.ident == name);
-    is("pin") && is("Box")
+    let mut segments = function.path.segments.iter().rev();
+    let mut next_is = |name| segments.next().is_some_and(|segment| segment.ident == name);
+    next_is("pin") && next_is("Box")
 }
 
+/// Returns whether a `return` in the statements belongs to the function itself.
 fn returns_early(statements: &[Stmt]) -> bool {
-    struct Returns(bool);
-    impl Visit<'_> for Returns {
+    struct ReturnFinder(bool);
+    impl Visit<'_> for ReturnFinder {
         fn visit_expr_return(&mut self, _: &ExprReturn) {
             self.0 = true;
         }
+        // A `return` in these leaves the closure, block or item, not the function.
         fn visit_expr_closure(&mut self, _: &ExprClosure) {}
         fn visit_expr_async(&mut self, _: &ExprAsync) {}
         fn visit_item(&mut self, _: &Item) {}
     }
-    let mut returns = Returns(false);
+    let mut finder = ReturnFinder(false);
     for statement in statements {
-        returns.visit_stmt(statement);
+        finder.visit_stmt(statement);
     }
-    returns.0
+    finder.0
 }

@@ -1,9 +1,9 @@
-//! What a function returns, as far as its signature shows it.
+//! Return types, as far as the signature of a function shows them.
 
 use syn::visit_mut::{VisitMut, visit_type_mut};
 use syn::{GenericArgument, PathArguments, Type, TypeParamBound, parse_quote};
 
-/// A type without the groups and parentheses around it.
+/// Returns the type without the groups and parentheses around it.
 pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
@@ -12,10 +12,10 @@ pub(crate) fn bare(ty: &Type) -> &Type {
     }
 }
 
-/// Where an `impl Trait` stands in the type, `instead` does: such types cannot be written in a body.
-pub(crate) fn without_impl(ty: &Type, instead: &Type) -> Type {
-    struct Replace<'a>(&'a Type);
-    impl VisitMut for Replace<'_> {
+/// Replaces each `impl Trait` in the type by `replacement`: `impl Trait` cannot be written in a body.
+fn without_impl(ty: &Type, replacement: &Type) -> Type {
+    struct ImplReplacer<'a>(&'a Type);
+    impl VisitMut for ImplReplacer<'_> {
         fn visit_type_mut(&mut self, ty: &mut Type) {
             if let Type::ImplTrait(_) = ty {
                 *ty = self.0.clone();
@@ -25,42 +25,45 @@ pub(crate) fn without_impl(ty: &Type, instead: &Type) -> Type {
         }
     }
     let mut ty = ty.clone();
-    Replace(instead).visit_type_mut(&mut ty);
+    ImplReplacer(replacement).visit_type_mut(&mut ty);
     ty
 }
 
-/// The same, left to inference.
+/// Returns the type with `_` for each `impl Trait`, for positions where the compiler infers it.
 pub(crate) fn inferred(ty: &Type) -> Type {
     without_impl(ty, &parse_quote!(_))
 }
 
-/// The same, where nothing is there to infer it from, and only the error matters.
+/// Returns the type with `()` for each `impl Trait`, for positions that need only the error type and
+/// where `_` could not be inferred.
 pub(crate) fn for_errors(ty: &Type) -> Type {
     without_impl(ty, &parse_quote!(()))
 }
 
-/// A future that a sync function returns.
-pub(crate) struct Returned {
+/// The future that a function without `async` returns.
+pub(crate) struct ReturnedFuture {
+    /// The `R` of its `Output = R`.
     pub(crate) output: Type,
-    /// `Pin<Box<dyn Future>>`, and not `impl Future`.
+    /// Whether the type is `Pin<Box<dyn Future>>` rather than `impl Future`.
     pub(crate) boxed: bool,
 }
 
-impl Returned {
-    /// `impl Future<Output = R>` or `Pin<Box<dyn Future<Output = R>>>`.
-    pub(crate) fn of(ty: &Type) -> Option<Self> {
+impl ReturnedFuture {
+    /// Recognises `impl Future<Output = R>` and `Pin<Box<dyn Future<Output = R>>>`.
+    pub(crate) fn parse(ty: &Type) -> Option<Self> {
         match bare(ty) {
             Type::ImplTrait(future) => Some(Self {
-                output: output_of(future.bounds.iter())?,
+                output: future_output(future.bounds.iter())?,
                 boxed: false,
             }),
             pinned => {
-                let Type::TraitObject(future) = bare(argument(argument(pinned, "Pin")?, "Box")?)
+                let Type::TraitObject(future) =
+                    bare(generic_argument(generic_argument(pinned, "Pin")?, "Box")?)
                 else {
                     return None;
                 };
                 Some(Self {
-                    output: output_of(future.bounds.iter())?,
+                    output: future_output(future.bounds.iter())?,
                     boxed: true,
                 })
             }
@@ -68,8 +71,8 @@ impl Returned {
     }
 }
 
-/// The `T` of `name<T>`.
-fn argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+/// Returns the `T` of `name<T>`.
+fn generic_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = bare(ty) else {
         return None;
     };
@@ -87,7 +90,8 @@ fn argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     })
 }
 
-fn output_of<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<Type> {
+/// Returns the `R` of a bound `Future<Output = R>`.
+fn future_output<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<Type> {
     bounds.find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {
             return None;

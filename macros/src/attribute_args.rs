@@ -1,8 +1,10 @@
-//! What is written between the parentheses of `#[circuit(..)]`.
+//! Parser of the arguments of `#[circuit(..)]`.
+//!
+//! Documentation and messages call them args.
 
 use crate::literal;
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident};
+use quote::ToTokens;
 use std::ops::RangeInclusive;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
@@ -12,12 +14,12 @@ use syn::{
     Error, Expr, ExprClosure, ExprLit, Lit, Pat, Path, Result, Token, Type, bracketed, token,
 };
 
-/// The settings, in the order in which people are told of them.
+/// All keys, in the order of the messages that list them.
 const KEYS: &str = "name, failure_threshold, recovery_timeout, half_open_calls, success_threshold, \
                     trial_timeout, expected, ignored, fail_if, trip_when, preset, builder, registry, \
                     fallback, timeout, crate";
 
-/// What they are called in the Python originals, and what people may try.
+/// Names from the Python originals and other likely guesses, with the key that each stands for.
 const HINTS: [(&str, &str); 7] = [
     ("expected_exception", "expected"),
     ("expected_error", "expected"),
@@ -28,84 +30,89 @@ const HINTS: [(&str, &str); 7] = [
     ("reset_timeout", "recovery_timeout"),
 ];
 
-/// The settings of one function.
-pub(crate) struct Settings {
+/// The parsed arguments of one `#[circuit(..)]`.
+pub(crate) struct AttributeArgs {
+    /// The path of breakerbox, which `crate` changes.
     pub(crate) krate: Path,
     pub(crate) name: Option<Name>,
-    /// Calls of the builder, in the order in which they were written.
-    pub(crate) numbers: Vec<(Ident, TokenStream)>,
-    pub(crate) expected: Vec<Errors>,
-    pub(crate) ignored: Vec<Errors>,
+    /// Builder methods to call with one value each: all numbers and durations, in the order in which
+    /// they were written.
+    pub(crate) builder_calls: Vec<(Ident, TokenStream)>,
+    pub(crate) expected: Vec<ErrorRule>,
+    pub(crate) ignored: Vec<ErrorRule>,
     pub(crate) fail_if: Option<Expr>,
     pub(crate) trip_when: Vec<Expr>,
     pub(crate) preset: Option<Type>,
-    /// A builder to begin with.
-    pub(crate) base: Option<Expr>,
-    /// What the builder has to be told at last.
-    pub(crate) adjust: Option<ExprClosure>,
+    /// `builder = expression`: the builder to start from.
+    pub(crate) builder_base: Option<Expr>,
+    /// `builder = |builder| ..`: applied last.
+    pub(crate) builder_adjust: Option<ExprClosure>,
     pub(crate) registry: Option<Expr>,
     pub(crate) fallback: Option<Expr>,
-    /// With where it was written.
+    /// The duration, with the span of its key.
     pub(crate) timeout: Option<(Span, TokenStream)>,
 }
 
 pub(crate) enum Name {
     Literal(String),
-    Given(Expr),
+    /// An expression that is evaluated at each call.
+    Computed(Expr),
 }
 
 /// Errors that are expected or ignored.
-pub(crate) enum Errors {
+pub(crate) enum ErrorRule {
     Type(Type),
-    /// It says itself which errors it is about.
-    Predicate(Expr),
-    /// It is about those of the function.
-    OwnPredicate(Expr),
+    /// A function, or a closure whose parameter has a type.
+    TypedPredicate(Expr),
+    /// A closure whose parameter has no type: it takes the error type of the function.
+    InferredPredicate(Expr),
 }
 
-impl Settings {
-    /// Whether any of them is about the breaker, and so may lose.
-    pub(crate) fn are_there(&self) -> bool {
-        !self.numbers.is_empty()
+impl AttributeArgs {
+    /// Returns whether any argument configures the breaker. Such arguments are without effect if the
+    /// breaker exists already.
+    pub(crate) fn configure_breaker(&self) -> bool {
+        !self.builder_calls.is_empty()
             || !self.expected.is_empty()
             || !self.ignored.is_empty()
             || !self.trip_when.is_empty()
             || self.preset.is_some()
-            || self.base.is_some()
-            || self.adjust.is_some()
+            || self.builder_base.is_some()
+            || self.builder_adjust.is_some()
     }
 
-    fn number(
+    fn add_number(
         &mut self,
         key: &Ident,
         value: Expr,
         allowed: &RangeInclusive<u32>,
     ) -> Result<Option<u32>> {
-        let number = literal::number(&key.to_string(), &value, allowed)?;
-        self.numbers.push((key.clone(), value.into_token_stream()));
+        let number = literal::check_number(&key.to_string(), &value, allowed)?;
+        self.builder_calls
+            .push((key.clone(), value.into_token_stream()));
         Ok(number)
     }
 
-    fn duration(&mut self, key: &Ident, value: &Expr) -> Result<()> {
-        let duration = literal::duration(&key.to_string(), value)?;
-        self.numbers.push((key.clone(), duration));
+    fn add_duration(&mut self, key: &Ident, value: &Expr) -> Result<()> {
+        let duration = literal::check_duration(&key.to_string(), value)?;
+        self.builder_calls.push((key.clone(), duration));
         Ok(())
     }
 }
 
-impl Parse for Settings {
+impl Parse for AttributeArgs {
     fn parse(input: ParseStream) -> Result<Self> {
-        let mut settings = Self {
+        let mut args = Self {
             krate: syn::parse_quote!(::breakerbox),
             name: None,
-            numbers: Vec::new(),
+            builder_calls: Vec::new(),
             expected: Vec::new(),
             ignored: Vec::new(),
             fail_if: None,
             trip_when: Vec::new(),
             preset: None,
-            base: None,
-            adjust: None,
+            builder_base: None,
+            builder_adjust: None,
             registry: None,
             fallback: None,
             timeout: None,
@@ -114,83 +121,94 @@ impl Parse for Settings {
         let mut trials = None;
         let mut successes = None;
         while !input.is_empty() {
-            let key = key(input, &seen)?;
+            let key = parse_key(input, &seen)?;
             input.parse::<Token![=]>()?;
             match key.to_string().as_str() {
-                "crate" => settings.krate = parse_crate(input)?,
+                "crate" => args.krate = parse_crate(input)?,
                 "name" => {
                     let value = input.parse()?;
-                    settings.name = Some(match literal::name(&value)? {
+                    args.name = Some(match literal::check_name(&value)? {
                         Some(name) => Name::Literal(name),
-                        None => Name::Given(value),
+                        None => Name::Computed(value),
                     });
                 }
                 "failure_threshold" => {
-                    settings.number(&key, input.parse()?, &(1..=u32::MAX))?;
+                    args.add_number(&key, input.parse()?, &(1..=u32::MAX))?;
                 }
                 "half_open_calls" => {
-                    trials = settings.number(&key, input.parse()?, &(1..=1_000))?;
+                    trials = args.add_number(&key, input.parse()?, &(1..=1_000))?;
                 }
                 "success_threshold" => {
                     let value: Expr = input.parse()?;
-                    let number = settings.number(&key, value.clone(), &(1..=1_000))?;
+                    let number = args.add_number(&key, value.clone(), &(1..=1_000))?;
                     successes = number.map(|_| value);
                 }
-                "recovery_timeout" | "trial_timeout" => settings.duration(&key, &input.parse()?)?,
-                "expected" => settings.expected = parse_errors(input)?,
-                "ignored" => settings.ignored = parse_errors(input)?,
-                "fail_if" => settings.fail_if = Some(input.parse()?),
-                "trip_when" => settings.trip_when = parse_rules(input)?,
-                "preset" => settings.preset = Some(input.parse()?),
+                "recovery_timeout" | "trial_timeout" => args.add_duration(&key, &input.parse()?)?,
+                "expected" => args.expected = parse_error_rules(input)?,
+                "ignored" => args.ignored = parse_error_rules(input)?,
+                "fail_if" => args.fail_if = Some(input.parse()?),
+                "trip_when" => args.trip_when = parse_trip_rules(input)?,
+                "preset" => args.preset = Some(input.parse()?),
                 "builder" => match input.parse()? {
-                    Expr::Closure(adjust) => settings.adjust = Some(adjust),
-                    base => settings.base = Some(base),
+                    Expr::Closure(adjust) => args.builder_adjust = Some(adjust),
+                    base => args.builder_base = Some(base),
                 },
-                "registry" => settings.registry = Some(input.parse()?),
-                "fallback" => settings.fallback = Some(input.parse()?),
+                "registry" => args.registry = Some(input.parse()?),
+                "fallback" => args.fallback = Some(input.parse()?),
                 "timeout" => {
                     let value: Expr = input.parse()?;
-                    let duration = literal::duration("timeout", &value)?;
-                    settings.timeout = Some((key.span(), duration));
+                    let duration = literal::check_duration("timeout", &value)?;
+                    args.timeout = Some((key.span(), duration));
                 }
-                _ => return Err(unknown(&key)),
+                _ => return Err(unknown_key(&key)),
             }
             seen.push(key);
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
-        settings.check(trials, successes.as_ref(), &seen)?;
-        Ok(settings)
+        args.check_together(trials, successes.as_ref(), &seen)?;
+        Ok(args)
     }
 }
 
-impl Settings {
-    /// What only all of them together tell.
-    fn check(&self, trials: Option<u32>, successes: Option<&Expr>, seen: &[Ident]) -> Result<()> {
+impl AttributeArgs {
+    /// Rejects arguments that contradict each other.
+    fn check_together(
+        &self,
+        trials: Option<u32>,
+        successes: Option<&Expr>,
+        seen: &[Ident],
+    ) -> Result<()> {
         let key = |name: &str| seen.iter().find(|key| *key == name);
-        if let (Some(_), Some(_), Some(builder)) = (&self.preset, &self.base, key("builder")) {
+        if let (Some(_), Some(_), Some(builder)) =
+            (&self.preset, &self.builder_base, key("builder"))
+        {
             return Err(Error::new(
                 builder.span(),
                 "`preset` and `builder` both say where to begin: leave one out, or write \
                  `builder = |builder| builder..`, which adjusts what the preset gave",
             ));
         }
-        // One, unless somebody said otherwise where it cannot be seen from here.
-        let said = key("half_open_calls").is_some();
-        let elsewhere = self.preset.is_some() || self.base.is_some() || self.adjust.is_some();
-        let trials = trials.or((!said && !elsewhere).then_some(1));
+        // The default of one trial is known only if no other expression can set the number.
+        let set_here = key("half_open_calls").is_some();
+        let set_elsewhere =
+            self.preset.is_some() || self.builder_base.is_some() || self.builder_adjust.is_some();
+        let trials = trials.or((!set_here && !set_elsewhere).then_some(1));
         if let (Some(trials), Some(successes)) = (trials, successes) {
-            literal::number("success_threshold", successes, &(1..=trials)).map_err(|error| {
-                let message = format!("{error} (there are {trials} `half_open_calls`)");
-                Error::new(successes.span(), message)
-            })?;
+            literal::check_number("success_threshold", successes, &(1..=trials)).map_err(
+                |error| {
+                    let message = format!("{error} (there are {trials} `half_open_calls`)");
+                    Error::new(successes.span(), message)
+                },
+            )?;
         }
         Ok(())
     }
 }
 
-fn key(input: ParseStream, seen: &[Ident]) -> Result<Ident> {
+/// Parses a known key that is not in `seen`.
+fn parse_key(input: ParseStream, seen: &[Ident]) -> Result<Ident> {
     if let Ok(ExprLit {
         lit: Lit::Str(text),
         ..
@@ -209,12 +227,12 @@ fn key(input: ParseStream, seen: &[Ident]) -> Result<Ident> {
         return Err(Error::new(key.span(), message));
     }
     if !KEYS.split(", ").any(|known| key == known) {
-        return Err(unknown(&key));
+        return Err(unknown_key(&key));
     }
     Ok(key)
 }
 
-fn unknown(key: &Ident) -> Error {
+fn unknown_key(key: &Ident) -> Error {
     let hint = HINTS.iter().find(|(other, _)| key == other);
     let hint = hint.map_or_else(String::new, |(_, key)| format!(" (did you mean `{key}`?)"));
     Error::new(
@@ -237,8 +255,8 @@ fn parse_crate(input: ParseStream) -> Result<Path> {
     Path::parse_mod_style(input)
 }
 
-/// `[rule, ..]`, or one rule.
-fn parse_rules(input: ParseStream) -> Result<Vec<Expr>> {
+/// Parses `[rule, ..]`, or one rule.
+fn parse_trip_rules(input: ParseStream) -> Result<Vec<Expr>> {
     let value: Expr = input.parse()?;
     match literal::ungrouped(&value) {
         Expr::Array(rules) if rules.elems.is_empty() => Err(Error::new(
@@ -250,8 +268,8 @@ fn parse_rules(input: ParseStream) -> Result<Vec<Expr>> {
     }
 }
 
-/// `[Type, ..]`, a type, a closure, or the path of a function.
-fn parse_errors(input: ParseStream) -> Result<Vec<Errors>> {
+/// Parses `[Type, ..]`, a type, a closure, or the path of a function.
+fn parse_error_rules(input: ParseStream) -> Result<Vec<ErrorRule>> {
     if input.peek(token::Bracket) {
         let list;
         let brackets = bracketed!(list in input);
@@ -262,7 +280,7 @@ fn parse_errors(input: ParseStream) -> Result<Vec<Errors>> {
                 "name at least one type of error",
             ));
         }
-        return Ok(types.into_iter().map(Errors::Type).collect());
+        return Ok(types.into_iter().map(ErrorRule::Type).collect());
     }
     let fork = input.fork();
     if let Ok(value) = fork.parse::<Expr>() {
@@ -271,14 +289,14 @@ fn parse_errors(input: ParseStream) -> Result<Vec<Errors>> {
                 let typed = matches!(closure.inputs.first(), Some(Pat::Type(_)));
                 input.parse::<Expr>()?;
                 return Ok(vec![if typed {
-                    Errors::Predicate(value)
+                    ErrorRule::TypedPredicate(value)
                 } else {
-                    Errors::OwnPredicate(value)
+                    ErrorRule::InferredPredicate(value)
                 }]);
             }
-            Expr::Path(path) if is_function(&path.path) => {
+            Expr::Path(path) if names_function(&path.path) => {
                 input.parse::<Expr>()?;
-                return Ok(vec![Errors::Predicate(value)]);
+                return Ok(vec![ErrorRule::TypedPredicate(value)]);
             }
             Expr::Lit(_) => {
                 let message = "expected a type of error, a list of them, or a predicate";
@@ -287,19 +305,15 @@ fn parse_errors(input: ParseStream) -> Result<Vec<Errors>> {
             _ => {}
         }
     }
-    Ok(vec![Errors::Type(input.parse()?)])
+    Ok(vec![ErrorRule::Type(input.parse()?)])
 }
 
-/// By the convention of the language: functions are lower case, types are not.
-fn is_function(path: &Path) -> bool {
+/// Returns whether a path names a function rather than a type. The case of the first letter decides:
+/// a type and a function cannot be told apart otherwise.
+fn names_function(path: &Path) -> bool {
     let last = path.segments.last();
     last.is_some_and(|last| {
         let name = last.ident.unraw().to_string();
         name.starts_with(|first: char| first.is_lowercase() || first == '_')
     })
-}
-
-/// The name of the method of a breaker's builder that takes such errors.
-pub(crate) fn method(name: &str) -> Ident {
-    format_ident!("{name}", span = Span::mixed_site())
 }
