@@ -202,7 +202,7 @@ impl CircuitBreaker {
         Command::new(self).metrics_only();
     }
 
-    /// Returns to where the breaker [rests](BreakerBuilder::mode), with everything at zero but the
+    /// Returns to where the breaker [rests](crate::BreakerBuilder::mode), with everything at zero but the
     /// totals. Calls that are in flight end as late ones.
     pub fn reset(&self) {
         Command::new(self).reset();

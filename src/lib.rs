@@ -131,8 +131,9 @@ pub mod parts {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::macro_support::{
-        Admitted, AsError, AsValue, Predicate, adjust, admit, answer, call, default_name, every,
-        fail_if, judged, limit, limit_of, make, own_predicate, predicate, unlimited, wrap,
+        Admitted, AsError, AsValue, Predicate, admit, any_error, apply_settings, call, call_maker,
+        default_classifier, default_name, fail_if, fallback_output, guard_future, no_timeout,
+        own_predicate, predicate, started_timeout, timeout,
     };
     pub use crate::registry::{Given, Global, In, Named, OfType, Site, SiteHandle};
 }

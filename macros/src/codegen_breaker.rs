@@ -129,7 +129,7 @@ fn builder(args: &AttributeArgs, returned: &Type) -> TokenStream {
         }
     });
     let adjust = args.builder_adjust.iter().map(|adjust| {
-        quote_spanned!(generated=> let #builder = #krate::__private::adjust(#builder, #adjust);)
+        quote_spanned!(generated=> let #builder = #krate::__private::apply_settings(#builder, #adjust);)
     });
     quote_spanned! {generated=> {
         #[allow(unused_imports)]
@@ -150,7 +150,7 @@ fn predicate(rule: &ErrorRule, args: &AttributeArgs, returned: &Type) -> TokenSt
     match rule {
         ErrorRule::Type(ty) => {
             let span = generated.located_at(ty.span());
-            quote_spanned!(span=> #krate::__private::every::<#ty>())
+            quote_spanned!(span=> #krate::__private::any_error::<#ty>())
         }
         ErrorRule::TypedPredicate(predicate) => {
             quote_spanned!(generated=> #krate::__private::predicate(#predicate))
@@ -166,7 +166,7 @@ pub(crate) fn classifier(args: &AttributeArgs, returned: &Type) -> TokenStream {
     let generated = Span::mixed_site();
     let krate = &args.krate;
     match &args.fail_if {
-        None => quote_spanned!(generated=> #krate::__private::judged()),
+        None => quote_spanned!(generated=> #krate::__private::default_classifier()),
         Some(failure) => {
             quote_spanned!(generated=> #krate::__private::fail_if::<#returned, _>(#failure))
         }

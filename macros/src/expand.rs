@@ -14,7 +14,7 @@
 //! ```text
 //! async fn load(id: u64) -> Result<Row, DbError> {
 //!     let mut owned_handle = None;
-//!     let guarded = __private::wrap::<Result<Row, DbError>, ..>(
+//!     let guarded = __private::guard_future::<Result<Row, DbError>, ..>(
 //!         /* handle */, classifier, limit, async move { /* body */ },
 //!     );
 //!     let returned = guarded.await;
@@ -205,15 +205,16 @@ impl Codegen<'_> {
             };
         };
         let limit = match &args.timeout {
-            None => quote_spanned!(generated=> #krate::__private::unlimited()),
-            Some((_, time)) => quote_spanned!(generated=> #krate::__private::limit(#time)),
+            None => quote_spanned!(generated=> #krate::__private::no_timeout()),
+            Some((_, time)) => {
+                quote_spanned!(generated=> #krate::__private::started_timeout(#time))
+            }
         };
         let run = quote_spanned! {self.at_returned()=>
             #krate::__private::Admitted::run::<#returned, _, _, _>
         };
         let run = quote_spanned!(generated=> #run(admitted, #classifier, limit, #work).await);
-        let answer =
-            quote_spanned!(*span=> #krate::__private::answer::<#returned, _, _>(#fallback));
+        let answer = quote_spanned!(*span=> #krate::__private::fallback_output::<#returned, _, _>(#fallback));
         quote_spanned! {generated=>
             #let_owned_handle
             #let_handle
@@ -252,7 +253,7 @@ impl Codegen<'_> {
     fn returned_future_body(&self, body: &TokenStream) -> TokenStream {
         let generated = Span::mixed_site();
         let krate = &self.args.krate;
-        let made = quote_spanned!(generated=> #krate::__private::make(move || #body));
+        let made = quote_spanned!(generated=> #krate::__private::call_maker(move || #body));
         self.wrap_future(&made)
     }
 
@@ -268,11 +269,10 @@ impl Codegen<'_> {
         } = self;
         let krate = &args.krate;
         let limit = match &args.timeout {
-            None => quote_spanned!(generated=> #krate::__private::unlimited()),
-            Some((_, time)) => quote_spanned!(generated=> #krate::__private::limit_of(#time)),
+            None => quote_spanned!(generated=> #krate::__private::no_timeout()),
+            Some((_, time)) => quote_spanned!(generated=> #krate::__private::timeout(#time)),
         };
-        let wrap =
-            quote_spanned!(self.at_returned()=> #krate::__private::wrap::<#returned, _, _, _, _>);
+        let wrap = quote_spanned!(self.at_returned()=> #krate::__private::guard_future::<#returned, _, _, _, _>);
         quote_spanned!(generated=> #wrap(#find_handle, #classifier, #limit, #future))
     }
 }

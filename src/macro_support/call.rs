@@ -89,7 +89,7 @@ impl<'h> Admitted<'h> {
 }
 
 /// No time limit.
-pub fn unlimited() -> NoTimeout {
+pub fn no_timeout() -> NoTimeout {
     NoTimeout
 }
 
@@ -98,7 +98,7 @@ pub fn unlimited() -> NoTimeout {
 /// # Panics
 ///
 /// Outside a tokio runtime with time enabled.
-pub fn limit(time: Duration) -> Timeout {
+pub fn started_timeout(time: Duration) -> Timeout {
     Timeout::started(time)
 }
 
@@ -158,7 +158,7 @@ impl<F, C, L> fmt::Debug for RunAdmitted<'_, F, C, L> {
 /// Guards the future of an async function, or one that a sync function made; admitted at its first poll.
 #[inline]
 #[track_caller]
-pub fn wrap<R, F, H, C, L>(
+pub fn guard_future<R, F, H, C, L>(
     handle: H,
     classifier: C,
     limit: L,
@@ -175,8 +175,8 @@ where
     FlattenErr::new(WithBreaker::with_parts(future, handle, classifier, limit))
 }
 
-/// A time limit for [`wrap`], counted from the first poll.
-pub fn limit_of(time: Duration) -> Timeout {
+/// A time limit for [`guard_future`], counted from the first poll.
+pub fn timeout(time: Duration) -> Timeout {
     Timeout::new(time)
 }
 
@@ -219,7 +219,7 @@ impl<R, F: Future<Output = R>> Answer<R, Later> for F {
 }
 
 /// The answer of the fallback of an async function, which may be sync.
-pub fn answer<R, A, Kind>(answer: A) -> A::Future
+pub fn fallback_output<R, A, Kind>(answer: A) -> A::Future
 where
     A: Answer<R, Kind>,
 {
@@ -228,6 +228,6 @@ where
 
 /// Calls what makes the future of a sync function.
 #[inline]
-pub fn make<F>(make: impl FnOnce() -> F) -> F {
+pub fn call_maker<F>(make: impl FnOnce() -> F) -> F {
     make()
 }

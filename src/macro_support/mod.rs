@@ -9,7 +9,11 @@ mod result;
 mod rule;
 
 pub use crate::names::default_name;
-pub use call::{Admitted, admit, answer, call, limit, limit_of, make, unlimited, wrap};
+pub use call::{
+    Admitted, admit, call, call_maker, fallback_output, guard_future, no_timeout, started_timeout,
+    timeout,
+};
 pub use rule::{
-    AsError, AsValue, Predicate, adjust, every, fail_if, judged, own_predicate, predicate,
+    AsError, AsValue, Predicate, any_error, apply_settings, default_classifier, fail_if,
+    own_predicate, predicate,
 };

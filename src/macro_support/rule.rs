@@ -44,7 +44,7 @@ where
 }
 
 /// Creates a predicate that holds for all errors of type `E`.
-pub fn every<E>() -> Predicate<E, impl Fn(&E) -> bool + Send + Sync + 'static>
+pub fn any_error<E>() -> Predicate<E, impl Fn(&E) -> bool + Send + Sync + 'static>
 where
     E: 'static,
 {
@@ -111,7 +111,7 @@ rules!(ErrorClassifier, expected_error_if, ignored_error_if, Error);
 rules!(ValueRules, expected_value_if, ignored_value_if);
 
 /// Returns the classifier that follows the breaker's rules.
-pub fn judged() -> DefaultClassifier {
+pub fn default_classifier() -> DefaultClassifier {
     DefaultClassifier
 }
 
@@ -126,7 +126,7 @@ where
 }
 
 /// Applies `adjust` to the builder. The signature gives the closure in the attribute its types.
-pub fn adjust(
+pub fn apply_settings(
     builder: BreakerBuilder,
     adjust: impl FnOnce(BreakerBuilder) -> BreakerBuilder,
 ) -> BreakerBuilder {

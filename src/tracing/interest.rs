@@ -76,7 +76,7 @@ impl Target {
         match self {
             Self::Registry(inner) => borrow(inner, |inner| inner.set_flags(Flags::SLOW_PATH)),
             Self::Breaker(circuit) => {
-                borrow(circuit, |circuit| circuit.set_flags(Flags::SLOW_PATH))
+                borrow(circuit, |circuit| circuit.set_flags(Flags::SLOW_PATH));
             }
         }
     }
