@@ -89,7 +89,7 @@ impl Circuit {
         word.state() == State::HalfOpen && locked.is_of_period(trial, word.generation())
     }
 
-    /// Refuses a call that was told of an earlier refusal, even if the circuit would admit it by now.
+    /// Refuses a call that found the circuit refusing, even if the circuit would admit it by now.
     #[cfg(feature = "tower")]
     pub(crate) fn refuse(&self, earlier: RefusalDetails) -> RefusalDetails {
         let refused = self.check_ready().unwrap_or(earlier);

@@ -179,12 +179,12 @@ mod tests {
     #[derive(Default)]
     struct Probe {
         curious: AtomicBool,
-        told: Mutex<Vec<Event>>,
+        received: Mutex<Vec<Event>>,
     }
 
     impl Listen for Arc<Probe> {
         fn tell(&self, event: &Event) {
-            self.told.lock().expect("no panic").push(event.clone());
+            self.received.lock().expect("no panic").push(event.clone());
         }
 
         fn calls(&self) -> Calls {
@@ -221,7 +221,11 @@ mod tests {
             "a refusal sends no event"
         );
         ends(&breaker, Ok(()));
-        assert_eq!(probe.told.lock().expect("no panic").len(), 1, "it opened");
+        assert_eq!(
+            probe.received.lock().expect("no panic").len(),
+            1,
+            "it opened"
+        );
         breaker.reset();
         ends(&breaker, Ok(()));
         assert!(quiet());
@@ -230,7 +234,7 @@ mod tests {
         circuit.set_flags(Flags::SLOW_PATH);
         ends(&breaker, Ok(()));
         assert!(!quiet());
-        let last = probe.told.lock().expect("no panic").last().cloned();
+        let last = probe.received.lock().expect("no panic").last().cloned();
         assert!(matches!(last, Some(Event::Recorded { .. })));
 
         probe.curious.store(false, Ordering::Relaxed);
@@ -246,8 +250,8 @@ mod tests {
         assert!(circuit.word().has(Flags::SLOW_PATH));
         let recorded = |breaker| Event::CancelledInARow { breaker, calls: 7 };
         circuit.emit_call_event(|_| unreachable!("no listener wants calls"));
-        assert_eq!(probe.told.lock().expect("no panic").len(), 0);
+        assert_eq!(probe.received.lock().expect("no panic").len(), 0);
         circuit.emit(recorded);
-        assert_eq!(probe.told.lock().expect("no panic").len(), 1);
+        assert_eq!(probe.received.lock().expect("no panic").len(), 1);
     }
 }

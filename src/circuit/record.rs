@@ -82,7 +82,7 @@ impl Circuit {
     #[inline]
     pub(crate) fn record_success(&self, token: CallToken) {
         let word = self.word();
-        if !token.is_noop_success(word) {
+        if !word.success_is_noop(token.admitted_by) {
             self.record_success_slow(word, token);
         } else if word.has(Flags::COUNT_SUCCESSES) {
             self.counters.add(Counter::Success);
@@ -104,7 +104,7 @@ impl Circuit {
         }
     }
 
-    /// Records a success that resets the consecutive failures, and changes nothing else.
+    /// Records a success that at most resets the consecutive failures. Returns false if it does more.
     fn reset_failures(&self, mut word: PackedState, token: CallToken) -> bool {
         while word.success_only_resets(token.generation()) {
             let reset = match word.failures() {
@@ -144,7 +144,7 @@ impl Circuit {
             self.counters.decrement(Counter::InFlight);
         }
         let word = self.word();
-        // A trial whose slot was given to another call still counts while its half-open period lasts.
+        // A trial that lost its slot to another call still counts while its half-open period lasts.
         let late = word.generation() != token.generation()
             && !(token.is_trial() && self.is_in_period_of(token.generation()));
         if !late && word.state() == State::Disabled {
@@ -223,6 +223,7 @@ impl Circuit {
         };
         // A removed breaker gets no flags of listeners that attach to its registry.
         let may_notify = self.word().has(Flags::SLOW_PATH) || self.entry.is_removed();
+        let notify = may_notify && self.wants_call_events(config);
         let text = if counter == Counter::Failure && config.capture_last_failure() {
             failure_text(completion, elapsed, config, buf)
         } else {
@@ -239,7 +240,7 @@ impl Circuit {
                 .is_some_and(|(elapsed, limit)| elapsed > limit),
             text,
             config,
-            notify: may_notify && self.wants_call_events(config),
+            notify,
             now,
         }
     }
@@ -263,7 +264,7 @@ impl Circuit {
         }
     }
 
-    /// Records a call that no trial made. Without windows, and without a text to store, that is one
+    /// Records a call that was no trial. Without windows, and without a text to store, that is one
     /// compare-and-swap, unless the call trips the circuit.
     fn record_closed(&self, call: &CallRecord<'_>) -> Recorded {
         loop {
@@ -386,7 +387,7 @@ impl Circuit {
         } else if word.state() == State::HalfOpen
             && locked.is_of_period(call.token.generation(), word.generation())
         {
-            // The slot was given to another call when its lease expired; the outcome still counts.
+            // The trial lost its slot when its lease expired; the outcome still counts.
             word.trials()
         } else {
             return Recorded::Late;

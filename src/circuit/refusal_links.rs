@@ -126,7 +126,7 @@ mod tests {
             .circuit
             .refusal_links
             .link_to(&users.circuit.name, &users.circuit);
-        // The stripe's, the one above, and those of the errors.
+        // One reference of the stripe, `link`, and one for each error.
         assert_eq!(Arc::strong_count(&link), 2 + held.len());
         drop(held);
         assert_eq!(Arc::strong_count(&link), 2);

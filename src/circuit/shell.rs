@@ -146,9 +146,9 @@ impl Circuit {
             }),
         };
         let locked = Locked::new(config.clone(), context.clock.now());
-        let heard = context.listeners(&config, None).calls().flags();
+        let wanted = context.listeners(&config, None).calls().flags();
         let buffering = Flags::BUFFER_SUCCESSES.when(locked.wants_successes());
-        let flags = config.flags() | heard | buffering;
+        let flags = config.flags() | wanted | buffering;
         let word = PackedState::new(config.mode().initial_state(), flags);
         Self {
             word: AtomicU64::new(word.bits()),

@@ -1,15 +1,15 @@
 //! The token of an admitted call.
 
 use crate::clock::Moment;
-use crate::state::{Generation, Mark, PackedState};
+use crate::state::{Generation, Mark};
 
 /// An admitted call whose outcome is not recorded yet.
 ///
-/// The token holds the generation that admitted the call, a [mark](Mark) for a call that is not a plain
-/// one, and the start of a call that is timed.
+/// `admitted_by` is the generation that admitted the call, with a [mark](Mark) if the call is not a plain
+/// one. `started` is [`Moment::NEVER`] for a call that is not timed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallToken {
-    generation: Generation,
+    pub(super) admitted_by: Generation,
     started: Moment,
 }
 
@@ -17,15 +17,14 @@ impl CallToken {
     #[inline]
     pub(super) const fn untimed(generation: Generation) -> Self {
         Self {
-            generation,
+            admitted_by: generation,
             started: Moment::NEVER,
         }
     }
 
     pub(super) const fn timed(generation: Generation, started: Moment) -> Self {
         Self {
-            generation: generation.marked(Mark::Timed),
-            // `NEVER` stands for a call that is not timed.
+            admitted_by: generation.marked(Mark::Timed),
             started: started.clamp_before_never(),
         }
     }
@@ -33,7 +32,7 @@ impl CallToken {
     /// Returns the same call as a trial.
     pub(super) const fn as_trial(self) -> Self {
         Self {
-            generation: self.generation.unmarked().marked(Mark::Trial),
+            admitted_by: self.generation().marked(Mark::Trial),
             ..self
         }
     }
@@ -41,7 +40,7 @@ impl CallToken {
     /// Returns the same trial while its guarded code runs on this thread.
     pub(super) const fn as_inside(self) -> Self {
         Self {
-            generation: self.generation.unmarked().marked(Mark::Inside),
+            admitted_by: self.generation().marked(Mark::Inside),
             ..self
         }
     }
@@ -53,28 +52,22 @@ impl CallToken {
 
     #[inline]
     pub(super) const fn generation(self) -> Generation {
-        self.generation.unmarked()
+        self.admitted_by.unmarked()
     }
 
     #[inline]
     pub(super) const fn is_trial(self) -> bool {
-        self.generation.has(Mark::Trial)
+        self.admitted_by.has(Mark::Trial)
     }
 
     #[inline]
     pub(super) const fn is_inside(self) -> bool {
-        self.generation.has(Mark::Inside)
+        self.admitted_by.has(Mark::Inside)
     }
 
     /// Whether the call runs inside a trial. Such a call records nothing.
     pub(crate) const fn is_joined(self) -> bool {
-        self.generation.has(Mark::Joined)
-    }
-
-    /// Whether the success of this call leaves `word` unchanged.
-    #[inline]
-    pub(super) const fn is_noop_success(self, word: PackedState) -> bool {
-        word.success_is_noop(self.generation)
+        self.admitted_by.has(Mark::Joined)
     }
 
     #[inline]
