@@ -43,7 +43,7 @@ impl<E: Debug> BreakerError<E> {
         }
     }
 
-    /// Returns how long to wait after a [refusal](CircuitOpen::retry_after). `None` for other errors.
+    /// Returns how long to wait after a [refusal](crate::CircuitOpen::retry_after). `None` for other errors.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open(open) => open.retry_after(),
