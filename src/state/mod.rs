@@ -1,7 +1,7 @@
 //! The state machine of a circuit, as pure values: nothing here locks, reads a clock or calls back.
 //!
 //! [`PackedState`] stores the state of a circuit in one `u64`. [`Trials`] counts the trials of a half-open
-//! period. [`admission`] decides whether a call runs.
+//! period. [`admission()`] decides whether a call runs.
 
 mod admission;
 mod packed;
