@@ -1,11 +1,11 @@
-//! Every way into a breaker, in every state, under every rule, on one thread and on two.
+//! Every kind of call, in every state, under every rule, on one thread and on two.
 #![allow(missing_docs)]
 
 mod support;
 
 use breakerbox::prelude::*;
 use divan::Bencher;
-use support::{CALLS, Case, Failure, Job, NAME, cases, poll, work, work_later};
+use support::{CALLS, Case, Failure, NAME, Work, cases, poll, work, work_later};
 
 fn main() {
     divan::main();
@@ -15,7 +15,7 @@ fn main() {
 fn future(bencher: Bencher<'_, '_>, case: Case) {
     let breaker = &case.stage().breaker;
     let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| poll(Job(order).guarded_by(breaker)));
+    calls.bench_values(|order| poll(Work(order).guarded_by(breaker)));
 }
 
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
@@ -56,11 +56,10 @@ fn permit(bencher: Bencher<'_, '_>, case: Case) {
 fn by_name(bencher: Bencher<'_, '_>, case: Case) {
     let registry = &case.stage().registry;
     let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| poll(Job(order).with_breaker(registry, NAME)));
+    calls.bench_values(|order| poll(Work(order).with_breaker(registry, NAME)));
 }
 
-/// Always on one breaker, in all of its states: a function keeps handles of its first few breakers
-/// only, and calls on the first are the fastest.
+/// Always uses one breaker, because a call site is fastest for its first breaker.
 #[circuit(name = "users-api")]
 async fn decorated_later(order: u64) -> Result<u64, Failure> {
     work_later(order).await
@@ -85,10 +84,10 @@ fn circuit(bencher: Bencher<'_, '_>, case: Case) {
     calls.bench_values(decorated);
 }
 
-/// What all of the above have in common, without a breaker.
+/// The work of the other benchmarks, without a breaker.
 #[divan::bench(threads = [1, 2], sample_size = CALLS)]
 fn bare(bencher: Bencher<'_, '_>) {
     let case = Case(support::Scene::Closed, support::Rule::Consecutive);
     let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| poll(Job(order)));
+    calls.bench_values(|order| poll(Work(order)));
 }

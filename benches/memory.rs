@@ -1,5 +1,4 @@
-//! How much memory breakers take, and how long it takes to make them. The bytes of an iteration are
-//! those of a breaker.
+//! The memory of a breaker, and the time to create one. The bytes of an iteration are those of a breaker.
 #![allow(missing_docs)]
 
 use breakerbox::prelude::*;
@@ -35,7 +34,7 @@ fn window_of_time(buckets: u32) -> CircuitBreaker {
     build(TripRule::failure_rate(0.5).over(minute.buckets(buckets)))
 }
 
-/// In a registry that shares their settings, under names of twelve bytes.
+/// In a registry, which shares the settings, with names of twelve bytes.
 #[divan::bench(sample_size = 100)]
 fn by_name(bencher: Bencher<'_, '_>) {
     let settings = BreakerRegistry::builder().capacity(10_000_000);

@@ -1,4 +1,4 @@
-//! What it costs to be watched, and to look.
+//! The cost of listeners, streams and snapshots.
 #![allow(missing_docs)]
 
 mod support;
@@ -14,43 +14,47 @@ fn main() {
 }
 
 #[derive(Clone, Copy)]
-enum Watcher {
-    Nobody,
+enum Observer {
+    None,
     Listener,
     Stream,
 }
 
-/// A scene under the default rule, and who watches.
+/// A scene under the default rule, and its observer.
 #[derive(Clone, Copy)]
-struct Show(Scene, Watcher);
+struct Observed(Scene, Observer);
 
-impl fmt::Display for Show {
+impl fmt::Display for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who = match self.1 {
-            Watcher::Nobody => "nobody",
-            Watcher::Listener => "a listener",
-            Watcher::Stream => "a stream",
+        let observer = match self.1 {
+            Observer::None => "none",
+            Observer::Listener => "listener",
+            Observer::Stream => "stream",
         };
-        write!(f, "{}, watched by {who}", Case(self.0, Rule::Consecutive))
+        write!(
+            f,
+            "{}, observer: {observer}",
+            Case(self.0, Rule::Consecutive)
+        )
     }
 }
 
-fn shows() -> impl Iterator<Item = Show> {
-    let watchers = [Watcher::Nobody, Watcher::Listener, Watcher::Stream];
+fn observed() -> impl Iterator<Item = Observed> {
+    let observers = [Observer::None, Observer::Listener, Observer::Stream];
     [Scene::Closed, Scene::OneInTen, Scene::Open]
         .into_iter()
-        .flat_map(move |scene| watchers.map(|watcher| Show(scene, watcher)))
+        .flat_map(move |scene| observers.map(|observer| Observed(scene, observer)))
 }
 
-/// The stream is never read, as by a dashboard that hangs: it keeps the newest, and counts the others.
-#[divan::bench(args = shows(), threads = [1, 2], sample_size = CALLS)]
-fn call(bencher: Bencher<'_, '_>, Show(scene, watcher): Show) {
+/// The stream is never read, so it keeps the newest events and counts the others.
+#[divan::bench(args = observed(), threads = [1, 2], sample_size = CALLS)]
+fn call(bencher: Bencher<'_, '_>, Observed(scene, observer): Observed) {
     let case = Case(scene, Rule::Consecutive);
     let breaker = case.stage().breaker;
     let mut stream: Option<EventStream> = None;
-    match watcher {
-        Watcher::Nobody => {}
-        Watcher::Listener => {
+    match observer {
+        Observer::None => {}
+        Observer::Listener => {
             let listened = breaker.configure(|settings| {
                 settings.on_event(|event: &Event| {
                     divan::black_box(event);
@@ -58,7 +62,7 @@ fn call(bencher: Bencher<'_, '_>, Show(scene, watcher): Show) {
             });
             listened.expect("settings that work");
         }
-        Watcher::Stream => stream = Some(breaker.subscribe()),
+        Observer::Stream => stream = Some(breaker.subscribe()),
     }
     let calls = bencher.with_inputs(|| case.order());
     calls.bench_values(|order| breaker.call(|| work(order)));

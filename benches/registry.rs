@@ -1,4 +1,4 @@
-//! Looking up, making and counting breakers.
+//! Look-up, creation, eviction and iteration.
 #![allow(missing_docs)]
 
 use breakerbox::prelude::*;
@@ -11,7 +11,7 @@ fn main() {
 
 const NAMES: [usize; 3] = [1, 100, 10_000];
 
-/// Enough for two threads to be at it at once, for nearly all of a sample.
+/// Enough for two threads to overlap for nearly all of a sample.
 const LOOKUPS: u32 = 10_000;
 
 fn names(count: usize) -> Vec<String> {
@@ -27,7 +27,7 @@ fn filled(names: &[String]) -> BreakerRegistry {
     registry
 }
 
-/// The names in turn, each thread by itself.
+/// The next name of this thread.
 fn next(names: &[String]) -> &str {
     thread_local!(static TURN: Cell<usize> = const { Cell::new(0) });
     let turn = TURN.get();
@@ -51,7 +51,7 @@ fn get(bencher: Bencher<'_, '_>, count: usize) {
     lookups.bench_values(|name| registry.get(name));
 }
 
-/// As `with_breaker` does it, without the call: the future is dropped unpolled.
+/// The look-up of `with_breaker`, without the call: the future is dropped unpolled.
 #[divan::bench(args = NAMES, threads = [1, 2], sample_size = LOOKUPS)]
 fn with_breaker(bencher: Bencher<'_, '_>, count: usize) {
     let names = names(count);
@@ -62,7 +62,7 @@ fn with_breaker(bencher: Bencher<'_, '_>, count: usize) {
     });
 }
 
-/// A name that is not there: made, and taken out again.
+/// Creates a breaker of a new name and removes it.
 #[divan::bench(threads = [1, 2], sample_size = 1000)]
 fn make_and_remove(bencher: Bencher<'_, '_>) {
     let registry = BreakerRegistry::new();
@@ -70,7 +70,7 @@ fn make_and_remove(bencher: Bencher<'_, '_>) {
     bencher.bench(|| NAME.with(|name| (registry.breaker(name), registry.remove(name))));
 }
 
-/// New names in a registry that is full: the oldest go.
+/// New names in a full registry, each of which evicts a breaker.
 #[divan::bench(sample_size = 100)]
 fn make_when_full(bencher: Bencher<'_, '_>) {
     let registry = BreakerRegistry::builder().capacity(1000).build();

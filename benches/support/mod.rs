@@ -17,20 +17,20 @@ pub(crate) struct Failure {
     status: u16,
 }
 
-/// What a refusal is to a function with `#[circuit]`.
+/// Converts a refusal, for functions with `#[circuit]`.
 impl From<BreakerError> for Failure {
     fn from(_: BreakerError) -> Self {
         Self { status: 503 }
     }
 }
 
-/// The calls of a sample: enough for two threads to be at it at once, for nearly all of it.
+/// The calls of a sample: enough for two threads to overlap for nearly all of it.
 pub(crate) const CALLS: u32 = 10_000;
 
-/// The call that fails; all others return their number.
+/// The input that fails.
 pub(crate) const FAILS: u64 = u64::MAX;
 
-/// The least work that there can be; the compiler does not know which.
+/// As little work as possible, and opaque to the compiler.
 #[inline]
 pub(crate) fn work(order: u64) -> Result<u64, Failure> {
     match black_box(order) {
@@ -41,13 +41,13 @@ pub(crate) fn work(order: u64) -> Result<u64, Failure> {
 
 /// The work as an async function.
 pub(crate) async fn work_later(order: u64) -> Result<u64, Failure> {
-    Job(order).await
+    Work(order).await
 }
 
-/// The work as a future, ready at once.
-pub(crate) struct Job(pub(crate) u64);
+/// The work as a future, which is ready at once.
+pub(crate) struct Work(pub(crate) u64);
 
-impl Future for Job {
+impl Future for Work {
     type Output = Result<u64, Failure>;
     #[inline]
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
@@ -65,22 +65,22 @@ pub(crate) fn poll<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// What the breaker is in, and the calls that meet it.
+/// The state of the breaker, and the results of its calls.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Scene {
-    /// Closed, and all is well.
+    /// Closed, and every call succeeds.
     Closed,
     /// Closed, while one call in ten fails.
     OneInTen,
-    /// Half-open; each call is a trial that fails with an error which is ignored, so that it stays so.
+    /// Half-open. Each call is a trial with an ignored error, which leaves the circuit half-open.
     HalfOpen,
-    /// Half-open with every trial taken: refused.
+    /// Half-open with all trials running. Calls are refused.
     TrialsTaken,
-    /// Open: refused.
+    /// Open. Calls are refused.
     Open,
 }
 
-/// The rule beside the default one.
+/// The rule, next to the default one.
 #[derive(Clone, Copy)]
 pub(crate) enum Rule {
     Consecutive,
@@ -174,14 +174,14 @@ impl Case {
         self.stage_in(&BreakerRegistry::new())
     }
 
-    /// The breaker of [`NAME`] in this registry, whatever it was before.
+    /// The breaker of [`NAME`] in this registry, after a reset.
     pub(crate) fn stage_in(self, registry: &BreakerRegistry) -> Stage {
         let configured = registry.configure(NAME, self.settings());
         let breaker = configured.expect("settings that work");
         breaker.reset();
         let (state, trial) = match self.0 {
             Scene::Closed | Scene::OneInTen => {
-                // So that windows of calls are full.
+                // Fills the windows of calls.
                 (0..200).for_each(|n| drop(breaker.call(|| work(n))));
                 (State::Closed, None)
             }

@@ -143,6 +143,7 @@ mod tests {
     use super::*;
     use crate::{BreakerExt, BreakerRegistry};
     use std::thread;
+    use std::time::Instant;
 
     fn call(registry: &BreakerRegistry, name: &str) {
         let call = (|| Ok::<(), ()>(())).with_breaker(registry, name);
@@ -221,5 +222,41 @@ mod tests {
         }
         assert_eq!(handles_of(&registry), 1);
         assert_eq!(registry.len(), LIMIT + 1);
+    }
+
+    /// Prints the time of a call by a new name in a full registry, by the number of tables. 64 tables
+    /// are those of a machine with 32 processors.
+    ///
+    /// `cargo test --release --lib eviction_empties -- --nocapture`
+    #[test]
+    fn eviction_empties_any_number_of_tables() {
+        const CAPACITY: u32 = 1000;
+        for count in [1, 4, 64] {
+            let registry = BreakerRegistry::builder().capacity(CAPACITY as usize);
+            let mut registry = registry.build().expect("settings that work");
+            let shared = Arc::get_mut(&mut registry.shared).expect("no clone yet");
+            shared.handles = HandleTables((0..count).map(|_| Table::default()).collect());
+            let tables = || registry.shared.handles.0.iter();
+            for number in 0..CAPACITY {
+                let breaker = registry.breaker(format!("old:{number}"));
+                for Table(table) in tables() {
+                    let name = breaker.circuit.name.clone();
+                    table.lock().insert(name, Arc::new(breaker.clone()));
+                }
+            }
+            let names: Vec<_> = (0..CAPACITY)
+                .map(|number| format!("new:{number}"))
+                .collect();
+            let begin = Instant::now();
+            for name in &names {
+                call(&registry, name);
+            }
+            println!("{count} tables: {:?} per call", begin.elapsed() / CAPACITY);
+            assert_eq!(registry.len(), CAPACITY as usize);
+            for Table(table) in tables() {
+                let table = table.lock();
+                assert!(table.keys().all(|name| registry.get(name).is_some()));
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! Fixed loops, for `.ci/instructions` to count the instructions of.
+//! Fixed loops, whose instructions `.ci/instructions` counts.
 //!
-//! Without arguments it lists the loops, with the name of one and a number it makes so many calls.
+//! Without arguments the program lists the loops. With the name of a loop and a number it makes that
+//! many calls.
 
 use breakerbox::prelude::*;
 use std::fmt;
@@ -23,29 +24,29 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What a refusal is to a function with `#[circuit]`.
+/// Converts a refusal, for functions with `#[circuit]`.
 impl From<BreakerError> for Failure {
     fn from(_: BreakerError) -> Self {
         Self { status: 503 }
     }
 }
 
-/// The number that fails.
+/// The input that fails.
 const FAILS: u64 = u64::MAX;
 
-/// The least work that there can be; the compiler does not know which.
+/// As little work as possible, and opaque to the compiler.
 #[inline]
-fn work(order: u64) -> Result<u64, Failure> {
-    match black_box(order) {
+fn work(input: u64) -> Result<u64, Failure> {
+    match black_box(input) {
         FAILS => Err(Failure { status: 503 }),
         n => Ok(n),
     }
 }
 
-/// The work as a future, ready at once.
-struct Job(u64);
+/// The work as a future, which is ready at once.
+struct Work(u64);
 
-impl Future for Job {
+impl Future for Work {
     type Output = Result<u64, Failure>;
     #[inline]
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
@@ -53,18 +54,18 @@ impl Future for Job {
     }
 }
 
-async fn later(order: u64) -> Result<u64, Failure> {
-    work(order)
+async fn work_later(input: u64) -> Result<u64, Failure> {
+    work(input)
 }
 
 #[circuit]
-async fn decorated_later(order: u64) -> Result<u64, Failure> {
-    work(order)
+async fn decorated_later(input: u64) -> Result<u64, Failure> {
+    work(input)
 }
 
 #[circuit]
-fn decorated(order: u64) -> Result<u64, Failure> {
-    work(order)
+fn decorated(input: u64) -> Result<u64, Failure> {
+    work(input)
 }
 
 #[inline]
@@ -94,6 +95,13 @@ fn lean() -> CircuitBreaker {
     build(CircuitBreaker::builder().count_successes(false))
 }
 
+/// Has a listener that hears of changes only: `tracing` without a subscriber.
+fn listened() -> CircuitBreaker {
+    let breaker = healthy();
+    breakerbox::tracing::install_for(&breaker);
+    breaker
+}
+
 fn open() -> CircuitBreaker {
     let breaker = healthy();
     breaker.trip_for(HOUR);
@@ -119,15 +127,20 @@ fn time_window() -> CircuitBreaker {
     ruled(Window::time(Duration::from_secs(60)))
 }
 
-/// Makes that many calls, in a loop of its own. What it does before is the same for every number.
+/// Makes that many calls. The setup before the loop must not depend on the number.
 type Loop = fn(u64);
 
 const LOOPS: &[(&str, Loop)] = &[
-    ("bare future", |calls| (0..calls).for_each(|n| poll(Job(n)))),
+    ("bare future", |calls| {
+        (0..calls).for_each(|n| poll(Work(n)));
+    }),
     ("healthy future", |calls| future(&healthy(), calls)),
     ("healthy future, lean", |calls| future(&lean(), calls)),
     ("healthy call", |calls| call(&healthy(), calls)),
     ("healthy call, lean", |calls| call(&lean(), calls)),
+    ("healthy call, listener for changes", |calls| {
+        call(&listened(), calls);
+    }),
     ("healthy function", |calls| {
         let breaker = healthy();
         let guarded = work.guarded_by(&breaker);
@@ -135,7 +148,7 @@ const LOOPS: &[(&str, Loop)] = &[
     }),
     ("healthy async function", |calls| {
         let breaker = healthy();
-        let guarded = later.guarded_by(&breaker);
+        let guarded = work_later.guarded_by(&breaker);
         (0..calls).for_each(|n| poll(guarded.call(n)));
     }),
     ("healthy #[circuit]", |calls| {
@@ -147,10 +160,15 @@ const LOOPS: &[(&str, Loop)] = &[
     ("healthy permit", |calls| permit(&healthy(), calls)),
     ("healthy by name", |calls| {
         let registry = BreakerRegistry::new();
-        (0..calls).for_each(|n| poll(Job(n).with_breaker(&registry, black_box("users-api"))));
+        (0..calls).for_each(|n| poll(Work(n).with_breaker(&registry, black_box("users-api"))));
     }),
     ("refused future", |calls| future(&open(), calls)),
     ("refused call", |calls| call(&open(), calls)),
+    ("refused call, listener for changes", |calls| {
+        let breaker = listened();
+        breaker.trip_for(HOUR);
+        call(&breaker, calls);
+    }),
     ("refused #[circuit]", |calls| {
         let breaker = tripped("decorated");
         (0..calls).for_each(|n| drop(black_box(decorated(n))));
@@ -182,7 +200,7 @@ const LOOPS: &[(&str, Loop)] = &[
 ];
 
 fn future(breaker: &CircuitBreaker, calls: u64) {
-    (0..calls).for_each(|n| poll(Job(n).guarded_by(breaker)));
+    (0..calls).for_each(|n| poll(Work(n).guarded_by(breaker)));
 }
 
 fn call(breaker: &CircuitBreaker, calls: u64) {

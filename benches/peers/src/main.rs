@@ -1,43 +1,78 @@
-//! Measures breakerbox and other circuit breakers in one run, and prints a Markdown table.
+//! Measures breakerbox and other circuit breakers in one run, and prints a Markdown table. After the
+//! table, each bound on breakerbox is compared with the figures. A missed bound is no failure.
 //!
 //! ```sh
 //! cargo run --release                     # about two minutes
-//! cargo run --release -- quick            # few and short rounds, for a first look
+//! cargo run --release -- quick            # few and short samples, for a first look
 //! cargo run --release -- quick refused    # only the cases whose names contain "refused"
 //! ```
 //!
 //! Method:
 //!
-//! * Every crate makes a sample of calls in every round. The samples of a case follow each other in
-//!   random order, so a disturbance of the machine affects all crates. A figure is the median of the
-//!   rounds.
+//! * A case is measured in rounds. In each round, every crate makes a sample of calls, in random
+//!   order, so a disturbance of the machine affects all crates. A figure is the median of the rounds.
 //! * The guarded work is one integer that passes `black_box`, as a function or as a future that is
 //!   ready at once. Futures are created and awaited inside one `async` block, as in application code.
-//! * Two threads have a processor each, and call until both have made their calls. A sample counts
-//!   only if they overlapped for more than nine tenths of its time.
+//! * Two threads have a processor each. They begin together and end at the same time.
 //! * The settings are as equal as the crates allow: five consecutive failures, half of the last 100
 //!   calls or half of the last minute's calls, and an open time longer than the run. A crate that
-//!   lacks the rule is left out. The file of each crate in `peers/` names its nearest equivalent.
-//! * Before and after the run, each breaker must be in the state that its case claims.
+//!   lacks the rule is left out. `peers.rs` names the nearest equivalent of each crate.
+//! * Before and after the rounds, each breaker must be in the state that its case claims.
 
+mod breakerbox;
+mod case;
+mod loops;
 mod measure;
 mod peers;
-mod table;
-mod work;
+
+use case::{CASES, COLUMNS};
+use measure::Row;
+use std::process::Command;
+use std::time::Duration;
 
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let quick = arguments.first().is_some_and(|first| first == "quick");
     let filter = arguments.split_off(usize::from(quick)).join(" ");
-    // A thread that panicked would leave the other thread of its sample waiting.
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("\n{panic}");
-        std::process::exit(101);
-    }));
+    let (rounds, milliseconds) = if quick { (5, 1) } else { (31, 4) };
 
-    let _inside = work::RUNTIME.enter();
-    let rows = table::rows(&filter);
-    let (rounds, nanoseconds) = if quick { (5, 1e6) } else { (31, 4e6) };
-    let figures = measure::run(&rows, rounds, nanoseconds);
-    table::print(&rows, &figures);
+    print_head();
+    let mut rows = Vec::new();
+    for case in CASES.iter().filter(|case| case.name.contains(&filter)) {
+        let measured = measure::rows(case, rounds, Duration::from_millis(milliseconds));
+        measured.iter().for_each(print_row);
+        rows.extend(measured);
+    }
+    println!("\nReference: a bare call; for `#[circuit]`, a function with a hand-written guard.\n");
+    for verdict in rows.iter().filter_map(|row| row.verdict(&rows)) {
+        println!("{verdict}");
+    }
+}
+
+fn print_head() {
+    const MACHINE: &str = "echo $(date -u +%F), $(nproc) processors of \
+        $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(uname -sr), $(rustc --version)";
+    let machine = Command::new("sh").args(["-c", MACHINE]).output();
+    let machine = machine.expect("a shell").stdout;
+    println!("Measured on {}", String::from_utf8_lossy(&machine));
+    let titles = COLUMNS.map(|(column, _)| format!("{column}{}", version(column)));
+    println!("| ns per call | threads | {} |", titles.join(" | "));
+    println!("|---|---|{}", "---|".repeat(COLUMNS.len()));
+}
+
+fn print_row(row: &Row) {
+    let cells: [String; COLUMNS.len()] = std::array::from_fn(|column| match row.median(column) {
+        None => "—".into(),
+        Some(ns) => format!("{ns:.*}", usize::from(ns < 99.95)),
+    });
+    let (name, threads) = (row.case.name, row.threads);
+    println!("| {name} | {threads} | {} |", cells.join(" | "));
+}
+
+/// Returns the version of a package in the lock file, after a space.
+fn version(package: &str) -> String {
+    let entry = format!("name = \"{package}\"\nversion = \"");
+    let rest = include_str!("../Cargo.lock").split(&entry).nth(1);
+    let version = rest.and_then(|rest| rest.split('"').next());
+    version.map_or(String::new(), |version| format!(" {version}"))
 }

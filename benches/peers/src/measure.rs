@@ -1,132 +1,133 @@
-//! Takes samples in rounds.
+//! Takes samples in rounds, and compares them with the bounds.
 
-use crate::peers::CallLoop;
-use crate::table::Row;
-use crate::work::RUNTIME;
+use crate::case::{BREAKERBOX, Bound, COLUMNS, Case, Load, REFERENCE};
+use crate::loops::{CallLoop, FAILS, RUNTIME};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// Nanoseconds per call of each round, by case, threads and column.
-pub type Figures = BTreeMap<(&'static str, usize, &'static str), Vec<f64>>;
+/// A case on one thread or two.
+pub struct Row {
+    pub case: &'static Case,
+    pub threads: usize,
+    /// Nanoseconds per call of each round, by column and in ascending order.
+    figures: [Vec<f64>; COLUMNS.len()],
+}
 
-/// Measures all rows, with samples of about so many nanoseconds.
-pub fn run(rows: &[Row], rounds: usize, nanoseconds: f64) -> Figures {
-    check(rows);
-    let all = rows.iter().flat_map(|row| {
-        row.loops
-            .iter()
-            .map(move |(column, calls)| (row, *column, calls))
-    });
-    let mut samples: Vec<_> = all
-        .map(|(row, column, calls)| {
-            (
-                row,
-                column,
-                calls,
-                calibrate(row.threads, nanoseconds, calls),
-            )
-        })
-        .collect();
-    let mut figures = Figures::new();
-    for round in 1..=rounds {
-        for of_row in samples.chunk_by_mut(|a, b| std::ptr::eq(a.0, b.0)) {
-            fastrand::shuffle(of_row);
-            for &mut (row, column, calls, count) in of_row {
-                let mut attempts = (0..500).filter_map(|_| sample(row.threads, count, calls));
-                let figure = attempts.next().expect("two threads run side by side");
-                let key = (row.case, row.threads, column);
-                figures.entry(key).or_default().push(figure);
+/// Measures a case with new breakers, first on one thread and then on two.
+pub fn rows(case: &'static Case, rounds: usize, sample_time: Duration) -> [Row; 2] {
+    let mut columns = COLUMNS.map(|(_, loops)| loops(case));
+    if case.load == Load::Refused {
+        for loops in &mut columns[BREAKERBOX..] {
+            loops
+                .iter_mut()
+                .take(1)
+                .for_each(|calls| _ = calls(&[FAILS; 20]));
+        }
+    }
+    let inputs: Vec<u64> = (0..1000).map(|number| case.load.input(number)).collect();
+    [1, 2].map(|threads| {
+        check(case, &mut columns);
+        let mut figures = COLUMNS.map(|_| Vec::new());
+        let mut order: Vec<usize> = (0..COLUMNS.len()).collect();
+        for _ in 0..rounds {
+            fastrand::shuffle(&mut order);
+            for &column in &order {
+                if let Some(loops) = columns[column].get_mut(..threads) {
+                    figures[column].push(sample(loops, &inputs, sample_time));
+                }
             }
         }
-        eprint!("\rround {round} of {rounds}");
-    }
-    eprintln!();
-    check(rows);
-    figures
+        check(case, &mut columns);
+        for column in &mut figures {
+            column.sort_by(f64::total_cmp);
+        }
+        Row {
+            case,
+            threads,
+            figures,
+        }
+    })
 }
 
-/// Checks that the breakers admit or refuse calls as their rows claim.
-fn check(rows: &[Row]) {
-    for row in rows {
-        for (column, calls) in &row.loops {
-            let admits = !row.refused || *column == "reference";
-            assert_eq!(calls()(7..8), admits, "{}: {column}", row.case);
+/// Checks that the breakers admit or refuse calls as their case claims.
+fn check(case: &Case, columns: &mut [Vec<CallLoop>]) {
+    let _inside = RUNTIME.enter();
+    for (column, loops) in columns.iter_mut().enumerate() {
+        let admits = case.load != Load::Refused || column == REFERENCE;
+        for calls in loops {
+            assert_eq!(calls(&[7]), admits, "{}: {}", case.name, COLUMNS[column].0);
         }
     }
 }
 
-/// Returns the number of calls that take so many nanoseconds.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss
-)]
-fn calibrate(threads: usize, nanoseconds: f64, calls: &CallLoop) -> u64 {
-    // tower-resilience sleeps for a millisecond when its lock is taken. With fewer calls the other
-    // thread would often be alone.
-    const MIN_CALLS: u64 = 400;
-    let mut count = 200;
-    loop {
-        let each = sample(threads, count, calls).unwrap_or(0.0);
-        if each * count as f64 >= nanoseconds / 4.0 {
-            return ((nanoseconds / each) as u64).max(MIN_CALLS);
-        }
-        count *= 2;
-    }
-}
-
-/// Returns nanoseconds per call, or nothing if the threads did not run side by side.
+/// Returns nanoseconds per call.
 #[expect(clippy::cast_precision_loss)]
-fn sample(threads: usize, count: u64, calls: &CallLoop) -> Option<f64> {
-    const CHUNKS: u64 = 40;
-    let chunk = (count / CHUNKS).max(1);
-    let (ready, done) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
-    let spans = &Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for thread in 0..threads {
-            scope.spawn(move || {
-                let _inside = RUNTIME.enter();
-                if threads > 1 {
-                    stay_on_processor(thread);
-                }
-                let mut call = calls();
-                call(0..4 * chunk);
-                ready.fetch_add(1, Ordering::AcqRel);
-                while ready.load(Ordering::Acquire) < threads {
-                    std::thread::yield_now();
-                }
-                let (begin, mut made) = (Instant::now(), 0);
-                // The first thread to finish goes on, so that the breaker stays contended.
-                while made < CHUNKS * chunk || done.load(Ordering::Relaxed) < threads {
-                    call(made..made + chunk);
-                    made += chunk;
-                    if made == CHUNKS * chunk {
-                        done.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-                let span = (begin, Instant::now(), made);
-                spans.lock().expect("no thread panics").push(span);
-            });
-        }
-    });
-    let spans = spans.lock().expect("no thread panics");
-    let begins = || spans.iter().map(|span| span.0);
-    let ends = || spans.iter().map(|span| span.1);
-    let overlap = ends().min()?.saturating_duration_since(begins().max()?);
-    let whole = ends().max()?.duration_since(begins().min()?);
-    let time: Duration = spans.iter().map(|span| span.1 - span.0).sum();
-    let made: u64 = spans.iter().map(|span| span.2).sum();
-    (overlap > whole.mul_f64(0.9)).then(|| time.as_secs_f64() * 1e9 / made as f64)
-}
-
-/// Pins this thread, because two threads on one processor would never contend.
-fn stay_on_processor(number: usize) {
+fn sample(loops: &mut [CallLoop], inputs: &[u64], time: Duration) -> f64 {
     let allowed = sched_getaffinity(None).expect("the processors of this process");
     let mut processors = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
-    let mut own = CpuSet::new();
-    own.set(processors.nth(number).expect("a processor per thread"));
-    sched_setaffinity(None, &own).expect("a processor of this process");
+    let barrier = &Barrier::new(loops.len());
+    let figures = std::thread::scope(|scope| {
+        let threads = loops.iter_mut().map(|calls| {
+            // Two threads on one processor would never contend.
+            let mut own = CpuSet::new();
+            own.set(processors.next().expect("a processor per thread"));
+            scope.spawn(move || {
+                let _inside = RUNTIME.enter();
+                sched_setaffinity(None, &own).expect("a processor of this process");
+                calls(inputs);
+                barrier.wait();
+                let (begin, mut made) = (Instant::now(), 0.0);
+                while begin.elapsed() < time {
+                    calls(inputs);
+                    made += inputs.len() as f64;
+                }
+                begin.elapsed().as_secs_f64() * 1e9 / made
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect::<Vec<_>>()
+    });
+    figures.iter().sum::<f64>() / figures.len() as f64
+}
+
+impl Row {
+    /// Returns the median of the rounds, in nanoseconds per call.
+    pub fn median(&self, column: usize) -> Option<f64> {
+        let figures = &self.figures[column];
+        figures.get(figures.len() / 2).copied()
+    }
+
+    /// Returns a line that says whether this row keeps its bound; none if no peer makes these calls.
+    pub fn verdict(&self, rows: &[Self]) -> Option<String> {
+        let (case, threads) = (self.case, self.threads);
+        let figure = |column: usize| Some((self.median(column)?, COLUMNS[column].0));
+        let (base, of) = match case.bounds[threads - 1] {
+            Bound::Fastest(_) => {
+                let peers = (BREAKERBOX + 1..COLUMNS.len()).filter_map(figure);
+                peers.min_by(|a, b| a.0.total_cmp(&b.0))?
+            }
+            Bound::Column(column, _) => figure(column)?,
+            Bound::OneThread(_) => {
+                let one_thread = rows.iter().find(|row| std::ptr::eq(row.case, case))?;
+                (one_thread.median(BREAKERBOX)?, "the time on one thread")
+            }
+            Bound::OverReference(_) => (self.median(REFERENCE)?, "ns over the reference"),
+        };
+        let own = self.median(BREAKERBOX)?;
+        let (measured, most, unit) = match case.bounds[threads - 1] {
+            Bound::OverReference(most) => (own - base, most, ""),
+            Bound::Fastest(most) | Bound::Column(_, most) | Bound::OneThread(most) => {
+                (own / base, most, "× ")
+            }
+        };
+        let verdict = if measured <= most { "holds " } else { "MISSED" };
+        Some(format!(
+            "{verdict} {}, threads {threads}: {measured:.2} {unit}{of}, at most {most:.2}",
+            case.name
+        ))
+    }
 }

@@ -1,0 +1,126 @@
+//! The rows and columns of the table, and the bounds on breakerbox.
+
+use crate::loops::{CallLoop, FAILS};
+use crate::{breakerbox, peers};
+use Bound::{Column, Fastest, OneThread, OverReference};
+use Call::{Async, AsyncCircuit, ByName, Circuit, Permit, Service, Sync};
+use Load::{Failing, Healthy, Refused};
+use Rule::{Calls, Consecutive, Time};
+
+/// The columns, and their loops of two threads over one breaker; none if the crate cannot make the
+/// calls of a case. Peers go by their packages.
+pub const COLUMNS: [(&str, Build); 8] = [
+    ("reference", breakerbox::reference),
+    ("breakerbox", breakerbox::guarded),
+    ("recloser", peers::recloser),
+    ("failsafe", peers::failsafe),
+    ("breaker", peers::breaker),
+    ("nobreak", peers::nobreak),
+    ("circuitbreaker-rs", peers::circuitbreaker_rs),
+    ("tower-resilience-circuitbreaker", peers::tower_resilience),
+];
+pub const REFERENCE: usize = 0;
+/// All columns after this one are peers.
+pub const BREAKERBOX: usize = 1;
+const TOWER_RESILIENCE: usize = 7;
+
+type Build = fn(&Case) -> Vec<CallLoop>;
+
+pub struct Case {
+    pub name: &'static str,
+    pub call: Call,
+    pub rule: Rule,
+    pub load: Load,
+    /// On one thread, and on two.
+    pub bounds: [Bound; 2],
+}
+
+/// The way to make a call.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Call {
+    Sync,
+    Async,
+    Permit,
+    Service,
+    /// By so many names in turn.
+    ByName(usize),
+    Circuit,
+    AsyncCircuit,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Rule {
+    /// Five consecutive failures.
+    Consecutive,
+    /// Half of the last 100 calls.
+    Calls,
+    /// Half of the last minute's calls.
+    Time,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Load {
+    Healthy,
+    /// One call in ten fails.
+    Failing,
+    /// The circuit is open.
+    Refused,
+}
+
+impl Load {
+    pub fn input(self, number: u64) -> u64 {
+        let fails = self == Failing && number % 10 == 9;
+        if fails { FAILS } else { number }
+    }
+}
+
+/// The most that breakerbox may take.
+#[derive(Clone, Copy)]
+pub enum Bound {
+    /// A share of the fastest peer.
+    Fastest(f64),
+    /// A share of one peer, which is given by its column.
+    Column(usize, f64),
+    /// A multiple of its own time on one thread.
+    OneThread(f64),
+    /// Nanoseconds more than the reference.
+    OverReference(f64),
+}
+
+#[rustfmt::skip]
+pub static CASES: [Case; 21] = {
+    const HEALTHY: [Bound; 2] = [Fastest(1.0 / 3.0), OneThread(1.5)];
+    const REFUSED: [Bound; 2] = [Fastest(2.0 / 3.0), Fastest(0.5)];
+    const OTHER: [Bound; 2] = [Fastest(1.1), Fastest(0.5)];
+    const PERMIT: [Bound; 2] = [Fastest(1.4), Fastest(0.5)];
+    const ONE_NAME: [Bound; 2] = [OverReference(25.0), OverReference(50.0)];
+    const MANY_NAMES: [Bound; 2] = [OverReference(40.0), OverReference(80.0)];
+    const CIRCUIT: [Bound; 2] = [OverReference(3.0); 2];
+    const SERVICE: [Bound; 2] = [Column(TOWER_RESILIENCE, 0.1); 2];
+    const fn case(name: &'static str, call: Call, rule: Rule, load: Load, bounds: [Bound; 2]) -> Case {
+        Case { name, call, rule, load, bounds }
+    }
+    [
+        case("healthy, sync", Sync, Consecutive, Healthy, HEALTHY),
+        case("healthy, async", Async, Consecutive, Healthy, HEALTHY),
+        case("refused, sync", Sync, Consecutive, Refused, REFUSED),
+        case("refused, async", Async, Consecutive, Refused, REFUSED),
+        case("one in ten fails, sync", Sync, Consecutive, Failing, OTHER),
+        case("one in ten fails, async", Async, Consecutive, Failing, OTHER),
+        case("window of calls, sync", Sync, Calls, Healthy, OTHER),
+        case("window of calls, async", Async, Calls, Healthy, OTHER),
+        case("window of calls, one in ten fails, sync", Sync, Calls, Failing, OTHER),
+        case("window of calls, one in ten fails, async", Async, Calls, Failing, OTHER),
+        case("window of time, sync", Sync, Time, Healthy, OTHER),
+        case("window of time, async", Async, Time, Healthy, OTHER),
+        case("window of time, one in ten fails, sync", Sync, Time, Failing, OTHER),
+        case("window of time, one in ten fails, async", Async, Time, Failing, OTHER),
+        case("permit, matched by `if let`", Permit, Consecutive, Healthy, PERMIT),
+        case("refused permit", Permit, Consecutive, Refused, REFUSED),
+        case("by name, one name", ByName(1), Consecutive, Healthy, ONE_NAME),
+        case("by name, a thousand names", ByName(1000), Consecutive, Healthy, MANY_NAMES),
+        case("#[circuit], sync", Circuit, Consecutive, Healthy, CIRCUIT),
+        case("#[circuit], async", AsyncCircuit, Consecutive, Healthy, CIRCUIT),
+        case("tower service", Service, Consecutive, Healthy, SERVICE),
+    ]
+};

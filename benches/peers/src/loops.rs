@@ -1,0 +1,124 @@
+//! Loops of calls. The guarded work is as little as possible, and opaque to the compiler.
+
+use breakerbox::BreakerError;
+use std::hint::{black_box, spin_loop};
+use std::pin::{Pin, pin};
+use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
+use tokio::runtime::Runtime;
+use tower::{Service, ServiceExt};
+
+/// Makes a call for each input, and returns whether the last one succeeded.
+pub type CallLoop = Box<dyn FnMut(&[u64]) -> bool + Send>;
+
+/// The input that fails.
+pub const FAILS: u64 = u64::MAX - 1;
+
+/// The timer of tower-resilience, which sleeps when its lock is taken. All calls are made inside it.
+pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// A small error with a derived `Debug`.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("status {0}")]
+pub struct Failure(u16);
+
+/// Converts a refusal, for functions with `#[circuit]`.
+impl From<BreakerError> for Failure {
+    fn from(_: BreakerError) -> Self {
+        Self(503)
+    }
+}
+
+#[inline]
+pub fn work(input: u64) -> Result<u64, Failure> {
+    match black_box(input) {
+        FAILS => Err(Failure(503)),
+        n => Ok(n),
+    }
+}
+
+/// The work as a future, which is ready at once.
+pub struct Work(u64);
+
+#[inline]
+pub fn work_later(input: u64) -> Work {
+    Work(input)
+}
+
+impl Future for Work {
+    type Output = Result<u64, Failure>;
+    #[inline]
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(work(self.0))
+    }
+}
+
+/// Keeps a breaker until the program ends, so that all threads can borrow it.
+pub fn leak<T>(breaker: T) -> &'static T {
+    Box::leak(Box::new(breaker))
+}
+
+/// Returns loops over a function of the input. The compiler can inline the function.
+pub fn sync_calls<T, E>(
+    call: impl FnMut(u64) -> Result<T, E> + Clone + Send + 'static,
+) -> Vec<CallLoop> {
+    loops(call, |call, inputs| {
+        let calls = inputs.iter().map(|&input| black_box(call(input)).is_ok());
+        calls.fold(true, |_, succeeded| succeeded)
+    })
+}
+
+/// Returns loops over a function from the input to a guarded future.
+pub fn async_calls<F: Future<Output = Result<T, E>>, T, E>(
+    call: impl FnMut(u64) -> F + Clone + Send + 'static,
+) -> Vec<CallLoop> {
+    loops(call, |call, inputs| {
+        run(async {
+            let mut succeeded = true;
+            for &input in inputs {
+                succeeded = black_box(call(input).await).is_ok();
+            }
+            succeeded
+        })
+    })
+}
+
+/// Returns loops over a tower service, which each thread clones once.
+pub fn service_calls<S: Service<u64> + Clone + Send + 'static>(service: S) -> Vec<CallLoop> {
+    loops(service, |service, inputs| {
+        run(async {
+            let mut succeeded = true;
+            for &input in inputs {
+                succeeded = black_box(ready_call(service, input).await).is_ok();
+            }
+            succeeded
+        })
+    })
+}
+
+#[inline]
+async fn ready_call<S: Service<u64>>(service: &mut S, n: u64) -> Result<S::Response, S::Error> {
+    service.ready().await?.call(n).await
+}
+
+fn loops<C: Clone + Send + 'static>(
+    call: C,
+    run: impl Fn(&mut C, &[u64]) -> bool + Copy + Send + 'static,
+) -> Vec<CallLoop> {
+    let new_loop = |mut call: C| -> CallLoop { Box::new(move |inputs| run(&mut call, inputs)) };
+    vec![new_loop(call.clone()), new_loop(call)]
+}
+
+/// Runs a future on this thread. Only a peer that waits for a lock is ever pending, and the thread does
+/// not go to sleep for it.
+#[inline]
+fn run<F: Future>(future: F) -> F::Output {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => spin_loop(),
+        }
+    }
+}
