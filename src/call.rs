@@ -102,13 +102,23 @@ impl<H: Handle> Call<H> {
     #[inline]
     pub(crate) fn run<T>(&mut self, code: impl FnOnce() -> T) -> T {
         let circuit = &self.handle.breaker().circuit;
-        let token = self.token.take().map(|token| token.enter(circuit));
+        let token = self.token.take();
+        let is_trial = token.is_some_and(CallToken::is_trial);
+        let token = if is_trial {
+            token.map(|token| token.enter(circuit))
+        } else {
+            token
+        };
         let result = with_panic_hook(code, move || {
             if let Some(token) = token {
                 record_panic(circuit, token);
             }
         });
-        self.token = token.map(CallToken::leave);
+        self.token = if is_trial {
+            token.map(CallToken::leave)
+        } else {
+            token
+        };
         result
     }
 

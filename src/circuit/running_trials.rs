@@ -40,13 +40,17 @@ thread_local! {
 }
 
 impl CallToken {
-    /// Marks the thread if the call is a trial, whose guarded code runs next.
-    #[inline]
+    /// Marks the thread for a trial, whose guarded code runs next.
+    #[cold]
     pub(crate) fn enter(self, circuit: &Circuit) -> Self {
-        if self.is_trial() {
-            self.mark(circuit)
-        } else {
-            self
+        let trial = Trial {
+            circuit: address(circuit),
+            generation: self.generation(),
+        };
+        // This fails while the thread ends: no call joins the trials of that time.
+        match MARKS.try_with(|marks| marks.borrow_mut().push(trial)) {
+            Ok(()) => self.as_inside(),
+            Err(_) => self,
         }
     }
 
@@ -57,19 +61,6 @@ impl CallToken {
             self.unmark()
         } else {
             self
-        }
-    }
-
-    #[cold]
-    fn mark(self, circuit: &Circuit) -> Self {
-        let trial = Trial {
-            circuit: address(circuit),
-            generation: self.generation(),
-        };
-        // This fails while the thread ends: no call joins the trials of that time.
-        match MARKS.try_with(|marks| marks.borrow_mut().push(trial)) {
-            Ok(()) => self.as_inside(),
-            Err(_) => self,
         }
     }
 

@@ -139,4 +139,8 @@ impl BreakerMap {
     pub(super) fn handles(&self) -> &HandleTables {
         &self.handles
     }
+
+    pub(super) fn handles_mut(&mut self) -> &mut HandleTables {
+        &mut self.handles
+    }
 }

@@ -234,9 +234,10 @@ mod tests {
         for count in [1, 4, 64] {
             let registry = BreakerRegistry::builder().capacity(CAPACITY as usize);
             let mut registry = registry.build().expect("settings that work");
-            let shared = Arc::get_mut(&mut registry.shared).expect("no clone yet");
-            shared.handles = HandleTables((0..count).map(|_| Table::default()).collect());
-            let tables = || registry.shared.handles.0.iter();
+            let inner = Arc::get_mut(&mut registry.inner).expect("no clone yet");
+            let tables = HandleTables((0..count).map(|_| Table::default()).collect());
+            *inner.breakers.handles_mut() = tables;
+            let tables = || registry.inner.breakers.handles().0.iter();
             for number in 0..CAPACITY {
                 let breaker = registry.breaker(format!("old:{number}"));
                 for Table(table) in tables() {
