@@ -1,5 +1,5 @@
-//! The invariants of docs/internals.md that can be seen from outside, each asked by itself: the model
-//! would not notice what it gets wrong in the same way as the library.
+//! The invariants of docs/internals/state-machine.md that can be seen from outside, each checked
+//! directly: the model would not notice a mistake that the library makes as well.
 
 use crate::naive::Model;
 use crate::pair::nanos;
