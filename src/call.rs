@@ -1,20 +1,22 @@
 //! The driver of guarded calls: admits a call, runs the guarded code and records the outcome.
 //!
-//! Every way in uses it: [`WithBreaker`](crate::WithBreaker) and
-//! [`GuardedFn`](crate::GuardedFn), [`CircuitBreaker::call`], [`Permit`](crate::Permit),
-//! `#[circuit]` and the tower service.
+//! Every way in uses it: [`WithBreaker`](crate::WithBreaker) and [`GuardedFn`](crate::GuardedFn),
+//! [`CircuitBreaker::call`], [`Permit`](crate::Permit), `#[circuit]` and the tower service.
 //!
 //! ```text
-//!                 admit                run, once or once a poll           finish, record
-//! Call::new ──────────────▶ admitted ──────────────────────────▶ ended ──────────────────▶ recorded
-//!             │ refused                │ panic                     │ dropped
-//!             ▼                        ▼                           ▼
-//!        CircuitOpen               a failure                   cancelled
+//!            start                  run                   finish
+//! Call::new ───────▶ RunningCall ─────────▶ output ──────────────────▶ recorded
+//!   │  ▲        │ refused    │ panic    │ pending
+//!   │  │        ▼            ▼          ▼
+//!   │  │    CircuitOpen  a failure   suspend ──▶ Call with a token ──resume──▶ RunningCall
+//!   │  └─────────────────────────────────────────┘     ▲      │ dropped
+//!   └── admit, for a permit ───────────────────────────┘      ▼
+//!                                                          cancelled
 //! ```
 //!
-//! What nearly every call does is inlined into the guard, also where that is large: an outcome that
-//! is returned by a function goes through memory. What few calls do is in cold functions that take
-//! values (bench `guards`).
+//! What nearly every call does is inlined into the guard, also where that is large: an output that a
+//! function returns goes through memory. What few calls do is in cold functions that take values.
+//! benches/peers, "healthy": 1 ns more with the token kept in the `Call` while guarded code runs.
 
 use crate::breaker::CircuitBreaker;
 use crate::circuit::{CallToken, Circuit, Completion};
@@ -29,11 +31,8 @@ use std::time::Duration;
 
 /// One call through a breaker, not bound to a thread or a scope.
 ///
-/// # Invariants
-///
-/// 1. `token` is present from admission until the outcome is recorded, which happens exactly once. A
-///    call that is dropped with a token was cancelled.
-/// 2. The token is taken before anything is recorded: recording may run user code, which may panic.
+/// `token` is present from admission until the outcome is recorded, except while guarded code runs:
+/// then a [`RunningCall`] has it. A call that is dropped with a token was cancelled.
 #[derive(Debug)]
 pub(crate) struct Call<H: Handle> {
     handle: H,
@@ -64,12 +63,7 @@ impl<H: Handle> Call<H> {
         self.handle.breaker()
     }
 
-    #[inline]
-    pub(crate) fn is_admitted(&self) -> bool {
-        self.token.is_some()
-    }
-
-    /// Asks for admission.
+    /// Admits a call whose guarded code does not run yet.
     ///
     /// # Errors
     ///
@@ -79,13 +73,13 @@ impl<H: Handle> Call<H> {
         let breaker = self.handle.breaker();
         let token = match breaker.circuit.try_admit_fast() {
             Some(token) => token,
-            None => admit_or_refuse(breaker)?,
+            None => admit_or_refuse(breaker, false)?,
         };
         self.token = Some(token);
         Ok(())
     }
 
-    /// Asks for admission. Returns false if the call is refused, without an error to describe it.
+    /// Admits a call. Returns false if the call is refused, without an error to describe it.
     #[inline]
     pub(crate) fn try_admit(&mut self) -> bool {
         let circuit = &self.handle.breaker().circuit;
@@ -97,71 +91,49 @@ impl<H: Handle> Call<H> {
         self.token.is_some()
     }
 
-    /// Runs guarded code. Calls of the same circuit that the code makes on this thread join the call if
-    /// it is a trial. A panic of the code is a failure, recorded while it unwinds.
+    /// Continues a call that was admitted: its guarded code runs next, on this thread.
     #[inline]
-    pub(crate) fn run<T>(&mut self, code: impl FnOnce() -> T) -> T {
-        let circuit = &self.handle.breaker().circuit;
-        let token = self.token.take();
-        let is_trial = token.is_some_and(CallToken::is_trial);
-        let token = if is_trial {
-            token.map(|token| token.enter(circuit))
-        } else {
-            token
-        };
-        let result = with_panic_hook(code, move || {
-            if let Some(token) = token {
-                record_panic(circuit, token);
-            }
-        });
-        self.token = if is_trial {
-            token.map(CallToken::leave)
-        } else {
-            token
-        };
-        result
+    pub(crate) fn resume(&mut self) -> Option<CallToken> {
+        let token = self.token.take()?;
+        Some(token.enter(&self.handle.breaker().circuit))
     }
 
-    /// Classifies the output of the guarded code, records the outcome, and returns the output as a
-    /// `Result`.
-    // A function would return the result through memory (bench `guards`).
-    #[allow(clippy::inline_always)]
-    #[inline(always)]
-    pub(crate) fn finish<Out, C: Classifier<Out>>(
-        &mut self,
+    /// The call with the token that [`resume`](Self::resume) or [`start`] returned.
+    #[inline]
+    pub(crate) fn running(&self, token: CallToken) -> RunningCall<'_> {
+        RunningCall::new(self.handle.breaker(), token)
+    }
+
+    /// Runs the guarded code of a call that was admitted, from its beginning to its end.
+    #[inline]
+    pub(crate) fn run<Out, C: Classifier<Out>>(
+        mut self,
         classifier: &C,
-        out: Out,
+        code: impl FnOnce() -> Out,
     ) -> Result<C::Ok, C::Err> {
-        let result = C::into_result(out);
-        let Some(token) = self.token.take() else {
-            return result;
-        };
-        let breaker = self.handle.breaker();
-        // Taken apart first: only an error that is classified has to be in memory.
-        match result {
-            Ok(value) if C::OK_IS_SUCCESS => {
-                breaker.circuit.record_success(token);
-                Ok(value)
+        match self.resume() {
+            Some(token) => {
+                let running = self.running(token);
+                let out = running.run(code);
+                running.finish(classifier, out)
             }
-            Ok(value) => {
-                let result = Ok(value);
-                classify(breaker, token, classifier, &result);
-                result
-            }
-            Err(error) => {
-                let result = Err(error);
-                classify(breaker, token, classifier, &result);
-                result
-            }
+            None => C::into_result(code()),
         }
+    }
+
+    /// Keeps the token of a call whose guarded code is to go on later.
+    #[inline]
+    pub(crate) fn suspend(&mut self, token: CallToken) {
+        self.token = Some(token.leave());
     }
 
     /// Classifies an error by the breaker's rules, and records the outcome.
     pub(crate) fn record_error<E: Debug + 'static>(&mut self, error: &E) {
         if let Some(token) = self.token.take() {
             let breaker = self.handle.breaker();
-            let classification = || Classification::of_error(error, None, breaker);
-            record_classified(breaker, token, classification);
+            record_classified(breaker, token, || {
+                Classification::of_error(error, None, breaker)
+            });
         }
     }
 
@@ -181,12 +153,74 @@ impl<H: Handle> Call<H> {
             circuit.record(token, Completion::TimedOut(limit));
         }
     }
+}
+
+/// Admits a call whose guarded code runs next, on this thread: if it is a trial, calls of the same
+/// circuit that the code makes join it.
+///
+/// # Errors
+///
+/// The refusal, which has been counted.
+#[inline]
+pub(crate) fn start(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
+    match breaker.circuit.try_admit_fast() {
+        Some(token) => Ok(token),
+        None => admit_or_refuse(breaker, true),
+    }
+}
+
+/// A call whose guarded code runs, or has just run.
+#[derive(Clone, Copy)]
+pub(crate) struct RunningCall<'a> {
+    breaker: &'a CircuitBreaker,
+    token: CallToken,
+}
+
+impl<'a> RunningCall<'a> {
+    #[inline]
+    pub(crate) fn new(breaker: &'a CircuitBreaker, token: CallToken) -> Self {
+        Self { breaker, token }
+    }
 
     /// Records that the guarded code panicked.
     #[cfg(feature = "tower")]
-    pub(crate) fn record_panic(&mut self) {
-        if let Some(token) = self.token.take() {
-            record_panic(&self.handle.breaker().circuit, token);
+    pub(crate) fn record_panic(self) {
+        record_panic(&self.breaker.circuit, self.token);
+    }
+
+    /// Runs guarded code. A panic of the code is a failure, recorded while it unwinds.
+    #[inline]
+    pub(crate) fn run<T>(self, code: impl FnOnce() -> T) -> T {
+        with_panic_hook(code, move || {
+            record_panic(&self.breaker.circuit, self.token);
+        })
+    }
+
+    /// Classifies the output of the guarded code, records the outcome, and returns the output as a
+    /// `Result`.
+    #[allow(clippy::inline_always)] // see the module
+    #[inline(always)]
+    pub(crate) fn finish<Out, C: Classifier<Out>>(
+        self,
+        classifier: &C,
+        out: Out,
+    ) -> Result<C::Ok, C::Err> {
+        // Taken apart first: only an error that is classified has to be in memory.
+        match C::into_result(out) {
+            Ok(value) if C::OK_IS_SUCCESS => {
+                self.breaker.circuit.record_success(self.token);
+                Ok(value)
+            }
+            Ok(value) => {
+                let result = Ok(value);
+                classify(self.breaker, self.token, classifier, &result);
+                result
+            }
+            Err(error) => {
+                let result = Err(error);
+                classify(self.breaker, self.token, classifier, &result);
+                result
+            }
         }
     }
 }
@@ -214,15 +248,15 @@ impl Call<&CircuitBreaker> {
 /// Guards a call that runs on this thread from its beginning to its end. A refusal gives the
 /// arguments back.
 #[inline]
-pub(crate) fn call<H: Handle, C: Classifier<Out>, Args, Out>(
-    handle: H,
+pub(crate) fn call<C: Classifier<Out>, Args, Out>(
+    breaker: &CircuitBreaker,
     classifier: &C,
     args: Args,
     function: impl FnOnce(Args) -> Out,
 ) -> Result<Result<C::Ok, C::Err>, (CircuitOpen, Args)> {
-    let mut call = Call::new(handle);
-    match call.admit() {
-        Ok(()) => {
+    match start(breaker) {
+        Ok(token) => {
+            let call = RunningCall::new(breaker, token);
             let out = call.run(|| function(args));
             Ok(call.finish(classifier, out))
         }
@@ -257,12 +291,15 @@ impl CircuitBreaker {
     }
 }
 
+/// Admits or refuses a call that takes more than a look at the state. Enters a trial whose code
+/// `runs_next`.
 #[inline(never)]
-fn admit_or_refuse(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
+fn admit_or_refuse(breaker: &CircuitBreaker, runs_next: bool) -> Result<CallToken, CircuitOpen> {
     let circuit = &breaker.circuit;
     let refused = match circuit.try_refuse_fast() {
         Some(refused) => refused,
         None => match circuit.try_admit() {
+            Ok(token) if runs_next => return Ok(token.enter(circuit)),
             Ok(token) => return Ok(token),
             Err(refused) => refused,
         },
@@ -292,6 +329,7 @@ fn record_classified<'a>(
     if token.is_joined() {
         return;
     }
+    let token = token.leave();
     let circuit = &*breaker.circuit;
     let ignored = Completion::Returned(Outcome::Ignored, None);
     let classification = with_panic_hook(classify, || circuit.record(token, ignored));

@@ -145,11 +145,10 @@ impl Permit {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn call<T, E: fmt::Debug + 'static>(
-        mut self,
+        self,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let result = self.call.run(work);
-        self.call.finish(&DefaultClassifier, result)
+        self.call.run(&DefaultClassifier, work)
     }
 
     /// Classifies `result` by the breaker's rules; the text of a failure becomes the last failure.

@@ -40,9 +40,18 @@ thread_local! {
 }
 
 impl CallToken {
-    /// Marks the thread for a trial, whose guarded code runs next.
-    #[cold]
+    /// Marks the thread if the call is a trial, whose guarded code runs next.
+    #[inline]
     pub(crate) fn enter(self, circuit: &Circuit) -> Self {
+        if self.is_trial() {
+            self.mark(circuit)
+        } else {
+            self
+        }
+    }
+
+    #[cold]
+    fn mark(self, circuit: &Circuit) -> Self {
         let trial = Trial {
             circuit: address(circuit),
             generation: self.generation(),

@@ -56,7 +56,7 @@ impl CallToken {
     }
 
     #[inline]
-    pub(crate) const fn is_trial(self) -> bool {
+    pub(super) const fn is_trial(self) -> bool {
         self.admitted_by.has(Mark::Trial)
     }
 

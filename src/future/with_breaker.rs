@@ -3,7 +3,8 @@
 use super::lint_nested_result::warn_if_nested;
 use super::{FlattenErr, FlattenInto, Limit, NoTimeout, Timeout};
 use crate::breaker::CircuitBreaker;
-use crate::call::Call;
+use crate::call::{Call, start};
+use crate::circuit::CallToken;
 use crate::classifier::{
     Classifier, Classify, ClassifyOutput, DefaultClassifier, FailIf, ResultLike,
 };
@@ -162,7 +163,9 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         L: Limit,
     {
         let this = self.as_mut().project();
-        if !this.call.is_admitted() {
+        let token = if let Some(token) = this.call.resume() {
+            token
+        } else {
             assert!(
                 this.inner.is_some(),
                 "`WithBreaker` polled after it completed"
@@ -170,11 +173,12 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
             // Before admission: this panics without a runtime that has a timer, and no slot may be
             // taken then.
             this.limit.start();
-            if let Err(open) = this.call.admit() {
-                return Poll::Ready(Completed::Refused(open));
+            match start(this.call.breaker()) {
+                Ok(token) => token,
+                Err(open) => return Poll::Ready(Completed::Refused(open)),
             }
-        }
-        self.poll_admitted(cx).map(|result| match result {
+        };
+        self.poll_running(token, cx).map(|result| match result {
             Ok(result) => Completed::Returned(result),
             Err(elapsed) => Completed::TimedOut(elapsed),
         })
@@ -184,7 +188,24 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
     #[allow(clippy::inline_always, clippy::type_complexity)] // as above
     #[inline(always)]
     pub(crate) fn poll_admitted(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Result<C::Ok, C::Err>, L::Elapsed>>
+    where
+        F: Future,
+        C: Classifier<F::Output>,
+        L: Limit,
+    {
+        let token = self.as_mut().project().call.resume();
+        let token = token.expect("a guarded future polled after it completed");
+        self.poll_running(token, cx)
+    }
+
+    #[allow(clippy::inline_always, clippy::type_complexity)] // as above
+    #[inline(always)]
+    fn poll_running(
         self: Pin<&mut Self>,
+        token: CallToken,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Result<C::Ok, C::Err>, L::Elapsed>>
     where
@@ -195,15 +216,20 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut();
         let inner = inner.expect("a guarded future polled after it completed");
-        if let Poll::Ready(out) = this.call.run(|| inner.poll(cx)) {
+        let running = this.call.running(token);
+        if let Poll::Ready(out) = running.run(|| inner.poll(cx)) {
             // Recorded first: the outcome does not depend on how the future is dropped.
-            let result = this.call.finish(this.classifier, out);
+            let result = running.finish(this.classifier, out);
             this.inner.set(None);
             return Poll::Ready(Ok(result));
         }
+        this.call.suspend(token);
         this.limit.poll_elapsed(cx).map(|elapsed| {
             // Dropped first, so that the guarded code has ended when the slot of a trial becomes free.
-            this.call.run(|| this.inner.set(None));
+            if let Some(token) = this.call.resume() {
+                this.call.running(token).run(|| this.inner.set(None));
+                this.call.suspend(token);
+            }
             this.call.record_timeout(L::limit(elapsed));
             Err(elapsed)
         })

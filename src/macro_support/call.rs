@@ -2,7 +2,7 @@
 
 use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::CircuitBreaker;
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::classifier::{Classifier, DefaultClassifier, FailIf};
 use crate::future::{FlattenErr, Limit, NoTimeout, Timeout, WithBreaker, warn_if_nested};
 use crate::handle::Handle;
@@ -23,13 +23,9 @@ where
     C: OfErrors<R>,
 {
     warn_if_nested::<R>();
-    let mut call = Call::new(breaker);
-    match call.admit() {
-        Ok(()) => {
-            let result = call.run(work).into_result();
-            R::of_result(call.finish(classifier, result))
-        }
-        Err(open) => refuse(open),
+    match call::call(breaker, classifier, (), |()| work().into_result()) {
+        Ok(result) => R::of_result(result),
+        Err((open, ())) => refuse(open),
     }
 }
 
@@ -61,14 +57,13 @@ impl<'h> Admitted<'h> {
     /// Calls a sync function.
     #[inline]
     #[track_caller]
-    pub fn call<R, C>(mut self, classifier: &C, work: impl FnOnce() -> R) -> R
+    pub fn call<R, C>(self, classifier: &C, work: impl FnOnce() -> R) -> R
     where
         R: Returned,
         C: OfErrors<R>,
     {
         warn_if_nested::<R>();
-        let result = self.call.run(work).into_result();
-        R::of_result(self.call.finish(classifier, result))
+        R::of_result(self.call.run(classifier, || work().into_result()))
     }
 
     /// Runs the future of an async function.

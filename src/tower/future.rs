@@ -1,5 +1,5 @@
 use super::Refusals;
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::classifier::{Classifier, DefaultClassifier};
 use crate::error::CircuitOpen;
 use crate::function::NoFallback;
@@ -69,9 +69,10 @@ impl<F, C, A> ResponseFuture<F, C, A> {
         start: impl FnOnce() -> F,
     ) -> Self {
         let mut call = Call::new(handle);
-        let state = match call.admit() {
-            Ok(()) => {
-                let future = call.run(start);
+        let state = match call::start(call.breaker()) {
+            Ok(token) => {
+                let future = call.running(token).run(start);
+                call.suspend(token);
                 let guarded = WithBreaker::of_call(future, call, classifier, NoTimeout);
                 State::Admitted { guarded }
             }

@@ -1,6 +1,6 @@
 use super::{Choose, Refusals, ResponseFuture};
 use crate::breaker::CircuitBreaker;
-use crate::call::Call;
+use crate::call::RunningCall;
 use crate::classifier::{Classifier, DefaultClassifier};
 use crate::function::NoFallback;
 use crate::handle::ByName;
@@ -166,7 +166,7 @@ where
     let Ok(token) = breaker.circuit.try_admit() else {
         return error;
     };
-    match Call::admitted(breaker, token).finish(classifier, Err(error)) {
+    match RunningCall::new(breaker, token).finish(classifier, Err(error)) {
         Err(error) => error,
         Ok(_) => unreachable!("an error stays an error"),
     }
@@ -178,7 +178,7 @@ struct Panicking<'a>(&'a CircuitBreaker);
 impl Drop for Panicking<'_> {
     fn drop(&mut self) {
         if let Ok(token) = self.0.circuit.try_admit() {
-            Call::admitted(self.0, token).record_panic();
+            RunningCall::new(self.0, token).record_panic();
         }
     }
 }
