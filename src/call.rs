@@ -4,14 +4,13 @@
 //! [`CircuitBreaker::call`], [`Permit`](crate::Permit), `#[circuit]` and the tower service.
 //!
 //! ```text
-//!            start                  run                   finish
-//! Call::new ───────▶ RunningCall ─────────▶ output ──────────────────▶ recorded
-//!   │  ▲        │ refused    │ panic    │ pending
-//!   │  │        ▼            ▼          ▼
-//!   │  │    CircuitOpen  a failure   suspend ──▶ Call with a token ──resume──▶ RunningCall
-//!   │  └─────────────────────────────────────────┘     ▲      │ dropped
-//!   └── admit, for a permit ───────────────────────────┘      ▼
-//!                                                          cancelled
+//!                start                    run               finish
+//! new Call ──────┬──────▶ RunningCall ──┬──────▶ output ──────────────▶ recorded
+//!    │           ▼             ▲        ▼        │
+//!    │      CircuitOpen     resume  panicked  suspend
+//!    │                         │                 ▼
+//!    └──── admit, for a permit ┴───▶ Call with a token ───────────────▶ cancelled
+//!                                                        dropped
 //! ```
 //!
 //! What nearly every call does is inlined into the guard, also where that is large: an output that a
