@@ -1,12 +1,24 @@
-//! How long calls take, for those who asked for it.
+//! [`Durations`]: records how long calls take, for reporters that were asked to.
 
-use super::export::METADATA;
-use super::inner::Inner;
+use super::Inner;
+use super::export::{DURATION, METADATA, key};
+use crate::classify::Outcome;
 use crate::event::{Calls, Event, Listen};
-use std::sync::Weak;
+use ::metrics::{Key, Label};
+use dashmap::DashMap;
+use std::sync::{Arc, Weak};
 
-/// Hears of calls for as long as somebody reports.
+/// Listens to calls while a reporter exists.
 pub(super) struct Durations(pub(super) Weak<Inner>);
+
+/// The keys of the histograms, by name: success, failure, ignored. Handles are not kept: a handle that was
+/// made before a recorder was installed, or whose series the exporter dropped, records nothing.
+pub(super) type Keys = DashMap<Arc<str>, Arc<[Key; 3]>, foldhash::fast::RandomState>;
+
+pub(super) fn keys(breaker: &str, given: &[Label]) -> Arc<[Key; 3]> {
+    let outcomes = ["success", "failure", "ignored"];
+    Arc::new(outcomes.map(|outcome| key(DURATION, given, breaker, &[("outcome", outcome)])))
+}
 
 impl Listen for Durations {
     fn calls(&self) -> Calls {
@@ -34,7 +46,12 @@ impl Listen for Durations {
             return;
         };
         let keys = inner.duration_keys(breaker);
-        let key = keys.of(*outcome);
+        let [success, failure, ignored] = &*keys;
+        let key = match outcome {
+            Outcome::Success => success,
+            Outcome::Failure | Outcome::TripFor(_) => failure,
+            Outcome::Ignored => ignored,
+        };
         let histogram =
             ::metrics::with_recorder(|recorder| recorder.register_histogram(key, &METADATA));
         histogram.record(elapsed.as_secs_f64());

@@ -4,8 +4,6 @@ use super::breaker_map::BreakerMap;
 use super::current_presets::CurrentPresets;
 use super::eviction::{Candidate, Evicted, EvictionQueues};
 use super::presets::Presets;
-#[cfg(feature = "metrics")]
-use super::removal_observer::{RemovalObserver, RemovalObservers};
 use crate::breaker::CircuitBreaker;
 #[cfg(any(feature = "metrics", feature = "serde"))]
 use crate::circuit::Circuit;
@@ -49,8 +47,6 @@ pub(crate) struct Inner {
     pub(crate) clock: ClockSource,
     /// Shared by the circuits of the registry.
     context: Arc<CircuitContext>,
-    #[cfg(feature = "metrics")]
-    removal_observers: RemovalObservers,
 }
 
 /// The limits of a registry.
@@ -98,8 +94,6 @@ impl Inner {
             hub,
             warned: Warned::default(),
             clock,
-            #[cfg(feature = "metrics")]
-            removal_observers: RemovalObservers::default(),
         }
     }
 
@@ -224,8 +218,6 @@ impl Inner {
             removed
         };
         let breaker = removed?;
-        #[cfg(feature = "metrics")]
-        self.removal_observers.notify(&breaker.circuit);
         self.emit(&breaker, |breaker| Event::BreakerRemoved { breaker });
         Some(breaker)
     }
@@ -296,11 +288,9 @@ impl Inner {
         self.emit(breaker, |breaker| Event::BreakerAdded { breaker });
     }
 
-    /// Emits the events of evicted breakers, and notifies the observers.
+    /// Emits the events of evicted breakers.
     fn emit_evicted(&self, evicted: &Evicted) {
         for breaker in &evicted.breakers {
-            #[cfg(feature = "metrics")]
-            self.removal_observers.notify(&breaker.circuit);
             self.emit(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
     }
@@ -405,10 +395,6 @@ impl Inner {
 
 #[cfg(feature = "metrics")]
 impl Inner {
-    pub(crate) fn add_removal_observer(&self, observer: Weak<dyn RemovalObserver>) {
-        self.removal_observers.add(observer);
-    }
-
     /// The circuits of all breakers. Weak, so that breakers can be evicted meanwhile.
     pub(crate) fn circuits(&self) -> Vec<Weak<Circuit>> {
         self.breakers
@@ -423,23 +409,10 @@ impl Inner {
     pub(crate) fn capacity(&self) -> usize {
         self.limits.capacity
     }
-
-    /// Marks all breakers as removed, since the registry ends, and notifies the observers.
-    fn remove_all(&self) {
-        if self.removal_observers.is_empty() {
-            return;
-        }
-        for circuit in self.circuits().iter().filter_map(Weak::upgrade) {
-            circuit.entry.mark_removed();
-            self.removal_observers.notify(&circuit);
-        }
-    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.hub.end();
-        #[cfg(feature = "metrics")]
-        self.remove_all();
     }
 }
