@@ -273,3 +273,35 @@ fn depth_is_counted_for_each_thread() {
     breaker.trip_for(std::time::Duration::ZERO);
     assert!(told.load(Relaxed) > DEEPEST);
 }
+
+#[test]
+fn change_listener_is_not_called_for_calls() {
+    let told = Arc::<Mutex<Vec<Event>>>::default();
+    let listener = || {
+        let told = told.clone();
+        move |event: &Event| told.lock().unwrap().push(event.clone())
+    };
+    let registry = BreakerRegistry::builder().on_change(listener());
+    let registry = registry.build().unwrap();
+    let settings = builder().failure_threshold(1).on_change(listener());
+    let breaker = registry.register("users", settings).unwrap();
+    told.lock().unwrap().clear();
+    succeed(&breaker);
+    fail(&breaker);
+    fail(&breaker);
+    let told = told.lock().unwrap();
+    assert_eq!(
+        told.len(),
+        2,
+        "by the breaker and by the registry: {told:?}"
+    );
+    for event in told.iter() {
+        assert!(matches!(
+            event,
+            Event::StateChanged {
+                to: State::Open,
+                ..
+            }
+        ));
+    }
+}

@@ -141,3 +141,73 @@ fn a_failure_of_a_breaker_outside_the_map_is_told_to_who_comes_later() {
         assert_eq!(recorded, 1, "{breaker:?}");
     }
 }
+
+/// The events of `events`, which are all of them changes.
+#[track_caller]
+fn changes(events: &mut EventStream) -> Vec<(State, State)> {
+    std::iter::from_fn(|| events.try_next())
+        .filter_map(|event| match event {
+            Event::StateChanged { from, to, .. } => Some((from, to)),
+            Event::Recorded { .. } | Event::Refused { .. } => panic!("{event:?}"),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn changes_of_a_breaker_leave_out_calls() {
+    let breaker = CircuitBreaker::builder()
+        .failure_threshold(1)
+        .build()
+        .unwrap();
+    let mut stream = breaker.subscribe_changes();
+    breaker.call(|| Ok::<_, ()>(())).unwrap();
+    fail(&breaker);
+    fail(&breaker);
+    breaker.reset();
+    breaker.configure(|b| b.failure_threshold(2)).unwrap();
+    let expected = [(State::Closed, State::Open), (State::Open, State::Closed)];
+    assert_eq!(changes(&mut stream), expected);
+}
+
+#[test]
+fn changes_of_a_registry_leave_out_calls() {
+    let registry = BreakerRegistry::new();
+    let old = registry.breaker("old");
+    let mut stream = registry.subscribe_changes();
+    let mut everything = registry.subscribe();
+    let new = registry.breaker("new");
+    for breaker in [&old, &new] {
+        fail(breaker);
+        breaker.force_open();
+        fail(breaker);
+    }
+    assert_eq!(
+        changes(&mut stream),
+        [(State::Closed, State::ForcedOpen); 2]
+    );
+    let all = std::iter::from_fn(|| everything.try_next());
+    let calls = |event: &Event| matches!(event, Event::Recorded { .. } | Event::Refused { .. });
+    assert_eq!(all.filter(calls).count(), 4, "another stream gets them");
+}
+
+#[test]
+fn changes_include_warnings() {
+    let breaker = CircuitBreaker::builder()
+        .expected_error::<std::fmt::Error>()
+        .build()
+        .unwrap();
+    let mut stream = breaker.subscribe_changes();
+    let _ = breaker.call(|| Err::<(), _>("down"));
+    for _ in 0..5 {
+        drop(breaker.try_acquire().unwrap());
+    }
+    let warnings: Vec<_> = std::iter::from_fn(|| stream.try_next()).collect();
+    assert!(matches!(
+        warnings[..],
+        [
+            Event::UnknownErrorType { .. },
+            Event::CancelledInARow { calls: 5, .. }
+        ]
+    ));
+}

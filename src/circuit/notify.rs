@@ -67,10 +67,10 @@ impl Circuit {
         self.listeners(config).calls() > Calls::None
     }
 
-    pub(crate) fn subscribe(&self) -> EventStream {
+    pub(crate) fn subscribe(&self, calls: Calls) -> EventStream {
         let local = self.cold().local_listeners.get_or_init(Hub::default);
-        let stream = local.subscribe();
-        self.set_flags(Flags::SLOW_PATH);
+        let stream = local.subscribe(calls);
+        self.set_flags(calls.flags());
         stream
     }
 
@@ -79,7 +79,7 @@ impl Circuit {
     pub(crate) fn attach(&self, listener: &Listener) {
         let local = self.cold().local_listeners.get_or_init(Hub::default);
         local.attach(listener);
-        self.set_flags(Flags::SLOW_PATH);
+        self.set_flags(local.calls().flags());
     }
 
     /// Sends an event that needs no order, if there is a listener or stream.

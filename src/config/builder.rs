@@ -2,7 +2,7 @@ use super::{BreakerConfig, Describe, Settings};
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRule, Outcome};
 use crate::clock::{Clock, ClockSource};
-use crate::event::{Event, Listener};
+use crate::event::{Calls, Event, Listener};
 use crate::rules::{RuleKind, TripRule};
 use crate::state::Mode;
 use std::error::Error;
@@ -303,7 +303,30 @@ impl BreakerBuilder {
     /// turn are nested at most four deep on one thread. Beyond that only streams get the events of
     /// calls, and state changes wait for the next event of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.settings.listeners.push(Listener::new(listener));
+        let listener = Listener::new(Calls::Told, listener);
+        self.settings.listeners.push(listener);
+        self
+    }
+
+    /// Calls `listener` like [`on_event`](Self::on_event), except for the events of single calls:
+    /// [`Recorded`](Event::Recorded) and [`Refused`](Event::Refused). Calls cost the same as without
+    /// the listener.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let breaker = CircuitBreaker::builder()
+    ///     .on_change(|event| eprintln!("{event:?}"))
+    ///     .build()?;
+    /// assert!(breaker.call(|| "7".parse::<u8>()).is_ok());     // calls nothing
+    /// breaker.trip();                                          // prints the state change
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn on_change(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let listener = Listener::new(Calls::None, listener);
+        self.settings.listeners.push(listener);
         self
     }
 

@@ -38,12 +38,7 @@ impl Hub {
     pub(crate) fn calls(&self) -> Calls {
         let listeners = self.listeners.load();
         let most = listeners.iter().map(Listener::calls).max();
-        let streams = if self.streams.are_open() {
-            Calls::Told
-        } else {
-            Calls::None
-        };
-        streams.max(most.unwrap_or_default())
+        self.streams.calls().max(most.unwrap_or_default())
     }
 
     pub(crate) fn emit(&self, event: &Event) {
@@ -67,8 +62,8 @@ impl Hub {
         });
     }
 
-    pub(crate) fn subscribe(&self) -> EventStream {
-        self.streams.subscribe()
+    pub(crate) fn subscribe(&self, calls: Calls) -> EventStream {
+        self.streams.subscribe(calls)
     }
 
     /// Ends the streams: the registry is gone, though handles may still hold its hub.
@@ -91,8 +86,17 @@ impl Streams {
         self.open.load(Ordering::Acquire)
     }
 
-    pub(crate) fn subscribe(&self) -> EventStream {
-        let (stream, mailbox) = EventStream::new();
+    fn calls(&self) -> Calls {
+        if !self.are_open() {
+            return Calls::None;
+        }
+        let mailboxes = self.mailboxes.lock();
+        let open = mailboxes.iter().filter_map(Weak::upgrade);
+        open.map(|mailbox| mailbox.calls).max().unwrap_or_default()
+    }
+
+    pub(crate) fn subscribe(&self, calls: Calls) -> EventStream {
+        let (stream, mailbox) = EventStream::new(calls);
         let mut mailboxes = self.mailboxes.lock();
         mailboxes.retain(|mailbox| mailbox.strong_count() > 0);
         mailboxes.push(mailbox);
@@ -112,7 +116,9 @@ impl Streams {
         };
         // Outside the lock, since it wakes their tasks.
         for reader in readers {
-            reader.post(event);
+            if reader.calls > Calls::None || !event.is_of_a_call() {
+                reader.post(event);
+            }
         }
     }
 }

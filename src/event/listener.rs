@@ -53,22 +53,26 @@ impl Calls {
     }
 }
 
-/// A closure hears everything.
-struct Closure<F>(Contained<F>);
+/// A listener that the user provides.
+struct Closure<F> {
+    listener: Contained<F>,
+    calls: Calls,
+}
 
 impl<F: Fn(&Event) + Send + Sync> Listen for Closure<F> {
     fn tell(&self, event: &Event) {
-        (self.0)(event);
+        (self.listener)(event);
     }
 
     fn calls(&self) -> Calls {
-        Calls::Told
+        self.calls
     }
 }
 
 impl Listener {
-    pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self::of(Closure(Contained::new(listener)))
+    pub(crate) fn new(calls: Calls, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let listener = Contained::new(listener);
+        Self::of(Closure { listener, calls })
     }
 
     pub(crate) fn of(listener: impl Listen + 'static) -> Self {

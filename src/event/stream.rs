@@ -1,4 +1,4 @@
-use super::Event;
+use super::{Calls, Event};
 use crate::panic::catch;
 use crate::sync::Mutex;
 use futures_core::Stream;
@@ -39,8 +39,11 @@ pub struct EventStream {
 }
 
 /// Events that nobody has read yet, of one reader.
-#[derive(Debug, Default)]
-pub(super) struct Mailbox(Mutex<Inbox>);
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    inbox: Mutex<Inbox>,
+    pub(super) calls: Calls,
+}
 
 #[derive(Debug, Default)]
 struct Inbox {
@@ -56,7 +59,7 @@ impl Mailbox {
     pub(super) fn post(&self, event: &Event) {
         let event = event.clone();
         let reader = {
-            let mut inbox = self.0.lock();
+            let mut inbox = self.inbox.lock();
             if inbox.events.len() >= CAPACITY {
                 inbox.missed += 1;
                 return;
@@ -73,7 +76,7 @@ impl Mailbox {
 
     pub(super) fn close(&self) {
         let reader = {
-            let mut inbox = self.0.lock();
+            let mut inbox = self.inbox.lock();
             inbox.closed = true;
             inbox.reader.take()
         };
@@ -100,15 +103,16 @@ impl Inbox {
 }
 
 impl EventStream {
-    pub(super) fn new() -> (Self, Weak<Mailbox>) {
-        let mailbox = Arc::new(Mailbox::default());
+    pub(super) fn new(calls: Calls) -> (Self, Weak<Mailbox>) {
+        let inbox = Mutex::default();
+        let mailbox = Arc::new(Mailbox { inbox, calls });
         let weak = Arc::downgrade(&mailbox);
         (Self { mailbox }, weak)
     }
 
     /// The next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.mailbox.0.lock().next()
+        self.mailbox.inbox.lock().next()
     }
 
     /// The next event; `None` when there will be none any more. For those who have no `StreamExt` at
@@ -126,7 +130,7 @@ impl EventStream {
         let waker = cx.waker().clone();
         let before;
         let polled = {
-            let mut inbox = self.mailbox.0.lock();
+            let mut inbox = self.mailbox.inbox.lock();
             match inbox.next() {
                 Some(event) => {
                     before = Some(waker);

@@ -12,7 +12,7 @@ use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::Listener;
-use crate::event::{Event, EventStream, Hub, NotKept, Warned};
+use crate::event::{Calls, Event, EventStream, Hub, NotKept, Warned};
 use crate::names;
 use crate::state::Flags;
 use crate::sync::Mutex;
@@ -228,14 +228,17 @@ impl Inner {
     }
 
     /// Returns a stream of the events of all breakers from now on.
-    pub(super) fn subscribe(&self) -> EventStream {
-        let stream = self.hub.subscribe();
-        self.set_flags(Flags::SLOW_PATH);
+    pub(super) fn subscribe(&self, calls: Calls) -> EventStream {
+        let stream = self.hub.subscribe(calls);
+        self.set_flags(calls.flags());
         stream
     }
 
     /// Sets flags in the state words of all breakers, so that their calls look for listeners.
     pub(crate) fn set_flags(&self, flags: Flags) {
+        if flags == Flags::NONE {
+            return;
+        }
         self.breakers
             .for_each(|breaker| breaker.circuit.set_flags(flags));
     }
@@ -244,7 +247,7 @@ impl Inner {
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     pub(crate) fn attach(&self, listener: &Listener) {
         self.hub.attach(listener);
-        self.set_flags(self.hub.calls().flags() | Flags::SLOW_PATH);
+        self.set_flags(self.hub.calls().flags());
     }
 
     /// Reports a breaker that is not in the map, and marks it as removed, so that call sites look the name
