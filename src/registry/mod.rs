@@ -46,6 +46,6 @@ pub use builder::RegistryBuilder;
 #[cfg(feature = "serde")]
 pub(crate) use config_layers::{Layer, Layers};
 pub use error::RegistryError;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
+#[cfg(feature = "metrics")]
 pub(crate) use inner::Inner;
 pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
