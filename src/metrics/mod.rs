@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `breakerbox_calls_total` | counter | `breaker`, `outcome`: `success`, `failure`, `ignored`, `cancelled`, `late`, `refused` |
 //! | `breakerbox_transitions_total` | counter | `breaker`, `from`, `to` |
-//! | `breakerbox_state` | gauge, 1 for the present state and 0 for the others | `breaker`, `state`: `closed`, `open`, `half-open`, `forced-open`, `disabled`, `metrics-only` |
+//! | `breakerbox_state` | gauge, 1 for the present state and 0 for the others | `breaker`, `state`: `closed`, `open`, `half_open`, `forced_open`, `disabled`, `metrics_only` |
 //! | `breakerbox_failure_rate` | gauge, 0 to 1 | `breaker` |
 //! | `breakerbox_call_duration_seconds` | histogram, [when asked for](ReporterBuilder::durations) | `breaker`, `outcome`: `success`, `failure`, `ignored` |
 //!

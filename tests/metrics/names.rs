@@ -51,9 +51,9 @@ fn a_breaker_that_was_removed_ends_and_is_counted_no_more() {
     registry.remove("users");
     fails(&old);
     let page = prometheus.report(&reporter);
-    assert_eq!(page.changes("users", "closed", "forced-open"), Some(1.0));
+    assert_eq!(page.changes("users", "closed", "forced_open"), Some(1.0));
     assert_eq!(page.calls("users", "refused"), Some(0.0));
-    assert_eq!(page.state("users", "forced-open"), Some(0.0));
+    assert_eq!(page.state("users", "forced_open"), Some(0.0));
 
     // Its successor is another breaker under the same name.
     fails(&registry.breaker("users"));
@@ -69,7 +69,7 @@ fn a_breaker_that_was_removed_ends_and_is_counted_no_more() {
     assert_eq!(
         (
             page.state("users", "closed"),
-            page.state("users", "forced-open")
+            page.state("users", "forced_open")
         ),
         (Some(1.0), Some(0.0))
     );
