@@ -124,9 +124,9 @@ fn a_change_of_state_carries_its_figures() {
             changes,
             [
                 ("WARN", "closed", "open"),
-                ("INFO", "open", "half-open"),
-                ("INFO", "half-open", "closed"),
-                ("WARN", "closed", "forced-open"),
+                ("INFO", "open", "half_open"),
+                ("INFO", "half_open", "closed"),
+                ("WARN", "closed", "forced_open"),
             ]
         );
         let opened = &seen[0]["fields"];

@@ -49,9 +49,9 @@ fn removed_breaker_keeps_reported_counters_only() {
     registry.remove("users");
     fails(&old);
     let page = prometheus.report(&reporter);
-    assert_eq!(page.changes("users", "closed", "forced-open"), Some(1.0));
+    assert_eq!(page.changes("users", "closed", "forced_open"), Some(1.0));
     assert_eq!(page.calls("users", "refused"), Some(0.0));
-    assert_eq!(page.state("users", "forced-open"), Some(0.0));
+    assert_eq!(page.state("users", "forced_open"), Some(0.0));
 
     // Its successor is another breaker under the same name, with fewer failures than were reported.
     succeeds(&registry.breaker("users"));
@@ -61,7 +61,7 @@ fn removed_breaker_keeps_reported_counters_only() {
     assert_eq!(page.calls("users", "success"), Some(1.0));
     assert_eq!(page.calls("users", "refused"), Some(0.0));
     assert_eq!(page.state("users", "closed"), Some(1.0));
-    assert_eq!(page.state("users", "forced-open"), Some(0.0));
+    assert_eq!(page.state("users", "forced_open"), Some(0.0));
     fails(&registry.breaker("users"));
     let page = prometheus.report(&reporter);
     assert_eq!(page.calls("users", "failure"), Some(2.0));
