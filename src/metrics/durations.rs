@@ -1,24 +1,13 @@
 //! [`Durations`]: records how long calls take, for reporters that were asked to.
 
-use super::Inner;
-use super::export::{DURATION, METADATA, key};
+use super::export::METADATA;
+use super::inner::Inner;
 use crate::classify::Outcome;
 use crate::event::{Calls, Event, Listen};
-use ::metrics::{Key, Label};
-use dashmap::DashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 /// Listens to calls while a reporter exists.
 pub(super) struct Durations(pub(super) Weak<Inner>);
-
-/// The keys of the histograms, by name: success, failure, ignored. Handles are not kept: a handle that was
-/// made before a recorder was installed, or whose series the exporter dropped, records nothing.
-pub(super) type Keys = DashMap<Arc<str>, Arc<[Key; 3]>, foldhash::fast::RandomState>;
-
-pub(super) fn keys(breaker: &str, given: &[Label]) -> Arc<[Key; 3]> {
-    let outcomes = ["success", "failure", "ignored"];
-    Arc::new(outcomes.map(|outcome| key(DURATION, given, breaker, &[("outcome", outcome)])))
-}
 
 impl Listen for Durations {
     fn calls(&self) -> Calls {

@@ -3,12 +3,14 @@
 use super::series::{Counter, Report, Series};
 use crate::state::State;
 use ::metrics::{Key, Label, Level, Metadata, Recorder, Unit};
+use dashmap::DashMap;
+use std::sync::Arc;
 
 const CALLS: &str = "breakerbox_calls_total";
 const TRANSITIONS: &str = "breakerbox_transitions_total";
 const STATE: &str = "breakerbox_state";
 const FAILURE_RATE: &str = "breakerbox_failure_rate";
-pub(super) const DURATION: &str = "breakerbox_call_duration_seconds";
+const DURATION: &str = "breakerbox_call_duration_seconds";
 
 /// The labels of the metrics, and those that exporters add to histograms.
 pub(super) const LABELS: [&str; 7] = [
@@ -97,12 +99,7 @@ impl Export<'_> {
     }
 }
 
-pub(super) fn key(
-    metric: &'static str,
-    given: &[Label],
-    breaker: &str,
-    labels: &[StaticLabel],
-) -> Key {
+fn key(metric: &'static str, given: &[Label], breaker: &str, labels: &[StaticLabel]) -> Key {
     let own = labels
         .iter()
         .map(|(name, value)| Label::from_static_parts(name, value));
@@ -112,4 +109,13 @@ pub(super) fn key(
         .chain(given.iter().cloned())
         .collect();
     Key::from_parts(metric, labels)
+}
+
+/// The keys of the histograms, by name: success, failure, ignored. Handles are not kept: a handle that was
+/// made before a recorder was installed, or whose series the exporter dropped, records nothing.
+pub(super) type Keys = DashMap<Arc<str>, Arc<[Key; 3]>, foldhash::fast::RandomState>;
+
+pub(super) fn duration_keys(breaker: &str, given: &[Label]) -> Arc<[Key; 3]> {
+    let outcomes = ["success", "failure", "ignored"];
+    Arc::new(outcomes.map(|outcome| key(DURATION, given, breaker, &[("outcome", outcome)])))
 }

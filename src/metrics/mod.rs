@@ -34,19 +34,19 @@
 
 mod durations;
 mod export;
+mod inner;
 mod series;
 
-use crate::clock::Moment;
 use crate::error::ConfigError;
 use crate::event::Listener;
-use crate::registry::{self, BreakerRegistry};
+use crate::registry::BreakerRegistry;
 use crate::sync::Mutex;
-use ::metrics::{Key, Label};
-use durations::{Durations, Keys};
-use export::Export;
-use series::{Aggregator, Reading, Report};
+use ::metrics::Label;
+use durations::Durations;
+use export::{Export, Keys};
+use inner::Inner;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Returns a reporter of a registry, with the [default settings](ReporterBuilder#default).
@@ -201,18 +201,6 @@ pub struct Reporter {
     inner: Arc<Inner>,
 }
 
-/// What clones of a reporter share with its listener for durations.
-struct Inner {
-    registry: Weak<registry::Inner>,
-    /// The number of names that may have series.
-    limit: usize,
-    labels: Vec<Label>,
-    idle_timeout: Option<Duration>,
-    aggregator: Mutex<Aggregator>,
-    durations: bool,
-    duration_keys: Keys,
-}
-
 impl Reporter {
     /// Reports all breakers to the recorder of the current thread, or else to the global recorder.
     ///
@@ -265,58 +253,6 @@ impl Reporter {
             }
             tokio::time::sleep(time).await;
         }
-    }
-}
-
-impl Inner {
-    fn read(&self) -> Report {
-        let registry = self.registry.upgrade();
-        let now = registry
-            .as_ref()
-            .map_or(Moment::ORIGIN, |registry| registry.clock.now());
-        let circuits = registry.as_ref().map(|registry| registry.circuits());
-        if let (Some(idle), Some(_)) = (self.idle_timeout, &registry) {
-            self.aggregator.lock().expire(idle, now);
-        }
-        // One at a time, because a breaker that is held cannot be evicted.
-        for circuit in circuits.iter().flatten().filter_map(Weak::upgrade) {
-            let reading = Reading::of(&circuit);
-            let mut aggregator = self.aggregator.lock();
-            // Under the lock: while the breaker is not removed, no report can have read its successor.
-            if !circuit.entry.is_removed() {
-                aggregator.add(reading, self.limit);
-            }
-        }
-        let is_kept = |name: &str| {
-            registry
-                .as_ref()
-                .is_some_and(|registry| registry.contains(name))
-        };
-        let report = self.aggregator.lock().report(now, is_kept);
-        for (name, _) in report.iter().filter(|(_, series)| series.state.is_none()) {
-            self.duration_keys.remove(name);
-        }
-        report
-    }
-
-    /// Returns the keys of `breaker`, or those of the empty name if there is no room for its series.
-    fn duration_keys(&self, breaker: &Arc<str>) -> Arc<[Key; 3]> {
-        if let Some(keys) = self.duration_keys.get(breaker) {
-            return keys.clone();
-        }
-        let registry = self.registry.upgrade();
-        let is_kept = registry.is_some_and(|registry| registry.contains(breaker));
-        let has_series = || {
-            let mut aggregator = self.aggregator.lock();
-            aggregator.get_or_insert(breaker, self.limit).is_some()
-        };
-        let name = if is_kept && has_series() {
-            breaker.clone()
-        } else {
-            Arc::default()
-        };
-        let keys = durations::keys(&name, &self.labels);
-        self.duration_keys.entry(name).or_insert(keys).clone()
     }
 }
 
