@@ -271,3 +271,25 @@ fn log_change(
         Some(State::MetricsOnly) => log!(info, "circuit only watches"),
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::state::Flags;
+
+    #[test]
+    fn healthy_call_sends_event_only_on_request() {
+        let registry = BreakerRegistry::new();
+        let users = registry.breaker("users");
+        install(&registry);
+        install_for(&users);
+        let new = registry.breaker("new");
+        for breaker in [&users, &new] {
+            assert!(!breaker.circuit.word().has(Flags::SLOW_PATH));
+        }
+        builder().calls(true).install(&registry);
+        for breaker in [&users, &new, &registry.breaker("newer")] {
+            assert!(breaker.circuit.word().has(Flags::SLOW_PATH));
+        }
+    }
+}
