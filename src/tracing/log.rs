@@ -1,7 +1,7 @@
 //! Events of breakers as events of `tracing`.
 
 use super::interest::{self, TARGET};
-use crate::event::{Calls, Cause, Event, Listen};
+use crate::event::{CallInterest, Cause, Event, Listen};
 use crate::rules::RuleSnapshot;
 use crate::state::State;
 use ::tracing::{debug, error, info, trace, warn};
@@ -16,11 +16,11 @@ pub(super) struct Log {
 }
 
 impl Listen for Log {
-    fn calls(&self) -> Calls {
+    fn call_interest(&self) -> CallInterest {
         if interest::in_calls() {
-            Calls::Told
+            CallInterest::Events
         } else {
-            Calls::None
+            CallInterest::None
         }
     }
 
@@ -28,7 +28,7 @@ impl Listen for Log {
         Some("tracing")
     }
 
-    fn tell(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let breaker = event.breaker();
         match event {
             Event::StateChanged {
@@ -89,8 +89,9 @@ impl Listen for Log {
             Event::BreakerAdopted { .. } => debug!(target: TARGET, breaker, "breaker adopted"),
             Event::BreakerRemoved { .. } => debug!(target: TARGET, breaker, "breaker removed"),
             Event::BreakerEvicted { .. } => debug!(target: TARGET, breaker, "breaker evicted"),
-            // That is said in the stream that it is about.
-            Event::Missed { .. } => {}
+            Event::Missed { events, .. } => {
+                warn!(target: TARGET, breaker, events, "state changes dropped: is a listener too slow?");
+            }
         }
     }
 }
