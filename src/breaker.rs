@@ -3,7 +3,7 @@
 use crate::circuit::{Circuit, CircuitContext};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
-use crate::event::{Calls, EventStream};
+use crate::event::{CallInterest, EventStream};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use std::fmt;
@@ -176,7 +176,7 @@ impl CircuitBreaker {
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
     pub fn subscribe(&self) -> EventStream {
-        self.circuit.subscribe(Calls::Told)
+        self.circuit.subscribe(CallInterest::Events)
     }
 
     /// Returns a stream of all events of this breaker, from now on, except those of single calls:
@@ -197,7 +197,7 @@ impl CircuitBreaker {
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
     pub fn subscribe_changes(&self) -> EventStream {
-        self.circuit.subscribe(Calls::None)
+        self.circuit.subscribe(CallInterest::None)
     }
 }
 

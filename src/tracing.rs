@@ -29,7 +29,7 @@
 //! ```
 
 use crate::breaker::CircuitBreaker;
-use crate::event::{Calls, Cause, Event, Listen, Listener};
+use crate::event::{CallInterest, Cause, Event, Listen, Listener};
 use crate::registry::BreakerRegistry;
 use crate::state::State;
 use crate::text::rounded_seconds;
@@ -126,8 +126,8 @@ impl LogBuilder {
 struct CallLog;
 
 impl Listen for CallLog {
-    fn calls(&self) -> Calls {
-        Calls::Told
+    fn call_interest(&self) -> CallInterest {
+        CallInterest::Events
     }
 
     fn shows_mistakes(&self) -> bool {
@@ -138,7 +138,7 @@ impl Listen for CallLog {
         Some("tracing calls")
     }
 
-    fn tell(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let breaker = event.breaker();
         match event {
             Event::Recorded {
@@ -166,15 +166,15 @@ struct ChangeLog {
 }
 
 impl Listen for ChangeLog {
-    fn calls(&self) -> Calls {
-        Calls::None
+    fn call_interest(&self) -> CallInterest {
+        CallInterest::None
     }
 
     fn kind(&self) -> Option<&'static str> {
         Some("tracing")
     }
 
-    fn tell(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let breaker = event.breaker();
         match event {
             Event::StateChanged {
@@ -221,8 +221,11 @@ impl Listen for ChangeLog {
             Event::BreakerAdopted { .. } => debug!(target: TARGET, breaker, "breaker adopted"),
             Event::BreakerRemoved { .. } => debug!(target: TARGET, breaker, "breaker removed"),
             Event::BreakerEvicted { .. } => debug!(target: TARGET, breaker, "breaker evicted"),
-            // Calls have their own log, and `Missed` belongs to the stream that missed events.
-            Event::Recorded { .. } | Event::Refused { .. } | Event::Missed { .. } => {}
+            Event::Missed { events, .. } => {
+                warn!(target: TARGET, breaker, events, "state changes dropped: is a listener too slow?");
+            }
+            // Calls have their own log.
+            Event::Recorded { .. } | Event::Refused { .. } => {}
         }
     }
 }

@@ -136,10 +136,20 @@ impl Circuit {
         token: CallToken,
         completion: Completion<'_>,
     ) {
-        if token.is_joined() {
-            return;
+        if !token.is_joined() {
+            self.record_own(config, token.leave(), completion);
+            self.flush_overdue_events();
         }
-        let token = token.leave();
+    }
+
+    /// Records a completion of a call that has joined no trial.
+    #[inline]
+    fn record_own(
+        &self,
+        config: Option<&BreakerConfig>,
+        token: CallToken,
+        completion: Completion<'_>,
+    ) {
         if token.started().is_some() {
             self.counters.decrement(Counter::InFlight);
         }
@@ -341,7 +351,10 @@ impl Circuit {
                 _ => {
                     let mut next = word.with_failures(failures);
                     if word.has(Flags::SLOW_PATH) && !self.needs_slow_path(locked.config()) {
-                        next = next.without(Flags::SLOW_PATH);
+                        // A listener that needed the durations may have gone.
+                        next = next
+                            .without(Flags::SLOW_PATH | Flags::TIMED)
+                            .with(self.flags(locked.config()));
                     }
                     self.publish(&mut locked, word, next)
                 }
@@ -366,7 +379,9 @@ impl Circuit {
     /// Whether a success has more to do than to be counted. Called under the lock, because listeners
     /// may have come with new settings.
     fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
-        self.wants_call_events(config) || self.consecutive_cancellations.load(Ordering::Relaxed) > 0
+        self.wants_call_events(config)
+            || self.has_overdue_events()
+            || self.consecutive_cancellations.load(Ordering::Relaxed) > 0
     }
 
     fn emit_would_trip(&self, rules: Vec<RuleSnapshot>, hint: Option<Duration>) {

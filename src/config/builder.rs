@@ -2,7 +2,7 @@ use super::{BreakerConfig, Describe, Settings};
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRule, Outcome};
 use crate::clock::{Clock, ClockSource};
-use crate::event::{Calls, Event, Listener};
+use crate::event::{CallInterest, Event, Listener};
 use crate::rules::{RuleKind, TripRule};
 use crate::state::Mode;
 use std::error::Error;
@@ -303,7 +303,7 @@ impl BreakerBuilder {
     /// turn are nested at most four deep on one thread. Beyond that only streams get the events of
     /// calls, and state changes wait for the next event of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        let listener = Listener::new(Calls::Told, listener);
+        let listener = Listener::new(CallInterest::Events, listener);
         self.settings.listeners.push(listener);
         self
     }
@@ -325,7 +325,7 @@ impl BreakerBuilder {
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
     pub fn on_change(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        let listener = Listener::new(Calls::None, listener);
+        let listener = Listener::new(CallInterest::None, listener);
         self.settings.listeners.push(listener);
         self
     }

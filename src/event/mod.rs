@@ -1,16 +1,16 @@
 //! What happens to breakers, as events.
 
+mod bus;
 mod depth;
-mod hub;
 mod listener;
+mod queue;
 mod stream;
 mod warning;
 
-pub(crate) use depth::Level;
-pub(crate) use hub::{Audience, Hub};
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-pub(crate) use listener::Listen;
-pub(crate) use listener::{Calls, Listener};
+pub(crate) use bus::{EventBus, Listeners};
+pub(crate) use depth::{ListenerDepth, MAX_DEPTH};
+pub(crate) use listener::{CallInterest, Listen, Listener};
+pub(crate) use queue::BoundedQueue;
 pub use stream::EventStream;
 pub(crate) use warning::{Warned, print};
 
@@ -172,11 +172,14 @@ pub enum Event {
         /// Where the one is that came first.
         first: &'static str,
     },
-    /// A stream was full, and so many events were not put into it. It stands in the stream where they
-    /// are missing, and nowhere else.
+    /// Events were dropped because a queue was full: that of a stream, which has room for 1,024 events,
+    /// or that of a breaker, which has room for 32 state changes that wait for slow listeners. The event
+    /// stands where they are missing.
     #[non_exhaustive]
     Missed {
-        /// How many.
+        /// The name of the breaker whose queue was full, or `None` if the stream was full.
+        breaker: Option<Arc<str>>,
+        /// The number of dropped events.
         events: u64,
     },
     /// A listener panicked; the others, and all calls, go on.
@@ -254,10 +257,10 @@ impl Event {
         matches!(self, Self::Recorded { .. } | Self::Refused { .. })
     }
 
-    /// The name of the breaker; empty for [`Event::Missed`], which is about a stream.
+    /// Returns the name of the breaker, or an empty name for [`Event::Missed`] of a stream.
     pub fn breaker(&self) -> &str {
         match self {
-            Self::Missed { .. } => "",
+            Self::Missed { breaker, .. } => breaker.as_deref().unwrap_or_default(),
             Self::StateChanged { breaker, .. }
             | Self::UnknownErrorType { breaker, .. }
             | Self::CancelledInARow { breaker, .. }

@@ -3,26 +3,26 @@
 use super::export::METADATA;
 use super::inner::Inner;
 use crate::classify::Outcome;
-use crate::event::{Calls, Event, Listen};
+use crate::event::{CallInterest, Event, Listen};
 use std::sync::Weak;
 
 /// Listens to calls while a reporter exists.
 pub(super) struct Durations(pub(super) Weak<Inner>);
 
 impl Listen for Durations {
-    fn calls(&self) -> Calls {
-        if self.0.strong_count() > 0 {
-            Calls::Timed
-        } else {
-            Calls::None
-        }
+    fn call_interest(&self) -> CallInterest {
+        CallInterest::Timed
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
     }
 
     fn shows_mistakes(&self) -> bool {
         false
     }
 
-    fn tell(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let Event::Recorded {
             breaker,
             outcome,

@@ -8,7 +8,7 @@ use super::presets::{self, Presets};
 use crate::clock::{Clock, ClockSource};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
-use crate::event::{Calls, Event, Hub, Listener};
+use crate::event::{CallInterest, Event, EventBus, Listener};
 use crate::names;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,7 +120,8 @@ impl RegistryBuilder {
     /// are nested at most four deep on one thread. Beyond that, only streams get the events of calls
     /// and of the registry, and state changes wait for the next event of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.listeners.push(Listener::new(Calls::Told, listener));
+        self.listeners
+            .push(Listener::new(CallInterest::Events, listener));
         self
     }
 
@@ -128,7 +129,8 @@ impl RegistryBuilder {
     /// [`Recorded`](Event::Recorded) and [`Refused`](Event::Refused). Calls cost the same as without
     /// the listener.
     pub fn on_change(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.listeners.push(Listener::new(Calls::None, listener));
+        self.listeners
+            .push(Listener::new(CallInterest::None, listener));
         self
     }
 
@@ -161,9 +163,9 @@ impl RegistryBuilder {
             capacity: self.capacity,
             idle_timeout: self.idle_timeout,
         };
-        let hub = Arc::new(Hub::new(self.listeners));
+        let bus = Arc::new(EventBus::new(self.listeners));
         Ok(BreakerRegistry::with_parts(
-            presets, limits, hub, self.clock,
+            presets, limits, bus, self.clock,
         ))
     }
 

@@ -12,7 +12,7 @@ use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::Listener;
-use crate::event::{Calls, Event, EventStream, Hub, NotKept, Warned};
+use crate::event::{CallInterest, Event, EventBus, EventStream, NotKept, Warned};
 use crate::names;
 use crate::state::Flags;
 use crate::sync::Mutex;
@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(super) queues: Mutex<EvictionQueues>,
     pub(super) presets: CurrentPresets,
     pub(super) limits: Limits,
-    hub: Arc<Hub>,
+    bus: Arc<EventBus>,
     /// The warnings printed for untracked breakers.
     warned: Warned,
     pub(crate) clock: ClockSource,
@@ -75,13 +75,18 @@ pub(super) enum InsertResult {
 }
 
 impl Inner {
-    pub(super) fn new(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: ClockSource) -> Self {
+    pub(super) fn new(
+        presets: Presets,
+        limits: Limits,
+        bus: Arc<EventBus>,
+        clock: ClockSource,
+    ) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         // Ordering: `Relaxed`, because the number only has to be unique.
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let context = CircuitContext {
             registry: id,
-            hub: Some(hub.clone()),
+            bus: Some(bus.clone()),
             clock: clock.clone(),
         };
         Self {
@@ -91,7 +96,7 @@ impl Inner {
             queues: Mutex::new(EvictionQueues::default()),
             presets: CurrentPresets::new(presets),
             limits,
-            hub,
+            bus,
             warned: Warned::default(),
             clock,
         }
@@ -228,9 +233,9 @@ impl Inner {
     }
 
     /// Returns a stream of the events of all breakers from now on.
-    pub(super) fn subscribe(&self, calls: Calls) -> EventStream {
-        let stream = self.hub.subscribe(calls);
-        self.set_flags(calls.flags());
+    pub(super) fn subscribe(&self, interest: CallInterest) -> EventStream {
+        let stream = self.bus.subscribe(interest);
+        self.set_flags(interest.flags());
         stream
     }
 
@@ -246,8 +251,8 @@ impl Inner {
     /// Adds a listener to the registry and all its breakers.
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     pub(crate) fn attach(&self, listener: &Listener) {
-        self.hub.attach(listener);
-        self.set_flags(self.hub.calls().flags());
+        self.bus.attach(listener);
+        self.set_flags(listener.call_interest().flags());
     }
 
     /// Reports a breaker that is not in the map, and marks it as removed, so that call sites look the name
@@ -263,7 +268,7 @@ impl Inner {
     /// for all of them.
     pub(super) fn report(&self, breaker: &CircuitBreaker, warning: impl FnOnce(Arc<str>) -> Event) {
         let circuit = &breaker.circuit;
-        if self.hub.shows_mistakes() {
+        if self.bus.listeners().shows_mistakes() {
             self.emit(breaker, warning);
         } else if cfg!(debug_assertions) {
             let warned = if circuit.entry.is_removed() {
@@ -277,16 +282,18 @@ impl Inner {
 
     /// Emits an event about `breaker`, if anything listens.
     pub(super) fn emit(&self, breaker: &CircuitBreaker, event: impl FnOnce(Arc<str>) -> Event) {
-        if self.hub.is_heard() {
-            self.hub.emit(&event(breaker.circuit.name.clone()));
+        let listeners = self.bus.listeners();
+        if listeners.has_any() {
+            listeners.emit(&event(breaker.circuit.name.clone()));
         }
     }
 
     /// Emits the event of a breaker that was inserted.
     pub(super) fn emit_added(&self, breaker: &CircuitBreaker) {
         // A listener that was attached before the insertion did not find the breaker in the map.
-        if self.hub.is_heard() {
-            breaker.circuit.set_flags(self.hub.calls().flags());
+        let interest = self.bus.listeners().call_interest();
+        if interest > CallInterest::None {
+            breaker.circuit.set_flags(interest.flags());
         }
         self.emit(breaker, |breaker| Event::BreakerAdded { breaker });
     }
@@ -416,6 +423,6 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.hub.end();
+        self.bus.close();
     }
 }

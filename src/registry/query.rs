@@ -5,7 +5,7 @@ use super::error::RegistryError;
 use super::{builder, presets};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
-use crate::event::{Calls, EventStream};
+use crate::event::{CallInterest, EventStream};
 use crate::state::State;
 use crate::text::HumanDuration;
 use std::fmt;
@@ -61,7 +61,7 @@ impl BreakerRegistry {
     /// assert_eq!(events.try_next().unwrap().breaker(), "users-api");
     /// ```
     pub fn subscribe(&self) -> EventStream {
-        self.inner.subscribe(Calls::Told)
+        self.inner.subscribe(CallInterest::Events)
     }
 
     /// Returns a stream of all events of the registry and its breakers, from now on, except those of
@@ -82,7 +82,7 @@ impl BreakerRegistry {
     /// assert!(changes.try_next().is_none());
     /// ```
     pub fn subscribe_changes(&self) -> EventStream {
-        self.inner.subscribe(Calls::None)
+        self.inner.subscribe(CallInterest::None)
     }
 
     /// Removes and returns the breaker called `name`, registered or not.

@@ -184,8 +184,9 @@ impl Serialize for Event {
                 "place": place,
                 "first": first,
             }),
-            Self::Missed { events } => record!(to, "Event", {
+            Self::Missed { breaker, events } => record!(to, "Event", {
                 "type": "missed",
+                "breaker": breaker.as_deref(),
                 "events": events,
             }),
             Self::ListenerPanicked { message, .. } => record!(to, "Event", {
