@@ -39,6 +39,12 @@ use std::time::Duration;
 
 const TARGET: &str = "breakerbox";
 
+macro_rules! log {
+    ($level:ident $event:ident, $($fields_and_message:tt)+) => {
+        $level!(target: TARGET, breaker = $event.breaker(), $($fields_and_message)+)
+    };
+}
+
 /// Logs the state changes and warnings of a registry and all its breakers from now on. Installed twice, it
 /// logs once.
 ///
@@ -139,19 +145,18 @@ impl Listen for CallLog {
     }
 
     fn on_event(&self, event: &Event) {
-        let breaker = event.breaker();
         match event {
             Event::Recorded {
                 outcome, elapsed, ..
             } => {
-                trace!(target: TARGET, breaker, outcome = format!("{outcome:?}"), elapsed_secs = elapsed.map(rounded_seconds), "call recorded");
+                log!(trace event, outcome = format!("{outcome:?}"), elapsed_secs = elapsed.map(rounded_seconds), "call recorded");
             }
             Event::Refused {
                 reason,
                 retry_after,
                 ..
             } => {
-                trace!(target: TARGET, breaker, reason = format!("{reason:?}"), retry_after_secs = retry_after.map(rounded_seconds), "call refused");
+                log!(trace event, reason = format!("{reason:?}"), retry_after_secs = retry_after.map(rounded_seconds), "call refused");
             }
             _ => {}
         }
@@ -175,7 +180,6 @@ impl Listen for ChangeLog {
     }
 
     fn on_event(&self, event: &Event) {
-        let breaker = event.breaker();
         match event {
             Event::StateChanged {
                 from,
@@ -183,47 +187,47 @@ impl Listen for ChangeLog {
                 cause,
                 retry_after,
                 ..
-            } => log_change(breaker, Some((*from, *to)), cause, *retry_after),
-            Event::WouldTrip { cause, .. } => log_change(breaker, None, cause, None),
+            } => log_change(event, Some((*from, *to)), cause, *retry_after),
+            Event::WouldTrip { cause, .. } => log_change(event, None, cause, None),
             Event::TrialsOutlived { lease, trials, .. } => {
-                warn!(target: TARGET, breaker, lease_secs = rounded_seconds(*lease), trials, "trials outlived their lease: is `trial_timeout` shorter than a call takes?");
+                log!(warn event, lease_secs = rounded_seconds(*lease), trials, "trials outlived their lease: is `trial_timeout` shorter than a call takes?");
             }
             Event::UnknownErrorType { error_type, .. } => {
-                warn!(target: TARGET, breaker, error_type, "error of a type that no rule knows");
+                log!(warn event, error_type, "error of a type that no rule knows");
             }
             Event::CancelledInARow { calls, .. } => {
-                warn!(target: TARGET, breaker, calls, "calls are cancelled again and again: is there a timeout outside the breaker?");
+                log!(warn event, calls, "calls are cancelled again and again: is there a timeout outside the breaker?");
             }
             Event::SettingsRefused { error, .. } => {
-                error!(target: TARGET, breaker, error = error.to_string(), "settings refused");
+                log!(error event, error = error.to_string(), "settings refused");
             }
             Event::SettingsIgnored { place, .. } => {
-                warn!(target: TARGET, breaker, place, "settings of a call site ignored: the breaker was there before");
+                log!(warn event, place, "settings of a call site ignored: the breaker was there before");
             }
             Event::NameShared { place, first, .. } => {
-                warn!(target: TARGET, breaker, place, first, "two call sites share a breaker by their default name");
+                log!(warn event, place, first, "two call sites share a breaker by their default name");
+            }
+            Event::Missed { events, .. } => {
+                log!(warn event, events, "state changes dropped: is a listener too slow?");
             }
             Event::ListenerPanicked { message, .. } => {
-                error!(target: TARGET, breaker, panic = &**message, "listener panicked");
+                log!(error event, panic = &**message, "listener panicked");
             }
             Event::NotKept { reason, .. } => {
                 // Such names may arrive as fast as calls.
                 let so_far = self.not_kept.fetch_add(1, Ordering::Relaxed) + 1;
                 let reason = format!("{reason:?}");
                 if so_far.is_power_of_two() {
-                    warn!(target: TARGET, breaker, reason, so_far, "breaker not kept");
+                    log!(warn event, reason, so_far, "breaker not kept");
                 } else {
-                    debug!(target: TARGET, breaker, reason, so_far, "breaker not kept");
+                    log!(debug event, reason, so_far, "breaker not kept");
                 }
             }
-            Event::Configured { .. } => info!(target: TARGET, breaker, "breaker configured"),
-            Event::BreakerAdded { .. } => debug!(target: TARGET, breaker, "breaker added"),
-            Event::BreakerAdopted { .. } => debug!(target: TARGET, breaker, "breaker adopted"),
-            Event::BreakerRemoved { .. } => debug!(target: TARGET, breaker, "breaker removed"),
-            Event::BreakerEvicted { .. } => debug!(target: TARGET, breaker, "breaker evicted"),
-            Event::Missed { events, .. } => {
-                warn!(target: TARGET, breaker, events, "state changes dropped: is a listener too slow?");
-            }
+            Event::Configured { .. } => log!(info event, "breaker configured"),
+            Event::BreakerAdded { .. } => log!(debug event, "breaker added"),
+            Event::BreakerAdopted { .. } => log!(debug event, "breaker adopted"),
+            Event::BreakerRemoved { .. } => log!(debug event, "breaker removed"),
+            Event::BreakerEvicted { .. } => log!(debug event, "breaker evicted"),
             // Calls have their own log.
             Event::Recorded { .. } | Event::Refused { .. } => {}
         }
@@ -232,24 +236,20 @@ impl Listen for ChangeLog {
 
 /// Logs a transition, or `None` for the transition that a metrics-only breaker would have made.
 fn log_change(
-    breaker: &str,
+    event: &Event,
     transition: Option<(State, State)>,
     cause: &Cause,
     retry_after: Option<Duration>,
 ) {
-    let (reason, actor) = match cause {
-        Cause::Manual { reason, actor } => (reason.as_deref(), actor.as_deref()),
-        _ => (None, None),
+    let (figures, reason, actor) = match cause {
+        Cause::Rule(figures) => (Some(figures), None, None),
+        Cause::Manual { reason, actor } => (None, reason.as_deref(), actor.as_deref()),
+        _ => (None, None, None),
     };
-    let figures = match cause {
-        Cause::Rule(figures) => Some(figures),
-        _ => None,
-    };
-    macro_rules! log {
+    macro_rules! change {
         ($level:ident, $message:literal) => {
-            $level!(
-                target: TARGET,
-                breaker,
+            log!(
+                $level event,
                 from = transition.map(|(from, _)| from.as_str()),
                 to = transition.map(|(_, to)| to.as_str()),
                 cause = cause.to_string(),
@@ -266,12 +266,12 @@ fn log_change(
         };
     }
     match transition.map(|(_, to)| to) {
-        None => log!(info, "circuit would have opened"),
-        Some(State::Open | State::ForcedOpen) => log!(warn, "circuit opened"),
-        Some(State::HalfOpen) => log!(info, "circuit half-opened"),
-        Some(State::Closed) => log!(info, "circuit closed"),
-        Some(State::Disabled) => log!(info, "circuit disabled"),
-        Some(State::MetricsOnly) => log!(info, "circuit only watches"),
+        None => change!(info, "circuit would have opened"),
+        Some(State::Open | State::ForcedOpen) => change!(warn, "circuit opened"),
+        Some(State::HalfOpen) => change!(info, "circuit half-opened"),
+        Some(State::Closed) => change!(info, "circuit closed"),
+        Some(State::Disabled) => change!(info, "circuit disabled"),
+        Some(State::MetricsOnly) => change!(info, "circuit only watches"),
     }
 }
 

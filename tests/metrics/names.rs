@@ -1,11 +1,11 @@
 //! Breakers that come and go: what is shown under which name.
 
 use crate::support::{Page, Prometheus, fails, succeeds, with_capacity};
-use breakerbox::clock::ManualClock;
+use breakerbox::clock::{Clock, ManualClock};
 use breakerbox::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 #[test]
@@ -65,6 +65,59 @@ fn removed_breaker_keeps_reported_counters_only() {
     fails(&registry.breaker("users"));
     let page = prometheus.report(&reporter);
     assert_eq!(page.calls("users", "failure"), Some(2.0));
+}
+
+/// A clock that removes the breaker which a report is reading, and makes calls of a new breaker that has the
+/// same name and is reported first.
+#[test]
+fn breaker_removed_during_report_is_counted_once() {
+    type Hook = Box<dyn FnOnce() + Send>;
+    #[derive(Default)]
+    struct Interrupted(Mutex<Option<Hook>>);
+    impl Clock for Interrupted {
+        fn now(&self) -> Duration {
+            let hook = self.0.lock().unwrap().take();
+            if let Some(hook) = hook {
+                hook();
+            }
+            Duration::ZERO
+        }
+    }
+    let clock = Arc::<Interrupted>::default();
+    let registry = BreakerRegistry::builder()
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Arc::new(Prometheus::new());
+    let users = registry.breaker("users");
+    (0..5).for_each(|_| succeeds(&users));
+    prometheus.report(&reporter);
+
+    let interrupt = {
+        let (registry, reporter) = (registry.clone(), reporter.clone());
+        let prometheus = prometheus.clone();
+        move || {
+            registry.remove("users");
+            succeeds(&registry.breaker("users"));
+            let page = prometheus.report(&reporter);
+            assert_eq!(page.calls("users", "success"), Some(6.0));
+        }
+    };
+    // The first reading is the clock of the registry, the second that of the breaker.
+    let hook = clock.clone();
+    let interrupt_later: Hook = Box::new(move || {
+        *hook.0.lock().unwrap() = Some(Box::new(interrupt));
+    });
+    *clock.0.lock().unwrap() = Some(interrupt_later);
+    let page = prometheus.report(&reporter);
+    assert!(
+        clock.0.lock().unwrap().is_none(),
+        "the report read the clock"
+    );
+    assert_eq!(page.calls("users", "success"), Some(6.0));
+    assert_eq!(page.state("users", "closed"), Some(1.0));
+    assert_eq!(prometheus.report(&reporter), page);
 }
 
 #[test]
