@@ -88,6 +88,12 @@ fn strings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
+fn builder_has_auto_traits() {
+    fn plain<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
+    plain::<breakerbox::tracing::LogBuilder>();
+}
+
+#[test]
 fn a_change_of_state_carries_its_figures() {
     logged("info", |lines| {
         let clock = ManualClock::new();
