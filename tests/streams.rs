@@ -211,3 +211,16 @@ fn changes_include_warnings() {
         ]
     ));
 }
+
+#[tokio::test]
+async fn ended_stream_stays_ended_while_handles_live() {
+    let registry = BreakerRegistry::new();
+    let users = registry.breaker("users");
+    let mut events = registry.subscribe();
+    users.trip();
+    drop(registry);
+    assert!(events.recv().await.is_some());
+    assert_eq!(events.recv().await, None);
+    users.reset();
+    assert_eq!(events.recv().await, None);
+}

@@ -194,6 +194,7 @@ mod tests {
     #[derive(Default)]
     struct Probe {
         curious: AtomicBool,
+        gone: AtomicBool,
         received: Mutex<Vec<Event>>,
     }
 
@@ -208,6 +209,10 @@ mod tests {
             } else {
                 CallInterest::None
             }
+        }
+
+        fn is_alive(&self) -> bool {
+            !self.gone.load(Ordering::Relaxed)
         }
     }
 
@@ -253,6 +258,55 @@ mod tests {
         assert!(matches!(last, Some(Event::Recorded { .. })));
 
         probe.curious.store(false, Ordering::Relaxed);
+        ends(&breaker, Ok(()));
+        assert!(quiet());
+    }
+
+    #[test]
+    fn listener_that_is_gone_is_removed() {
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        let circuit = &breaker.circuit;
+        probe.curious.store(true, Ordering::Relaxed);
+        // As if the listener had wanted the durations, too.
+        circuit.set_flags(Flags::SLOW_PATH | Flags::TIMED);
+        ends(&breaker, Ok(()));
+        assert_eq!(probe.received.lock().expect("no panic").len(), 1);
+
+        probe.gone.store(true, Ordering::Relaxed);
+        ends(&breaker, Ok(()));
+        assert!(circuit.word().success_is_noop(circuit.word().generation()));
+        breaker
+            .circuit
+            .attach(&Listener::of(Arc::<Probe>::default()));
+        assert_eq!(Arc::strong_count(&probe), 1, "removed by the next listener");
+
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        probe.gone.store(true, Ordering::Relaxed);
+        breaker
+            .circuit
+            .attach(&Listener::of(Arc::<Probe>::default()));
+        breaker.trip();
+        assert_eq!(Arc::strong_count(&probe), 1);
+        assert_eq!(probe.received.lock().expect("no panic").len(), 0);
+    }
+
+    #[test]
+    fn undelivered_event_makes_one_call_slow() {
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        let circuit = &breaker.circuit;
+        ends(&breaker, Ok(()));
+        let quiet = || circuit.word().success_is_noop(circuit.word().generation());
+        assert!(quiet());
+        let event = Event::Configured {
+            breaker: "users".into(),
+        };
+        circuit.locked.lock().queue_event(event);
+        // The delivery ends before the event is delivered.
+        assert!(circuit.locked.lock().changes().expect("one").try_begin(1));
+        Delivery(Some(circuit)).end(&mut circuit.locked.lock());
+        assert!(!quiet());
+        ends(&breaker, Ok(()));
+        assert_eq!(probe.received.lock().expect("no panic").len(), 1);
         ends(&breaker, Ok(()));
         assert!(quiet());
     }
