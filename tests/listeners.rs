@@ -22,7 +22,7 @@ fn succeed(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Ok::<_, ()>(()));
 }
 
-/// A breaker whose listener does `work` with it at every event, and how often that was told.
+/// A breaker whose listener does `work` with it at every event, and the number of these events.
 fn reacting(
     builder: BreakerBuilder,
     work: impl Fn(&CircuitBreaker, &Event) + Send + Sync + 'static,
@@ -61,7 +61,7 @@ fn assert_unbroken(events: &[Event], mut at: State) -> State {
 }
 
 #[test]
-fn listener_that_calls_its_breaker_is_told_to_a_bounded_depth() {
+fn listener_that_calls_its_breaker_has_bounded_depth() {
     let (breaker, told) = reacting(builder(), |breaker, _| succeed(breaker));
     let mut events = breaker.subscribe();
     for round in 1..=3 {

@@ -167,8 +167,11 @@ impl Delivery<'_> {
         if left {
             circuit.cold().overdue.store(true, Ordering::Relaxed);
             circuit.set_slow_path();
-        } else if let Some(cold) = circuit.cold_if_init() {
-            cold.overdue.store(false, Ordering::Relaxed);
+        } else if circuit.has_overdue_events() {
+            circuit.cold().overdue.store(false, Ordering::Relaxed);
+            if !circuit.needs_slow_path(locked.config()) {
+                circuit.update_word(|word| word.without(Flags::SLOW_PATH));
+            }
         }
     }
 }
@@ -307,7 +310,6 @@ mod tests {
         assert!(!quiet());
         ends(&breaker, Ok(()));
         assert_eq!(probe.received.lock().expect("no panic").len(), 1);
-        ends(&breaker, Ok(()));
         assert!(quiet());
     }
 

@@ -382,7 +382,7 @@ impl Circuit {
 
     /// Whether a success has more to do than to be counted. Called under the lock, because listeners
     /// may have come with new settings.
-    fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
+    pub(super) fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
         self.wants_call_events(config)
             || self.has_overdue_events()
             || self.consecutive_cancellations.load(Ordering::Relaxed) > 0
