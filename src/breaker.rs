@@ -161,7 +161,7 @@ impl CircuitBreaker {
         self.circuit.wait_until_ready().await;
     }
 
-    /// The events of this breaker from now on, as a stream of bounded length.
+    /// Returns a stream of the events of this breaker, from now on. The stream has a bounded queue.
     ///
     /// # Examples
     ///

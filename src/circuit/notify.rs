@@ -167,8 +167,11 @@ impl Delivery<'_> {
         if left {
             circuit.cold().overdue.store(true, Ordering::Relaxed);
             circuit.set_slow_path();
-        } else if let Some(cold) = circuit.cold_if_init() {
-            cold.overdue.store(false, Ordering::Relaxed);
+        } else if circuit.has_overdue_events() {
+            circuit.cold().overdue.store(false, Ordering::Relaxed);
+            if !circuit.needs_slow_path(locked.config()) {
+                circuit.update_word(|word| word.without(Flags::SLOW_PATH));
+            }
         }
     }
 }
@@ -194,6 +197,7 @@ mod tests {
     #[derive(Default)]
     struct Probe {
         curious: AtomicBool,
+        gone: AtomicBool,
         received: Mutex<Vec<Event>>,
     }
 
@@ -208,6 +212,10 @@ mod tests {
             } else {
                 CallInterest::None
             }
+        }
+
+        fn is_alive(&self) -> bool {
+            !self.gone.load(Ordering::Relaxed)
         }
     }
 
@@ -254,6 +262,54 @@ mod tests {
 
         probe.curious.store(false, Ordering::Relaxed);
         ends(&breaker, Ok(()));
+        assert!(quiet());
+    }
+
+    #[test]
+    fn listener_that_is_gone_is_removed() {
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        let circuit = &breaker.circuit;
+        probe.curious.store(true, Ordering::Relaxed);
+        // As if the listener had wanted the durations, too.
+        circuit.set_flags(Flags::SLOW_PATH | Flags::TIMED);
+        ends(&breaker, Ok(()));
+        assert_eq!(probe.received.lock().expect("no panic").len(), 1);
+
+        probe.gone.store(true, Ordering::Relaxed);
+        ends(&breaker, Ok(()));
+        assert!(circuit.word().success_is_noop(circuit.word().generation()));
+        breaker
+            .circuit
+            .attach(&Listener::of(Arc::<Probe>::default()));
+        assert_eq!(Arc::strong_count(&probe), 1, "removed by the next listener");
+
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        probe.gone.store(true, Ordering::Relaxed);
+        breaker
+            .circuit
+            .attach(&Listener::of(Arc::<Probe>::default()));
+        breaker.trip();
+        assert_eq!(Arc::strong_count(&probe), 1);
+        assert_eq!(probe.received.lock().expect("no panic").len(), 0);
+    }
+
+    #[test]
+    fn undelivered_event_makes_one_call_slow() {
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        let circuit = &breaker.circuit;
+        ends(&breaker, Ok(()));
+        let quiet = || circuit.word().success_is_noop(circuit.word().generation());
+        assert!(quiet());
+        let event = Event::Configured {
+            breaker: "users".into(),
+        };
+        circuit.locked.lock().queue_event(event);
+        // The delivery ends before the event is delivered.
+        assert!(circuit.locked.lock().changes().expect("one").try_begin(1));
+        Delivery(Some(circuit)).end(&mut circuit.locked.lock());
+        assert!(!quiet());
+        ends(&breaker, Ok(()));
+        assert_eq!(probe.received.lock().expect("no panic").len(), 1);
         assert!(quiet());
     }
 

@@ -136,8 +136,12 @@ impl Circuit {
         token: CallToken,
         completion: Completion<'_>,
     ) {
-        if !token.is_joined() {
-            self.record_own(config, token.leave(), completion);
+        if token.is_joined() {
+            return;
+        }
+        let word = self.word();
+        self.record_own(config, token.leave(), word, completion);
+        if word.has(Flags::SLOW_PATH) {
             self.flush_overdue_events();
         }
     }
@@ -148,12 +152,12 @@ impl Circuit {
         &self,
         config: Option<&BreakerConfig>,
         token: CallToken,
+        word: PackedState,
         completion: Completion<'_>,
     ) {
         if token.started().is_some() {
             self.counters.decrement(Counter::InFlight);
         }
-        let word = self.word();
         // A trial that lost its slot to another call still counts while its half-open period lasts.
         let late = word.generation() != token.generation()
             && !(token.is_trial() && self.is_in_period_of(token.generation()));
@@ -378,7 +382,7 @@ impl Circuit {
 
     /// Whether a success has more to do than to be counted. Called under the lock, because listeners
     /// may have come with new settings.
-    fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
+    pub(super) fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
         self.wants_call_events(config)
             || self.has_overdue_events()
             || self.consecutive_cancellations.load(Ordering::Relaxed) > 0

@@ -291,17 +291,17 @@ impl BreakerBuilder {
         self
     }
 
-    /// Calls `listener` with every event of the breaker, outside every lock, on the thread that
-    /// caused it.
+    /// Calls `listener` with every event of the breaker, outside every lock, on the thread of a call.
     ///
-    /// State changes arrive in their order: the thread that tells one also tells those that happen
-    /// meanwhile, so a listener should be quick; slow work belongs behind a
-    /// [stream](crate::CircuitBreaker::subscribe). A panic is caught and becomes
-    /// [`Event::ListenerPanicked`].
+    /// State changes arrive in their order. A call delivers at most what is queued when it comes to
+    /// deliver; the next call delivers the rest. The queue has room for 32 state changes, and
+    /// [`Event::Missed`] reports what was dropped. A slow listener delays the call that runs it: slow
+    /// work belongs behind a [stream](crate::CircuitBreaker::subscribe_changes). A panic is caught and
+    /// becomes [`Event::ListenerPanicked`].
     ///
-    /// A listener may call breakers and give them commands. Listeners that are told of such calls in
-    /// turn are nested at most four deep on one thread. Beyond that only streams get the events of
-    /// calls, and state changes wait for the next event of their breaker.
+    /// A listener may call breakers and give them commands. Listeners that run because of such calls
+    /// are nested at most four deep on one thread. Beyond that, only streams get the events of calls,
+    /// and state changes wait for the next event or call of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         let listener = Listener::new(CallInterest::Events, listener);
         self.settings.listeners.push(listener);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 /// Delivers the events of a registry, or those of one breaker. A stream is a listener that queues events.
 ///
-/// Listeners whose receiver was dropped are removed when an event is emitted or a listener comes.
+/// Listeners whose receiver was dropped are removed by the next call that looks for listeners, or when a
+/// listener comes. They hold no user values, so that they may be dropped under a lock.
 #[derive(Debug, Default)]
 pub(crate) struct EventBus {
     /// Not modelled by loom and shuttle: the flags in the state words of the breakers, which are modelled,
@@ -57,11 +58,10 @@ impl EventBus {
         before.iter().for_each(Listener::close);
     }
 
+    #[cold]
     fn remove_dead(&self) {
-        if !self.listeners.load().iter().all(Listener::is_alive) {
-            self.listeners
-                .rcu(|current| alive(current).cloned().collect::<Vec<_>>());
-        }
+        self.listeners
+            .rcu(|current| alive(current).cloned().collect::<Vec<_>>());
     }
 }
 
@@ -100,12 +100,18 @@ impl<'a> Listeners<'a> {
         self.max(Listener::call_interest)
     }
 
-    /// Returns the maximum of `property` over all listeners that are alive.
+    /// Returns the maximum of `property` over all listeners that are alive, and removes the others.
     fn max<T: Ord + Default>(self, property: impl Fn(&Listener) -> T) -> T {
         let of = |listeners: &[Listener]| alive(listeners).map(&property).max();
-        let buses = self.buses().map(|bus| of(&bus.listeners.load()));
-        let configured = of(self.configured);
-        buses.fold(configured, Ord::max).unwrap_or_default()
+        let mut max = of(self.configured);
+        for bus in self.buses() {
+            let listeners = bus.listeners.load();
+            max = max.max(of(&listeners));
+            if !listeners.iter().all(Listener::is_alive) {
+                bus.remove_dead();
+            }
+        }
+        max.unwrap_or_default()
     }
 
     /// Delivers `event`. If listeners are nested too deep on this thread, only streams get it.
@@ -129,7 +135,6 @@ impl<'a> Listeners<'a> {
                 let _ = other.on_event(&event);
             }
         }
-        self.buses().for_each(EventBus::remove_dead);
     }
 
     fn buses(self) -> impl Iterator<Item = &'a EventBus> {

@@ -111,14 +111,15 @@ impl RegistryBuilder {
     }
 
     /// Calls `listener` with every event of the registry and its breakers, outside every lock, on
-    /// the thread that caused the event.
+    /// the thread of a call.
     ///
-    /// A panic is caught and becomes [`Event::ListenerPanicked`]. A slow listener delays only the
-    /// call that runs it.
+    /// A panic is caught and becomes [`Event::ListenerPanicked`]. A slow listener delays the call that
+    /// runs it, which delivers at most what is queued when it comes to deliver.
     ///
     /// A listener may call the registry and its breakers. Listeners that run because of such calls
     /// are nested at most four deep on one thread. Beyond that, only streams get the events of calls
-    /// and of the registry, and state changes wait for the next event of their breaker.
+    /// and of the registry, and state changes wait for the next event or call of
+    /// their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listeners
             .push(Listener::new(CallInterest::Events, listener));
