@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
         .recovery_backoff(
             Backoff::exponential(Duration::from_millis(100)).max(Duration::from_millis(400)),
         )
-        .on_event(move |event| {
+        .on_change(move |event| {
             if let Event::StateChanged {
                 from, to, cause, ..
             } = event

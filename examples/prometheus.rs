@@ -62,7 +62,7 @@ async fn main() -> Result<(), Error> {
         r#"breakerbox_transitions_total{breaker="payments",from="closed",to="open"} 1"#,
         r#"breakerbox_state{breaker="payments",state="open"} 1"#,
         r#"breakerbox_state{breaker="payments",state="closed"} 0"#,
-        r#"breakerbox_state{breaker="mail",state="forced-open"} 1"#,
+        r#"breakerbox_state{breaker="mail",state="forced_open"} 1"#,
         r#"breakerbox_call_duration_seconds_count{breaker="catalogue",outcome="success"} 20"#,
     ];
     for line in expected {

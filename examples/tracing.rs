@@ -1,6 +1,5 @@
 //! What an outage looks like in a log: a line for each change of state, with its figures, in the span
-//! of the request that met it. The calls themselves are lines of the level trace, and cost nothing
-//! while nobody takes that.
+//! of the request that met it. The calls themselves are logged at the level trace, on request only.
 //!
 //! ```sh
 //! cargo run --example tracing --features tracing
@@ -63,7 +62,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for id in 2..=5 {
         request(id, Err("connection refused"));
     }
-    // Somebody looks closer, while it runs.
+    // For a closer look at the running process.
+    breakerbox::tracing::builder()
+        .calls(true)
+        .install(&registry);
     reload.reload(EnvFilter::new("info,breakerbox=trace"))?;
     request(6, Ok(()));
     clock.advance(Duration::from_secs(30));
@@ -77,7 +79,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(
         lines("call recorded"),
         2,
-        "those after the filter was reloaded"
+        "those after calls were requested"
     );
     assert_eq!(lines("circuit closed"), 1);
     println!("{} lines for 8 requests", text.lines().count());

@@ -3,7 +3,7 @@
 use crate::circuit::{Circuit, CircuitContext};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
-use crate::event::EventStream;
+use crate::event::{CallInterest, EventStream};
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use std::fmt;
@@ -161,7 +161,7 @@ impl CircuitBreaker {
         self.circuit.wait_until_ready().await;
     }
 
-    /// The events of this breaker from now on, as a stream of bounded length.
+    /// Returns a stream of the events of this breaker, from now on. The stream has a bounded queue.
     ///
     /// # Examples
     ///
@@ -176,7 +176,28 @@ impl CircuitBreaker {
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
     pub fn subscribe(&self) -> EventStream {
-        self.circuit.subscribe()
+        self.circuit.subscribe(CallInterest::Events)
+    }
+
+    /// Returns a stream of all events of this breaker, from now on, except those of single calls:
+    /// [`Recorded`](crate::Event::Recorded) and [`Refused`](crate::Event::Refused). Calls cost the
+    /// same as without the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let users = CircuitBreaker::builder().name("users-api").build()?;
+    /// let mut changes = users.subscribe_changes();
+    /// assert!(users.call(|| "7".parse::<u8>()).is_ok());
+    /// users.trip();
+    /// assert!(matches!(changes.try_next(), Some(Event::StateChanged { .. })));
+    /// assert!(changes.try_next().is_none());
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn subscribe_changes(&self) -> EventStream {
+        self.circuit.subscribe(CallInterest::None)
     }
 }
 

@@ -78,7 +78,7 @@ impl BreakerRegistry {
     /// assert_eq!(health.status(), HealthStatus::Unhealthy);
     /// assert_eq!(
     ///     health.to_string(),
-    ///     "unhealthy\n  \"payments\" is forced-open\n  \"search\" is forced-open (not named)",
+    ///     "unhealthy\n  \"payments\" is forced_open\n  \"search\" is forced_open (not named)",
     /// );
     /// ```
     pub fn health(&self, named: &[&str]) -> Health {

@@ -45,6 +45,12 @@ fn pair(f: &mut fmt::Formatter<'_>, large: (u64, &str), small: (u64, &str)) -> f
     Ok(())
 }
 
+/// Returns seconds in whole microseconds, for logs and data: 4.51279, not 4.5127897919999995.
+#[cfg(any(feature = "serde", feature = "tracing"))]
+pub(crate) fn rounded_seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e6
+}
+
 /// Displays the time that is left, in tenths of a second, and never as zero.
 pub(crate) struct RemainingTime(pub(crate) Duration);
 
@@ -229,6 +235,22 @@ pub(crate) fn prefix(text: &str, bytes: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(any(feature = "serde", feature = "tracing"))]
+    fn seconds_are_rounded_to_microseconds() {
+        let cases = [
+            (Duration::from_nanos(4_512_789_791), "4.51279"),
+            (Duration::from_nanos(29_999_999_999), "30"),
+            (Duration::from_nanos(1_499), "0.000001"),
+            (Duration::from_nanos(100), "0"),
+            (Duration::from_secs(86_400 * 365), "31536000"),
+        ];
+        for (time, expected) in cases {
+            assert_eq!(rounded_seconds(time).to_string(), expected);
+        }
+        assert!(rounded_seconds(Duration::MAX) > 1e19);
+    }
 
     #[test]
     fn durations_and_percentages_are_short() {

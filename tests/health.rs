@@ -83,8 +83,8 @@ fn it_prints_for_people() {
     let health = registry.health(&["z"]);
     assert_eq!(
         health.to_string(),
-        "unhealthy\n  \"z\" is open for another 29.9s\n  \"a\" is forced-open (not named)\n  \
-         \"b\\n\" is open for ever (not named)\n  \"h\" is half-open (not named)"
+        "unhealthy\n  \"z\" is open for another 29.9s\n  \"a\" is forced_open (not named)\n  \
+         \"b\\n\" is open for ever (not named)\n  \"h\" is half_open (not named)"
     );
     let first: &Impaired = &health.impaired()[0];
     assert_eq!(

@@ -1,10 +1,12 @@
-//! Listeners that call breakers.
+//! Listeners: delivery of state changes, and listeners that call breakers.
 #![cfg(not(any(loom, shuttle, tsan)))]
 #![allow(missing_docs)]
 
 use breakerbox::prelude::*;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread;
 
 /// Levels of listeners on one thread.
 const DEEPEST: usize = 4;
@@ -20,7 +22,7 @@ fn succeed(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Ok::<_, ()>(()));
 }
 
-/// A breaker whose listener does `work` with it at every event, and how often that was told.
+/// A breaker whose listener does `work` with it at every event, and the number of these events.
 fn reacting(
     builder: BreakerBuilder,
     work: impl Fn(&CircuitBreaker, &Event) + Send + Sync + 'static,
@@ -59,7 +61,7 @@ fn assert_unbroken(events: &[Event], mut at: State) -> State {
 }
 
 #[test]
-fn listener_that_calls_its_breaker_is_told_to_a_bounded_depth() {
+fn listener_that_calls_its_breaker_has_bounded_depth() {
     let (breaker, told) = reacting(builder(), |breaker, _| succeed(breaker));
     let mut events = breaker.subscribe();
     for round in 1..=3 {
@@ -263,7 +265,7 @@ fn depth_is_restored_after_a_panic() {
 fn depth_is_counted_for_each_thread() {
     let (breaker, told) = reacting(builder(), |breaker, event| {
         if matches!(event, Event::StateChanged { .. }) {
-            std::thread::scope(|scope| {
+            thread::scope(|scope| {
                 scope.spawn(|| succeed(breaker));
             });
         } else {
@@ -272,4 +274,248 @@ fn depth_is_counted_for_each_thread() {
     });
     breaker.trip_for(std::time::Duration::ZERO);
     assert!(told.load(Relaxed) > DEEPEST);
+}
+
+#[test]
+fn change_listener_is_not_called_for_calls() {
+    let told = Arc::<Mutex<Vec<Event>>>::default();
+    let listener = || {
+        let told = told.clone();
+        move |event: &Event| told.lock().unwrap().push(event.clone())
+    };
+    let registry = BreakerRegistry::builder().on_change(listener());
+    let registry = registry.build().unwrap();
+    let settings = builder().failure_threshold(1).on_change(listener());
+    let breaker = registry.register("users", settings).unwrap();
+    told.lock().unwrap().clear();
+    succeed(&breaker);
+    fail(&breaker);
+    fail(&breaker);
+    let told = told.lock().unwrap();
+    assert_eq!(
+        told.len(),
+        2,
+        "by the breaker and by the registry: {told:?}"
+    );
+    for event in told.iter() {
+        assert!(matches!(
+            event,
+            Event::StateChanged {
+                to: State::Open,
+                ..
+            }
+        ));
+    }
+}
+
+/// State changes that wait for delivery to a listener.
+const CAPACITY: usize = 32;
+
+/// The events that a listener got.
+type Told = Arc<Mutex<Vec<Event>>>;
+
+/// A breaker in `state`, and what its listener was told. While the listener was busy with the first of the
+/// changes, `work` was done with the breaker.
+fn after_busy_listener(work: impl FnOnce(&CircuitBreaker)) -> (CircuitBreaker, Told) {
+    let told = Told::default();
+    let (entered, is_entered) = mpsc::channel();
+    let (leave, may_leave) = mpsc::channel::<()>();
+    let may_leave = Mutex::new(may_leave);
+    let log = told.clone();
+    let listener = move |event: &Event| {
+        log.lock().unwrap().push(event.clone());
+        let _ = entered.send(());
+        // Blocks once: afterwards there is no sender.
+        let _ = may_leave.lock().unwrap().recv();
+    };
+    let breaker = builder().name("users").on_change(listener).build().unwrap();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| breaker.trip());
+        is_entered.recv().unwrap();
+        work(&breaker);
+        drop(leave);
+        first.join().unwrap();
+    });
+    (breaker, told)
+}
+
+#[test]
+fn call_delivers_only_what_was_queued() {
+    let (breaker, told) = after_busy_listener(|breaker| {
+        for _ in 0..3 {
+            breaker.reset();
+            breaker.trip();
+        }
+    });
+    assert_eq!(told.lock().unwrap().len(), 1, "its own state change");
+    succeed(&breaker);
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 7, "the next call delivers the rest");
+    assert_eq!(assert_unbroken(&told, State::Closed), State::Open);
+}
+
+#[test]
+fn every_call_delivers_what_is_left() {
+    type Work = fn(&CircuitBreaker);
+    let cases: [(&str, Work, Work); 9] = [
+        ("success", CircuitBreaker::reset, succeed),
+        ("failure", CircuitBreaker::reset, fail),
+        ("refusal", |b| b.force_open(), succeed),
+        ("trial", |b| b.half_open(), succeed),
+        ("disabled", |b| b.disable(), succeed),
+        ("metrics only", |b| b.metrics_only(), succeed),
+        ("dropped", CircuitBreaker::reset, |b| drop(b.try_acquire())),
+        ("command", CircuitBreaker::reset, CircuitBreaker::reset),
+        ("configure", CircuitBreaker::reset, |b| {
+            b.configure(|settings| settings).unwrap();
+        }),
+    ];
+    for (name, leave, work) in cases {
+        let (breaker, told) = after_busy_listener(leave);
+        assert_eq!(told.lock().unwrap().len(), 1, "{name}");
+        let state = breaker.state();
+        work(&breaker);
+        let told = told.lock().unwrap();
+        assert_eq!(assert_unbroken(&told[..2], State::Closed), state, "{name}");
+    }
+}
+
+#[test]
+fn late_call_delivers_what_is_left() {
+    let mut permit = None;
+    let (_, told) = after_busy_listener(|breaker| {
+        breaker.reset();
+        permit = breaker.try_acquire().ok();
+        breaker.force_open();
+    });
+    assert_eq!(told.lock().unwrap().len(), 1);
+    permit.unwrap().success();
+    let told = told.lock().unwrap();
+    assert_eq!(assert_unbroken(&told, State::Closed), State::ForcedOpen);
+}
+
+#[test]
+fn full_queue_reports_what_it_dropped() {
+    let mut events = None;
+    let (breaker, told) = after_busy_listener(|breaker| {
+        events = Some(breaker.subscribe_changes());
+        for _ in 0..CAPACITY {
+            breaker.reset();
+            breaker.trip();
+        }
+    });
+    succeed(&breaker);
+    breaker.reset();
+    let told = told.lock().unwrap();
+    let [before @ .., missed, last] = &told[1..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(before.len(), CAPACITY);
+    assert_unbroken(before, State::Open);
+    let dropped = CAPACITY as u64;
+    let Event::Missed { events: missed, .. } = missed else {
+        panic!("{told:?}");
+    };
+    assert_eq!((*missed, told[CAPACITY + 1].breaker()), (dropped, "users"));
+    assert!(matches!(
+        last,
+        Event::StateChanged {
+            to: State::Closed,
+            ..
+        }
+    ));
+    let streamed = received(&mut events.unwrap());
+    assert_eq!(streamed, told[1..], "a stream gets the same");
+}
+
+#[test]
+fn listener_that_changes_the_state_each_time_ends() {
+    let heard = Told::default();
+    let log = heard.clone();
+    let (breaker, told) = reacting(builder(), move |breaker, event| {
+        log.lock().unwrap().push(event.clone());
+        if breaker.state() == State::Open {
+            breaker.reset();
+        } else {
+            breaker.trip();
+        }
+    });
+    breaker.trip();
+    assert_eq!(told.load(Relaxed), DEEPEST);
+    breaker.force_open();
+    // Two were queued: the one that was left, and its own.
+    assert_eq!(told.load(Relaxed), DEEPEST + 2 * DEEPEST);
+    assert_unbroken(&heard.lock().unwrap(), State::Closed);
+}
+
+/// Each call of three threads makes one change, while the listener is slow.
+#[test]
+fn calls_of_many_threads_deliver_a_bounded_number() {
+    thread_local! {
+        static TOLD_BY_CALL: Cell<usize> = const { Cell::new(0) };
+    }
+    let told = Told::default();
+    let log = told.clone();
+    let listener = move |event: &Event| {
+        log.lock().unwrap().push(event.clone());
+        TOLD_BY_CALL.set(TOLD_BY_CALL.get() + 1);
+        (0..10).for_each(|_| thread::yield_now());
+    };
+    let breaker = builder().on_change(listener).build().unwrap();
+    let change = || {
+        TOLD_BY_CALL.set(0);
+        if breaker.state() == State::Open {
+            breaker.reset();
+        } else {
+            breaker.trip();
+        }
+        assert!(TOLD_BY_CALL.get() <= CAPACITY + 1);
+    };
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| (0..2_000).for_each(|_| change()));
+        }
+    });
+    succeed(&breaker);
+    succeed(&breaker);
+    let told = told.lock().unwrap();
+    let parts = told.split(|event| matches!(event, Event::Missed { .. }));
+    let mut last = State::Closed;
+    for part in parts {
+        if let Some(Event::StateChanged { from, .. }) = part.first() {
+            last = assert_unbroken(part, *from);
+        }
+    }
+    if !matches!(told.last(), Some(Event::Missed { .. })) {
+        assert_eq!(last, breaker.state());
+    }
+}
+
+#[test]
+#[cfg(feature = "metrics")]
+fn dropped_receivers_leave_no_memory() {
+    let registry = BreakerRegistry::new();
+    let users = registry.breaker("users");
+    let reporter = || {
+        let builder = breakerbox::metrics::builder().durations(true);
+        builder.install(&registry).unwrap()
+    };
+    let streams = || (registry.subscribe(), users.subscribe_changes());
+    drop((reporter(), streams()));
+    users.trip();
+    let one_by_one = allocation_counter::measure(|| {
+        (0..10_000).for_each(|_| drop((reporter(), streams())));
+        users.reset();
+    });
+    let at_once = allocation_counter::measure(|| {
+        drop((0..500).map(|_| streams()).collect::<Vec<_>>());
+        users.trip();
+    });
+    for info in [one_by_one, at_once] {
+        assert!(info.bytes_current < 4_096, "{info:?}");
+    }
+    users.reset();
+    succeed(&users);
+    let calls = allocation_counter::measure(|| succeed(&users));
+    assert_eq!(calls.count_total, 0, "no event is built");
 }

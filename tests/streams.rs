@@ -1,4 +1,4 @@
-//! `subscribe`: events as bounded streams.
+//! `subscribe` and `subscribe_changes`: events as bounded streams.
 
 use breakerbox::prelude::*;
 use futures_util::StreamExt;
@@ -8,7 +8,7 @@ fn fail(breaker: &CircuitBreaker) {
 }
 
 #[test]
-fn a_stream_of_a_registry_hears_of_old_breakers_and_new_ones() {
+fn registry_stream_gets_old_and_new_breakers() {
     let registry = BreakerRegistry::new();
     let old = registry.breaker("old");
     let mut events = registry.subscribe();
@@ -24,7 +24,7 @@ fn a_stream_of_a_registry_hears_of_old_breakers_and_new_ones() {
 }
 
 #[test]
-fn outcomes_and_refusals_are_told_while_somebody_reads() {
+fn stream_gets_outcomes_and_refusals() {
     let breaker = CircuitBreaker::builder()
         .failure_threshold(1)
         .build()
@@ -46,7 +46,7 @@ fn outcomes_and_refusals_are_told_while_somebody_reads() {
 }
 
 #[test]
-fn a_slow_reader_is_told_how_many_it_missed_and_where() {
+fn full_stream_reports_missed_events_in_place() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let mut events = breaker.subscribe();
     for _ in 0..1_100 {
@@ -63,7 +63,7 @@ fn a_slow_reader_is_told_how_many_it_missed_and_where() {
 }
 
 #[test]
-fn a_success_is_quiet_again_when_the_last_reader_has_gone() {
+fn dropped_stream_gets_no_more_calls() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     drop(breaker.subscribe());
     let mut late = {
@@ -78,7 +78,7 @@ fn a_success_is_quiet_again_when_the_last_reader_has_gone() {
 }
 
 #[tokio::test]
-async fn a_stream_wakes_its_reader_and_ends_with_its_breaker() {
+async fn stream_wakes_reader_and_ends_with_breaker() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let mut events = breaker.subscribe();
     let reader = tokio::spawn(async move {
@@ -94,7 +94,7 @@ async fn a_stream_wakes_its_reader_and_ends_with_its_breaker() {
 }
 
 #[tokio::test]
-async fn a_read_that_is_dropped_loses_nothing() {
+async fn dropped_read_loses_no_event() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let mut events = breaker.subscribe();
     tokio::select! {
@@ -107,7 +107,7 @@ async fn a_read_that_is_dropped_loses_nothing() {
 }
 
 #[test]
-fn a_stream_hears_of_a_listener_that_panicked() {
+fn stream_gets_panic_of_listener() {
     let listener = |_: &Event| panic!("a listener that has broken");
     let breaker = CircuitBreaker::builder()
         .on_event(listener)
@@ -127,7 +127,7 @@ fn a_stream_hears_of_a_listener_that_panicked() {
 }
 
 #[test]
-fn a_failure_of_a_breaker_outside_the_map_is_told_to_who_comes_later() {
+fn later_stream_gets_calls_of_untracked_breakers() {
     let registry = BreakerRegistry::new();
     let removed = registry.breaker("users");
     assert!(registry.remove("users").is_some());
@@ -140,4 +140,87 @@ fn a_failure_of_a_breaker_outside_the_map_is_told_to_who_comes_later() {
             .count();
         assert_eq!(recorded, 1, "{breaker:?}");
     }
+}
+
+/// The state changes in a stream of changes, which has no events of calls.
+#[track_caller]
+fn changes(events: &mut EventStream) -> Vec<(State, State)> {
+    std::iter::from_fn(|| events.try_next())
+        .filter_map(|event| match event {
+            Event::StateChanged { from, to, .. } => Some((from, to)),
+            Event::Recorded { .. } | Event::Refused { .. } => panic!("{event:?}"),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn changes_of_a_breaker_leave_out_calls() {
+    let breaker = CircuitBreaker::builder()
+        .failure_threshold(1)
+        .build()
+        .unwrap();
+    let mut stream = breaker.subscribe_changes();
+    breaker.call(|| Ok::<_, ()>(())).unwrap();
+    fail(&breaker);
+    fail(&breaker);
+    breaker.reset();
+    breaker.configure(|b| b.failure_threshold(2)).unwrap();
+    let expected = [(State::Closed, State::Open), (State::Open, State::Closed)];
+    assert_eq!(changes(&mut stream), expected);
+}
+
+#[test]
+fn changes_of_a_registry_leave_out_calls() {
+    let registry = BreakerRegistry::new();
+    let old = registry.breaker("old");
+    let mut stream = registry.subscribe_changes();
+    let mut everything = registry.subscribe();
+    let new = registry.breaker("new");
+    for breaker in [&old, &new] {
+        fail(breaker);
+        breaker.force_open();
+        fail(breaker);
+    }
+    assert_eq!(
+        changes(&mut stream),
+        [(State::Closed, State::ForcedOpen); 2]
+    );
+    let all = std::iter::from_fn(|| everything.try_next());
+    let calls = |event: &Event| matches!(event, Event::Recorded { .. } | Event::Refused { .. });
+    assert_eq!(all.filter(calls).count(), 4, "another stream gets them");
+}
+
+#[test]
+fn changes_include_warnings() {
+    let breaker = CircuitBreaker::builder()
+        .expected_error::<std::fmt::Error>()
+        .build()
+        .unwrap();
+    let mut stream = breaker.subscribe_changes();
+    let _ = breaker.call(|| Err::<(), _>("down"));
+    for _ in 0..5 {
+        drop(breaker.try_acquire().unwrap());
+    }
+    let warnings: Vec<_> = std::iter::from_fn(|| stream.try_next()).collect();
+    assert!(matches!(
+        warnings[..],
+        [
+            Event::UnknownErrorType { .. },
+            Event::CancelledInARow { calls: 5, .. }
+        ]
+    ));
+}
+
+#[tokio::test]
+async fn ended_stream_stays_ended_while_handles_live() {
+    let registry = BreakerRegistry::new();
+    let users = registry.breaker("users");
+    let mut events = registry.subscribe();
+    users.trip();
+    drop(registry);
+    assert!(events.recv().await.is_some());
+    assert_eq!(events.recv().await, None);
+    users.reset();
+    assert_eq!(events.recv().await, None);
 }

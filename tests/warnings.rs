@@ -274,6 +274,18 @@ fn listener_of_the_breaker_silences_warnings() {
 }
 
 #[test]
+fn change_listener_silences_warnings() {
+    let warnings = printed("change_listener_silences_warnings", &[], || {
+        let breaker = builder().on_change(|_| {}).build().unwrap();
+        unknown(&breaker);
+        let breaker = builder().build().unwrap();
+        let _changes = breaker.subscribe_changes();
+        cancel(&breaker, 5);
+    });
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
 fn listener_of_the_registry_silences_warnings() {
     let warnings = printed("listener_of_the_registry_silences_warnings", &[], || {
         let registry = BreakerRegistry::builder()

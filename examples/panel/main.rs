@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
         .map_or(Ok(3.0), |seconds| seconds.parse())?;
     let length = Duration::try_from_secs_f64(seconds.clamp(1.0, 3_600.0))?;
     let registry = BreakerRegistry::new();
-    let events = registry.subscribe();
+    let events = registry.subscribe_changes();
 
     let mut traffic = JoinSet::new();
     for service in services(length) {

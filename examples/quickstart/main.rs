@@ -56,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
                 .failure_threshold(FAILURE_THRESHOLD)
                 .recovery_timeout(RECOVERY_TIMEOUT),
         )
-        .on_event(watch(Arc::clone(&panel), Arc::clone(&states)))
+        .on_change(watch(Arc::clone(&panel), Arc::clone(&states)))
         .build()?;
     let server = Server::start().await?;
     let api = UsersApi::new(server.address());

@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         recovery_timeout = "1h"
         "#,
     )?;
-    let mut events = registry.subscribe();
+    let mut events = registry.subscribe_changes();
     let applied = loop {
         // An edit may come as several events, and the first before it is complete.
         let applied = load(&registry, &file.edited().await?)?;

@@ -115,6 +115,7 @@ impl Circuit {
             reason: refused.reason(),
             retry_after: refused.retry_after(),
         });
+        self.flush_overdue_events();
     }
 
     fn try_start_trial(&self, view: &StateView) -> Result<CallToken, RefusalDetails> {
@@ -173,7 +174,7 @@ impl Circuit {
     /// Sends an event for the first lease of a half-open period that expires: trials that outlive
     /// their lease are the sign of a lease that is too short.
     fn report_expired_lease(&self, locked: &mut Locked, trials: u16) {
-        if locked.note_expired_lease() && self.has_listeners(locked.config()) {
+        if locked.note_expired_lease() && self.listeners(locked.config()).has_any() {
             locked.queue_event(Event::TrialsOutlived {
                 breaker: self.name.clone(),
                 lease: locked.config().trial_timeout(),

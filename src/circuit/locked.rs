@@ -1,5 +1,6 @@
 //! The state of a circuit that only the holder of its lock reads and writes.
 
+use super::change_queue::ChangeQueue;
 use super::success_buffer::RemainingCapacity;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
@@ -8,7 +9,6 @@ use crate::rules::{RuleEvaluator, RuleSnapshot, Sample, TripRule, without_window
 use crate::state::{Generation, State};
 use crate::text::TruncatedString;
 use std::any::TypeId;
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
@@ -68,7 +68,10 @@ struct History {
     last_failure: Option<Box<TruncatedString>>,
     /// The types of unclassified errors that were reported.
     reported_types: Vec<TypeId>,
-    outbox: Outbox,
+    changes: ChangeQueue,
+    /// All transitions since the circuit was created.
+    #[cfg(feature = "metrics")]
+    transitions: super::TransitionCounts,
 }
 
 /// A half-open period.
@@ -90,19 +93,11 @@ impl History {
             follows_hints: false,
             last_failure: None,
             reported_types: Vec::new(),
-            outbox: Outbox::default(),
+            changes: ChangeQueue::default(),
+            #[cfg(feature = "metrics")]
+            transitions: super::TransitionCounts::default(),
         }
     }
-}
-
-/// State changes that are not delivered yet.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    events: VecDeque<Event>,
-    flushing: bool,
-    /// All transitions since the circuit was created.
-    #[cfg(feature = "metrics")]
-    pub(super) transitions: super::transition_counts::TransitionCounts,
 }
 
 /// The most error types that are remembered. A circuit reports no further types.
@@ -333,46 +328,21 @@ impl Locked {
     #[cfg(feature = "metrics")]
     pub(super) fn transition_counts(&self) -> super::TransitionCounts {
         let history = self.history.as_ref();
-        history.map_or_else(Default::default, |history| {
-            history.outbox.transitions.clone()
-        })
+        history.map_or_else(Default::default, |history| history.transitions.clone())
     }
 
     #[cfg(feature = "metrics")]
     pub(super) fn count_transition(&mut self, from: State, to: State) {
-        self.history().outbox.transitions.add(from, to, 1);
+        self.history().transitions.add(from, to, 1);
     }
 
+    /// Queues an event that is delivered in order.
     pub(super) fn queue_event(&mut self, event: Event) {
-        self.history().outbox.events.push_back(event);
+        self.history().changes.push(event);
     }
 
-    /// Whether there are queued events, and no thread delivers them.
-    pub(super) fn has_undelivered_events(&self) -> bool {
-        let outbox = self.history.as_ref().map(|history| &history.outbox);
-        outbox.is_some_and(|outbox| !outbox.flushing && !outbox.events.is_empty())
-    }
-
-    pub(super) fn try_begin_flush(&mut self) -> bool {
-        let begins = self.has_undelivered_events();
-        if begins {
-            self.history().outbox.flushing = true;
-        }
-        begins
-    }
-
-    pub(super) fn next_event(&mut self) -> Option<Event> {
-        let outbox = &mut self.history.as_mut()?.outbox;
-        let next = outbox.events.pop_front();
-        // Cleared in the same step that finds the queue empty: a thread that queues an event afterwards
-        // delivers it.
-        outbox.flushing = next.is_some();
-        next
-    }
-
-    pub(super) fn end_flush(&mut self) {
-        if let Some(history) = &mut self.history {
-            history.outbox.flushing = false;
-        }
+    /// The queued events, if the circuit has ever queued one.
+    pub(super) fn changes(&mut self) -> Option<&mut ChangeQueue> {
+        self.history.as_mut().map(|history| &mut history.changes)
     }
 }

@@ -16,6 +16,7 @@
 
 mod admission;
 mod call_sites;
+mod change_queue;
 mod commands;
 mod counters;
 mod locked;

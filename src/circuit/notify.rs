@@ -1,15 +1,19 @@
 //! Event dispatch for one circuit.
 //!
-//! State changes are queued under the lock, and delivered in their order without it. All other events
-//! are delivered at once, without an order.
+//! State changes are queued under the lock, and delivered in their order without it (see
+//! [`ChangeQueue`](super::change_queue::ChangeQueue)). A call delivers what was queued when it comes to
+//! deliver, unless another thread does. Events that are left over make the state word send the next call
+//! on the slow path, which delivers them. All other events are delivered at once, without an order.
 
+use super::change_queue::ChangeQueue;
+use super::locked::Locked;
 use super::running_trials::outside;
 use super::shell::Circuit;
 use crate::classify::ErrorType;
 use crate::config::BreakerConfig;
 #[cfg(feature = "tracing")]
 use crate::event::Listener;
-use crate::event::{Audience, Calls, Event, EventStream, Hub, Level};
+use crate::event::{CallInterest, Event, EventBus, EventStream, ListenerDepth, Listeners};
 use crate::state::{Flags, PackedState, State};
 use crate::sync::Ordering;
 use std::sync::Arc;
@@ -35,7 +39,7 @@ impl Circuit {
 
     /// Returns the flags that these settings and the present listeners need.
     pub(super) fn flags(&self, config: &BreakerConfig) -> Flags {
-        config.flags() | self.listeners(config).calls().flags()
+        config.flags() | self.listeners(config).call_interest().flags()
     }
 
     /// Reports an error that no rule classifies, once per type.
@@ -52,42 +56,40 @@ impl Circuit {
         }
     }
 
-    fn listeners<'a>(&'a self, config: &'a BreakerConfig) -> Audience<'a> {
+    pub(super) fn listeners<'a>(&'a self, config: &'a BreakerConfig) -> Listeners<'a> {
         let cold = self.cold_if_init();
         let local = cold.and_then(|cold| cold.local_listeners.get());
         self.context.listeners(config, local)
     }
 
-    pub(super) fn has_listeners(&self, config: &BreakerConfig) -> bool {
-        self.listeners(config).is_there()
-    }
-
     /// Whether any listener or stream wants events of single calls.
     pub(super) fn wants_call_events(&self, config: &BreakerConfig) -> bool {
-        self.listeners(config).calls() > Calls::None
+        self.listeners(config).call_interest() > CallInterest::None
     }
 
-    pub(crate) fn subscribe(&self) -> EventStream {
-        let local = self.cold().local_listeners.get_or_init(Hub::default);
-        let stream = local.subscribe();
-        self.set_flags(Flags::SLOW_PATH);
+    pub(crate) fn subscribe(&self, interest: CallInterest) -> EventStream {
+        let stream = self.local_bus().subscribe(interest);
+        self.set_flags(interest.flags());
         stream
     }
 
     /// Attaches a listener to this circuit alone.
     #[cfg(feature = "tracing")]
     pub(crate) fn attach(&self, listener: &Listener) {
-        let local = self.cold().local_listeners.get_or_init(Hub::default);
-        local.attach(listener);
-        self.set_flags(Flags::SLOW_PATH);
+        self.local_bus().attach(listener);
+        self.set_flags(listener.call_interest().flags());
+    }
+
+    fn local_bus(&self) -> &EventBus {
+        self.cold().local_listeners.get_or_init(EventBus::default)
     }
 
     /// Sends an event that needs no order, if there is a listener or stream.
     pub(super) fn emit(&self, event: impl FnOnce(Arc<str>) -> Event) {
         let config = self.config.load();
         let listeners = self.listeners(&config);
-        if listeners.is_there() {
-            outside(|| listeners.tell(&event(self.name.clone())));
+        if listeners.has_any() {
+            outside(|| listeners.emit(&event(self.name.clone())));
             self.flush_overdue_events();
         }
     }
@@ -101,13 +103,15 @@ impl Circuit {
         }
     }
 
-    fn flush_overdue_events(&self) {
-        let overdue = self.cold_if_init().map(|cold| &cold.overdue);
-        // Ordering: `AcqRel` pairs with the `Release` store in `flush_events`. The queue itself is read
-        // under the lock.
-        if overdue.is_some_and(|overdue| {
-            overdue.load(Ordering::Relaxed) && overdue.swap(false, Ordering::AcqRel)
-        }) {
+    pub(super) fn has_overdue_events(&self) -> bool {
+        let cold = self.cold_if_init();
+        // Ordering: `Relaxed`, because the queue itself is read under the lock.
+        cold.is_some_and(|cold| cold.overdue.load(Ordering::Relaxed))
+    }
+
+    /// Delivers the state changes that an earlier call has left in the queue.
+    pub(super) fn flush_overdue_events(&self) {
+        if self.has_overdue_events() {
             self.flush_events();
         }
     }
@@ -119,49 +123,63 @@ impl Circuit {
         }
     }
 
-    /// Delivers the queued state changes in their order, without the lock.
+    /// Delivers the state changes that are queued now, in their order and without the lock.
     ///
-    /// One thread at a time delivers; a thread that finds another one flushing returns. If listeners
-    /// are nested too deep, the state changes stay in the queue until the next event.
+    /// One thread at a time delivers. A thread that finds another one delivering returns, and so does a
+    /// thread whose listeners are nested too deep.
     pub(super) fn flush_events(&self) {
-        if !Level::is_allowed() {
-            if self.locked.lock().has_undelivered_events() {
-                self.cold().overdue.store(true, Ordering::Release);
-            }
+        let thread = ListenerDepth::thread();
+        let begins = |changes: &mut ChangeQueue| changes.try_begin(thread);
+        if !self.locked.lock().changes().is_some_and(begins) {
             return;
         }
-        if !self.locked.lock().try_begin_flush() {
+        let mut delivery = Delivery(Some(self));
+        if !ListenerDepth::is_allowed() {
             return;
         }
-        let mut flush = FlushGuard {
-            circuit: self,
-            finished: false,
-        };
-        while let Some(event) = flush.next() {
+        while let Some(event) = delivery.next() {
             let config = self.config.load();
-            outside(|| self.listeners(&config).tell(&event));
+            outside(|| self.listeners(&config).emit(&event));
         }
     }
 }
 
-/// The right of one thread to deliver. Ends with the last event, or when a listener panics.
-struct FlushGuard<'a> {
-    circuit: &'a Circuit,
-    finished: bool,
-}
+/// The right of one thread to deliver. It ends with the last event, or when it is dropped.
+struct Delivery<'a>(Option<&'a Circuit>);
 
-impl FlushGuard<'_> {
+impl Delivery<'_> {
     fn next(&mut self) -> Option<Event> {
-        let next = self.circuit.locked.lock().next_event();
-        self.finished = next.is_none();
+        let circuit = self.0?;
+        let mut locked = circuit.locked.lock();
+        let mut next = locked.changes().and_then(ChangeQueue::next);
+        match &mut next {
+            Some(Event::Missed { breaker, .. }) => *breaker = Some(circuit.name.clone()),
+            Some(_) => {}
+            // In the same step that finds no event: a thread that queues an event afterwards delivers it.
+            None => self.end(&mut locked),
+        }
         next
     }
+
+    fn end(&mut self, locked: &mut Locked) {
+        let Some(circuit) = self.0.take() else { return };
+        let left = locked.changes().is_some_and(ChangeQueue::end_delivery);
+        if left {
+            circuit.cold().overdue.store(true, Ordering::Relaxed);
+            circuit.set_slow_path();
+        } else if circuit.has_overdue_events() {
+            circuit.cold().overdue.store(false, Ordering::Relaxed);
+            if !circuit.needs_slow_path(locked.config()) {
+                circuit.update_word(|word| word.without(Flags::SLOW_PATH));
+            }
+        }
+    }
 }
 
-impl Drop for FlushGuard<'_> {
+impl Drop for Delivery<'_> {
     fn drop(&mut self) {
-        if !self.finished {
-            self.circuit.locked.lock().end_flush();
+        if let Some(circuit) = self.0 {
+            self.end(&mut circuit.locked.lock());
         }
     }
 }
@@ -179,20 +197,25 @@ mod tests {
     #[derive(Default)]
     struct Probe {
         curious: AtomicBool,
+        gone: AtomicBool,
         received: Mutex<Vec<Event>>,
     }
 
     impl Listen for Arc<Probe> {
-        fn tell(&self, event: &Event) {
+        fn on_event(&self, event: &Event) {
             self.received.lock().expect("no panic").push(event.clone());
         }
 
-        fn calls(&self) -> Calls {
+        fn call_interest(&self) -> CallInterest {
             if self.curious.load(Ordering::Relaxed) {
-                Calls::Told
+                CallInterest::Events
             } else {
-                Calls::None
+                CallInterest::None
             }
+        }
+
+        fn is_alive(&self) -> bool {
+            !self.gone.load(Ordering::Relaxed)
         }
     }
 
@@ -239,6 +262,54 @@ mod tests {
 
         probe.curious.store(false, Ordering::Relaxed);
         ends(&breaker, Ok(()));
+        assert!(quiet());
+    }
+
+    #[test]
+    fn listener_that_is_gone_is_removed() {
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        let circuit = &breaker.circuit;
+        probe.curious.store(true, Ordering::Relaxed);
+        // As if the listener had wanted the durations, too.
+        circuit.set_flags(Flags::SLOW_PATH | Flags::TIMED);
+        ends(&breaker, Ok(()));
+        assert_eq!(probe.received.lock().expect("no panic").len(), 1);
+
+        probe.gone.store(true, Ordering::Relaxed);
+        ends(&breaker, Ok(()));
+        assert!(circuit.word().success_is_noop(circuit.word().generation()));
+        breaker
+            .circuit
+            .attach(&Listener::of(Arc::<Probe>::default()));
+        assert_eq!(Arc::strong_count(&probe), 1, "removed by the next listener");
+
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        probe.gone.store(true, Ordering::Relaxed);
+        breaker
+            .circuit
+            .attach(&Listener::of(Arc::<Probe>::default()));
+        breaker.trip();
+        assert_eq!(Arc::strong_count(&probe), 1);
+        assert_eq!(probe.received.lock().expect("no panic").len(), 0);
+    }
+
+    #[test]
+    fn undelivered_event_makes_one_call_slow() {
+        let (breaker, probe) = probed(CircuitBreaker::builder());
+        let circuit = &breaker.circuit;
+        ends(&breaker, Ok(()));
+        let quiet = || circuit.word().success_is_noop(circuit.word().generation());
+        assert!(quiet());
+        let event = Event::Configured {
+            breaker: "users".into(),
+        };
+        circuit.locked.lock().queue_event(event);
+        // The delivery ends before the event is delivered.
+        assert!(circuit.locked.lock().changes().expect("one").try_begin(1));
+        Delivery(Some(circuit)).end(&mut circuit.locked.lock());
+        assert!(!quiet());
+        ends(&breaker, Ok(()));
+        assert_eq!(probe.received.lock().expect("no panic").len(), 1);
         assert!(quiet());
     }
 

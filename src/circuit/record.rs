@@ -139,11 +139,25 @@ impl Circuit {
         if token.is_joined() {
             return;
         }
-        let token = token.leave();
+        let word = self.word();
+        self.record_own(config, token.leave(), word, completion);
+        if word.has(Flags::SLOW_PATH) {
+            self.flush_overdue_events();
+        }
+    }
+
+    /// Records a completion of a call that has joined no trial.
+    #[inline]
+    fn record_own(
+        &self,
+        config: Option<&BreakerConfig>,
+        token: CallToken,
+        word: PackedState,
+        completion: Completion<'_>,
+    ) {
         if token.started().is_some() {
             self.counters.decrement(Counter::InFlight);
         }
-        let word = self.word();
         // A trial that lost its slot to another call still counts while its half-open period lasts.
         let late = word.generation() != token.generation()
             && !(token.is_trial() && self.is_in_period_of(token.generation()));
@@ -341,7 +355,10 @@ impl Circuit {
                 _ => {
                     let mut next = word.with_failures(failures);
                     if word.has(Flags::SLOW_PATH) && !self.needs_slow_path(locked.config()) {
-                        next = next.without(Flags::SLOW_PATH);
+                        // A listener that needed the durations may have gone.
+                        next = next
+                            .without(Flags::SLOW_PATH | Flags::TIMED)
+                            .with(self.flags(locked.config()));
                     }
                     self.publish(&mut locked, word, next)
                 }
@@ -365,8 +382,10 @@ impl Circuit {
 
     /// Whether a success has more to do than to be counted. Called under the lock, because listeners
     /// may have come with new settings.
-    fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
-        self.wants_call_events(config) || self.consecutive_cancellations.load(Ordering::Relaxed) > 0
+    pub(super) fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
+        self.wants_call_events(config)
+            || self.has_overdue_events()
+            || self.consecutive_cancellations.load(Ordering::Relaxed) > 0
     }
 
     fn emit_would_trip(&self, rules: Vec<RuleSnapshot>, hint: Option<Duration>) {

@@ -12,7 +12,7 @@ use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 use crate::error::{CircuitOpen, FailedCircuit};
-use crate::event::{Audience, Hub};
+use crate::event::{EventBus, Listeners};
 use crate::refusal_details::RefusalDetails;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
 use crate::sync::unmodelled::AtomicBool;
@@ -69,8 +69,8 @@ pub(super) struct ColdState {
     pub(super) buffer: OnceBox<SuccessBuffer>,
     pub(super) wait_queue: OnceBox<WaitQueue>,
     /// Streams and listeners of this circuit alone.
-    pub(super) local_listeners: OnceBox<Hub>,
-    /// Whether state changes were left in the queue, because listeners were nested too deep.
+    pub(super) local_listeners: OnceBox<EventBus>,
+    /// Whether state changes were left in the queue. The next call delivers them.
     pub(super) overdue: AtomicBool,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct CircuitContext {
     /// The unique number of the circuit's registry; zero without a registry.
     pub(crate) registry: u64,
     /// The events of the registry.
-    pub(crate) hub: Option<Arc<Hub>>,
+    pub(crate) bus: Option<Arc<EventBus>>,
     pub(crate) clock: ClockSource,
 }
 
@@ -88,12 +88,12 @@ impl CircuitContext {
     pub(super) fn listeners<'a>(
         &'a self,
         config: &'a BreakerConfig,
-        local: Option<&'a Hub>,
-    ) -> Audience<'a> {
-        Audience {
-            listeners: &config.settings.listeners,
-            own: local,
-            registry: self.hub.as_deref(),
+        local: Option<&'a EventBus>,
+    ) -> Listeners<'a> {
+        Listeners {
+            configured: &config.settings.listeners,
+            local,
+            registry: self.bus.as_deref(),
         }
     }
 }
@@ -146,7 +146,7 @@ impl Circuit {
             }),
         };
         let locked = Locked::new(config.clone(), context.clock.now());
-        let wanted = context.listeners(&config, None).calls().flags();
+        let wanted = context.listeners(&config, None).call_interest().flags();
         let buffering = Flags::BUFFER_SUCCESSES.when(locked.wants_successes());
         let flags = config.flags() | wanted | buffering;
         let word = PackedState::new(config.mode().initial_state(), flags);

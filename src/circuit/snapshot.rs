@@ -52,13 +52,6 @@ impl Circuit {
         self.locked.lock().transition_counts()
     }
 
-    #[cfg(feature = "metrics")]
-    pub(crate) fn totals(&self) -> Totals {
-        let mut locked = self.locked.lock();
-        self.flush_buffer(&mut locked);
-        self.totals_with(&locked)
-    }
-
     /// Returns the totals, including what the windows counted. The buffer has been flushed.
     fn totals_with(&self, locked: &Locked) -> Totals {
         let (successes, failures) = locked.counted();

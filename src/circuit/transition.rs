@@ -44,7 +44,7 @@ impl Circuit {
             to,
             flags: self.flags(config) | buffering,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
-            notify: self.has_listeners(config),
+            notify: self.listeners(config).has_any(),
         }
     }
 

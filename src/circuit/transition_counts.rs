@@ -15,11 +15,6 @@ impl TransitionCounts {
         }
     }
 
-    pub(crate) fn get(&self, from: State, to: State) -> u64 {
-        let known = self.iter().find(|(f, t, _)| (*f, *t) == (from, to));
-        known.map_or(0, |(_, _, times)| times)
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (State, State, u64)> {
         self.0.iter().copied()
     }

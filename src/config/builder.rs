@@ -2,7 +2,7 @@ use super::{BreakerConfig, Describe, Settings};
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRule, Outcome};
 use crate::clock::{Clock, ClockSource};
-use crate::event::{Event, Listener};
+use crate::event::{CallInterest, Event, Listener};
 use crate::rules::{RuleKind, TripRule};
 use crate::state::Mode;
 use std::error::Error;
@@ -291,19 +291,42 @@ impl BreakerBuilder {
         self
     }
 
-    /// Calls `listener` with every event of the breaker, outside every lock, on the thread that
-    /// caused it.
+    /// Calls `listener` with every event of the breaker, outside every lock, on the thread of a call.
     ///
-    /// State changes arrive in their order: the thread that tells one also tells those that happen
-    /// meanwhile, so a listener should be quick; slow work belongs behind a
-    /// [stream](crate::CircuitBreaker::subscribe). A panic is caught and becomes
-    /// [`Event::ListenerPanicked`].
+    /// State changes arrive in their order. A call delivers at most what is queued when it comes to
+    /// deliver; the next call delivers the rest. The queue has room for 32 state changes, and
+    /// [`Event::Missed`] reports what was dropped. A slow listener delays the call that runs it: slow
+    /// work belongs behind a [stream](crate::CircuitBreaker::subscribe_changes). A panic is caught and
+    /// becomes [`Event::ListenerPanicked`].
     ///
-    /// A listener may call breakers and give them commands. Listeners that are told of such calls in
-    /// turn are nested at most four deep on one thread. Beyond that only streams get the events of
-    /// calls, and state changes wait for the next event of their breaker.
+    /// A listener may call breakers and give them commands. Listeners that run because of such calls
+    /// are nested at most four deep on one thread. Beyond that, only streams get the events of calls,
+    /// and state changes wait for the next event or call of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.settings.listeners.push(Listener::new(listener));
+        let listener = Listener::new(CallInterest::Events, listener);
+        self.settings.listeners.push(listener);
+        self
+    }
+
+    /// Calls `listener` like [`on_event`](Self::on_event), except for the events of single calls:
+    /// [`Recorded`](Event::Recorded) and [`Refused`](Event::Refused). Calls cost the same as without
+    /// the listener.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let breaker = CircuitBreaker::builder()
+    ///     .on_change(|event| eprintln!("{event:?}"))
+    ///     .build()?;
+    /// assert!(breaker.call(|| "7".parse::<u8>()).is_ok());     // calls nothing
+    /// breaker.trip();                                          // prints the state change
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn on_change(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let listener = Listener::new(CallInterest::None, listener);
+        self.settings.listeners.push(listener);
         self
     }
 

@@ -1,10 +1,11 @@
-//! How deep listeners are nested.
+//! How deep listeners are nested on one thread.
 
 use std::cell::Cell;
+use std::ptr;
 
-/// A listener may call breakers, whose listeners may call breakers: so deep on one thread, and no
-/// deeper. A listener that makes two calls at every event is told `2^DEEPEST - 1` times of a call.
-const DEEPEST: u32 = 4;
+/// The maximum depth. A listener may call breakers, whose listeners may call breakers. A listener that makes
+/// two calls for each event is called `2^MAX_DEPTH - 1` times because of one call.
+pub(crate) const MAX_DEPTH: u32 = 4;
 
 #[cfg(loom)]
 loom::thread_local! {
@@ -19,11 +20,11 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A level of listeners that run on this thread, until it is dropped.
-pub(crate) struct Level(());
+/// One level of listeners that run on this thread. Ends when it is dropped.
+pub(crate) struct ListenerDepth(());
 
-impl Level {
-    /// Begins a level, unless it would be too deep.
+impl ListenerDepth {
+    /// Begins a level, or returns `None` if it would be too deep.
     pub(super) fn enter() -> Option<Self> {
         Self::is_allowed().then(|| {
             DEPTH.with(|depth| depth.set(depth.get() + 1));
@@ -33,11 +34,16 @@ impl Level {
 
     /// Whether listeners may be called on this thread.
     pub(crate) fn is_allowed() -> bool {
-        DEPTH.with(Cell::get) < DEEPEST
+        DEPTH.with(Cell::get) < MAX_DEPTH
+    }
+
+    /// Identifies this thread among the threads that run. Threads of loom and shuttle count as threads.
+    pub(crate) fn thread() -> usize {
+        DEPTH.with(|depth| ptr::from_ref(depth).addr())
     }
 }
 
-impl Drop for Level {
+impl Drop for ListenerDepth {
     fn drop(&mut self) {
         DEPTH.with(|depth| depth.set(depth.get() - 1));
     }

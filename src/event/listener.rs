@@ -1,105 +1,138 @@
+//! [`Listener`]: a receiver of events.
+
 use super::Event;
 use crate::panic::{Contained, catch};
 use crate::state::Flags;
 use std::fmt;
 use std::sync::Arc;
 
-/// Somebody who is told events.
+/// A receiver of events: a closure of the user, a stream or an integration.
 #[derive(Clone)]
 pub(crate) struct Listener(Arc<dyn Listen>);
 
-/// Someone's closure, or an integration.
+/// The implementation of a [`Listener`].
 pub(crate) trait Listen: Send + Sync {
-    fn tell(&self, event: &Event);
+    fn on_event(&self, event: &Event);
 
-    /// Which calls it wants to hear of at present. Who wants more than before sees to it that the
-    /// breakers' [flags](Calls::flags) are [raised](crate::circuit::Circuit::raise).
-    fn calls(&self) -> Calls;
+    /// What the listener needs to know about single calls at present. When the interest grows, the listener
+    /// has to [set the flags](crate::circuit::Circuit::set_flags) of the breakers.
+    fn call_interest(&self) -> CallInterest;
 
-    /// Whether it passes mistakes on to people, as opposed to one that measures calls.
+    /// Whether the listener shows mistakes to people.
     fn shows_mistakes(&self) -> bool {
         true
     }
 
-    /// Of two of one kind a breaker or a registry takes the first.
-    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    /// Whether the listener still has a receiver. A listener without one is removed.
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    /// A bus takes one listener of each kind.
     fn kind(&self) -> Option<&'static str> {
         None
     }
+
+    /// Whether the listener is a stream, which runs no user code except wakers.
+    fn is_stream(&self) -> bool {
+        false
+    }
+
+    /// Ends a stream.
+    fn close(&self) {}
 }
 
-/// How much somebody wants to hear of single calls. Who wants nothing costs a healthy call nothing:
-/// it does not look at listeners then.
+/// What a listener needs to know about single calls. Without interest in calls, a healthy call does not
+/// look for listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Calls {
+pub(crate) enum CallInterest {
+    /// Nothing: the listener gets changes only.
     #[default]
     None,
-    /// That they ended or were refused.
-    Told,
-    /// How long they took besides, so that the clock is read when they begin.
+    /// That a call ended or was refused.
+    Events,
+    /// Also how long a call took. Admission reads the clock.
     #[cfg(feature = "metrics")]
     Timed,
 }
 
-impl Calls {
-    /// What every call has to do for it.
+impl CallInterest {
+    /// Returns the flags with which the state word makes calls do what is needed.
     pub(crate) fn flags(self) -> Flags {
         match self {
             Self::None => Flags::NONE,
-            Self::Told => Flags::SLOW_PATH,
+            Self::Events => Flags::SLOW_PATH,
             #[cfg(feature = "metrics")]
             Self::Timed => Flags::SLOW_PATH | Flags::TIMED,
         }
     }
 }
 
-/// A closure hears everything.
-struct Closure<F>(Contained<F>);
+/// A closure of the user.
+struct Closure<F> {
+    closure: Contained<F>,
+    interest: CallInterest,
+}
 
 impl<F: Fn(&Event) + Send + Sync> Listen for Closure<F> {
-    fn tell(&self, event: &Event) {
-        (self.0)(event);
+    fn on_event(&self, event: &Event) {
+        (self.closure)(event);
     }
 
-    fn calls(&self) -> Calls {
-        Calls::Told
+    fn call_interest(&self) -> CallInterest {
+        self.interest
     }
 }
 
 impl Listener {
-    pub(crate) fn new(listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self::of(Closure(Contained::new(listener)))
+    pub(crate) fn new(
+        interest: CallInterest,
+        closure: impl Fn(&Event) + Send + Sync + 'static,
+    ) -> Self {
+        let closure = Contained::new(closure);
+        Self::of(Closure { closure, interest })
     }
 
     pub(crate) fn of(listener: impl Listen + 'static) -> Self {
         Self(Arc::new(listener))
     }
 
-    pub(super) fn calls(&self) -> Calls {
-        self.0.calls()
+    pub(crate) fn call_interest(&self) -> CallInterest {
+        self.0.call_interest()
     }
 
     pub(super) fn shows_mistakes(&self) -> bool {
         self.0.shows_mistakes()
     }
 
-    #[cfg(any(feature = "metrics", feature = "tracing"))]
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
+    pub(super) fn is_same_kind(&self, other: &Self) -> bool {
         self.0.kind().is_some() && self.0.kind() == other.0.kind()
     }
 
-    pub(super) fn wants(&self, event: &Event) -> bool {
-        !event.is_of_a_call() || self.calls() > Calls::None
+    pub(super) fn is_stream(&self) -> bool {
+        self.0.is_stream()
     }
 
-    /// Whether it is the very same listener.
+    pub(super) fn close(&self) {
+        self.0.close();
+    }
+
+    pub(super) fn wants(&self, event: &Event) -> bool {
+        !event.is_of_a_call() || self.call_interest() > CallInterest::None
+    }
+
+    /// Whether both are the same listener.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Calls the listener; a panic of it comes back as an event.
-    fn tell(&self, event: &Event) -> Option<Event> {
-        let panicked = catch(|| self.0.tell(event)).err()?;
+    /// Calls the listener. If it panics, returns an event about the panic.
+    pub(super) fn on_event(&self, event: &Event) -> Option<Event> {
+        let panicked = catch(|| self.0.on_event(event)).err()?;
         let message = panicked.text().unwrap_or("a panic without a text");
         let message = crate::text::prefix(message, 256).into();
         Some(Event::ListenerPanicked {
@@ -113,28 +146,4 @@ impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Listener")
     }
-}
-
-/// Tells `event` to all of `listeners`, and of a listener that panicked to all the others; gives back
-/// those events, for who is no listener.
-pub(super) fn tell<'a>(
-    listeners: &(impl Iterator<Item = &'a Listener> + Clone),
-    event: &Event,
-) -> Vec<Event> {
-    let mut panics = Vec::new();
-    for (at, listener) in listeners.clone().enumerate() {
-        if !listener.wants(event) {
-            continue;
-        }
-        let Some(panicked) = listener.tell(event) else {
-            continue;
-        };
-        let others = listeners.clone().enumerate();
-        for (_, other) in others.filter(|(other, _)| *other != at) {
-            // One that panics at the news of a panic is not news.
-            let _ = other.tell(&panicked);
-        }
-        panics.push(panicked);
-    }
-    panics
 }

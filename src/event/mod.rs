@@ -1,16 +1,16 @@
-//! What happens to breakers, as events.
+//! Events: what happened to breakers, and its delivery to listeners and streams.
 
+mod bus;
 mod depth;
-mod hub;
 mod listener;
+mod queue;
 mod stream;
 mod warning;
 
-pub(crate) use depth::Level;
-pub(crate) use hub::{Audience, Hub};
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-pub(crate) use listener::Listen;
-pub(crate) use listener::{Calls, Listener};
+pub(crate) use bus::{EventBus, Listeners};
+pub(crate) use depth::{ListenerDepth, MAX_DEPTH};
+pub(crate) use listener::{CallInterest, Listen, Listener};
+pub(crate) use queue::BoundedQueue;
 pub use stream::EventStream;
 pub(crate) use warning::{Warned, print};
 
@@ -35,30 +35,30 @@ pub enum Event {
     StateChanged {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// The state it left.
+        /// The state before.
         from: State,
-        /// The state it entered.
+        /// The state after.
         to: State,
-        /// Why.
+        /// Why the state changed.
         cause: Cause,
-        /// For how long calls are refused, of a circuit that opened; [`Duration::MAX`] for ever.
+        /// How long a circuit that opened refuses calls; [`Duration::MAX`] means until a command.
         retry_after: Option<Duration>,
     },
-    /// An error of a type that no rule of the breaker knows; sent for the first of each type.
+    /// An error had a type that no rule of the breaker knows. Sent once for each type.
     #[non_exhaustive]
     UnknownErrorType {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// The name of the type, as the compiler writes it.
+        /// The name of the type, as [`std::any::type_name`] returns it.
         error_type: &'static str,
     },
-    /// Calls were dropped several times in a row, with no other outcome between: the sign of a
-    /// timeout outside the breaker, which hides a slow dependency from it.
+    /// Several calls in a row were dropped, with no other outcome between them. This is the sign of a
+    /// timeout outside the breaker, which hides a slow dependency from the breaker.
     #[non_exhaustive]
     CancelledInARow {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// How many.
+        /// The number of dropped calls.
         calls: u32,
     },
     /// A call was refused.
@@ -66,9 +66,9 @@ pub enum Event {
     Refused {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// Why.
+        /// Why the call was refused.
         reason: Refusal,
-        /// When to come back.
+        /// When a call may be admitted again, if that is known.
         retry_after: Option<Duration>,
     },
     /// A call ended and was recorded.
@@ -76,17 +76,17 @@ pub enum Event {
     Recorded {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// What it counted as.
+        /// The outcome of the call.
         outcome: Outcome,
-        /// How long it took, where the breaker measures that.
+        /// How long the call took, if the breaker measures time.
         elapsed: Option<Duration>,
     },
-    /// A breaker that only watches would have opened.
+    /// A [metrics-only](crate::Mode::MetricsOnly) breaker would have opened.
     #[non_exhaustive]
     WouldTrip {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// Why: [`Cause::Rule`] with the figures of the rule, or [`Cause::Asked`].
+        /// [`Cause::Rule`] with the figures of the rule, or [`Cause::Asked`].
         cause: Cause,
     },
     /// Trials of a half-open circuit ran longer than their lease, and their slots were given to other
@@ -110,7 +110,7 @@ pub enum Event {
         /// The name of the breaker.
         breaker: Arc<str>,
     },
-    /// A registry made a breaker.
+    /// A registry created a breaker.
     #[non_exhaustive]
     BreakerAdded {
         /// The name of the breaker.
@@ -128,7 +128,7 @@ pub enum Event {
         /// The name of the breaker.
         breaker: Arc<str>,
     },
-    /// A registry let an idle breaker go, to make room or because it was idle for long.
+    /// A registry evicted an idle breaker, to make room or because of its idle timeout.
     #[non_exhaustive]
     BreakerEvicted {
         /// The name of the breaker.
@@ -139,7 +139,7 @@ pub enum Event {
     NotKept {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// Why.
+        /// Why the registry does not keep the breaker.
         reason: NotKept,
     },
     /// Settings that were given where no error can be returned cannot work; the breaker got those
@@ -161,30 +161,33 @@ pub enum Event {
         /// Where the settings are written: `src/users.rs:12`.
         place: &'static str,
     },
-    /// Two functions have the same name, since neither was given one, and so share a breaker. Sent
-    /// once for each function after the first.
+    /// Two functions without an explicit name have the same default name, and share a breaker. Sent once
+    /// for each function after the first.
     #[non_exhaustive]
     NameShared {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// Where the later function is: `src/users.rs:12`.
+        /// The place of the later function: `src/users.rs:12`.
         place: &'static str,
-        /// Where the one is that came first.
+        /// The place of the first function.
         first: &'static str,
     },
-    /// A stream was full, and so many events were not put into it. It stands in the stream where they
-    /// are missing, and nowhere else.
+    /// Events were dropped because a queue was full: that of a stream, which has room for 1,024 events,
+    /// or that of a breaker, which has room for 32 state changes that wait for slow listeners. The event
+    /// stands where they are missing.
     #[non_exhaustive]
     Missed {
-        /// How many.
+        /// The name of the breaker whose queue was full, or `None` if the stream was full.
+        breaker: Option<Arc<str>>,
+        /// The number of dropped events.
         events: u64,
     },
-    /// A listener panicked; the others, and all calls, go on.
+    /// A listener panicked. The panic was caught.
     #[non_exhaustive]
     ListenerPanicked {
-        /// The name of the breaker whose event it was told.
+        /// The name of the breaker whose event the listener received.
         breaker: Arc<str>,
-        /// What it panicked with, if that was a text.
+        /// The message of the panic, if it had one.
         message: Arc<str>,
     },
 }
@@ -193,9 +196,9 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotKept {
-    /// Its name is not 1 to 256 bytes long.
+    /// The name is not 1 to 256 bytes long.
     InvalidName,
-    /// The registry is full of breakers that must not go.
+    /// The registry is full, and no breaker may be evicted.
     NoRoom,
 }
 
@@ -203,25 +206,25 @@ pub enum NotKept {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// A rule tripped, at these figures.
+    /// A rule tripped, with these figures.
     Rule(RuleSnapshot),
     /// Too few trials are left for enough of them to succeed.
     TrialFailed,
     /// Enough trials succeeded.
     TrialsSucceeded,
-    /// The recovery timeout has passed and a trial was let through.
+    /// The recovery timeout has passed, and a trial was admitted.
     Recovering,
-    /// The dependency asked to be left alone for so long ([`Outcome::TripFor`]).
+    /// The dependency asked for no calls during this time ([`Outcome::TripFor`]).
     Asked(Duration),
     /// A [command](crate::CircuitBreaker::because).
     #[non_exhaustive]
     Manual {
-        /// Why it was given, if that was said; at most 256 bytes.
+        /// The reason, if one was given; at most 256 bytes.
         reason: Option<Arc<str>>,
-        /// Who gave it, if that was said; at most 256 bytes.
+        /// The actor, if one was given; at most 256 bytes.
         actor: Option<Arc<str>>,
     },
-    /// New settings with another mode.
+    /// New settings had another mode.
     Configured,
 }
 
@@ -249,15 +252,15 @@ impl fmt::Display for Cause {
 }
 
 impl Event {
-    /// Whether it is about a single call, as many events as there are calls.
+    /// Whether the event is about a single call. Subscribers to changes do not get such events.
     pub(crate) fn is_of_a_call(&self) -> bool {
         matches!(self, Self::Recorded { .. } | Self::Refused { .. })
     }
 
-    /// The name of the breaker; empty for [`Event::Missed`], which is about a stream.
+    /// Returns the name of the breaker, or an empty name for [`Event::Missed`] of a stream.
     pub fn breaker(&self) -> &str {
         match self {
-            Self::Missed { .. } => "",
+            Self::Missed { breaker, .. } => breaker.as_deref().unwrap_or_default(),
             Self::StateChanged { breaker, .. }
             | Self::UnknownErrorType { breaker, .. }
             | Self::CancelledInARow { breaker, .. }

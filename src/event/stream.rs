@@ -1,24 +1,24 @@
-use super::Event;
+use super::{BoundedQueue, CallInterest, Event, Listen};
 use crate::panic::catch;
 use crate::sync::Mutex;
 use futures_core::Stream;
-use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
-/// The events of a breaker or of a registry, as a [`Stream`]; made by `subscribe`.
+/// A [`Stream`] of the events of a breaker or a registry, which `subscribe` and `subscribe_changes` return.
 ///
-/// It holds up to 1,024 events that were not read yet. What comes while it is full is left out and
-/// counted, and [`Event::Missed`] stands in its place: a slow reader delays nobody. It ends with the
-/// breaker, or with the registry: when the last clone of it is dropped. Of a breaker that was called by
-/// name or by a layer, threads [keep some](crate::BreakerRegistry#concurrency).
+/// The stream holds up to 1,024 events. Events that come while it is full are dropped, and
+/// [`Event::Missed`] in their place says how many, so a slow reader delays no call. The stream ends when
+/// the last handle of the breaker, or the last clone of the registry, is dropped. A registry
+/// [keeps handles](crate::BreakerRegistry#concurrency) of breakers that were called by name or by a layer.
 ///
 /// # Cancel safety
 ///
-/// A read that is dropped loses no event.
+/// Dropping a read loses no event.
 ///
 /// # Examples
 ///
@@ -33,116 +33,120 @@ use std::task::{Context, Poll, Waker};
 /// assert!(events.try_next().is_none());
 /// ```
 #[derive(Debug)]
-#[must_use = "a stream that nobody reads only fills"]
+#[must_use = "a stream that is not read only fills"]
 pub struct EventStream {
-    mailbox: Arc<Mailbox>,
+    channel: Arc<Channel>,
 }
 
-/// Events that nobody has read yet, of one reader.
-#[derive(Debug, Default)]
-pub(super) struct Mailbox(Mutex<Inbox>);
+/// The capacity of a stream.
+const CAPACITY: usize = 1_024;
 
-#[derive(Debug, Default)]
-struct Inbox {
-    events: VecDeque<Event>,
-    missed: u64,
+/// What a stream shares with its sender.
+#[derive(Debug)]
+struct Channel(Mutex<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    queue: BoundedQueue,
     closed: bool,
     reader: Option<Waker>,
 }
 
-const CAPACITY: usize = 1_024;
+/// The listener that fills a stream.
+pub(super) struct StreamSender {
+    channel: Weak<Channel>,
+    interest: CallInterest,
+}
 
-impl Mailbox {
-    pub(super) fn post(&self, event: &Event) {
+/// Creates a stream, and the listener that fills it.
+pub(super) fn channel(interest: CallInterest) -> (StreamSender, EventStream) {
+    let channel = Arc::new(Channel(Mutex::new(Shared {
+        queue: BoundedQueue::new(CAPACITY),
+        closed: false,
+        reader: None,
+    })));
+    let sender = StreamSender {
+        channel: Arc::downgrade(&channel),
+        interest,
+    };
+    (sender, EventStream { channel })
+}
+
+impl StreamSender {
+    /// Changes what the stream shares, and wakes its reader.
+    fn update(&self, change: impl FnOnce(&mut Shared)) {
+        let Some(channel) = self.channel.upgrade() else {
+            return;
+        };
+        let reader = {
+            let mut shared = channel.0.lock();
+            change(&mut shared);
+            shared.reader.take()
+        };
+        // Outside the lock, because wakers are user code. A panic of a waker does not concern the call
+        // that sent the event.
+        if let Some(reader) = reader {
+            drop(catch(|| reader.wake()));
+        }
+    }
+}
+
+impl Listen for StreamSender {
+    fn on_event(&self, event: &Event) {
         let event = event.clone();
-        let reader = {
-            let mut inbox = self.0.lock();
-            if inbox.events.len() >= CAPACITY {
-                inbox.missed += 1;
-                return;
+        self.update(|shared| {
+            if !shared.closed {
+                shared.queue.push(event);
             }
-            if let Some(missed) = inbox.take_missed() {
-                inbox.events.push_back(missed);
-            }
-            inbox.events.push_back(event);
-            inbox.reader.take()
-        };
-        // Wakers are somebody's code: called, and dropped, outside the lock.
-        wake(reader);
+        });
     }
 
-    pub(super) fn close(&self) {
-        let reader = {
-            let mut inbox = self.0.lock();
-            inbox.closed = true;
-            inbox.reader.take()
-        };
-        wake(reader);
-    }
-}
-
-/// A waker that panics has its task to itself: it is no business of the call that had news for it.
-fn wake(reader: Option<Waker>) {
-    if let Some(reader) = reader {
-        drop(catch(|| reader.wake()));
-    }
-}
-
-impl Inbox {
-    fn take_missed(&mut self) -> Option<Event> {
-        let events = std::mem::take(&mut self.missed);
-        (events > 0).then_some(Event::Missed { events })
+    fn call_interest(&self) -> CallInterest {
+        self.interest
     }
 
-    fn next(&mut self) -> Option<Event> {
-        self.events.pop_front().or_else(|| self.take_missed())
+    fn is_alive(&self) -> bool {
+        self.channel.strong_count() > 0
+    }
+
+    fn is_stream(&self) -> bool {
+        true
+    }
+
+    fn close(&self) {
+        self.update(|shared| shared.closed = true);
     }
 }
 
 impl EventStream {
-    pub(super) fn new() -> (Self, Weak<Mailbox>) {
-        let mailbox = Arc::new(Mailbox::default());
-        let weak = Arc::downgrade(&mailbox);
-        (Self { mailbox }, weak)
-    }
-
-    /// The next event, if there is one now.
+    /// Returns the next event, if there is one now.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.mailbox.0.lock().next()
+        self.channel.0.lock().queue.pop()
     }
 
-    /// The next event; `None` when there will be none any more. For those who have no `StreamExt` at
-    /// hand.
+    /// Waits for the next event. Returns `None` after the end of the stream.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it loses no event.
+    /// Dropping the future loses no event.
     pub async fn recv(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        // Cloned before the lock, and the one before dropped after it.
-        let waker = cx.waker().clone();
-        let before;
-        let polled = {
-            let mut inbox = self.mailbox.0.lock();
-            match inbox.next() {
-                Some(event) => {
-                    before = Some(waker);
-                    Poll::Ready(Some(event))
-                }
-                None if inbox.closed => {
-                    before = Some(waker);
-                    Poll::Ready(None)
-                }
-                None => {
-                    before = inbox.reader.replace(waker);
-                    Poll::Pending
-                }
+        // Wakers are user code: cloned before the lock is taken, and dropped after it is released.
+        let mut waker = Some(cx.waker().clone());
+        let mut shared = self.channel.0.lock();
+        let polled = match shared.queue.pop() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if shared.closed => Poll::Ready(None),
+            None => {
+                mem::swap(&mut shared.reader, &mut waker);
+                Poll::Pending
             }
         };
-        drop(before);
+        drop(shared);
+        drop(waker);
         polled
     }
 }

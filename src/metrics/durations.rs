@@ -1,27 +1,28 @@
-//! How long calls take, for those who asked for it.
+//! [`Durations`]: records how long calls take, for reporters that were asked to.
 
 use super::export::METADATA;
 use super::inner::Inner;
-use crate::event::{Calls, Event, Listen};
+use crate::classify::Outcome;
+use crate::event::{CallInterest, Event, Listen};
 use std::sync::Weak;
 
-/// Hears of calls for as long as somebody reports.
+/// Listens to calls while a reporter exists.
 pub(super) struct Durations(pub(super) Weak<Inner>);
 
 impl Listen for Durations {
-    fn calls(&self) -> Calls {
-        if self.0.strong_count() > 0 {
-            Calls::Timed
-        } else {
-            Calls::None
-        }
+    fn call_interest(&self) -> CallInterest {
+        CallInterest::Timed
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
     }
 
     fn shows_mistakes(&self) -> bool {
         false
     }
 
-    fn tell(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         let Event::Recorded {
             breaker,
             outcome,
@@ -34,7 +35,12 @@ impl Listen for Durations {
             return;
         };
         let keys = inner.duration_keys(breaker);
-        let key = keys.of(*outcome);
+        let [success, failure, ignored] = &*keys;
+        let key = match outcome {
+            Outcome::Success => success,
+            Outcome::Failure | Outcome::TripFor(_) => failure,
+            Outcome::Ignored => ignored,
+        };
         let histogram =
             ::metrics::with_recorder(|recorder| recorder.register_histogram(key, &METADATA));
         histogram.record(elapsed.as_secs_f64());

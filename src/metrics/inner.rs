@@ -1,84 +1,75 @@
-//! What a reporter shares with its listener for durations.
+//! [`Inner`]: reads the breakers of a registry for a reporter.
 
-use super::books::{self, Books, Figures, Sight};
-use super::export::{DurationKeys, Keys};
-use crate::circuit::Circuit;
+use super::export::{self, Keys};
+use super::series::{Aggregator, Reading, Report};
 use crate::clock::Moment;
-use crate::registry::{self, RemovalObserver};
+use crate::registry;
 use crate::sync::Mutex;
-use ::metrics::Label;
+use ::metrics::{Key, Label};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+/// What clones of a reporter share with its listener for durations.
 pub(super) struct Inner {
     pub(super) registry: Weak<registry::Inner>,
-    /// Names that may have series.
-    pub(super) most: usize,
+    /// The number of names that may have series.
+    pub(super) limit: usize,
     pub(super) labels: Vec<Label>,
     pub(super) idle_timeout: Option<Duration>,
-    pub(super) books: Mutex<Books>,
-    /// When calls are timed.
-    pub(super) durations: Option<Keys>,
-    /// The keys of names without series of their own.
-    pub(super) nobody: Arc<DurationKeys>,
+    pub(super) aggregator: Mutex<Aggregator>,
+    pub(super) durations: bool,
+    pub(super) duration_keys: Keys,
 }
 
 impl Inner {
-    pub(super) fn page(&self) -> books::Page {
-        let shared = self.registry.upgrade();
-        let now = shared.as_ref().map(|shared| shared.clock.now());
-        let circuits = shared.as_ref().map(|shared| shared.circuits());
-        if let Some(now) = now {
-            self.books.lock().tidy(self.idle_timeout, now);
+    /// Reads all breakers, and returns what to report.
+    pub(super) fn read(&self) -> Report {
+        let registry = self.registry.upgrade();
+        let now = registry
+            .as_ref()
+            .map_or(Moment::ORIGIN, |registry| registry.clock.now());
+        let circuits = registry.as_ref().map(|registry| registry.circuits());
+        if let (Some(idle), Some(_)) = (self.idle_timeout, &registry) {
+            self.aggregator.lock().expire(idle, now);
         }
-        // One at a time: a breaker that somebody holds cannot be evicted.
+        // One at a time, because a breaker that is held cannot be evicted.
         for circuit in circuits.iter().flatten().filter_map(Weak::upgrade) {
-            let sight = Sight::of(&circuit);
-            let mut books = self.books.lock();
-            // Under the lock: who leaves after this is told to `on_removed` after this. Who left before
-            // it may have been there already.
+            let reading = Reading::of(&circuit);
+            let mut aggregator = self.aggregator.lock();
+            // Under the lock: while the breaker is not removed, no report can have read its successor.
             if !circuit.entry.is_removed() {
-                books.add(sight, self.most);
+                aggregator.add(reading, self.limit);
             }
         }
-        let page = self.books.lock().page(now.unwrap_or(Moment::ORIGIN));
-        if let Some(keys) = &self.durations {
-            for (name, account) in &page.accounts {
-                if account.present.is_none() {
-                    keys.remove(name);
-                }
-            }
+        let is_kept = |name: &str| {
+            registry
+                .as_ref()
+                .is_some_and(|registry| registry.contains(name))
+        };
+        let report = self.aggregator.lock().report(now, is_kept);
+        for (name, _) in report.iter().filter(|(_, series)| series.state.is_none()) {
+            self.duration_keys.remove(name);
         }
-        page
+        report
     }
 
-    /// The keys of a breaker that is there, if there is room for its series.
-    pub(super) fn duration_keys(&self, breaker: &Arc<str>) -> Arc<DurationKeys> {
-        let Some(all) = &self.durations else {
-            return self.nobody.clone();
-        };
-        if let Some(keys) = all.get(breaker) {
+    /// Returns the keys of `breaker`, or those of the empty name if there is no room for its series.
+    pub(super) fn duration_keys(&self, breaker: &Arc<str>) -> Arc<[Key; 3]> {
+        if let Some(keys) = self.duration_keys.get(breaker) {
             return keys.clone();
         }
-        let kept = self
-            .registry
-            .upgrade()
-            .is_some_and(|shared| shared.contains(breaker));
-        if !kept || self.books.lock().open(breaker, self.most).is_none() {
-            return self.nobody.clone();
-        }
-        let keys = Arc::new(DurationKeys::new(breaker, &self.labels));
-        all.insert(breaker.clone(), keys.clone());
-        keys
-    }
-}
-
-impl RemovalObserver for Inner {
-    fn on_removed(&self, circuit: &Arc<Circuit>) {
-        let figures = Figures {
-            totals: circuit.totals(),
-            changes: circuit.transition_counts(),
+        let registry = self.registry.upgrade();
+        let is_kept = registry.is_some_and(|registry| registry.contains(breaker));
+        let has_series = || {
+            let mut aggregator = self.aggregator.lock();
+            aggregator.get_or_insert(breaker, self.limit).is_some()
         };
-        self.books.lock().close(circuit, &figures);
+        let name = if is_kept && has_series() {
+            breaker.clone()
+        } else {
+            Arc::default()
+        };
+        let keys = export::duration_keys(&name, &self.labels);
+        self.duration_keys.entry(name).or_insert(keys).clone()
     }
 }

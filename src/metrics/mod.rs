@@ -1,20 +1,18 @@
-//! Tells a recorder of the [`metrics`](https://docs.rs/metrics) facade what the breakers of a registry
-//! do.
+//! Reports the breakers of a registry to a recorder of the [`metrics`](https://docs.rs/metrics) facade.
 //!
 //! | name | type | labels |
 //! |---|---|---|
 //! | `breakerbox_calls_total` | counter | `breaker`, `outcome`: `success`, `failure`, `ignored`, `cancelled`, `late`, `refused` |
 //! | `breakerbox_transitions_total` | counter | `breaker`, `from`, `to` |
-//! | `breakerbox_state` | gauge, 1 for the present state and 0 for the others | `breaker`, `state`: `closed`, `open`, `half-open`, `forced-open`, `disabled`, `metrics-only` |
+//! | `breakerbox_state` | gauge, 1 for the current state and 0 for the others | `breaker`, `state`: `closed`, `open`, `half_open`, `forced_open`, `disabled`, `metrics_only` |
 //! | `breakerbox_failure_rate` | gauge, 0 to 1 | `breaker` |
-//! | `breakerbox_call_duration_seconds` | histogram, [when asked for](ReporterBuilder::durations) | `breaker`, `outcome`: `success`, `failure`, `ignored` |
+//! | `breakerbox_call_duration_seconds` | histogram, [on request](ReporterBuilder::durations) | `breaker`, `outcome`: `success`, `failure`, `ignored` |
 //!
 //! # Cost
 //!
-//! Nothing is told while calls run: breakers count for themselves, exactly, and a
-//! [report](Reporter::report) reads that. So a healthy call costs what it costs without metrics, and a
-//! report in between or one left out loses nothing. (With durations every call reads the clock twice
-//! and records what it took.)
+//! Calls cost what they cost without metrics. Breakers count their calls exactly, and a
+//! [report](Reporter::report) reads the totals. A report that is left out loses nothing while the breaker
+//! stays. With durations, every call reads the clock twice and records into a histogram.
 //!
 //! # Examples
 //!
@@ -34,10 +32,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod books;
 mod durations;
 mod export;
 mod inner;
+mod series;
 
 use crate::error::ConfigError;
 use crate::event::Listener;
@@ -45,20 +43,20 @@ use crate::registry::BreakerRegistry;
 use crate::sync::Mutex;
 use ::metrics::Label;
 use durations::Durations;
-use export::{DurationKeys, Export, Keys};
+use export::{Export, Keys};
 use inner::Inner;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Begins to keep the books of a registry, with the [default settings](ReporterBuilder#default).
+/// Returns a reporter of a registry, with the [default settings](ReporterBuilder#default).
 ///
-/// What its breakers counted before is in the first report.
+/// The first report includes what the breakers counted before.
 pub fn install(registry: &BreakerRegistry) -> Reporter {
     builder().start(registry)
 }
 
-/// Settings of a reporter to be.
+/// Returns the settings of a new reporter.
 ///
 /// # Examples
 ///
@@ -77,11 +75,11 @@ pub fn builder() -> ReporterBuilder {
     ReporterBuilder::default()
 }
 
-/// Settings of a reporter to be.
+/// The settings of a new [`Reporter`].
 ///
 /// # Default
 ///
-/// * no labels but those of each metric
+/// * no labels except those of each metric
 /// * no durations of calls
 /// * no idle timeout
 #[derive(Clone, Debug, Default)]
@@ -93,36 +91,35 @@ pub struct ReporterBuilder {
 }
 
 impl ReporterBuilder {
-    /// Another label on every series. Where two registries have breakers of the same name, their series
-    /// would be one without it, and show the larger of two counts. Each name once, and none that a
-    /// metric has already. Default: none.
+    /// Adds a label to every series. Two registries with breakers of the same name need one, because they
+    /// would write to the same series otherwise. Each name may be given once, and not the name of a label
+    /// that a metric already has. Default: none.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push(Label::new(name.into(), value.into()));
         self
     }
 
-    /// Whether to record how long calls take. Every call of the registry then reads the clock twice,
-    /// takes the longer way through its breaker, and records into a histogram. Default: no.
+    /// Sets whether the durations of calls are recorded. Every call of the registry then reads the clock
+    /// twice, sends an event and records into a histogram. Default: no.
     pub fn durations(mut self, durations: bool) -> Self {
         self.durations = durations;
         self
     }
 
-    /// How long after a breaker left its registry its name is forgotten, so that another can take its
-    /// [place](Reporter#many-names). Give this twice the time after which your exporter ends series: a
-    /// name that comes back begins at zero then, and an exporter that still had the old series would
-    /// show that until the new count passes it. Longer than zero. Default: none is ever forgotten.
+    /// Sets the time after which the name of a breaker that left is forgotten, so that another name can
+    /// take its [place](Reporter#many-names). Longer than zero; twice the time after which the exporter
+    /// drops idle series. A forgotten name that comes back begins at zero, which an exporter that still
+    /// has the old series would not show. Default: no name is forgotten.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = Some(time);
         self
     }
 
-    /// Begins to keep the books of a registry. They are kept until the last clone of the reporter is
-    /// dropped; the registry is not kept alive by it.
+    /// Returns a reporter of `registry`. The reporter does not keep the registry alive.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the first setting that cannot work, its value and what it may be.
+    /// [`ConfigError`] names the first setting that cannot work, its value and the allowed values.
     ///
     /// # Examples
     ///
@@ -133,13 +130,10 @@ impl ReporterBuilder {
     /// assert!(error.to_string().starts_with("label is \"breaker\", but must be"));
     /// ```
     pub fn install(self, registry: &BreakerRegistry) -> Result<Reporter, ConfigError> {
-        for (at, label) in self.labels.iter().enumerate() {
+        for (index, label) in self.labels.iter().enumerate() {
             let name = label.key();
-            let before = self.labels[..at].iter().map(Label::key);
-            if name.is_empty()
-                || export::LABELS.contains(&name)
-                || before.into_iter().any(|n| n == name)
-            {
+            let is_repeated = self.labels[..index].iter().any(|other| other.key() == name);
+            if name.is_empty() || export::LABELS.contains(&name) || is_repeated {
                 let allowed = format!("given once, not empty, and none of {:?}", export::LABELS);
                 return Err(ConfigError::new("label", name, allowed));
             }
@@ -153,49 +147,46 @@ impl ReporterBuilder {
 
     fn start(self, registry: &BreakerRegistry) -> Reporter {
         let shared = registry.inner();
-        let durations = self.durations.then(Keys::default);
         let inner = Arc::new(Inner {
             registry: Arc::downgrade(shared),
-            most: shared.capacity().saturating_mul(2),
-            nobody: Arc::new(DurationKeys::new("", &self.labels)),
+            limit: shared.capacity().saturating_mul(2),
             labels: self.labels,
             idle_timeout: self.idle_timeout,
-            books: Mutex::default(),
-            durations,
+            aggregator: Mutex::default(),
+            durations: self.durations,
+            duration_keys: Keys::default(),
         });
-        let observer: Weak<Inner> = Arc::downgrade(&inner);
-        shared.add_removal_observer(observer);
-        if inner.durations.is_some() {
+        if self.durations {
             shared.attach(&Listener::of(Durations(Arc::downgrade(&inner))));
         }
         Reporter { inner }
     }
 }
 
-/// Keeps the books of a registry, and shows them to the recorder; a clone keeps the same books.
+/// Reports the breakers of a registry to a recorder. A clone is the same reporter.
 ///
 /// # Series that end
 ///
-/// A breaker that was evicted or removed is in one more report: its last counts, and 0 for every state.
-/// After that nobody touches its series, while a report touches those of all others. So an exporter
-/// with an idle timeout ends them; the facade itself knows no end of a series. For
-/// `metrics-exporter-prometheus`: `idle_timeout(MetricKindMask::ALL, Some(time))`, a few times longer
-/// than the time between two reports.
+/// When a breaker was evicted or removed, one more report has its name: with the last reported counters,
+/// and 0 for every state. Calls that the breaker counted after the last report are lost. After that, no
+/// report touches the series of that name, while the series of all other names are touched each time. An
+/// exporter with an idle timeout therefore drops them; the facade itself cannot end a series. For
+/// `metrics-exporter-prometheus`, use `idle_timeout(MetricKindMask::ALL, Some(time))`, with several times
+/// the interval between two reports.
 ///
-/// A name that comes back goes on where it was. What somebody does with the handle of a breaker that
-/// was removed is not counted.
+/// A name that comes back continues from its last reported counters.
 ///
 /// # Many names
 ///
 /// At most twice as many names have series as the registry [can keep](BreakerRegistry::capacity)
-/// breakers, those included that left and are not [forgotten](ReporterBuilder::idle_timeout) yet. Other
-/// names, and those that came and went between two reports, are counted together under the empty name,
-/// which no breaker of a registry has. A breaker that the registry does not keep is counted nowhere.
+/// breakers, including names whose breaker left and that are not
+/// [forgotten](ReporterBuilder::idle_timeout) yet. Other names are counted together under the empty name,
+/// which no breaker of a registry has. A breaker that the registry does not keep is not counted.
 ///
 /// # Concurrency
 ///
-/// Reports may run at the same time, and while breakers come and go: nothing is counted twice, or not
-/// at all. No lock is held while the recorder is called, or a clock.
+/// Reports may run concurrently, and while breakers are created and evicted: no call is counted twice. No
+/// lock is held while the recorder or a clock is called.
 ///
 /// # Examples
 ///
@@ -205,43 +196,43 @@ impl ReporterBuilder {
 /// reporter.report();
 /// ```
 #[derive(Clone)]
-#[must_use = "the books are kept for as long as somebody holds the reporter"]
+#[must_use = "nothing is reported until `report` is called"]
 pub struct Reporter {
     inner: Arc<Inner>,
 }
 
 impl Reporter {
-    /// Shows the recorder how things are: the one of this thread if there is one, else the global one.
+    /// Reports all breakers to the recorder of the current thread, or else to the global recorder.
     ///
-    /// The counts are totals, so that a recorder that was installed late gets all of them. It takes
-    /// about as long as to look at every breaker; call it before each scrape, or every few seconds.
+    /// Counters are set to their totals, so a recorder that was installed late gets the whole counts. A
+    /// report reads every breaker of the registry. Call it before each scrape, or every few seconds.
     ///
     /// # Panics
     ///
-    /// When the recorder does; the next report then has what this one had.
+    /// If the recorder panics. The next report then includes what this one had.
     pub fn report(&self) {
         let inner = &*self.inner;
-        let page = inner.page();
+        let report = inner.read();
         ::metrics::with_recorder(|recorder| {
             let export = Export {
                 recorder,
                 labels: &inner.labels,
             };
-            export.describe(inner.durations.is_some());
-            export.page(&page);
+            export.describe(inner.durations);
+            export.report(&report);
         });
-        inner.books.lock().shown(&page);
+        inner.aggregator.lock().mark_exported(&report);
     }
 
-    /// Reports again and again, until the registry is gone; then for the last time.
+    /// Reports at an interval until the registry has been dropped, and then once more.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with time enabled, and as [`report`](Self::report).
+    /// Outside a tokio runtime with time enabled, and as [`report`](Self::report) does.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it just ends.
+    /// Dropping the future ends the reports.
     ///
     /// # Examples
     ///
@@ -255,9 +246,9 @@ impl Reporter {
     /// ```
     pub async fn report_every(self, time: Duration) {
         loop {
-            let over = self.inner.registry.strong_count() == 0;
+            let is_last = self.inner.registry.strong_count() == 0;
             self.report();
-            if over {
+            if is_last {
                 return;
             }
             tokio::time::sleep(time).await;

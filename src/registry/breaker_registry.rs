@@ -6,7 +6,7 @@ use crate::breaker::CircuitBreaker;
 use crate::circuit::CallSite;
 use crate::clock::ClockSource;
 use crate::config::{BreakerBuilder, BreakerConfig};
-use crate::event::{Event, Hub};
+use crate::event::{Event, EventBus};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
@@ -97,11 +97,11 @@ impl BreakerRegistry {
     pub(super) fn with_parts(
         presets: Presets,
         limits: Limits,
-        hub: Arc<Hub>,
+        bus: Arc<EventBus>,
         clock: ClockSource,
     ) -> Self {
         Self {
-            inner: Arc::new(Inner::new(presets, limits, hub, clock)),
+            inner: Arc::new(Inner::new(presets, limits, bus, clock)),
         }
     }
 

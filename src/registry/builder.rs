@@ -8,7 +8,7 @@ use super::presets::{self, Presets};
 use crate::clock::{Clock, ClockSource};
 use crate::config::{BreakerBuilder, BreakerConfig};
 use crate::error::ConfigError;
-use crate::event::{Event, Hub, Listener};
+use crate::event::{CallInterest, Event, EventBus, Listener};
 use crate::names;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,16 +111,27 @@ impl RegistryBuilder {
     }
 
     /// Calls `listener` with every event of the registry and its breakers, outside every lock, on
-    /// the thread that caused the event.
+    /// the thread of a call.
     ///
-    /// A panic is caught and becomes [`Event::ListenerPanicked`]. A slow listener delays only the
-    /// call that runs it.
+    /// A panic is caught and becomes [`Event::ListenerPanicked`]. A slow listener delays the call that
+    /// runs it, which delivers at most what is queued when it comes to deliver.
     ///
     /// A listener may call the registry and its breakers. Listeners that run because of such calls
     /// are nested at most four deep on one thread. Beyond that, only streams get the events of calls
-    /// and of the registry, and state changes wait for the next event of their breaker.
+    /// and of the registry, and state changes wait for the next event or call of
+    /// their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.listeners.push(Listener::new(listener));
+        self.listeners
+            .push(Listener::new(CallInterest::Events, listener));
+        self
+    }
+
+    /// Calls `listener` like [`on_event`](Self::on_event), except for the events of single calls:
+    /// [`Recorded`](Event::Recorded) and [`Refused`](Event::Refused). Calls cost the same as without
+    /// the listener.
+    pub fn on_change(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listeners
+            .push(Listener::new(CallInterest::None, listener));
         self
     }
 
@@ -153,9 +164,9 @@ impl RegistryBuilder {
             capacity: self.capacity,
             idle_timeout: self.idle_timeout,
         };
-        let hub = Arc::new(Hub::new(self.listeners));
+        let bus = Arc::new(EventBus::new(self.listeners));
         Ok(BreakerRegistry::with_parts(
-            presets, limits, hub, self.clock,
+            presets, limits, bus, self.clock,
         ))
     }
 

@@ -4,8 +4,6 @@ use super::breaker_map::BreakerMap;
 use super::current_presets::CurrentPresets;
 use super::eviction::{Candidate, Evicted, EvictionQueues};
 use super::presets::Presets;
-#[cfg(feature = "metrics")]
-use super::removal_observer::{RemovalObserver, RemovalObservers};
 use crate::breaker::CircuitBreaker;
 #[cfg(any(feature = "metrics", feature = "serde"))]
 use crate::circuit::Circuit;
@@ -14,7 +12,7 @@ use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::Listener;
-use crate::event::{Event, EventStream, Hub, NotKept, Warned};
+use crate::event::{CallInterest, Event, EventBus, EventStream, NotKept, Warned};
 use crate::names;
 use crate::state::Flags;
 use crate::sync::Mutex;
@@ -43,14 +41,12 @@ pub(crate) struct Inner {
     pub(super) queues: Mutex<EvictionQueues>,
     pub(super) presets: CurrentPresets,
     pub(super) limits: Limits,
-    hub: Arc<Hub>,
+    bus: Arc<EventBus>,
     /// The warnings printed for untracked breakers.
     warned: Warned,
     pub(crate) clock: ClockSource,
     /// Shared by the circuits of the registry.
     context: Arc<CircuitContext>,
-    #[cfg(feature = "metrics")]
-    removal_observers: RemovalObservers,
 }
 
 /// The limits of a registry.
@@ -79,13 +75,18 @@ pub(super) enum InsertResult {
 }
 
 impl Inner {
-    pub(super) fn new(presets: Presets, limits: Limits, hub: Arc<Hub>, clock: ClockSource) -> Self {
+    pub(super) fn new(
+        presets: Presets,
+        limits: Limits,
+        bus: Arc<EventBus>,
+        clock: ClockSource,
+    ) -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         // Ordering: `Relaxed`, because the number only has to be unique.
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let context = CircuitContext {
             registry: id,
-            hub: Some(hub.clone()),
+            bus: Some(bus.clone()),
             clock: clock.clone(),
         };
         Self {
@@ -95,11 +96,9 @@ impl Inner {
             queues: Mutex::new(EvictionQueues::default()),
             presets: CurrentPresets::new(presets),
             limits,
-            hub,
+            bus,
             warned: Warned::default(),
             clock,
-            #[cfg(feature = "metrics")]
-            removal_observers: RemovalObservers::default(),
         }
     }
 
@@ -224,8 +223,6 @@ impl Inner {
             removed
         };
         let breaker = removed?;
-        #[cfg(feature = "metrics")]
-        self.removal_observers.notify(&breaker.circuit);
         self.emit(&breaker, |breaker| Event::BreakerRemoved { breaker });
         Some(breaker)
     }
@@ -236,14 +233,17 @@ impl Inner {
     }
 
     /// Returns a stream of the events of all breakers from now on.
-    pub(super) fn subscribe(&self) -> EventStream {
-        let stream = self.hub.subscribe();
-        self.set_flags(Flags::SLOW_PATH);
+    pub(super) fn subscribe(&self, interest: CallInterest) -> EventStream {
+        let stream = self.bus.subscribe(interest);
+        self.set_flags(interest.flags());
         stream
     }
 
     /// Sets flags in the state words of all breakers, so that their calls look for listeners.
     pub(crate) fn set_flags(&self, flags: Flags) {
+        if flags == Flags::NONE {
+            return;
+        }
         self.breakers
             .for_each(|breaker| breaker.circuit.set_flags(flags));
     }
@@ -251,8 +251,8 @@ impl Inner {
     /// Adds a listener to the registry and all its breakers.
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     pub(crate) fn attach(&self, listener: &Listener) {
-        self.hub.attach(listener);
-        self.set_flags(self.hub.calls().flags() | Flags::SLOW_PATH);
+        self.bus.attach(listener);
+        self.set_flags(listener.call_interest().flags());
     }
 
     /// Reports a breaker that is not in the map, and marks it as removed, so that call sites look the name
@@ -268,7 +268,7 @@ impl Inner {
     /// for all of them.
     pub(super) fn report(&self, breaker: &CircuitBreaker, warning: impl FnOnce(Arc<str>) -> Event) {
         let circuit = &breaker.circuit;
-        if self.hub.shows_mistakes() {
+        if self.bus.listeners().shows_mistakes() {
             self.emit(breaker, warning);
         } else if cfg!(debug_assertions) {
             let warned = if circuit.entry.is_removed() {
@@ -282,25 +282,25 @@ impl Inner {
 
     /// Emits an event about `breaker`, if anything listens.
     pub(super) fn emit(&self, breaker: &CircuitBreaker, event: impl FnOnce(Arc<str>) -> Event) {
-        if self.hub.is_heard() {
-            self.hub.emit(&event(breaker.circuit.name.clone()));
+        let listeners = self.bus.listeners();
+        if listeners.has_any() {
+            listeners.emit(&event(breaker.circuit.name.clone()));
         }
     }
 
     /// Emits the event of a breaker that was inserted.
     pub(super) fn emit_added(&self, breaker: &CircuitBreaker) {
         // A listener that was attached before the insertion did not find the breaker in the map.
-        if self.hub.is_heard() {
-            breaker.circuit.set_flags(self.hub.calls().flags());
+        let interest = self.bus.listeners().call_interest();
+        if interest > CallInterest::None {
+            breaker.circuit.set_flags(interest.flags());
         }
         self.emit(breaker, |breaker| Event::BreakerAdded { breaker });
     }
 
-    /// Emits the events of evicted breakers, and notifies the observers.
+    /// Emits the events of evicted breakers.
     fn emit_evicted(&self, evicted: &Evicted) {
         for breaker in &evicted.breakers {
-            #[cfg(feature = "metrics")]
-            self.removal_observers.notify(&breaker.circuit);
             self.emit(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
     }
@@ -405,10 +405,6 @@ impl Inner {
 
 #[cfg(feature = "metrics")]
 impl Inner {
-    pub(crate) fn add_removal_observer(&self, observer: Weak<dyn RemovalObserver>) {
-        self.removal_observers.add(observer);
-    }
-
     /// The circuits of all breakers. Weak, so that breakers can be evicted meanwhile.
     pub(crate) fn circuits(&self) -> Vec<Weak<Circuit>> {
         self.breakers
@@ -423,23 +419,10 @@ impl Inner {
     pub(crate) fn capacity(&self) -> usize {
         self.limits.capacity
     }
-
-    /// Marks all breakers as removed, since the registry ends, and notifies the observers.
-    fn remove_all(&self) {
-        if self.removal_observers.is_empty() {
-            return;
-        }
-        for circuit in self.circuits().iter().filter_map(Weak::upgrade) {
-            circuit.entry.mark_removed();
-            self.removal_observers.notify(&circuit);
-        }
-    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.hub.end();
-        #[cfg(feature = "metrics")]
-        self.remove_all();
+        self.bus.close();
     }
 }

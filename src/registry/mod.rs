@@ -6,7 +6,6 @@
 //! * `breaker_map`: breakers by name, and which of them may be removed
 //! * `handle_table`: per-core caches of handles, for calls by name
 //! * `eviction`: which breakers leave when there is no room
-//! * `removal_observer`: tells the metrics which breakers left
 //!
 //! Settings:
 //!
@@ -38,8 +37,6 @@ mod inner;
 mod presets;
 mod query;
 mod register;
-#[cfg(feature = "metrics")]
-mod removal_observer;
 mod site;
 
 #[cfg(feature = "serde")]
@@ -49,8 +46,6 @@ pub use builder::RegistryBuilder;
 #[cfg(feature = "serde")]
 pub(crate) use config_layers::{Layer, Layers};
 pub use error::RegistryError;
-#[cfg(any(feature = "metrics", feature = "tracing"))]
-pub(crate) use inner::Inner;
 #[cfg(feature = "metrics")]
-pub(crate) use removal_observer::RemovalObserver;
+pub(crate) use inner::Inner;
 pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};

@@ -5,7 +5,7 @@ use super::error::RegistryError;
 use super::{builder, presets};
 use crate::breaker::CircuitBreaker;
 use crate::config::BreakerBuilder;
-use crate::event::EventStream;
+use crate::event::{CallInterest, EventStream};
 use crate::state::State;
 use crate::text::HumanDuration;
 use std::fmt;
@@ -61,7 +61,28 @@ impl BreakerRegistry {
     /// assert_eq!(events.try_next().unwrap().breaker(), "users-api");
     /// ```
     pub fn subscribe(&self) -> EventStream {
-        self.inner.subscribe()
+        self.inner.subscribe(CallInterest::Events)
+    }
+
+    /// Returns a stream of all events of the registry and its breakers, from now on, except those of
+    /// single calls: [`Recorded`](crate::Event::Recorded) and [`Refused`](crate::Event::Refused).
+    /// Calls cost the same as without the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// let users = registry.breaker("users-api");
+    /// let mut changes = registry.subscribe_changes();
+    /// assert!(users.call(|| "7".parse::<u8>()).is_ok());
+    /// users.trip();
+    /// assert!(matches!(changes.try_next(), Some(Event::StateChanged { .. })));
+    /// assert!(changes.try_next().is_none());
+    /// ```
+    pub fn subscribe_changes(&self) -> EventStream {
+        self.inner.subscribe(CallInterest::None)
     }
 
     /// Removes and returns the breaker called `name`, registered or not.

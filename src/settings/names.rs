@@ -185,5 +185,5 @@ impl Serialize for Exact {
 
 /// For fields of measured time: seconds, as a number.
 pub(super) fn seconds(time: Option<Duration>) -> Option<f64> {
-    time.map(|time| time.as_secs_f64())
+    time.map(crate::text::rounded_seconds)
 }

@@ -11,6 +11,7 @@ use crate::event::{Cause, Event};
 use crate::health::{Health, HealthStatus, Impaired};
 use crate::rules::RuleSnapshot;
 use crate::snapshot::{Snapshot, Totals};
+use crate::text::rounded_seconds;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// Serializes a record with these fields.
@@ -28,7 +29,7 @@ impl Serialize for Snapshot {
         record!(to, "Snapshot", {
             "name": *self.name,
             "state": self.state,
-            "since_seconds": self.since.as_secs_f64(),
+            "since_seconds": rounded_seconds(self.since),
             "cause": self.cause,
             "failure_count": self.failure_count,
             "last_failure": self.last_failure.as_deref(),
@@ -77,7 +78,7 @@ impl Serialize for Cause {
             Self::TrialsSucceeded => record!(to, "Cause", { "type": "trials_succeeded" }),
             Self::Recovering => record!(to, "Cause", { "type": "recovering" }),
             Self::Asked(time) => {
-                record!(to, "Cause", { "type": "asked", "for_seconds": time.as_secs_f64() })
+                record!(to, "Cause", { "type": "asked", "for_seconds": rounded_seconds(*time) })
             }
             Self::Manual { reason, actor } => record!(to, "Cause", {
                 "type": "manual",
@@ -154,7 +155,7 @@ impl Serialize for Event {
             Self::TrialsOutlived { lease, trials, .. } => record!(to, "Event", {
                 "type": "trials_outlived",
                 "breaker": breaker,
-                "lease_seconds": lease.as_secs_f64(),
+                "lease_seconds": rounded_seconds(*lease),
                 "trials": trials,
             }),
             Self::Configured { .. } => about(to, "configured", breaker),
@@ -183,8 +184,9 @@ impl Serialize for Event {
                 "place": place,
                 "first": first,
             }),
-            Self::Missed { events } => record!(to, "Event", {
+            Self::Missed { breaker, events } => record!(to, "Event", {
                 "type": "missed",
+                "breaker": breaker.as_deref(),
                 "events": events,
             }),
             Self::ListenerPanicked { message, .. } => record!(to, "Event", {
@@ -212,7 +214,7 @@ fn kind(outcome: Outcome) -> &'static str {
 
 fn asked(outcome: Outcome) -> Option<f64> {
     match outcome {
-        Outcome::TripFor(time) => Some(time.as_secs_f64()),
+        Outcome::TripFor(time) => Some(rounded_seconds(time)),
         _ => None,
     }
 }
@@ -240,7 +242,7 @@ impl Serialize for Impaired {
             "breaker": *self.breaker,
             "named": self.named,
             "state": self.state,
-            "since_seconds": self.since.as_secs_f64(),
+            "since_seconds": rounded_seconds(self.since),
             "failure_count": self.failure_count,
             "open_remaining_seconds": seconds(self.open_remaining),
         })

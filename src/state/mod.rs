@@ -23,7 +23,7 @@ pub(crate) use trials::{TrialResult, Trials};
 ///
 /// let breaker = CircuitBreaker::builder().build()?;
 /// assert_eq!(breaker.state(), State::Closed);
-/// assert_eq!(State::HalfOpen.to_string(), "half-open");
+/// assert_eq!(State::HalfOpen.to_string(), "half_open");
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,16 +44,16 @@ pub enum State {
 }
 
 impl State {
-    /// The name of the state in lower case: `closed`, `open`, `half-open`, `forced-open`,
-    /// `disabled` or `metrics-only`.
+    /// The name of the state in lower case: `closed`, `open`, `half_open`, `forced_open`,
+    /// `disabled` or `metrics_only`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
             Self::Open => "open",
-            Self::HalfOpen => "half-open",
-            Self::ForcedOpen => "forced-open",
+            Self::HalfOpen => "half_open",
+            Self::ForcedOpen => "forced_open",
             Self::Disabled => "disabled",
-            Self::MetricsOnly => "metrics-only",
+            Self::MetricsOnly => "metrics_only",
         }
     }
 }

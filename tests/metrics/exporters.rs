@@ -40,7 +40,7 @@ fn the_series_of_a_breaker_that_left_end_in_an_exporter_with_an_idle_timeout() {
         assert!(began.elapsed() < Duration::from_secs(20), "{page:?}");
         std::thread::yield_now();
     }
-    // The name comes back, with all that it ever counted.
+    // The name comes back, and continues from its reported counters.
     succeeds(&registry.breaker("leaves"));
     let page = prometheus.report(&reporter);
     assert_eq!(page.calls("leaves", "success"), Some(2.0));
@@ -112,16 +112,19 @@ fn a_report_that_failed_is_made_up_for() {
     let registry = BreakerRegistry::new();
     let reporter = breakerbox::metrics::install(&registry);
     let prometheus = Prometheus::new();
+    let report_to_broken = || {
+        let report = || metrics::with_local_recorder(&Broken, || reporter.report());
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(report)).is_err());
+    };
     fails(&registry.breaker("users"));
     prometheus.report(&reporter);
     fails(&registry.breaker("users"));
+    report_to_broken();
     registry.remove("users");
-    let report = || metrics::with_local_recorder(&Broken, || reporter.report());
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(report)).is_err());
-    assert_eq!(
-        prometheus.report(&reporter).calls("users", "failure"),
-        Some(2.0)
-    );
+    report_to_broken();
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.calls("users", "failure"), Some(2.0));
+    assert_eq!(page.state("users", "closed"), Some(0.0));
 }
 
 #[tokio::test(start_paused = true)]

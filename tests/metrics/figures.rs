@@ -63,10 +63,10 @@ fn calls_changes_and_states_are_shown() {
     assert_eq!(page.changes("users", "closed", "open"), Some(1.0));
     for state in [
         "closed",
-        "half-open",
-        "forced-open",
+        "half_open",
+        "forced_open",
         "disabled",
-        "metrics-only",
+        "metrics_only",
     ] {
         assert_eq!(page.state("users", state), Some(0.0), "{state}");
     }
@@ -82,15 +82,15 @@ fn calls_changes_and_states_are_shown() {
     assert_eq!(
         (
             page.state("users", "open"),
-            page.state("users", "half-open")
+            page.state("users", "half_open")
         ),
         (Some(0.0), Some(1.0))
     );
-    assert_eq!(page.changes("users", "open", "half-open"), None);
+    assert_eq!(page.changes("users", "open", "half_open"), None);
     succeeds(&users);
     let page = prometheus.report(&reporter);
-    assert_eq!(page.changes("users", "open", "half-open"), Some(1.0));
-    assert_eq!(page.changes("users", "half-open", "closed"), Some(1.0));
+    assert_eq!(page.changes("users", "open", "half_open"), Some(1.0));
+    assert_eq!(page.changes("users", "half_open", "closed"), Some(1.0));
     assert_eq!(page.state("users", "closed"), Some(1.0));
     // A report changes nothing.
     assert_eq!(prometheus.report(&reporter), page);

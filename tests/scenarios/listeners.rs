@@ -1,11 +1,11 @@
-//! Code of strangers that is told what happens.
+//! Listeners that call breakers or panic.
 
 use crate::support::{Bench, Fault, Log};
 use breakerbox::{CircuitBreaker, Event, State};
 use std::sync::{Arc, OnceLock};
 
 #[test]
-fn g23_a_listener_may_read_the_state_and_trip_another_breaker() {
+fn g23_listener_may_read_state_and_trip_breakers() {
     let other = Bench::new(|b| b);
     let seen = Log::default();
     let own: Arc<OnceLock<CircuitBreaker>> = Arc::default();
@@ -16,7 +16,7 @@ fn g23_a_listener_may_read_the_state_and_trip_another_breaker() {
             let own = own.get().expect("set before the first event");
             assert_ne!(own.snapshot().state, State::Disabled);
             other.trip();
-            // From inside an event of its own: told after this one.
+            // From inside an event of its own: delivered after this event.
             if matches!(
                 event,
                 Event::StateChanged {
@@ -42,7 +42,7 @@ fn g23_a_listener_may_read_the_state_and_trip_another_breaker() {
 }
 
 #[test]
-fn g23_a_listener_that_panics_harms_nobody() {
+fn g23_listener_panic_is_contained() {
     let bench = Bench::new(|b| {
         b.failure_threshold(1).on_event(|event| {
             assert!(

@@ -95,10 +95,11 @@ fn lean() -> CircuitBreaker {
     build(CircuitBreaker::builder().count_successes(false))
 }
 
-/// Has a listener that hears of changes only: `tracing` without a subscriber.
+/// Has a listener and a subscriber for changes, and the listener of `tracing`.
 fn listened() -> CircuitBreaker {
-    let breaker = healthy();
+    let breaker = build(CircuitBreaker::builder().on_change(|_| {}));
     breakerbox::tracing::install_for(&breaker);
+    std::mem::forget(breaker.subscribe_changes());
     breaker
 }
 

@@ -59,7 +59,7 @@ fn pauses() -> ExponentialBuilder {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let registry = BreakerRegistry::builder().on_event(tell).build()?;
+    let registry = BreakerRegistry::builder().on_change(tell).build()?;
     let mut server = Server::new()?;
     serve(&mut server)?;
     let http = Client::builder()

@@ -121,7 +121,7 @@ async fn run() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
         .preset_for("cache", Cache::preset())
         .clock(clock.clone())
-        .on_event(tell)
+        .on_change(tell)
         .build()?;
     let prices = Prices {
         cache: connect(&server).await?,

@@ -79,7 +79,7 @@ async fn main() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
         .preset_for("http:", HttpHost::preset())
         .clock(clock.clone())
-        .on_event(tell)
+        .on_change(tell)
         .build()?;
     let http = Client::builder()
         .no_proxy()

@@ -82,7 +82,7 @@ async fn main() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
         .preset_for("sql:", Database::preset())
         .clock(clock.clone())
-        .on_event(tell)
+        .on_change(tell)
         .build()?;
 
     let folder = tempfile::tempdir()?;

@@ -110,7 +110,7 @@ async fn main() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
         .preset_for("grpc:", Grpc::preset())
         .clock(clock.clone())
-        .on_event(tell)
+        .on_change(tell)
         .build()?;
     let mut server = Server::new()?;
     let reporter = HealthReporter::new();

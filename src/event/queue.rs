@@ -1,0 +1,50 @@
+//! [`BoundedQueue`]: events that wait to be delivered or read.
+
+use super::Event;
+use std::collections::VecDeque;
+
+/// A queue that drops what comes while it is full, and reports in its place how many events it dropped.
+#[derive(Debug)]
+pub(crate) struct BoundedQueue {
+    events: VecDeque<Event>,
+    capacity: usize,
+    /// The events that were dropped after the last one in the queue.
+    missed: u64,
+}
+
+impl BoundedQueue {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            events: VecDeque::new(),
+            capacity,
+            missed: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, event: Event) {
+        if self.events.len() >= self.capacity {
+            self.missed += 1;
+            return;
+        }
+        let missed = self.take_missed();
+        self.events.extend(missed);
+        self.events.push_back(event);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.events.pop_front().or_else(|| self.take_missed())
+    }
+
+    /// The number of events that can be popped, including the report of dropped ones.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len() + usize::from(self.missed > 0)
+    }
+
+    fn take_missed(&mut self) -> Option<Event> {
+        let events = std::mem::take(&mut self.missed);
+        (events > 0).then_some(Event::Missed {
+            breaker: None,
+            events,
+        })
+    }
+}
