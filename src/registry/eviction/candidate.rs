@@ -9,7 +9,8 @@ pub(in crate::registry) struct Candidate {
     pub(super) position: usize,
     /// The circuit at the position, if its state word does not say whether it is protected.
     undecided: Weak<Circuit>,
-    /// The word for which the circuit is not protected; zero for none.
+    /// The word for which the circuit is not protected; zero for none. A deadline that has passed moves only
+    /// with the word.
     unprotected_word: u64,
 }
 

@@ -229,6 +229,7 @@ impl EvictionPool {
 mod tests {
     use super::*;
     use crate::BreakerRegistry;
+    use crate::clock::ManualClock;
     use std::collections::HashSet;
 
     fn registry_of(capacity: usize) -> BreakerRegistry {
@@ -298,5 +299,51 @@ mod tests {
         }
         registry.breaker("new");
         assert_eq!(pooled(&registry), 6);
+    }
+
+    /// A registry with two breakers, `passed` and `waits`, and a sample of them.
+    fn open_breakers() -> (BreakerRegistry, Vec<Candidate>) {
+        let clock = ManualClock::new();
+        let registry = BreakerRegistry::builder().clock(clock.clone());
+        let registry = registry.build().expect("settings that work");
+        registry.breaker("passed").trip_for(Duration::from_secs(1));
+        registry.breaker("waits").trip_for(Duration::from_secs(60));
+        clock.advance(Duration::from_secs(1));
+        let mut sample = registry.inner.pool.lock().sample(2);
+        sample.iter_mut().for_each(Candidate::decide);
+        (registry, sample)
+    }
+
+    fn ranked(registry: &BreakerRegistry, sample: &[Candidate]) -> Vec<Arc<str>> {
+        let mut pool = registry.inner.pool.lock();
+        let ranked = pool.rank(sample, None, Moment::ORIGIN);
+        let names = ranked.iter().map(|ranked| ranked.circuit.name.clone());
+        names.collect()
+    }
+
+    #[test]
+    fn open_breaker_without_time_left_is_ranked() {
+        let (registry, sample) = open_breakers();
+        assert_eq!(ranked(&registry, &sample), ["passed".into()]);
+    }
+
+    #[test]
+    fn decision_holds_for_one_breaker_only() {
+        let (registry, sample) = open_breakers();
+        registry.remove("passed");
+        // `waits` has the same word, and is at the position of `passed` now.
+        assert_eq!(ranked(&registry, &sample), []);
+    }
+
+    #[test]
+    fn decision_ends_with_state() {
+        let commands: [fn(&CircuitBreaker); 2] = [CircuitBreaker::trip, |breaker| {
+            breaker.trip_for(Duration::from_secs(9))
+        }];
+        for command in commands {
+            let (registry, sample) = open_breakers();
+            command(&registry.breaker("passed"));
+            assert_eq!(ranked(&registry, &sample), []);
+        }
     }
 }
