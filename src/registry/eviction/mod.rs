@@ -346,4 +346,21 @@ mod tests {
             assert_eq!(ranked(&registry, &sample), []);
         }
     }
+
+    #[test]
+    fn breaker_tripped_after_ranking_stays() {
+        let registry = registry_of(2);
+        let (trips, inner) = (registry.breaker("trips"), &registry.inner);
+        registry.breaker("closed");
+        let mut pool = inner.pool.lock();
+        let sample = pool.sample(2);
+        let ranked = pool.rank(&sample, None, Moment::ORIGIN);
+        assert_eq!(ranked.len(), 2);
+        trips.trip();
+        drop(trips);
+        let evicted = pool.evict(&ranked, 0, &inner.breakers, Moment::ORIGIN);
+        drop(pool);
+        let names: Vec<_> = evicted.iter().map(CircuitBreaker::name).collect();
+        assert_eq!(names, ["closed"]);
+    }
 }
