@@ -489,6 +489,110 @@ fn a_flood_of_failing_names_neither_grows_nor_pushes_out_an_open_breaker() {
     assert!(each < Duration::from_micros(200), "{each:?} a name");
 }
 
+/// Of 10,000 breakers, nine out of ten are open with time left to wait, or forced open, or held.
+#[test]
+fn protected_breakers_stay_in_flood_of_names() {
+    const CAPACITY: usize = 10_000;
+    const PROTECTED: usize = 9_000;
+    const NEW: usize = 5_000;
+    let (clock, counts) = (
+        ManualClock::new(),
+        Arc::new([const { AtomicUsize::new(0) }; 4]),
+    );
+    let [evicted, protected_evicted, added, not_kept] = [0, 1, 2, 3];
+    let counted = counts.clone();
+    let registry = BreakerRegistry::builder()
+        .capacity(CAPACITY)
+        .clock(clock.clone())
+        .on_event(move |event| {
+            let count = |at: usize| counted[at].fetch_add(1, Ordering::Relaxed);
+            match event {
+                Event::BreakerEvicted { breaker, .. } => {
+                    count(evicted);
+                    if breaker.starts_with("protected") {
+                        count(protected_evicted);
+                    }
+                }
+                Event::BreakerAdded { .. } => drop(count(added)),
+                Event::NotKept { .. } => drop(count(not_kept)),
+                _ => {}
+            }
+        });
+    let registry = registry.build().unwrap();
+    let count = |at: usize| counts[at].swap(0, Ordering::Relaxed);
+    let mut held = Vec::new();
+    for n in 0..CAPACITY {
+        // Protected ones and others alternate, as they would have come.
+        if n % 10 == 0 {
+            pass(&registry, &format!("idle {n}"));
+            continue;
+        }
+        let breaker = registry.breaker(format!("protected {n}"));
+        match n % 10 {
+            1 => held.push(breaker),
+            2 => breaker.force_open(),
+            _ => breaker.trip_for(Duration::from_secs(60)),
+        }
+    }
+    assert_eq!((registry.len(), count(added)), (CAPACITY, CAPACITY));
+    let flood = |round: &str| {
+        thread::scope(|scope| {
+            for thread in 0..2 {
+                let registry = &registry;
+                scope.spawn(move || {
+                    for n in 0..NEW {
+                        fail(registry, &format!("{round} {thread} {n}"));
+                        assert_eq!(registry.len(), CAPACITY);
+                    }
+                });
+            }
+        });
+    };
+
+    flood("all wait");
+    assert_eq!(count(protected_evicted), 0);
+    let (left, came, refused) = (count(evicted), count(added), count(not_kept));
+    assert_eq!((left, came + refused), (came, 2 * NEW));
+    assert!(came > NEW, "most find one of the others: {came}");
+    let stays = |breaker: &CircuitBreaker| breaker.name().starts_with("protected");
+    assert_eq!(registry.iter().filter(stays).count(), PROTECTED);
+
+    clock.advance(Duration::from_secs(60));
+    flood("some wait");
+    let gone = count(protected_evicted);
+    assert!(gone > NEW, "no time left to wait: {gone}");
+    assert_eq!(count(not_kept), 0, "one in a sample may go");
+    for breaker in registry.iter().filter(stays) {
+        let expected = [State::Closed, State::ForcedOpen, State::HalfOpen];
+        assert!(expected.contains(&breaker.state()), "{breaker:?}");
+    }
+    assert_eq!(registry.open_breakers().len(), 1_000);
+    for breaker in held {
+        let found = registry.get(breaker.name()).expect("it is held");
+        fail(&registry, found.name());
+        assert_eq!(breaker.failure_count(), 1, "{breaker:?}");
+    }
+}
+
+/// The idlest of a sample of many comes close to the idlest of all.
+#[test]
+fn used_breakers_outlast_idle_ones() {
+    let (registry, events) = counting(BreakerRegistry::builder().capacity(2_000));
+    for _ in 0..2 {
+        (0..1_000).for_each(|n| pass(&registry, &format!("used {n}")));
+    }
+    (0..1_000).for_each(|n| pass(&registry, &format!("idle {n}")));
+    (0..600).for_each(|n| pass(&registry, &format!("new {n}")));
+    let events = events.lock().unwrap();
+    let evicted = |prefix: &str| {
+        let gone = |event: &&Event| {
+            matches!(event, Event::BreakerEvicted { .. }) && event.breaker().starts_with(prefix)
+        };
+        events.iter().filter(gone).count()
+    };
+    assert!(evicted("idle") > 590, "{}", evicted("idle"));
+}
+
 #[test]
 fn threads_that_flood_keep_within_the_capacity() {
     const THREADS: usize = 4;

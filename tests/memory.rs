@@ -8,7 +8,7 @@ use breakerbox::prelude::*;
 const BREAKERS: usize = 10_000;
 
 /// Bytes of heap for a breaker that a registry made by use, beside its name: the breaker itself,
-/// its default rule, its places in the map and in the queue of those who may go.
+/// its default rule, its places in the map and in the eviction pool.
 ///
 /// The goal is 256. The map's share depends by chance, and on the number of processors, on how full
 /// its parts are; the bound leaves 40 bytes for that.

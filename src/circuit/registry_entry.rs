@@ -3,6 +3,7 @@
 use super::call_sites::CallSites;
 use crate::event::Warned;
 use crate::sync::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 /// What a registry knows of one breaker, stored in the circuit, so that a lookup needs no second map.
 ///
@@ -13,12 +14,15 @@ use crate::sync::{AtomicU32, Ordering};
 /// 2. An error of a refused call holds its breaker: see `Circuit::is_held`.
 pub(crate) struct RegistryEntry {
     marks: AtomicU32,
+    /// The position in the registry's eviction pool, if the breaker is there. It changes under the lock of the
+    /// pool, and is atomic only to be shared.
+    position: AtomicUsize,
     /// Which mistakes were printed. The padding of `marks` has room for it.
     pub(crate) warned: Warned,
     pub(crate) call_sites: CallSites,
 }
 
-/// Set by the eviction scan, cleared on use. Inverted, so that a lookup tests `IDLE` and `REMOVED` for
+/// Set when an eviction examines the breaker, cleared on use. Inverted, so that a lookup tests `IDLE` and `REMOVED` for
 /// zero in one instruction.
 const IDLE: u32 = 1;
 /// Registered or configured: stays until it is removed by name.
@@ -47,6 +51,7 @@ impl Default for RegistryEntry {
     fn default() -> Self {
         Self {
             marks: AtomicU32::new(IDLE),
+            position: AtomicUsize::new(0),
             warned: Warned::default(),
             call_sites: CallSites::default(),
         }
@@ -69,6 +74,16 @@ impl RegistryEntry {
     pub(crate) fn clear_used(&self) -> bool {
         let used = self.marks.load(Ordering::Acquire) & IDLE == 0;
         used && self.marks.fetch_or(IDLE, Ordering::AcqRel) & IDLE == 0
+    }
+
+    /// The position in the eviction pool, as it was set last.
+    pub(crate) fn position(&self) -> usize {
+        // Ordering: `Relaxed`, because the lock of the pool orders all accesses.
+        self.position.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_position(&self, position: usize) {
+        self.position.store(position, Ordering::Relaxed);
     }
 
     pub(crate) fn is_removed(&self) -> bool {
@@ -111,13 +126,9 @@ impl RegistryEntry {
         self.marks.load(Ordering::Acquire) & CONFIG_ONLY != 0
     }
 
-    /// Marks the breaker as removed, unless it is not evictable, or was used in the meantime while it
-    /// `must_be_idle`.
-    pub(crate) fn try_evict(&self, must_be_idle: bool) -> bool {
-        let evict = |marks| {
-            let stays = marks & NOT_EVICTABLE != 0 || must_be_idle && marks & IDLE == 0;
-            (!stays).then_some(marks | REMOVED)
-        };
+    /// Marks the breaker as removed, unless it is not evictable.
+    pub(crate) fn try_evict(&self) -> bool {
+        let evict = |marks| (marks & NOT_EVICTABLE == 0).then_some(marks | REMOVED);
         self.marks
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, evict)
             .is_ok()

@@ -97,7 +97,7 @@ mod tests {
     use crate::registry::config_layers::Layer;
 
     #[test]
-    fn name_unpinned_twice_is_queued_once() {
+    fn name_unpinned_twice_is_in_pool_once() {
         let registry = BreakerRegistry::new();
         registry.breaker("used");
         for _ in 0..3 {
@@ -110,6 +110,6 @@ mod tests {
                 .apply_layers(Layers::default())
                 .expect("there is room");
         }
-        assert_eq!(registry.inner.queues.lock().queued(), 2);
+        assert_eq!(registry.inner.pool.lock().len(), 2);
     }
 }

@@ -6,13 +6,13 @@ use crate::circuit::Circuit;
 use crate::sync::Map;
 use std::sync::Arc;
 
-/// References to a circuit that do not count as a holder: one in the map, and one of the function that
-/// asks.
-const MAP_AND_CALLER: usize = 2;
+/// References to a circuit in the eviction pool that do not count as a holder: in the map, in the pool, and
+/// of the function that asks.
+const MAP_POOL_AND_CALLER: usize = 3;
 
 /// The breakers of a registry by name: a concurrent map with handle tables in front.
 ///
-/// Insertions and removals are serialized by the lock of the eviction queues.
+/// Insertions and removals are serialized by the lock of the eviction pool.
 ///
 /// # Invariants
 ///
@@ -25,9 +25,9 @@ const MAP_AND_CALLER: usize = 2;
 /// 2. **An eviction reads exact reference counts.** It locks the shard and takes the handles out of the
 ///    tables before it reads the count of the circuit. No handle can be cloned from the map then. Each
 ///    handle that was cloned from a table keeps its reference, and an insertion into a table has a handle
-///    of its own. So if the count is that of the map, the caller and the `#[circuit]` sites, no other
-///    handle exists, and none can come to exist until the shard is unlocked. Otherwise the breaker is held,
-///    and stays.
+///    of its own. So if the count is that of the map, the pool, the caller and the `#[circuit]` sites, no
+///    other handle exists, and none can come to exist until the shard is unlocked. Otherwise the breaker is
+///    held, and stays.
 pub(super) struct BreakerMap {
     breakers: Map<CircuitBreaker>,
     handles: HandleTables,
@@ -107,30 +107,27 @@ impl BreakerMap {
         Some(breaker)
     }
 
-    /// Removes the breaker of `circuit` unless it is held, permanent, or protected. With `must_be_idle`,
-    /// also unless it was used since the last scan.
+    /// Removes the breaker of `circuit` unless it is held, permanent, or protected.
     ///
-    /// The caller has one reference to the circuit.
+    /// The eviction pool and the caller have one reference to the circuit each.
     pub(super) fn remove_if_evictable(
         &self,
         circuit: &Arc<Circuit>,
-        must_be_idle: bool,
         is_unprotected: impl FnOnce() -> bool,
     ) -> Option<CircuitBreaker> {
         let evict = |name: &Arc<str>, _: &CircuitBreaker| {
             self.handles.remove(name);
-            !circuit.is_held(MAP_AND_CALLER)
-                && is_unprotected()
-                && circuit.entry.try_evict(must_be_idle)
+            !circuit.is_held(MAP_POOL_AND_CALLER) && is_unprotected() && circuit.entry.try_evict()
         };
         let (_, breaker) = self.breakers.remove_if(&*circuit.name, evict)?;
         Some(breaker)
     }
 
-    /// Whether anything holds the breaker of `circuit`, which may change at any time. The caller has one
-    /// reference to the circuit.
+    /// Whether anything holds the breaker of `circuit`, which may change at any time. The eviction pool and
+    /// the caller have one reference to the circuit each.
+    #[cfg(any(feature = "serde", test))]
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>) -> bool {
-        self.handles.is_held(circuit, MAP_AND_CALLER)
+        self.handles.is_held(circuit, MAP_POOL_AND_CALLER)
     }
 }
 

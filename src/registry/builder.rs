@@ -98,7 +98,7 @@ impl RegistryBuilder {
     /// Evicts breakers created by use that have been idle for `time`, even while there is room. Must
     /// be longer than zero. Default: none.
     ///
-    /// The timeout is approximate: each insertion of a new name checks a few idle breakers.
+    /// The timeout is approximate: each insertion of a new name checks a sample of 16 breakers.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = Some(time);
         self

@@ -43,6 +43,7 @@
 //! is locked.
 
 use crate::breaker::CircuitBreaker;
+#[cfg(any(feature = "serde", test))]
 use crate::circuit::Circuit;
 use crate::sync::striped::{reassign_index, stripe, stripes};
 use crate::sync::{Mutex, MutexGuard};
@@ -111,6 +112,7 @@ impl HandleTables {
     /// Whether anything holds the breaker but the tables, the call sites and `known` references.
     ///
     /// The answer may change at any time. It is final only after [`remove`](Self::remove).
+    #[cfg(any(feature = "serde", test))]
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
         let mut idle = 0;
         for Table(table) in &self.0 {

@@ -2,10 +2,10 @@
 
 use super::breaker_map::BreakerMap;
 use super::current_presets::CurrentPresets;
-use super::eviction::{Candidate, Evicted, EvictionQueues};
+use super::eviction::{Candidate, EvictionPool, SAMPLE_SIZE};
 use super::presets::Presets;
 use crate::breaker::CircuitBreaker;
-#[cfg(any(feature = "metrics", feature = "serde"))]
+#[cfg(feature = "metrics")]
 use crate::circuit::Circuit;
 use crate::circuit::{CallSite, CircuitContext};
 use crate::clock::{ClockSource, Moment};
@@ -17,7 +17,7 @@ use crate::names;
 use crate::state::Flags;
 use crate::sync::Mutex;
 use std::sync::Arc;
-#[cfg(any(feature = "metrics", feature = "serde"))]
+#[cfg(feature = "metrics")]
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,19 +26,19 @@ use std::time::Duration;
 ///
 /// # Invariants
 ///
-/// 1. Breakers enter and leave `breakers` only while `queues` is locked, so creation, removal and eviction
+/// 1. Breakers enter and leave `breakers` only while `pool` is locked, so creation, removal and eviction
 ///    are serialized: a name has one breaker, and the capacity is exact. Lookups do not take that lock.
 /// 2. No user code runs while a lock is held. Settings are checked, breakers created, clocks read and events
 ///    emitted before or after. Evicted breakers are dropped after.
 ///
 /// # Lock order
 ///
-/// `queues`, a shard of the map, a handle table, the locks of one breaker, `presets`.
+/// `pool`, a shard of the map, a handle table, the locks of one breaker, `presets`.
 pub(crate) struct Inner {
     /// Unique in the process.
     pub(super) id: u64,
     pub(super) breakers: BreakerMap,
-    pub(super) queues: Mutex<EvictionQueues>,
+    pub(super) pool: Mutex<EvictionPool>,
     pub(super) presets: CurrentPresets,
     pub(super) limits: Limits,
     bus: Arc<EventBus>,
@@ -93,7 +93,7 @@ impl Inner {
             id,
             context: Arc::new(context),
             breakers: BreakerMap::new(),
-            queues: Mutex::new(EvictionQueues::default()),
+            pool: Mutex::new(EvictionPool::new()),
             presets: CurrentPresets::new(presets),
             limits,
             bus,
@@ -152,25 +152,22 @@ impl Inner {
     }
 
     fn insert(&self, new: CircuitBreaker) -> InsertResult {
-        let now = match self.limits.idle_timeout {
-            Some(_) => self.clock.now(),
-            None => Moment::ORIGIN,
-        };
-        let candidates = self.reclassify(self.eviction_candidates(), now);
-        let mut evicted = Evicted::default();
+        let sample = self.sample(1, SAMPLE_SIZE);
+        let time = self.limits.idle_timeout.map(|_| self.clock.now());
+        let mut evicted = Vec::new();
         let result = {
-            let mut queues = self.queues.lock();
-            queues.put_back(candidates);
+            let mut pool = self.pool.lock();
+            let now = pool.advance(time);
             match self.breakers.get(new.name()) {
                 Some(existing) => InsertResult::Existing(existing),
-                None if self.make_room(&mut queues, now, &mut evicted) => {
+                None if self.make_room(&mut pool, sample, now, &mut evicted) => {
                     self.breakers.insert(&new);
-                    queues.map_len += 1;
+                    pool.map_len += 1;
                     if self.presets.document_names(new.name()) {
                         new.circuit.entry.pin();
                     }
                     if new.circuit.entry.is_evictable() {
-                        queues.push(&new, now);
+                        pool.insert(&new, now);
                     }
                     InsertResult::Inserted(new)
                 }
@@ -186,50 +183,54 @@ impl Inner {
         result
     }
 
-    /// Takes protected breakers that may be evictable by now out of their queue.
-    fn eviction_candidates(&self) -> Vec<Candidate> {
-        let mut queues = self.queues.lock();
-        let full = queues.map_len >= self.limits.capacity;
-        if full || self.limits.idle_timeout.is_some() {
-            queues.take_candidates()
-        } else {
-            Vec::new()
-        }
+    /// Draws candidates for eviction if `additional` breakers do not fit, or if idle breakers leave.
+    fn sample(&self, additional: usize, size: usize) -> Vec<Candidate> {
+        let mut sample = {
+            let mut pool = self.pool.lock();
+            let fits = pool.map_len + additional <= self.limits.capacity;
+            if fits && self.limits.idle_timeout.is_none() {
+                return Vec::new();
+            }
+            pool.sample(size)
+        };
+        // Outside the lock, because clocks are user code.
+        sample.iter_mut().for_each(Candidate::decide);
+        sample
     }
 
-    /// Classifies candidates again, outside the lock because it reads the clocks of breakers.
-    fn reclassify(&self, candidates: Vec<Candidate>, now: Moment) -> Vec<Candidate> {
-        candidates
-            .into_iter()
-            .filter_map(|candidate| candidate.reclassify(&self.breakers, now))
-            .collect()
-    }
-
-    /// Whether there is room for one more breaker, after evicting one if necessary.
-    fn make_room(&self, queues: &mut EvictionQueues, now: Moment, evicted: &mut Evicted) -> bool {
-        queues.compact();
-        if let Some(idle) = self.limits.idle_timeout {
-            queues.expire_idle(idle, &self.breakers, now, evicted);
+    /// Evicts idle breakers, and one more if necessary. Returns whether there is room for one breaker.
+    fn make_room(
+        &self,
+        pool: &mut EvictionPool,
+        mut sample: Vec<Candidate>,
+        now: Moment,
+        evicted: &mut Vec<CircuitBreaker>,
+    ) -> bool {
+        if sample.is_empty() && pool.map_len >= self.limits.capacity {
+            // Another thread took the last place.
+            sample = pool.sample(SAMPLE_SIZE);
         }
-        queues.map_len < self.limits.capacity || queues.evict_one(&self.breakers, now, evicted)
+        let ranked = pool.rank(&sample, self.limits.idle_timeout, now);
+        *evicted = pool.evict(&ranked, self.limits.capacity - 1, &self.breakers, now);
+        pool.map_len < self.limits.capacity
     }
 
     /// Removes the breaker called `name`, whatever holds it.
     pub(super) fn remove(&self, name: &str) -> Option<CircuitBreaker> {
-        let removed = {
-            let mut queues = self.queues.lock();
-            let removed = self.breakers.remove(name);
-            queues.map_len -= usize::from(removed.is_some());
+        let breaker = {
+            let mut pool = self.pool.lock();
+            let removed = self.breakers.remove(name)?;
+            pool.remove(&removed.circuit);
+            pool.map_len -= 1;
             removed
         };
-        let breaker = removed?;
         self.emit(&breaker, |breaker| Event::BreakerRemoved { breaker });
         Some(breaker)
     }
 
     /// The number of breakers. It is exact, unlike the length of the map, which is read shard by shard.
     pub(super) fn len(&self) -> usize {
-        self.queues.lock().map_len
+        self.pool.lock().map_len
     }
 
     /// Returns a stream of the events of all breakers from now on.
@@ -299,8 +300,8 @@ impl Inner {
     }
 
     /// Emits the events of evicted breakers.
-    fn emit_evicted(&self, evicted: &Evicted) {
-        for breaker in &evicted.breakers {
+    fn emit_evicted(&self, evicted: &[CircuitBreaker]) {
+        for breaker in evicted {
             self.emit(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
     }
@@ -320,16 +321,16 @@ impl Inner {
         &self,
         current: &Arc<Presets>,
         next: &Arc<Presets>,
-        evicted: &mut Vec<Evicted>,
+        evicted: &mut Vec<CircuitBreaker>,
     ) -> Result<Option<Vec<CircuitBreaker>>, usize> {
         let created = self.create_missing(next);
-        let now = self.clock.now();
-        let candidates = self.reclassify(self.candidates_for(created.len()), now);
+        let mut sample = self.sample(created.len(), usize::MAX);
+        let time = self.limits.idle_timeout.map(|_| self.clock.now());
 
-        let mut leaving = Evicted::default();
+        let mut leaving = Vec::new();
         let (result, _existing) = {
-            let mut queues = self.queues.lock();
-            queues.put_back(candidates);
+            let mut pool = self.pool.lock();
+            let now = pool.advance(time);
             // Breakers dropped under this lock run no user code: the presets hold their settings.
             let (missing, existing): (Vec<_>, Vec<_>) = created
                 .into_iter()
@@ -339,16 +340,28 @@ impl Inner {
             if next.layers().names.keys().filter(is_missing).count() > missing.len() {
                 return Ok(None);
             }
-            let room = self.limits.capacity.saturating_sub(queues.map_len);
+            let room = self.limits.capacity.saturating_sub(pool.map_len);
             let short = missing.len().saturating_sub(room);
-            let result = if short > 0 && !queues.reserve(short, &self.breakers, now, &mut leaving) {
+            if short > 0 {
+                if sample.is_empty() {
+                    // Other threads took the last places.
+                    sample = pool.sample(usize::MAX);
+                }
+                let mut ranked = pool.rank(&sample, None, now);
+                EvictionPool::drop_held(&mut ranked, &self.breakers);
+                if ranked.len() >= short {
+                    let max_len = pool.map_len - short;
+                    leaving = pool.evict(&ranked, max_len, &self.breakers, now);
+                }
+            }
+            let result = if leaving.len() < short {
                 Err(short)
             } else if self.presets.replace(current, next) {
                 for breaker in &missing {
                     self.breakers.insert(breaker);
                 }
-                queues.map_len += missing.len();
-                queues.requeue(self.move_pins(current, next), now);
+                pool.map_len += missing.len();
+                self.move_pins(current, next, &mut pool, now);
                 Ok(Some(missing))
             } else {
                 Ok(None)
@@ -356,7 +369,7 @@ impl Inner {
             (result, existing)
         };
         self.emit_evicted(&leaving);
-        evicted.push(leaving);
+        evicted.append(&mut leaving);
         result
     }
 
@@ -373,33 +386,22 @@ impl Inner {
             .collect()
     }
 
-    /// Takes all protected breakers out of their queue if `additional` breakers do not fit.
-    fn candidates_for(&self, additional: usize) -> Vec<Candidate> {
-        let mut evicted = Evicted::default();
-        let mut queues = self.queues.lock();
-        let full = queues.map_len + additional > self.limits.capacity;
-        let candidates = full.then(|| queues.take_all_candidates(&mut evicted));
-        drop(queues);
-        candidates.unwrap_or_default()
-    }
-
-    /// Pins the breakers that the document in `next` names, and unpins those that only the one in
-    /// `current` names. Returns the unpinned breakers that may be evicted now.
-    fn move_pins(&self, current: &Presets, next: &Presets) -> Vec<Weak<Circuit>> {
+    /// Pins the breakers that the document in `next` names. Unpins those that only the one in `current` names,
+    /// which may be evicted from now on unless code registered them.
+    fn move_pins(&self, current: &Presets, next: &Presets, pool: &mut EvictionPool, now: Moment) {
         let names = &next.layers().names;
         for name in names.keys() {
             self.breakers
                 .peek(name, |breaker| breaker.circuit.entry.pin());
         }
-        let unpin = |breaker: &CircuitBreaker| {
-            let circuit = &breaker.circuit;
-            circuit.entry.unpin().then(|| Arc::downgrade(circuit))
-        };
         let before = current.layers().names.keys();
-        before
-            .filter(|name| !names.contains_key(*name))
-            .filter_map(|name| self.breakers.peek(name, unpin)?)
-            .collect()
+        for name in before.filter(|name| !names.contains_key(*name)) {
+            self.breakers.peek(name, |breaker| {
+                if breaker.circuit.entry.unpin() {
+                    pool.insert(breaker, now);
+                }
+            });
+        }
     }
 }
 

@@ -1,276 +1,366 @@
 //! Eviction: which breakers leave a registry that is full, and which have been idle for too long.
 //!
-//! Breakers created by use wait in three queues, by how much would be lost with them: *clean* (closed,
-//! without failures), *failing*, and *protected* (open with time left to wait, forced open, or held). The
-//! oldest entry is evicted first, with a second chance for breakers that were used since the last scan.
+//! The breakers created by use are in an [`EvictionPool`]. An insertion examines a random sample of them and
+//! evicts the idlest one, as Redis evicts keys
+//! (<https://redis.io/docs/latest/develop/reference/eviction/#approximated-lru-algorithm>). So an insertion
+//! takes the same few steps however many breakers there are, and a lookup keeps no order of use. If every
+//! breaker in the sample is protected, there is no room.
 //!
-//! A change of a breaker does not move its entry: the next scan does. The change pays for that move, so an
-//! insertion scans few entries on average however many names there are. [`SCANNED_PER_INSERT`] bounds the
-//! worst case.
+//! The pool is under one lock, and no user code runs under it. An eviction therefore has three steps:
 //!
-//! The [`EvictionQueues`] are under one lock, and no user code runs under it. [`Candidate::reclassify`] reads
-//! clocks between two acquisitions of the lock, and [`Evicted`] carries breakers out of it.
+//! 1. [`EvictionPool::sample`] draws candidates, under the lock.
+//! 2. [`Candidate::decide`] reads the clocks of open breakers, outside the lock.
+//! 3. [`EvictionPool::rank`] and [`EvictionPool::evict`] run under the lock. What the clock said counts only
+//!    while the state word is the same.
 
-mod queue_entry;
-#[cfg(feature = "serde")]
-mod reserve;
+mod candidate;
 
 use super::breaker_map::BreakerMap;
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Circuit;
 use crate::clock::Moment;
-pub(super) use queue_entry::Candidate;
-use queue_entry::{Class, QueueEntry};
-use std::collections::VecDeque;
+pub(super) use candidate::Candidate;
+use candidate::{Class, classify};
+use fastrand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Entries of one queue that an insertion scans at most to evict one breaker.
-const SCANNED_PER_INSERT: usize = 128;
-/// Protected breakers that an insertion classifies again.
-const CANDIDATES_PER_INSERT: usize = 8;
-/// Entries of one queue that an insertion scans to find idle or removed breakers.
-const CLEANED_PER_INSERT: usize = 2;
+/// The candidates of an insertion. Redis draws five, and comes close to the exact order of use with ten. Ours
+/// are more, because some may be protected.
+pub(super) const SAMPLE_SIZE: usize = 16;
 
-/// The breakers created by use, in the order of eviction.
-#[derive(Debug, Default)]
-pub(super) struct EvictionQueues {
-    clean: VecDeque<QueueEntry>,
-    failing: VecDeque<QueueEntry>,
-    protected: VecDeque<QueueEntry>,
-    /// The number of breakers in the map, queued or not. It changes with the map, under the same lock.
+/// The breakers that were created by use, in no order.
+///
+/// # Invariants
+///
+/// 1. A circuit in the pool is in the map, and knows its position. Both change under the lock of the pool. So
+///    a reference from the pool is not the last one, and may be dropped under the lock.
+/// 2. Every evictable breaker in the map is in the pool. A breaker that became permanent leaves the pool when
+///    a sample has it.
+#[derive(Debug)]
+pub(super) struct EvictionPool {
+    entries: Vec<Entry>,
+    /// The number of breakers in the map, evictable or not. It changes with the map, under the same lock.
     pub(super) map_len: usize,
+    /// Insertions so far: the time of a registry that needs no clock.
+    insertions: u64,
+    /// Not seeded by chance, so that a run can be repeated. What is protected does not depend on it.
+    rng: Rng,
 }
 
-/// Breakers that were evicted, and references to drop outside the lock.
-#[derive(Default)]
-pub(super) struct Evicted {
-    pub(super) breakers: Vec<CircuitBreaker>,
-    /// References of a scan, each of which may be the last one by now.
-    references: Vec<Arc<Circuit>>,
+#[derive(Debug)]
+struct Entry {
+    circuit: Arc<Circuit>,
+    /// When a sample last found the breaker used or held.
+    last_used: Moment,
 }
 
-/// The result of scanning one entry.
-enum ScanResult {
-    Evicted,
-    /// The breaker was removed before, or became permanent. The entry is dropped.
-    Dropped,
-    /// The entry is in the queue of another class.
-    Moved,
-    /// The breaker was used. The entry is at the back of its queue.
-    Requeued,
-    /// The breaker is not idle for long enough. The entry is at the front of its queue.
-    TooEarly,
+/// An unprotected candidate. The one that is first in the order is evicted first.
+pub(super) struct Ranked {
+    rank: Rank,
+    circuit: Arc<Circuit>,
+    unprotected_word: u64,
 }
 
-/// Which entries a scan evicts.
-#[derive(Clone, Copy)]
-enum Filter {
-    Idle,
-    Any,
-    IdleFor(Duration),
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// False if the breaker has been idle for longer than the timeout.
+    in_time: bool,
+    used: bool,
+    class: Class,
+    last_used: Moment,
 }
 
-impl EvictionQueues {
-    /// Queues a breaker that was created by use.
-    pub(super) fn push(&mut self, breaker: &CircuitBreaker, now: Moment) {
-        // Nearly all entries are in this queue, and doubling it would waste more memory than an eighth.
-        if self.clean.len() == self.clean.capacity() {
-            self.clean.reserve_exact(self.clean.len() / 8 + 8);
+impl EvictionPool {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            map_len: 0,
+            insertions: 0,
+            rng: Rng::with_seed(0),
         }
-        let circuit = Arc::downgrade(&breaker.circuit);
-        self.clean.push_back(QueueEntry::new(circuit, now));
     }
 
-    /// Takes some protected breakers, to be classified again outside the lock.
-    pub(super) fn take_candidates(&mut self) -> Vec<Candidate> {
-        self.take_first_candidates(CANDIDATES_PER_INSERT)
+    /// Returns the time by which idleness is measured: that of the clock, or else the number of insertions.
+    pub(super) fn advance(&mut self, clock: Option<Moment>) -> Moment {
+        self.insertions += 1;
+        clock.unwrap_or(Moment::from_nanos(self.insertions))
     }
 
-    fn take_first_candidates(&mut self, limit: usize) -> Vec<Candidate> {
-        let count = self.protected.len().min(limit);
-        let entries = self.protected.drain(..count);
-        entries
-            .map(|entry| Candidate {
-                entry,
-                class: Class::Protected,
-            })
+    /// Adds a breaker that is in the map. One that is in the pool stays as it is.
+    pub(super) fn insert(&mut self, breaker: &CircuitBreaker, now: Moment) {
+        let circuit = &breaker.circuit;
+        if self.position(circuit).is_some() {
+            return;
+        }
+        // Doubling would waste more memory than an eighth.
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(self.entries.len() / 8 + 8);
+        }
+        circuit.entry.set_position(self.entries.len());
+        self.entries.push(Entry {
+            circuit: circuit.clone(),
+            last_used: now,
+        });
+    }
+
+    /// Removes a breaker, if it is in the pool.
+    pub(super) fn remove(&mut self, circuit: &Arc<Circuit>) {
+        let Some(position) = self.position(circuit) else {
+            return;
+        };
+        self.entries.swap_remove(position);
+        if let Some(moved) = self.entries.get(position) {
+            moved.circuit.entry.set_position(position);
+        }
+    }
+
+    fn position(&self, circuit: &Arc<Circuit>) -> Option<usize> {
+        let position = circuit.entry.position();
+        let entry = self.entries.get(position)?;
+        Arc::ptr_eq(&entry.circuit, circuit).then_some(position)
+    }
+
+    #[cfg(all(test, feature = "serde"))]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Draws at most `size` candidates: one from each of as many parts of the pool.
+    pub(super) fn sample(&mut self, size: usize) -> Vec<Candidate> {
+        let len = self.entries.len();
+        let size = size.min(len);
+        if size == 0 {
+            return Vec::new();
+        }
+        // The parts begin at a random place, because the last one leaves out what does not divide evenly.
+        let (part, begin) = (len / size, self.rng.usize(..len));
+        (0..size)
+            .map(|at| (begin + at * part + self.rng.usize(..part)) % len)
+            .map(|position| Candidate::new(position, &self.entries[position].circuit))
             .collect()
     }
 
-    /// Queues candidates by their class.
-    pub(super) fn put_back(&mut self, candidates: Vec<Candidate>) {
-        for Candidate { entry, class } in candidates {
-            self.queue(class).push_back(entry);
+    /// Returns the breakers of a sample that are not protected, the one to evict first in front.
+    pub(super) fn rank(
+        &mut self,
+        sample: &[Candidate],
+        idle_timeout: Option<Duration>,
+        now: Moment,
+    ) -> Vec<Ranked> {
+        let (mut ranked, mut permanent) = (Vec::new(), Vec::new());
+        for candidate in sample {
+            let Some(Entry { circuit, last_used }) = self.entries.get_mut(candidate.position)
+            else {
+                continue;
+            };
+            if !circuit.entry.is_evictable() {
+                permanent.push(circuit.clone());
+                continue;
+            }
+            let used = circuit.entry.clear_used();
+            if used {
+                *last_used = now;
+            }
+            let unprotected_word = candidate.unprotected_word(circuit);
+            let class = classify(circuit, unprotected_word);
+            if class == Class::Protected {
+                continue;
+            }
+            let rank = Rank {
+                in_time: idle_timeout.is_none_or(|timeout| now.since(*last_used) < timeout),
+                used,
+                class,
+                last_used: *last_used,
+            };
+            ranked.push(Ranked {
+                rank,
+                circuit: circuit.clone(),
+                unprotected_word,
+            });
         }
+        for circuit in permanent {
+            self.remove(&circuit);
+        }
+        ranked.sort_unstable_by_key(|ranked| ranked.rank);
+        ranked
     }
 
-    /// Evicts one breaker. Returns false if the scan found none.
-    pub(super) fn evict_one(
+    /// Evicts breakers until the map has at most `max_len`, and those that have been idle for too long.
+    pub(super) fn evict(
         &mut self,
+        ranked: &[Ranked],
+        max_len: usize,
         breakers: &BreakerMap,
         now: Moment,
-        evicted: &mut Evicted,
-    ) -> bool {
-        let filters = [Filter::Idle, Filter::Any];
-        filters.into_iter().any(|filter| {
-            [Class::Clean, Class::Failing].into_iter().any(|class| {
-                let is_evicted = |result| matches!(result, Some(ScanResult::Evicted));
-                (0..SCANNED_PER_INSERT.min(self.queue(class).len()))
-                    .any(|_| is_evicted(self.scan_front(class, filter, breakers, now, evicted)))
-            })
-        })
-    }
-
-    /// Evicts a few breakers that have been idle for `idle`.
-    pub(super) fn expire_idle(
-        &mut self,
-        idle: Duration,
-        breakers: &BreakerMap,
-        now: Moment,
-        evicted: &mut Evicted,
-    ) {
-        for class in [Class::Clean, Class::Failing] {
-            for _ in 0..CLEANED_PER_INSERT {
-                let result = self.scan_front(class, Filter::IdleFor(idle), breakers, now, evicted);
-                if matches!(result, None | Some(ScanResult::TooEarly)) {
-                    break;
-                }
+    ) -> Vec<CircuitBreaker> {
+        let mut evicted = Vec::new();
+        for Ranked {
+            rank,
+            circuit,
+            unprotected_word,
+        } in ranked
+        {
+            if rank.in_time && self.map_len <= max_len {
+                break;
             }
-        }
-    }
-
-    /// Drops a few entries of breakers that were removed by name, once such entries may be the majority. So
-    /// the queues have at most about twice as many entries as the map.
-    pub(super) fn compact(&mut self) {
-        if self.queued() <= 2 * self.map_len + 64 {
-            return;
-        }
-        for class in [Class::Clean, Class::Failing, Class::Protected] {
-            for _ in 0..CLEANED_PER_INSERT {
-                let queue = self.queue(class);
-                let Some(entry) = queue.pop_front() else {
-                    break;
-                };
-                // Not upgraded: the reference could become the last one, and end the breaker here.
-                if entry.circuit.strong_count() > 0 {
-                    queue.push_back(entry);
-                }
-            }
-        }
-    }
-
-    pub(super) fn queued(&self) -> usize {
-        self.clean.len() + self.failing.len() + self.protected.len()
-    }
-
-    fn queue(&mut self, class: Class) -> &mut VecDeque<QueueEntry> {
-        match class {
-            Class::Clean => &mut self.clean,
-            Class::Failing => &mut self.failing,
-            Class::Protected => &mut self.protected,
-        }
-    }
-
-    /// Scans the first entry of a queue. Returns `None` if the queue is empty.
-    fn scan_front(
-        &mut self,
-        queue: Class,
-        filter: Filter,
-        breakers: &BreakerMap,
-        now: Moment,
-        evicted: &mut Evicted,
-    ) -> Option<ScanResult> {
-        let mut entry = self.queue(queue).pop_front()?;
-        let Some(circuit) = entry.circuit.upgrade() else {
-            return Some(ScanResult::Dropped);
-        };
-        if circuit.entry.is_removed() || !circuit.entry.is_evictable() {
-            evicted.references.push(circuit);
-            return Some(ScanResult::Dropped);
-        }
-        // From here on the map holds the breaker too, since removals need the lock of the queues. So
-        // dropping `circuit` does not end the breaker.
-        let mut class = entry.class(&circuit);
-        if class == queue {
-            if !matches!(filter, Filter::Any) && circuit.entry.clear_used() {
-                entry.last_used = now;
-                self.queue(queue).push_back(entry);
-                return Some(ScanResult::Requeued);
-            }
-            if matches!(filter, Filter::IdleFor(time) if now.since(entry.last_used) < time) {
-                self.queue(queue).push_front(entry);
-                return Some(ScanResult::TooEarly);
-            }
-            let must_be_idle = !matches!(filter, Filter::Any);
-            let is_unprotected = || entry.class(&circuit) == queue;
-            if let Some(breaker) =
-                breakers.remove_if_evictable(&circuit, must_be_idle, is_unprotected)
-            {
+            let is_unprotected = || classify(circuit, *unprotected_word) != Class::Protected;
+            if let Some(breaker) = breakers.remove_if_evictable(circuit, is_unprotected) {
+                self.remove(circuit);
                 self.map_len -= 1;
-                evicted.breakers.push(breaker);
-                return Some(ScanResult::Evicted);
+                evicted.push(breaker);
+            } else if let Some(position) = self.position(circuit) {
+                self.entries[position].last_used = now;
             }
-            class = Class::Protected;
         }
-        self.queue(class).push_back(entry);
-        Some(ScanResult::Moved)
+        evicted
+    }
+}
+
+#[cfg(feature = "serde")]
+impl EvictionPool {
+    /// Drops the breakers that are held, so that those that are left can be counted.
+    pub(super) fn drop_held(ranked: &mut Vec<Ranked>, breakers: &BreakerMap) {
+        ranked.retain(|ranked| !breakers.is_held(&ranked.circuit));
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::*;
     use crate::BreakerRegistry;
-
-    fn queued(registry: &BreakerRegistry) -> usize {
-        registry.inner.queues.lock().queued()
-    }
-
-    fn fail(registry: &BreakerRegistry, name: &str) {
-        let _ = registry.breaker(name).call(|| Err::<(), _>("down"));
-    }
+    use crate::clock::ManualClock;
+    use std::collections::HashSet;
 
     fn registry_of(capacity: usize) -> BreakerRegistry {
         let builder = BreakerRegistry::builder().capacity(capacity);
         builder.build().expect("a valid capacity")
     }
 
-    #[test]
-    fn breaker_is_in_one_queue() {
-        let registry = registry_of(9);
-        for name in ["a", "b", "c"] {
-            fail(&registry, name);
-        }
-        registry.breaker("d").trip();
-        registry.breaker("e").trip();
-        // Enough insertions to scan all queues.
-        for name in 0..50 {
-            registry.breaker(name.to_string());
-        }
-        for name in ["a", "b", "c", "d", "e"] {
-            assert!(registry.get(name).is_some(), "{name} is evicted later");
-        }
-        assert_eq!(queued(&registry), 9);
+    fn create(registry: &BreakerRegistry, names: std::ops::Range<usize>) {
+        names.for_each(|name| drop(registry.breaker(name.to_string())));
+    }
+
+    fn pooled(registry: &BreakerRegistry) -> usize {
+        registry.inner.pool.lock().entries.len()
+    }
+
+    fn sampled(registry: &BreakerRegistry, size: usize) -> HashSet<usize> {
+        let sample = registry.inner.pool.lock().sample(size);
+        sample.iter().map(|candidate| candidate.position).collect()
     }
 
     #[test]
-    fn removed_names_leave_the_queues() {
+    fn sample_has_no_position_twice() {
+        for len in [1, 15, 16, 17, 31, 33, 1_000] {
+            let registry = registry_of(len);
+            create(&registry, 0..len);
+            for size in [1, SAMPLE_SIZE, usize::MAX] {
+                assert_eq!(sampled(&registry, size).len(), size.min(len));
+            }
+        }
+    }
+
+    #[test]
+    fn samples_reach_every_position() {
+        let registry = registry_of(100);
+        create(&registry, 0..100);
+        let reached: HashSet<_> = (0..100)
+            .flat_map(|_| sampled(&registry, SAMPLE_SIZE))
+            .collect();
+        assert_eq!(reached.len(), 100);
+    }
+
+    #[test]
+    fn removed_breakers_leave_the_pool() {
         let registry = registry_of(300);
-        for name in 0..200 {
-            registry.breaker(format!("old {name}"));
+        create(&registry, 0..200);
+        for name in (0..200).step_by(3).chain(0..100) {
+            registry.remove(name.to_string());
+            assert_eq!(pooled(&registry), registry.len());
         }
-        for _ in 0..2_000 {
-            registry.breaker("x");
-            registry.remove("x");
-            // Some insertions pass until a scan finds the entries of removed breakers.
-            assert!(queued(&registry) <= 3 * registry.len() + 64);
+        for name in 100..200 {
+            if let Some(breaker) = registry.get(name.to_string()) {
+                let position = registry.inner.pool.lock().position(&breaker.circuit);
+                assert!(position.is_some(), "{name}");
+            }
         }
-        for name in 0..1_000 {
-            registry.breaker(format!("new {name}"));
+    }
+
+    #[test]
+    fn registered_breakers_leave_the_pool() {
+        let registry = registry_of(10);
+        create(&registry, 0..10);
+        for name in 0..4 {
+            let settings = crate::CircuitBreaker::builder();
+            registry
+                .register(name.to_string(), settings)
+                .expect("there is room");
         }
-        assert!(registry.get("new 999").is_some());
-        for name in 0..200 {
-            assert!(registry.get(format!("old {name}")).is_none());
+        registry.breaker("new");
+        assert_eq!(pooled(&registry), 6);
+    }
+
+    /// A registry with two breakers, `passed` and `waits`, and a sample of them.
+    fn open_breakers() -> (BreakerRegistry, Vec<Candidate>) {
+        let clock = ManualClock::new();
+        let registry = BreakerRegistry::builder().clock(clock.clone());
+        let registry = registry.build().expect("settings that work");
+        registry.breaker("passed").trip_for(Duration::from_secs(1));
+        registry.breaker("waits").trip_for(Duration::from_secs(60));
+        clock.advance(Duration::from_secs(1));
+        let mut sample = registry.inner.pool.lock().sample(2);
+        sample.iter_mut().for_each(Candidate::decide);
+        (registry, sample)
+    }
+
+    fn ranked(registry: &BreakerRegistry, sample: &[Candidate]) -> Vec<Arc<str>> {
+        let mut pool = registry.inner.pool.lock();
+        let ranked = pool.rank(sample, None, Moment::ORIGIN);
+        let names = ranked.iter().map(|ranked| ranked.circuit.name.clone());
+        names.collect()
+    }
+
+    #[test]
+    fn open_breaker_without_time_left_is_ranked() {
+        let (registry, sample) = open_breakers();
+        assert_eq!(ranked(&registry, &sample), ["passed".into()]);
+    }
+
+    #[test]
+    fn decision_holds_for_one_breaker_only() {
+        let (registry, sample) = open_breakers();
+        registry.remove("passed");
+        // `waits` has the same word, and is at the position of `passed` now.
+        assert_eq!(ranked(&registry, &sample), []);
+    }
+
+    #[test]
+    fn decision_ends_with_state() {
+        let commands: [fn(&CircuitBreaker); 2] = [CircuitBreaker::trip, |breaker| {
+            breaker.trip_for(Duration::from_secs(9));
+        }];
+        for command in commands {
+            let (registry, sample) = open_breakers();
+            command(&registry.breaker("passed"));
+            assert_eq!(ranked(&registry, &sample), []);
         }
+    }
+
+    #[test]
+    fn breaker_tripped_after_ranking_stays() {
+        let registry = registry_of(2);
+        let (trips, inner) = (registry.breaker("trips"), &registry.inner);
+        registry.breaker("closed");
+        let mut pool = inner.pool.lock();
+        let sample = pool.sample(2);
+        let ranked = pool.rank(&sample, None, Moment::ORIGIN);
+        assert_eq!(ranked.len(), 2);
+        trips.trip();
+        drop(trips);
+        let evicted = pool.evict(&ranked, 0, &inner.breakers, Moment::ORIGIN);
+        drop(pool);
+        let names: Vec<_> = evicted.iter().map(CircuitBreaker::name).collect();
+        assert_eq!(names, ["closed"]);
     }
 }
