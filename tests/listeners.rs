@@ -308,8 +308,11 @@ fn change_listener_is_not_called_for_calls() {
     }
 }
 
-/// State changes that wait for delivery to a listener.
-const CAPACITY: usize = 32;
+/// The state changes that may wait for delivery.
+const CAPACITY: usize = 1_024;
+
+/// The state changes that one call delivers.
+const MOST: usize = 32;
 
 /// The events that a listener got.
 type Told = Arc<Mutex<Vec<Event>>>;
@@ -396,15 +399,16 @@ fn late_call_delivers_what_is_left() {
 
 #[test]
 fn full_queue_reports_what_it_dropped() {
-    let mut events = None;
     let (breaker, told) = after_busy_listener(|breaker| {
-        events = Some(breaker.subscribe_changes());
         for _ in 0..CAPACITY {
             breaker.reset();
             breaker.trip();
         }
     });
-    succeed(&breaker);
+    for call in 1..=CAPACITY / MOST {
+        succeed(&breaker);
+        assert_eq!(told.lock().unwrap().len(), 1 + call * MOST);
+    }
     breaker.reset();
     let told = told.lock().unwrap();
     let [before @ .., missed, last] = &told[1..] else {
@@ -424,8 +428,6 @@ fn full_queue_reports_what_it_dropped() {
             ..
         }
     ));
-    let streamed = received(&mut events.unwrap());
-    assert_eq!(streamed, told[1..], "a stream gets the same");
 }
 
 #[test]
@@ -441,10 +443,9 @@ fn listener_that_changes_the_state_each_time_ends() {
         }
     });
     breaker.trip();
-    assert_eq!(told.load(Relaxed), DEEPEST);
+    assert_eq!(told.load(Relaxed), MOST);
     breaker.force_open();
-    // Two were queued: the one that was left, and its own.
-    assert_eq!(told.load(Relaxed), DEEPEST + 2 * DEEPEST);
+    assert_eq!(told.load(Relaxed), 2 * MOST);
     assert_unbroken(&heard.lock().unwrap(), State::Closed);
 }
 
@@ -469,15 +470,16 @@ fn calls_of_many_threads_deliver_a_bounded_number() {
         } else {
             breaker.trip();
         }
-        assert!(TOLD_BY_CALL.get() <= CAPACITY + 1);
+        assert!(TOLD_BY_CALL.get() <= MOST);
     };
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| (0..2_000).for_each(|_| change()));
         }
     });
-    succeed(&breaker);
-    succeed(&breaker);
+    for _ in 0..=CAPACITY / MOST {
+        succeed(&breaker);
+    }
     let told = told.lock().unwrap();
     let parts = told.split(|event| matches!(event, Event::Missed { .. }));
     let mut last = State::Closed;

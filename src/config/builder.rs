@@ -294,8 +294,8 @@ impl BreakerBuilder {
     /// Calls `listener` with every event of the breaker, outside every lock, on the thread of a call.
     ///
     /// State changes arrive in their order. A call delivers at most what is queued when it comes to
-    /// deliver; the next call delivers the rest. The queue has room for 32 state changes, and
-    /// [`Event::Missed`] reports what was dropped. A slow listener delays the call that runs it: slow
+    /// deliver, and at most 32 state changes; the next call delivers more. The queue has room for 1,024
+    /// state changes, and [`Event::Missed`] reports what was dropped. A slow listener delays the call that runs it: slow
     /// work belongs behind a [stream](crate::CircuitBreaker::subscribe_changes). A panic is caught and
     /// becomes [`Event::ListenerPanicked`].
     ///

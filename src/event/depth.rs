@@ -5,7 +5,7 @@ use std::ptr;
 
 /// The maximum depth. A listener may call breakers, whose listeners may call breakers. A listener that makes
 /// two calls for each event is called `2^MAX_DEPTH - 1` times because of one call.
-pub(crate) const MAX_DEPTH: u32 = 4;
+const MAX_DEPTH: u32 = 4;
 
 #[cfg(loom)]
 loom::thread_local! {

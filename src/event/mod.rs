@@ -8,7 +8,7 @@ mod stream;
 mod warning;
 
 pub(crate) use bus::{EventBus, Listeners};
-pub(crate) use depth::{ListenerDepth, MAX_DEPTH};
+pub(crate) use depth::ListenerDepth;
 pub(crate) use listener::{CallInterest, Listen, Listener};
 pub(crate) use queue::BoundedQueue;
 pub use stream::EventStream;
@@ -172,9 +172,9 @@ pub enum Event {
         /// The place of the first function.
         first: &'static str,
     },
-    /// Events were dropped because a queue was full: that of a stream, which has room for 1,024 events,
-    /// or that of a breaker, which has room for 32 state changes that wait for slow listeners. The event
-    /// stands where they are missing.
+    /// Events were dropped because a queue was full: that of a stream, or that of a breaker, where state
+    /// changes wait for slow listeners. Each has room for 1,024 events. This event stands where they are
+    /// missing.
     #[non_exhaustive]
     Missed {
         /// The name of the breaker whose queue was full, or `None` if the stream was full.

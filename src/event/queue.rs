@@ -3,26 +3,20 @@
 use super::Event;
 use std::collections::VecDeque;
 
+/// The maximum number of events in a queue.
+const CAPACITY: usize = 1_024;
+
 /// A queue that drops what comes while it is full, and reports in its place how many events it dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct BoundedQueue {
     events: VecDeque<Event>,
-    capacity: usize,
     /// The events that were dropped after the last one in the queue.
     missed: u64,
 }
 
 impl BoundedQueue {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            events: VecDeque::new(),
-            capacity,
-            missed: 0,
-        }
-    }
-
     pub(crate) fn push(&mut self, event: Event) {
-        if self.events.len() >= self.capacity {
+        if self.events.len() >= CAPACITY {
             self.missed += 1;
             return;
         }

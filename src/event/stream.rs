@@ -38,14 +38,11 @@ pub struct EventStream {
     channel: Arc<Channel>,
 }
 
-/// The capacity of a stream.
-const CAPACITY: usize = 1_024;
-
 /// What a stream shares with its sender.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Channel(Mutex<Shared>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
     queue: BoundedQueue,
     closed: bool,
@@ -60,11 +57,7 @@ pub(super) struct StreamSender {
 
 /// Creates a stream, and the listener that fills it.
 pub(super) fn channel(interest: CallInterest) -> (StreamSender, EventStream) {
-    let channel = Arc::new(Channel(Mutex::new(Shared {
-        queue: BoundedQueue::new(CAPACITY),
-        closed: false,
-        reader: None,
-    })));
+    let channel = Arc::<Channel>::default();
     let sender = StreamSender {
         channel: Arc::downgrade(&channel),
         interest,

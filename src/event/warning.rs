@@ -1,4 +1,4 @@
-//! Warnings on standard error, in debug builds: mistakes that make a breaker useless.
+//! Warnings on standard error in debug builds, about mistakes that make a breaker useless.
 
 use super::{Event, NotKept};
 use crate::text::Escaped;
@@ -6,13 +6,13 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-/// Which kinds of mistakes were printed, so that each is printed once.
+/// The kinds of mistakes that were printed. Each is printed once.
 #[derive(Debug, Default)]
 pub(crate) struct Warned(AtomicU8);
 
 impl Warned {
-    /// Prints the mistake that `event` reports, if it is the first of its kind. For events that
-    /// nothing listens to.
+    /// Prints the mistake that `event` reports, if it is the first of its kind. Called for events without a
+    /// listener.
     pub(crate) fn print(&self, event: &Event) {
         if !cfg!(debug_assertions) {
             return;
@@ -26,8 +26,8 @@ impl Warned {
     }
 }
 
-/// The most warnings of a process, which may have a breaker for each tenant.
-const MOST: usize = 100;
+/// The maximum number of warnings of a process, which may have a breaker for each tenant.
+const MAX_WARNINGS: usize = 100;
 
 /// Prints a warning, unless the environment variable `BREAKERBOX_WARN` is 0.
 pub(crate) fn print(warning: fmt::Arguments<'_>) {
@@ -39,17 +39,17 @@ pub(crate) fn print(warning: fmt::Arguments<'_>) {
     // threads do not mix, and not formatted into a text first: a cancelled call allocates nothing.
     let mut error = io::stderr().lock();
     let _ = match PRINTED.fetch_add(1, Ordering::Relaxed) {
-        0..MOST => writeln!(error, "breakerbox: {warning}"),
-        MOST => writeln!(error, "breakerbox: further warnings are not printed"),
+        0..MAX_WARNINGS => writeln!(error, "breakerbox: {warning}"),
+        MAX_WARNINGS => writeln!(error, "breakerbox: further warnings are not printed"),
         _ => Ok(()),
     };
 }
 
-/// An event that reports a mistake, as a sentence that says what to do.
+/// An event that reports a mistake. Displays as a sentence that says what to do.
 struct Mistake<'a>(&'a Event);
 
 impl<'a> Mistake<'a> {
-    /// The mistake, and the bit of its kind.
+    /// Returns the bit of the kind, and the mistake.
     fn of(event: &'a Event) -> Option<(u8, Self)> {
         let kind = match event {
             Event::UnknownErrorType { .. } => 1,

@@ -184,7 +184,7 @@ fn reset_has_the_last_word(model: &str, ends: Outcome) {
         let decided = totals.failure + totals.success.expect("successes are counted");
         // The lapsed trial decided or is late; the other one is late in any case.
         assert_eq!((decided + totals.late, totals.late.min(1)), (2, 1));
-        let changes = changes.all();
+        let changes = changes.all(&breaker);
         let linked = changes.windows(2).all(|pair| pair[0].1 == pair[1].0);
         assert!(linked, "{changes:?}");
         assert_eq!(changes.len() as u64, 3 + totals.failure);

@@ -67,7 +67,7 @@ fn a_trial_decides_or_a_command_does() {
         let totals = totals(&breaker);
         assert_eq!(totals.failure + totals.late, 1);
         // Told in order, each beginning where the one before ended.
-        let changes = changes.all();
+        let changes = changes.all(&breaker);
         let linked = changes.windows(2).all(|pair| pair[0].1 == pair[1].0);
         assert!(linked, "{changes:?}");
         assert_eq!(changes.len() as u64, 3 + totals.failure);

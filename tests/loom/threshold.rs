@@ -35,7 +35,7 @@ fn of_two_failures_that_could_trip_one_does_and_the_other_is_late() {
         assert_eq!(breaker.failure_count(), 2);
         let totals = totals(&breaker);
         assert_eq!((totals.failure, totals.late), (2, 1));
-        assert_eq!(changes.all(), [(State::Closed, State::Open)]);
+        assert_eq!(changes.all(&breaker), [(State::Closed, State::Open)]);
     });
 }
 

@@ -157,7 +157,9 @@ impl Chain {
     }
 
     /// All of them, of which each begins where the one before ended.
-    pub(crate) fn unbroken(&self) -> Vec<(State, State)> {
+    pub(crate) fn unbroken(&self, breaker: &CircuitBreaker) -> Vec<(State, State)> {
+        // Delivers what the tasks have left in the queue.
+        breaker.configure(|same| same).expect("the same settings");
         let chain = self.0.lock().expect("no poison").clone();
         let mut last = State::Closed;
         for (from, to) in &chain {

@@ -34,7 +34,7 @@ fn every_call_is_in_one_total(test: &str, settings: fn(BreakerBuilder) -> Breake
         books.agree_with(&snapshot.totals);
         books.tell(&happened, &snapshot.totals);
         assert_eq!(snapshot.in_flight.unwrap_or(0), 0);
-        let changes = chain.unbroken();
+        let changes = chain.unbroken(&breaker);
         if let Some((_, last)) = changes.last() {
             // A circuit whose time has come is half-open before anybody hears of it.
             let told = matches!((last, snapshot.state), (State::Open, State::HalfOpen));
@@ -45,7 +45,7 @@ fn every_call_is_in_one_total(test: &str, settings: fn(BreakerBuilder) -> Breake
         happened.note("reopened", reopened.into());
         happened.note("closed again", closed.into());
         time.assert_revives(&breaker);
-        chain.unbroken();
+        chain.unbroken(&breaker);
     });
 }
 
@@ -103,7 +103,7 @@ fn a_failing_dependency_opens_after_exactly_so_many_failures() {
             let totals = breaker.snapshot().totals;
             books.agree_with(&totals);
             assert_eq!((totals.failure, breaker.failure_count()), (3, 3));
-            assert_eq!(chain.unbroken(), [(State::Closed, State::Open)]);
+            assert_eq!(chain.unbroken(&breaker), [(State::Closed, State::Open)]);
             happened.note("late", totals.late);
             happened.note("refused", totals.refused);
         },

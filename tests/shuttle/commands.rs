@@ -63,10 +63,10 @@ fn commands_lose_no_call_and_no_change() {
         let snapshot = breaker.snapshot();
         books.agree_with(&snapshot.totals);
         books.tell(&happened, &snapshot.totals);
-        let changes = chain.unbroken();
+        let changes = chain.unbroken(&breaker);
         happened.note("changes", changes.len() as u64);
         breaker.reset();
-        let last = chain.unbroken().last().map(|(_, to)| *to);
+        let last = chain.unbroken(&breaker).last().map(|(_, to)| *to);
         assert!(last.is_none_or(|to| to == State::Closed), "{last:?}");
         time.assert_revives(&breaker);
     });

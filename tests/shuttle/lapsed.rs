@@ -69,6 +69,8 @@ async fn slow_trials(time: &Time, outcome: fn() -> Outcome) -> Recovery {
     for task in tasks {
         task.await.expect("a task that ends");
     }
+    // Delivers what the tasks have left in the queue.
+    breaker.configure(|same| same).expect("the same settings");
     Recovery {
         breaker,
         changes,

@@ -178,7 +178,7 @@ pub(crate) fn check(one: &Dependency) {
         assert_eq!((success, totals.failure, totals.cancelled), seen, "{name}");
     }
     assert_eq!(snapshot.in_flight.unwrap_or(0), 0, "{name}");
-    let changes = chain.finish();
+    let changes = chain.finish(breaker);
     if breaker.state() != State::MetricsOnly {
         assert!(changes.opened > 0 && changes.closed > 0, "{name}");
     }

@@ -16,7 +16,7 @@ mod windows;
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
-use breakerbox::{Event, Refusal, Totals};
+use breakerbox::{Cause, Event, Refusal, Totals};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
@@ -58,17 +58,28 @@ struct Changes {
     opened: u64,
     half_opened: u64,
     closed: u64,
+    /// Dropped events. The queue may be full after the thread that delivers was interrupted.
+    missed: u64,
 }
 
 impl Chain {
     fn heard_by(&self, settings: BreakerBuilder) -> BreakerBuilder {
         let chain = self.0.clone();
         settings.on_event(move |event| {
+            let mut changes = chain.lock().expect("no poison");
+            if let Event::Missed { events, .. } = event {
+                changes.missed += events;
+                changes.last = None;
+            }
             let Event::StateChanged { from, to, .. } = event else {
                 return;
             };
-            let mut changes = chain.lock().expect("no poison");
-            if *from != changes.last.unwrap_or(State::Closed) || from == to {
+            let first = if changes.missed == 0 {
+                State::Closed
+            } else {
+                *from
+            };
+            if *from != changes.last.unwrap_or(first) || from == to {
                 changes.broken.get_or_insert((*from, *to));
             }
             changes.last = Some(*to);
@@ -81,13 +92,37 @@ impl Chain {
         })
     }
 
-    fn finish(&self) -> Changes {
+    fn finish(&self, breaker: &CircuitBreaker) -> Changes {
+        // Each delivers some of the changes that are left in the queue, and records nothing.
+        for _ in 0..40 {
+            breaker.configure(|same| same).expect("the same settings");
+        }
         let changes = std::mem::take(&mut *self.0.lock().expect("no poison"));
         assert_eq!(
             changes.broken, None,
             "each begins where the one before ended"
         );
         changes
+    }
+}
+
+impl Changes {
+    /// Asserts how often each state was entered. Changes that were missed may be any of them.
+    #[track_caller]
+    fn assert_counts(&self, opened: u64, half_opened: u64, closed: u64) {
+        let counts = [self.opened, self.half_opened, self.closed];
+        let expected = [opened, half_opened, closed];
+        let mut pairs = counts.iter().zip(&expected);
+        assert!(
+            pairs.all(|(count, expected)| count <= expected),
+            "{counts:?}, {expected:?}"
+        );
+        let all = counts.iter().sum::<u64>() + self.missed;
+        assert_eq!(
+            all,
+            expected.iter().sum::<u64>(),
+            "{counts:?}, {expected:?}"
+        );
     }
 }
 

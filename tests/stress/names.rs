@@ -62,7 +62,7 @@ fn threads_that_call_by_name_and_reconfigure_lose_no_call() {
         let totals = breaker.snapshot().totals;
         assert_eq!(ended(&totals), read(passed));
         assert_eq!(totals.refused, read(refused));
-        let changes = chain.finish();
+        let changes = chain.finish(breaker);
         assert!(changes.opened > 0 && changes.closed > 0);
     }
 }
