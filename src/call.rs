@@ -97,12 +97,6 @@ impl<H: Handle> Call<H> {
         Some(token.enter(&self.handle.breaker().circuit))
     }
 
-    /// The call with the token that [`resume`](Self::resume) or [`start`] returned.
-    #[inline]
-    pub(crate) fn running(&self, token: CallToken) -> RunningCall<'_> {
-        RunningCall::new(self.handle.breaker(), token)
-    }
-
     /// Runs the guarded code of a call that was admitted, from its beginning to its end.
     #[inline]
     pub(crate) fn run<Out, C: Classifier<Out>>(
@@ -112,7 +106,7 @@ impl<H: Handle> Call<H> {
     ) -> Result<C::Ok, C::Err> {
         match self.resume() {
             Some(token) => {
-                let running = self.running(token);
+                let running = RunningCall::new(self.breaker(), token);
                 let out = running.run(code);
                 running.finish(classifier, out)
             }
@@ -176,6 +170,7 @@ pub(crate) struct RunningCall<'a> {
 }
 
 impl<'a> RunningCall<'a> {
+    /// The call with the token that [`Call::resume`] or [`start`] returned.
     #[inline]
     pub(crate) fn new(breaker: &'a CircuitBreaker, token: CallToken) -> Self {
         Self { breaker, token }

@@ -683,6 +683,39 @@ fn holders_and_evictors_race() {
     );
 }
 
+/// A thread is refused and drops its handle while another evicts: the error alone must protect the
+/// breaker. An eviction that reads the links before the handles can miss both.
+#[test]
+fn refused_caller_and_evictor_race() {
+    let registry = of(2);
+    let evicted = thread::scope(|scope| {
+        let registry = &registry;
+        let caller = scope.spawn(move || {
+            let mut evicted = 0;
+            for _ in 0..2_000 {
+                let handle = registry.breaker("contended");
+                evicted += u32::from(handle.snapshot().totals.refused == 0);
+                handle.force_open();
+                let refusal = handle.try_acquire().expect_err("forced open");
+                handle.reset();
+                let refused = handle.snapshot().totals.refused;
+                drop(handle);
+                thread::yield_now();
+                let kept = registry.get("contended").map(|kept| kept.snapshot());
+                assert_eq!(kept.map(|kept| kept.totals.refused), Some(refused));
+                drop(refusal);
+                thread::yield_now();
+            }
+            evicted
+        });
+        (0..u32::MAX)
+            .take_while(|_| !caller.is_finished())
+            .for_each(|n| fail(registry, &n.to_string()));
+        caller.join().unwrap()
+    });
+    assert!(evicted > 1, "evicted between two errors {evicted} times");
+}
+
 /// Resident memory in bytes, where the system tells.
 fn memory() -> Option<usize> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;

@@ -7,7 +7,7 @@ use super::{
     WithFallback,
 };
 use crate::breaker::CircuitBreaker;
-use crate::call::call;
+use crate::call;
 use crate::classifier::Classifier;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::ext::{AtMostEightArguments, BreakerExt, GivesResult, NoResult, kind};
@@ -88,7 +88,7 @@ macro_rules! sync_calls {
             {
                 let $this = self;
                 let function = $this.function;
-                let $result = call($this.handle.breaker(), &$this.classifier, ($($a,)*), |($($a,)*)| function($($a),*));
+                let $result = call::call($this.handle.breaker(), &$this.classifier, ($($a,)*), |($($a,)*)| function($($a),*));
                 $end
             }
         }
@@ -253,7 +253,7 @@ macro_rules! arity {
             => Call,
             |this| WithBreaker::with_parts(
                 DeferredCall::new(this.function, ($($a,)*), |function, ($($a,)*)| function($($a),*)),
-                this.handle, this.classifier, this.limit,
+                call::Call::new(this.handle), this.classifier, this.limit,
             )
         }
         async_calls! {

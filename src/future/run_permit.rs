@@ -1,7 +1,8 @@
 //! [`RunPermit`]: a future that runs under a permit.
 
-use super::WithBreaker;
+use super::{NoTimeout, WithBreaker};
 use crate::breaker::CircuitBreaker;
+use crate::classifier::DefaultClassifier;
 use crate::permit::Permit;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
@@ -48,7 +49,7 @@ impl Permit {
         E: fmt::Debug + 'static,
     {
         RunPermit {
-            guarded: WithBreaker::admitted(future, self.call),
+            guarded: WithBreaker::with_parts(future, self.call, DefaultClassifier, NoTimeout),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::lint_nested_result::warn_if_nested;
 use super::{FlattenErr, FlattenInto, Limit, NoTimeout, Timeout};
 use crate::breaker::CircuitBreaker;
-use crate::call::{Call, start};
+use crate::call::{Call, RunningCall, start};
 use crate::circuit::CallToken;
 use crate::classifier::{
     Classifier, Classify, ClassifyOutput, DefaultClassifier, FailIf, ResultLike,
@@ -82,24 +82,14 @@ pub(super) enum Completed<T, E, Elapsed> {
 impl<F, H: Handle> WithBreaker<F, H> {
     #[inline]
     pub(crate) fn new(inner: F, handle: H) -> Self {
-        Self::with_parts(inner, handle, DefaultClassifier, NoTimeout)
-    }
-
-    /// Runs `inner` as the code of a call that was admitted.
-    #[inline]
-    pub(crate) fn admitted(inner: F, call: Call<H>) -> Self {
-        Self::of_call(inner, call, DefaultClassifier, NoTimeout)
+        Self::with_parts(inner, Call::new(handle), DefaultClassifier, NoTimeout)
     }
 }
 
 impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
+    /// Guards `inner` as the code of `call`, which may be admitted already.
     #[inline]
-    pub(crate) fn with_parts(inner: F, handle: H, classifier: C, limit: L) -> Self {
-        Self::of_call(inner, Call::new(handle), classifier, limit)
-    }
-
-    #[inline]
-    pub(crate) fn of_call(inner: F, call: Call<H>, classifier: C, limit: L) -> Self {
+    pub(crate) fn with_parts(inner: F, call: Call<H>, classifier: C, limit: L) -> Self {
         Self {
             inner: Some(inner),
             call,
@@ -216,7 +206,7 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut();
         let inner = inner.expect("a guarded future polled after it completed");
-        let running = this.call.running(token);
+        let running = RunningCall::new(this.call.breaker(), token);
         if let Poll::Ready(out) = running.run(|| inner.poll(cx)) {
             // Recorded first: the outcome does not depend on how the future is dropped.
             let result = running.finish(this.classifier, out);
@@ -227,7 +217,7 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         this.limit.poll_elapsed(cx).map(|elapsed| {
             // Dropped first, so that the guarded code has ended when the slot of a trial becomes free.
             if let Some(token) = this.call.resume() {
-                this.call.running(token).run(|| this.inner.set(None));
+                RunningCall::new(this.call.breaker(), token).run(|| this.inner.set(None));
                 this.call.suspend(token);
             }
             this.call.record_timeout(L::limit(elapsed));

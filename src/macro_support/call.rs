@@ -78,7 +78,7 @@ impl<'h> Admitted<'h> {
     {
         warn_if_nested::<R>();
         RunAdmitted {
-            guarded: WithBreaker::of_call(future, self.call, classifier, limit),
+            guarded: WithBreaker::with_parts(future, self.call, classifier, limit),
         }
     }
 }
@@ -167,7 +167,12 @@ where
     L: Limit,
 {
     warn_if_nested::<R>();
-    FlattenErr::new(WithBreaker::with_parts(future, handle, classifier, limit))
+    FlattenErr::new(WithBreaker::with_parts(
+        future,
+        Call::new(handle),
+        classifier,
+        limit,
+    ))
 }
 
 /// A time limit for [`guard_future`], counted from the first poll.

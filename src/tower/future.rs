@@ -1,5 +1,5 @@
 use super::Refusals;
-use crate::call::{self, Call};
+use crate::call::{self, Call, RunningCall};
 use crate::classifier::{Classifier, DefaultClassifier};
 use crate::error::CircuitOpen;
 use crate::function::NoFallback;
@@ -71,9 +71,9 @@ impl<F, C, A> ResponseFuture<F, C, A> {
         let mut call = Call::new(handle);
         let state = match call::start(call.breaker()) {
             Ok(token) => {
-                let future = call.running(token).run(start);
+                let future = RunningCall::new(call.breaker(), token).run(start);
                 call.suspend(token);
-                let guarded = WithBreaker::of_call(future, call, classifier, NoTimeout);
+                let guarded = WithBreaker::with_parts(future, call, classifier, NoTimeout);
                 State::Admitted { guarded }
             }
             Err(open) => State::Refused { open: Some(open) },

@@ -20,6 +20,16 @@ fn record_error_stores_a_failure() {
 }
 
 #[test]
+fn permit_with_error_is_recorded_once() {
+    let breaker = breaker();
+    breaker.try_acquire().unwrap().record_error(&refused_io());
+    let permit = breaker.try_acquire().unwrap();
+    permit.record_result(&Err::<(), _>(refused_io()));
+    let totals = breaker.snapshot().totals;
+    assert_eq!((totals.failure, totals.cancelled, totals.late), (2, 0, 0));
+}
+
+#[test]
 fn record_error_goes_by_the_rules() {
     let unknown = Arc::new(AtomicUsize::new(0));
     let counter = unknown.clone();

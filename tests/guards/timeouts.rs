@@ -167,6 +167,7 @@ fn without_a_runtime_it_panics_before_admission() {
         (State::HalfOpen, 0)
     );
     breaker.try_acquire().expect("the slot is free").success();
+    assert_eq!(breaker.state(), State::Closed, "it was a trial of its own");
 }
 
 #[tokio::test(start_paused = true)]

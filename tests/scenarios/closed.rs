@@ -1,5 +1,5 @@
 use crate::support::{Bench, Fault, SECOND, poll};
-use breakerbox::{BreakerBuilder, BreakerExt, State, TripRule};
+use breakerbox::{BreakerBuilder, BreakerExt, CircuitBreaker, State, TripRule, Window};
 use std::pin::pin;
 use std::task::Poll;
 use tokio::sync::oneshot;
@@ -83,4 +83,15 @@ fn n1_trip_rules_replace_all_others() {
     assert_eq!(bench.state(), State::Closed);
     bench.fails();
     assert_eq!(bench.state(), State::Open);
+}
+
+/// Only the first of the successes is in the window, and the others in the success buffer.
+#[test]
+fn failure_reaches_minimum_with_buffered_successes() {
+    let rule = TripRule::failure_rate(0.25).over(Window::calls(10));
+    let breaker = CircuitBreaker::builder().trip_when(rule.minimum_calls(4));
+    let breaker = breaker.build().expect("settings that work");
+    (0..3).for_each(|_| drop(breaker.call(|| Ok::<_, &str>(()))));
+    assert!(breaker.call(|| Err::<(), _>("down")).is_err());
+    assert_eq!(breaker.state(), State::Open);
 }
