@@ -3,7 +3,7 @@ use super::path::Path;
 use super::read::{PackedState, Read, Scalar, flaw};
 use super::table::{Table, table, value};
 use crate::backoff::Backoff;
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::BreakerBuilder;
 use crate::error::ConfigError;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use serde::ser::{Serialize, SerializeMap, Serializer};

@@ -2,7 +2,7 @@ use super::duration::Exact;
 use super::path::Path;
 use super::read::{Read, Scalar, flaw};
 use super::table::{Table, table, value};
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::BreakerBuilder;
 use crate::error::ConfigError;
 use crate::rules::{RuleKind, TripRule, Window};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
