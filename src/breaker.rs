@@ -114,18 +114,15 @@ impl CircuitBreaker {
         &self,
         change: impl FnOnce(BreakerBuilder) -> BreakerBuilder,
     ) -> Result<(), ConfigError> {
-        let place = Location::caller();
-        let merged = self.config().name_layers().merged();
-        let builder = change(BreakerBuilder::from_settings(merged.clone()));
+        let origin = Origin::Configure(Location::caller());
+        let before = self.config().name_layers().merged();
+        let builder = change(BreakerBuilder::from_settings(before.clone()));
         let inherits = builder.inherits;
-        let mut layer = Layer::new(builder, Origin::Configure(place));
-        if !inherits {
-            layer.settings = layer.settings.changed_since(&merged);
-        }
+        let layer = Layer::new(builder, origin);
         let (old, config) = loop {
             let present = self.config();
             let mut code = present.name_layers();
-            code.configure(layer.clone(), inherits);
+            code.replace(layer.clone(), inherits);
             let config = present.with_name_layers(code)?;
             let is_present = |found: &Arc<_>| Arc::ptr_eq(found, &present);
             if let Some(old) = self.circuit.reconfigure_if(&config, is_present) {
@@ -133,7 +130,9 @@ impl CircuitBreaker {
             }
         };
         self.circuit.entry.make_permanent();
-        if let Some(overridden) = config.overridden_by_document(&layer.settings) {
+        if let Some(overridden) =
+            config.overridden_by_document(&layer.settings.changed_since(&before))
+        {
             self.circuit
                 .report(|breaker| overridden.event(breaker, &layer.origin));
         }

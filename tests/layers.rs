@@ -297,6 +297,18 @@ fn configure_gets_the_code_of_the_name_and_inherit_empties_it() {
 }
 
 #[test]
+fn configure_replaces_the_code_of_the_name_by_what_it_returns() {
+    let registry = BreakerRegistry::new();
+    let a = registry
+        .register("a", builder().failure_threshold(3).half_open_calls(2))
+        .unwrap();
+    a.configure(|_| builder().failure_threshold(4)).unwrap();
+    let (rules, _) = rules_and_recovery(&a.config());
+    assert_eq!(rules, "4 failures in a row");
+    assert_eq!(a.config().half_open_calls(), 1, "not named any more");
+}
+
+#[test]
 fn repeated_configure_keeps_no_settings_that_do_not_count() {
     let registry = BreakerRegistry::new();
     let dropped = Arc::new(());

@@ -104,6 +104,20 @@ impl ErrorClassifier {
         }
     }
 
+    /// Adds an expected rule. Equal rules count once.
+    pub(crate) fn expect(&mut self, rule: ErrorRule) {
+        if !self.expected.contains(&rule) {
+            self.expected.push(rule);
+        }
+    }
+
+    /// Adds an ignored rule. Equal rules count once.
+    pub(crate) fn ignore(&mut self, rule: ErrorRule) {
+        if !self.ignored.contains(&rule) {
+            self.ignored.push(rule);
+        }
+    }
+
     /// Returns whether there is no rule, and therefore no predicate of the user.
     pub(crate) fn is_empty(&self) -> bool {
         self.expected.is_empty() && self.ignored.is_empty()

@@ -183,11 +183,8 @@ impl BreakerBuilder {
     }
 
     fn expect(mut self, rule: ErrorRule) -> Self {
-        self.settings
-            .error_rules
-            .get_or_insert_default()
-            .expected
-            .push(rule);
+        let rules = self.settings.error_rules.get_or_insert_default();
+        rules.expect(rule);
         self
     }
 
@@ -236,11 +233,8 @@ impl BreakerBuilder {
     }
 
     fn ignore(mut self, rule: ErrorRule) -> Self {
-        self.settings
-            .error_rules
-            .get_or_insert_default()
-            .ignored
-            .push(rule);
+        let rules = self.settings.error_rules.get_or_insert_default();
+        rules.ignore(rule);
         self
     }
 

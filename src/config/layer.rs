@@ -248,6 +248,21 @@ impl NameLayers {
         self.0.retain(|layer| !layer.is_empty());
     }
 
+    /// Replaces what code said by the settings of `layer`. Layers that say the same are kept, unless `layer`
+    /// `inherits` from the levels below, so that their settings keep their places.
+    pub(crate) fn replace(&mut self, layer: Layer, inherits: bool) {
+        let mut layers = self.clone();
+        layers.add(Layer {
+            settings: layer.settings.changed_since(&self.merged()),
+            ..layer.clone()
+        });
+        *self = if inherits || layers.merged() != layer.settings {
+            layer.into()
+        } else {
+            layers
+        };
+    }
+
     /// Adds the settings of `configure`, in place of all layers if it `inherits` from the levels below.
     pub(crate) fn configure(&mut self, layer: Layer, inherits: bool) {
         if inherits {

@@ -42,7 +42,7 @@ const LEAST_TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The checked settings of a breaker; immutable.
 ///
 /// [`CircuitBreaker::config`](crate::CircuitBreaker::config) shows the present ones,
-/// [`CircuitBreaker::configure`](crate::CircuitBreaker::configure) replaces them.
+/// [`CircuitBreaker::configure`](crate::CircuitBreaker::configure) changes them.
 ///
 /// # Examples
 ///

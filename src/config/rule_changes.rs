@@ -33,12 +33,15 @@ impl RuleChanges {
 
     /// Replaces the consecutive rules.
     pub(crate) fn set_failure_threshold(&mut self, failures: u32) {
-        self.drop_consecutive();
-        self.add(TripRule::consecutive_failures(failures));
+        let rule = TripRule::consecutive_failures(failures);
+        self.replace_consecutive(&[rule]);
+        self.add(rule);
     }
 
-    fn drop_consecutive(&mut self) {
-        self.rules.retain(|rule| !is_consecutive(rule));
+    /// Drops the consecutive rules that are not in `others`.
+    fn replace_consecutive(&mut self, others: &[TripRule]) {
+        self.rules
+            .retain(|rule| !is_consecutive(rule) || others.contains(rule));
         self.replaces_consecutive |= !self.replaces_all;
     }
 
@@ -54,7 +57,7 @@ impl RuleChanges {
             return;
         }
         if upper.replaces_consecutive {
-            self.drop_consecutive();
+            self.replace_consecutive(&upper.rules);
         }
         upper.rules.iter().for_each(|rule| self.add(*rule));
     }

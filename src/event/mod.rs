@@ -142,8 +142,8 @@ pub enum Event {
         /// Why.
         reason: NotKept,
     },
-    /// Settings that were given where no error can be returned cannot work; the breaker got those
-    /// that were due to its name otherwise.
+    /// Settings that were given where no error can be returned cannot work together with the layers below.
+    /// They are left out as a whole.
     #[non_exhaustive]
     SettingsRefused {
         /// The name of the breaker.

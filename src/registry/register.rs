@@ -13,8 +13,8 @@ impl BreakerRegistry {
     /// Registers a breaker called `name` with `settings`. The breaker stays until it is
     /// [removed](Self::remove).
     ///
-    /// A breaker that was created by use before is adopted: it gets the settings and keeps its state
-    /// and its counts, and [`Event::BreakerAdopted`] is emitted. An adopted breaker keeps its clock.
+    /// A breaker that was created by use before is adopted: the settings are
+    /// [layered](Self#layers-of-settings) over those of its call sites. It keeps its state and its counts, and [`Event::BreakerAdopted`] is emitted. An adopted breaker keeps its clock.
     /// The name in `settings` is not used.
     ///
     /// # Errors
@@ -66,10 +66,12 @@ impl BreakerRegistry {
         Ok(breaker)
     }
 
-    /// Sets the settings of the breaker called `name`, and creates a missing breaker. The breaker
+    /// Layers `settings` over what code said for `name` before, and creates a missing breaker. The breaker
     /// stays until it is [removed](Self::remove).
     ///
-    /// A live breaker keeps its state and its counts.
+    /// [`inherit`](BreakerBuilder::inherit) drops what code said before. A setting that a document names for
+    /// the breaker stays as the document says, and [`Event::SettingsIgnored`] reports it. A live breaker keeps
+    /// its state and its counts.
     ///
     /// # Errors
     ///
