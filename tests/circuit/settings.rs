@@ -59,6 +59,54 @@ fn numbers_durations_and_rules() {
     assert_eq!(global("settings-rule").config().trip_rules(), rules);
 }
 
+#[circuit(
+    name = "settings-others",
+    recovery_backoff = Backoff::exponential(MINUTE),
+    reset_backoff_after = "2m",
+    max_trip_for = "3m",
+    cancelled_after = "4m",
+    unexpected_errors_as = Outcome::Ignored,
+    cancelled_as = Outcome::Failure,
+    mode = Mode::MetricsOnly,
+    count_successes = false,
+    capture_last_failure = true,
+    redact_last_failure = |text| text.to_uppercase(),
+    trip_rules = [TripRule::failures(2).over(Window::calls(2))],
+)]
+fn others() -> Answer<()> {
+    Ok(())
+}
+
+#[test]
+fn settings_with_one_value_are_attributes() {
+    others().expect("nothing is refused");
+    let config = global("settings-others").config();
+    assert_eq!(config.recovery_backoff(), Backoff::exponential(MINUTE));
+    assert_eq!(config.reset_backoff_after(), Some(2 * MINUTE));
+    assert_eq!(config.max_trip_for(), 3 * MINUTE);
+    assert_eq!(config.cancelled_after(), Some(4 * MINUTE));
+    assert_eq!(config.unexpected_errors_as(), Outcome::Ignored);
+    assert_eq!(config.cancelled_as(), Outcome::Failure);
+    assert_eq!(config.mode(), Mode::MetricsOnly);
+    assert!(!config.count_successes());
+    assert_eq!(config.trip_rules().len(), 1);
+    // A new setting has to be added here and to the keys of the attribute.
+    let explanation = config.explain();
+    let unnamed: Vec<_> = explanation
+        .settings()
+        .filter(|(.., layer)| *layer == "default")
+        .map(|(key, ..)| key)
+        .collect();
+    let others = [
+        "half_open_calls",
+        "success_threshold",
+        "trial_timeout",
+        "error_rules",
+        "on_event",
+    ];
+    assert_eq!(unnamed, others);
+}
+
 struct Careful;
 
 impl Preset for Careful {
