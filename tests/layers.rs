@@ -73,7 +73,7 @@ fn prefix_reaches_a_name_with_settings_of_its_own() {
     registry
         .configure("http:configured", builder().half_open_calls(2))
         .unwrap();
-    for breaker in registry.iter() {
+    for breaker in &registry {
         let settings = rules_and_recovery(&breaker.config());
         assert_eq!(
             settings,

@@ -361,12 +361,12 @@ fn prefix_of_a_document_reaches_a_name_with_settings_of_its_own() {
             assert_eq!(applied.changed().len(), 5);
         }
         assert_eq!(registry.len(), 5);
-        for breaker in registry.iter() {
+        for breaker in &registry {
             opens_after(&breaker, 3);
             assert_eq!(recovery(&breaker), 2 * SECOND, "{breaker:?}");
         }
         registry.apply(&toml("")).unwrap();
-        for breaker in registry.iter() {
+        for breaker in &registry {
             opens_after(&breaker, 5);
             assert_eq!(recovery(&breaker), 30 * SECOND, "{breaker:?}");
         }
