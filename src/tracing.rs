@@ -201,8 +201,14 @@ impl Listen for ChangeLog {
             Event::SettingsRefused { error, .. } => {
                 log!(error event, error = error.to_string(), "settings refused");
             }
-            Event::SettingsIgnored { place, .. } => {
-                log!(warn event, place, "settings of a call site ignored: the breaker was there before");
+            Event::SettingsIgnored {
+                settings,
+                place,
+                first,
+                ..
+            } => {
+                let (settings, place, first) = (&**settings, &**place, &**first);
+                log!(warn event, settings, place, first, "settings ignored: another place says something else");
             }
             Event::NameShared { place, first, .. } => {
                 log!(warn event, place, first, "two call sites share a breaker by their default name");

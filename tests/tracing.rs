@@ -290,7 +290,12 @@ fn the_rest_is_told_at_its_level() {
         (0..3).for_each(|_| drop(registry.breaker("no room")));
         registry.breaker_with("", || CircuitBreaker::builder().failure_threshold(0));
         registry
-            .configure("users", CircuitBreaker::builder().failure_threshold(1))
+            .configure(
+                "users",
+                CircuitBreaker::builder()
+                    .own_error_rules()
+                    .failure_threshold(1),
+            )
             .unwrap();
         users.metrics_only();
         fails(&users);

@@ -125,11 +125,6 @@ impl Listener {
         !event.is_of_a_call() || self.call_interest() > CallInterest::None
     }
 
-    /// Whether both are the same listener.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Calls the listener. If it panics, returns an event about the panic.
     pub(super) fn on_event(&self, event: &Event) -> Option<Event> {
         let panicked = catch(|| self.0.on_event(event)).err()?;
@@ -139,6 +134,13 @@ impl Listener {
             breaker: event.breaker().into(),
             message,
         })
+    }
+}
+
+/// Whether both are clones of one listener.
+impl PartialEq for Listener {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

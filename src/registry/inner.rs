@@ -337,7 +337,7 @@ impl Inner {
                 .partition(|new| !self.breakers.contains(new.name()));
             // A breaker may have left after the missing ones were created.
             let is_missing = |name: &&Arc<str>| !self.breakers.contains(name);
-            if next.layers().names.keys().filter(is_missing).count() > missing.len() {
+            if next.document().names.keys().filter(is_missing).count() > missing.len() {
                 return Ok(None);
             }
             let room = self.limits.capacity.saturating_sub(pool.map_len);
@@ -375,7 +375,7 @@ impl Inner {
 
     /// Creates a breaker for each name in the document that has none.
     fn create_missing(&self, presets: &Presets) -> Vec<CircuitBreaker> {
-        let names = presets.layers().names.keys();
+        let names = presets.document().names.keys();
         names
             .filter(|name| !self.breakers.contains(name))
             .map(|name| {
@@ -389,12 +389,12 @@ impl Inner {
     /// Pins the breakers that the document in `next` names. Unpins those that only the one in `current` names,
     /// which may be evicted from now on unless code registered them.
     fn move_pins(&self, current: &Presets, next: &Presets, pool: &mut EvictionPool, now: Moment) {
-        let names = &next.layers().names;
+        let names = &next.document().names;
         for name in names.keys() {
             self.breakers
                 .peek(name, |breaker| breaker.circuit.entry.pin());
         }
-        let before = current.layers().names.keys();
+        let before = current.document().names.keys();
         for name in before.filter(|name| !names.contains_key(*name)) {
             self.breakers.peek(name, |breaker| {
                 if breaker.circuit.entry.unpin() {

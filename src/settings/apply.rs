@@ -29,22 +29,20 @@ impl BreakerRegistry {
     /// Lays `settings` over what code says, in the place of those that were applied before: all of
     /// it, or nothing. Says what has changed.
     ///
-    /// Each entry changes what would be due to its breakers without it, and only what it names:
-    /// expected errors, listeners and all else that code gave stay.
+    /// An entry changes the settings that it names, and no others: see
+    /// [layers of settings](Self#layers-of-settings).
     ///
     /// * A name with an entry of its own has a breaker from now on, which stays as if it were
     ///   [registered](Self::register). If it is live, state, counts and a running deadline stay, as
     ///   with [`configure`](Self::configure).
-    /// * `prefixes` and `default` hold for names that code gave no settings of their own, live or yet
-    ///   to come; not for those it registered, configured, or made by
-    ///   [`breaker_with`](Self::breaker_with).
+    /// * `prefixes` and `default` apply to all names, live or yet to come, beneath the settings that code gave
+    ///   the name.
     /// * A name whose entry has gone since the last time goes back to what is due without it.
     /// * A breaker whose settings come out as they were is not touched: no
     ///   [`Event::Configured`](crate::Event::Configured) is sent.
     ///
-    /// Code that registers a name later than the document names it gets the document's entry on top;
-    /// code that configures one has the last word until settings are applied again. Of two calls at
-    /// the same time the later wins, with all of it.
+    /// The document also overrides code that registers or configures a name later. Of two calls at the same
+    /// time the later wins, with all of it.
     ///
     /// # Errors
     ///

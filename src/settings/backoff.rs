@@ -3,7 +3,7 @@ use super::path::Path;
 use super::read::{PackedState, Read, Scalar, flaw};
 use super::table::{Table, table, value};
 use crate::backoff::Backoff;
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::BreakerBuilder;
 use crate::error::ConfigError;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -77,7 +77,7 @@ impl Draft {
 
 fn check(backoff: Backoff) -> Result<(), ConfigError> {
     let builder = BreakerBuilder::default().recovery_backoff(backoff);
-    BreakerConfig::check(builder.settings).map(|_| ())
+    builder.settings.check_each()
 }
 
 impl Read for Option<Backoff> {

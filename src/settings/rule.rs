@@ -2,7 +2,7 @@ use super::duration::Exact;
 use super::path::Path;
 use super::read::{Read, Scalar, flaw};
 use super::table::{Table, table, value};
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::BreakerBuilder;
 use crate::error::ConfigError;
 use crate::rules::{RuleKind, TripRule, Window};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
@@ -106,7 +106,7 @@ impl Draft {
 
 fn check(rule: TripRule) -> Result<(), ConfigError> {
     let builder = BreakerBuilder::default().trip_rules([rule]);
-    BreakerConfig::check(builder.settings).map(|_| ())
+    builder.settings.check_each()
 }
 
 /// The key of what the checks call a field, and the part of a window that is wrong, which is one

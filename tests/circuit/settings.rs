@@ -42,15 +42,10 @@ fn numbers_durations_and_rules() {
     let config = global("settings-all").config();
     assert_eq!(config.trip_rules().len(), 3);
     assert_eq!(config.trip_rules()[0], TripRule::consecutive_failures(3));
-    let debug = format!("{config:?}");
-    for said in [
-        "90s",
-        "7200s",
-        "half_open_calls: 4",
-        "success_threshold: Some(2)",
-    ] {
-        assert!(debug.contains(said), "{said} in {debug}");
-    }
+    assert_eq!(config.recovery_backoff(), Backoff::constant(MINUTE * 3 / 2));
+    assert_eq!(config.trial_timeout(), MINUTE * 120);
+    assert_eq!(config.half_open_calls(), 4);
+    assert_eq!(config.success_threshold(), 2);
     expressions().expect("closed");
     let breaker = global("settings-expressions");
     assert_eq!(
@@ -62,6 +57,54 @@ fn numbers_durations_and_rules() {
     one_rule().expect("closed");
     let rules = [TripRule::failures(2).over(Window::calls(2))];
     assert_eq!(global("settings-rule").config().trip_rules(), rules);
+}
+
+#[circuit(
+    name = "settings-others",
+    recovery_backoff = Backoff::exponential(MINUTE),
+    reset_backoff_after = "2m",
+    max_trip_for = "3m",
+    cancelled_after = "4m",
+    unexpected_errors_as = Outcome::Ignored,
+    cancelled_as = Outcome::Failure,
+    mode = Mode::MetricsOnly,
+    count_successes = false,
+    capture_last_failure = true,
+    redact_last_failure = |text| format!("redacted {}", text.len()),
+    trip_rules = [TripRule::failures(2).over(Window::calls(2))],
+)]
+fn others() -> Answer<()> {
+    Ok(())
+}
+
+#[test]
+fn settings_with_one_value_are_attributes() {
+    others().expect("nothing is refused");
+    let config = global("settings-others").config();
+    assert_eq!(config.recovery_backoff(), Backoff::exponential(MINUTE));
+    assert_eq!(config.reset_backoff_after(), Some(2 * MINUTE));
+    assert_eq!(config.max_trip_for(), 3 * MINUTE);
+    assert_eq!(config.cancelled_after(), Some(4 * MINUTE));
+    assert_eq!(config.unexpected_errors_as(), Outcome::Ignored);
+    assert_eq!(config.cancelled_as(), Outcome::Failure);
+    assert_eq!(config.mode(), Mode::MetricsOnly);
+    assert!(!config.count_successes());
+    assert_eq!(config.trip_rules().len(), 1);
+    // A new setting has to be added here and to the keys of the attribute.
+    let explanation = config.explain();
+    let unnamed: Vec<_> = explanation
+        .settings()
+        .filter(|(.., layer)| *layer == "default")
+        .map(|(key, ..)| key)
+        .collect();
+    let others = [
+        "half_open_calls",
+        "success_threshold",
+        "trial_timeout",
+        "error_rules",
+        "on_event",
+    ];
+    assert_eq!(unnamed, others);
 }
 
 struct Careful;
@@ -101,7 +144,7 @@ fn presets_and_builders() {
     let config = global("settings-adjusted").config();
     assert_eq!(config.trip_rules(), [TripRule::consecutive_failures(9)]);
     assert_eq!(config.mode(), Mode::Enforcing);
-    assert!(format!("{config:?}").contains("cancelled_after: Some(60s)"));
+    assert_eq!(config.cancelled_after(), Some(MINUTE));
     assert!(with_builder().is_err_and(|error| error.is_open()));
 }
 

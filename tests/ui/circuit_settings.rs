@@ -7,6 +7,12 @@ type Answer = Result<(), BreakerError>;
 #[circuit(threshhold = 5)]
 fn misspelt() -> Answer { Ok(()) }
 
+#[circuit(half_open_call = 5)]
+fn one_letter_short() -> Answer { Ok(()) }
+
+#[circuit(colour = 5)]
+fn unknown() -> Answer { Ok(()) }
+
 #[circuit(expected_exception = std::io::Error)]
 fn from_python() -> Answer { Ok(()) }
 
