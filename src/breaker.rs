@@ -1,13 +1,13 @@
 //! [`CircuitBreaker`]: the public handle.
 
 use crate::circuit::{Circuit, CircuitContext};
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::{self, BreakerBuilder, BreakerConfig, Layer, Origin};
 use crate::error::ConfigError;
 use crate::event::EventStream;
 use crate::snapshot::Snapshot;
 use crate::state::State;
 use std::fmt;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,15 +37,6 @@ impl CircuitBreaker {
     /// The settings of a breaker to be.
     pub fn builder() -> BreakerBuilder {
         BreakerBuilder::default()
-    }
-
-    pub(crate) fn standalone(config: BreakerConfig) -> Self {
-        let name = config
-            .settings
-            .name
-            .clone()
-            .unwrap_or_else(|| "unnamed".into());
-        Self::create(name, Arc::new(config), &Arc::default())
     }
 
     pub(crate) fn create(
@@ -95,16 +86,21 @@ impl CircuitBreaker {
         self.circuit.config.load_full()
     }
 
-    /// Changes the settings of the live breaker, beginning from the present ones.
+    /// Changes the settings of the live breaker. `change` gets what code said for the name of the breaker,
+    /// and what it returns overrides the layers below: see
+    /// [layers of settings](crate::BreakerRegistry#layers-of-settings).
     ///
-    /// State, counts, generation and a running deadline stay; a lowered threshold acts at the next
-    /// failure, the number of trials from the next half-open period on. A mode that differs from
-    /// the old setting takes effect at once. Name and clock stay as they are. Of two who change the
-    /// settings at the same time the later wins, with all of them.
+    /// [`inherit`](BreakerBuilder::inherit) drops what code said. A setting that a document names for the
+    /// breaker stays as the document says, and [`Event::SettingsIgnored`](crate::Event::SettingsIgnored) reports it; the new value takes
+    /// effect when the document drops the setting.
+    ///
+    /// State, counts, generation and a running deadline stay. Windows of the same kind and size keep their
+    /// data. A lowered threshold takes effect at the next failure, the number of trials from the next
+    /// half-open period on, another mode at once. Name and clock stay as they are.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], and nothing has changed.
+    /// [`ConfigError`] if the merged settings cannot work. Nothing has changed then.
     ///
     /// # Examples
     ///
@@ -113,22 +109,36 @@ impl CircuitBreaker {
     /// users.configure(|settings| settings.failure_threshold(20))?;
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
+    #[track_caller]
     pub fn configure(
         &self,
         change: impl FnOnce(BreakerBuilder) -> BreakerBuilder,
     ) -> Result<(), ConfigError> {
-        let builder = change(BreakerBuilder::from_config(&self.config()));
-        let old = self.apply(&Arc::new(BreakerConfig::check(builder.settings)?));
-        // Somebody cares for it: its registry does not let it go any more.
+        let place = Location::caller();
+        let merged = self.config().name_layers().merged();
+        let builder = change(BreakerBuilder::from_settings(merged.clone()));
+        let inherits = builder.inherits;
+        let mut layer = Layer::new(builder, Origin::Configure(place));
+        if !inherits {
+            layer.settings = layer.settings.changed_since(&merged);
+        }
+        let (old, config) = loop {
+            let present = self.config();
+            let mut code = present.name_layers();
+            code.configure(layer.clone(), inherits);
+            let config = present.with_name_layers(code)?;
+            let is_present = |found: &Arc<_>| Arc::ptr_eq(found, &present);
+            if let Some(old) = self.circuit.reconfigure_if(&config, is_present) {
+                break (old, config);
+            }
+        };
         self.circuit.entry.make_permanent();
+        if let Some(overridden) = config.overridden_by_document(&layer.settings) {
+            self.circuit
+                .report(|breaker| overridden.event(breaker, &layer.origin));
+        }
         drop(old);
         Ok(())
-    }
-
-    /// Gives the breaker new settings, and returns the old ones, to be dropped last.
-    #[must_use]
-    pub(crate) fn apply(&self, config: &Arc<BreakerConfig>) -> Option<Arc<BreakerConfig>> {
-        self.circuit.reconfigure_if(config, |_| true)
     }
 
     /// Waits until a call would be admitted, and acquires nothing: for work that is guarded elsewhere, by a
@@ -186,9 +196,16 @@ impl BreakerBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] names the first setting that cannot work, its value and what it may be.
-    pub fn build(self) -> Result<CircuitBreaker, ConfigError> {
-        let config = BreakerConfig::check(self.settings)?;
-        Ok(CircuitBreaker::standalone(config))
+    #[track_caller]
+    pub fn build(mut self) -> Result<CircuitBreaker, ConfigError> {
+        let name = self.name.take().unwrap_or_else(|| "unnamed".into());
+        config::check_name(&name)?;
+        let config = BreakerConfig::from_builder(self)?;
+        Ok(CircuitBreaker::create(
+            name,
+            Arc::new(config),
+            &Arc::default(),
+        ))
     }
 }
 

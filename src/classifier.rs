@@ -91,7 +91,7 @@ impl<'a> Classification<'a> {
         breaker: &CircuitBreaker,
     ) -> Self {
         let config = breaker.circuit.config();
-        let outcome = match config.settings.errors.classify(error, fail_if) {
+        let outcome = match config.error_rules().classify(error, fail_if) {
             ErrorClass::Failure => Outcome::Failure,
             ErrorClass::Ignored => Outcome::Ignored,
             ErrorClass::Unexpected => config.unexpected_errors_as(),
@@ -100,7 +100,7 @@ impl<'a> Classification<'a> {
                 config.unexpected_errors_as()
             }
         };
-        let alone = fail_if.is_none() && config.settings.errors.is_empty();
+        let alone = fail_if.is_none() && config.error_rules().is_empty();
         Self {
             outcome,
             error: Some(error),

@@ -1,6 +1,6 @@
 //! Presets: settings under a type's name, as a subclass with class constants is in Python.
 
-use crate::config::{BreakerBuilder, Settings};
+use crate::config::{self, BreakerBuilder};
 use std::time::Duration;
 
 /// Settings that several breakers share, under the name of a type.
@@ -35,24 +35,30 @@ use std::time::Duration;
 /// ```
 pub trait Preset {
     /// Consecutive failures that open the circuit.
-    const FAILURE_THRESHOLD: u32 = Settings::FAILURE_THRESHOLD;
+    const FAILURE_THRESHOLD: u32 = config::FAILURE_THRESHOLD;
 
     /// How long it stays open.
-    const RECOVERY_TIMEOUT: Duration = Settings::RECOVERY_TIMEOUT;
+    const RECOVERY_TIMEOUT: Duration = config::RECOVERY_TIMEOUT;
 
     /// Everything else. It gets a builder with the constants in place.
     fn customize(builder: BreakerBuilder) -> BreakerBuilder {
         builder
     }
 
-    /// A builder with the settings of this preset, still adjustable.
+    /// Returns a builder with the settings of this preset, still adjustable.
+    ///
+    /// The builder names the failure threshold, and the recovery timeout where it differs from the default.
+    /// Other [layers](crate::BreakerRegistry#layers-of-settings) decide on the settings that it does not name.
     fn preset() -> BreakerBuilder
     where
         Self: Sized,
     {
-        let builder = BreakerBuilder::default()
-            .failure_threshold(Self::FAILURE_THRESHOLD)
-            .recovery_timeout(Self::RECOVERY_TIMEOUT);
+        let builder = BreakerBuilder::default().failure_threshold(Self::FAILURE_THRESHOLD);
+        let builder = if Self::RECOVERY_TIMEOUT == config::RECOVERY_TIMEOUT {
+            builder
+        } else {
+            builder.recovery_timeout(Self::RECOVERY_TIMEOUT)
+        };
         Self::customize(builder)
     }
 }

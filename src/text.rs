@@ -58,6 +58,46 @@ impl fmt::Display for RemainingTime {
     }
 }
 
+/// Displays a duration exactly, in the notation of documents: `1m 30s`, `250ms`, `0s`, `forever`.
+#[derive(Clone, Copy)]
+pub(crate) struct ExactDuration(pub(crate) Duration);
+
+impl ExactDuration {
+    /// The word for [`Duration::MAX`].
+    pub(crate) const FOREVER: &str = "forever";
+
+    /// The units, the largest first, in nanoseconds.
+    pub(crate) const UNITS: [(&str, u128); 7] = [
+        ("d", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
+        ("ns", 1),
+    ];
+}
+
+impl fmt::Display for ExactDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Duration::MAX => return f.write_str(Self::FOREVER),
+            Duration::ZERO => return f.write_str("0s"),
+            _ => {}
+        }
+        let mut rest = self.0.as_nanos();
+        let mut gap = "";
+        for (unit, length) in Self::UNITS {
+            if rest >= length {
+                write!(f, "{gap}{}{unit}", rest / length)?;
+                gap = " ";
+            }
+            rest %= length;
+        }
+        Ok(())
+    }
+}
+
 /// Displays a ratio as a percentage with at most one decimal: `50%`, `33.3%`.
 pub(crate) struct Percent(pub(crate) f64);
 

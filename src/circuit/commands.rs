@@ -109,6 +109,24 @@ impl Circuit {
         }
     }
 
+    /// Replaces the settings by the same settings from other layers, if `predicate` holds for the present
+    /// ones. Returns the old ones, as [`reconfigure_if`](Self::reconfigure_if) does.
+    #[must_use]
+    pub(crate) fn replace_layers_if(
+        &self,
+        config: &Arc<BreakerConfig>,
+        predicate: impl FnOnce(&Arc<BreakerConfig>) -> bool,
+    ) -> Option<Arc<BreakerConfig>> {
+        let mut locked = self.locked.lock();
+        if !predicate(locked.config()) {
+            return None;
+        }
+        let old = locked.reconfigure(config);
+        // `old` keeps the same settings alive.
+        drop(self.config.swap(config.clone()));
+        Some(old)
+    }
+
     /// Replaces the settings if `predicate` holds for the present ones. State, counts, generation and a
     /// running deadline stay. Returns the old settings.
     ///
@@ -129,7 +147,7 @@ impl Circuit {
         let old = locked.reconfigure(config);
         // `old` keeps the same settings alive.
         drop(self.config.swap(config.clone()));
-        let described = config.settings.describe.is(&old.settings.describe);
+        let described = config.has_redaction_of(&old);
         if !config.capture_last_failure() || !described {
             // The text was captured by settings that no longer hold, and may be confidential now.
             locked.clear_last_failure();

@@ -93,7 +93,7 @@ impl Circuit {
     }
 
     /// Sends the event of a mistake, or prints it if nothing shows mistakes.
-    pub(super) fn report(&self, mistake: impl FnOnce(Arc<str>) -> Event) {
+    pub(crate) fn report(&self, mistake: impl FnOnce(Arc<str>) -> Event) {
         if self.listeners(&self.config.load()).shows_mistakes() {
             self.emit(mistake);
         } else if cfg!(debug_assertions) {

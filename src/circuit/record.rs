@@ -211,7 +211,7 @@ impl Circuit {
             Completion::Panicked | Completion::TimedOut(_) => Outcome::Failure,
             Completion::Cancelled => match elapsed.zip(config.cancelled_after()) {
                 Some((elapsed, limit)) if elapsed >= limit => Outcome::Failure,
-                _ => config.settings.cancelled,
+                _ => config.cancelled_as(),
             },
         };
         let cancelled = matches!(completion, Completion::Cancelled);
@@ -505,8 +505,7 @@ impl CallRecord<'_> {
         }
         let present = &**locked.config();
         let allowed = ptr::eq(present, self.config)
-            || present.capture_last_failure()
-                && present.settings.describe.is(&self.config.settings.describe);
+            || present.capture_last_failure() && present.has_redaction_of(self.config);
         locked.store_last_failure(self.text.filter(|_| allowed));
     }
 }
@@ -524,7 +523,7 @@ fn failure_text<'a>(
     let text = buf.insert(TruncatedString::empty());
     match (completion, elapsed) {
         (Completion::Returned(_, error), _) => {
-            let write = |error| config.settings.describe.write(error, text);
+            let write = |error| config.write_failure(error, text);
             error.map(write);
         }
         (Completion::Panicked, _) => text.push("panicked"),

@@ -91,7 +91,7 @@ impl CircuitContext {
         local: Option<&'a Hub>,
     ) -> Audience<'a> {
         Audience {
-            listeners: &config.settings.listeners,
+            listeners: config.listeners(),
             own: local,
             registry: self.hub.as_deref(),
         }
@@ -138,7 +138,7 @@ impl Circuit {
         config: Arc<BreakerConfig>,
         context: &Arc<CircuitContext>,
     ) -> Self {
-        let context = match &config.settings.clock {
+        let context = match config.clock() {
             None => context.clone(),
             Some(clock) => Arc::new(CircuitContext {
                 clock: clock.clone(),

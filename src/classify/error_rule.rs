@@ -1,6 +1,6 @@
 use super::ErrorView;
 use crate::panic::Contained;
-use std::any::type_name;
+use std::any::{TypeId, type_name};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ pub(crate) struct ErrorRule {
     type_name: &'static str,
     matches: Arc<Matches>,
     error_in: ErrorIn,
+    /// The type of a predicate that captures nothing: two such predicates are the same function.
+    function: Option<TypeId>,
 }
 
 type Matches = dyn Fn(&ErrorView<'_>) -> RuleMatch + Send + Sync;
@@ -42,9 +44,11 @@ impl ErrorRule {
     pub(crate) fn error<E: Error + 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
+        let function = Self::function(&predicate);
         let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
+            function,
             matches: Arc::new(move |error| RuleMatch::of(error.find(), &*predicate)),
             error_in: |error| error.downcast::<E>().map(|error| error as _),
         }
@@ -57,14 +61,19 @@ impl ErrorRule {
         let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
+            function: None,
             matches: Arc::new(move |error| RuleMatch::of(error.downcast(), &*predicate)),
             error_in: |_| None,
         }
     }
 
-    /// Returns whether `other` is a clone of the same rule.
-    pub(super) fn ptr_eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.matches, &other.matches)
+    fn function<P: 'static>(_predicate: &P) -> Option<TypeId> {
+        (size_of::<P>() == 0).then(TypeId::of::<P>)
+    }
+
+    /// The type that the rule names.
+    pub(crate) fn type_name(&self) -> &'static str {
+        self.type_name
     }
 
     pub(crate) fn matches(&self, error: &ErrorView<'_>) -> RuleMatch {
@@ -74,6 +83,14 @@ impl ErrorRule {
     /// Returns `error` as the type that the rule names, to begin a chain of sources.
     pub(super) fn error_in<'a>(&self, error: &ErrorView<'a>) -> Option<&'a (dyn Error + 'static)> {
         (self.error_in)(error)
+    }
+}
+
+/// Whether both are clones of one rule, or rules with the same predicate that captures nothing.
+impl PartialEq for ErrorRule {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.matches, &other.matches)
+            || self.function.is_some() && self.function == other.function
     }
 }
 

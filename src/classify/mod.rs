@@ -61,8 +61,10 @@ pub enum Outcome {
 }
 
 /// The rules of a breaker about errors of calls.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ErrorClassifier {
+    /// Whether the rules of the layers below are dropped.
+    pub(crate) is_own: bool,
     pub(crate) expected: Vec<ErrorRule>,
     pub(crate) ignored: Vec<ErrorRule>,
 }
@@ -94,16 +96,12 @@ impl ErrorType {
 }
 
 impl ErrorClassifier {
-    /// Returns whether `other` has clones of the same rules.
-    pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
-        let same = |rules: &[ErrorRule], others: &[ErrorRule]| {
-            rules.len() == others.len()
-                && rules
-                    .iter()
-                    .zip(others)
-                    .all(|(one, other)| one.ptr_eq(other))
-        };
-        same(&self.expected, &other.expected) && same(&self.ignored, &other.ignored)
+    pub(crate) const fn none() -> Self {
+        Self {
+            is_own: false,
+            expected: Vec::new(),
+            ignored: Vec::new(),
+        }
     }
 
     /// Returns whether there is no rule, and therefore no predicate of the user.

@@ -1,11 +1,14 @@
-use super::{BreakerConfig, Describe, Settings};
+use super::PartialSettings;
+use super::redaction::Redaction;
+use super::rule_changes::RuleChanges;
 use crate::backoff::Backoff;
 use crate::classify::{ErrorRule, Outcome};
 use crate::clock::{Clock, ClockSource};
 use crate::event::{Event, Listener};
-use crate::rules::{RuleKind, TripRule};
+use crate::rules::TripRule;
 use crate::state::Mode;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The settings of a breaker to be; nothing is checked before [`build`](BreakerBuilder::build) or
@@ -35,20 +38,26 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until it is built or a registry gets it"]
 pub struct BreakerBuilder {
-    pub(crate) settings: Settings,
+    pub(crate) settings: PartialSettings,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) clock: Option<ClockSource>,
+    /// Whether `configure` drops what code said before.
+    pub(crate) inherits: bool,
 }
 
 impl BreakerBuilder {
-    pub(crate) fn from_config(config: &BreakerConfig) -> Self {
+    /// Returns a builder with these settings.
+    pub(crate) fn from_settings(settings: PartialSettings) -> Self {
         Self {
-            settings: config.settings.clone(),
+            settings,
+            ..Self::default()
         }
     }
 
     /// The name of a breaker outside any registry, 1 to 256 bytes; a registry gives its own.
     /// Default: `unnamed`.
     pub fn name(mut self, name: impl AsRef<str>) -> Self {
-        self.settings.name = Some(name.as_ref().into());
+        self.name = Some(name.as_ref().into());
         self
     }
 
@@ -56,22 +65,21 @@ impl BreakerBuilder {
     ///
     /// Replaces an earlier consecutive rule and leaves the others.
     pub fn failure_threshold(mut self, failures: u32) -> Self {
-        let rules = self.settings.rules.get_or_insert_default();
-        rules.retain(|rule| !matches!(rule.kind, RuleKind::Consecutive(_)));
-        rules.push(TripRule::consecutive_failures(failures));
+        let rules = self.settings.trip_rules.get_or_insert_default();
+        rules.set_failure_threshold(failures);
         self
     }
 
     /// Adds a rule: any of them opens the circuit. The default rule stands only while none was
     /// named.
     pub fn trip_when(mut self, rule: TripRule) -> Self {
-        self.settings.rules.get_or_insert_default().push(rule);
+        self.settings.trip_rules.get_or_insert_default().add(rule);
         self
     }
 
     /// Exactly these rules and no others; at least one.
     pub fn trip_rules(mut self, rules: impl IntoIterator<Item = TripRule>) -> Self {
-        self.settings.rules = Some(rules.into_iter().collect());
+        self.settings.trip_rules = Some(RuleChanges::exactly(rules));
         self
     }
 
@@ -84,7 +92,7 @@ impl BreakerBuilder {
     /// How long the circuit stays open, depending on how often in a row it failed to recover.
     /// Replaces [`recovery_timeout`](Self::recovery_timeout).
     pub fn recovery_backoff(mut self, backoff: Backoff) -> Self {
-        self.settings.recovery = backoff;
+        self.settings.recovery_backoff = Some(backoff);
         self
     }
 
@@ -116,13 +124,13 @@ impl BreakerBuilder {
     /// The longest that [`Outcome::TripFor`] may open the circuit, since the time comes from the
     /// dependency. Default: an hour.
     pub fn max_trip_for(mut self, longest: Duration) -> Self {
-        self.settings.max_trip_for = longest;
+        self.settings.max_trip_for = Some(longest);
         self
     }
 
     /// Trial calls of a half-open period, in flight and counted together: 1 to 1,000. Default: 1.
     pub fn half_open_calls(mut self, calls: u32) -> Self {
-        self.settings.half_open_calls = calls;
+        self.settings.half_open_calls = Some(calls);
         self
     }
 
@@ -175,7 +183,11 @@ impl BreakerBuilder {
     }
 
     fn expect(mut self, rule: ErrorRule) -> Self {
-        self.settings.errors.expected.push(rule);
+        self.settings
+            .error_rules
+            .get_or_insert_default()
+            .expected
+            .push(rule);
         self
     }
 
@@ -224,20 +236,66 @@ impl BreakerBuilder {
     }
 
     fn ignore(mut self, rule: ErrorRule) -> Self {
-        self.settings.errors.ignored.push(rule);
+        self.settings
+            .error_rules
+            .get_or_insert_default()
+            .ignored
+            .push(rule);
+        self
+    }
+
+    /// Drops the error rules of the [layers](crate::BreakerRegistry#layers-of-settings) below, expected and
+    /// ignored. The rules of this builder stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let registry = BreakerRegistry::builder()
+    ///     .default_preset(CircuitBreaker::builder().expected_error::<std::io::Error>())
+    ///     .build()?;
+    /// let every_error = CircuitBreaker::builder().own_error_rules();
+    /// let parser = registry.breaker_with("parser", || every_error);
+    /// let _ = parser.call(|| "x".parse::<u8>());
+    /// assert_eq!(parser.failure_count(), 1);
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn own_error_rules(mut self) -> Self {
+        self.settings.error_rules.get_or_insert_default().is_own = true;
+        self
+    }
+
+    /// Empties the builder. In [`configure`](crate::CircuitBreaker::configure), the breaker drops what code
+    /// said for its name, and inherits the settings of the
+    /// [layers](crate::BreakerRegistry#layers-of-settings) below.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let users = CircuitBreaker::builder().failure_threshold(20).build()?;
+    /// users.configure(|settings| settings.inherit().half_open_calls(2))?;
+    /// assert_eq!(users.config().trip_rules(), [TripRule::consecutive_failures(5)]);
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn inherit(mut self) -> Self {
+        self.settings = PartialSettings::default();
+        self.inherits = true;
         self
     }
 
     /// What an error counts as that is not expected: [`Outcome::Success`] (the dependency
     /// answered; default, as in the originals) or [`Outcome::Ignored`].
     pub fn unexpected_errors_as(mut self, outcome: Outcome) -> Self {
-        self.settings.unexpected = outcome;
+        self.settings.unexpected_errors_as = Some(outcome);
         self
     }
 
     /// What a dropped call counts as. Default: [`Outcome::Ignored`].
     pub fn cancelled_as(mut self, outcome: Outcome) -> Self {
-        self.settings.cancelled = outcome;
+        self.settings.cancelled_as = Some(outcome);
         self
     }
 
@@ -250,21 +308,21 @@ impl BreakerBuilder {
 
     /// Where the breaker rests. Default: [`Mode::Enforcing`].
     pub fn mode(mut self, mode: Mode) -> Self {
-        self.settings.mode = mode;
+        self.settings.mode = Some(mode);
         self
     }
 
     /// Whether successes are added to the totals. Default: true. Without, a healthy call writes to
     /// no shared memory.
     pub fn count_successes(mut self, count: bool) -> Self {
-        self.settings.count_successes = count;
+        self.settings.count_successes = Some(count);
         self
     }
 
     /// Whether the `Debug` text of the last failure is kept, up to 128 bytes. Default: true. Turn it
     /// off, or [redact](Self::redact_last_failure), where errors may hold secrets.
     pub fn capture_last_failure(mut self, capture: bool) -> Self {
-        self.settings.capture_last_failure = capture;
+        self.settings.capture_last_failure = Some(capture);
         self
     }
 
@@ -287,7 +345,7 @@ impl BreakerBuilder {
         mut self,
         redact: impl Fn(&str) -> String + Send + Sync + 'static,
     ) -> Self {
-        self.settings.describe = Describe::with(redact);
+        self.settings.redact_last_failure = Some(Redaction::new(redact));
         self
     }
 
@@ -303,13 +361,16 @@ impl BreakerBuilder {
     /// turn are nested at most four deep on one thread. Beyond that only streams get the events of
     /// calls, and state changes wait for the next event of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.settings.listeners.push(Listener::new(listener));
+        self.settings
+            .listeners
+            .get_or_insert_default()
+            .push(Listener::new(listener));
         self
     }
 
     /// The clock that the breaker goes by. Default: the registry's, else the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.settings.clock = Some(ClockSource::custom(clock));
+        self.clock = Some(ClockSource::custom(clock));
         self
     }
 }

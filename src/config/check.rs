@@ -1,6 +1,6 @@
 //! What settings may be. Nothing is clamped: what cannot work is refused by name.
 
-use super::Settings;
+use super::PartialSettings;
 use crate::backoff::Backoff;
 use crate::classify::Outcome;
 use crate::error::ConfigError;
@@ -15,46 +15,50 @@ const POSITIVE: &str = "longer than zero";
 const TICK: Duration = Duration::from_millis(1);
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
-pub(super) fn settings(settings: &Settings) -> Result<(), ConfigError> {
-    if let Some(name) = &settings.name {
-        names::check(name).map_err(|(value, allowed)| ConfigError::new("name", value, allowed))?;
+/// The most rules of one breaker.
+const MAX_RULES: usize = 32;
+
+impl PartialSettings {
+    /// Checks the settings of all layers together, after they are merged.
+    pub(crate) fn check_together(&self) -> Result<(), ConfigError> {
+        self.check_each()?;
+        let trials = self.half_open_calls.unwrap_or(super::HALF_OPEN_CALLS);
+        self.success_threshold.map_or(Ok(()), |threshold| {
+            within("success_threshold", threshold, 1..=trials)
+                .map_err(|error| error.with_bound("the half_open_calls"))
+        })
     }
-    if let Some(rules) = &settings.rules {
-        if rules.is_empty() {
-            return Err(ConfigError::new("trip_rules", rules, "at least one rule"));
-        }
-        rules.iter().try_for_each(rule)?;
-    }
-    backoff(&settings.recovery)?;
-    if let Some(time) = settings.reset_backoff_after {
-        positive("reset_backoff_after", time)?;
-    }
-    positive("max_trip_for", settings.max_trip_for)?;
-    within(
-        "half_open_calls",
-        settings.half_open_calls,
-        1..=Trials::MAX_CALLS,
-    )?;
-    if let Some(threshold) = settings.success_threshold {
-        within("success_threshold", threshold, 1..=settings.half_open_calls)
-            .map_err(|error| error.with_bound("the half_open_calls"))?;
-    }
-    if let Some(timeout) = settings.trial_timeout {
-        positive("trial_timeout", timeout)?;
-    }
-    if let Some(time) = settings.cancelled_after {
-        positive("cancelled_after", time)?;
-    }
-    one_of(
-        "unexpected_errors_as",
-        settings.unexpected,
-        &[Outcome::Success, Outcome::Ignored],
-    )?;
-    let plain = [Outcome::Ignored, Outcome::Failure, Outcome::Success];
-    one_of("cancelled_as", settings.cancelled, &plain)
 }
 
-fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
+pub(super) fn rules(rules: &[TripRule]) -> Result<(), ConfigError> {
+    if rules.is_empty() {
+        return Err(ConfigError::new("trip_rules", rules, "at least one rule"));
+    }
+    if rules.len() > MAX_RULES {
+        let count = format_args!("{} rules", rules.len());
+        return Err(ConfigError::new("trip_rules", count, "at most 32 rules"));
+    }
+    rules.iter().try_for_each(rule)
+}
+
+pub(super) fn trials(field: &str, calls: &u32) -> Result<(), ConfigError> {
+    within(field, *calls, 1..=Trials::MAX_CALLS)
+}
+
+pub(super) fn unexpected(field: &str, outcome: &Outcome) -> Result<(), ConfigError> {
+    one_of(field, *outcome, &[Outcome::Success, Outcome::Ignored])
+}
+
+pub(super) fn cancelled(field: &str, outcome: &Outcome) -> Result<(), ConfigError> {
+    let plain = [Outcome::Ignored, Outcome::Failure, Outcome::Success];
+    one_of(field, *outcome, &plain)
+}
+
+pub(crate) fn name(name: &str) -> Result<(), ConfigError> {
+    names::check(name).map_err(|(value, allowed)| ConfigError::new("name", value, allowed))
+}
+
+pub(super) fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
     let Backoff {
         first,
         factor,
@@ -62,9 +66,9 @@ fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
         jitter,
     } = *backoff;
     if *backoff == Backoff::constant(first) {
-        return positive("recovery_timeout", first);
+        return positive("recovery_timeout", &first);
     }
-    positive("recovery_backoff.first", first)?;
+    positive("recovery_backoff.first", &first)?;
     holds(
         "recovery_backoff.factor",
         factor,
@@ -116,7 +120,7 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     };
     match (rule.kind, rule.slower_than) {
         (RuleKind::SlowCalls(_), Some(limit)) => {
-            positive("slower_than", limit).map_err(within_rule)?;
+            positive("slower_than", &limit).map_err(within_rule)?;
         }
         (RuleKind::SlowCalls(_), None) => {
             return Err(
@@ -186,7 +190,7 @@ fn window(window: Window) -> Result<u32, ConfigError> {
     }
 }
 
-fn positive(field: &str, duration: Duration) -> Result<(), ConfigError> {
+pub(super) fn positive(field: &str, duration: &Duration) -> Result<(), ConfigError> {
     holds(field, duration, !duration.is_zero(), POSITIVE)
 }
 

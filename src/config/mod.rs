@@ -1,121 +1,43 @@
-//! Settings: [`BreakerBuilder`] collects them, [`BreakerConfig`] has been checked and never changes.
+//! Settings: [`BreakerBuilder`] collects them, layers of them merge into a [`BreakerConfig`].
+//!
+//! * `partial`: the list of settings, and how each merges
+//! * `rule_changes`, `redaction`: the settings that are more than a value
+//! * `layer`: partial settings with the place where they were written, and the layers of one name
+//! * `check`: what each setting may be
+//! * `explain`: the settings of a breaker with the layers that they came from
 
 mod builder;
 mod check;
-mod overlay;
+mod explain;
+mod layer;
+mod partial;
+mod redaction;
+mod rule_changes;
 
 pub use builder::BreakerBuilder;
-pub(crate) use overlay::Overlay;
+pub(crate) use check::name as check_name;
+pub use explain::Explanation;
+pub(crate) use layer::{Contradiction, Layer, Level, NameLayers, Origin};
+pub(crate) use partial::PartialSettings;
 
 use crate::backoff::Backoff;
 use crate::classify::{ErrorClassifier, Outcome};
 use crate::clock::ClockSource;
 use crate::error::ConfigError;
 use crate::event::Listener;
-use crate::panic::{Contained, catch};
 use crate::rules::{RuleKind, TripRule};
 use crate::state::{Flags, Mode};
 use crate::text::TruncatedString;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The settings of a breaker, as somebody wrote them down.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) name: Option<Arc<str>>,
-    /// `None` while nobody named a rule: the default one stands.
-    pub(crate) rules: Option<Vec<TripRule>>,
-    pub(crate) recovery: Backoff,
-    pub(crate) reset_backoff_after: Option<Duration>,
-    pub(crate) max_trip_for: Duration,
-    pub(crate) half_open_calls: u32,
-    pub(crate) success_threshold: Option<u32>,
-    pub(crate) trial_timeout: Option<Duration>,
-    pub(crate) errors: ErrorClassifier,
-    pub(crate) unexpected: Outcome,
-    pub(crate) cancelled: Outcome,
-    pub(crate) cancelled_after: Option<Duration>,
-    pub(crate) mode: Mode,
-    pub(crate) count_successes: bool,
-    pub(crate) capture_last_failure: bool,
-    pub(crate) describe: Describe,
-    pub(crate) listeners: Vec<Listener>,
-    pub(crate) clock: Option<ClockSource>,
-}
-
-impl Settings {
-    pub(crate) const FAILURE_THRESHOLD: u32 = 5;
-    pub(crate) const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
-    const MAX_TRIP_FOR: Duration = Duration::from_secs(60 * 60);
-    const LEAST_TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            name: None,
-            rules: None,
-            recovery: Backoff::constant(Self::RECOVERY_TIMEOUT),
-            reset_backoff_after: None,
-            max_trip_for: Self::MAX_TRIP_FOR,
-            half_open_calls: 1,
-            success_threshold: None,
-            trial_timeout: None,
-            errors: ErrorClassifier::default(),
-            unexpected: Outcome::Success,
-            cancelled: Outcome::Ignored,
-            cancelled_after: None,
-            mode: Mode::default(),
-            count_successes: true,
-            capture_last_failure: true,
-            describe: Describe::default(),
-            listeners: Vec::new(),
-            clock: None,
-        }
-    }
-}
-
-/// How an error becomes the text kept as the last failure.
-#[derive(Clone, Default)]
-pub(crate) struct Describe(Option<Arc<Redaction>>);
-
-type Redaction = dyn Fn(&str) -> String + Send + Sync;
-
-impl Describe {
-    pub(crate) fn with(redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
-        let redact = Contained::new(redact);
-        Self(Some(Arc::new(move |text: &str| redact(text))))
-    }
-
-    /// Whether it is the very same redaction, or none as well.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            _ => false,
-        }
-    }
-
-    /// Writes the text of `error` to `text`, which is empty. User code: never called under a lock.
-    pub(crate) fn write(&self, error: &dyn fmt::Debug, text: &mut TruncatedString) {
-        text.push_debug(error);
-        if let Some(redact) = &self.0 {
-            let redacted = catch(|| redact(text.as_str()));
-            *text = TruncatedString::empty();
-            match redacted {
-                Ok(redacted) => text.push(redacted),
-                Err(_) => text.push("(its redaction panicked)"),
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Describe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Redacted" } else { "AsIs" })
-    }
-}
+pub(crate) const FAILURE_THRESHOLD: u32 = 5;
+pub(crate) const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_TRIP_FOR: Duration = Duration::from_secs(60 * 60);
+const HALF_OPEN_CALLS: u32 = 1;
+const LEAST_TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The checked settings of a breaker; immutable.
 ///
@@ -137,10 +59,12 @@ impl fmt::Debug for Describe {
 /// ```
 #[derive(Clone, Debug)]
 pub struct BreakerConfig {
-    pub(crate) settings: Settings,
+    /// The settings of all layers, merged.
+    settings: PartialSettings,
     rules: Vec<TripRule>,
     gist: Gist,
-    pub(crate) source: Source,
+    clock: Option<ClockSource>,
+    level: Level,
 }
 
 /// What calls ask of the rules.
@@ -167,32 +91,128 @@ impl Gist {
     }
 }
 
-/// Who gave a breaker its settings.
-#[derive(Clone, Debug)]
-pub(crate) enum Source {
-    /// Somebody, for this very breaker.
-    Code,
-    /// The registry, for want of others.
-    Preset,
-    /// A document that names the breaker, laid over these, which are of another source.
-    Document(Arc<BreakerConfig>),
-}
-
 impl BreakerConfig {
-    pub(crate) fn check(settings: Settings) -> Result<Self, ConfigError> {
-        check::settings(&settings)?;
-        let default = || vec![TripRule::consecutive_failures(Settings::FAILURE_THRESHOLD)];
-        let rules = settings.rules.clone().unwrap_or_else(default);
+    /// Merges a level over the levels below, and checks the result.
+    pub(crate) fn merge(level: Level) -> Result<Self, ConfigError> {
+        let (mut settings, mut clock) = match &level.beneath {
+            Some(beneath) => (beneath.settings.clone(), beneath.clock.clone()),
+            None => (PartialSettings::default(), None),
+        };
+        for layer in level.layers() {
+            layer.check_each()?;
+            settings.merge(&layer.settings);
+            clock = layer.clock.clone().or(clock);
+        }
+        settings
+            .check_together()
+            .map_err(|error| level.locate(error))?;
+        let rules = match &settings.trip_rules {
+            Some(changes) => changes.rules().to_vec(),
+            None => vec![TripRule::consecutive_failures(FAILURE_THRESHOLD)],
+        };
         Ok(Self {
-            settings,
             gist: Gist::of(&rules),
+            settings,
             rules,
-            source: Source::Code,
+            clock,
+            level,
         })
     }
 
-    pub(crate) fn from(self, source: Source) -> Self {
-        Self { source, ..self }
+    /// Checks the settings of a breaker outside any registry.
+    pub(crate) fn of(layer: Layer) -> Result<Self, ConfigError> {
+        Self::merge(Level {
+            code: layer.into(),
+            is_of_name: true,
+            ..Level::default()
+        })
+    }
+
+    /// Checks the settings of a builder.
+    #[track_caller]
+    pub(crate) fn from_builder(builder: BreakerBuilder) -> Result<Self, ConfigError> {
+        Self::of(Layer::new(builder, Origin::Build(Location::caller())))
+    }
+
+    /// Whether both have the same settings, whatever the layers.
+    pub(crate) fn has_settings_of(&self, other: &Self) -> bool {
+        self.settings == other.settings
+    }
+
+    /// The layers that code wrote for the name of the breaker.
+    pub(crate) fn name_layers(&self) -> NameLayers {
+        match self.level.is_of_name {
+            true => self.level.code.clone(),
+            false => NameLayers::default(),
+        }
+    }
+
+    /// Merges other layers from code between the levels below the name and the document.
+    pub(crate) fn with_name_layers(
+        self: &Arc<Self>,
+        code: NameLayers,
+    ) -> Result<Arc<Self>, ConfigError> {
+        let level = match self.level.is_of_name {
+            true => Level {
+                code,
+                ..self.level.clone()
+            },
+            false => Level {
+                beneath: Some(self.clone()),
+                code,
+                document: Vec::new(),
+                is_of_name: true,
+            },
+        };
+        Self::merge(level).map(Arc::new)
+    }
+
+    /// The settings of `layer`, a layer from code, that the document overrides.
+    pub(crate) fn overridden_by_document(&self, layer: &PartialSettings) -> Option<Contradiction> {
+        self.level.overridden_by_document(layer)
+    }
+
+    /// All layers, the uppermost first.
+    fn layers_from_top(&self) -> Vec<&Layer> {
+        let levels = std::iter::successors(Some(self), |config| config.level.beneath.as_deref());
+        let layers = levels.flat_map(|config| config.level.layers().rev());
+        layers.map(|layer| &**layer).collect()
+    }
+
+    /// The settings of all layers, merged.
+    #[cfg(feature = "serde")]
+    pub(crate) fn settings(&self) -> &PartialSettings {
+        &self.settings
+    }
+
+    /// Describes the setting called `key`, a text for each part.
+    pub(crate) fn describe(&self, key: &str) -> Vec<String> {
+        let named = self.settings.describe(key);
+        named.unwrap_or_else(|| PartialSettings::describe_default(self, key))
+    }
+
+    /// Lists each setting, its value and the layer that it came from.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// registry.preset_for("http:", CircuitBreaker::builder().failure_threshold(3))?;
+    /// let users = registry.register("http:users", CircuitBreaker::builder().half_open_calls(2))?;
+    ///
+    /// let explanation = users.config().explain();
+    /// let (value, layer) = explanation.get("half_open_calls").unwrap();
+    /// assert_eq!(value, "2");
+    /// assert!(layer.starts_with("register at "));
+    /// let (value, layer) = explanation.get("trip_rules").unwrap();
+    /// assert_eq!(value, "3 failures in a row");
+    /// assert!(layer.starts_with("preset_for(\"http:\") at "));
+    /// # Ok::<(), breakerbox::RegistryError>(())
+    /// ```
+    pub fn explain(&self) -> Explanation {
+        Explanation::of(self)
     }
 
     /// The rules that open the circuit, with their defaults filled in.
@@ -202,7 +222,9 @@ impl BreakerConfig {
 
     /// How long the circuit stays open.
     pub fn recovery_backoff(&self) -> Backoff {
-        self.settings.recovery
+        self.settings
+            .recovery_backoff
+            .unwrap_or(Backoff::constant(RECOVERY_TIMEOUT))
     }
 
     /// For how long the circuit must stay closed before the backoff starts over; `None` for the delay of
@@ -213,39 +235,38 @@ impl BreakerConfig {
 
     /// The longest that [`Outcome::TripFor`] may open the circuit.
     pub fn max_trip_for(&self) -> Duration {
-        self.settings.max_trip_for
+        self.settings.max_trip_for.unwrap_or(MAX_TRIP_FOR)
     }
 
     /// Trial calls of a half-open period.
     pub fn half_open_calls(&self) -> u32 {
-        self.settings.half_open_calls
+        self.settings.half_open_calls.unwrap_or(HALF_OPEN_CALLS)
     }
 
     /// Successes among them that close the circuit.
     pub fn success_threshold(&self) -> u32 {
         self.settings
             .success_threshold
-            .unwrap_or(self.settings.half_open_calls)
+            .unwrap_or(self.half_open_calls())
     }
 
     /// How long after the latest admission the trials in flight are given up.
     pub fn trial_timeout(&self) -> Duration {
-        self.settings.trial_timeout.unwrap_or_else(|| {
-            self.settings
-                .recovery
-                .first
-                .max(Settings::LEAST_TRIAL_TIMEOUT)
-        })
+        self.settings
+            .trial_timeout
+            .unwrap_or_else(|| self.recovery_backoff().first.max(LEAST_TRIAL_TIMEOUT))
     }
 
     /// What an error counts as that no rule expects.
     pub fn unexpected_errors_as(&self) -> Outcome {
-        self.settings.unexpected
+        self.settings
+            .unexpected_errors_as
+            .unwrap_or(Outcome::Success)
     }
 
     /// What a dropped call counts as.
     pub fn cancelled_as(&self) -> Outcome {
-        self.settings.cancelled
+        self.settings.cancelled_as.unwrap_or(Outcome::Ignored)
     }
 
     /// From which running time on a dropped call counts as a failure.
@@ -255,17 +276,43 @@ impl BreakerConfig {
 
     /// Where the breaker rests.
     pub fn mode(&self) -> Mode {
-        self.settings.mode
+        self.settings.mode.unwrap_or_default()
     }
 
     /// Whether successes are added to the totals.
     pub fn count_successes(&self) -> bool {
-        self.settings.count_successes
+        self.settings.count_successes.unwrap_or(true)
     }
 
     /// Whether the text of the last failure is kept.
     pub fn capture_last_failure(&self) -> bool {
-        self.settings.capture_last_failure
+        self.settings.capture_last_failure.unwrap_or(true)
+    }
+
+    pub(crate) fn error_rules(&self) -> &ErrorClassifier {
+        static NONE: ErrorClassifier = ErrorClassifier::none();
+        self.settings.error_rules.as_ref().unwrap_or(&NONE)
+    }
+
+    pub(crate) fn listeners(&self) -> &[Listener] {
+        self.settings.listeners.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn clock(&self) -> Option<&ClockSource> {
+        self.clock.as_ref()
+    }
+
+    /// Whether both rewrite the text of a failure in the same way.
+    pub(crate) fn has_redaction_of(&self, other: &Self) -> bool {
+        self.settings.redact_last_failure == other.settings.redact_last_failure
+    }
+
+    /// Writes the text of `error` to `text`, which is empty. User code: never called under a lock.
+    pub(crate) fn write_failure(&self, error: &dyn fmt::Debug, text: &mut TruncatedString) {
+        text.push_debug(error);
+        if let Some(redaction) = &self.settings.redact_last_failure {
+            redaction.rewrite(text);
+        }
     }
 
     /// The lowest of the consecutive rules, if there is one.
@@ -290,8 +337,7 @@ impl BreakerConfig {
 
     /// The flags that follow from the settings alone.
     pub(crate) fn flags(&self) -> Flags {
-        Flags::COUNT_SUCCESSES.when(self.settings.count_successes)
-            | Flags::TIMED.when(self.is_timed())
+        Flags::COUNT_SUCCESSES.when(self.count_successes()) | Flags::TIMED.when(self.is_timed())
     }
 
     /// Whether it matters when a call ended.

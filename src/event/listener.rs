@@ -92,11 +92,6 @@ impl Listener {
         !event.is_of_a_call() || self.calls() > Calls::None
     }
 
-    /// Whether it is the very same listener.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Calls the listener; a panic of it comes back as an event.
     fn tell(&self, event: &Event) -> Option<Event> {
         let panicked = catch(|| self.0.tell(event)).err()?;
@@ -106,6 +101,13 @@ impl Listener {
             breaker: event.breaker().into(),
             message,
         })
+    }
+}
+
+/// Whether both are clones of one listener.
+impl PartialEq for Listener {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

@@ -151,15 +151,20 @@ pub enum Event {
         /// What is wrong with them.
         error: ConfigError,
     },
-    /// The settings written at a [`#[circuit]`](https://docs.rs/breakerbox/latest/breakerbox/attr.circuit.html)
-    /// act only when they create the breaker, and this one was there already: registered, or made
-    /// by somebody else. Sent once for each such place and breaker.
+    /// Settings are ignored, because another place says something else: a
+    /// [`#[circuit]`](https://docs.rs/breakerbox/latest/breakerbox/attr.circuit.html) or
+    /// [`breaker_with`](crate::BreakerRegistry::breaker_with) that came first, or the document, which
+    /// overrides `configure`. Sent once for each such `#[circuit]` and breaker, and at each `configure`.
     #[non_exhaustive]
     SettingsIgnored {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// Where the settings are written: `src/users.rs:12`.
-        place: &'static str,
+        /// The settings: `failure_threshold, half_open_calls`.
+        settings: Arc<str>,
+        /// Where the ignored values are written: `src/users.rs:12`.
+        place: Arc<str>,
+        /// Where the values are written that hold: a place in code, or the path in the document.
+        first: Arc<str>,
     },
     /// Two functions have the same name, since neither was given one, and so share a breaker. Sent
     /// once for each function after the first.

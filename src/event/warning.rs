@@ -85,10 +85,15 @@ impl fmt::Display for Mistake<'_> {
                  as in `let permit = breaker.try_acquire()?; call()?; permit.success()`, record the \
                  result before the `?`, with `permit.record_result(&result)`"
             ),
-            Event::SettingsIgnored { place, .. } => write!(
+            Event::SettingsIgnored {
+                settings,
+                place,
+                first,
+                ..
+            } => write!(
                 f,
-                "the settings at {place} are ignored, because breaker {name:?} was there already; \
-                 give them where the breaker is made, or change it with `configure`"
+                "{place} says something else about {settings} of breaker {name:?} than {first}, and is \
+                 ignored; say it in one place"
             ),
             Event::SettingsRefused { error, .. } => write!(
                 f,

@@ -1,7 +1,7 @@
 //! Applies the document of a registry: all of it, or nothing.
 
 use super::breaker_registry::BreakerRegistry;
-use super::config_layers::Layers;
+use super::config_layers::DocumentLayers;
 use super::current_presets::Replaced;
 use super::presets::Presets;
 use crate::breaker::CircuitBreaker;
@@ -33,15 +33,15 @@ impl From<ConfigError> for LayersError {
 
 impl BreakerRegistry {
     /// Applies a document to the settings from code, in place of the previous document.
-    pub(crate) fn apply_layers(&self, layers: Layers) -> Result<ApplyReport, LayersError> {
+    pub(crate) fn apply_layers(&self, layers: DocumentLayers) -> Result<ApplyReport, LayersError> {
         let layers = Arc::new(layers);
         // Dropped last, because the settings of evicted breakers hold user values.
         let mut evicted = Vec::new();
         let (before, presets, created) = loop {
             let before = self.inner.presets.load();
-            let presets = Arc::new(before.with_layers(layers.clone())?);
+            let presets = Arc::new(before.with_document(layers.clone())?);
             for breaker in self.sorted() {
-                presets.resolve_explicit(breaker.name(), &breaker.config())?;
+                presets.resolve_layers(breaker.name(), breaker.config().name_layers())?;
             }
             let created = self
                 .inner
@@ -71,8 +71,8 @@ impl BreakerRegistry {
             unchanged: 0,
         };
         for breaker in self.sorted() {
-            let replaced = self.inner.presets.reconfigure(&breaker);
-            let named = |presets: &Presets| presets.layers().names.contains_key(breaker.name());
+            let replaced = self.inner.presets.follow(&breaker);
+            let named = |presets: &Presets| presets.document().names.contains_key(breaker.name());
             let is_new = report.created.binary_search(&name(&breaker)).is_ok();
             match replaced {
                 _ if is_new => {}
@@ -94,20 +94,19 @@ fn name(breaker: &CircuitBreaker) -> Arc<str> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::registry::config_layers::Layer;
 
     #[test]
     fn name_unpinned_twice_is_queued_once() {
         let registry = BreakerRegistry::new();
         registry.breaker("used");
         for _ in 0..3 {
-            let mut layers = Layers::default();
+            let mut layers = DocumentLayers::default();
             for name in ["used", "made"] {
-                layers.names.insert(name.into(), Layer::default());
+                layers.names.insert(name.into(), Vec::new());
             }
             registry.apply_layers(layers).expect("there is room");
             registry
-                .apply_layers(Layers::default())
+                .apply_layers(DocumentLayers::default())
                 .expect("there is room");
         }
         assert_eq!(registry.inner.queues.lock().queued(), 2);

@@ -5,9 +5,10 @@ use super::presets::Presets;
 use crate::breaker::CircuitBreaker;
 use crate::circuit::CallSite;
 use crate::clock::ClockSource;
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::{BreakerBuilder, Layer, NameLayers, Origin};
+use crate::error::ConfigError;
 use crate::event::{Event, Hub};
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 /// Circuit breakers by name.
@@ -23,13 +24,26 @@ use std::sync::Arc;
 /// new breaker at each lookup. The registry does not keep that breaker, and emits
 /// [`Event::NotKept`].
 ///
-/// # Precedence of settings
+/// # Layers of settings
 ///
-/// Settings from `configure` come before those from `register`, then the preset with the longest
-/// matching prefix, then the default preset. Settings given at a lookup
-/// ([`breaker_with`](Self::breaker_with)) apply only if that lookup creates the breaker; then they
-/// come before the presets. With the feature `serde`, a document can be applied on top of all of
-/// them.
+/// The default, prefixes and names each have layers of settings. A layer names some settings, and the
+/// layers are merged setting by setting, the more specific over the more general:
+///
+/// 1. the defaults of a [`BreakerBuilder`], then
+///    [`default_preset`](crate::RegistryBuilder::default_preset)
+/// 2. the presets of each matching prefix, from the shortest to the longest
+///    ([`preset_for`](crate::RegistryBuilder::preset_for))
+/// 3. the name: `#[circuit]` and [`breaker_with`](Self::breaker_with), then [`register`](Self::register),
+///    then [`configure`](Self::configure), whatever the order of the calls
+///
+/// With the feature `serde`, a document has an entry at each of these levels, which comes after the code of
+/// the level. The settings at a lookup (`breaker_with`) are read only when that lookup creates the breaker.
+/// Of two call sites that contradict each other, the first one wins, and [`Event::SettingsIgnored`] reports
+/// both places.
+///
+/// Trip rules merge as the methods of the builder do. Error rules and listeners of all layers add up. Of
+/// all other settings, the topmost layer wins. [`explain`](crate::BreakerConfig::explain) shows the layer
+/// of each setting.
 ///
 /// # Many names
 ///
@@ -122,9 +136,8 @@ impl BreakerRegistry {
     /// Returns the breaker called `name`. A missing breaker is created with what `settings` returns.
     ///
     /// `settings` is called only for a missing breaker, outside every lock. Two threads that look up
-    /// the same missing name may both call their closure; one of them creates the breaker. Invalid
-    /// settings are not used: the breaker is created from the matching preset, and
-    /// [`Event::SettingsRefused`] is emitted.
+    /// the same missing name may both call their closure; one of them creates the breaker. Settings that
+    /// cannot work are left out as a whole, and [`Event::SettingsRefused`] is emitted.
     ///
     /// # Examples
     ///
@@ -138,13 +151,21 @@ impl BreakerRegistry {
     /// tenant.trip();
     /// assert!(tenant.open_remaining() > Some(Duration::from_secs(30)));
     /// ```
+    #[track_caller]
     pub fn breaker_with(
         &self,
         name: impl AsRef<str>,
         settings: impl FnOnce() -> BreakerBuilder,
     ) -> CircuitBreaker {
-        let settings = || Some(settings());
-        self.get_or_create_with(name.as_ref(), None, settings).0
+        let origin = Origin::BreakerWith(Location::caller());
+        let mut settings = Some(settings);
+        let mut layer = None;
+        self.get_or_create_with(name.as_ref(), &mut || {
+            if let Some(settings) = settings.take() {
+                layer = Some(Layer::new(settings(), origin.clone()));
+            }
+            layer.clone()
+        })
     }
 
     /// Returns the breaker called `name`, if there is one.
@@ -165,30 +186,23 @@ impl BreakerRegistry {
         self.get_or_create_handle_with(name, None)
     }
 
-    /// The same, except that a missing breaker is created with `preset`, if there is one.
+    /// The same, except that a missing breaker is created with the settings of `layer`, if there is one.
     pub(crate) fn get_or_create_handle_with(
         &self,
         name: &str,
-        preset: Option<&Arc<BreakerConfig>>,
+        layer: Option<&Layer>,
     ) -> Arc<CircuitBreaker> {
         self.inner
             .breakers
             .get_handle(name)
-            .filter(|handle| preset.is_none() || !handle.circuit.entry.is_config_only())
-            .unwrap_or_else(|| self.insert_handle(name, preset))
+            .filter(|handle| layer.is_none() || !handle.circuit.entry.is_config_only())
+            .unwrap_or_else(|| self.insert_handle(name, layer))
     }
 
     #[inline(never)]
-    fn insert_handle(
-        &self,
-        name: &str,
-        preset: Option<&Arc<BreakerConfig>>,
-    ) -> Arc<CircuitBreaker> {
-        let breaker = match preset {
-            Some(preset) => {
-                let config = |presets: &Presets| presets.resolve_explicit(name, preset).ok();
-                self.get_or_create_configured(name, None, config).0
-            }
+    fn insert_handle(&self, name: &str, layer: Option<&Layer>) -> Arc<CircuitBreaker> {
+        let breaker = match layer {
+            Some(layer) => self.get_or_create_with(name, &mut || Some(layer.clone())),
             None => self.get_or_create(name),
         };
         self.inner.breakers.insert_handle(breaker)
@@ -200,56 +214,62 @@ impl BreakerRegistry {
             .0
     }
 
+    /// Returns the breaker called `name`. A missing breaker, and one that only a document has named so far,
+    /// gets the settings of `layer`.
+    fn get_or_create_with(
+        &self,
+        name: &str,
+        layer: &mut dyn FnMut() -> Option<Layer>,
+    ) -> CircuitBreaker {
+        let (breaker, _) = self.get_or_create_layered(name, None, layer);
+        if breaker.circuit.entry.mark_used_by_code() {
+            if let Some(layer) = layer() {
+                self.add_layer(&breaker, &layer);
+            }
+        }
+        breaker
+    }
+
     /// Returns the breaker called `name`, and whether the registry tracks it. A missing breaker is created
-    /// with `settings`, if they are valid, on behalf of `call_site`.
-    pub(super) fn get_or_create_with(
+    /// with the settings of `layer`, on behalf of `call_site`. A layer that cannot work is left out.
+    pub(super) fn get_or_create_layered(
         &self,
         name: &str,
         call_site: Option<&'static CallSite>,
-        settings: impl FnOnce() -> Option<BreakerBuilder>,
+        layer: &mut dyn FnMut() -> Option<Layer>,
     ) -> (CircuitBreaker, bool) {
         let mut invalid = None;
-        let mut settings = Some(settings);
-        let config = |presets: &Presets| {
-            let settings = settings.take()?()?;
-            let config = BreakerConfig::check(settings.settings);
-            let config =
-                config.and_then(|config| presets.resolve_explicit(name, &Arc::new(config)));
-            config.map_err(|error| invalid = Some(error)).ok()
-        };
-        let (breaker, tracked) = self.get_or_create_configured(name, call_site, config);
+        let (breaker, tracked) = self.inner.get_or_create(name, call_site, |presets| {
+            let config = layer().and_then(|layer| {
+                let resolved = presets.resolve_layers(name, layer.into());
+                resolved.map_err(|error| invalid = Some(error)).ok()
+            });
+            config.unwrap_or_else(|| presets.resolve(name).clone())
+        });
         if let Some(error) = invalid {
-            self.inner
-                .report(&breaker, |breaker| Event::SettingsRefused {
-                    breaker,
-                    error,
-                });
+            self.report_refused(&breaker, error);
         }
         (breaker, tracked)
     }
 
-    /// Returns the breaker called `name`, and whether the registry tracks it.
-    ///
-    /// A missing breaker is created with what `config` returns, or else from the matching preset. A breaker
-    /// that only a document has named so far is reconfigured with what `config` returns.
-    fn get_or_create_configured(
-        &self,
-        name: &str,
-        call_site: Option<&'static CallSite>,
-        mut config: impl FnMut(&Presets) -> Option<Arc<BreakerConfig>>,
-    ) -> (CircuitBreaker, bool) {
-        let (breaker, tracked) = self.inner.get_or_create(name, call_site, |presets| {
-            config(presets).unwrap_or_else(|| presets.resolve(name).clone())
-        });
-        if breaker.circuit.entry.mark_used_by_code() {
-            call_site.inspect(|site| breaker.circuit.entry.call_sites.add_first(site));
-            let presets = self.inner.presets.load();
-            if let Some(config) = config(&presets) {
-                let old = breaker.apply(&config);
-                self.inner.presets.reapply(&breaker, &presets);
-                drop(old);
+    /// Adds the settings of a call site to a live breaker. A layer that cannot work is left out.
+    pub(super) fn add_layer(&self, breaker: &CircuitBreaker, layer: &Layer) {
+        let mut contradiction = None;
+        let change = |code: &mut NameLayers| contradiction = code.add_site(layer.clone());
+        match self.inner.presets.reconfigure(breaker, change) {
+            Err(error) => self.report_refused(breaker, error),
+            Ok(replaced) => {
+                if let Some(contradiction) = contradiction {
+                    let event = |breaker| contradiction.event(breaker, &layer.origin);
+                    self.inner.report(breaker, event);
+                }
+                drop(replaced);
             }
         }
-        (breaker, tracked)
+    }
+
+    fn report_refused(&self, breaker: &CircuitBreaker, error: ConfigError) {
+        self.inner
+            .report(breaker, |breaker| Event::SettingsRefused { breaker, error });
     }
 }

@@ -4,12 +4,13 @@ use super::breaker_registry::BreakerRegistry;
 use super::error::RegistryError;
 use super::global;
 use super::inner::Limits;
-use super::presets::{self, Presets};
+use super::presets::{CodePresets, Presets};
 use crate::clock::{Clock, ClockSource};
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::{BreakerBuilder, Layer, NameLayers, Origin};
 use crate::error::ConfigError;
 use crate::event::{Event, Hub, Listener};
 use crate::names;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +41,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it is built or installed"]
 pub struct RegistryBuilder {
-    default: BreakerBuilder,
-    prefixes: Vec<(String, BreakerBuilder)>,
+    default: Option<Layer>,
+    prefixes: Vec<(Arc<str>, Layer)>,
     capacity: usize,
     idle_timeout: Option<Duration>,
     clock: ClockSource,
@@ -64,7 +65,7 @@ impl Default for RegistryBuilder {
             idle_timeout,
         } = Limits::default();
         Self {
-            default: BreakerBuilder::default(),
+            default: None,
             prefixes: Vec::new(),
             capacity,
             idle_timeout,
@@ -75,16 +76,22 @@ impl Default for RegistryBuilder {
 }
 
 impl RegistryBuilder {
-    /// Sets the preset of names that match no prefix. Default: a new [`BreakerBuilder`].
+    /// Sets the preset of all names, below the presets of prefixes. Default: a new [`BreakerBuilder`].
+    #[track_caller]
     pub fn default_preset(mut self, preset: BreakerBuilder) -> Self {
-        self.default = preset;
+        let origin = Origin::DefaultPreset(Location::caller());
+        self.default = Some(Layer::new(preset, origin));
         self
     }
 
-    /// Sets the preset of names that begin with `prefix`, at most 256 bytes. The longest matching
-    /// prefix wins. A second preset for a prefix replaces the first.
+    /// Sets the preset of names that begin with `prefix`, at most 256 bytes. Longer prefixes are
+    /// [layered](BreakerRegistry#layers-of-settings) over shorter ones. A second preset for a prefix replaces
+    /// the first. At most 10,000 prefixes.
+    #[track_caller]
     pub fn preset_for(mut self, prefix: impl AsRef<str>, preset: BreakerBuilder) -> Self {
-        self.prefixes.push((prefix.as_ref().to_owned(), preset));
+        let prefix: Arc<str> = prefix.as_ref().into();
+        let origin = Origin::Prefix(prefix.clone(), Location::caller());
+        self.prefixes.push((prefix, Layer::new(preset, origin)));
         self
     }
 
@@ -141,14 +148,18 @@ impl RegistryBuilder {
                 "longer than zero",
             ));
         }
-        let default = BreakerConfig::check(self.default.settings)
-            .map_err(|error| error.with_prefix("default_preset"))?;
-        let mut presets = Presets::new(default);
-        for (prefix, preset) in self.prefixes {
-            check_prefix(&prefix)
+        for (prefix, _) in &self.prefixes {
+            check_prefix(prefix)
                 .map_err(|(value, allowed)| ConfigError::new("preset_for", value, allowed))?;
-            presets = presets.with(&prefix, presets::check(&prefix, preset.settings)?)?;
         }
+        let prefixes = self.prefixes.into_iter();
+        let code = CodePresets {
+            default: self.default.map(NameLayers::from).unwrap_or_default(),
+            prefixes: prefixes
+                .map(|(prefix, layer)| (prefix, layer.into()))
+                .collect(),
+        };
+        let presets = Presets::merge(code, Arc::default())?;
         let limits = Limits {
             capacity: self.capacity,
             idle_timeout: self.idle_timeout,

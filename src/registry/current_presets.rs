@@ -2,7 +2,7 @@
 
 use super::presets::Presets;
 use crate::breaker::CircuitBreaker;
-use crate::config::BreakerConfig;
+use crate::config::{BreakerConfig, Layer, NameLayers};
 use crate::error::ConfigError;
 use crate::sync::Mutex;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl CurrentPresets {
 
     /// Whether the document in force names `name`.
     pub(super) fn document_names(&self, name: &str) -> bool {
-        self.0.lock().layers().names.contains_key(name)
+        self.0.lock().document().names.contains_key(name)
     }
 
     /// Whether `presets` have not been replaced.
@@ -48,41 +48,58 @@ impl CurrentPresets {
     }
 
     /// Adds a preset for names that begin with `prefix`.
-    pub(super) fn add(&self, prefix: &str, config: &BreakerConfig) -> Result<(), ConfigError> {
+    pub(super) fn add(&self, prefix: &str, layer: &Layer) -> Result<(), ConfigError> {
         loop {
             let current = self.load();
-            let next = Arc::new(current.with(prefix, config.clone())?);
+            let next = Arc::new(current.with(prefix, layer.clone())?);
             if self.replace(&current, &next) {
                 return Ok(());
             }
         }
     }
 
-    /// Gives a live breaker the settings that its name resolves to. Returns `None` if the breaker has them
-    /// already.
-    pub(super) fn reconfigure(&self, breaker: &CircuitBreaker) -> Option<Replaced> {
+    /// Gives a live breaker the settings that its name resolves to, after `change` of the layers that code
+    /// wrote for the name. Returns `None` if the breaker has these settings already.
+    ///
+    /// `change` is called again if the settings or the presets change meanwhile.
+    pub(super) fn reconfigure(
+        &self,
+        breaker: &CircuitBreaker,
+        mut change: impl FnMut(&mut NameLayers),
+    ) -> Result<Option<Replaced>, ConfigError> {
         loop {
             let presets = self.load();
             let present = breaker.config();
-            // Fails for settings from code that are newer than the presets, and do not go with them. The
-            // newer settings stay.
-            let resolved = presets.resolve_explicit(breaker.name(), &present).ok()?;
-            if resolved.settings.is(&present.settings) {
-                return None;
+            let mut code = present.name_layers();
+            change(&mut code);
+            let resolved = presets.resolve_layers(breaker.name(), code)?;
+            if Arc::ptr_eq(&resolved, &present) {
+                return Ok(None);
             }
-            let replaced = breaker.circuit.reconfigure_if(&resolved, |found| {
-                Arc::ptr_eq(found, &present) && self.is_current(&presets)
-            });
-            if replaced.is_some() {
-                return Some((present, resolved));
+            let is_current =
+                |found: &Arc<_>| Arc::ptr_eq(found, &present) && self.is_current(&presets);
+            let circuit = &breaker.circuit;
+            if resolved.has_settings_of(&present) {
+                if circuit.replace_layers_if(&resolved, is_current).is_some() {
+                    return Ok(None);
+                }
+            } else if circuit.reconfigure_if(&resolved, is_current).is_some() {
+                return Ok(Some((present, resolved)));
             }
         }
     }
 
-    /// Reconfigures a breaker whose settings came from `used`, if `used` were replaced meanwhile.
+    /// Lets a live breaker follow the presets in force. Returns `None` if its settings do not change.
+    ///
+    /// Layers from code that are newer than the presets, and cannot work with them, keep the settings.
+    pub(super) fn follow(&self, breaker: &CircuitBreaker) -> Option<Replaced> {
+        self.reconfigure(breaker, |_| {}).ok().flatten()
+    }
+
+    /// Lets a breaker whose settings came from `used` follow the presets, if `used` were replaced meanwhile.
     pub(super) fn reapply(&self, breaker: &CircuitBreaker, used: &Arc<Presets>) {
         if !self.is_current(used) {
-            self.reconfigure(breaker);
+            self.follow(breaker);
         }
     }
 }

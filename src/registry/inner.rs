@@ -336,7 +336,7 @@ impl Inner {
                 .partition(|new| !self.breakers.contains(new.name()));
             // A breaker may have left after the missing ones were created.
             let is_missing = |name: &&Arc<str>| !self.breakers.contains(name);
-            if next.layers().names.keys().filter(is_missing).count() > missing.len() {
+            if next.document().names.keys().filter(is_missing).count() > missing.len() {
                 return Ok(None);
             }
             let room = self.limits.capacity.saturating_sub(queues.map_len);
@@ -362,7 +362,7 @@ impl Inner {
 
     /// Creates a breaker for each name in the document that has none.
     fn create_missing(&self, presets: &Presets) -> Vec<CircuitBreaker> {
-        let names = presets.layers().names.keys();
+        let names = presets.document().names.keys();
         names
             .filter(|name| !self.breakers.contains(name))
             .map(|name| {
@@ -386,7 +386,7 @@ impl Inner {
     /// Pins the breakers that the document in `next` names, and unpins those that only the one in
     /// `current` names. Returns the unpinned breakers that may be evicted now.
     fn move_pins(&self, current: &Presets, next: &Presets) -> Vec<Weak<Circuit>> {
-        let names = &next.layers().names;
+        let names = &next.document().names;
         for name in names.keys() {
             self.breakers
                 .peek(name, |breaker| breaker.circuit.entry.pin());
@@ -395,7 +395,7 @@ impl Inner {
             let circuit = &breaker.circuit;
             circuit.entry.unpin().then(|| Arc::downgrade(circuit))
         };
-        let before = current.layers().names.keys();
+        let before = current.document().names.keys();
         before
             .filter(|name| !names.contains_key(*name))
             .filter_map(|name| self.breakers.peek(name, unpin)?)

@@ -12,7 +12,7 @@
 //!
 //! * `presets`: resolves a name to its settings
 //! * `current_presets`: the presets in force, and live breakers that follow them
-//! * `config_layers`: the partial settings of a document
+//! * `config_layers`: the layers of a document
 //!
 //! The public interface:
 //!
@@ -47,7 +47,7 @@ pub(crate) use apply_config::{ApplyReport, LayersError};
 pub use breaker_registry::BreakerRegistry;
 pub use builder::RegistryBuilder;
 #[cfg(feature = "serde")]
-pub(crate) use config_layers::{Layer, Layers};
+pub(crate) use config_layers::{DocumentLayers, Entry};
 pub use error::RegistryError;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use inner::Inner;

@@ -1,169 +1,182 @@
 //! [`Presets`]: resolves the name of a breaker to its settings.
 
-use super::config_layers::Layers;
-use crate::config::{BreakerConfig, Settings, Source};
+use super::config_layers::DocumentLayers;
+use crate::config::{BreakerConfig, Layer, Level, NameLayers};
 use crate::error::ConfigError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The settings of names, by prefix and by document. They are checked once, and shared by all breakers that
-/// resolve to them.
+/// The most prefixes of a registry, from code and from the document.
+const MAX_PREFIXES: usize = 10_000;
+
+/// The settings of names, by prefix and by document. They are merged and checked once, and shared by all
+/// breakers that resolve to them.
 #[derive(Clone, Debug)]
 pub(super) struct Presets {
-    /// The presets from code.
-    code: PrefixTable,
-    /// The document.
-    layers: Arc<Layers>,
-    /// The presets from code, with the default and the prefixes of the document applied.
-    effective: PrefixTable,
+    code: CodePresets,
+    document: Arc<DocumentLayers>,
+    default: Arc<BreakerConfig>,
+    prefixes: PrefixTable,
     /// The settings of names in the document, for breakers without settings from code.
     names: BTreeMap<Arc<str>, Arc<BreakerConfig>>,
 }
 
-/// Settings by prefix, and the default for names that match none.
-#[derive(Clone, Debug)]
+/// The presets from code.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CodePresets {
+    pub(super) default: NameLayers,
+    pub(super) prefixes: BTreeMap<Arc<str>, NameLayers>,
+}
+
+/// Merged settings by prefix.
+#[derive(Clone, Debug, Default)]
 struct PrefixTable {
-    default: Arc<BreakerConfig>,
-    /// The longest prefix first, so that the first match wins.
-    prefixes: Vec<(Arc<str>, Arc<BreakerConfig>)>,
+    /// Sorted by prefix, so that each prefix comes after the prefixes that it begins with.
+    prefixes: Vec<Prefix>,
+}
+
+#[derive(Clone, Debug)]
+struct Prefix {
+    prefix: Arc<str>,
+    /// The index of the longest other prefix that this one begins with.
+    parent: Option<usize>,
+    config: Arc<BreakerConfig>,
 }
 
 impl PrefixTable {
-    fn new(default: Arc<BreakerConfig>) -> Self {
-        Self {
-            default,
-            prefixes: Vec::new(),
+    /// Returns the index of the longest prefix of `name`.
+    ///
+    /// A prefix of `name` is also a prefix of every entry between it and `name`. So the longest prefix is
+    /// the last entry that is not after `name`, or one of its parents.
+    fn find(&self, name: &str) -> Option<usize> {
+        let after = self
+            .prefixes
+            .partition_point(|entry| *entry.prefix <= *name);
+        let mut found = after.checked_sub(1);
+        while let Some(at) = found {
+            let entry = &self.prefixes[at];
+            if name.starts_with(&*entry.prefix) {
+                return found;
+            }
+            found = entry.parent;
         }
-    }
-
-    /// Inserts or replaces the settings of `prefix`.
-    fn insert(&mut self, prefix: &str, config: Arc<BreakerConfig>) {
-        self.prefixes.retain(|(other, _)| **other != *prefix);
-        let at = self
-            .prefixes
-            .partition_point(|(other, _)| other.len() >= prefix.len());
-        self.prefixes.insert(at, (prefix.into(), config));
-    }
-
-    /// Returns the settings of exactly this prefix.
-    fn get(&self, prefix: &str) -> Option<&Arc<BreakerConfig>> {
-        let found = self.prefixes.iter().find(|(other, _)| **other == *prefix);
-        found.map(|(_, config)| config)
-    }
-
-    /// Returns the settings of the longest prefix of `name`, or the default.
-    fn resolve(&self, name: &str) -> &Arc<BreakerConfig> {
-        let found = self
-            .prefixes
-            .iter()
-            .find(|(prefix, _)| name.starts_with(&**prefix));
-        found.map_or(&self.default, |(_, config)| config)
+        None
     }
 }
 
 impl Presets {
-    pub(super) fn new(default: BreakerConfig) -> Self {
-        let code = PrefixTable::new(Arc::new(default.from(Source::Preset)));
-        Self {
-            effective: code.clone(),
-            code,
-            layers: Arc::default(),
+    /// Merges each level of code and document over the next more general one.
+    pub(super) fn merge(
+        code: CodePresets,
+        document: Arc<DocumentLayers>,
+    ) -> Result<Self, ConfigError> {
+        let default = Level {
+            code: code.default.clone(),
+            document: document.default.clone(),
+            ..Level::default()
+        };
+        let mut presets = Self {
+            default: Arc::new(BreakerConfig::merge(default)?),
+            prefixes: PrefixTable::default(),
             names: BTreeMap::new(),
+            code,
+            document,
+        };
+        presets.merge_prefixes()?;
+        let names = presets.document.names.keys().map(|name| {
+            let config = presets.resolve_layers(name, NameLayers::default())?;
+            Ok((name.clone(), config))
+        });
+        presets.names = names.collect::<Result<_, _>>()?;
+        Ok(presets)
+    }
+
+    fn merge_prefixes(&mut self) -> Result<(), ConfigError> {
+        let code = &self.code.prefixes;
+        let document = &self.document.prefixes;
+        // Two sorted runs, which a stable sort merges in linear time.
+        let mut prefixes: Vec<_> = code.keys().chain(document.keys()).collect();
+        prefixes.sort();
+        prefixes.dedup();
+        if prefixes.len() > MAX_PREFIXES {
+            let count = format_args!("{} prefixes", prefixes.len());
+            return Err(ConfigError::new(
+                "prefixes",
+                count,
+                "at most 10000 prefixes",
+            ));
         }
+        for prefix in prefixes {
+            let parent = self.prefixes.find(prefix);
+            let beneath = parent.map_or(&self.default, |at| &self.prefixes.prefixes[at].config);
+            let config = BreakerConfig::merge(Level {
+                beneath: Some(beneath.clone()),
+                code: code.get(prefix).cloned().unwrap_or_default(),
+                document: document.get(prefix).cloned().unwrap_or_default(),
+                is_of_name: false,
+            })?;
+            self.prefixes.prefixes.push(Prefix {
+                prefix: prefix.clone(),
+                parent,
+                config: Arc::new(config),
+            });
+        }
+        Ok(())
     }
 
     /// Returns the same presets with a preset for `prefix` from code.
-    pub(super) fn with(&self, prefix: &str, config: BreakerConfig) -> Result<Self, ConfigError> {
+    pub(super) fn with(&self, prefix: &str, layer: Layer) -> Result<Self, ConfigError> {
         let mut code = self.code.clone();
-        code.insert(prefix, Arc::new(config.from(Source::Preset)));
-        Self::combine(code, self.layers.clone())
+        code.prefixes.insert(prefix.into(), layer.into());
+        Self::merge(code, self.document.clone())
     }
 
     /// Returns the presets from code with another document.
     #[cfg(feature = "serde")]
-    pub(super) fn with_layers(&self, layers: Arc<Layers>) -> Result<Self, ConfigError> {
-        Self::combine(self.code.clone(), layers)
+    pub(super) fn with_document(&self, document: Arc<DocumentLayers>) -> Result<Self, ConfigError> {
+        Self::merge(self.code.clone(), document)
     }
 
-    /// Applies each entry of the document to the settings that its names would have without the entry.
-    fn combine(code: PrefixTable, layers: Arc<Layers>) -> Result<Self, ConfigError> {
-        let mut effective = PrefixTable::new(if layers.default.overlays.is_empty() {
-            code.default.clone()
-        } else {
-            layers.default.apply_to(&code.default, Source::Preset)?
-        });
-        let from_code = code.prefixes.iter().map(|(prefix, _)| prefix);
-        let mut prefixes: Vec<_> = from_code.chain(layers.prefixes.keys()).collect();
-        // The short prefixes first, because a longer one may be based on a shorter one.
-        prefixes.sort_by_key(|prefix| prefix.len());
-        for prefix in prefixes {
-            let base = code
-                .get(prefix)
-                .unwrap_or_else(|| effective.resolve(prefix));
-            let config = match layers.prefixes.get(prefix) {
-                Some(layer) => layer.apply_to(base, Source::Preset)?,
-                None => base.clone(),
-            };
-            effective.insert(prefix, config);
-        }
-        let names = layers.names.iter().map(|(name, layer)| {
-            let base = effective.resolve(name);
-            let config = layer.apply_to(base, Source::Document(base.clone()))?;
-            Ok((name.clone(), config))
-        });
-        Ok(Self {
-            names: names.collect::<Result<_, _>>()?,
-            code,
-            layers,
-            effective,
-        })
-    }
-
-    /// The document.
-    pub(super) fn layers(&self) -> &Layers {
-        &self.layers
+    pub(super) fn document(&self) -> &DocumentLayers {
+        &self.document
     }
 
     /// Returns the settings of `name` for a breaker without settings from code.
     pub(super) fn resolve(&self, name: &str) -> &Arc<BreakerConfig> {
-        self.names
-            .get(name)
-            .unwrap_or_else(|| self.effective.resolve(name))
+        self.names.get(name).unwrap_or_else(|| self.base(name))
     }
 
-    /// Returns the settings of `name` for a breaker that has, or gets, `config`.
-    ///
-    /// Settings from code stay, with the document's entry for the name applied. Settings that came from
-    /// presets are resolved again.
-    pub(super) fn resolve_explicit(
+    /// The settings of `name` without those that are written for the name itself.
+    fn base(&self, name: &str) -> &Arc<BreakerConfig> {
+        let found = self.prefixes.find(name);
+        found.map_or(&self.default, |at| &self.prefixes.prefixes[at].config)
+    }
+
+    /// Returns the settings of `name` for a breaker with these layers from code.
+    pub(super) fn resolve_layers(
         &self,
         name: &str,
-        config: &Arc<BreakerConfig>,
+        code: NameLayers,
     ) -> Result<Arc<BreakerConfig>, ConfigError> {
-        let base = match &config.source {
-            Source::Document(base) => base,
-            Source::Code | Source::Preset => config,
-        };
-        if matches!(base.source, Source::Preset) {
-            return Ok(self.resolve(name).clone());
+        let base = self.base(name);
+        let document = self.document.names.get(name);
+        if code.is_empty() && document.is_none_or(Vec::is_empty) {
+            return Ok(base.clone());
         }
-        match self.layers.names.get(name) {
-            Some(layer) => layer.apply_to(base, Source::Document(base.clone())),
-            None => Ok(base.clone()),
-        }
+        let config = BreakerConfig::merge(Level {
+            beneath: Some(base.clone()),
+            code,
+            document: document.cloned().unwrap_or_default(),
+            is_of_name: true,
+        })?;
+        Ok(Arc::new(config))
     }
 }
 
 impl Default for Presets {
     fn default() -> Self {
-        let default = BreakerConfig::check(Settings::default());
+        let default = Self::merge(CodePresets::default(), Arc::default());
         // Tests build the defaults, which take no input.
-        Self::new(default.expect("the default settings are valid"))
+        default.expect("the default settings are valid")
     }
-}
-
-/// Checks the settings of the preset for `prefix`. An error names the preset.
-pub(super) fn check(prefix: &str, settings: Settings) -> Result<BreakerConfig, ConfigError> {
-    let named = |error: ConfigError| error.with_prefix(&format!("preset_for({prefix:?})"));
-    BreakerConfig::check(settings).map_err(named)
 }

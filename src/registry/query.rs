@@ -1,21 +1,22 @@
 //! Reading, listing and removing the breakers of a registry, and presets.
 
 use super::breaker_registry::BreakerRegistry;
+use super::builder;
 use super::error::RegistryError;
-use super::{builder, presets};
 use crate::breaker::CircuitBreaker;
-use crate::config::BreakerBuilder;
+use crate::config::{BreakerBuilder, Layer, Origin};
 use crate::event::EventStream;
 use crate::state::State;
 use crate::text::HumanDuration;
 use std::fmt;
+use std::panic::Location;
 use std::vec;
 
 impl BreakerRegistry {
     /// Sets the preset of breakers that are created from now on with names that begin with `prefix`.
     ///
-    /// The longest matching prefix wins. A second preset for a prefix replaces the first. Live
-    /// breakers do not change.
+    /// Longer prefixes are [layered](Self#layers-of-settings) over shorter ones. A second preset for a prefix
+    /// replaces the first. Live breakers do not change.
     ///
     /// # Errors
     ///
@@ -33,18 +34,21 @@ impl BreakerRegistry {
     /// assert_eq!(users.config().trip_rules(), [TripRule::consecutive_failures(3)]);
     /// # Ok::<(), breakerbox::RegistryError>(())
     /// ```
+    #[track_caller]
     pub fn preset_for(
         &self,
         prefix: impl AsRef<str>,
         preset: BreakerBuilder,
     ) -> Result<(), RegistryError> {
+        let place = Location::caller();
         let prefix = prefix.as_ref();
         builder::check_prefix(prefix).map_err(|(value, allowed)| RegistryError::InvalidName {
             value,
             allowed: allowed.to_owned(),
         })?;
-        let config = presets::check(prefix, preset.settings)?;
-        Ok(self.inner.presets.add(prefix, &config)?)
+        let origin = Origin::Prefix(prefix.into(), place);
+        let layer = Layer::new(preset, origin);
+        Ok(self.inner.presets.add(prefix, &layer)?)
     }
 
     /// Returns a stream of the events of the registry and all its breakers, from now on. The stream

@@ -5,9 +5,9 @@ use super::error::RegistryError;
 use super::inner::InsertResult;
 use crate::breaker::CircuitBreaker;
 use crate::circuit::MadePermanent;
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::{BreakerBuilder, Layer, NameLayers, Origin};
 use crate::event::Event;
-use std::sync::Arc;
+use std::panic::Location;
 
 impl BreakerRegistry {
     /// Registers a breaker called `name` with `settings`. The breaker stays until it is
@@ -35,32 +35,34 @@ impl BreakerRegistry {
     /// assert!(registry.register("payments", CircuitBreaker::builder()).is_err());
     /// # Ok::<(), breakerbox::RegistryError>(())
     /// ```
+    #[track_caller]
     pub fn register(
         &self,
         name: impl AsRef<str>,
         settings: BreakerBuilder,
     ) -> Result<CircuitBreaker, RegistryError> {
+        let place = Location::caller();
         let name = name.as_ref();
         RegistryError::check_name(name)?;
-        let config = Arc::new(BreakerConfig::check(settings.settings)?);
-        let presets = self.inner.presets.load();
-        let config = presets.resolve_explicit(name, &config)?;
-        let (breaker, existing) = self.get_or_create_permanent(name, &config)?;
-        match existing {
+        let layer = Layer::new(settings, Origin::Register(place));
+        let (breaker, existing) =
+            self.get_or_create_permanent(name, |code| code.add(layer.clone()))?;
+        let replaced = match existing {
             Some(MadePermanent::Already) => {
                 return Err(RegistryError::AlreadyRegistered {
                     name: name.to_owned(),
                 });
             }
             Some(_) => {
-                let old = breaker.apply(&config);
+                let change = |code: &mut NameLayers| code.add(layer.clone());
+                let replaced = self.inner.presets.reconfigure(&breaker, change)?;
                 self.inner
                     .emit(&breaker, |breaker| Event::BreakerAdopted { breaker });
-                self.inner.presets.reapply(&breaker, &presets);
-                drop(old);
+                replaced
             }
-            None => self.inner.presets.reapply(&breaker, &presets),
-        }
+            None => None,
+        };
+        drop(replaced);
         Ok(breaker)
     }
 
@@ -85,38 +87,59 @@ impl BreakerRegistry {
     /// assert_eq!(users.config().trip_rules(), [TripRule::consecutive_failures(20)]);
     /// # Ok::<(), breakerbox::RegistryError>(())
     /// ```
+    #[track_caller]
     pub fn configure(
         &self,
         name: impl AsRef<str>,
         settings: BreakerBuilder,
     ) -> Result<CircuitBreaker, RegistryError> {
+        let place = Location::caller();
         let name = name.as_ref();
         RegistryError::check_name(name)?;
-        let config = Arc::new(BreakerConfig::check(settings.settings)?);
-        let (breaker, existing) = self.get_or_create_permanent(name, &config)?;
-        if existing.is_some() {
-            drop(breaker.apply(&config));
+        let inherits = settings.inherits;
+        let layer = Layer::new(settings, Origin::Configure(place));
+        let change = |code: &mut NameLayers| code.configure(layer.clone(), inherits);
+        let (breaker, existing) = self.get_or_create_permanent(name, change)?;
+        let replaced = match existing {
+            Some(_) => self.inner.presets.reconfigure(&breaker, change)?,
+            None => None,
+        };
+        if let Some(overridden) = breaker.config().overridden_by_document(&layer.settings) {
+            self.inner
+                .report(&breaker, |breaker| overridden.event(breaker, &layer.origin));
         }
+        drop(replaced);
         Ok(breaker)
     }
 
-    /// Returns the breaker called `name`, which is not evictable from now on. Returns `None` with a breaker
-    /// that was created with `config`.
+    /// Returns the breaker called `name`, which is not evictable from now on, and how it was before. A missing
+    /// breaker is created with `change` of no layers; `None` tells so.
     ///
-    /// Of concurrent calls for one name, the last to apply its settings wins.
+    /// Checks whether an existing breaker works with `change`, and changes nothing otherwise.
     fn get_or_create_permanent(
         &self,
         name: &str,
-        config: &Arc<BreakerConfig>,
+        change: impl Fn(&mut NameLayers),
     ) -> Result<(CircuitBreaker, Option<MadePermanent>), RegistryError> {
         loop {
-            let result = match self.inner.breakers.get(name) {
+            let presets = self.inner.presets.load();
+            let existing = self.inner.breakers.get(name);
+            let layers = existing
+                .as_ref()
+                .map(|breaker| breaker.config().name_layers());
+            let mut code = layers.unwrap_or_default();
+            change(&mut code);
+            let config = presets.resolve_layers(name, code)?;
+            let result = match existing {
                 Some(existing) => InsertResult::Existing(existing),
-                None => self.inner.insert_permanent(name, config),
+                None => self.inner.insert_permanent(name, &config),
             };
             let existing = match result {
                 InsertResult::Existing(existing) => existing,
-                InsertResult::Inserted(breaker) => return Ok((breaker, None)),
+                InsertResult::Inserted(breaker) => {
+                    self.inner.presets.reapply(&breaker, &presets);
+                    return Ok((breaker, None));
+                }
                 InsertResult::Full(_) => {
                     let capacity = self.inner.limits.capacity;
                     return Err(RegistryError::Full {

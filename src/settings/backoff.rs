@@ -77,7 +77,7 @@ impl Draft {
 
 fn check(backoff: Backoff) -> Result<(), ConfigError> {
     let builder = BreakerBuilder::default().recovery_backoff(backoff);
-    BreakerConfig::check(builder.settings).map(|_| ())
+    builder.settings.check_each()
 }
 
 impl Read for Option<Backoff> {

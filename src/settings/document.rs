@@ -4,7 +4,7 @@ use super::path::Path;
 use super::read::flaw;
 use super::table::{Table, table, value};
 use crate::names;
-use crate::registry::Layers;
+use crate::registry::DocumentLayers;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;
@@ -64,18 +64,18 @@ impl Settings {
     }
 
     /// The same, with everything that is inherited in its place.
-    pub(super) fn layers(&self) -> Layers {
+    pub(super) fn layers(&self) -> DocumentLayers {
         let resolve = |table: &'static str, entries: &Entries| {
             entries
                 .iter()
                 .map(|(name, entry)| {
                     let path = Path::Key(&Path::Root, table).key(name).to_string();
-                    (name.clone(), inherit::layer(path, entry, &self.presets))
+                    (name.clone(), inherit::layers(path, entry, &self.presets))
                 })
                 .collect()
         };
-        Layers {
-            default: inherit::layer("default".to_owned(), &self.default, &self.presets),
+        DocumentLayers {
+            default: inherit::layers("default".to_owned(), &self.default, &self.presets),
             prefixes: resolve("prefixes", &self.prefixes),
             names: resolve("breakers", &self.breakers),
         }

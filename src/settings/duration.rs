@@ -1,52 +1,17 @@
 //! Durations as people write them.
 
 use super::read::{PackedState, Scalar};
-use std::fmt;
 use std::time::Duration;
 
-/// The units, the largest first, in nanoseconds.
-const UNITS: [(&str, u128); 7] = [
-    ("d", 86_400_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("m", 60_000_000_000),
-    ("s", 1_000_000_000),
-    ("ms", 1_000_000),
-    ("us", 1_000),
-    ("ns", 1),
-];
-
-const FOREVER: &str = "forever";
-
-/// A duration, exactly: `1m 30s`, `250ms`, `0s`, `forever`.
-pub(super) struct Exact(pub(super) Duration);
-
-impl fmt::Display for Exact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Duration::MAX => return f.write_str(FOREVER),
-            Duration::ZERO => return f.write_str("0s"),
-            _ => {}
-        }
-        let mut left = self.0.as_nanos();
-        let mut gap = "";
-        for (unit, length) in UNITS {
-            if left >= length {
-                write!(f, "{gap}{}{unit}", left / length)?;
-                gap = " ";
-            }
-            left %= length;
-        }
-        Ok(())
-    }
-}
+pub(super) use crate::text::ExactDuration as Exact;
 
 /// Reads `1m 30s`: numbers with their units, the largest unit first and each at most once, with or
 /// without spaces. A number may have a fraction (`1.5s`) that comes out at whole nanoseconds.
 pub(super) fn parse(text: &str) -> Option<Duration> {
-    if text == FOREVER {
+    if text == Exact::FOREVER {
         return Some(Duration::MAX);
     }
-    let mut units = UNITS.iter();
+    let mut units = Exact::UNITS.iter();
     let mut nanos = 0_u128;
     let mut rest = text.trim();
     while {

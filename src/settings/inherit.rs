@@ -2,7 +2,8 @@
 
 use super::overlay::Draft;
 use super::path::Path;
-use crate::registry::Layer;
+use crate::config::{BreakerBuilder, Layer, Origin};
+use crate::registry;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -41,20 +42,23 @@ pub(super) fn check(path: &Path<'_>, entry: &Draft, presets: &Entries) -> Result
     Ok(())
 }
 
-/// What an entry says, after all that it inherits.
-pub(super) fn layer(path: String, entry: &Draft, presets: &Entries) -> Layer {
+/// The layers of an entry: the presets that it inherits, the farthest first, then itself.
+pub(super) fn layers(path: String, entry: &Draft, presets: &Entries) -> registry::Entry {
     if *entry == Draft::default() {
-        return Layer {
-            path,
-            overlays: Vec::new(),
-        };
+        return Vec::new();
     }
-    let inherited = |entry: &&Draft| {
-        let preset = entry.inherits.as_ref()?;
-        presets.get(preset)
-    };
-    let chain = std::iter::successors(Some(entry), inherited);
-    let mut overlays: Vec<_> = chain.map(|entry| entry.overlay.clone()).collect();
-    overlays.reverse();
-    Layer { path, overlays }
+    let mut layers = vec![layer(path, entry)];
+    let mut next = entry.inherits.as_ref();
+    while let Some((name, preset)) = next.and_then(|name| presets.get_key_value(name)) {
+        let path = Path::Key(&Path::Root, "presets").key(name).to_string();
+        layers.push(layer(path, preset));
+        next = preset.inherits.as_ref();
+    }
+    layers.reverse();
+    layers
+}
+
+fn layer(path: String, entry: &Draft) -> Arc<Layer> {
+    let builder = BreakerBuilder::from_settings(entry.overlay.settings());
+    Arc::new(Layer::new(builder, Origin::Document(path.into(), None)))
 }

@@ -172,10 +172,17 @@ impl Serialize for Event {
                 "breaker": breaker,
                 "error": error,
             }),
-            Self::SettingsIgnored { place, .. } => record!(to, "Event", {
+            Self::SettingsIgnored {
+                settings,
+                place,
+                first,
+                ..
+            } => record!(to, "Event", {
                 "type": "settings_ignored",
                 "breaker": breaker,
-                "place": place,
+                "settings": **settings,
+                "place": **place,
+                "first": **first,
             }),
             Self::NameShared { place, first, .. } => record!(to, "Event", {
                 "type": "name_shared",

@@ -5,8 +5,10 @@ use super::path::Path;
 use super::read::{Read, flaw};
 use super::table::{Table, table, value};
 use crate::backoff::Backoff;
-use crate::config::{BreakerBuilder, BreakerConfig, Overlay, Settings};
+use crate::classify::Outcome;
+use crate::config::{self, BreakerBuilder, BreakerConfig, PartialSettings};
 use crate::rules::TripRule;
+use crate::state::Mode;
 use crate::state::Trials;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -34,6 +36,57 @@ const KEYS: [&str; 18] = [
     "capture_last_failure",
     "name",
 ];
+
+/// The settings that a table names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Overlay {
+    pub(super) trip_rules: Option<Vec<TripRule>>,
+    pub(super) failure_threshold: Option<u32>,
+    pub(super) trip_when: Vec<TripRule>,
+    pub(super) recovery: Option<Backoff>,
+    pub(super) reset_backoff_after: Option<Duration>,
+    pub(super) max_trip_for: Option<Duration>,
+    pub(super) half_open_calls: Option<u32>,
+    pub(super) success_threshold: Option<u32>,
+    pub(super) trial_timeout: Option<Duration>,
+    pub(super) unexpected: Option<Outcome>,
+    pub(super) cancelled: Option<Outcome>,
+    pub(super) cancelled_after: Option<Duration>,
+    pub(super) mode: Option<Mode>,
+    pub(super) count_successes: Option<bool>,
+    pub(super) capture_last_failure: Option<bool>,
+}
+
+impl Overlay {
+    /// The trip rules first, then the threshold, then the additional rules.
+    pub(super) fn settings(&self) -> PartialSettings {
+        let mut builder = BreakerBuilder::default();
+        if let Some(rules) = &self.trip_rules {
+            builder = builder.trip_rules(rules.iter().copied());
+        }
+        if let Some(failures) = self.failure_threshold {
+            builder = builder.failure_threshold(failures);
+        }
+        for rule in &self.trip_when {
+            builder = builder.trip_when(*rule);
+        }
+        PartialSettings {
+            recovery_backoff: self.recovery,
+            reset_backoff_after: self.reset_backoff_after,
+            max_trip_for: self.max_trip_for,
+            half_open_calls: self.half_open_calls,
+            success_threshold: self.success_threshold,
+            trial_timeout: self.trial_timeout,
+            unexpected_errors_as: self.unexpected,
+            cancelled_as: self.cancelled,
+            cancelled_after: self.cancelled_after,
+            mode: self.mode,
+            count_successes: self.count_successes,
+            capture_last_failure: self.capture_last_failure,
+            ..builder.settings
+        }
+    }
+}
 
 /// A table while it is read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,16 +147,16 @@ impl Draft {
         let Path::Key(owner, _) = path else {
             return Ok(());
         };
-        let mut beneath = BreakerBuilder::default().half_open_calls(Trials::MAX_CALLS);
-        beneath.settings.name.clone_from(&self.name);
-        BreakerConfig::check(self.overlay.over(beneath).settings)
-            .map(|_| ())
+        let mut settings = self.overlay.settings();
+        let name = self.name.as_deref().map_or(Ok(()), config::check_name);
+        settings.half_open_calls.get_or_insert(Trials::MAX_CALLS);
+        name.and_then(|()| settings.check_together())
             .map_err(|error| flaw(&owner.key(error.field()), error.value(), error.allowed()))
     }
 
     fn into_builder(self) -> BreakerBuilder {
-        let mut builder = self.overlay.over(BreakerBuilder::default());
-        builder.settings.name = self.name;
+        let mut builder = BreakerBuilder::from_settings(self.overlay.settings());
+        builder.name = self.name;
         builder
     }
 }
@@ -216,47 +269,44 @@ impl<M: SerializeMap> Words<M> {
 }
 
 impl Draft {
-    /// What of the settings is data; all of it, or what differs from the defaults.
-    fn of(settings: &Settings, all: bool) -> Self {
-        let default = Settings::default();
+    /// What of the settings is data.
+    fn of(settings: &PartialSettings) -> Self {
+        let (trip_rules, failure_threshold, trip_when) = match &settings.trip_rules {
+            Some(changes) => changes.to_keys(),
+            None => (None, None, Vec::new()),
+        };
         let overlay = Overlay {
-            trip_rules: settings.rules.clone(),
-            failure_threshold: None,
-            trip_when: Vec::new(),
-            recovery: differing(all, settings.recovery, default.recovery),
+            trip_rules,
+            failure_threshold,
+            trip_when,
+            recovery: settings.recovery_backoff,
             reset_backoff_after: settings.reset_backoff_after,
-            max_trip_for: differing(all, settings.max_trip_for, default.max_trip_for),
-            half_open_calls: differing(all, settings.half_open_calls, default.half_open_calls),
+            max_trip_for: settings.max_trip_for,
+            half_open_calls: settings.half_open_calls,
             success_threshold: settings.success_threshold,
             trial_timeout: settings.trial_timeout,
-            unexpected: differing(all, settings.unexpected, default.unexpected),
-            cancelled: differing(all, settings.cancelled, default.cancelled),
+            unexpected: settings.unexpected_errors_as,
+            cancelled: settings.cancelled_as,
             cancelled_after: settings.cancelled_after,
-            mode: differing(all, settings.mode, default.mode),
-            count_successes: differing(all, settings.count_successes, default.count_successes),
-            capture_last_failure: differing(
-                all,
-                settings.capture_last_failure,
-                default.capture_last_failure,
-            ),
+            mode: settings.mode,
+            count_successes: settings.count_successes,
+            capture_last_failure: settings.capture_last_failure,
         };
         Self {
             overlay,
             inherits: None,
-            name: settings.name.clone(),
+            name: None,
         }
     }
 }
 
-fn differing<T: PartialEq + Copy>(all: bool, value: T, default: T) -> Option<T> {
-    (all || value != default).then_some(value)
-}
-
-/// The settings that are data, as far as they differ from the defaults. Judges, listeners, redaction
+/// The settings that are data, as far as the builder names them. Judges, listeners, redaction
 /// and clock are left out.
 impl Serialize for BreakerBuilder {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        Draft::of(&self.settings, false).serialize(to)
+        let mut draft = Draft::of(&self.settings);
+        draft.name.clone_from(&self.name);
+        draft.serialize(to)
     }
 }
 
@@ -270,8 +320,18 @@ impl<'de> Deserialize<'de> for BreakerBuilder {
 /// The settings that are data, defaults and all. Judges, listeners, redaction and clock are left out.
 impl Serialize for BreakerConfig {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut draft = Draft::of(&self.settings, true);
-        draft.overlay.trip_rules = Some(self.trip_rules().to_vec());
+        let mut draft = Draft::of(self.settings());
+        let overlay = &mut draft.overlay;
+        (overlay.failure_threshold, overlay.trip_when) = (None, Vec::new());
+        overlay.trip_rules = Some(self.trip_rules().to_vec());
+        overlay.recovery = Some(self.recovery_backoff());
+        overlay.max_trip_for = Some(self.max_trip_for());
+        overlay.half_open_calls = Some(self.half_open_calls());
+        overlay.unexpected = Some(self.unexpected_errors_as());
+        overlay.cancelled = Some(self.cancelled_as());
+        overlay.mode = Some(self.mode());
+        overlay.count_successes = Some(self.count_successes());
+        overlay.capture_last_failure = Some(self.capture_last_failure());
         draft.serialize(to)
     }
 }
@@ -279,6 +339,6 @@ impl Serialize for BreakerConfig {
 impl<'de> Deserialize<'de> for BreakerConfig {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let builder = BreakerBuilder::deserialize(from)?;
-        Self::check(builder.settings).map_err(D::Error::custom)
+        Self::from_builder(builder).map_err(D::Error::custom)
     }
 }

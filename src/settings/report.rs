@@ -1,12 +1,7 @@
-use super::duration::Exact;
-use super::names::Verdict;
-use crate::backoff::Backoff;
-use crate::config::BreakerConfig;
+use crate::config::{BreakerConfig, PartialSettings};
 use crate::registry::ApplyReport;
-use crate::rules::TripRule;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What applying settings has changed.
 ///
@@ -99,57 +94,11 @@ impl Applied {
 }
 
 /// The settings that are data, as text.
-fn described(config: &BreakerConfig) -> [(&'static str, String); 13] {
-    let settings = &config.settings;
-    let rules: Vec<_> = config
-        .trip_rules()
-        .iter()
-        .map(TripRule::to_string)
-        .collect();
-    let or = |time: Option<Duration>, none: &str| match time {
-        Some(time) => Exact(time).to_string(),
-        None => none.to_owned(),
-    };
-    let threshold = config.success_threshold();
-    [
-        ("trip_rules", rules.join("; ")),
-        ("recovery", recovery(config.recovery_backoff())),
-        (
-            "reset_backoff_after",
-            or(settings.reset_backoff_after, "as long as the last opening"),
-        ),
-        ("max_trip_for", Exact(config.max_trip_for()).to_string()),
-        ("half_open_calls", config.half_open_calls().to_string()),
-        ("success_threshold", threshold.to_string()),
-        ("trial_timeout", Exact(config.trial_timeout()).to_string()),
-        (
-            "unexpected_errors_as",
-            Verdict(settings.unexpected).to_string(),
-        ),
-        ("cancelled_as", Verdict(settings.cancelled).to_string()),
-        ("cancelled_after", or(settings.cancelled_after, "off")),
-        ("mode", config.mode().word().to_owned()),
-        ("count_successes", config.count_successes().to_string()),
-        (
-            "capture_last_failure",
-            config.capture_last_failure().to_string(),
-        ),
-    ]
-}
-
-fn recovery(backoff: Backoff) -> String {
-    let first = Exact(backoff.first);
-    if backoff == Backoff::constant(backoff.first) {
-        return first.to_string();
-    }
-    let Backoff {
-        factor,
-        max,
-        jitter,
-        ..
-    } = backoff;
-    let max = Exact(max);
-    format!("{first} times {factor} up to {max}, jitter {jitter}")
+fn described(config: &BreakerConfig) -> Vec<(&'static str, String)> {
+    let is_data = |key: &&&str| !["error_rules", "redact_last_failure", "on_event"].contains(key);
+    let keys = PartialSettings::KEYS.iter().filter(is_data);
+    keys.map(|key| (*key, config.describe(key).join("; ")))
+        .collect()
 }
 
 impl fmt::Display for Change {

@@ -106,7 +106,7 @@ impl Draft {
 
 fn check(rule: TripRule) -> Result<(), ConfigError> {
     let builder = BreakerBuilder::default().trip_rules([rule]);
-    BreakerConfig::check(builder.settings).map(|_| ())
+    builder.settings.check_each()
 }
 
 /// The key of what the checks call a field, and the part of a window that is wrong, which is one

@@ -96,6 +96,16 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The name of the mode in documents.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforcing => "enforcing",
+            Self::MetricsOnly => "metrics_only",
+            Self::Disabled => "disabled",
+            Self::ForcedOpen => "forced_open",
+        }
+    }
+
     pub(crate) const fn initial_state(self) -> State {
         match self {
             Self::Enforcing => State::Closed,

@@ -1,7 +1,7 @@
 //! Which breaker guards a request.
 
 use crate::breaker::CircuitBreaker;
-use crate::config::BreakerConfig;
+use crate::config::Layer;
 use crate::handle::ByName;
 use crate::registry::BreakerRegistry;
 use std::fmt;
@@ -44,7 +44,7 @@ impl<Request> Choose<Request> for CircuitBreaker {
 pub struct Keyed<F> {
     registry: BreakerRegistry,
     key: F,
-    preset: Option<Arc<BreakerConfig>>,
+    layer: Option<Arc<Layer>>,
 }
 
 impl<F> Keyed<F> {
@@ -52,12 +52,12 @@ impl<F> Keyed<F> {
         Self {
             registry: registry.clone(),
             key,
-            preset: None,
+            layer: None,
         }
     }
 
-    pub(super) fn with_preset(mut self, preset: BreakerConfig) -> Self {
-        self.preset = Some(Arc::new(preset));
+    pub(super) fn with_layer(mut self, layer: Layer) -> Self {
+        self.layer = Some(Arc::new(layer));
         self
     }
 }
@@ -73,18 +73,15 @@ where
 
     fn choose(&self, request: &Request) -> ByName {
         let key = (self.key)(request);
-        let preset = self.preset.as_ref();
-        ByName(
-            self.registry
-                .get_or_create_handle_with(key.as_ref(), preset),
-        )
+        let layer = self.layer.as_deref();
+        ByName(self.registry.get_or_create_handle_with(key.as_ref(), layer))
     }
 }
 
 impl<F> fmt::Debug for Keyed<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed")
-            .field("has_preset", &self.preset.is_some())
+            .field("has_preset", &self.layer.is_some())
             .finish_non_exhaustive()
     }
 }

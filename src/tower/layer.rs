@@ -2,11 +2,12 @@ use super::{Breaker, ClassifyResponse, Keyed, OnRefused};
 use crate::breaker::CircuitBreaker;
 use crate::classifier::{Classify, DefaultClassifier, FailIf};
 use crate::classify::Outcome;
-use crate::config::{BreakerBuilder, BreakerConfig};
+use crate::config::{self, BreakerBuilder, BreakerConfig, Origin};
 use crate::error::CircuitOpen;
 use crate::error::ConfigError;
 use crate::function::NoFallback;
 use crate::registry::BreakerRegistry;
+use std::panic::Location;
 use tower_layer::Layer;
 
 /// Puts a service behind a circuit breaker.
@@ -150,6 +151,7 @@ impl<F> BreakerLayer<Keyed<F>> {
     /// )?;
     /// # Ok::<(), ConfigError>(())
     /// ```
+    #[track_caller]
     pub fn keyed_with<Request, Name>(
         registry: &BreakerRegistry,
         key: F,
@@ -159,8 +161,9 @@ impl<F> BreakerLayer<Keyed<F>> {
         F: Fn(&Request) -> Name,
         Name: AsRef<str>,
     {
-        let preset = BreakerConfig::check(preset.settings)?;
-        let keyed = Keyed::new(registry, key).with_preset(preset);
+        let layer = config::Layer::new(preset, Origin::BreakerWith(Location::caller()));
+        BreakerConfig::of(layer.clone())?;
+        let keyed = Keyed::new(registry, key).with_layer(layer);
         Ok(Self::choosing(keyed))
     }
 }

@@ -66,8 +66,14 @@ impl Listen for Log {
             Event::SettingsRefused { error, .. } => {
                 error!(target: TARGET, breaker, error = error as &dyn std::error::Error, "settings refused");
             }
-            Event::SettingsIgnored { place, .. } => {
-                warn!(target: TARGET, breaker, place, "settings of a call site ignored: the breaker was there before");
+            Event::SettingsIgnored {
+                settings,
+                place,
+                first,
+                ..
+            } => {
+                let (settings, place, first) = (&**settings, &**place, &**first);
+                warn!(target: TARGET, breaker, settings, place, first, "settings ignored: another place says something else");
             }
             Event::NameShared { place, first, .. } => {
                 warn!(target: TARGET, breaker, place, first, "two call sites share a breaker by their default name");

@@ -21,10 +21,9 @@ pub use key::{Given, Global, In, Named, OfType};
 use key::{NameSource, RegistrySource};
 
 use super::breaker_registry::BreakerRegistry;
-use super::inner::Inner;
 use crate::breaker::CircuitBreaker;
 use crate::circuit::{CallSite, NameConflict};
-use crate::config::BreakerBuilder;
+use crate::config::{BreakerBuilder, Layer, Origin};
 use crate::event::Event;
 use once_cell::sync::OnceCell;
 use std::fmt;
@@ -120,9 +119,16 @@ impl Site {
             return SiteHandle::Static(&slot.breaker);
         }
         let mut settings = Some(settings);
-        let mut settings = || settings.take().and_then(|settings| settings());
+        let mut layer = None;
+        let mut layer = || {
+            if let Some(settings) = settings.take() {
+                let origin = Origin::Site(self.call_site.place);
+                layer = settings().map(|settings| Layer::new(settings, origin));
+            }
+            layer.clone()
+        };
         name.with(|text| {
-            self.find_in_registry(registry.registry(), text, name.self_type(), &mut settings)
+            self.find_in_registry(registry.registry(), text, name.self_type(), &mut layer)
         })
     }
 
@@ -131,19 +137,17 @@ impl Site {
         registry: &BreakerRegistry,
         name: &str,
         self_type: &'static str,
-        settings: &mut dyn FnMut() -> Option<BreakerBuilder>,
+        layer: &mut dyn FnMut() -> Option<Layer>,
     ) -> SiteHandle {
         let inner = &*registry.inner;
         let full = self.slots.iter().all(|slot| slot.get().is_some());
         let handle = full.then(|| inner.breakers.get_handle(name)).flatten();
-        // A breaker that only a document has named so far gets the site's settings below.
-        let handle = handle.filter(|handle| !handle.circuit.entry.is_config_only());
         if let Some(handle) = handle {
-            self.register(inner, &handle);
+            self.register(registry, &handle, layer);
             return SiteHandle::Shared(handle);
         }
-        let (breaker, tracked) = registry.get_or_create_with(name, Some(&self.call_site), settings);
-        self.register(inner, &breaker);
+        let (breaker, tracked) = registry.get_or_create_layered(name, Some(&self.call_site), layer);
+        self.register(registry, &breaker, layer);
         if !tracked {
             return SiteHandle::Shared(Arc::new(breaker));
         }
@@ -171,14 +175,20 @@ impl Site {
         })
     }
 
-    /// Adds the site to the call sites of the breaker, and reports settings that are ignored and default
-    /// names that conflict, once per breaker.
-    fn register(&'static self, inner: &Inner, breaker: &CircuitBreaker) {
+    /// Adds the site to the call sites of the breaker, and its settings to those of the breaker. Reports
+    /// default names that conflict, once per breaker.
+    fn register(
+        &'static self,
+        registry: &BreakerRegistry,
+        breaker: &CircuitBreaker,
+        layer: &mut dyn FnMut() -> Option<Layer>,
+    ) {
         let CallSite {
             place,
             has_settings,
             named_by_default,
         } = self.call_site;
+        breaker.circuit.entry.mark_used_by_code();
         if !has_settings && !named_by_default {
             return;
         }
@@ -186,14 +196,18 @@ impl Site {
             return;
         };
         if has_settings {
-            inner.report(breaker, |breaker| Event::SettingsIgnored { breaker, place });
+            if let Some(layer) = layer() {
+                registry.add_layer(breaker, &layer);
+            }
         }
         if let NameConflict(Some(first)) = conflict {
-            inner.report(breaker, |breaker| Event::NameShared {
+            let first = first.place;
+            let event = |breaker| Event::NameShared {
                 breaker,
                 place,
-                first: first.place,
-            });
+                first,
+            };
+            registry.inner.report(breaker, event);
         }
     }
 }

@@ -1,0 +1,251 @@
+//! [`Layer`]: partial settings with the place where they were written, and [`Level`]: the layers of one
+//! default, prefix or name.
+
+use super::{BreakerBuilder, BreakerConfig, PartialSettings};
+use crate::clock::ClockSource;
+use crate::error::ConfigError;
+use crate::event::Event;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// Partial settings, and where they were written.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub(crate) settings: PartialSettings,
+    /// Not a setting that merges: a breaker keeps the clock with which it was created.
+    pub(crate) clock: Option<ClockSource>,
+    pub(crate) origin: Origin,
+}
+
+/// Where the settings of a layer were written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Origin {
+    Build(&'static Location<'static>),
+    DefaultPreset(&'static Location<'static>),
+    Prefix(Arc<str>, &'static Location<'static>),
+    /// `src/users.rs:12`.
+    Site(&'static str),
+    BreakerWith(&'static Location<'static>),
+    Register(&'static Location<'static>),
+    Configure(&'static Location<'static>),
+    /// The path of the table, and its line where the format tells.
+    Document(Arc<str>, Option<usize>),
+}
+
+impl Origin {
+    /// The path of the layer in errors; `None` for settings of one name, which the caller just gave.
+    fn error_prefix(&self) -> Option<String> {
+        match self {
+            Self::DefaultPreset(_) => Some("default_preset".to_owned()),
+            Self::Prefix(prefix, _) => Some(preset_for(prefix)),
+            Self::Document(path, _) => Some(path.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The place in code, `src/users.rs:12`, or in the document.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Build(place)
+            | Self::DefaultPreset(place)
+            | Self::Prefix(_, place)
+            | Self::BreakerWith(place)
+            | Self::Register(place)
+            | Self::Configure(place) => format!("{}:{}", place.file(), place.line()),
+            Self::Site(place) => (*place).to_owned(),
+            Self::Document(path, None) => path.to_string(),
+            Self::Document(path, Some(line)) => format!("{path} (line {line})"),
+        }
+    }
+
+    fn locate(&self, error: ConfigError) -> ConfigError {
+        match self.error_prefix() {
+            Some(prefix) => error.with_prefix(&prefix),
+            None => error,
+        }
+    }
+
+    /// The order of the layers of one name. Sites and `breaker_with` have the same rank.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Register(_) => 1,
+            Self::Configure(_) => 2,
+            _ => 0,
+        }
+    }
+}
+
+fn preset_for(prefix: &str) -> String {
+    format!("preset_for({:?})", crate::text::prefix(prefix, 48))
+}
+
+/// What the settings were given to, and where: `register at src/main.rs:12`.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.place();
+        match self {
+            Self::Build(_) => write!(f, "build at {place}"),
+            Self::DefaultPreset(_) => write!(f, "default_preset at {place}"),
+            Self::Prefix(prefix, _) => write!(f, "{} at {place}", preset_for(prefix)),
+            Self::Site(_) => write!(f, "#[circuit] at {place}"),
+            Self::BreakerWith(_) => write!(f, "breaker_with at {place}"),
+            Self::Register(_) => write!(f, "register at {place}"),
+            Self::Configure(_) => write!(f, "configure at {place}"),
+            Self::Document(..) => write!(f, "document: {place}"),
+        }
+    }
+}
+
+impl Layer {
+    pub(crate) fn new(builder: BreakerBuilder, origin: Origin) -> Self {
+        Self {
+            settings: builder.settings,
+            clock: builder.clock,
+            origin,
+        }
+    }
+
+    /// Checks each setting, without regard to the other settings and layers.
+    pub(super) fn check_each(&self) -> Result<(), ConfigError> {
+        let checked = self.settings.check_each();
+        checked.map_err(|error| self.origin.locate(error))
+    }
+}
+
+/// The layers of the default, of one prefix or of one name, and the merged layers below.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Level {
+    /// The next more general level; `None` below the default.
+    pub(crate) beneath: Option<Arc<BreakerConfig>>,
+    pub(crate) code: NameLayers,
+    /// The entry of the document, after the presets that it inherits.
+    pub(crate) document: Vec<Arc<Layer>>,
+    /// Whether the level is that of a name.
+    pub(crate) is_of_name: bool,
+}
+
+impl Level {
+    /// The layers, the lowest first.
+    pub(super) fn layers(&self) -> impl DoubleEndedIterator<Item = &Arc<Layer>> {
+        self.code.0.iter().chain(&self.document)
+    }
+
+    /// The settings of a layer of `code` that the document of this level overrides.
+    pub(super) fn overridden_by_document(&self, layer: &PartialSettings) -> Option<Contradiction> {
+        if !self.is_of_name {
+            return None;
+        }
+        let (_, settings) = layer.split_by(&NameLayers::merge(&self.document));
+        Contradiction::of(settings, &self.document)
+    }
+
+    /// Adds the path of the level to an error about its merged settings.
+    pub(super) fn locate(&self, error: ConfigError) -> ConfigError {
+        match self.layers().next_back() {
+            Some(top) => top.origin.locate(error),
+            None => error,
+        }
+    }
+}
+
+/// The layers that code wrote for one level, the lowest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NameLayers(Vec<Arc<Layer>>);
+
+/// Settings of a site that differ from those of an earlier one.
+#[derive(Debug)]
+pub(crate) struct Contradiction {
+    pub(crate) settings: Vec<&'static str>,
+    /// Where the settings were written that are kept.
+    pub(crate) kept: Origin,
+}
+
+impl Contradiction {
+    /// The event that reports the settings written at `origin` as ignored.
+    pub(crate) fn event(&self, breaker: Arc<str>, origin: &Origin) -> Event {
+        Event::SettingsIgnored {
+            breaker,
+            settings: self.settings.join(", ").into(),
+            place: origin.place().into(),
+            first: self.kept.place().into(),
+        }
+    }
+
+    /// Finds the first of `layers` that names one of `settings`.
+    fn of(settings: Vec<&'static str>, layers: &[Arc<Layer>]) -> Option<Self> {
+        let is_named =
+            |layer: &&Arc<Layer>| layer.settings.named().any(|key| settings.contains(&key));
+        let kept = layers.iter().find(is_named)?.origin.clone();
+        Some(Self { settings, kept })
+    }
+}
+
+impl From<Layer> for NameLayers {
+    fn from(layer: Layer) -> Self {
+        Self(vec![Arc::new(layer)])
+    }
+}
+
+impl NameLayers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The settings of all layers as one builder has them.
+    pub(crate) fn merged(&self) -> PartialSettings {
+        Self::merge(&self.0)
+    }
+
+    fn merge(layers: &[Arc<Layer>]) -> PartialSettings {
+        let mut merged = PartialSettings::default();
+        layers
+            .iter()
+            .for_each(|layer| merged.merge(&layer.settings));
+        merged
+    }
+
+    /// Adds the settings of a site, or of `breaker_with`. Settings of earlier sites win.
+    pub(crate) fn add_site(&mut self, mut layer: Layer) -> Option<Contradiction> {
+        let end = self.0.partition_point(|other| other.origin.rank() == 0);
+        let (mut added, settings) = layer.settings.split_by(&Self::merge(&self.0[..end]));
+        let contradiction = Contradiction::of(settings, &self.0[..end]);
+        // The rules of all sites are at one level, so a later site must not drop those of an earlier one.
+        if let (Some(first), Some(rules)) = (self.0[..end].first_mut(), &mut added.error_rules) {
+            if std::mem::take(&mut rules.is_own) {
+                let first = Arc::make_mut(first);
+                first.settings.error_rules.get_or_insert_default().is_own = true;
+            }
+        }
+        layer.settings = added;
+        if layer.settings.named().next().is_some() {
+            self.0.insert(end, Arc::new(layer));
+        }
+        contradiction
+    }
+
+    /// Adds the settings of `register` or `configure`, which override those of the layers below.
+    pub(crate) fn add(&mut self, layer: Layer) {
+        let rank = layer.origin.rank();
+        let end = self.0.partition_point(|other| other.origin.rank() <= rank);
+        // A layer that is overridden for good need not be kept, however often a name is configured.
+        for other in &mut self.0[..end] {
+            if other.origin.rank() == rank {
+                Arc::make_mut(other)
+                    .settings
+                    .remove_overridden(&layer.settings);
+            }
+        }
+        self.0.insert(end, Arc::new(layer));
+        self.0
+            .retain(|layer| layer.settings.named().next().is_some());
+    }
+
+    /// Adds the settings of `configure`, in place of all layers if it `inherits` from the levels below.
+    pub(crate) fn configure(&mut self, layer: Layer, inherits: bool) {
+        if inherits {
+            self.0.clear();
+        }
+        self.add(layer);
+    }
+}

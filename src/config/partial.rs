@@ -1,0 +1,320 @@
+//! [`PartialSettings`]: the one list of settings, and everything that follows from the list.
+//!
+//! A builder, a preset, an entry of a document and a `#[circuit]` are partial settings. A layer names some
+//! settings; merging, checking, comparing and describing are derived from the list below.
+
+use super::redaction::Redaction;
+use super::rule_changes::RuleChanges;
+use super::{BreakerConfig, check};
+use crate::backoff::Backoff;
+use crate::classify::{ErrorClassifier, Outcome};
+use crate::error::ConfigError;
+use crate::event::Listener;
+use crate::state::Mode;
+use crate::text::ExactDuration;
+use std::time::Duration;
+
+/// Defines [`PartialSettings`] from a list of `field ("key"): type, check, default;`.
+///
+/// The key names the setting in messages. The check gets the key and the value. The default describes the
+/// value in force when no layer names the setting.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $field:ident ($key:literal): $type:ty, $check:expr, $default:expr;)*) => {
+        /// Some of the settings of a breaker. A setting that is not named is `None`.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub(crate) struct PartialSettings {
+            $($(#[$doc])* pub(crate) $field: Option<$type>,)*
+        }
+
+        impl PartialSettings {
+            /// The keys of all settings, in the order of the list.
+            pub(crate) const KEYS: &'static [&'static str] = &[$($key),*];
+
+            /// Merges `upper` over these settings.
+            pub(crate) fn merge(&mut self, upper: &Self) {
+                $(match (&mut self.$field, &upper.$field) {
+                    (Some(lower), Some(upper)) => lower.merge(upper),
+                    (None, Some(upper)) => self.$field = Some(upper.clone()),
+                    (_, None) => {}
+                })*
+            }
+
+            /// Checks each setting that is named, without regard to the others.
+            pub(crate) fn check_each(&self) -> Result<(), ConfigError> {
+                $(if let Some(value) = &self.$field {
+                    let check: fn(&str, &$type) -> Result<(), ConfigError> = $check;
+                    check($key, value)?;
+                })*
+                Ok(())
+            }
+
+            /// Returns the settings of `self` that are not the same in `old`.
+            pub(crate) fn changed_since(&self, old: &Self) -> Self {
+                Self {
+                    $($field: self.$field.clone().filter(|new| old.$field.as_ref() != Some(new)),)*
+                }
+            }
+
+            /// Removes the settings that `upper` names, except lists with more than those of `upper`.
+            pub(crate) fn remove_overridden(&mut self, upper: &Self) {
+                $(if let (Some(lower), Some(upper)) = (&self.$field, &upper.$field) {
+                    if lower.is_overridden_by(upper) {
+                        self.$field = None;
+                    }
+                })*
+            }
+
+            /// Splits these settings by `earlier` settings of the same rank, which win: into what they add,
+            /// and the keys of what they contradict.
+            pub(crate) fn split_by(&self, earlier: &Self) -> (Self, Vec<&'static str>) {
+                let mut added = self.clone();
+                let mut contradicted = Vec::new();
+                $(if let (Some(later), Some(earlier)) = (&self.$field, &earlier.$field) {
+                    let (rest, contradicts) = later.split_by(earlier);
+                    added.$field = rest;
+                    if contradicts {
+                        contradicted.push($key);
+                    }
+                })*
+                (added, contradicted)
+            }
+
+            /// Returns the keys of the settings that are named.
+            pub(crate) fn named(&self) -> impl Iterator<Item = &'static str> {
+                [$(self.$field.is_some().then_some($key)),*].into_iter().flatten()
+            }
+
+            /// Describes the setting called `key`, a text for each part; `None` if it is not named.
+            pub(crate) fn describe(&self, key: &str) -> Option<Vec<String>> {
+                match key {
+                    $($key => self.$field.as_ref().map(Setting::describe),)*
+                    _ => None,
+                }
+            }
+
+            /// Describes the value that a setting has which no layer names.
+            pub(crate) fn describe_default(config: &BreakerConfig, key: &str) -> Vec<String> {
+                let describe: fn(&BreakerConfig) -> Vec<String> = match key {
+                    $($key => $default,)*
+                    _ => |_| Vec::new(),
+                };
+                describe(config)
+            }
+        }
+    };
+}
+
+settings! {
+    trip_rules ("trip_rules"): RuleChanges,
+        |_, changes| check::rules(changes.rules()),
+        |config| config.trip_rules().iter().map(ToString::to_string).collect();
+    recovery_backoff ("recovery"): Backoff,
+        |_, backoff| check::backoff(backoff),
+        |config| config.recovery_backoff().describe();
+    reset_backoff_after ("reset_backoff_after"): Duration,
+        check::positive,
+        |_| text("as long as the last opening");
+    max_trip_for ("max_trip_for"): Duration,
+        check::positive,
+        |config| config.max_trip_for().describe();
+    half_open_calls ("half_open_calls"): u32,
+        check::trials,
+        |config| config.half_open_calls().describe();
+    success_threshold ("success_threshold"): u32,
+        check::trials,
+        |config| config.success_threshold().describe();
+    trial_timeout ("trial_timeout"): Duration,
+        check::positive,
+        |config| config.trial_timeout().describe();
+    error_rules ("error_rules"): ErrorClassifier,
+        |_, _| Ok(()),
+        |_| text("every error is a failure");
+    unexpected_errors_as ("unexpected_errors_as"): Outcome,
+        check::unexpected,
+        |config| config.unexpected_errors_as().describe();
+    cancelled_as ("cancelled_as"): Outcome,
+        check::cancelled,
+        |config| config.cancelled_as().describe();
+    cancelled_after ("cancelled_after"): Duration,
+        check::positive,
+        |_| text("off");
+    mode ("mode"): Mode,
+        |_, _| Ok(()),
+        |config| config.mode().describe();
+    count_successes ("count_successes"): bool,
+        |_, _| Ok(()),
+        |config| config.count_successes().describe();
+    capture_last_failure ("capture_last_failure"): bool,
+        |_, _| Ok(()),
+        |config| config.capture_last_failure().describe();
+    redact_last_failure ("redact_last_failure"): Redaction,
+        |_, _| Ok(()),
+        |_| text("off");
+    listeners ("on_event"): Vec<Listener>,
+        |_, _| Ok(()),
+        |_| text("none");
+}
+
+fn text(text: &str) -> Vec<String> {
+    vec![text.to_owned()]
+}
+
+/// How a setting merges, and how it is described. Most settings are values: the upper one wins.
+pub(super) trait Setting: Clone + PartialEq {
+    /// Merges `upper` over this value.
+    fn merge(&mut self, upper: &Self) {
+        *self = upper.clone();
+    }
+
+    /// Whether nothing of this value is left once `upper` is merged over it.
+    fn is_overridden_by(&self, _upper: &Self) -> bool {
+        true
+    }
+
+    /// Returns what this value adds to an `earlier` one that wins, and whether it contradicts that one.
+    fn split_by(&self, earlier: &Self) -> (Option<Self>, bool) {
+        (None, self != earlier)
+    }
+
+    /// Describes each part of the value.
+    fn describe(&self) -> Vec<String>;
+}
+
+macro_rules! values {
+    ($($type:ty: |$value:ident| $text:expr;)*) => {$(
+        impl Setting for $type {
+            fn describe(&self) -> Vec<String> {
+                let $value = self;
+                vec![$text]
+            }
+        }
+    )*};
+}
+
+values! {
+    u32: |number| number.to_string();
+    bool: |flag| flag.to_string();
+    Duration: |time| ExactDuration(*time).to_string();
+    Backoff: |backoff| backoff_text(*backoff);
+    Outcome: |outcome| outcome_text(*outcome);
+    Mode: |mode| mode.as_str().to_owned();
+    Redaction: |_redaction| "a closure".to_owned();
+}
+
+impl Setting for Vec<Listener> {
+    fn merge(&mut self, upper: &Self) {
+        append(self, upper);
+    }
+
+    fn is_overridden_by(&self, upper: &Self) -> bool {
+        self.iter().all(|listener| upper.contains(listener))
+    }
+
+    fn split_by(&self, earlier: &Self) -> (Option<Self>, bool) {
+        (
+            Some(without(self, earlier)).filter(|rest| !rest.is_empty()),
+            false,
+        )
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.iter().map(|_| "a listener".to_owned()).collect()
+    }
+}
+
+impl Setting for ErrorClassifier {
+    fn merge(&mut self, upper: &Self) {
+        if upper.is_own {
+            *self = upper.clone();
+        } else {
+            append(&mut self.expected, &upper.expected);
+            append(&mut self.ignored, &upper.ignored);
+        }
+    }
+
+    fn is_overridden_by(&self, upper: &Self) -> bool {
+        upper.is_own
+            || !self.is_own
+                && self
+                    .expected
+                    .iter()
+                    .all(|rule| upper.expected.contains(rule))
+                && self.ignored.iter().all(|rule| upper.ignored.contains(rule))
+    }
+
+    fn split_by(&self, earlier: &Self) -> (Option<Self>, bool) {
+        let rest = Self {
+            is_own: self.is_own && !earlier.is_own,
+            expected: without(&self.expected, &earlier.expected),
+            ignored: without(&self.ignored, &earlier.ignored),
+        };
+        (Some(rest).filter(|rest| *rest != Self::default()), false)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        let own = self.is_own.then(|| "own rules only".to_owned());
+        let expected = self
+            .expected
+            .iter()
+            .map(|rule| format!("expected {}", rule.type_name()));
+        let ignored = self
+            .ignored
+            .iter()
+            .map(|rule| format!("ignored {}", rule.type_name()));
+        own.into_iter().chain(expected).chain(ignored).collect()
+    }
+}
+
+impl Setting for RuleChanges {
+    fn merge(&mut self, upper: &Self) {
+        self.merge(upper);
+    }
+
+    fn is_overridden_by(&self, upper: &Self) -> bool {
+        self.is_overridden_by(upper)
+    }
+
+    fn split_by(&self, earlier: &Self) -> (Option<Self>, bool) {
+        self.split_by(earlier)
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.rules().iter().map(ToString::to_string).collect()
+    }
+}
+
+fn backoff_text(backoff: Backoff) -> String {
+    let first = ExactDuration(backoff.first);
+    if backoff == Backoff::constant(backoff.first) {
+        return first.to_string();
+    }
+    let max = ExactDuration(backoff.max);
+    let Backoff { factor, jitter, .. } = backoff;
+    format!("{first} times {factor} up to {max}, jitter {jitter}")
+}
+
+fn outcome_text(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Success => "success".to_owned(),
+        Outcome::Failure => "failure".to_owned(),
+        Outcome::Ignored => "ignored".to_owned(),
+        Outcome::TripFor(time) => format!("trip for {}", ExactDuration(time)),
+    }
+}
+
+/// Appends the items of `others` that are not in `items`.
+fn append<T: Clone + PartialEq>(items: &mut Vec<T>, others: &[T]) {
+    for other in others {
+        if !items.contains(other) {
+            items.push(other.clone());
+        }
+    }
+}
+
+fn without<T: Clone + PartialEq>(items: &[T], others: &[T]) -> Vec<T> {
+    items
+        .iter()
+        .filter(|item| !others.contains(item))
+        .cloned()
+        .collect()
+}
