@@ -7,6 +7,7 @@ use crate::error::ConfigError;
 use crate::names;
 use crate::rules::{RuleKind, TripRule, Window, WindowKind};
 use crate::state::Trials;
+use crate::text::ExactDuration;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,7 +17,7 @@ const TICK: Duration = Duration::from_millis(1);
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// The most rules of one breaker.
-const MAX_RULES: usize = 32;
+pub(crate) const MAX_RULES: usize = 32;
 
 impl PartialSettings {
     /// Checks the settings of all layers together, after they are merged.
@@ -94,7 +95,11 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     let (name, rate) = match rule.kind {
         RuleKind::Consecutive(n) => {
             within("failure_threshold", n, 1..=u32::MAX)?;
-            absent("consecutive_failures.over", rule.window, none)?;
+            absent(
+                "consecutive_failures.over",
+                rule.window.map(|window| window.to_string()),
+                none,
+            )?;
             absent(
                 "consecutive_failures.minimum_calls",
                 rule.minimum_calls,
@@ -172,7 +177,7 @@ fn window(window: Window) -> Result<u32, ConfigError> {
         WindowKind::Time(length) => {
             holds(
                 "window.time",
-                length,
+                format_args!("{}", ExactDuration(length)),
                 (TICK..=YEAR).contains(&length),
                 "1ms to 366 days",
             )?;
@@ -191,7 +196,8 @@ fn window(window: Window) -> Result<u32, ConfigError> {
 }
 
 pub(super) fn positive(field: &str, duration: &Duration) -> Result<(), ConfigError> {
-    holds(field, duration, !duration.is_zero(), POSITIVE)
+    let exact = format_args!("{}", ExactDuration(*duration));
+    holds(field, exact, !duration.is_zero(), POSITIVE)
 }
 
 fn within(field: &str, value: u32, allowed: RangeInclusive<u32>) -> Result<(), ConfigError> {

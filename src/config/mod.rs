@@ -19,6 +19,8 @@ pub(crate) use check::name as check_name;
 pub use explain::Explanation;
 pub(crate) use layer::{Contradiction, Layer, Level, NameLayers, Origin};
 pub(crate) use partial::PartialSettings;
+#[cfg(feature = "serde")]
+pub(crate) use {check::MAX_RULES, rule_changes::RuleChanges};
 
 use crate::backoff::Backoff;
 use crate::classify::{ErrorClassifier, Outcome};

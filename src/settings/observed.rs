@@ -4,7 +4,6 @@
 //! Every field is always there, `null` when it is `None`. An enum with fields says which it is in
 //! `type`. (Rules are settings, and look as they do in a document.)
 
-use super::names::seconds;
 use crate::classify::Outcome;
 use crate::error::ConfigError;
 use crate::event::{Cause, Event};
@@ -12,6 +11,7 @@ use crate::health::{Health, HealthStatus, Impaired};
 use crate::rules::RuleSnapshot;
 use crate::snapshot::{Snapshot, Totals};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
+use std::time::Duration;
 
 /// Serializes a record with these fields.
 macro_rules! record {
@@ -252,4 +252,9 @@ impl Serialize for Impaired {
             "open_remaining_seconds": seconds(self.open_remaining),
         })
     }
+}
+
+/// Measured time, as a number of seconds.
+fn seconds(time: Option<Duration>) -> Option<f64> {
+    time.map(|time| time.as_secs_f64())
 }

@@ -68,10 +68,7 @@ fn a_configuration_says_all_and_a_builder_what_was_said() {
     let builder = CircuitBreaker::builder()
         .failure_threshold(3)
         .clock(ManualClock::new());
-    assert_eq!(
-        as_json(&builder),
-        json!({"trip_rules": [{"consecutive_failures": 3}]})
-    );
+    assert_eq!(as_json(&builder), json!({"failure_threshold": 3}));
     let plain = CircuitBreaker::builder().build().unwrap();
     let expected = json!({
         "recovery_timeout": "30s",
