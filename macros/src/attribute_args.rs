@@ -233,12 +233,22 @@ fn parse_key(input: ParseStream, seen: &[Ident]) -> Result<Ident> {
 }
 
 fn unknown_key(key: &Ident) -> Error {
-    let hint = HINTS.iter().find(|(other, _)| key == other);
-    let hint = hint.map_or_else(String::new, |(_, key)| format!(" (did you mean `{key}`?)"));
+    let hint = closest(&key.unraw().to_string());
+    let hint = hint.map_or_else(String::new, |key| format!(" (did you mean `{key}`?)"));
     Error::new(
         key.span(),
         format!("`{key}` is no setting{hint}; the settings are {KEYS}"),
     )
+}
+
+/// Returns the key that `word` may be a misspelling of.
+fn closest(word: &str) -> Option<&'static str> {
+    let keys = KEYS.split(", ").map(|key| (key, key));
+    let words = keys
+        .chain(HINTS)
+        .map(|(known, key)| (strsim::osa_distance(word, known), known, key));
+    let (distance, known, key) = words.min()?;
+    (distance * 3 <= word.len().min(known.len())).then_some(key)
 }
 
 fn parse_crate(input: ParseStream) -> Result<Path> {

@@ -174,6 +174,12 @@ impl BreakerConfig {
         self.level.overridden_by_document(layer)
     }
 
+    /// What the document overrides of the settings from code for the same default, prefix or name.
+    #[cfg(feature = "serde")]
+    pub(crate) fn overruled(&self) -> Vec<(Arc<str>, &'static str, String, String)> {
+        self.level.overruled()
+    }
+
     /// All layers, the uppermost first.
     fn layers_from_top(&self) -> Vec<&Layer> {
         let levels = std::iter::successors(Some(self), |config| config.level.beneath.as_deref());

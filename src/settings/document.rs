@@ -91,8 +91,11 @@ impl Settings {
         self.presets.keys().map(String::as_str)
     }
 
-    pub(super) fn has_default(&self) -> bool {
-        !is_empty(&self.default)
+    /// The settings of the default: key and value.
+    pub(super) fn defaults(&self) -> Vec<(&'static str, String)> {
+        let settings = self.default.settings();
+        let described = |key| Some((key, settings.describe(key)?.join("; ")));
+        settings.named().filter_map(described).collect()
     }
 
     /// All entries but the default, with the table and the name of each.

@@ -20,7 +20,7 @@ mod words;
 
 pub use apply::ApplyError;
 pub use document::Settings;
-pub use report::{Applied, Change};
+pub use report::{Applied, Change, Overruled};
 
 use crate::text::prefix;
 

@@ -8,5 +8,6 @@ mod concurrent;
 mod layers;
 mod observed;
 mod refusals;
+mod reports;
 mod round_trips;
 mod support;
