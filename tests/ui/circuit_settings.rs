@@ -52,6 +52,12 @@ fn fallback_of_a_made_future(number: u8) -> impl Future<Output = Answer> {
     std::future::ready(Ok(()))
 }
 
+#[circuit(recovery_timout = "30s")]
+fn missing_letter() -> Answer { Ok(()) }
+
+#[circuit(colour = "red")]
+fn unrelated() -> Answer { Ok(()) }
+
 async fn instead(_: u8) -> Answer { Ok(()) }
 
 fn main() {}
