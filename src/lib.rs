@@ -94,7 +94,7 @@ pub use breaker::CircuitBreaker;
 pub use breakerbox_macros::circuit;
 pub use classify::Outcome;
 pub use command::Command;
-pub use config::{BreakerBuilder, BreakerConfig};
+pub use config::{BreakerBuilder, BreakerConfig, Explanation};
 pub use error::{BreakerError, CallTimeout, CircuitOpen, ConfigError, is_refusal};
 pub use event::{Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;

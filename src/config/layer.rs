@@ -106,6 +106,10 @@ impl Layer {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.settings.named().next().is_none() && self.clock.is_none()
+    }
+
     /// Checks each setting, without regard to the other settings and layers.
     pub(super) fn check_each(&self) -> Result<(), ConfigError> {
         let checked = self.settings.check_each();
@@ -243,7 +247,7 @@ impl NameLayers {
             }
         }
         layer.settings = added;
-        if layer.settings.named().next().is_some() {
+        if !layer.is_empty() {
             self.0.insert(end, Arc::new(layer));
         }
         contradiction
@@ -262,8 +266,7 @@ impl NameLayers {
             }
         }
         self.0.insert(end, Arc::new(layer));
-        self.0
-            .retain(|layer| layer.settings.named().next().is_some());
+        self.0.retain(|layer| !layer.is_empty());
     }
 
     /// Adds the settings of `configure`, in place of all layers if it `inherits` from the levels below.

@@ -59,7 +59,7 @@ const LEAST_TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// assert_eq!(config.trial_timeout(), Duration::from_secs(30));
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BreakerConfig {
     /// The settings of all layers, merged.
     settings: PartialSettings,
@@ -351,6 +351,16 @@ impl BreakerConfig {
     /// Whether it matters when a call ended.
     pub(crate) fn is_over_time(&self) -> bool {
         self.gist.is_over_time
+    }
+}
+
+impl fmt::Debug for BreakerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut config = f.debug_struct("BreakerConfig");
+        for key in PartialSettings::KEYS {
+            config.field(key, &format_args!("{}", self.describe(key).join("; ")));
+        }
+        config.finish()
     }
 }
 

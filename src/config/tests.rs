@@ -3,7 +3,7 @@ use crate::{CircuitBreaker, Window};
 
 #[test]
 fn the_last_word_on_rules_counts() {
-    let rules = |builder: BreakerBuilder| BreakerConfig::check(builder.settings).map(|c| c.rules);
+    let rules = |builder: BreakerBuilder| BreakerConfig::from_builder(builder).map(|c| c.rules);
     let builder = CircuitBreaker::builder();
     let three = [TripRule::consecutive_failures(3)];
     assert_eq!(
@@ -32,7 +32,7 @@ fn rules_say_what_they_need() {
         (&[consecutive_failures, calls, seconds], true, true),
     ] {
         let builder = CircuitBreaker::builder().trip_rules(rules.iter().copied());
-        let config = BreakerConfig::check(builder.settings).unwrap();
+        let config = BreakerConfig::from_builder(builder).unwrap();
         assert_eq!(
             (config.has_windows(), config.is_over_time()),
             (windows, time)

@@ -29,7 +29,7 @@ fn kinds(events: &[Event]) -> Vec<&'static str> {
 }
 
 #[test]
-fn settings_that_lost_are_told_once() {
+fn second_site_with_other_settings_is_reported_once() {
     let (registry, events) = watched();
     for _ in 0..3 {
         first(&registry).expect("closed");
@@ -44,13 +44,25 @@ fn settings_that_lost_are_told_once() {
     }
     {
         let events = events.lock().unwrap();
-        let [Event::SettingsIgnored { breaker, place, .. }] = &events[..] else {
+        let [
+            Event::SettingsIgnored {
+                breaker,
+                settings,
+                place,
+                first,
+                ..
+            },
+        ] = &events[..]
+        else {
             panic!("{events:?}");
         };
         assert_eq!(&**breaker, "events");
-        let (file, line) = place.rsplit_once(':').expect("a file and a line");
-        assert!(file.ends_with("events.rs"), "{file}");
-        assert_eq!(line, "11");
+        assert_eq!(&**settings, "trip_rules");
+        for (place, expected) in [(place, "11"), (first, "6")] {
+            let (file, line) = place.rsplit_once(':').expect("a file and a line");
+            assert!(file.ends_with("events.rs"), "{file}");
+            assert_eq!(line, expected);
+        }
     }
     let rules = registry.breaker("events").config().trip_rules().to_vec();
     assert_eq!(rules, [TripRule::consecutive_failures(3)]);
@@ -61,26 +73,47 @@ fn settings_that_lost_are_told_once() {
     assert_eq!(kinds(&events.lock().unwrap()), ["ignored", "ignored"]);
 }
 
-#[test]
-fn who_registered_wins() {
-    let (registry, events) = watched();
-    registry
-        .register("events", CircuitBreaker::builder().failure_threshold(9))
-        .expect("free");
-    first(&registry).expect("closed");
-    without_settings(&registry).expect("closed");
-    assert_eq!(kinds(&events.lock().unwrap()), ["ignored"]);
-    let rules = registry.breaker("events").config().trip_rules().to_vec();
-    assert_eq!(rules, [TripRule::consecutive_failures(9)]);
+#[circuit(name = "events", registry = registry, half_open_calls = 2, failure_threshold = 3)]
+fn third(registry: &BreakerRegistry) -> Answer<()> {
+    Ok(())
+}
 
-    // Made by use, the name is free to be registered.
+#[test]
+fn site_adds_settings_that_no_other_site_names() {
     let (registry, events) = watched();
     first(&registry).expect("closed");
-    registry
-        .register("events", CircuitBreaker::builder().failure_threshold(9))
-        .expect("free");
-    first(&registry).expect("closed");
-    assert!(events.lock().unwrap().is_empty());
+    third(&registry).expect("closed");
+    let config = registry.breaker("events").config();
+    assert_eq!(config.trip_rules(), [TripRule::consecutive_failures(3)]);
+    assert_eq!(config.half_open_calls(), 2);
+    assert_eq!(kinds(&events.lock().unwrap()), [""; 0]);
+    // The settings of `breaker_with` have the same rank.
+    let (registry, events) = watched();
+    registry.breaker_with("events", || CircuitBreaker::builder().half_open_calls(7));
+    third(&registry).expect("closed");
+    let config = registry.breaker("events").config();
+    assert_eq!(config.trip_rules(), [TripRule::consecutive_failures(3)]);
+    assert_eq!(config.half_open_calls(), 7);
+    assert_eq!(kinds(&events.lock().unwrap()), ["ignored"]);
+}
+
+#[test]
+fn register_overrides_sites_silently_in_any_order() {
+    for register_first in [false, true] {
+        let (registry, events) = watched();
+        if !register_first {
+            third(&registry).expect("closed");
+        }
+        registry
+            .register("events", CircuitBreaker::builder().failure_threshold(9))
+            .expect("free");
+        third(&registry).expect("closed");
+        without_settings(&registry).expect("closed");
+        let config = registry.breaker("events").config();
+        assert_eq!(config.trip_rules(), [TripRule::consecutive_failures(9)]);
+        assert_eq!(config.half_open_calls(), 2);
+        assert_eq!(kinds(&events.lock().unwrap()), [""; 0]);
+    }
 }
 
 #[test]

@@ -238,7 +238,7 @@ fn all_or_nothing_when_there_is_no_room() {
     let (registry, heard, _) = listening(BreakerRegistry::builder().capacity(3));
     let held = registry.breaker("held");
     registry
-        .register("lasting", CircuitBreaker::builder())
+        .register("lasting", CircuitBreaker::builder().failure_threshold(9))
         .unwrap();
     registry.breaker("idle");
     take(&heard);

@@ -6,6 +6,7 @@ mod applying;
 mod arbitrary;
 mod concurrent;
 mod layers;
+mod model;
 mod observed;
 mod refusals;
 mod reports;
