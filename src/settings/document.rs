@@ -246,31 +246,14 @@ struct Tables {
     breakers: Option<Table<2>>,
 }
 
-/// What a table may hold.
-struct Bounds {
-    table: &'static str,
-    /// The lengths of a name.
-    name: RangeInclusive<usize>,
-    entries: usize,
-}
+/// The name of a table, and the bounds on the length of a name and on the number of entries.
+type Bounds = (&'static str, RangeInclusive<usize>, usize);
 
 const BOUNDS: [Bounds; 3] = [
-    Bounds {
-        table: "presets",
-        name: 0..=usize::MAX,
-        entries: 1_000,
-    },
-    Bounds {
-        table: "prefixes",
-        name: 0..=names::LONGEST,
-        entries: 10_000,
-    },
-    // Bounded by the capacity of the registry.
-    Bounds {
-        table: "breakers",
-        name: 1..=names::LONGEST,
-        entries: usize::MAX,
-    },
+    ("presets", 0..=usize::MAX, 1_000),
+    ("prefixes", 0..=names::LONGEST, 10_000),
+    // The capacity of the registry bounds the number.
+    ("breakers", 1..=names::LONGEST, usize::MAX),
 ];
 
 /// The entries of the table with these [`BOUNDS`].
@@ -293,48 +276,26 @@ impl<'de, const AT: usize> Visitor<'de> for TableVisitor<AT> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<AT>, A::Error> {
-        let Bounds { table, entries, .. } = BOUNDS[AT];
-        let mut read = Entries::new();
-        while let Some(Name::<AT>(name)) = map.next_key()? {
-            if read.contains_key(&name) {
+        let (table, lengths, most) = &BOUNDS[AT];
+        let mut entries = Entries::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let refuse = |problem: String| {
                 let name = path_of(&name);
-                return Err(A::Error::custom(format_args!(
-                    "{table}.{name} is given twice"
-                )));
+                Err(A::Error::custom(format_args!("{table}.{name} {problem}")))
+            };
+            if !lengths.contains(&name.len()) {
+                let (shortest, longest) = (lengths.start(), lengths.end());
+                return refuse(format!("must have a name of {shortest} to {longest} bytes"));
             }
-            if read.len() == entries {
-                let problem =
-                    format_args!("{table} has more entries, but must have at most {entries}");
-                return Err(A::Error::custom(problem));
+            if entries.contains_key(&name) {
+                return refuse("is given twice".to_owned());
+            }
+            if entries.len() == *most {
+                return refuse(format!("is one too many: there may be {most} {table}"));
             }
             let entry: Option<Entry> = map.next_value()?;
-            read.insert(name, entry.unwrap_or_default());
+            entries.insert(name, entry.unwrap_or_default());
         }
-        Ok(Table(read))
-    }
-}
-
-/// The name of an entry in the table with these [`BOUNDS`].
-#[derive(serde::Deserialize)]
-#[serde(try_from = "String")]
-struct Name<const AT: usize>(String);
-
-impl<const AT: usize> TryFrom<String> for Name<AT> {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        let Bounds {
-            table,
-            name: lengths,
-            ..
-        } = &BOUNDS[AT];
-        if lengths.contains(&name.len()) {
-            return Ok(Self(name));
-        }
-        let (shortest, longest) = (lengths.start(), lengths.end());
-        let name = path_of(&name);
-        Err(format!(
-            "the name {table}.{name} must be {shortest} to {longest} bytes long"
-        ))
+        Ok(Table(entries))
     }
 }

@@ -7,29 +7,22 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 use std::time::Duration;
 
-/// A rule, in a document.
-#[derive(serde::Deserialize)]
-#[serde(try_from = "RawRule")]
-pub(super) struct RuleTable(pub(super) TripRule);
-
 /// A list of rules, in a document.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
-#[serde(try_from = "Vec<RuleTable>")]
+#[serde(try_from = "Vec<TripRule>")]
 pub(super) struct RuleList(pub(super) Vec<TripRule>);
 
-impl TryFrom<Vec<RuleTable>> for RuleList {
+impl TryFrom<Vec<TripRule>> for RuleList {
     type Error = String;
 
-    fn try_from(rules: Vec<RuleTable>) -> Result<Self, String> {
+    fn try_from(rules: Vec<TripRule>) -> Result<Self, String> {
         if rules.len() > MAX_RULES {
             let count = rules.len();
             return Err(format!(
                 "the list has {count} rules, but must have at most {MAX_RULES}"
             ));
         }
-        Ok(Self(
-            rules.into_iter().map(|RuleTable(rule)| rule).collect(),
-        ))
+        Ok(Self(rules))
     }
 }
 
@@ -55,7 +48,7 @@ struct RawRule {
     minimum_calls: Option<u32>,
 }
 
-impl TryFrom<RawRule> for RuleTable {
+impl TryFrom<RawRule> for TripRule {
     type Error = String;
 
     fn try_from(raw: RawRule) -> Result<Self, String> {
@@ -73,7 +66,7 @@ impl TryFrom<RawRule> for RuleTable {
                     .to_owned(),
             );
         };
-        let rule = TripRule {
+        let rule = Self {
             kind,
             window: raw.over.map(|Text(window)| window),
             minimum_calls: raw.minimum_calls,
@@ -88,7 +81,7 @@ impl TryFrom<RawRule> for RuleTable {
             let field = field.replace(".window.", ".over.");
             format!("{field} is {value}, but must be {allowed}")
         })?;
-        Ok(Self(rule))
+        Ok(rule)
     }
 }
 
@@ -101,7 +94,8 @@ fn check(rule: TripRule) -> Result<(), ConfigError> {
 
 impl<'de> Deserialize<'de> for TripRule {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        RuleTable::deserialize(Strict::new(from)).map(|RuleTable(rule)| rule)
+        let raw = RawRule::deserialize(Strict::new(from))?;
+        Self::try_from(raw).map_err(D::Error::custom)
     }
 }
 

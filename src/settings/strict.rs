@@ -30,17 +30,31 @@ impl<D> Strict<'static, D> {
     }
 }
 
+impl<'de, D: Deserializer<'de>> Strict<'_, D> {
+    fn visit<V: Visitor<'de>>(self, visitor: V, is_newtype: bool) -> Result<V::Value, D::Error> {
+        let key = self.key;
+        self.from.deserialize_any(StrictVisitor {
+            key,
+            visitor,
+            is_newtype,
+        })
+    }
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let Self { key, from } = self;
-        from.deserialize_any(StrictVisitor { key, visitor })
+        self.visit(visitor, false)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let Self { key, from } = self;
-        from.deserialize_option(StrictVisitor { key, visitor })
+        let key = self.key;
+        self.from.deserialize_option(StrictVisitor {
+            key,
+            visitor,
+            is_newtype: false,
+        })
     }
 
     /// Lets the visitor read and check the value while the format is at the value. An error that comes later
@@ -50,8 +64,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let Self { key, from } = self;
-        from.deserialize_any(NewtypeVisitor { key, visitor })
+        self.visit(visitor, true)
     }
 
     forward_to_deserialize_any! {
@@ -60,68 +73,23 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     }
 }
 
-struct NewtypeVisitor<'k, V> {
-    key: &'k str,
-    visitor: V,
-}
-
-macro_rules! newtypes {
-    ($($visit:ident($type:ty))*) => {$(
-        fn $visit<E: Error>(self, value: $type) -> Result<V::Value, E> {
-            let Self { key, visitor } = self;
-            let from = value.into_deserializer();
-            visitor.visit_newtype_struct(Strict { key, from })
-        }
-    )*};
-}
-
-impl<'de, V: Visitor<'de>> Visitor<'de> for NewtypeVisitor<'_, V> {
-    type Value = V::Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.visitor.expecting(f)
-    }
-
-    newtypes! {
-        visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_i128(i128) visit_u128(u128)
-        visit_f64(f64) visit_str(&str)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
-        let Self { key, visitor } = self;
-        let from = ().into_deserializer();
-        visitor.visit_newtype_struct(Strict { key, from })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<V::Value, A::Error> {
-        let Self { key, visitor } = self;
-        let from = SeqAccessDeserializer::new(list);
-        visitor.visit_newtype_struct(Strict { key, from })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        let Self { key, visitor } = self;
-        let from = MapAccessDeserializer::new(map);
-        visitor.visit_newtype_struct(Strict { key, from })
-    }
-}
-
 struct StrictVisitor<'k, V> {
     key: &'k str,
     visitor: V,
-}
-
-impl<V> StrictVisitor<'_, V> {
-    fn refuse<E: Error>(key: &str, found: impl fmt::Display, expected: &Expected) -> E {
-        E::custom(format_args!("{key} is {found}, but must be {expected}"))
-    }
+    is_newtype: bool,
 }
 
 macro_rules! scalars {
-    ($($visit:ident($value:ident: $type:ty): $found:expr;)*) => {$(
-        fn $visit<E: Error>(self, $value: $type) -> Result<V::Value, E> {
-            let read: Result<_, Expected> = self.visitor.$visit($value);
-            read.map_err(|expected| Self::refuse(self.key, $found, &expected))
+    ($($visit:ident($($value:ident: $type:ty)?): $found:expr;)*) => {$(
+        fn $visit<E: Error>(self, $($value: $type)?) -> Result<V::Value, E> {
+            let Self { key, visitor, is_newtype } = self;
+            if is_newtype {
+                let from = ($($value)?).into_deserializer();
+                return visitor.visit_newtype_struct(Strict { key, from });
+            }
+            visitor.$visit($($value)?).map_err(|expected: Expected| {
+                E::custom(format_args!("{key} is {}, but must be {expected}", $found))
+            })
         }
     )*};
 }
@@ -141,46 +109,44 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<'_, V> {
         visit_u128(number: u128): number;
         visit_f64(number: f64): format_args!("{number:?}");
         visit_str(text: &str): Quoted { text, most: MOST_QUOTED / 2 };
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
-        let read: Result<_, Expected> = self.visitor.visit_unit();
-        read.map_err(|expected| Self::refuse(self.key, "left out", &expected))
-    }
-
-    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
-        let read: Result<_, Expected> = self.visitor.visit_none();
-        read.map_err(|expected| Self::refuse(self.key, "left out", &expected))
+        visit_unit(): "left out";
+        visit_none(): "left out";
     }
 
     fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<V::Value, D::Error> {
-        let Self { key, visitor } = self;
-        visitor.visit_some(Strict { key, from })
+        let key = self.key;
+        self.visitor.visit_some(Strict { key, from })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, from: A) -> Result<V::Value, A::Error> {
-        let Self { key, visitor } = self;
-        visitor.visit_seq(Strict { key, from })
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<V::Value, A::Error> {
+        let Self {
+            key,
+            visitor,
+            is_newtype,
+        } = self;
+        if !is_newtype {
+            return visitor.visit_seq(list);
+        }
+        let from = SeqAccessDeserializer::new(list);
+        visitor.visit_newtype_struct(Strict { key, from })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, from: A) -> Result<V::Value, A::Error> {
+        let Self {
+            key,
+            visitor,
+            is_newtype,
+        } = self;
+        if is_newtype {
+            let from = MapAccessDeserializer::new(from);
+            return visitor.visit_newtype_struct(Strict { key, from });
+        }
         let key = String::new();
-        self.visitor.visit_map(StrictMap { key, from })
+        visitor.visit_map(StrictMap { key, from })
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<'_, A> {
-    type Error = A::Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, A::Error> {
-        let key = self.key;
-        self.from.next_element_seed(StrictSeed { key, seed })
-    }
-}
-
+/// A table whose keys name their values.
 struct StrictMap<A> {
     /// The latest key.
     key: String,
@@ -213,10 +179,8 @@ impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for StrictSeed<'_, T> {
     type Value = T::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<T::Value, D::Error> {
-        self.seed.deserialize(Strict {
-            key: self.key,
-            from,
-        })
+        let key = self.key;
+        self.seed.deserialize(Strict { key, from })
     }
 }
 

@@ -3,9 +3,8 @@
 use super::duration;
 use super::strict::Strict;
 use crate::classify::Outcome;
-use crate::event::NotKept;
 use crate::rules::{Window, WindowKind};
-use crate::state::{Mode, Refusal, State};
+use crate::state::Mode;
 use crate::text::{ExactDuration, prefix};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
@@ -94,53 +93,23 @@ macro_rules! values {
     )*};
 }
 
-values! { Mode State Refusal NotKept Outcome }
+values! { Mode Outcome }
 
-/// The word for a value, and the value for a word.
-macro_rules! words {
-    ($($type:ident: $expected:literal { $($variant:ident = $word:literal),* $(,)? })*) => {$(
-        impl Word for $type {
-            const EXPECTED: &'static str = $expected;
+impl Word for Mode {
+    const EXPECTED: &'static str = "enforcing, metrics_only, disabled or forced_open";
 
-            fn parse(text: &str) -> Option<Self> {
-                match text {
-                    $($word => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
-
-            fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$variant => $word,)*
-                })
-            }
-        }
-    )*};
-}
-
-words! {
-    Mode: "enforcing, metrics_only, disabled or forced_open" {
-        Enforcing = "enforcing",
-        MetricsOnly = "metrics_only",
-        Disabled = "disabled",
-        ForcedOpen = "forced_open",
+    fn parse(text: &str) -> Option<Self> {
+        let modes = [
+            Self::Enforcing,
+            Self::MetricsOnly,
+            Self::Disabled,
+            Self::ForcedOpen,
+        ];
+        modes.into_iter().find(|mode| mode.as_str() == text)
     }
-    State: "closed, open, half_open, forced_open, disabled or metrics_only" {
-        Closed = "closed",
-        Open = "open",
-        HalfOpen = "half_open",
-        ForcedOpen = "forced_open",
-        Disabled = "disabled",
-        MetricsOnly = "metrics_only",
-    }
-    Refusal: "open, trials_taken or forced" {
-        Open = "open",
-        TrialsTaken = "trials_taken",
-        Forced = "forced",
-    }
-    NotKept: "invalid_name or no_room" {
-        InvalidName = "invalid_name",
-        NoRoom = "no_room",
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -437,18 +437,23 @@ fn names_of_256_bytes_are_read() {
 #[test]
 fn tables_and_lists_are_bounded() {
     let table = |table: &str, entries: usize| {
-        let entries: serde_json::Map<_, _> =
-            (0..entries).map(|n| (format!("p{n}"), json!({}))).collect();
+        let entries: serde_json::Map<_, _> = (0..entries)
+            .map(|n| (format!("p{n:05}"), json!({})))
+            .collect();
         let document = json!({table: entries});
         let read = serde_json::from_value::<Settings>(document);
         read.map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(table("prefixes", 10_000), Ok(()));
-    let many = "prefixes has more entries, but must have at most 10000";
+    let many = "prefixes.p10000 is one too many: there may be 10000 prefixes";
     assert_eq!(table("prefixes", 10_001), Err(many.to_owned()));
-    assert_eq!(table("prefixes", 16_000), Err(many.to_owned()));
+    let refused = table("prefixes", 16_000).unwrap_err();
+    assert!(
+        refused.ends_with("is one too many: there may be 10000 prefixes"),
+        "{refused}"
+    );
     assert_eq!(table("presets", 1_000), Ok(()));
-    let many = "presets has more entries, but must have at most 1000";
+    let many = "presets.p01000 is one too many: there may be 1000 presets";
     assert_eq!(table("presets", 1_001), Err(many.to_owned()));
 
     let rules = |key: &str, rules: u32| {
