@@ -5,7 +5,6 @@
 use crate::literal;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
-use std::ops::RangeInclusive;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -14,10 +13,59 @@ use syn::{
     Error, Expr, ExprClosure, ExprLit, Lit, Pat, Path, Result, Token, Type, bracketed, token,
 };
 
+/// The settings of the breaker, each a method of `BreakerBuilder` with one argument, and their values.
+const SETTINGS: [(&str, SettingValue); 16] = [
+    ("failure_threshold", SettingValue::Number(u32::MAX)),
+    ("recovery_timeout", SettingValue::Duration),
+    ("half_open_calls", SettingValue::Number(1_000)),
+    ("success_threshold", SettingValue::Number(1_000)),
+    ("trial_timeout", SettingValue::Duration),
+    ("recovery_backoff", SettingValue::Expression),
+    ("reset_backoff_after", SettingValue::Duration),
+    ("max_trip_for", SettingValue::Duration),
+    ("unexpected_errors_as", SettingValue::Expression),
+    ("cancelled_as", SettingValue::Expression),
+    ("cancelled_after", SettingValue::Duration),
+    ("mode", SettingValue::Expression),
+    ("count_successes", SettingValue::Expression),
+    ("capture_last_failure", SettingValue::Expression),
+    ("redact_last_failure", SettingValue::Expression),
+    ("trip_rules", SettingValue::Expression),
+];
+
+/// The other keys: what the breaker is called, its rules about errors, and what the function does.
+const OTHER_KEYS: [&str; 11] = [
+    "name",
+    "registry",
+    "expected",
+    "ignored",
+    "trip_when",
+    "preset",
+    "builder",
+    "fail_if",
+    "fallback",
+    "timeout",
+    "crate",
+];
+
+/// What a setting may be. Literals are checked while compiling.
+#[derive(Clone, Copy)]
+enum SettingValue {
+    /// At least 1, at most this.
+    Number(u32),
+    Duration,
+    Expression,
+}
+
 /// All keys, in the order of the messages that list them.
-const KEYS: &str = "name, failure_threshold, recovery_timeout, half_open_calls, success_threshold, \
-                    trial_timeout, expected, ignored, fail_if, trip_when, preset, builder, registry, \
-                    fallback, timeout, crate";
+fn keys() -> impl Iterator<Item = &'static str> {
+    let settings = SETTINGS.iter().map(|(key, _)| *key);
+    OTHER_KEYS.iter().copied().chain(settings)
+}
+
+fn key_list() -> String {
+    keys().collect::<Vec<_>>().join(", ")
+}
 
 /// Names from the Python originals and other likely guesses, with the key that each stands for.
 const HINTS: [(&str, &str); 7] = [
@@ -35,9 +83,10 @@ pub(crate) struct AttributeArgs {
     /// The path of breakerbox, which `crate` changes.
     pub(crate) krate: Path,
     pub(crate) name: Option<Name>,
-    /// Builder methods to call with one value each: all numbers and durations, in the order in which
-    /// they were written.
+    /// Builder methods to call with one value each, in the order in which they were written.
     pub(crate) builder_calls: Vec<(Ident, TokenStream)>,
+    /// The numbers that are literals.
+    numbers: Vec<(String, u32, Expr)>,
     pub(crate) expected: Vec<ErrorRule>,
     pub(crate) ignored: Vec<ErrorRule>,
     pub(crate) fail_if: Option<Expr>,
@@ -81,22 +130,25 @@ impl AttributeArgs {
             || self.builder_adjust.is_some()
     }
 
-    fn add_number(
-        &mut self,
-        key: &Ident,
-        value: Expr,
-        allowed: &RangeInclusive<u32>,
-    ) -> Result<Option<u32>> {
-        let number = literal::check_number(&key.to_string(), &value, allowed)?;
-        self.builder_calls
-            .push((key.clone(), value.into_token_stream()));
-        Ok(number)
+    fn add_setting(&mut self, key: &Ident, kind: SettingValue, value: Expr) -> Result<()> {
+        let name = key.to_string();
+        let value = match kind {
+            SettingValue::Number(most) => {
+                if let Some(number) = literal::check_number(&name, &value, &(1..=most))? {
+                    self.numbers.push((name, number, value.clone()));
+                }
+                value.into_token_stream()
+            }
+            SettingValue::Duration => literal::check_duration(&name, &value)?,
+            SettingValue::Expression => value.into_token_stream(),
+        };
+        self.builder_calls.push((key.clone(), value));
+        Ok(())
     }
 
-    fn add_duration(&mut self, key: &Ident, value: &Expr) -> Result<()> {
-        let duration = literal::check_duration(&key.to_string(), value)?;
-        self.builder_calls.push((key.clone(), duration));
-        Ok(())
+    fn number(&self, key: &str) -> Option<(u32, &Expr)> {
+        let found = self.numbers.iter().find(|(name, ..)| name == key);
+        found.map(|(_, number, value)| (*number, value))
     }
 }
 
@@ -106,6 +158,7 @@ impl Parse for AttributeArgs {
             krate: syn::parse_quote!(::breakerbox),
             name: None,
             builder_calls: Vec::new(),
+            numbers: Vec::new(),
             expected: Vec::new(),
             ignored: Vec::new(),
             fail_if: None,
@@ -118,8 +171,6 @@ impl Parse for AttributeArgs {
             timeout: None,
         };
         let mut seen: Vec<Ident> = Vec::new();
-        let mut trials = None;
-        let mut successes = None;
         while !input.is_empty() {
             let key = parse_key(input, &seen)?;
             input.parse::<Token![=]>()?;
@@ -132,18 +183,6 @@ impl Parse for AttributeArgs {
                         None => Name::Computed(value),
                     });
                 }
-                "failure_threshold" => {
-                    args.add_number(&key, input.parse()?, &(1..=u32::MAX))?;
-                }
-                "half_open_calls" => {
-                    trials = args.add_number(&key, input.parse()?, &(1..=1_000))?;
-                }
-                "success_threshold" => {
-                    let value: Expr = input.parse()?;
-                    let number = args.add_number(&key, value.clone(), &(1..=1_000))?;
-                    successes = number.map(|_| value);
-                }
-                "recovery_timeout" | "trial_timeout" => args.add_duration(&key, &input.parse()?)?,
                 "expected" => args.expected = parse_error_rules(input)?,
                 "ignored" => args.ignored = parse_error_rules(input)?,
                 "fail_if" => args.fail_if = Some(input.parse()?),
@@ -160,26 +199,24 @@ impl Parse for AttributeArgs {
                     let duration = literal::check_duration("timeout", &value)?;
                     args.timeout = Some((key.span(), duration));
                 }
-                _ => return Err(unknown_key(&key)),
+                name => match SETTINGS.iter().find(|(setting, _)| *setting == name) {
+                    Some((_, kind)) => args.add_setting(&key, *kind, input.parse()?)?,
+                    None => return Err(unknown_key(&key)),
+                },
             }
             seen.push(key);
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
-        args.check_together(trials, successes.as_ref(), &seen)?;
+        args.check_together(&seen)?;
         Ok(args)
     }
 }
 
 impl AttributeArgs {
     /// Rejects arguments that contradict each other.
-    fn check_together(
-        &self,
-        trials: Option<u32>,
-        successes: Option<&Expr>,
-        seen: &[Ident],
-    ) -> Result<()> {
+    fn check_together(&self, seen: &[Ident]) -> Result<()> {
         let key = |name: &str| seen.iter().find(|key| *key == name);
         if let (Some(_), Some(_), Some(builder)) =
             (&self.preset, &self.builder_base, key("builder"))
@@ -190,11 +227,9 @@ impl AttributeArgs {
                  `builder = |builder| builder..`, which adjusts what the preset gave",
             ));
         }
-        // The default of one trial is known only if no other expression can set the number.
-        let set_here = key("half_open_calls").is_some();
-        let set_elsewhere =
-            self.preset.is_some() || self.builder_base.is_some() || self.builder_adjust.is_some();
-        let trials = trials.or((!set_here && !set_elsewhere).then_some(1));
+        // Another layer may set the number of trials, so only two literals can contradict each other.
+        let trials = self.number("half_open_calls").map(|(trials, _)| trials);
+        let successes = self.number("success_threshold").map(|(_, value)| value);
         if let (Some(trials), Some(successes)) = (trials, successes) {
             literal::check_number("success_threshold", successes, &(1..=trials)).map_err(
                 |error| {
@@ -218,37 +253,53 @@ fn parse_key(input: ParseStream, seen: &[Ident]) -> Result<Ident> {
         return Err(Error::new(text.span(), message));
     }
     if !input.peek(Ident::peek_any) {
-        return Err(input.error(format!("expected a setting; the settings are {KEYS}")));
+        return Err(input.error(format!(
+            "expected a setting; the settings are {}",
+            key_list()
+        )));
     }
     let key = Ident::parse_any(input)?;
     if seen.contains(&key) {
+        let keys = key_list();
         let message =
-            format!("`{key}` is given twice; the settings, each at most once, are {KEYS}");
+            format!("`{key}` is given twice; the settings, each at most once, are {keys}");
         return Err(Error::new(key.span(), message));
     }
-    if !KEYS.split(", ").any(|known| key == known) {
+    if !keys().any(|known| key == known) {
         return Err(unknown_key(&key));
     }
     Ok(key)
 }
 
 fn unknown_key(key: &Ident) -> Error {
-    let hint = closest(&key.unraw().to_string());
+    let name = key.to_string();
+    let known = HINTS.into_iter().chain(keys().map(|key| (key, key)));
+    let hint = known
+        .map(|(written, key)| (edit_distance(&name, written), written, key))
+        .min_by_key(|(distance, ..)| *distance)
+        .filter(|(distance, written, _)| *distance <= written.len() / 3)
+        .map(|(.., key)| key);
     let hint = hint.map_or_else(String::new, |key| format!(" (did you mean `{key}`?)"));
+    let keys = key_list();
     Error::new(
         key.span(),
-        format!("`{key}` is no setting{hint}; the settings are {KEYS}"),
+        format!("`{key}` is no setting{hint}; the settings are {keys}"),
     )
 }
 
-/// Returns the key that `word` may be a misspelling of.
-fn closest(word: &str) -> Option<&'static str> {
-    let keys = KEYS.split(", ").map(|key| (key, key));
-    let words = keys
-        .chain(HINTS)
-        .map(|(known, key)| (strsim::osa_distance(word, known), known, key));
-    let (distance, known, key) = words.min()?;
-    (distance * 3 <= word.len().min(known.len())).then_some(key)
+/// Returns how many characters have to be inserted, removed or replaced to make `one` from `other`.
+fn edit_distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (line, expected) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (at, found) in other.chars().enumerate() {
+            let replaced = diagonal + usize::from(expected != found);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[other.chars().count()]
 }
 
 fn parse_crate(input: ParseStream) -> Result<Path> {

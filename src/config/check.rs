@@ -1,6 +1,5 @@
 //! What settings may be. Nothing is clamped: what cannot work is refused by name.
 
-use super::PartialSettings;
 use crate::backoff::Backoff;
 use crate::classify::Outcome;
 use crate::error::ConfigError;
@@ -19,16 +18,10 @@ const YEAR: Duration = Duration::from_secs(366 * 86_400);
 /// The most rules of one breaker.
 pub(crate) const MAX_RULES: usize = 32;
 
-impl PartialSettings {
-    /// Checks the settings of all layers together, after they are merged.
-    pub(crate) fn check_together(&self) -> Result<(), ConfigError> {
-        self.check_each()?;
-        let trials = self.half_open_calls.unwrap_or(super::HALF_OPEN_CALLS);
-        self.success_threshold.map_or(Ok(()), |threshold| {
-            within("success_threshold", threshold, 1..=trials)
-                .map_err(|error| error.with_bound("the half_open_calls"))
-        })
-    }
+/// Checks a success threshold against the number of trials.
+pub(super) fn success_threshold(successes: u32, trials: u32) -> Result<(), ConfigError> {
+    within("success_threshold", successes, 1..=trials)
+        .map_err(|error| error.with_bound("the half_open_calls"))
 }
 
 pub(super) fn rules(rules: &[TripRule]) -> Result<(), ConfigError> {
@@ -42,8 +35,8 @@ pub(super) fn rules(rules: &[TripRule]) -> Result<(), ConfigError> {
     rules.iter().try_for_each(rule)
 }
 
-pub(super) fn trials(field: &str, calls: &u32) -> Result<(), ConfigError> {
-    within(field, *calls, 1..=Trials::MAX_CALLS)
+pub(super) fn trials(field: &str, calls: u32) -> Result<(), ConfigError> {
+    within(field, calls, 1..=Trials::MAX_CALLS)
 }
 
 pub(super) fn unexpected(field: &str, outcome: &Outcome) -> Result<(), ConfigError> {

@@ -50,7 +50,7 @@ fn explain(config: &BreakerConfig, layers: &[&Layer], key: &str) -> Vec<(String,
     let mut origins = vec![None; parts.len()];
     for layer in layers {
         for named in layer.settings.describe(key).unwrap_or_default() {
-            let mut parts = parts.iter().zip(&mut origins);
+            let mut parts = parts.iter().zip(&mut origins).rev();
             let part = parts.find(|(part, origin)| **part == named && origin.is_none());
             if let Some((_, origin)) = part {
                 *origin = Some(layer.origin.to_string());

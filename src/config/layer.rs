@@ -30,6 +30,10 @@ pub(crate) enum Origin {
     Register(&'static Location<'static>),
     Configure(&'static Location<'static>),
     /// The path of the table, and its line where the format tells.
+    #[cfg_attr(
+        not(feature = "serde"),
+        expect(dead_code, reason = "documents need serde")
+    )]
     Document(Arc<str>, Option<usize>),
 }
 
@@ -228,9 +232,9 @@ impl NameLayers {
 
     fn merge(layers: &[Arc<Layer>]) -> PartialSettings {
         let mut merged = PartialSettings::default();
-        layers
-            .iter()
-            .for_each(|layer| merged.merge(&layer.settings));
+        for layer in layers {
+            merged.merge(&layer.settings);
+        }
         merged
     }
 

@@ -143,9 +143,10 @@ impl BreakerConfig {
 
     /// The layers that code wrote for the name of the breaker.
     pub(crate) fn name_layers(&self) -> NameLayers {
-        match self.level.is_of_name {
-            true => self.level.code.clone(),
-            false => NameLayers::default(),
+        if self.level.is_of_name {
+            self.level.code.clone()
+        } else {
+            NameLayers::default()
         }
     }
 
@@ -154,17 +155,18 @@ impl BreakerConfig {
         self: &Arc<Self>,
         code: NameLayers,
     ) -> Result<Arc<Self>, ConfigError> {
-        let level = match self.level.is_of_name {
-            true => Level {
+        let level = if self.level.is_of_name {
+            Level {
                 code,
                 ..self.level.clone()
-            },
-            false => Level {
+            }
+        } else {
+            Level {
                 beneath: Some(self.clone()),
                 code,
                 document: Vec::new(),
                 is_of_name: true,
-            },
+            }
         };
         Self::merge(level).map(Arc::new)
     }

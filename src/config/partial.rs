@@ -118,10 +118,10 @@ settings! {
         check::positive,
         |config| config.max_trip_for().describe();
     half_open_calls ("half_open_calls"): u32,
-        check::trials,
+        |key, calls| check::trials(key, *calls),
         |config| config.half_open_calls().describe();
     success_threshold ("success_threshold"): u32,
-        check::trials,
+        |key, calls| check::trials(key, *calls),
         |config| config.success_threshold().describe();
     trial_timeout ("trial_timeout"): Duration,
         check::positive,
@@ -153,6 +153,16 @@ settings! {
     listeners ("on_event"): Vec<Listener>,
         |_, _| Ok(()),
         |_| text("none");
+}
+
+impl PartialSettings {
+    /// Checks the settings of all layers together, after they are merged.
+    pub(crate) fn check_together(&self) -> Result<(), ConfigError> {
+        self.check_each()?;
+        let trials = self.half_open_calls.unwrap_or(super::HALF_OPEN_CALLS);
+        let successes = self.success_threshold.unwrap_or(trials);
+        check::success_threshold(successes, trials)
+    }
 }
 
 fn text(text: &str) -> Vec<String> {

@@ -79,7 +79,7 @@ impl RuleChanges {
         rest.rules.retain(|rule| {
             let known = earlier.rules.contains(rule);
             contradicts |= both && !known && is_consecutive(rule);
-            !known && !(both && is_consecutive(rule))
+            !(known || both && is_consecutive(rule))
         });
         rest.replaces_consecutive &= !both;
         let adds = rest.replaces_consecutive || !rest.rules.is_empty();

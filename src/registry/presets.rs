@@ -37,7 +37,7 @@ struct PrefixTable {
 
 #[derive(Clone, Debug)]
 struct Prefix {
-    prefix: Arc<str>,
+    text: Arc<str>,
     /// The index of the longest other prefix that this one begins with.
     parent: Option<usize>,
     config: Arc<BreakerConfig>,
@@ -49,13 +49,11 @@ impl PrefixTable {
     /// A prefix of `name` is also a prefix of every entry between it and `name`. So the longest prefix is
     /// the last entry that is not after `name`, or one of its parents.
     fn find(&self, name: &str) -> Option<usize> {
-        let after = self
-            .prefixes
-            .partition_point(|entry| *entry.prefix <= *name);
+        let after = self.prefixes.partition_point(|entry| *entry.text <= *name);
         let mut found = after.checked_sub(1);
         while let Some(at) = found {
             let entry = &self.prefixes[at];
-            if name.starts_with(&*entry.prefix) {
+            if name.starts_with(&*entry.text) {
                 return found;
             }
             found = entry.parent;
@@ -116,7 +114,7 @@ impl Presets {
                 is_of_name: false,
             })?;
             self.prefixes.prefixes.push(Prefix {
-                prefix: prefix.clone(),
+                text: prefix.clone(),
                 parent,
                 config: Arc::new(config),
             });

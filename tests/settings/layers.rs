@@ -3,6 +3,7 @@
 use crate::support::{fail, listening, opens_after, take, toml};
 use breakerbox::RegistryError;
 use breakerbox::prelude::*;
+use breakerbox::settings::Settings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -330,4 +331,166 @@ fn judges_of_a_later_preset_reach_live_breakers_with_the_next_document() {
         registry.apply(&toml("")).unwrap();
         assert_eq!(take(&heard), Vec::<String>::new(), "the same judges");
     }
+}
+
+#[test]
+fn prefix_of_a_document_reaches_a_name_with_settings_of_its_own() {
+    #[circuit(name = "http:expected", registry = registry, expected = std::io::Error)]
+    fn expected(registry: &BreakerRegistry) -> Result<(), BreakerError> {
+        Ok(())
+    }
+    #[circuit(name = "http:builder", registry = registry, builder = |b| b.half_open_calls(2))]
+    fn adjusted(registry: &BreakerRegistry) -> Result<(), BreakerError> {
+        Ok(())
+    }
+
+    let settings = toml("prefixes.'http:' = { failure_threshold = 3, recovery_timeout = '2s' }");
+    let code = || CircuitBreaker::builder().half_open_calls(2);
+    for apply_first in [true, false] {
+        let registry = BreakerRegistry::new();
+        if apply_first {
+            registry.apply(&settings).unwrap();
+        }
+        expected(&registry).unwrap();
+        adjusted(&registry).unwrap();
+        registry.breaker_with("http:with", code);
+        registry.register("http:registered", code()).unwrap();
+        registry.configure("http:configured", code()).unwrap();
+        if !apply_first {
+            let applied = registry.apply(&settings).unwrap();
+            assert_eq!(applied.changed().len(), 5);
+        }
+        assert_eq!(registry.len(), 5);
+        for breaker in registry.iter() {
+            opens_after(&breaker, 3);
+            assert_eq!(recovery(&breaker), 2 * SECOND, "{breaker:?}");
+        }
+        registry.apply(&toml("")).unwrap();
+        for breaker in registry.iter() {
+            opens_after(&breaker, 5);
+            assert_eq!(recovery(&breaker), 30 * SECOND, "{breaker:?}");
+        }
+    }
+}
+
+#[test]
+fn configure_beneath_a_document_is_kept_and_reported() {
+    let registry = BreakerRegistry::new();
+    let settings = toml("breakers.a = { failure_threshold = 2 }\nprefixes.a.half_open_calls = 5");
+    registry.apply(&settings).unwrap();
+    let a = registry.get("a").unwrap();
+    let mut events = registry.subscribe();
+    let change = |code: BreakerBuilder| code.failure_threshold(20).half_open_calls(3);
+    a.configure(change).unwrap();
+    let line = line!() - 1;
+    opens_after(&a, 2);
+    assert_eq!(a.config().half_open_calls(), 3, "over the prefix");
+    let ignored = std::iter::from_fn(|| events.try_next())
+        .find(|event| matches!(event, Event::SettingsIgnored { .. }));
+    let Some(Event::SettingsIgnored {
+        settings,
+        place,
+        first,
+        ..
+    }) = ignored
+    else {
+        panic!("{ignored:?}");
+    };
+    assert_eq!(&*settings, "trip_rules");
+    assert_eq!(*place, format!("{}:{line}", file!()));
+    assert!(first.contains("breakers.a"), "{first}");
+    // Without a contradiction there is no report.
+    a.configure(|code| code.cancelled_as(Outcome::Failure))
+        .unwrap();
+    registry
+        .configure("a", CircuitBreaker::builder().failure_threshold(2))
+        .unwrap();
+    let mut events = std::iter::from_fn(|| events.try_next());
+    assert!(!events.any(|event| matches!(event, Event::SettingsIgnored { .. })));
+
+    // The document drops the entry.
+    a.configure(change).unwrap();
+    let applied = registry
+        .apply(&toml("prefixes.a.half_open_calls = 5"))
+        .unwrap();
+    assert_eq!(applied.released().len(), 1);
+    opens_after(&a, 20);
+    assert_eq!(a.config().half_open_calls(), 3);
+    a.configure(BreakerBuilder::inherit).unwrap();
+    opens_after(&a, 5);
+    assert_eq!(a.config().half_open_calls(), 5);
+}
+
+#[test]
+fn setting_that_a_reload_drops_falls_back_to_the_layer_below() {
+    let registry = BreakerRegistry::builder()
+        .preset_for("a", CircuitBreaker::builder().recovery_timeout(9 * SECOND))
+        .build()
+        .unwrap();
+    let a = registry.breaker("a");
+    for (document, expected) in [
+        (
+            "default.recovery_timeout = '1s'\nprefixes.a.recovery_timeout = '2s'\nbreakers.a.recovery_timeout = '3s'",
+            3,
+        ),
+        (
+            "default.recovery_timeout = '1s'\nprefixes.a.recovery_timeout = '2s'\nbreakers.a = {}",
+            2,
+        ),
+        ("default.recovery_timeout = '1s'\nprefixes.a = {}", 9),
+        ("prefixes.a.recovery_timeout = '4s'", 4),
+        ("", 9),
+    ] {
+        registry.apply(&toml(document)).unwrap();
+        assert_eq!(recovery(&a), expected * SECOND, "{document}");
+    }
+}
+
+#[test]
+fn explanation_names_the_path_in_the_document() {
+    let registry = BreakerRegistry::new();
+    let settings = toml(
+        r#"
+        [default]
+        max_trip_for = "2h"
+        [presets.patient]
+        recovery_timeout = "1m"
+        [prefixes."http:"]
+        failure_threshold = 3
+        [breakers."http:users"]
+        inherits = "patient"
+        half_open_calls = 2
+        "#,
+    );
+    registry.apply(&settings).unwrap();
+    let config = registry.get("http:users").unwrap().config();
+    let explanation = config.explain();
+    for (key, value, path) in [
+        ("max_trip_for", "2h", "default"),
+        ("recovery", "1m", "presets.patient"),
+        ("trip_rules", "3 failures in a row", "prefixes.\"http:\""),
+        ("half_open_calls", "2", "breakers.\"http:users\""),
+    ] {
+        let (text, layer) = explanation.get(key).unwrap();
+        assert_eq!(text, value);
+        assert!(layer.starts_with("document: "), "{layer}");
+        assert!(layer.contains(path), "{layer}");
+    }
+}
+
+#[test]
+fn prefixes_of_a_document_are_bounded() {
+    let document = |count: u32| {
+        (0..count).fold(String::new(), |text, n| {
+            format!("{text}prefixes.p{n:05}.failure_threshold = 2\n")
+        })
+    };
+    let registry = BreakerRegistry::new();
+    registry.apply(&toml(&document(10_000))).unwrap();
+    opens_after(&registry.breaker("p09999"), 2);
+    let read = toml::from_str::<Settings>(&document(16_000));
+    if let Ok(settings) = read {
+        registry.apply(&settings).unwrap_err();
+    }
+    opens_after(&registry.breaker("p00000"), 2);
 }

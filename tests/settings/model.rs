@@ -289,7 +289,7 @@ fn site_1(registry: &BreakerRegistry, name: &str) -> Answer {
 
 #[circuit(
     name = name, registry = registry, half_open_calls = 2, success_threshold = 2, ignored = ErrorB,
-    trip_when = count(), builder = |builder| builder.own_error_rules()
+    trip_when = count(), builder = CircuitBreaker::builder().own_error_rules()
 )]
 fn site_2(registry: &BreakerRegistry, name: &str) -> Answer {
     Ok(())
@@ -555,6 +555,7 @@ impl Model {
         });
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each kind of step")]
     fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         let mut ignored = Some(0);
         match step {
@@ -643,10 +644,9 @@ impl Model {
                 }
                 code.configure.push(settings.clone());
                 let works = works(&self.shared.layers(name, &code));
-                let builder = match inherits {
-                    true => settings.apply_to(CircuitBreaker::builder().inherit()),
-                    false => settings.builder(),
-                };
+                let builder = CircuitBreaker::builder();
+                let builder = if inherits { builder.inherit() } else { builder };
+                let builder = settings.apply_to(builder);
                 let result = self.registry.configure(name, builder);
                 prop_assert_eq!(result.is_ok(), works, "{:?}", result);
                 if works {
@@ -657,52 +657,59 @@ impl Model {
                 }
             }
             Step::ConfigureHandle(name, settings, inherits) => {
-                let breaker = self.registry.breaker(name);
-                self.create(name);
-                let live = self.live.get_mut(name).unwrap();
-                let mut code = if inherits {
-                    Code::default()
-                } else {
-                    live.code.clone()
-                };
-                // A setting that does not change stays where it was named.
-                let mut layer = settings.clone();
-                let said = Shared::default().layers(name, &code);
-                let before =
-                    |get: fn(&Partial) -> Option<u32>| topmost(&said, get).map(|(value, _)| value);
-                layer.trials = layer
-                    .trials
-                    .filter(|new| before(|layer| layer.trials) != Some(*new));
-                layer.successes = layer
-                    .successes
-                    .filter(|new| before(|layer| layer.successes) != Some(*new));
-                let before = topmost(&said, |layer| layer.recovery).map(|(value, _)| value);
-                layer.recovery = layer.recovery.filter(|new| before != Some(*new));
-                if settings.own_error_rules {
-                    // The closure gets all that code said, so those rules are the builder's own.
-                    let (expected, ignored) = error_rules(&said);
-                    for at in 0..2 {
-                        layer.expected[at] |= expected[at];
-                        layer.ignored[at] |= ignored[at];
-                    }
-                }
-                code.configure.push(layer);
-                let works = works(&live.shared.layers(name, &code));
-                let result = breaker.configure(|code| match inherits {
-                    true => settings.apply_to(code.inherit()),
-                    false => settings.apply_to(code),
-                });
-                prop_assert_eq!(result.is_ok(), works, "{:?}", result);
-                if works {
-                    live.code = code;
-                    (live.permanent, live.only_in_document) = (true, false);
-                }
+                self.configure_handle(name, &settings, inherits)?;
                 // Only what has changed is reported.
                 ignored = None;
             }
         }
         let reported = std::mem::take(&mut *self.ignored.lock().unwrap());
         prop_assert_eq!(reported, ignored.unwrap_or(reported));
+        Ok(())
+    }
+
+    fn configure_handle(
+        &mut self,
+        name: &'static str,
+        settings: &Partial,
+        inherits: bool,
+    ) -> Result<(), TestCaseError> {
+        let breaker = self.registry.breaker(name);
+        self.create(name);
+        let live = self.live.get_mut(name).unwrap();
+        let mut code = if inherits {
+            Code::default()
+        } else {
+            live.code.clone()
+        };
+        // A setting that does not change stays where it was named.
+        let mut layer = settings.clone();
+        let said = Shared::default().layers(name, &code);
+        let before = |get: fn(&Partial) -> Option<u32>| topmost(&said, get).map(|(value, _)| value);
+        layer.trials = layer
+            .trials
+            .filter(|new| before(|layer| layer.trials) != Some(*new));
+        layer.successes = layer
+            .successes
+            .filter(|new| before(|layer| layer.successes) != Some(*new));
+        let before = topmost(&said, |layer| layer.recovery).map(|(value, _)| value);
+        layer.recovery = layer.recovery.filter(|new| before != Some(*new));
+        if settings.own_error_rules {
+            // The closure gets all that code said, so those rules are the builder's own.
+            let (expected, ignored) = error_rules(&said);
+            for at in 0..2 {
+                layer.expected[at] |= expected[at];
+                layer.ignored[at] |= ignored[at];
+            }
+        }
+        code.configure.push(layer);
+        let works = works(&live.shared.layers(name, &code));
+        let result = breaker
+            .configure(|code| settings.apply_to(if inherits { code.inherit() } else { code }));
+        prop_assert_eq!(result.is_ok(), works, "{:?}", result);
+        if works {
+            live.code = code;
+            (live.permanent, live.only_in_document) = (true, false);
+        }
         Ok(())
     }
 

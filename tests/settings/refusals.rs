@@ -320,8 +320,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     // Names.
     (
         r#"{"breakers": {"": {}}}"#,
-        r#""""#,
-        r#"the name breakers."" must be 1 to 256 bytes long"#,
+        r#"~"""#,
+        r#"breakers."" must have a name of 1 to 256 bytes"#,
     ),
 ];
 

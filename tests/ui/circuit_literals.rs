@@ -19,9 +19,6 @@ fn large_threshold() -> Answer { Ok(()) }
 #[circuit(half_open_calls = 1001)]
 fn many_trials() -> Answer { Ok(()) }
 
-#[circuit(success_threshold = 2)]
-fn more_successes_than_one_trial() -> Answer { Ok(()) }
-
 #[circuit(half_open_calls = 3, success_threshold = 4)]
 fn more_successes_than_trials() -> Answer { Ok(()) }
 

@@ -7,6 +7,12 @@ type Answer = Result<(), BreakerError>;
 #[circuit(threshhold = 5)]
 fn misspelt() -> Answer { Ok(()) }
 
+#[circuit(half_open_call = 5)]
+fn one_letter_short() -> Answer { Ok(()) }
+
+#[circuit(colour = 5)]
+fn unknown() -> Answer { Ok(()) }
+
 #[circuit(expected_exception = std::io::Error)]
 fn from_python() -> Answer { Ok(()) }
 
@@ -51,12 +57,6 @@ fn fallback_of_a_made_future(number: u8) -> impl Future<Output = Answer> {
     drop(number);
     std::future::ready(Ok(()))
 }
-
-#[circuit(recovery_timout = "30s")]
-fn missing_letter() -> Answer { Ok(()) }
-
-#[circuit(colour = "red")]
-fn unrelated() -> Answer { Ok(()) }
 
 async fn instead(_: u8) -> Answer { Ok(()) }
 
