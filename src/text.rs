@@ -137,24 +137,6 @@ fn is_separator_or_bidi_control(character: char) -> bool {
     )
 }
 
-/// Displays foreign text in quotes: escaped, and of a long text only the beginning.
-pub(crate) struct Quoted<'a> {
-    pub(crate) text: &'a str,
-    /// The most bytes of the text that are shown.
-    pub(crate) most: usize,
-}
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = prefix(self.text, self.most);
-        write!(f, "{shown:?}")?;
-        if shown.len() < self.text.len() {
-            write!(f, "… ({} bytes)", self.text.len())?;
-        }
-        Ok(())
-    }
-}
-
 /// The beginning of a text, stored inline, at most 128 bytes long.
 ///
 /// Writing fails once the string is full, which ends a well-behaved `Debug` of ten megabytes early.

@@ -2,11 +2,10 @@
 
 use super::closest;
 use super::entry::Entry;
-use super::strict::{MOST_QUOTED, Strict, path_of, path_of_at_most};
+use super::strict::{MOST_QUOTED, Quoted, Strict, path_of, path_of_at_most};
 use crate::config::{Layer, Origin};
 use crate::names;
 use crate::registry::DocumentLayers;
-use crate::text::Quoted;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;

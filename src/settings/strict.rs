@@ -4,7 +4,7 @@
 //! unescaped or at full length, and do not name the key.
 
 use super::closest;
-use crate::text::Quoted;
+use crate::text::prefix;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
 use serde::de::{
     self, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
@@ -210,6 +210,24 @@ impl<'de, T: DeserializeSeed<'de>> Visitor<'de> for KeySeed<'_, T> {
         let read = self.seed.deserialize(key).map_err(E::custom)?;
         *self.key = path_of_at_most(text, MOST_QUOTED / 2);
         Ok(read)
+    }
+}
+
+/// Displays foreign text in quotes: escaped, and of a long text only the beginning.
+pub(super) struct Quoted<'a> {
+    pub(super) text: &'a str,
+    /// The most bytes of the text that are shown.
+    pub(super) most: usize,
+}
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = prefix(self.text, self.most);
+        write!(f, "{shown:?}")?;
+        if shown.len() < self.text.len() {
+            write!(f, "… ({} bytes)", self.text.len())?;
+        }
+        Ok(())
     }
 }
 
