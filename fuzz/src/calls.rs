@@ -2,7 +2,7 @@
 
 use crate::judged::{Answer, Site};
 use crate::trouble::{Trouble, blow, survive};
-use breakerbox::parts::{Handle, Judge};
+use breakerbox::parts::{Classifier, Handle};
 use breakerbox::prelude::*;
 use breakerbox::{BreakerError, CircuitOpen, WithBreaker};
 use std::cell::Cell;
@@ -166,7 +166,7 @@ pub(crate) fn guard_function<H: Handle + 'static>(script: &Rc<Script>, handle: H
 fn ended<H, J>(guarded: WithBreaker<Scripted, H, J>, script: &Rc<Script>, ending: Ending) -> Guarded
 where
     H: Handle + 'static,
-    J: Judge<Answer, Ok = bool, Err = Trouble> + 'static,
+    J: Classifier<Answer, Ok = bool, Err = Trouble> + 'static,
 {
     match ending {
         Ending::Plain => Box::pin(async { Said::of(guarded.await) }),
