@@ -47,6 +47,7 @@ pub struct Snapshot {
 /// `timed_out` and `slow` overlap them. Calls that began and ended while the breaker was disabled are
 /// in none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Totals {
     /// Succeeded; `None` when successes are not counted.

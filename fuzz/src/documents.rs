@@ -35,7 +35,7 @@ pub(crate) fn run(data: &[u8]) -> Result<()> {
 
 /// Pieces of documents: what there is to find is not in how keys are spelled.
 fn token(u: &mut Input) -> Result<String> {
-    const TOKENS: &str = "default|presets|prefixes|breakers|inherits|failure_threshold|trip_when|\
+    const TOKENS: &str = "default|presets|prefixes|breakers|inherits|failure_threshold|failure_treshold|trip_when|\
         trip_rules|recovery_timeout|recovery_backoff|max_trip_for|half_open_calls|success_threshold|\
         trial_timeout|unexpected_errors_as|cancelled_as|cancelled_after|mode|count_successes|\
         capture_last_failure|consecutive_failures|failures|failure_rate|slow_calls|over|minimum_calls|\
@@ -58,6 +58,12 @@ fn token(u: &mut Input) -> Result<String> {
 fn read(text: &str) {
     let by_toml = toml::from_str::<Settings>(text);
     let by_json = serde_json::from_str::<Settings>(text);
+    if let Err(error) = &by_toml {
+        assert!(error.message().len() < 1_000, "{error}");
+    }
+    if let Err(error) = &by_json {
+        assert!(error.to_string().len() < 1_000, "{error}");
+    }
     for settings in [by_toml.ok(), by_json.ok()].into_iter().flatten() {
         comes_back(&settings);
         apply(&settings);

@@ -6,6 +6,7 @@ use crate::error::ConfigError;
 use crate::names;
 use crate::rules::{RuleKind, TripRule, Window, WindowKind};
 use crate::state::Trials;
+use crate::text::ExactDuration;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -15,7 +16,7 @@ const TICK: Duration = Duration::from_millis(1);
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// The most rules of one breaker.
-const MAX_RULES: usize = 32;
+pub(crate) const MAX_RULES: usize = 32;
 
 /// Checks a success threshold against the number of trials.
 pub(super) fn success_threshold(successes: u32, trials: u32) -> Result<(), ConfigError> {
@@ -87,7 +88,11 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     let (name, rate) = match rule.kind {
         RuleKind::Consecutive(n) => {
             within("failure_threshold", n, 1..=u32::MAX)?;
-            absent("consecutive_failures.over", rule.window, none)?;
+            absent(
+                "consecutive_failures.over",
+                rule.window.map(|window| window.to_string()),
+                none,
+            )?;
             absent(
                 "consecutive_failures.minimum_calls",
                 rule.minimum_calls,
@@ -165,7 +170,7 @@ fn window(window: Window) -> Result<u32, ConfigError> {
         WindowKind::Time(length) => {
             holds(
                 "window.time",
-                length,
+                format_args!("{}", ExactDuration(length)),
                 (TICK..=YEAR).contains(&length),
                 "1ms to 366 days",
             )?;
@@ -184,7 +189,8 @@ fn window(window: Window) -> Result<u32, ConfigError> {
 }
 
 pub(super) fn positive(field: &str, duration: &Duration) -> Result<(), ConfigError> {
-    holds(field, duration, !duration.is_zero(), POSITIVE)
+    let exact = format_args!("{}", ExactDuration(*duration));
+    holds(field, exact, !duration.is_zero(), POSITIVE)
 }
 
 fn within(field: &str, value: u32, allowed: RangeInclusive<u32>) -> Result<(), ConfigError> {

@@ -148,6 +148,31 @@ impl Level {
         Contradiction::of(settings, &self.document)
     }
 
+    /// What the document of this level overrides of the code of this level: the path of the entry, the key, and
+    /// the parts of the value that code and document do not share.
+    #[cfg(feature = "serde")]
+    pub(super) fn overruled(&self) -> Vec<(Arc<str>, &'static str, String, String)> {
+        let top = self.document.last().map(|layer| &layer.origin);
+        let Some(Origin::Document(path, _)) = top.filter(|_| !self.code.is_empty()) else {
+            return Vec::new();
+        };
+        let code = self.code.merged();
+        let mut merged = code.clone();
+        self.document
+            .iter()
+            .for_each(|layer| merged.merge(&layer.settings));
+        let overruled = code.named().filter_map(|key| {
+            let (old, new) = (code.describe(key)?, merged.describe(key)?);
+            let without = |parts: &[String], others: &[String]| {
+                let rest = parts.iter().filter(|part| !others.contains(part));
+                rest.map(String::as_str).collect::<Vec<_>>().join("; ")
+            };
+            let (lost, gained) = (without(&old, &new), without(&new, &old));
+            (!lost.is_empty()).then(|| (path.clone(), key, lost, gained))
+        });
+        overruled.collect()
+    }
+
     /// Adds the path of the level to an error about its merged settings.
     pub(super) fn locate(&self, error: ConfigError) -> ConfigError {
         match self.layers().next_back() {

@@ -19,6 +19,8 @@ pub(crate) use check::name as check_name;
 pub use explain::Explanation;
 pub(crate) use layer::{Contradiction, Layer, Level, NameLayers, Origin};
 pub(crate) use partial::PartialSettings;
+#[cfg(feature = "serde")]
+pub(crate) use {check::MAX_RULES, rule_changes::RuleChanges};
 
 use crate::backoff::Backoff;
 use crate::classify::{ErrorClassifier, Outcome};
@@ -172,6 +174,12 @@ impl BreakerConfig {
     /// The settings of `layer`, a layer from code, that the document overrides.
     pub(crate) fn overridden_by_document(&self, layer: &PartialSettings) -> Option<Contradiction> {
         self.level.overridden_by_document(layer)
+    }
+
+    /// What the document overrides of the settings from code for the same default, prefix or name.
+    #[cfg(feature = "serde")]
+    pub(crate) fn overruled(&self) -> Vec<(Arc<str>, &'static str, String, String)> {
+        self.level.overruled()
     }
 
     /// All layers, the uppermost first.

@@ -14,6 +14,7 @@ use std::fmt;
 /// assert_eq!(error.to_string(), "failure_threshold is 0, but must be 1 to 4294967295");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[error("{field} is {value}, but must be {allowed}")]
 pub struct ConfigError {
     field: String,

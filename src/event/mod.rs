@@ -199,6 +199,8 @@ pub enum Event {
 
 /// Why a registry did not keep a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum NotKept {
     /// The name is not 1 to 256 bytes long.

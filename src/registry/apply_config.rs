@@ -16,6 +16,8 @@ pub(crate) struct ApplyReport {
     /// Breakers that the previous document named, and this one does not.
     pub(crate) released: Vec<(Arc<str>, Option<Replaced>)>,
     pub(crate) unchanged: usize,
+    /// The settings from code that the document overrides: the path of the entry, the key, and both values.
+    pub(crate) overruled: Vec<(Arc<str>, &'static str, String, String)>,
 }
 
 /// Why a document was not applied.
@@ -69,10 +71,17 @@ impl BreakerRegistry {
             reconfigured: Vec::new(),
             released: Vec::new(),
             unchanged: 0,
+            overruled: presets
+                .configs()
+                .flat_map(|config| config.overruled())
+                .collect(),
         };
         for breaker in self.sorted() {
             let replaced = self.inner.presets.follow(&breaker);
             let named = |presets: &Presets| presets.document().names.contains_key(breaker.name());
+            if named(presets) {
+                report.overruled.extend(breaker.config().overruled());
+            }
             let is_new = report.created.binary_search(&name(&breaker)).is_ok();
             match replaced {
                 _ if is_new => {}

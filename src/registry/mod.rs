@@ -44,7 +44,7 @@ pub(crate) use apply_config::{ApplyReport, LayersError};
 pub use breaker_registry::BreakerRegistry;
 pub use builder::RegistryBuilder;
 #[cfg(feature = "serde")]
-pub(crate) use config_layers::{DocumentLayers, Entry};
+pub(crate) use config_layers::DocumentLayers;
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use inner::Inner;

@@ -135,6 +135,13 @@ impl Presets {
         Self::merge(self.code.clone(), document)
     }
 
+    /// The default and the prefixes.
+    #[cfg(feature = "serde")]
+    pub(super) fn configs(&self) -> impl Iterator<Item = &Arc<BreakerConfig>> {
+        let prefixes = self.prefixes.prefixes.iter();
+        std::iter::once(&self.default).chain(prefixes.map(|prefix| &prefix.config))
+    }
+
     pub(super) fn document(&self) -> &DocumentLayers {
         &self.document
     }

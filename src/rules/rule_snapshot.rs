@@ -4,6 +4,7 @@ use std::fmt;
 
 /// A rule, and the state of its window.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RuleSnapshot {
     /// The rule.

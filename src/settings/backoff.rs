@@ -1,114 +1,89 @@
-use super::duration::{self, Exact};
-use super::path::Path;
-use super::read::{PackedState, Read, Scalar, flaw};
-use super::table::{Table, table, value};
+use super::strict::Strict;
+use super::words::{Text, Word};
 use crate::backoff::Backoff;
 use crate::config::BreakerBuilder;
-use crate::error::ConfigError;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
+use serde::ser::{Serialize, Serializer};
+use std::fmt;
 use std::time::Duration;
 
-#[derive(Default)]
-struct Draft {
-    constant: Option<Duration>,
-    first: Option<Duration>,
+/// A backoff, in a document: a duration or a table.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub(super) struct BackoffTable(pub(super) Backoff);
+
+#[derive(serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawBackoff {
+    first: Option<Text<Duration>>,
     factor: Option<f64>,
-    max: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max: Option<Text<Duration>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     jitter: Option<f64>,
 }
 
-impl Table for Draft {
-    const EXPECTED: &'static str =
-        "a duration such as \"30s\", or a table of first, factor, max and jitter";
-    const KEYS: &'static [&'static str] = &["first", "factor", "max", "jitter"];
-
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        path: &Path<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "first" => self.first = value(path, map)?,
-            "factor" => self.factor = value(path, map)?,
-            "max" => self.max = value(path, map)?,
-            _ => self.jitter = value(path, map)?,
-        }
-        Ok(())
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        Some(Self {
-            constant: Some(duration::parse(text)?),
-            ..Self::default()
-        })
+impl<'de> Deserialize<'de> for BackoffTable {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(DelayVisitor)
     }
 }
 
-impl Draft {
-    fn into_backoff<E: Error>(self, path: &Path<'_>) -> Result<Backoff, E> {
-        let mut backoff = match (self.constant, self.first) {
-            (Some(delay), _) => Backoff::constant(delay),
-            (None, Some(first)) => Backoff::exponential(first),
-            (None, None) => {
-                return Err(flaw(&path.key("first"), Scalar::Null, Duration::EXPECTED));
-            }
+struct DelayVisitor;
+
+impl<'de> Visitor<'de> for DelayVisitor {
+    type Value = BackoffTable;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a duration such as \"30s\", or a table of first, factor, max and jitter")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<BackoffTable, E> {
+        let delay = Duration::parse(text);
+        let delay = delay.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))?;
+        if delay.is_zero() {
+            return Err(E::invalid_value(Unexpected::Str(text), &"longer than zero"));
+        }
+        Ok(BackoffTable(Backoff::constant(delay)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BackoffTable, A::Error> {
+        let raw = RawBackoff::deserialize(MapAccessDeserializer::new(map))?;
+        let Some(Text(first)) = raw.first else {
+            let problem = "recovery_backoff.first is left out, but must be a duration";
+            return Err(A::Error::custom(problem));
         };
-        if let Some(factor) = self.factor {
-            backoff = backoff.factor(factor);
-        }
-        if let Some(max) = self.max {
-            backoff = backoff.max(max);
-        }
-        if let Some(jitter) = self.jitter {
-            backoff = backoff.jitter(jitter);
-        }
-        check(backoff).map_err(|error| {
-            let (value, allowed) = (error.value(), error.allowed());
-            match error.field().split_once('.') {
-                Some((_, part)) => flaw(&path.key(part), value, allowed),
-                None => flaw(path, value, allowed),
-            }
-        })?;
-        Ok(backoff)
+        let mut backoff = Backoff::exponential(first);
+        backoff.factor = raw.factor.unwrap_or(backoff.factor);
+        backoff.max = raw.max.map_or(backoff.max, |Text(max)| max);
+        backoff.jitter = raw.jitter.unwrap_or(backoff.jitter);
+        checked(backoff)
     }
 }
 
-fn check(backoff: Backoff) -> Result<(), ConfigError> {
+fn checked<E: Error>(backoff: Backoff) -> Result<BackoffTable, E> {
     let builder = BreakerBuilder::default().recovery_backoff(backoff);
-    builder.settings.check_each()
-}
-
-impl Read for Option<Backoff> {
-    fn read<'de, D: Deserializer<'de>>(path: &Path<'_>, from: D) -> Result<Self, D::Error> {
-        let draft: Option<Draft> = table(path, from)?;
-        draft.map(|draft| draft.into_backoff(path)).transpose()
-    }
+    builder.settings.check_each().map_err(E::custom)?;
+    Ok(BackoffTable(backoff))
 }
 
 impl<'de> Deserialize<'de> for Backoff {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let path = Path::Root;
-        let read = Option::<Self>::read(&path, from)?;
-        read.ok_or_else(|| flaw(&path, Scalar::Null, Draft::EXPECTED))
+        BackoffTable::deserialize(Strict::new(from)).map(|BackoffTable(backoff)| backoff)
     }
 }
 
 impl Serialize for Backoff {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         if *self == Self::constant(self.first) {
-            return Exact(self.first).serialize(to);
+            return to.collect_str(&Text(&self.first));
         }
-        let mut map = to.serialize_map(None)?;
-        map.serialize_entry("first", &Exact(self.first))?;
-        map.serialize_entry("factor", &self.factor)?;
-        if self.max != Duration::MAX {
-            map.serialize_entry("max", &Exact(self.max))?;
-        }
-        if self.jitter != 0.0 {
-            map.serialize_entry("jitter", &self.jitter)?;
-        }
-        map.end()
+        let raw = RawBackoff {
+            first: Some(Text(self.first)),
+            factor: Some(self.factor),
+            max: (self.max != Duration::MAX).then_some(Text(self.max)),
+            jitter: (self.jitter != 0.0).then_some(self.jitter),
+        };
+        raw.serialize(to)
     }
 }

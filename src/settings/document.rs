@@ -1,13 +1,15 @@
-use super::inherit::{self, Entries};
-use super::overlay::{Bottom, Draft, Entry};
-use super::path::Path;
-use super::read::flaw;
-use super::table::{Table, table, value};
+//! [`Settings`]: a document for all breakers of a registry.
+
+use super::closest;
+use super::entry::Entry;
+use super::strict::{MOST_QUOTED, Quoted, Strict, path_of, path_of_at_most};
+use crate::config::{Layer, Origin};
 use crate::names;
 use crate::registry::DocumentLayers;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Settings of many breakers as data: a document in TOML, YAML or JSON, or in any other format that
@@ -17,8 +19,8 @@ use std::sync::Arc;
 /// who inherits from whom: [the configuration guide](https://github.com/breakerbox/breakerbox/blob/main/docs/configuration.md).
 ///
 /// Reading refuses unknown keys, wrong units, values that cannot work, unknown presets and presets
-/// that inherit from themselves, with the path of the key. What is written reads as the same
-/// settings.
+/// that inherit from themselves. The message has the place that the format gives, or the path of the
+/// entry. What is written reads as the same settings.
 ///
 /// # Default
 ///
@@ -46,136 +48,253 @@ use std::sync::Arc;
 /// assert_eq!(toml::from_str::<Settings>(&toml::to_string(&settings)?)?, settings);
 ///
 /// let error = toml::from_str::<Settings>("breakers.users.recovery_timeout = 30").unwrap_err();
-/// assert!(error.to_string().contains("breakers.users.recovery_timeout is 30, but must be a duration"));
+/// assert!(error.to_string().contains("line 1, column 35"));
+/// assert!(error.to_string().contains("recovery_timeout is 30, but must be a duration"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Settings {
-    default: Draft,
+    #[serde(skip_serializing_if = "is_empty")]
+    default: Entry,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     presets: Entries,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     prefixes: Entries,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     breakers: Entries,
 }
+
+/// The entries of a table, by name.
+type Entries = BTreeMap<String, Entry>;
+
+fn is_empty(entry: &Entry) -> bool {
+    *entry == Entry::default()
+}
+
+/// The most presets from an entry to the last one that it inherits.
+const MOST_INHERITED: usize = 16;
 
 impl Settings {
     /// The names that have an entry of their own, sorted.
     pub fn breakers(&self) -> impl Iterator<Item = &str> {
-        self.breakers.keys().map(|name| &**name)
+        self.breakers.keys().map(String::as_str)
     }
 
-    /// The same, with everything that is inherited in its place.
-    pub(super) fn layers(&self) -> DocumentLayers {
-        let resolve = |table: &'static str, entries: &Entries| {
-            entries
-                .iter()
-                .map(|(name, entry)| {
-                    let path = Path::Key(&Path::Root, table).key(name).to_string();
-                    (name.clone(), inherit::layers(path, entry, &self.presets))
-                })
-                .collect()
-        };
-        DocumentLayers {
-            default: inherit::layers("default".to_owned(), &self.default, &self.presets),
-            prefixes: resolve("prefixes", &self.prefixes),
-            names: resolve("breakers", &self.breakers),
-        }
+    /// The prefixes that have an entry, sorted.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.keys().map(String::as_str)
     }
-}
 
-#[derive(Default)]
-struct Document(Settings);
-
-impl Table for Document {
-    const KEYS: &'static [&'static str] = &["default", "presets", "prefixes", "breakers"];
-
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        path: &Path<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        let Self(settings) = self;
-        match key {
-            "default" => {
-                let Bottom(draft) = value(path, map)?;
-                settings.default = draft;
-            }
-            "presets" => settings.presets = entries(path, map, |_| Ok(()))?,
-            "prefixes" => {
-                let fits = |prefix: &str| match prefix {
-                    "" => Ok(()),
-                    prefix => names::check(prefix),
-                };
-                settings.prefixes = entries(path, map, fits)?;
-            }
-            _ => settings.breakers = entries(path, map, names::check)?,
-        }
-        Ok(())
+    /// The presets that an entry may inherit, sorted.
+    pub(super) fn presets(&self) -> impl Iterator<Item = &str> {
+        self.presets.keys().map(String::as_str)
     }
-}
 
-fn entries<'de, A: MapAccess<'de>>(
-    path: &Path<'_>,
-    map: &mut A,
-    fits: impl Fn(&str) -> Result<(), (String, &'static str)>,
-) -> Result<Entries, A::Error> {
-    let entries: BTreeMap<Arc<str>, Entry> = value(path, map)?;
-    for name in entries.keys() {
-        let shown = crate::text::prefix(name, 48);
-        fits(name).map_err(|(value, allowed)| {
-            let value = format_args!("the name {value:?}").to_string();
-            flaw(&path.key(shown), value, allowed)
-        })?;
+    /// The settings of the default: key and value.
+    pub(super) fn defaults(&self) -> Vec<(&'static str, String)> {
+        let settings = self.default.settings();
+        let described = |key| Some((key, settings.describe(key)?.join("; ")));
+        settings.named().filter_map(described).collect()
     }
-    let drafts = entries
-        .into_iter()
-        .map(|(name, Entry(draft))| (name, draft));
-    Ok(drafts.collect())
-}
 
-impl<'de> Deserialize<'de> for Settings {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Document(settings) = table(&Path::Root, from)?.unwrap_or_default();
-        let tables = [
-            ("presets", &settings.presets),
-            ("prefixes", &settings.prefixes),
-            ("breakers", &settings.breakers),
-        ];
-        for (table, entries) in tables {
-            let table = Path::Key(&Path::Root, table);
-            for (name, entry) in entries {
-                let path = table.key(name);
-                inherit::check(&path, entry, &settings.presets).map_err(D::Error::custom)?;
-            }
-        }
-        Ok(settings)
-    }
-}
-
-impl Serialize for Settings {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(None)?;
-        if self.default != Draft::default() {
-            map.serialize_entry("default", &self.default)?;
-        }
+    /// All entries but the default, with the table and the name of each.
+    fn entries(&self) -> impl Iterator<Item = (&'static str, &str, &Entry)> {
         let tables = [
             ("presets", &self.presets),
             ("prefixes", &self.prefixes),
             ("breakers", &self.breakers),
         ];
-        for (table, entries) in tables {
-            if !entries.is_empty() {
-                map.serialize_entry(table, &Named(entries))?;
-            }
+        tables.into_iter().flat_map(|(table, entries)| {
+            let entries = entries.iter();
+            entries.map(move |(name, entry)| (table, name.as_str(), entry))
+        })
+    }
+
+    /// Checks what a format cannot place: settings that do not go together, and what is inherited.
+    fn check(&self) -> Result<(), String> {
+        if self.default.inherits.is_some() {
+            return Err("default.inherits is no key: the default inherits nothing".to_owned());
         }
-        map.end()
+        check("default", &self.default)?;
+        for (table, name, entry) in self.entries() {
+            // Formatted for each entry, but cheap next to reading it.
+            check(&format!("{table}.{}", path_of(name)), entry)?;
+            self.check_inherited(table, name, entry)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses presets that are not there, circles of presets, and chains that are too long.
+    fn check_inherited(&self, table: &str, name: &str, entry: &Entry) -> Result<(), String> {
+        let refuse = |problem: String| {
+            let name = path_of_at_most(name, MOST_QUOTED / 3);
+            Err(format!("{table}.{name}.inherits {problem}"))
+        };
+        let mut chain: Vec<&str> = Vec::new();
+        let mut next = entry.inherits.as_deref();
+        while let Some(preset) = next {
+            let Some(inherited) = self.presets.get(preset) else {
+                let quoted = |text| Quoted {
+                    text,
+                    most: MOST_QUOTED / 3,
+                };
+                let hint = closest(preset, self.presets());
+                let hint = hint.map(|name| format!(" (did you mean {}?)", quoted(name)));
+                let (preset, hint) = (quoted(preset), hint.unwrap_or_default());
+                return refuse(format!(
+                    "is {preset}, but must be the name of a table in presets{hint}"
+                ));
+            };
+            if chain.contains(&preset) {
+                chain.push(preset);
+                let round = chain.join(" -> ");
+                let round = crate::text::prefix(&round, 2 * MOST_QUOTED / 3).escape_debug();
+                return refuse(format!("leads round in a circle: {round}"));
+            }
+            if chain.len() == MOST_INHERITED {
+                return refuse(format!("leads through more than {MOST_INHERITED} presets"));
+            }
+            chain.push(preset);
+            next = inherited.inherits.as_deref();
+        }
+        Ok(())
+    }
+
+    /// Returns the layers of all entries, each after the presets that it inherits.
+    pub(super) fn layers(&self) -> DocumentLayers {
+        let layer = |path: String, entry: &Entry| {
+            Arc::new(Layer {
+                settings: entry.settings(),
+                clock: None,
+                origin: Origin::Document(path.into(), None),
+            })
+        };
+        let presets: BTreeMap<&str, _> = self
+            .presets
+            .iter()
+            .map(|(name, entry)| {
+                let path = format!("presets.{}", path_of(name));
+                (name.as_str(), layer(path, entry))
+            })
+            .collect();
+        let with_inherited = |path: String, entry: &Entry| {
+            let inherits = |entry: &&Entry| self.presets.get(entry.inherits.as_deref()?);
+            let chain = std::iter::successors(Some(entry), inherits);
+            let names = chain.filter_map(|entry| entry.inherits.as_deref());
+            let mut layers: Vec<_> = names
+                .filter_map(|name| presets.get(name).cloned())
+                .collect();
+            layers.reverse();
+            if !is_empty(entry) {
+                layers.push(layer(path, entry));
+            }
+            layers
+        };
+        let table = |table: &str, entries: &Entries| {
+            entries
+                .iter()
+                .map(|(name, entry)| {
+                    let path = format!("{table}.{}", path_of(name));
+                    (name.as_str().into(), with_inherited(path, entry))
+                })
+                .collect()
+        };
+        DocumentLayers {
+            default: with_inherited("default".to_owned(), &self.default),
+            prefixes: table("prefixes", &self.prefixes),
+            names: table("breakers", &self.breakers),
+        }
     }
 }
 
-struct Named<'a>(&'a Entries);
+fn check(path: &str, entry: &Entry) -> Result<(), String> {
+    if entry.name.is_some() {
+        return Err(format!(
+            "{path}.name is no key: the key of the entry is the name"
+        ));
+    }
+    let checked = entry.check();
+    checked.map_err(|error| error.with_prefix(path).to_string())
+}
 
-impl Serialize for Named<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.0.iter().map(|(name, entry)| (&**name, entry)))
+impl<'de> Deserialize<'de> for Settings {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let tables = Option::<Tables>::deserialize(Strict::new(from))?.unwrap_or_default();
+        let settings = Self {
+            default: tables.default.unwrap_or_default(),
+            presets: tables.presets.unwrap_or_default().0,
+            prefixes: tables.prefixes.unwrap_or_default().0,
+            breakers: tables.breakers.unwrap_or_default().0,
+        };
+        settings.check().map_err(D::Error::custom)?;
+        Ok(settings)
+    }
+}
+
+/// The tables of a document. One that is left out or null is empty.
+#[derive(Default, serde::Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a table of default, presets, prefixes and breakers"
+)]
+struct Tables {
+    default: Option<Entry>,
+    presets: Option<Table<0>>,
+    prefixes: Option<Table<1>>,
+    breakers: Option<Table<2>>,
+}
+
+/// The name of a table, and the bounds on the length of a name and on the number of entries.
+type Bounds = (&'static str, RangeInclusive<usize>, usize);
+
+const BOUNDS: [Bounds; 3] = [
+    ("presets", 0..=usize::MAX, 1_000),
+    ("prefixes", 0..=names::LONGEST, 10_000),
+    // The capacity of the registry bounds the number.
+    ("breakers", 1..=names::LONGEST, usize::MAX),
+];
+
+/// The entries of the table with these [`BOUNDS`].
+#[derive(Default)]
+struct Table<const AT: usize>(Entries);
+
+impl<'de, const AT: usize> Deserialize<'de> for Table<AT> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(TableVisitor)
+    }
+}
+
+struct TableVisitor<const AT: usize>;
+
+impl<'de, const AT: usize> Visitor<'de> for TableVisitor<AT> {
+    type Value = Table<AT>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<AT>, A::Error> {
+        let (table, lengths, most) = &BOUNDS[AT];
+        let mut entries = Entries::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let refuse = |problem: String| {
+                let name = path_of(&name);
+                Err(A::Error::custom(format_args!("{table}.{name} {problem}")))
+            };
+            if !lengths.contains(&name.len()) {
+                let (shortest, longest) = (lengths.start(), lengths.end());
+                return refuse(format!("must have a name of {shortest} to {longest} bytes"));
+            }
+            if entries.contains_key(&name) {
+                return refuse("is given twice".to_owned());
+            }
+            if entries.len() == *most {
+                return refuse(format!("is one too many: there may be {most} {table}"));
+            }
+            let entry: Option<Entry> = map.next_value()?;
+            entries.insert(name, entry.unwrap_or_default());
+        }
+        Ok(Table(entries))
     }
 }

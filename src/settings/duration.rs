@@ -1,17 +1,15 @@
 //! Durations as people write them.
 
-use super::read::{PackedState, Scalar};
+use crate::text::ExactDuration;
 use std::time::Duration;
-
-pub(super) use crate::text::ExactDuration as Exact;
 
 /// Reads `1m 30s`: numbers with their units, the largest unit first and each at most once, with or
 /// without spaces. A number may have a fraction (`1.5s`) that comes out at whole nanoseconds.
 pub(super) fn parse(text: &str) -> Option<Duration> {
-    if text == Exact::FOREVER {
+    if text == ExactDuration::FOREVER {
         return Some(Duration::MAX);
     }
-    let mut units = Exact::UNITS.iter();
+    let mut units = ExactDuration::UNITS.iter();
     let mut nanos = 0_u128;
     let mut rest = text.trim();
     while {
@@ -46,18 +44,6 @@ fn times(number: &str, length: u128) -> Option<u128> {
     let scale = 10_u128.checked_pow(digits)?;
     let part = fraction.parse::<u128>().ok()?.checked_mul(length)?;
     (part % scale == 0).then_some(whole.checked_add(part / scale)?)
-}
-
-impl PackedState for Duration {
-    const EXPECTED: &'static str = "a duration with its units (ns us ms s m h d, the largest first), \
-                                    such as \"30s\" or \"1m 30s\"";
-
-    fn from_scalar(scalar: &Scalar) -> Option<Self> {
-        match scalar {
-            Scalar::Text(text) => parse(text),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -122,7 +108,7 @@ mod tests {
     fn the_longest_durations_come_back() {
         let longest = Duration::MAX.saturating_sub(Duration::from_nanos(1));
         for duration in [longest, Duration::MAX, Duration::from_secs(u64::MAX)] {
-            assert_eq!(parse(&Exact(duration).to_string()), Some(duration));
+            assert_eq!(parse(&ExactDuration(duration).to_string()), Some(duration));
         }
     }
 }

@@ -1,13 +1,9 @@
 //! Settings as data: a document in TOML, YAML or JSON for all breakers of a registry, and what can be seen of
 //! breakers as data. With the feature `serde`.
 
-// * `document`: `Settings`, and `inherit`: presets that inherit from others
-// * `overlay`, `rule`, `backoff`, `names`: the settings as tables and words
-// * `duration`: `"1m 30s"`
-// * `read`, `table`, `path`: reading that knows where it is. `#[serde(deny_unknown_fields)]` names a key but
-//   not its place, and wrapping errors from outside loses the place in the file. Each value is therefore
-//   read by a seed that knows its path and refuses there, which gives every format the same message with
-//   its own line and column.
+// * `document`: `Settings`; `entry`: the settings of one breaker
+// * `rule`, `backoff`, `words`, `duration`: values of settings
+// * `strict`: what messages say; the format adds where
 // * `observed`: snapshots and events
 // * `apply`, `report`
 
@@ -15,16 +11,30 @@ mod apply;
 mod backoff;
 mod document;
 mod duration;
-mod inherit;
-mod names;
+mod entry;
 mod observed;
-mod overlay;
-mod path;
-mod read;
 mod report;
 mod rule;
-mod table;
+mod strict;
+mod words;
 
 pub use apply::ApplyError;
 pub use document::Settings;
-pub use report::{Applied, Change};
+pub use report::{Applied, Change, Overruled};
+
+use crate::text::prefix;
+
+/// Returns the known word that `word` may be a misspelling of.
+fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = prefix(word, 64);
+    let known = known
+        .into_iter()
+        .map(|known| (distance(word, known), known));
+    let (distance, closest) = known.min()?;
+    (distance * 3 <= closest.len().min(word.len())).then_some(closest)
+}
+
+/// Returns how many characters must be added, removed, replaced or swapped with the next.
+fn distance(word: &str, other: &str) -> usize {
+    strsim::osa_distance(word, prefix(other, 64))
+}

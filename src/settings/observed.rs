@@ -4,13 +4,10 @@
 //! Every field is always there, `null` when it is `None`. An enum with fields says which it is in
 //! `type`. (Rules are settings, and look as they do in a document.)
 
-use super::names::seconds;
 use crate::classify::Outcome;
-use crate::error::ConfigError;
 use crate::event::{Cause, Event};
-use crate::health::{Health, HealthStatus, Impaired};
-use crate::rules::RuleSnapshot;
-use crate::snapshot::{Snapshot, Totals};
+use crate::health::{Health, Impaired};
+use crate::snapshot::Snapshot;
 use crate::text::rounded_seconds;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -33,7 +30,7 @@ impl Serialize for Snapshot {
             "cause": self.cause,
             "failure_count": self.failure_count,
             "last_failure": self.last_failure.as_deref(),
-            "open_remaining_seconds": seconds(self.open_remaining),
+            "open_remaining_seconds": self.open_remaining.map(rounded_seconds),
             "attempt": self.attempt,
             "totals": self.totals,
             "in_flight": self.in_flight,
@@ -42,187 +39,85 @@ impl Serialize for Snapshot {
     }
 }
 
-impl Serialize for Totals {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        record!(to, "Totals", {
-            "success": self.success,
-            "failure": self.failure,
-            "ignored": self.ignored,
-            "cancelled": self.cancelled,
-            "late": self.late,
-            "refused": self.refused,
-            "timed_out": self.timed_out,
-            "slow": self.slow,
-            "would_trip": self.would_trip,
-        })
-    }
-}
-
-impl Serialize for RuleSnapshot {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        record!(to, "RuleSnapshot", {
-            "rule": self.rule,
-            "recorded": self.recorded,
-            "failed": self.failed,
-            "slow": self.slow,
-            "rate": self.rate,
-        })
-    }
-}
-
 impl Serialize for Cause {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Rule(figures) => record!(to, "Cause", { "type": "rule", "figures": figures }),
-            Self::TrialFailed => record!(to, "Cause", { "type": "trial_failed" }),
-            Self::TrialsSucceeded => record!(to, "Cause", { "type": "trials_succeeded" }),
-            Self::Recovering => record!(to, "Cause", { "type": "recovering" }),
-            Self::Asked(time) => {
-                record!(to, "Cause", { "type": "asked", "for_seconds": rounded_seconds(*time) })
-            }
-            Self::Manual { reason, actor } => record!(to, "Cause", {
-                "type": "manual",
-                "reason": reason.as_deref(),
-                "actor": actor.as_deref(),
-            }),
-            Self::Configured => record!(to, "Cause", { "type": "configured" }),
+        macro_rules! cause {
+            ($kind:literal $(, $field:literal: $value:expr)*) => {
+                record!(to, "Cause", { "type": $kind, $($field: $value),* })
+            };
         }
-    }
-}
-
-impl Serialize for ConfigError {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        record!(to, "ConfigError", {
-            "field": self.field(),
-            "value": self.value(),
-            "allowed": self.allowed(),
-        })
+        match self {
+            Self::Rule(figures) => cause!("rule", "figures": figures),
+            Self::TrialFailed => cause!("trial_failed"),
+            Self::TrialsSucceeded => cause!("trials_succeeded"),
+            Self::Recovering => cause!("recovering"),
+            Self::Asked(time) => cause!("asked", "for_seconds": rounded_seconds(*time)),
+            Self::Manual { reason, actor } => {
+                cause!("manual", "reason": reason.as_deref(), "actor": actor.as_deref())
+            }
+            Self::Configured => cause!("configured"),
+        }
     }
 }
 
 impl Serialize for Event {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+    #[rustfmt::skip] // A line for each event.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let breaker = self.breaker();
+        macro_rules! event {
+            ($kind:literal $(, $field:literal: $value:expr)*) => {
+                record!(serializer, "Event", { "type": $kind, "breaker": breaker, $($field: $value),* })
+            };
+        }
         match self {
-            Self::StateChanged {
-                from,
-                to: state,
-                cause,
-                retry_after,
-                ..
-            } => record!(to, "Event", {
-                "type": "state_changed",
-                "breaker": breaker,
-                "from": from,
-                "to": state,
-                "cause": cause,
-                "retry_after_seconds": seconds(*retry_after),
-            }),
-            Self::UnknownErrorType { error_type, .. } => record!(to, "Event", {
-                "type": "unknown_error_type",
-                "breaker": breaker,
-                "error_type": error_type,
-            }),
-            Self::CancelledInARow { calls, .. } => record!(to, "Event", {
-                "type": "cancelled_in_a_row",
-                "breaker": breaker,
-                "calls": calls,
-            }),
-            Self::Refused {
-                reason,
-                retry_after,
-                ..
-            } => record!(to, "Event", {
-                "type": "refused",
-                "breaker": breaker,
-                "reason": reason,
-                "retry_after_seconds": seconds(*retry_after),
-            }),
-            Self::Recorded {
-                outcome, elapsed, ..
-            } => record!(to, "Event", {
-                "type": "recorded",
-                "breaker": breaker,
-                "outcome": kind(*outcome),
-                "trip_for_seconds": asked(*outcome),
-                "elapsed_seconds": seconds(*elapsed),
-            }),
-            Self::WouldTrip { cause, .. } => record!(to, "Event", {
-                "type": "would_trip",
-                "breaker": breaker,
-                "cause": cause,
-            }),
-            Self::TrialsOutlived { lease, trials, .. } => record!(to, "Event", {
-                "type": "trials_outlived",
-                "breaker": breaker,
-                "lease_seconds": rounded_seconds(*lease),
-                "trials": trials,
-            }),
-            Self::Configured { .. } => about(to, "configured", breaker),
-            Self::BreakerAdded { .. } => about(to, "breaker_added", breaker),
-            Self::BreakerAdopted { .. } => about(to, "breaker_adopted", breaker),
-            Self::BreakerRemoved { .. } => about(to, "breaker_removed", breaker),
-            Self::BreakerEvicted { .. } => about(to, "breaker_evicted", breaker),
-            Self::NotKept { reason, .. } => record!(to, "Event", {
-                "type": "not_kept",
-                "breaker": breaker,
-                "reason": reason,
-            }),
-            Self::SettingsRefused { error, .. } => record!(to, "Event", {
-                "type": "settings_refused",
-                "breaker": breaker,
-                "error": error,
-            }),
-            Self::SettingsIgnored {
-                settings,
-                place,
-                first,
-                ..
-            } => record!(to, "Event", {
-                "type": "settings_ignored",
-                "breaker": breaker,
-                "settings": **settings,
-                "place": **place,
-                "first": **first,
-            }),
-            Self::NameShared { place, first, .. } => record!(to, "Event", {
-                "type": "name_shared",
-                "breaker": breaker,
-                "place": place,
-                "first": first,
-            }),
-            Self::Missed { breaker, events } => record!(to, "Event", {
+            Self::StateChanged { from, to, cause, retry_after, .. } => {
+                let retry_after = retry_after.map(rounded_seconds);
+                event!("state_changed", "from": from, "to": to, "cause": cause, "retry_after_seconds": retry_after)
+            }
+            Self::UnknownErrorType { error_type, .. } => {
+                event!("unknown_error_type", "error_type": error_type)
+            }
+            Self::CancelledInARow { calls, .. } => event!("cancelled_in_a_row", "calls": calls),
+            Self::Refused { reason, retry_after, .. } => {
+                event!("refused", "reason": reason, "retry_after_seconds": retry_after.map(rounded_seconds))
+            }
+            Self::Recorded { outcome, elapsed, .. } => {
+                let (outcome, trip_for) = match *outcome {
+                    // Always one word, to group by.
+                    Outcome::TripFor(time) => ("trip_for", Some(rounded_seconds(time))),
+                    Outcome::Success => ("success", None),
+                    Outcome::Failure => ("failure", None),
+                    Outcome::Ignored => ("ignored", None),
+                };
+                let elapsed = elapsed.map(rounded_seconds);
+                event!("recorded", "outcome": outcome, "trip_for_seconds": trip_for, "elapsed_seconds": elapsed)
+            }
+            Self::WouldTrip { cause, .. } => event!("would_trip", "cause": cause),
+            Self::TrialsOutlived { lease, trials, .. } => {
+                event!("trials_outlived", "lease_seconds": rounded_seconds(*lease), "trials": trials)
+            }
+            Self::Configured { .. } => event!("configured"),
+            Self::BreakerAdded { .. } => event!("breaker_added"),
+            Self::BreakerAdopted { .. } => event!("breaker_adopted"),
+            Self::BreakerRemoved { .. } => event!("breaker_removed"),
+            Self::BreakerEvicted { .. } => event!("breaker_evicted"),
+            Self::NotKept { reason, .. } => event!("not_kept", "reason": reason),
+            Self::SettingsRefused { error, .. } => event!("settings_refused", "error": error),
+            Self::SettingsIgnored { settings, place, first, .. } => {
+                event!("settings_ignored", "settings": **settings, "place": **place, "first": **first)
+            }
+            Self::NameShared { place, first, .. } => {
+                event!("name_shared", "place": place, "first": first)
+            }
+            Self::Missed { breaker, events } => record!(serializer, "Event", {
                 "type": "missed",
                 "breaker": breaker.as_deref(),
                 "events": events,
             }),
-            Self::ListenerPanicked { message, .. } => record!(to, "Event", {
-                "type": "listener_panicked",
-                "breaker": breaker,
-                "message": **message,
-            }),
+            Self::ListenerPanicked { message, .. } => {
+                event!("listener_panicked", "message": **message)
+            }
         }
-    }
-}
-
-fn about<S: Serializer>(to: S, kind: &str, breaker: &str) -> Result<S::Ok, S::Error> {
-    record!(to, "Event", { "type": kind, "breaker": breaker })
-}
-
-/// Always one word, to group by.
-fn kind(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success => "success",
-        Outcome::Failure => "failure",
-        Outcome::Ignored => "ignored",
-        Outcome::TripFor(_) => "trip_for",
-    }
-}
-
-fn asked(outcome: Outcome) -> Option<f64> {
-    match outcome {
-        Outcome::TripFor(time) => Some(rounded_seconds(time)),
-        _ => None,
     }
 }
 
@@ -237,12 +132,6 @@ impl Serialize for Health {
     }
 }
 
-impl Serialize for HealthStatus {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
-    }
-}
-
 impl Serialize for Impaired {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         record!(to, "Impaired", {
@@ -251,7 +140,7 @@ impl Serialize for Impaired {
             "state": self.state,
             "since_seconds": rounded_seconds(self.since),
             "failure_count": self.failure_count,
-            "open_remaining_seconds": seconds(self.open_remaining),
+            "open_remaining_seconds": self.open_remaining.map(rounded_seconds),
         })
     }
 }

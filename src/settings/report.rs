@@ -1,3 +1,5 @@
+use super::document::Settings;
+use super::strict::path_of;
 use crate::config::{BreakerConfig, PartialSettings};
 use crate::registry::ApplyReport;
 use std::fmt;
@@ -5,13 +7,19 @@ use std::sync::Arc;
 
 /// What applying settings has changed.
 ///
-/// It prints a line for each breaker.
+/// It prints a line for each breaker, then one for each setting from code that is overridden, and for each prefix
+/// that matches no breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     created: Vec<Arc<str>>,
     changed: Vec<Change>,
     released: Vec<Change>,
     unchanged: usize,
+    defaults: Vec<(&'static str, String)>,
+    presets: Vec<String>,
+    prefixes: Vec<String>,
+    unmatched: Vec<String>,
+    overruled: Vec<Overruled>,
 }
 
 /// What has changed of one live breaker.
@@ -36,8 +44,45 @@ impl Change {
     }
 }
 
+/// A setting from code that an entry of the document overrides for the same default, prefix or name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overruled {
+    path: Arc<str>,
+    setting: &'static str,
+    code: String,
+    document: String,
+}
+
+impl Overruled {
+    /// The path of the entry, such as `breakers.users`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The key of the setting.
+    pub fn setting(&self) -> &str {
+        self.setting
+    }
+
+    /// The value from code. Of trip rules, those that the document drops.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The value from the document. Of trip rules, those that the document adds.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+}
+
 impl Applied {
-    pub(super) fn new(report: ApplyReport) -> Self {
+    /// `live` are the names of the live breakers, sorted.
+    pub(super) fn new(report: ApplyReport, settings: &Settings, live: &[Arc<str>]) -> Self {
+        let is_unmatched = |prefix: &&str| {
+            let at = live.partition_point(|name| **name < **prefix);
+            !live.get(at).is_some_and(|name| name.starts_with(prefix))
+        };
+        let overruled = report.overruled.into_iter();
         let change = |breaker, old: &BreakerConfig, new: &BreakerConfig| Change {
             breaker,
             settings: described(old)
@@ -64,6 +109,22 @@ impl Applied {
                 })
                 .collect(),
             unchanged: report.unchanged,
+            defaults: settings.defaults(),
+            presets: settings.presets().map(str::to_owned).collect(),
+            prefixes: settings.prefixes().map(str::to_owned).collect(),
+            unmatched: settings
+                .prefixes()
+                .filter(is_unmatched)
+                .map(str::to_owned)
+                .collect(),
+            overruled: overruled
+                .map(|(path, setting, code, document)| Overruled {
+                    path,
+                    setting,
+                    code,
+                    document,
+                })
+                .collect(),
         }
     }
 
@@ -85,6 +146,34 @@ impl Applied {
     /// How many live breakers were not touched.
     pub fn unchanged(&self) -> usize {
         self.unchanged
+    }
+
+    /// The settings of the document's default: key and value.
+    pub fn defaults(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.defaults
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
+    }
+
+    /// The presets of the document, sorted.
+    pub fn presets(&self) -> impl Iterator<Item = &str> {
+        self.presets.iter().map(String::as_str)
+    }
+
+    /// The prefixes of the document, sorted.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.iter().map(String::as_str)
+    }
+
+    /// The prefixes of the document with which no live breaker begins: not used yet, or misspelled.
+    pub fn unmatched_prefixes(&self) -> impl Iterator<Item = &str> {
+        self.unmatched.iter().map(String::as_str)
+    }
+
+    /// The settings from code that the document overrides. They take effect again when the document drops
+    /// the setting.
+    pub fn overruled(&self) -> &[Overruled] {
+        &self.overruled
     }
 
     /// Whether nothing was created, changed or released.
@@ -113,21 +202,43 @@ impl fmt::Display for Change {
     }
 }
 
+impl fmt::Display for Overruled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            path,
+            setting,
+            code,
+            document,
+        } = self;
+        write!(
+            f,
+            "{path} overrides {setting} from code: {code} -> {document}"
+        )
+    }
+}
+
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_empty() {
-            return f.write_str("nothing has changed");
-        }
+        let created = self.created.iter().map(|name| format!("created {name:?}"));
+        let changed = self
+            .changed
+            .iter()
+            .map(|change| format!("changed {change}"));
+        let released = self
+            .released
+            .iter()
+            .map(|change| format!("released {change}"));
+        let overruled = self.overruled.iter().map(Overruled::to_string);
+        let unmatched = self.unmatched.iter().map(|prefix| {
+            let prefix = path_of(prefix);
+            format!("prefixes.{prefix} matches no breaker")
+        });
+        let nothing = self.is_empty().then(|| "nothing has changed".to_owned());
+        let lines = created.chain(changed).chain(released).chain(nothing);
         let mut gap = "";
-        for name in &self.created {
-            write!(f, "{gap}created {name:?}")?;
+        for line in lines.chain(overruled).chain(unmatched) {
+            write!(f, "{gap}{line}")?;
             gap = "\n";
-        }
-        for (verb, changes) in [("changed", &self.changed), ("released", &self.released)] {
-            for change in changes {
-                write!(f, "{gap}{verb} {change}")?;
-                gap = "\n";
-            }
         }
         Ok(())
     }

@@ -1,168 +1,132 @@
-use super::duration::Exact;
-use super::path::Path;
-use super::read::{Read, Scalar, flaw};
-use super::table::{Table, table, value};
-use crate::config::BreakerBuilder;
+use super::strict::Strict;
+use super::words::Text;
+use crate::config::{BreakerBuilder, MAX_RULES};
 use crate::error::ConfigError;
 use crate::rules::{RuleKind, TripRule, Window};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::de::{Deserialize, Deserializer, Error};
+use serde::ser::{Serialize, Serializer};
 use std::time::Duration;
 
-#[derive(Default)]
-struct Draft {
-    kind: Option<TripRule>,
-    again: bool,
-    over: Option<Window>,
-    minimum_calls: Option<u32>,
-    slower_than: Option<Duration>,
-}
+/// A list of rules, in a document.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(try_from = "Vec<TripRule>")]
+pub(super) struct RuleList(pub(super) Vec<TripRule>);
 
-const KINDS: &str =
-    "a table with one of consecutive_failures, failures, failure_rate and slow_calls";
+impl TryFrom<Vec<TripRule>> for RuleList {
+    type Error = String;
 
-impl Table for Draft {
-    const EXPECTED: &'static str = KINDS;
-    const KEYS: &'static [&'static str] = &[
-        "consecutive_failures",
-        "failures",
-        "failure_rate",
-        "slow_calls",
-        "over",
-        "minimum_calls",
-        "slower_than",
-    ];
-
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        path: &Path<'_>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
-        match key {
-            "over" => {
-                self.over = value(path, map)?;
-                return Ok(());
-            }
-            "minimum_calls" => {
-                self.minimum_calls = value(path, map)?;
-                return Ok(());
-            }
-            "slower_than" => {
-                self.slower_than = value(path, map)?;
-                return Ok(());
-            }
-            _ => {}
+    fn try_from(rules: Vec<TripRule>) -> Result<Self, String> {
+        if rules.len() > MAX_RULES {
+            let count = rules.len();
+            return Err(format!(
+                "the list has {count} rules, but must have at most {MAX_RULES}"
+            ));
         }
-        let kind = match key {
-            "failure_rate" | "slow_calls" => {
-                let rate: Option<f64> = value(path, map)?;
-                let kind = if key == "slow_calls" {
-                    TripRule::slow_calls
-                } else {
-                    TripRule::failure_rate
-                };
-                rate.map(kind)
-            }
-            _ => {
-                let calls: Option<u32> = value(path, map)?;
-                let kind = if key == "failures" {
-                    TripRule::failures
-                } else {
-                    TripRule::consecutive_failures
-                };
-                calls.map(kind)
-            }
-        };
-        self.again |= self.kind.is_some() && kind.is_some();
-        self.kind = kind.or(self.kind);
-        Ok(())
+        Ok(Self(rules))
     }
 }
 
-impl Draft {
-    fn into_rule<E: Error>(self, path: &Path<'_>) -> Result<TripRule, E> {
-        let kind = match self.kind {
-            Some(kind) if !self.again => kind,
-            Some(_) => return Err(flaw(path, "a table with several of them", KINDS)),
-            None => return Err(flaw(path, "a table with none of them", KINDS)),
+#[derive(Default, serde::Deserialize, serde::Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[serde(
+    expecting = "a table with one of consecutive_failures, failures, failure_rate and slow_calls"
+)]
+struct RawRule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consecutive_failures: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_calls: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slower_than: Option<Text<Duration>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    over: Option<Text<Window>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum_calls: Option<u32>,
+}
+
+impl TryFrom<RawRule> for TripRule {
+    type Error = String;
+
+    fn try_from(raw: RawRule) -> Result<Self, String> {
+        let kinds = [
+            raw.consecutive_failures.map(RuleKind::Consecutive),
+            raw.failures.map(RuleKind::Failures),
+            raw.failure_rate.map(RuleKind::FailureRate),
+            raw.slow_calls.map(RuleKind::SlowCalls),
+        ];
+        let mut kinds = kinds.into_iter().flatten();
+        let (Some(kind), None) = (kinds.next(), kinds.next()) else {
+            return Err(
+                "a rule must have exactly one of consecutive_failures, failures, failure_rate and \
+                        slow_calls"
+                    .to_owned(),
+            );
         };
-        let rule = TripRule {
-            window: self.over,
-            minimum_calls: self.minimum_calls,
-            slower_than: self.slower_than,
-            ..kind
+        let rule = Self {
+            kind,
+            window: raw.over.map(|Text(window)| window),
+            minimum_calls: raw.minimum_calls,
+            slower_than: raw.slower_than.map(|Text(limit)| limit),
         };
         check(rule).map_err(|error| {
             let (value, allowed) = (error.value(), error.allowed());
-            match key_of(error.field()) {
-                (key, Some(part)) => flaw(&path.key(key).key(part), value, allowed),
-                (key, None) => flaw(&path.key(key), value, allowed),
-            }
+            // The names of the keys, where the methods of the builder have others.
+            let field = error
+                .field()
+                .replace("failure_threshold", "consecutive_failures");
+            let field = field.replace(".window.", ".over.");
+            format!("{field} is {value}, but must be {allowed}")
         })?;
         Ok(rule)
     }
 }
 
 fn check(rule: TripRule) -> Result<(), ConfigError> {
-    let builder = BreakerBuilder::default().trip_rules([rule]);
-    builder.settings.check_each()
-}
-
-/// The key of what the checks call a field, and the part of a window that is wrong, which is one
-/// text here: `failure_rate.window.calls` is `over` and its `calls`.
-fn key_of(field: &str) -> (&str, Option<&str>) {
-    match field.split_once('.') {
-        None if field == "failure_threshold" => ("consecutive_failures", None),
-        None => (field, None),
-        Some((_, key)) => match key.split_once('.') {
-            Some((_, part)) => ("over", Some(part)),
-            None => (key, None),
-        },
-    }
-}
-
-impl Read for TripRule {
-    fn read<'de, D: Deserializer<'de>>(path: &Path<'_>, from: D) -> Result<Self, D::Error> {
-        match table::<Draft, _>(path, from)? {
-            Some(draft) => draft.into_rule(path),
-            None => Err(flaw(path, Scalar::Null, KINDS)),
-        }
-    }
+    BreakerBuilder::default()
+        .trip_rules([rule])
+        .settings
+        .check_each()
 }
 
 impl<'de> Deserialize<'de> for TripRule {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Self::read(&Path::Root, from)
-    }
-}
-
-impl<'de> Deserialize<'de> for Window {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let window: Self = super::read::word(&Path::Root, from)?;
-        check(TripRule::failures(1).over(window)).map_err(D::Error::custom)?;
-        Ok(window)
+        let raw = RawRule::deserialize(Strict::new(from))?;
+        Self::try_from(raw).map_err(D::Error::custom)
     }
 }
 
 impl Serialize for TripRule {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(None)?;
+        let mut raw = RawRule {
+            slower_than: self.slower_than.map(Text),
+            over: self.window.map(Text),
+            minimum_calls: self.minimum_calls,
+            ..RawRule::default()
+        };
         match self.kind {
-            RuleKind::Consecutive(n) => map.serialize_entry("consecutive_failures", &n)?,
-            RuleKind::Failures(n) => map.serialize_entry("failures", &n)?,
-            RuleKind::FailureRate(rate) => map.serialize_entry("failure_rate", &rate)?,
-            RuleKind::SlowCalls(rate) => map.serialize_entry("slow_calls", &rate)?,
+            RuleKind::Consecutive(n) => raw.consecutive_failures = Some(n),
+            RuleKind::Failures(n) => raw.failures = Some(n),
+            RuleKind::FailureRate(rate) => raw.failure_rate = Some(rate),
+            RuleKind::SlowCalls(rate) => raw.slow_calls = Some(rate),
         }
-        if let Some(limit) = self.slower_than {
-            map.serialize_entry("slower_than", &Exact(limit))?;
-        }
-        if let Some(window) = self.window {
-            map.serialize_entry("over", &window)?;
-        }
-        if let Some(calls) = self.minimum_calls {
-            map.serialize_entry("minimum_calls", &calls)?;
-        }
-        map.end()
+        raw.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Text(window) = Text::deserialize(Strict::new(from))?;
+        check(TripRule::failures(1).over(window)).map_err(D::Error::custom)?;
+        Ok(window)
+    }
+}
+
+impl Serialize for Window {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&Text(self))
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Admission {
 
 /// Why a circuit refused a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Refusal {
     /// The circuit is open until its recovery timeout has passed.

@@ -27,6 +27,8 @@ pub(crate) use trials::{TrialResult, Trials};
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum State {
     /// Calls pass, and their outcomes are recorded. Enough failures open the circuit.

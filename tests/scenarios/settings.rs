@@ -93,17 +93,17 @@ fn r39_durations() {
     refused(
         |b| b.recovery_timeout(ZERO),
         "recovery_timeout",
-        "0ns",
+        "0s",
         positive,
     );
-    refused(|b| b.trial_timeout(ZERO), "trial_timeout", "0ns", positive);
+    refused(|b| b.trial_timeout(ZERO), "trial_timeout", "0s", positive);
     refused(
         |b| b.cancelled_after(ZERO),
         "cancelled_after",
-        "0ns",
+        "0s",
         positive,
     );
-    refused(|b| b.max_trip_for(ZERO), "max_trip_for", "0ns", positive);
+    refused(|b| b.max_trip_for(ZERO), "max_trip_for", "0s", positive);
     accepted(|b| {
         b.recovery_timeout(Duration::MAX)
             .trial_timeout(Duration::MAX)
@@ -119,7 +119,7 @@ fn r39_backoff() {
     refused(
         |b| b.recovery_backoff(first),
         "recovery_backoff.first",
-        "0ns",
+        "0s",
         "longer than zero",
     );
     for (factor, value) in [
@@ -203,7 +203,7 @@ fn r39_rules() {
     rule_refused(
         slow.slower_than(ZERO),
         "slow_calls.slower_than",
-        "0ns",
+        "0s",
         "longer than zero",
     );
     let rate = TripRule::failure_rate(0.5).over(HUNDRED);
@@ -281,7 +281,7 @@ fn r39_windows() {
 #[test]
 fn r39_windows_of_no_time() {
     let rule = TripRule::failures(1).over(Window::time(ZERO));
-    rule_refused(rule, "failures.window.time", "0ns", "1ms to");
+    rule_refused(rule, "failures.window.time", "0s", "1ms to");
 }
 
 #[test]

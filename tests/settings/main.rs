@@ -9,5 +9,6 @@ mod layers;
 mod model;
 mod observed;
 mod refusals;
+mod reports;
 mod round_trips;
 mod support;
