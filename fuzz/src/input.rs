@@ -1,7 +1,7 @@
 //! Settings, times and commands from bytes.
 
 use crate::judged::{Answer, Rules, Site};
-use crate::settings::{Kind, Recovery, Rule, Settings, Span};
+use crate::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
 use crate::steps::{Change, Command, Mixture, Side};
 use crate::trouble::{self, Text, Trouble};
 use arbitrary::{Result, Unstructured};
@@ -74,7 +74,7 @@ fn rule(u: &mut Input) -> Result<Rule> {
 
 pub(crate) fn settings(u: &mut Input) -> Result<Settings> {
     let count = u.int_in_range(1..=3)?;
-    let rules = (0..count).map(|_| rule(u)).collect::<Result<_>>()?;
+    let rules = (0..count).map(|_| rule(u)).collect::<Result<Vec<_>>>()?;
     // Whole seconds where nothing bounds the delay: these a float holds exactly.
     let recovery = if u.ratio(1, 4)? {
         Recovery {
@@ -92,7 +92,7 @@ pub(crate) fn settings(u: &mut Input) -> Result<Settings> {
     let half_open_calls = one_of(u, &[1, 1, 2, 3, 5, 1_000])?;
     let success_threshold = maybe(u, |u| u.int_in_range(1..=5))?;
     Ok(Settings {
-        rules,
+        rules: distinct(rules),
         recovery,
         half_open_calls,
         success_threshold: success_threshold.map(|least: u32| least.min(half_open_calls)),

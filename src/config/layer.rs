@@ -216,6 +216,9 @@ impl Contradiction {
 
 impl From<Layer> for NameLayers {
     fn from(layer: Layer) -> Self {
+        if layer.is_empty() {
+            return Self::default();
+        }
         Self(vec![Arc::new(layer)])
     }
 }

@@ -26,6 +26,17 @@ pub(crate) struct Rule {
     pub(crate) slower_than: Option<Duration>,
 }
 
+/// Equal rules count once.
+pub(crate) fn distinct(rules: impl IntoIterator<Item = Rule>) -> Vec<Rule> {
+    let mut distinct: Vec<Rule> = Vec::new();
+    for rule in rules {
+        if !distinct.iter().any(|known| known.built() == rule.built()) {
+            distinct.push(rule);
+        }
+    }
+    distinct
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
     Consecutive(u32),

@@ -1,6 +1,6 @@
 //! What may happen to a breaker.
 
-use crate::settings::{Rule, Settings};
+use crate::settings::{Rule, Settings, distinct};
 use breakerbox::CircuitBreaker;
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ impl Change {
             self.settings.mode
         };
         Settings {
-            rules,
+            rules: distinct(rules),
             mode,
             ..self.settings.clone()
         }

@@ -1,6 +1,6 @@
 //! Random settings and steps.
 
-use crate::settings::{Kind, Recovery, Rule, Settings, Span};
+use crate::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
 use crate::steps::{Change, Command, Ending, Mixture, Side};
 use breakerbox::{Mode, Outcome};
 use proptest::collection::vec;
@@ -72,7 +72,7 @@ fn span() -> impl Strategy<Value = Span> {
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
     let rule = (kind(), span(), option::of(1..=6_u32), length())
         .prop_map(|(kind, span, minimum_calls, limit)| Rule::of(kind, span, minimum_calls, limit));
-    vec(rule, 1..=3)
+    vec(rule, 1..=3).prop_map(distinct)
 }
 
 fn recovery() -> impl Strategy<Value = Recovery> {

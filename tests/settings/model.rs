@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const NAMES: [&str; 3] = ["a", "ab", "abc"];
+const NAMES: [&str; 3] = ["a", "abc", "ac"];
 const PREFIXES: [&str; 4] = ["", "a", "ab", "z"];
 
 #[derive(Debug, thiserror::Error)]
