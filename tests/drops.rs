@@ -181,7 +181,8 @@ fn drop_may_call_its_breaker() {
         text.to_owned()
     });
     registry.register("users", settings).unwrap();
-    registry.configure("users", builder()).unwrap();
+    let users = registry.breaker("users");
+    users.configure(|_| builder()).unwrap();
     assert_eq!(*seen.lock().unwrap(), [State::Open]);
 }
 
@@ -193,9 +194,10 @@ fn registry_goes_on_whatever_the_drop_does() {
     let registry = BreakerRegistry::builder().capacity(3).build().unwrap();
     let mut events = registry.subscribe();
 
-    // Adopted by `register`.
+    // Adopted by `register`, and replaced by `configure`.
     let used = registry.breaker_with("adopted", mines);
     registry.register("adopted", builder()).unwrap();
+    used.configure(|_| builder()).unwrap();
     assert_eq!(taken(), MINES);
     assert!(has(&mut events, |event| matches!(
         event,
@@ -205,8 +207,10 @@ fn registry_goes_on_whatever_the_drop_does() {
 
     // Replaced by `configure`, twice.
     registry.configure("configured", mines()).unwrap();
-    registry.configure("configured", mines()).unwrap();
-    registry.configure("configured", builder()).unwrap();
+    registry.configure("configured", mines().inherit()).unwrap();
+    registry
+        .configure("configured", builder().inherit())
+        .unwrap();
     assert_eq!(taken(), 2 * MINES);
     assert!(has(&mut events, is_configured));
 
@@ -277,7 +281,8 @@ fn apply_configures_every_breaker_whatever_the_drop_does() {
     }
     // Code replaces the mines, and the document lies on top.
     for name in ["a", "b", "c"] {
-        registry.configure(name, CircuitBreaker::builder()).unwrap();
+        let settings = CircuitBreaker::builder().inherit();
+        registry.configure(name, settings).unwrap();
     }
     apply(5).unwrap();
     assert_eq!(dropped.load(Relaxed), 3 * MINES);
