@@ -73,7 +73,7 @@ const CIRCUIT_CASES: [Case; 7] = [
     (
         "tests/ui/circuit_settings.rs",
         &[
-            "`threshhold` is no setting; the settings are name, failure_threshold,",
+            "`threshhold` is no setting (did you mean `failure_threshold`?); the settings are name,",
             "did you mean `expected`?",
             "`name` is given twice; the settings, each at most once, are name,",
             "to name the circuit, write `name = \"users-api\"`",
