@@ -7,7 +7,7 @@
 //! | level | events |
 //! |---|---|
 //! | error | a listener panicked; settings were refused where no error can be returned |
-//! | warn | a circuit opened or was forced open; the other warnings of [`Event`](crate::Event); names that are not kept (the 1st, 2nd, 4th, 8th, …) |
+//! | warn | a circuit opened or was forced open; the other warnings of [`Event`]; names that are not kept (the 1st, 2nd, 4th, 8th, …) |
 //! | info | every other state change; a metrics-only breaker would have opened; new settings |
 //! | debug | breakers that were added or removed; the other names that are not kept |
 //! | trace | every call that ended or was refused, [on request](LogBuilder::calls) |
