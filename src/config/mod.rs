@@ -340,7 +340,7 @@ impl BreakerConfig {
         self.gist.slower_than
     }
 
-    /// Whether somebody asks how long calls take.
+    /// Whether a rule or a setting asks how long calls take.
     pub(crate) fn is_timed(&self) -> bool {
         self.settings.cancelled_after.is_some() || self.slower_than().is_some()
     }
