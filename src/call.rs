@@ -62,34 +62,6 @@ impl<H: Handle> Call<H> {
         self.handle.breaker()
     }
 
-    /// Admits a call whose guarded code does not run yet.
-    ///
-    /// # Errors
-    ///
-    /// The refusal, which has been counted.
-    #[inline]
-    pub(crate) fn admit(&mut self) -> Result<(), CircuitOpen> {
-        let breaker = self.handle.breaker();
-        let token = match breaker.circuit.try_admit_fast() {
-            Some(token) => token,
-            None => admit_or_refuse(breaker, false)?,
-        };
-        self.token = Some(token);
-        Ok(())
-    }
-
-    /// Admits a call. Returns false if the call is refused, without an error to describe it.
-    #[inline]
-    pub(crate) fn try_admit(&mut self) -> bool {
-        let circuit = &self.handle.breaker().circuit;
-        let admit = || {
-            let admitted = circuit.try_admit();
-            admitted.inspect_err(|refused| circuit.count_refusal(*refused))
-        };
-        self.token = circuit.try_admit_fast().or_else(|| admit().ok());
-        self.token.is_some()
-    }
-
     /// Continues a call that was admitted: its guarded code runs next, on this thread.
     #[inline]
     pub(crate) fn resume(&mut self) -> Option<CallToken> {
@@ -148,6 +120,19 @@ impl<H: Handle> Call<H> {
     }
 }
 
+/// Admits a call whose guarded code does not run yet.
+///
+/// # Errors
+///
+/// The refusal, which has been counted.
+#[inline]
+pub(crate) fn admit(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
+    match breaker.circuit.try_admit_fast() {
+        Some(token) => Ok(token),
+        None => admit_or_refuse(breaker, false),
+    }
+}
+
 /// Admits a call whose guarded code runs next, on this thread: if it is a trial, calls of the same
 /// circuit that the code makes join it.
 ///
@@ -160,6 +145,17 @@ pub(crate) fn start(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> 
         Some(token) => Ok(token),
         None => admit_or_refuse(breaker, true),
     }
+}
+
+/// Admits a call as [`admit`] does, without an error to describe a refusal.
+#[inline]
+pub(crate) fn try_admit(breaker: &CircuitBreaker) -> Option<CallToken> {
+    let circuit = &breaker.circuit;
+    let admit = || {
+        let admitted = circuit.try_admit();
+        admitted.inspect_err(|refused| circuit.count_refusal(*refused))
+    };
+    circuit.try_admit_fast().or_else(|| admit().ok())
 }
 
 /// A call whose guarded code runs, or has just run.
@@ -224,17 +220,6 @@ impl<H: Handle> Drop for Call<H> {
     fn drop(&mut self) {
         if let Some(token) = self.token {
             record_cancellation(&self.handle.breaker().circuit, token);
-        }
-    }
-}
-
-impl Call<&CircuitBreaker> {
-    /// The same call with a handle of its own.
-    #[inline]
-    pub(crate) fn into_owned(mut self) -> Call<CircuitBreaker> {
-        Call {
-            handle: self.handle.clone(),
-            token: self.token.take(),
         }
     }
 }

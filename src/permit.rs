@@ -1,7 +1,7 @@
 //! Admission as a value, for work that is not one future or closure.
 
 use crate::breaker::CircuitBreaker;
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::classifier::DefaultClassifier;
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
@@ -26,10 +26,9 @@ impl CircuitBreaker {
     /// ```
     #[inline]
     pub fn try_acquire(&self) -> Result<Permit, CircuitOpen> {
-        let mut call = Call::new(self);
-        call.admit()?;
+        let token = call::admit(self)?;
         Ok(Permit {
-            call: call.into_owned(),
+            call: Call::admitted(self.clone(), token),
         })
     }
 

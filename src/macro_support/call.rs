@@ -43,8 +43,9 @@ impl<R: Returned, P> OfErrors<R> for FailIf<P> where
 /// Admits a call of a function with a fallback, which needs no error to describe a refusal.
 #[inline]
 pub fn admit(breaker: &CircuitBreaker) -> Option<Admitted<'_>> {
-    let mut call = Call::new(breaker);
-    call.try_admit().then_some(Admitted { call })
+    let token = call::try_admit(breaker)?;
+    let call = Call::admitted(breaker, token);
+    Some(Admitted { call })
 }
 
 /// A call that was admitted.
