@@ -83,6 +83,19 @@ impl<'a> Classification<'a> {
         }
     }
 
+    /// Classifies a result whose every `Ok` is a success.
+    #[inline]
+    fn of_result<T, E: Debug + 'static>(
+        result: &'a Result<T, E>,
+        fail_if: Option<&dyn Fn(&E) -> bool>,
+        breaker: &CircuitBreaker,
+    ) -> Self {
+        match result {
+            Ok(_) => Self::new(Outcome::Success),
+            Err(error) => Self::of_error(error, fail_if, breaker),
+        }
+    }
+
     /// Classifies an error by the breaker's rules and the predicate of the call site.
     #[cold]
     pub(crate) fn of_error<E: Debug + 'static>(
@@ -154,10 +167,7 @@ impl<T, E: Debug + 'static> Classifier<Result<T, E>> for DefaultClassifier {
         result: &'a Result<T, E>,
         breaker: &CircuitBreaker,
     ) -> Classification<'a> {
-        match result {
-            Ok(_) => Classification::new(Outcome::Success),
-            Err(error) => Classification::of_error(error, None, breaker),
-        }
+        Classification::of_result(result, None, breaker)
     }
 }
 
@@ -178,10 +188,7 @@ impl<T, E: Debug + 'static, P: Fn(&E) -> bool> Classifier<Result<T, E>> for Fail
         result: &'a Result<T, E>,
         breaker: &CircuitBreaker,
     ) -> Classification<'a> {
-        match result {
-            Ok(_) => Classification::new(Outcome::Success),
-            Err(error) => Classification::of_error(error, Some(&self.0), breaker),
-        }
+        Classification::of_result(result, Some(&self.0), breaker)
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`ClassifyResponse`]: a classifier of responses.
 
 use crate::breaker::CircuitBreaker;
-use crate::classifier::{Classification, Classifier, DefaultClassifier};
+use crate::classifier::{Classification, Classifier};
 use crate::classify::Outcome;
 use std::fmt::{self, Debug};
 
@@ -27,7 +27,7 @@ impl<T, E: Debug + 'static, C: Fn(&T) -> Outcome> Classifier<Result<T, E>> for C
     ) -> Classification<'a> {
         match result {
             Ok(response) => Classification::new((self.0)(response)),
-            Err(_) => DefaultClassifier.classify(result, breaker),
+            Err(error) => Classification::of_error(error, None, breaker),
         }
     }
 }
