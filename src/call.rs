@@ -14,8 +14,9 @@
 //! ```
 //!
 //! What nearly every call does is inlined into the guard, also where that is large: an output that a
-//! function returns goes through memory. What few calls do is in cold functions that take values.
-//! benches/peers, "healthy": 1 ns more with the token kept in the `Call` while guarded code runs.
+//! function returns goes through memory. What few calls do is in cold functions. benches/instructions,
+//! "healthy call": 105 instead of 56 instructions without the inlined `finish`. benches/peers, "healthy":
+//! 1 ns more with the token kept in the `Call` while guarded code runs.
 
 use crate::breaker::CircuitBreaker;
 use crate::circuit::{CallToken, Circuit, Completion};
@@ -107,7 +108,7 @@ impl<H: Handle> Call<H> {
     pub(crate) fn record(&mut self, outcome: Outcome) {
         if let Some(token) = self.token.take() {
             let circuit = &self.handle.breaker().circuit;
-            record(circuit, token, Classification::new(outcome));
+            record(circuit, token, &Classification::new(outcome));
         }
     }
 
@@ -312,22 +313,20 @@ fn record_classified<'a>(
     let circuit = &*breaker.circuit;
     let ignored = Completion::Returned(Outcome::Ignored, None);
     let classification = with_panic_hook(classify, || circuit.record(token, ignored));
-    record(circuit, token, classification);
+    record(circuit, token, &classification);
 }
 
 #[inline]
-fn record(circuit: &Circuit, token: CallToken, classification: Classification<'_>) {
+fn record(circuit: &Circuit, token: CallToken, classification: &Classification<'_>) {
     match classification.outcome {
         Outcome::Success => circuit.record_success(token),
         _ => record_other(circuit, token, classification),
     }
 }
 
-// By value, so that a success does not write it to memory (bench `guards`).
-#[allow(clippy::needless_pass_by_value)]
 #[cold]
 #[inline(never)]
-fn record_other(circuit: &Circuit, token: CallToken, classification: Classification<'_>) {
+fn record_other(circuit: &Circuit, token: CallToken, classification: &Classification<'_>) {
     let completion = Completion::Returned(classification.outcome, classification.error);
     let config = classification.config.as_deref().map(Arc::as_ref);
     circuit.record_classified(config, token, completion);

@@ -39,7 +39,7 @@ pub(crate) const FAILURE_THRESHOLD: u32 = 5;
 pub(crate) const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_TRIP_FOR: Duration = Duration::from_secs(60 * 60);
 const HALF_OPEN_CALLS: u32 = 1;
-const LEAST_TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
+const MIN_TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The checked settings of a breaker; immutable.
 ///
@@ -64,21 +64,21 @@ pub struct BreakerConfig {
     /// The settings of all layers, merged.
     settings: PartialSettings,
     rules: Vec<TripRule>,
-    gist: Gist,
+    summary: RuleSummary,
     clock: Option<ClockSource>,
     level: Level,
 }
 
 /// What calls ask of the rules.
 #[derive(Clone, Copy, Debug)]
-struct Gist {
+struct RuleSummary {
     failure_threshold: Option<u32>,
     slower_than: Option<Duration>,
     has_windows: bool,
     is_over_time: bool,
 }
 
-impl Gist {
+impl RuleSummary {
     fn of(rules: &[TripRule]) -> Self {
         let thresholds = rules.iter().filter_map(|rule| match rule.kind {
             RuleKind::Consecutive(n) => Some(n),
@@ -113,7 +113,7 @@ impl BreakerConfig {
             None => vec![TripRule::consecutive_failures(FAILURE_THRESHOLD)],
         };
         Ok(Self {
-            gist: Gist::of(&rules),
+            summary: RuleSummary::of(&rules),
             settings,
             rules,
             clock,
@@ -264,7 +264,7 @@ impl BreakerConfig {
     pub fn trial_timeout(&self) -> Duration {
         self.settings
             .trial_timeout
-            .unwrap_or_else(|| self.recovery_backoff().first.max(LEAST_TRIAL_TIMEOUT))
+            .unwrap_or_else(|| self.recovery_backoff().first.max(MIN_TRIAL_TIMEOUT))
     }
 
     /// What an error counts as that no rule expects.
@@ -327,17 +327,17 @@ impl BreakerConfig {
 
     /// The lowest of the consecutive rules, if there is one.
     pub(crate) fn failure_threshold(&self) -> Option<u32> {
-        self.gist.failure_threshold
+        self.summary.failure_threshold
     }
 
     /// Whether a rule looks at more than consecutive failures.
     pub(crate) fn has_windows(&self) -> bool {
-        self.gist.has_windows
+        self.summary.has_windows
     }
 
     /// What a call is slow beyond, by the strictest slow-call rule.
     pub(crate) fn slower_than(&self) -> Option<Duration> {
-        self.gist.slower_than
+        self.summary.slower_than
     }
 
     /// Whether a rule or a setting asks how long calls take.
@@ -352,7 +352,7 @@ impl BreakerConfig {
 
     /// Whether it matters when a call ended.
     pub(crate) fn is_over_time(&self) -> bool {
-        self.gist.is_over_time
+        self.summary.is_over_time
     }
 }
 

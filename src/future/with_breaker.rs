@@ -140,7 +140,7 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
     ///
     /// After [`Completed::Refused`] the guarded future is still there, for a fallback that takes its
     /// arguments; after the others it is gone.
-    // Inlined: its output would be copied through memory otherwise (bench `guards`).
+    // Inlined also into a large future, where its output would be copied through memory otherwise.
     #[allow(clippy::inline_always)]
     #[inline(always)]
     pub(super) fn poll_completed(

@@ -2,7 +2,7 @@
 
 use super::closest;
 use super::entry::Entry;
-use super::strict::{MOST_QUOTED, Quoted, Strict, path_of, path_of_at_most};
+use super::strict::{MAX_QUOTED, Quoted, Strict, path_of, path_of_at_most};
 use crate::config::{Layer, Origin};
 use crate::names;
 use crate::registry::DocumentLayers;
@@ -72,7 +72,7 @@ fn is_empty(entry: &Entry) -> bool {
 }
 
 /// The most presets from an entry to the last one that it inherits.
-const MOST_INHERITED: usize = 16;
+const MAX_INHERITED: usize = 16;
 
 impl Settings {
     /// The names that have an entry of their own, sorted.
@@ -127,7 +127,7 @@ impl Settings {
     /// Refuses presets that are not there, circles of presets, and chains that are too long.
     fn check_inherited(&self, table: &str, name: &str, entry: &Entry) -> Result<(), String> {
         let refuse = |problem: String| {
-            let name = path_of_at_most(name, MOST_QUOTED / 3);
+            let name = path_of_at_most(name, MAX_QUOTED / 3);
             Err(format!("{table}.{name}.inherits {problem}"))
         };
         let mut chain: Vec<&str> = Vec::new();
@@ -136,7 +136,7 @@ impl Settings {
             let Some(inherited) = self.presets.get(preset) else {
                 let quoted = |text| Quoted {
                     text,
-                    most: MOST_QUOTED / 3,
+                    most: MAX_QUOTED / 3,
                 };
                 let hint = closest(preset, self.presets());
                 let hint = hint.map(|name| format!(" (did you mean {}?)", quoted(name)));
@@ -148,11 +148,11 @@ impl Settings {
             if chain.contains(&preset) {
                 chain.push(preset);
                 let round = chain.join(" -> ");
-                let round = crate::text::prefix(&round, 2 * MOST_QUOTED / 3).escape_debug();
+                let round = crate::text::prefix(&round, 2 * MAX_QUOTED / 3).escape_debug();
                 return refuse(format!("leads round in a circle: {round}"));
             }
-            if chain.len() == MOST_INHERITED {
-                return refuse(format!("leads through more than {MOST_INHERITED} presets"));
+            if chain.len() == MAX_INHERITED {
+                return refuse(format!("leads through more than {MAX_INHERITED} presets"));
             }
             chain.push(preset);
             next = inherited.inherits.as_deref();

@@ -13,7 +13,7 @@ use serde::forward_to_deserialize_any;
 use std::fmt;
 
 /// The most bytes of a document that a message quotes.
-pub(super) const MOST_QUOTED: usize = 64;
+pub(super) const MAX_QUOTED: usize = 64;
 
 /// A deserializer that refuses a value with its key, the value and what is allowed.
 pub(super) struct Strict<'k, D> {
@@ -108,7 +108,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<'_, V> {
         visit_i128(number: i128): number;
         visit_u128(number: u128): number;
         visit_f64(number: f64): format_args!("{number:?}");
-        visit_str(text: &str): Quoted { text, most: MOST_QUOTED / 2 };
+        visit_str(text: &str): Quoted { text, most: MAX_QUOTED / 2 };
         visit_unit(): "left out";
         visit_none(): "left out";
     }
@@ -208,7 +208,7 @@ impl<'de, T: DeserializeSeed<'de>> Visitor<'de> for KeySeed<'_, T> {
     fn visit_str<E: Error>(self, text: &str) -> Result<T::Value, E> {
         let key: StrDeserializer<'_, Expected> = text.into_deserializer();
         let read = self.seed.deserialize(key).map_err(E::custom)?;
-        *self.key = path_of_at_most(text, MOST_QUOTED / 2);
+        *self.key = path_of_at_most(text, MAX_QUOTED / 2);
         Ok(read)
     }
 }
@@ -233,7 +233,7 @@ impl fmt::Display for Quoted<'_> {
 
 /// Shows a key as part of a path: quoted unless it is plain.
 pub(super) fn path_of(key: &str) -> String {
-    path_of_at_most(key, MOST_QUOTED)
+    path_of_at_most(key, MAX_QUOTED)
 }
 
 pub(super) fn path_of_at_most(key: &str, most: usize) -> String {
