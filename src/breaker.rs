@@ -70,8 +70,8 @@ impl CircuitBreaker {
         self.circuit.last_failure()
     }
 
-    /// The time until an open circuit half-opens, above zero; `None` in every other state.
-    /// [`Duration::MAX`] for ever.
+    /// Returns the time until an open circuit half-opens, above zero, or `None` in every other state.
+    /// [`Duration::MAX`] means that it never half-opens.
     pub fn open_remaining(&self) -> Option<Duration> {
         self.circuit.open_remaining()
     }

@@ -50,7 +50,7 @@ impl CircuitBreaker {
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it takes no slot and loses nobody's turn but its own.
+    /// Dropping the future takes no slot, and loses only its own place in the queue.
     ///
     /// # Examples
     ///

@@ -27,7 +27,7 @@ pub struct Snapshot {
     pub failure_count: u32,
     /// The `Debug` text of the last of them.
     pub last_failure: Option<Arc<str>>,
-    /// While open: the time left; [`Duration::MAX`] for ever.
+    /// While open: the time left; [`Duration::MAX`] if the circuit never half-opens.
     pub open_remaining: Option<Duration>,
     /// How often in a row the circuit failed to recover. Of a closed circuit, the attempt from which the
     /// [backoff](crate::BreakerBuilder::reset_backoff_after) will continue.

@@ -83,8 +83,8 @@ impl BreakerBuilder {
         self
     }
 
-    /// How long the circuit stays open, the same each time. Default: 30 s. [`Duration::MAX`] is
-    /// for ever.
+    /// How long the circuit stays open, the same each time. Default: 30 s. With
+    /// [`Duration::MAX`] it never half-opens.
     pub fn recovery_timeout(self, timeout: Duration) -> Self {
         self.recovery_backoff(Backoff::constant(timeout))
     }
