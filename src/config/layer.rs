@@ -1,6 +1,8 @@
 //! [`Layer`]: partial settings with the place where they were written, and [`Level`]: the layers of one
 //! default, prefix or name.
 
+#[cfg(feature = "serde")]
+use super::Overruled;
 use super::{BreakerBuilder, BreakerConfig, PartialSettings};
 use crate::clock::ClockSource;
 use crate::error::ConfigError;
@@ -148,10 +150,10 @@ impl Level {
         Contradiction::of(settings, &self.document)
     }
 
-    /// What the document of this level overrides of the code of this level: the path of the entry, the key, and
-    /// the parts of the value that code and document do not share.
+    /// What the document of this level overrides of the code of this level: of each value, the parts that code
+    /// and document do not share.
     #[cfg(feature = "serde")]
-    pub(super) fn overruled(&self) -> Vec<(Arc<str>, &'static str, String, String)> {
+    pub(super) fn overruled(&self) -> Vec<Overruled> {
         let top = self.document.last().map(|layer| &layer.origin);
         let Some(Origin::Document(path, _)) = top.filter(|_| !self.code.is_empty()) else {
             return Vec::new();
@@ -168,7 +170,12 @@ impl Level {
                 rest.map(String::as_str).collect::<Vec<_>>().join("; ")
             };
             let (lost, gained) = (without(&old, &new), without(&new, &old));
-            (!lost.is_empty()).then(|| (path.clone(), key, lost, gained))
+            (!lost.is_empty()).then(|| Overruled {
+                path: path.clone(),
+                setting: key,
+                code: lost,
+                document: gained,
+            })
         });
         overruled.collect()
     }

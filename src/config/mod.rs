@@ -4,12 +4,15 @@
 //! * `rule_changes`, `redaction`: the settings that are more than a value
 //! * `layer`: partial settings with the place where they were written, and the layers of one name
 //! * `check`: what each setting may be
+//! * `overruled`: a setting from code that a document overrides
 //! * `explain`: the settings of a breaker with the layers that they came from
 
 mod builder;
 mod check;
 mod explain;
 mod layer;
+#[cfg(feature = "serde")]
+mod overruled;
 mod partial;
 mod redaction;
 mod rule_changes;
@@ -18,6 +21,8 @@ pub use builder::BreakerBuilder;
 pub(crate) use check::name as check_name;
 pub use explain::Explanation;
 pub(crate) use layer::{Contradiction, Layer, Level, NameLayers, Origin};
+#[cfg(feature = "serde")]
+pub use overruled::Overruled;
 pub(crate) use partial::PartialSettings;
 #[cfg(feature = "serde")]
 pub(crate) use {check::MAX_RULES, rule_changes::RuleChanges};
@@ -178,7 +183,7 @@ impl BreakerConfig {
 
     /// What the document overrides of the settings from code for the same default, prefix or name.
     #[cfg(feature = "serde")]
-    pub(crate) fn overruled(&self) -> Vec<(Arc<str>, &'static str, String, String)> {
+    pub(crate) fn overruled(&self) -> Vec<Overruled> {
         self.level.overruled()
     }
 

@@ -5,6 +5,7 @@ use super::config_layers::DocumentLayers;
 use super::current_presets::Replaced;
 use super::presets::Presets;
 use crate::breaker::CircuitBreaker;
+use crate::config::Overruled;
 use crate::error::ConfigError;
 use std::sync::Arc;
 
@@ -16,8 +17,10 @@ pub(crate) struct ApplyReport {
     /// Breakers that the previous document named, and this one does not.
     pub(crate) released: Vec<(Arc<str>, Option<Replaced>)>,
     pub(crate) unchanged: usize,
-    /// The settings from code that the document overrides: the path of the entry, the key, and both values.
-    pub(crate) overruled: Vec<(Arc<str>, &'static str, String, String)>,
+    /// The settings from code that the document overrides.
+    pub(crate) overruled: Vec<Overruled>,
+    /// The names of all breakers, sorted.
+    pub(crate) live: Vec<Arc<str>>,
 }
 
 /// Why a document was not applied.
@@ -75,8 +78,10 @@ impl BreakerRegistry {
                 .configs()
                 .flat_map(|config| config.overruled())
                 .collect(),
+            live: Vec::new(),
         };
         for breaker in self.sorted() {
+            report.live.push(name(&breaker));
             let replaced = self.inner.presets.follow(&breaker);
             let named = |presets: &Presets| presets.document().names.contains_key(breaker.name());
             if named(presets) {

@@ -48,4 +48,6 @@ pub(crate) use config_layers::DocumentLayers;
 pub use error::RegistryError;
 #[cfg(feature = "metrics")]
 pub(crate) use inner::Inner;
+#[cfg(feature = "serde")]
+pub(crate) use presets::MAX_PREFIXES;
 pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The most prefixes of a registry, from code and from the document.
-const MAX_PREFIXES: usize = 10_000;
+pub(crate) const MAX_PREFIXES: usize = 10_000;
 
 /// The settings of names, by prefix and by document. They are merged and checked once, and shared by all
 /// breakers that resolve to them.
@@ -98,11 +98,8 @@ impl Presets {
         prefixes.dedup();
         if prefixes.len() > MAX_PREFIXES {
             let count = format_args!("{} prefixes", prefixes.len());
-            return Err(ConfigError::new(
-                "prefixes",
-                count,
-                "at most 10000 prefixes",
-            ));
+            let allowed = format!("at most {MAX_PREFIXES} prefixes");
+            return Err(ConfigError::new("prefixes", count, allowed));
         }
         for prefix in prefixes {
             let parent = self.prefixes.find(prefix);

@@ -75,11 +75,7 @@ impl BreakerRegistry {
     /// ```
     pub fn apply(&self, settings: &Settings) -> Result<Applied, ApplyError> {
         match self.apply_layers(settings.layers()) {
-            Ok(report) => {
-                let mut live: Vec<_> = self.iter().map(|breaker| breaker.name().into()).collect();
-                live.sort_unstable();
-                Ok(Applied::new(report, settings, &live))
-            }
+            Ok(report) => Ok(Applied::new(report, settings)),
             Err(LayersError::Config(error)) => Err(ApplyError::Config(error)),
             Err(LayersError::Full { missing }) => Err(ApplyError::Full {
                 missing,

@@ -6,6 +6,7 @@ use super::strict::{MAX_QUOTED, Quoted, Strict, path_of, path_of_at_most};
 use crate::config::{Layer, Origin};
 use crate::names;
 use crate::registry::DocumentLayers;
+use crate::registry::MAX_PREFIXES;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -250,7 +251,7 @@ type Bounds = (&'static str, RangeInclusive<usize>, usize);
 
 const BOUNDS: [Bounds; 3] = [
     ("presets", 0..=usize::MAX, 1_000),
-    ("prefixes", 0..=names::LONGEST, 10_000),
+    ("prefixes", 0..=names::LONGEST, MAX_PREFIXES),
     // The capacity of the registry bounds the number.
     ("breakers", 1..=names::LONGEST, usize::MAX),
 ];

@@ -18,9 +18,10 @@ mod rule;
 mod strict;
 mod words;
 
+pub use crate::config::Overruled;
 pub use apply::ApplyError;
 pub use document::Settings;
-pub use report::{Applied, Change, Overruled};
+pub use report::{Applied, Change};
 
 use crate::text::prefix;
 

@@ -1,6 +1,6 @@
 use super::document::Settings;
 use super::strict::path_of;
-use crate::config::{BreakerConfig, PartialSettings};
+use crate::config::{BreakerConfig, Overruled, PartialSettings};
 use crate::registry::ApplyReport;
 use std::fmt;
 use std::sync::Arc;
@@ -44,45 +44,13 @@ impl Change {
     }
 }
 
-/// A setting from code that an entry of the document overrides for the same default, prefix or name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Overruled {
-    path: Arc<str>,
-    setting: &'static str,
-    code: String,
-    document: String,
-}
-
-impl Overruled {
-    /// The path of the entry, such as `breakers.users`.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// The key of the setting.
-    pub fn setting(&self) -> &str {
-        self.setting
-    }
-
-    /// The value from code. Of trip rules, those that the document drops.
-    pub fn code(&self) -> &str {
-        &self.code
-    }
-
-    /// The value from the document. Of trip rules, those that the document adds.
-    pub fn document(&self) -> &str {
-        &self.document
-    }
-}
-
 impl Applied {
-    /// `live` are the names of the live breakers, sorted.
-    pub(super) fn new(report: ApplyReport, settings: &Settings, live: &[Arc<str>]) -> Self {
+    pub(super) fn new(report: ApplyReport, settings: &Settings) -> Self {
+        let live = report.live;
         let is_unmatched = |prefix: &&str| {
             let at = live.partition_point(|name| **name < **prefix);
             !live.get(at).is_some_and(|name| name.starts_with(prefix))
         };
-        let overruled = report.overruled.into_iter();
         let change = |breaker, old: &BreakerConfig, new: &BreakerConfig| Change {
             breaker,
             settings: described(old)
@@ -117,14 +85,7 @@ impl Applied {
                 .filter(is_unmatched)
                 .map(str::to_owned)
                 .collect(),
-            overruled: overruled
-                .map(|(path, setting, code, document)| Overruled {
-                    path,
-                    setting,
-                    code,
-                    document,
-                })
-                .collect(),
+            overruled: report.overruled,
         }
     }
 
@@ -199,21 +160,6 @@ impl fmt::Display for Change {
             gap = ", ";
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Overruled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            path,
-            setting,
-            code,
-            document,
-        } = self;
-        write!(
-            f,
-            "{path} overrides {setting} from code: {code} -> {document}"
-        )
     }
 }
 
