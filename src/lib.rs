@@ -138,48 +138,7 @@ pub mod __private {
     pub use crate::registry::{Given, Global, In, Named, OfType, Site, SiteHandle};
 }
 
-/// The README and the guide, compiled.
+/// The examples of the README.
 #[cfg(doctest)]
-mod guide {
-    macro_rules! pages {
-        ($($name:ident = $path:literal),* $(,)?) => {$(
-            #[doc = include_str!(concat!("../", $path))]
-            pub struct $name;
-        )*};
-    }
-
-    pages! {
-        Readme = "README.md",
-        Cancellation = "docs/cancellation.md",
-        Classification = "docs/classification.md",
-        ComingFromPython = "docs/coming-from-python.md",
-        Composition = "docs/composition.md",
-        Decorator = "docs/decorator.md",
-        Ecosystem = "docs/ecosystem.md",
-        Errors = "docs/errors.md",
-        Events = "docs/events.md",
-        GettingStarted = "docs/getting-started.md",
-        Health = "docs/health.md",
-        Internals = "docs/internals.md",
-        InternalsRegistry = "docs/internals/registry.md",
-        InternalsStateMachine = "docs/internals/state-machine.md",
-        InternalsWindows = "docs/internals/windows.md",
-        Operations = "docs/operations.md",
-        Performance = "docs/performance.md",
-        Presets = "docs/presets.md",
-        Recovery = "docs/recovery.md",
-        Testing = "docs/testing.md",
-        TripRules = "docs/trip-rules.md",
-    }
-
-    #[cfg(feature = "serde")]
-    pages! { Configuration = "docs/configuration.md" }
-    #[cfg(feature = "http")]
-    pages! { Http = "docs/http.md" }
-    #[cfg(feature = "metrics")]
-    pages! { Metrics = "docs/metrics.md" }
-    #[cfg(all(feature = "http", feature = "tower"))]
-    pages! { Tower = "docs/tower.md" }
-    #[cfg(feature = "tracing")]
-    pages! { Tracing = "docs/tracing.md" }
-}
+#[doc = include_str!("../README.md")]
+mod readme {}

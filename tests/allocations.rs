@@ -176,27 +176,6 @@ fn a_refused_call_by_name() {
     });
 }
 
-/// Installed, with a subscriber that takes everything but the calls.
-#[cfg(feature = "tracing")]
-#[test]
-fn a_call_that_is_not_logged() {
-    use tracing_subscriber::filter::LevelFilter;
-
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::DEBUG)
-        .with_writer(std::io::sink)
-        .finish();
-    tracing::subscriber::with_default(subscriber, || {
-        let install = |breaker: CircuitBreaker| {
-            breakerbox::tracing::install_for(&breaker);
-            breaker
-        };
-        every_way_in("healthy, not logged", &install(healthy()), true);
-        every_way_in("open, not logged", &install(open()), false);
-        every_way_in("forced open, not logged", &install(forced()), false);
-    });
-}
-
 /// The counter counts: a failure whose text is kept, the first of its breaker, does allocate.
 #[test]
 fn what_must_allocate_is_seen() {
@@ -265,43 +244,6 @@ mod decorated {
             assert!(Client(7_u8).get().is_ok());
             assert!(Client(7_u16).get().is_ok());
         });
-    }
-}
-
-#[cfg(feature = "tower")]
-mod layer {
-    use super::*;
-    use breakerbox::tower::BreakerLayer;
-    use std::sync::Arc;
-    use tower::{Layer, Service, service_fn};
-
-    fn call<S: Service<(), Response = u32>>(service: &mut S) -> bool {
-        let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
-        assert!(matches!(ready, Poll::Ready(Ok(()))));
-        poll(service.call(())).is_ok()
-    }
-
-    #[test]
-    fn a_call_through_a_layer() {
-        for (breaker, passes) in [(healthy(), true), (open(), false), (forced(), false)] {
-            let layer = BreakerLayer::new(breaker);
-            let mut service = layer.layer(service_fn(|()| work()));
-            allocates_nothing("layer", || assert_eq!(call(&mut service), passes));
-            let judged = layer.classify_response(|_: &u32| Outcome::Success);
-            let mut service = judged.layer(service_fn(|()| work()));
-            allocates_nothing("layer, judged", || assert_eq!(call(&mut service), passes));
-        }
-    }
-
-    #[test]
-    fn a_call_through_a_keyed_layer() {
-        let registry = BreakerRegistry::new();
-        let name: Arc<str> = "host:a".into();
-        let layer = BreakerLayer::keyed(&registry, |(): &()| name.clone());
-        let mut service = layer.layer(service_fn(|()| work()));
-        allocates_nothing("keyed layer", || assert!(call(&mut service)));
-        registry.breaker("host:a").force_open();
-        allocates_nothing("keyed layer, refused", || assert!(!call(&mut service)));
     }
 }
 

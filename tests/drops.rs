@@ -264,9 +264,10 @@ fn apply_configures_every_breaker_whatever_the_drop_does() {
         registry.register(name, users).unwrap();
     }
     let apply = |threshold: u32| {
-        let breakers = ["a", "b", "c", "d"]
-            .map(|name| format!("[breakers.{name}]\nfailure_threshold = {threshold}\n"));
-        registry.apply(&toml::from_str(&breakers.concat()).unwrap())
+        let each = serde_json::json!({ "failure_threshold": threshold });
+        let breakers = serde_json::json!({ "a": each, "b": each, "c": each, "d": each });
+        let document = serde_json::json!({ "breakers": breakers });
+        registry.apply(&serde_json::from_value(document).unwrap())
     };
     let mut events = registry.subscribe();
     for threshold in [3, 4] {

@@ -1,6 +1,6 @@
 //! A clock that may jump, go back, or panic.
 
-use crate::pair::nanos;
+use breakerbox_model::pair::nanos;
 use crate::trouble::blow;
 use breakerbox::clock::Clock;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! A listener that writes down, panics, or looks at the breaker that it hears of, or steers it.
 
-use crate::naive::Model;
-use crate::record;
-use crate::steps::Command;
+use breakerbox_model::naive::Model;
+use breakerbox_model::record;
+use breakerbox_model::steps::Command;
 use crate::trouble::blow;
 use breakerbox::{CircuitBreaker, Event, EventStream, State};
 use std::mem;

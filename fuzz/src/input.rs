@@ -1,8 +1,8 @@
 //! Settings, times and commands from bytes.
 
 use crate::judged::{Answer, Rules, Site};
-use crate::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
-use crate::steps::{Change, Command, Mixture, Side};
+use breakerbox_model::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
+use breakerbox_model::steps::{Change, Command, Mixture, Side};
 use crate::trouble::{self, Text, Trouble};
 use arbitrary::{Result, Unstructured};
 use breakerbox::{Mode, Outcome};

@@ -1,6 +1,6 @@
 //! What becomes of what guarded code gives, by the rules and by the call site.
 
-use crate::steps::Ending;
+use breakerbox_model::steps::Ending;
 use crate::trouble::{Kind, Trouble, blow};
 use breakerbox::{BreakerBuilder, Outcome};
 

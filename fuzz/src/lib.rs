@@ -18,24 +18,6 @@ mod names;
 mod trouble;
 mod world;
 
-// The model that the property test uses as well.
-#[path = "../../tests/model/ending.rs"]
-mod ending;
-#[path = "../../tests/model/invariants.rs"]
-mod invariants;
-#[path = "../../tests/model/naive.rs"]
-mod naive;
-#[path = "../../tests/model/pair.rs"]
-mod pair;
-#[path = "../../tests/model/record.rs"]
-mod record;
-#[path = "../../tests/model/settings.rs"]
-mod settings_data;
-#[path = "../../tests/model/steps.rs"]
-mod steps;
-
-use settings_data as settings;
-
 /// One breaker: any settings, any interleaving of calls, time, commands, settings and panics.
 pub fn breaker(data: &[u8]) {
     let _ = world::run(data);

@@ -362,8 +362,11 @@ fn they_lie_under_a_document_whoever_used_the_breaker_by_name_before() {
     let registry = BreakerRegistry::new();
     // One more than a function keeps.
     let names = ["a", "b", "c", "d", "e"];
-    let breakers: String = names.map(|name| format!("[breakers.{name}]\n")).concat();
-    registry.apply(&toml::from_str(&breakers).unwrap()).unwrap();
+    let breakers = names.map(|name| (name, serde_json::json!({})));
+    let breakers = serde_json::Value::from_iter(breakers);
+    let document = serde_json::json!({ "breakers": breakers });
+    let settings = serde_json::from_value(document).unwrap();
+    registry.apply(&settings).unwrap();
     for name in names {
         let by_name = (|| Ok::<_, Error>(())).with_breaker(&registry, name);
         assert!(by_name.call().is_ok());

@@ -14,5 +14,3 @@ mod refusals;
 mod rules;
 mod support;
 mod timeouts;
-#[cfg(feature = "tower")]
-mod tower_layers;

@@ -5,9 +5,9 @@ use crate::calls::{Ending as Means, Order, Route};
 use crate::ear::Manners;
 use crate::input::Input;
 use crate::judged::{Answer, Site};
-use crate::record;
-use crate::settings::{Kind, Rule, Settings};
-use crate::steps::Command;
+use breakerbox_model::record;
+use breakerbox_model::settings::{Kind, Rule, Settings};
+use breakerbox_model::steps::Command;
 use crate::trouble::{self, Text, Trouble};
 use breakerbox::{Mode, State};
 

@@ -4,7 +4,7 @@ use super::{Kept, World, text_of};
 use crate::calls::{self, Ending as Means, Order, Route, Said, Script};
 use crate::input::{self, Input};
 use crate::judged::Site;
-use crate::steps::Ending;
+use breakerbox_model::steps::Ending;
 use crate::trouble::blow;
 use arbitrary::Result;
 

@@ -1,0 +1,105 @@
+//! The tower layer and the log allocate nothing on a healthy or refused call.
+#![allow(missing_docs)]
+
+use allocation_counter::measure;
+use breakerbox::prelude::*;
+use breakerbox::tower::BreakerLayer;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tower::{Layer, Service, service_fn};
+use tracing_subscriber::filter::LevelFilter;
+
+/// Asserts that calls allocate nothing once the first call has filled the caches of the thread.
+fn allocates_nothing(way: &str, mut call: impl FnMut()) {
+    call();
+    let info = measure(|| (0..100).for_each(|_| call()));
+    assert_eq!(info.count_total, 0, "{way}: {info:?}");
+}
+
+fn healthy() -> CircuitBreaker {
+    let built = CircuitBreaker::builder().build();
+    built.expect("the defaults work")
+}
+
+fn open() -> CircuitBreaker {
+    let breaker = healthy();
+    breaker.trip_for(Duration::from_secs(3600));
+    breaker
+}
+
+fn forced() -> CircuitBreaker {
+    let breaker = healthy();
+    breaker.force_open();
+    breaker
+}
+
+fn poll<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("these futures are ready at once"),
+    }
+}
+
+fn work() -> Ready<Result<u32, Infallible>> {
+    ready(Ok(7))
+}
+
+/// The integration is installed, and the subscriber takes everything except calls.
+#[test]
+fn call_that_is_not_logged_allocates_nothing() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::DEBUG)
+        .with_writer(std::io::sink)
+        .finish();
+    tracing::subscriber::with_default(subscriber, || {
+        for (breaker, passes) in [(healthy(), true), (open(), false), (forced(), false)] {
+            breakerbox::tracing::install_for(&breaker);
+            allocates_nothing("future", || {
+                assert_eq!(poll(work().guarded_by(&breaker)).is_ok(), passes);
+            });
+            allocates_nothing("call", || {
+                assert_eq!(breaker.call(|| Ok::<_, Infallible>(7)).is_ok(), passes);
+            });
+            allocates_nothing("permit", || {
+                let permit = breaker.try_acquire();
+                assert_eq!(permit.is_ok(), passes);
+                if let Ok(permit) = permit {
+                    permit.success();
+                }
+            });
+        }
+    });
+}
+
+fn call<S: Service<(), Response = u32>>(service: &mut S) -> bool {
+    let ready = service.poll_ready(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(ready, Poll::Ready(Ok(()))));
+    poll(service.call(())).is_ok()
+}
+
+#[test]
+fn layer_allocates_nothing() {
+    for (breaker, passes) in [(healthy(), true), (open(), false), (forced(), false)] {
+        let layer = BreakerLayer::new(breaker);
+        let mut service = layer.layer(service_fn(|()| work()));
+        allocates_nothing("layer", || assert_eq!(call(&mut service), passes));
+        let judged = layer.classify_response(|_: &u32| Outcome::Success);
+        let mut service = judged.layer(service_fn(|()| work()));
+        allocates_nothing("layer, judged", || assert_eq!(call(&mut service), passes));
+    }
+}
+
+#[test]
+fn keyed_layer_allocates_nothing() {
+    let registry = BreakerRegistry::new();
+    let name: Arc<str> = "host:a".into();
+    let layer = BreakerLayer::keyed(&registry, |(): &()| name.clone());
+    let mut service = layer.layer(service_fn(|()| work()));
+    allocates_nothing("keyed layer", || assert!(call(&mut service)));
+    registry.breaker("host:a").force_open();
+    allocates_nothing("keyed layer, refused", || assert!(!call(&mut service)));
+}

@@ -1,0 +1,7 @@
+//! The integration with the `metrics` facade, against real recorders.
+#![allow(missing_docs)]
+
+mod exporters;
+mod figures;
+mod names;
+mod support;

@@ -1,0 +1,150 @@
+//! What the compiler says to those who guard something that cannot be guarded: it must say what to
+//! do.
+//!
+//! Messages are worded a little differently by every compiler, so they are compared where they were
+//! recorded, by rustc 1.95, and elsewhere only known to be there. To record them anew:
+//! `TRYBUILD=overwrite cargo test --package breakerbox-integration-tests --test ui`.
+#![allow(missing_docs)]
+
+use std::env;
+use std::process::Command;
+
+/// The compiler whose messages are beside the cases.
+const RECORDED: &str = "rustc 1.95.";
+
+/// A case, with what its message must say whatever the compiler; and what was recorded of it.
+type Case = (&'static str, &'static [&'static str], &'static str);
+
+const CASES: [Case; 5] = [
+    (
+        "tests/ui/future_without_result.rs",
+        &[
+            "cannot tell whether `f32` is a success or a failure",
+            ".classify_output(|output| ..)",
+        ],
+        include_str!("ui/future_without_result.stderr"),
+    ),
+    (
+        "tests/ui/function_with_nine_arguments.rs",
+        &["takes at most eight arguments", "as one struct or tuple"],
+        include_str!("ui/function_with_nine_arguments.stderr"),
+    ),
+    (
+        "tests/ui/fallback_of_a_future.rs",
+        &[
+            "cannot stand in for the guarded future",
+            ".fallback(|open| async move { .. })",
+        ],
+        include_str!("ui/fallback_of_a_future.stderr"),
+    ),
+    (
+        "tests/ui/fallback_of_a_sync_function.rs",
+        &[
+            "cannot stand in for the guarded function",
+            ".fallback(|args..| ..)",
+        ],
+        include_str!("ui/fallback_of_a_sync_function.stderr"),
+    ),
+    (
+        "tests/ui/fallback_of_an_async_function.rs",
+        &[
+            "this fallback cannot stand in",
+            "must give a future of `Result<String, std::io::Error>`",
+        ],
+        include_str!("ui/fallback_of_an_async_function.stderr"),
+    ),
+];
+
+const CIRCUIT_CASES: [Case; 7] = [
+    (
+        "tests/ui/circuit_literals.rs",
+        &[
+            "`failure_threshold` must be 1 to 4294967295, not 0",
+            "`half_open_calls` must be 1 to 1000, not 1001",
+            "`recovery_timeout` must be a duration with its unit, as \"30s\" or \"1m 30s\", not 30",
+            "`recovery_timeout` must be longer than zero",
+            "`name` must be 1 to 256 bytes long, not 0",
+            "`name` must be 1 to 256 bytes long, not 257",
+        ],
+        include_str!("ui/circuit_literals.stderr"),
+    ),
+    (
+        "tests/ui/circuit_settings.rs",
+        &[
+            "`threshhold` is no setting (did you mean `failure_threshold`?); the settings are name,",
+            "did you mean `expected`?",
+            "`name` is given twice; the settings, each at most once, are name,",
+            "to name the circuit, write `name = \"users-api\"`",
+            "`timeout` is for async functions",
+        ],
+        include_str!("ui/circuit_settings.stderr"),
+    ),
+    (
+        "tests/ui/circuit_types.rs",
+        &["expected `Duration`", "`String: Preset`"],
+        include_str!("ui/circuit_types.stderr"),
+    ),
+    (
+        "tests/ui/circuit_fallbacks.rs",
+        &["this fallback cannot stand in for the function"],
+        include_str!("ui/circuit_fallbacks.stderr"),
+    ),
+    (
+        "tests/ui/circuit_on_others.rs",
+        &[
+            "an `unsafe fn` is not guarded, since",
+            "an `extern` function is not guarded, since",
+            "a `const fn` cannot",
+            "this one returns nothing",
+            "this one never returns",
+            "write it at its methods",
+            "write it at the implementations of this method",
+        ],
+        include_str!("ui/circuit_on_others.stderr"),
+    ),
+    (
+        "tests/ui/circuit_without_from.rs",
+        &[
+            "`ApiError` must implement `From<BreakerError>`",
+            "Circuit(#[from] breakerbox::BreakerError)",
+        ],
+        include_str!("ui/circuit_without_from.stderr"),
+    ),
+    (
+        "tests/ui/circuit_without_result.rs",
+        &["must return a `Result`, and this one returns `f32`"],
+        include_str!("ui/circuit_without_result.stderr"),
+    ),
+];
+
+fn compiler() -> String {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let answer = Command::new(rustc).arg("--version").output();
+    let answer = answer.expect("a compiler, since this was compiled");
+    String::from_utf8_lossy(&answer.stdout).into_owned()
+}
+
+/// Whatever the compiler: what was recorded tells people what to do.
+#[test]
+fn the_messages_say_what_to_do() {
+    for (case, says, recorded) in CASES.into_iter().chain(CIRCUIT_CASES) {
+        for text in says {
+            assert!(recorded.contains(text), "{case} must say: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_compiler_says_them() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("tests/ui/corrected.rs");
+    cases.pass("tests/ui/circuit_corrected.rs");
+    let compiler = compiler();
+    if compiler.starts_with(RECORDED) {
+        for (case, _, _) in CASES.into_iter().chain(CIRCUIT_CASES) {
+            cases.compile_fail(case);
+        }
+    } else {
+        println!("messages were recorded by {RECORDED}x, not compared with those of {compiler}");
+    }
+}

@@ -1,8 +1,0 @@
-//! The integration with the `metrics` facade, against real recorders.
-#![cfg(all(feature = "metrics", not(loom)))]
-#![allow(missing_docs)]
-
-mod exporters;
-mod figures;
-mod names;
-mod support;

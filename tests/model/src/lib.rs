@@ -1,0 +1,14 @@
+//! A naive model of a breaker: the model keeps every event and recomputes every answer from them.
+//!
+//! The property test of this package and the fuzz targets run a breaker and its model side by side, and compare
+//! them after each step.
+#![allow(missing_docs, missing_debug_implementations)]
+#![allow(clippy::missing_panics_doc)]
+
+pub mod ending;
+pub mod invariants;
+pub mod naive;
+pub mod pair;
+pub mod record;
+pub mod settings;
+pub mod steps;

@@ -1,8 +1,0 @@
-//! A breaker inside itself: a guarded call inside a trial of the same circuit joins the trial.
-#![cfg(all(not(any(loom, shuttle)), feature = "macros", feature = "tower"))]
-#![allow(missing_docs)]
-
-mod boundaries;
-mod pairs;
-mod support;
-mod tasks;

@@ -1,7 +1,0 @@
-//! The same suite under every kind of runtime, and under none.
-#![cfg(not(loom))]
-#![allow(missing_docs)]
-
-mod executors;
-mod suite;
-mod timers;
