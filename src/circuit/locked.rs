@@ -21,7 +21,7 @@ pub(super) struct Locked {
     pub(super) since: Moment,
     /// `None` while no rule has a window and no rule was evaluated in metrics-only mode.
     pub(super) windows: Option<Box<Windows>>,
-    /// `None` until an event needs it: a circuit whose calls all succeed has no history.
+    /// `None` until it is needed: a circuit whose calls all succeed has no history.
     history: Option<Box<History>>,
 }
 
