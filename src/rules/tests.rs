@@ -1,4 +1,4 @@
-//! Rule evaluators, call by call.
+//! Unit tests of the rule evaluator.
 
 use super::{RuleEvaluator, Sample, TripRule, Window, WindowCounts, without_windows};
 use crate::clock::Moment;
