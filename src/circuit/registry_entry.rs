@@ -24,8 +24,8 @@ pub(crate) struct RegistryEntry {
     pub(crate) call_sites: CallSites,
 }
 
-/// Set by the eviction scan, cleared on use. Not a mark of use, so that a lookup finds `IDLE` and
-/// `REMOVED` both zero with one comparison.
+/// Set by the eviction scan, cleared on use. A mark of idleness, not of use, lets a lookup test
+/// `IDLE` and `REMOVED` for zero with one comparison.
 const IDLE: u32 = 1;
 /// The breaker was registered or configured, and stays until it is removed by name.
 const PERMANENT: u32 = 1 << 1;
