@@ -1,4 +1,4 @@
-//! [`CircuitBreaker`]: the public handle.
+//! [`CircuitBreaker`]: the public handle to one circuit.
 
 use crate::circuit::{Circuit, CircuitContext};
 use crate::config::{self, BreakerBuilder, BreakerConfig, Layer, Origin};
@@ -11,9 +11,11 @@ use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A circuit breaker: a handle, of which every clone is the same breaker.
+/// A circuit breaker.
 ///
-/// Made by [`builder`](Self::builder), or by a [registry](crate::BreakerRegistry) under a name.
+/// A `CircuitBreaker` is a handle: clones are cheap, and all clones refer to the same circuit.
+/// Create a breaker with [`builder`](Self::builder), or get one by name from a
+/// [registry](crate::BreakerRegistry).
 ///
 /// # Examples
 ///
@@ -34,7 +36,8 @@ pub struct CircuitBreaker {
 }
 
 impl CircuitBreaker {
-    /// The settings of a breaker to be.
+    /// Returns a builder with the default settings. [`build`](BreakerBuilder::build) creates a
+    /// breaker outside any registry.
     pub fn builder() -> BreakerBuilder {
         BreakerBuilder::default()
     }
@@ -49,58 +52,73 @@ impl CircuitBreaker {
         }
     }
 
-    /// The name of the breaker.
+    /// Returns the name of the breaker.
+    ///
+    /// Default: `unnamed`, for a breaker that was built without a name.
     pub fn name(&self) -> &str {
         &self.circuit.name
     }
 
-    /// What it is doing now: an open circuit is half-open once its time has come, by time alone.
+    /// Returns the current state.
+    ///
+    /// An open circuit reports [`HalfOpen`](State::HalfOpen) once its recovery timeout has elapsed,
+    /// even if no call was made since.
     pub fn state(&self) -> State {
         self.circuit.state()
     }
 
-    /// Failures since the last success.
+    /// Returns the number of consecutive failures: those since the last success.
     pub fn failure_count(&self) -> u32 {
         self.circuit.failure_count()
     }
 
-    /// The `Debug` text of the last of them, cut to 128 bytes; `None` when there is none, or when
-    /// it is not [captured](BreakerBuilder::capture_last_failure).
+    /// Returns the `Debug` text of the last of the [consecutive failures](Self::failure_count),
+    /// truncated to 128 bytes.
+    ///
+    /// Returns `None` if there are no consecutive failures, or if the text is not
+    /// [captured](BreakerBuilder::capture_last_failure).
     pub fn last_failure(&self) -> Option<Arc<str>> {
         self.circuit.last_failure()
     }
 
-    /// Returns the time until an open circuit half-opens, above zero, or `None` in every other state.
-    /// [`Duration::MAX`] means that it never half-opens.
+    /// Returns the time until an open circuit becomes half-open, or `None` in every other state.
+    ///
+    /// The time is never zero. [`Duration::MAX`] means that the circuit does not become half-open
+    /// without a command.
     pub fn open_remaining(&self) -> Option<Duration> {
         self.circuit.open_remaining()
     }
 
-    /// Everything at one moment.
+    /// Returns the state, counts, totals and rules of the breaker, all as of the same moment.
     pub fn snapshot(&self) -> Snapshot {
         self.circuit.snapshot()
     }
 
-    /// The present settings.
+    /// Returns the current settings.
     pub fn config(&self) -> Arc<BreakerConfig> {
         self.circuit.config.load_full()
     }
 
-    /// Changes the settings of the live breaker. `change` gets what code said for the name of the breaker,
-    /// and what it returns overrides the layers below: see
+    /// Changes the settings of a live breaker.
+    ///
+    /// `change` receives the settings that code has given for the name of the breaker, as a
+    /// builder. The builder that it returns replaces them, and overrides the layers below; see
     /// [layers of settings](crate::BreakerRegistry#layers-of-settings).
+    /// [`inherit`](BreakerBuilder::inherit) removes all settings that code has given.
     ///
-    /// [`inherit`](BreakerBuilder::inherit) drops what code said. A setting that a document names for the
-    /// breaker stays as the document says, and [`Event::SettingsIgnored`](crate::Event::SettingsIgnored) reports it; the new value takes
-    /// effect when the document drops the setting.
+    /// If a document names the breaker and contains a setting that `change` also sets, the value of
+    /// the document stays in effect, and [`Event::SettingsIgnored`](crate::Event::SettingsIgnored)
+    /// reports the setting. The new value takes effect when the document no longer contains the
+    /// setting.
     ///
-    /// State, counts, generation and a running deadline stay. Windows of the same kind and size keep their
-    /// data. A lowered threshold takes effect at the next failure, the number of trials from the next
-    /// half-open period on, another mode at once. Name and clock stay as they are.
+    /// State, counts, generation and a running deadline are kept. Windows keep their data if their
+    /// kind and size do not change. A new threshold applies from the next failure, a new number of
+    /// trials from the next half-open period, and a new mode immediately. The name and the clock
+    /// cannot be changed.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the merged settings cannot work. Nothing has changed then.
+    /// Returns [`ConfigError`] if the merged settings are invalid. The breaker is unchanged then.
     ///
     /// # Examples
     ///
@@ -140,20 +158,21 @@ impl CircuitBreaker {
         Ok(())
     }
 
-    /// Waits until a call would be admitted, and acquires nothing: for work that is guarded elsewhere, by a
-    /// function of its own or by a layer, and that a [permit](Self::until_ready) would keep from the only
-    /// trial.
+    /// Waits until the circuit would admit a call, without acquiring anything.
     ///
-    /// The call that follows may still be refused, if another one took the slot of the trial first. Waits
-    /// are ordered, woken and lengthened as those of [`until_ready`](Self::until_ready).
+    /// Use this method for work that is guarded elsewhere, such as by a guarded function or a tower
+    /// layer. A [permit](Self::until_ready) would hold the only trial slot that such work needs.
+    ///
+    /// The call that follows may still be refused, if another call has taken the slot in the
+    /// meantime. Order, wake-ups and jitter are those of [`until_ready`](Self::until_ready).
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with time enabled, when it has to wait.
+    /// Panics if it has to wait outside a tokio runtime with time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it loses nothing but its place in the queue.
+    /// This method is cancel safe. Dropping the future only gives up its place in the queue.
     ///
     /// # Examples
     ///
@@ -170,7 +189,10 @@ impl CircuitBreaker {
         self.circuit.wait_until_ready().await;
     }
 
-    /// Returns a stream of the events of this breaker, from now on. The stream has a bounded queue.
+    /// Returns a stream of the events of this breaker from now on.
+    ///
+    /// The stream has a bounded queue, which reports the events that it had to drop as
+    /// [`Event::Missed`](crate::Event::Missed).
     ///
     /// # Examples
     ///
@@ -188,9 +210,10 @@ impl CircuitBreaker {
         self.circuit.subscribe(CallInterest::Events)
     }
 
-    /// Returns a stream of all events of this breaker, from now on, except those of single calls:
-    /// [`Recorded`](crate::Event::Recorded) and [`Refused`](crate::Event::Refused). Calls cost the
-    /// same as without the stream.
+    /// Returns a stream of the events of this breaker from now on, without the events of single
+    /// calls: [`Recorded`](crate::Event::Recorded) and [`Refused`](crate::Event::Refused).
+    ///
+    /// Calls cost the same as without the stream.
     ///
     /// # Examples
     ///
@@ -211,11 +234,12 @@ impl CircuitBreaker {
 }
 
 impl BreakerBuilder {
-    /// Checks the settings and makes a breaker outside any registry.
+    /// Checks the settings, and creates a breaker outside any registry.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the first setting that cannot work, its value and what it may be.
+    /// Returns [`ConfigError`] for the first invalid setting. The error contains the value and the
+    /// valid range.
     #[track_caller]
     pub fn build(mut self) -> Result<CircuitBreaker, ConfigError> {
         let name = self.name.take().unwrap_or_else(|| "unnamed".into());
@@ -229,9 +253,9 @@ impl BreakerBuilder {
     }
 }
 
-// The shared state consists of atomics and of values behind locks, and every lock is released with the state
-// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
-// through the closures of listeners and predicates.
+// User code, which may panic, never runs while a lock is held. A panic therefore leaves the atomics
+// and the values behind locks consistent. The compiler cannot derive these impls because of the
+// closures of listeners and predicates.
 impl UnwindSafe for CircuitBreaker {}
 impl RefUnwindSafe for CircuitBreaker {}
 

@@ -1,6 +1,6 @@
 //! The driver of guarded calls: admits a call, runs the guarded code and records the outcome.
 //!
-//! Every way in uses it: [`WithBreaker`](crate::WithBreaker) and [`GuardedFn`](crate::GuardedFn),
+//! Every guard uses it: [`WithBreaker`](crate::WithBreaker) and [`GuardedFn`](crate::GuardedFn),
 //! [`CircuitBreaker::call`], [`Permit`](crate::Permit), `#[circuit]` and the tower service.
 //!
 //! ```text
@@ -13,10 +13,9 @@
 //!                                                        dropped
 //! ```
 //!
-//! What nearly every call does is inlined into the guard, also where that is large: an output that a
-//! function returns goes through memory. What few calls do is in cold functions. benches/instructions,
-//! "healthy call": 105 instead of 56 instructions without the inlined `finish`. benches/peers, "healthy":
-//! 1 ns more with the token kept in the `Call` while guarded code runs.
+//! The common path is inlined into each guard; rare paths are cold functions. benches/instructions,
+//! "healthy call": 105 instead of 56 instructions if `finish` is not inlined. benches/peers,
+//! "healthy": 1 ns more if the `Call` keeps the token while guarded code runs.
 
 use crate::breaker::CircuitBreaker;
 use crate::circuit::{CallToken, Circuit, Completion};
@@ -29,10 +28,11 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One call through a breaker, not bound to a thread or a scope.
+/// A call through a breaker, which may move between threads, as a future does between polls.
 ///
-/// `token` is present from admission until the outcome is recorded, except while guarded code runs:
-/// then a [`RunningCall`] has it. A call that is dropped with a token was cancelled.
+/// `token` is `Some` from admission until the outcome is recorded, except while guarded code runs;
+/// a [`RunningCall`] has the token then. Dropping a `Call` that has a token records a cancelled
+/// call.
 #[derive(Debug)]
 pub(crate) struct Call<H: Handle> {
     handle: H,
@@ -40,7 +40,7 @@ pub(crate) struct Call<H: Handle> {
 }
 
 impl<H: Handle> Call<H> {
-    /// A call that is yet to be admitted.
+    /// Creates a call that is not admitted yet.
     #[inline]
     pub(crate) fn new(handle: H) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl<H: Handle> Call<H> {
         }
     }
 
-    /// A call that was admitted.
+    /// Creates a call that was admitted with `token`.
     #[inline]
     pub(crate) fn admitted(handle: H, token: CallToken) -> Self {
         Self {
@@ -63,14 +63,17 @@ impl<H: Handle> Call<H> {
         self.handle.breaker()
     }
 
-    /// Continues a call that was admitted: its guarded code runs next, on this thread.
+    /// Takes the token of an admitted call, whose guarded code runs next on this thread.
+    ///
+    /// Returns `None` if the call has no token: it is not admitted yet, or its outcome was
+    /// recorded.
     #[inline]
     pub(crate) fn resume(&mut self) -> Option<CallToken> {
         let token = self.token.take()?;
         Some(token.enter(&self.handle.breaker().circuit))
     }
 
-    /// Runs the guarded code of a call that was admitted, from its beginning to its end.
+    /// Runs the guarded code of an admitted call to completion.
     #[inline]
     pub(crate) fn run<Out, C: Classifier<Out>>(
         mut self,
@@ -87,13 +90,13 @@ impl<H: Handle> Call<H> {
         }
     }
 
-    /// Keeps the token of a call whose guarded code is to go on later.
+    /// Stores the token of a call whose guarded code continues later.
     #[inline]
     pub(crate) fn suspend(&mut self, token: CallToken) {
         self.token = Some(token.leave());
     }
 
-    /// Classifies an error by the breaker's rules, and records the outcome.
+    /// Classifies an error by the rules of the breaker, and records the outcome.
     pub(crate) fn record_error<E: Debug + 'static>(&mut self, error: &E) {
         if let Some(token) = self.token.take() {
             let breaker = self.handle.breaker();
@@ -112,7 +115,7 @@ impl<H: Handle> Call<H> {
         }
     }
 
-    /// Records that the call ran longer than `limit`.
+    /// Records that the call exceeded the time limit `limit`.
     pub(crate) fn record_timeout(&mut self, limit: Duration) {
         if let Some(token) = self.token.take() {
             let circuit = &self.handle.breaker().circuit;
@@ -125,7 +128,7 @@ impl<H: Handle> Call<H> {
 ///
 /// # Errors
 ///
-/// The refusal, which has been counted.
+/// Returns the refusal, which has been counted.
 #[inline]
 pub(crate) fn admit(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
     match breaker.circuit.try_admit_fast() {
@@ -134,12 +137,13 @@ pub(crate) fn admit(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> 
     }
 }
 
-/// Admits a call whose guarded code runs next, on this thread: if it is a trial, calls of the same
-/// circuit that the code makes join it.
+/// Admits a call whose guarded code runs next on this thread.
+///
+/// If the call is a trial, calls of the same circuit that the code makes join the trial.
 ///
 /// # Errors
 ///
-/// The refusal, which has been counted.
+/// Returns the refusal, which has been counted.
 #[inline]
 pub(crate) fn start(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
     match breaker.circuit.try_admit_fast() {
@@ -148,7 +152,7 @@ pub(crate) fn start(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> 
     }
 }
 
-/// Admits a call as [`admit`] does, without an error to describe a refusal.
+/// Admits a call like [`admit`], but creates no error for a refusal.
 #[inline]
 pub(crate) fn try_admit(breaker: &CircuitBreaker) -> Option<CallToken> {
     let circuit = &breaker.circuit;
@@ -159,7 +163,7 @@ pub(crate) fn try_admit(breaker: &CircuitBreaker) -> Option<CallToken> {
     circuit.try_admit_fast().or_else(|| admit().ok())
 }
 
-/// A call whose guarded code runs, or has just run.
+/// A call whose guarded code is running, or has just returned.
 #[derive(Clone, Copy)]
 pub(crate) struct RunningCall<'a> {
     breaker: &'a CircuitBreaker,
@@ -167,7 +171,7 @@ pub(crate) struct RunningCall<'a> {
 }
 
 impl<'a> RunningCall<'a> {
-    /// The call with the token that [`Call::resume`] or [`start`] returned.
+    /// Creates the call from the token that [`Call::resume`] or [`start`] returned.
     #[inline]
     pub(crate) fn new(breaker: &'a CircuitBreaker, token: CallToken) -> Self {
         Self { breaker, token }
@@ -179,7 +183,7 @@ impl<'a> RunningCall<'a> {
         record_panic(&self.breaker.circuit, self.token);
     }
 
-    /// Runs guarded code. A panic of the code is a failure, recorded while it unwinds.
+    /// Runs guarded code. A panic of the code is recorded as a failure during unwinding.
     #[inline]
     pub(crate) fn run<T>(self, code: impl FnOnce() -> T) -> T {
         with_panic_hook(code, move || {
@@ -189,14 +193,14 @@ impl<'a> RunningCall<'a> {
 
     /// Classifies the output of the guarded code, records the outcome, and returns the output as a
     /// `Result`.
-    #[allow(clippy::inline_always)] // see the module
+    #[allow(clippy::inline_always)] // see the module documentation
     #[inline(always)]
     pub(crate) fn finish<Out, C: Classifier<Out>>(
         self,
         classifier: &C,
         out: Out,
     ) -> Result<C::Ok, C::Err> {
-        // Taken apart first: only an error that is classified has to be in memory.
+        // Matched before classification, so that a success on the common path is not borrowed.
         match C::into_result(out) {
             Ok(value) if C::OK_IS_SUCCESS => {
                 self.breaker.circuit.record_success(self.token);
@@ -225,8 +229,11 @@ impl<H: Handle> Drop for Call<H> {
     }
 }
 
-/// Guards a call that runs on this thread from its beginning to its end. A refusal gives the
-/// arguments back.
+/// Runs `function` as a guarded call on this thread.
+///
+/// # Errors
+///
+/// The outer error is the refusal, with the arguments that were not used.
 #[inline]
 pub(crate) fn call<C: Classifier<Out>, Args, Out>(
     breaker: &CircuitBreaker,
@@ -245,12 +252,19 @@ pub(crate) fn call<C: Classifier<Out>, Args, Out>(
 }
 
 impl CircuitBreaker {
-    /// Calls `work`, if the circuit admits the call, and records what it returns.
+    /// Calls `work` if the circuit admits the call, and records the outcome.
+    ///
+    /// `Ok` is recorded as a success. An error is classified by the rules of the breaker; without
+    /// rules, every error is a failure.
     ///
     /// # Errors
     ///
-    /// [`BreakerError::Open`] when the circuit refuses, [`BreakerError::Inner`] with the error of
-    /// `work`.
+    /// * [`BreakerError::Open`]: the circuit refused the call, and `work` was not called.
+    /// * [`BreakerError::Inner`]: `work` returned this error.
+    ///
+    /// # Panics
+    ///
+    /// If `work` panics, the call is recorded as a failure and the panic propagates.
     ///
     /// # Examples
     ///
@@ -271,8 +285,8 @@ impl CircuitBreaker {
     }
 }
 
-/// Admits or refuses a call that takes more than a look at the state. Enters a trial whose code
-/// `runs_next`.
+/// Admits or refuses a call that the fast path does not admit. If `runs_next` is set, enters the
+/// trial that the call may be.
 #[inline(never)]
 fn admit_or_refuse(breaker: &CircuitBreaker, runs_next: bool) -> Result<CallToken, CircuitOpen> {
     let circuit = &breaker.circuit;
@@ -288,7 +302,7 @@ fn admit_or_refuse(breaker: &CircuitBreaker, runs_next: bool) -> Result<CallToke
     Err(circuit.refusal_error(refused))
 }
 
-/// Classifies a result, and records the outcome.
+/// Classifies a result on the slow path, and records the outcome.
 #[inline(never)]
 fn classify<Out, C: Classifier<Out>>(
     breaker: &CircuitBreaker,
@@ -299,7 +313,7 @@ fn classify<Out, C: Classifier<Out>>(
     record_classified(breaker, token, || classifier.classify(result, breaker));
 }
 
-/// Records what `classify` returns. A predicate that panics makes the call ignored.
+/// Records the outcome that `classify` returns. If `classify` panics, the call is ignored.
 #[inline]
 fn record_classified<'a>(
     breaker: &CircuitBreaker,
@@ -309,6 +323,7 @@ fn record_classified<'a>(
     if token.is_joined() {
         return;
     }
+    // Before `classify` runs user code: calls that a predicate makes do not join the trial.
     let token = token.leave();
     let circuit = &*breaker.circuit;
     let ignored = Completion::Returned(Outcome::Ignored, None);
@@ -344,7 +359,8 @@ fn record_panic(circuit: &Circuit, token: CallToken) {
     circuit.record(token, Completion::Panicked);
 }
 
-/// Runs `code`, and `on_panic` while a panic of it unwinds: before what the code left behind is dropped.
+/// Runs `code`. If it panics, calls `on_panic` during unwinding, before the values of the caller
+/// are dropped.
 #[inline]
 fn with_panic_hook<T>(code: impl FnOnce() -> T, on_panic: impl FnMut()) -> T {
     let hook = PanicHook(on_panic);

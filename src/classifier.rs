@@ -1,4 +1,4 @@
-//! Classifiers: what the output of a call means to the breaker.
+//! Classifiers: decide the outcome of the value or error that guarded code returned.
 
 use crate::breaker::CircuitBreaker;
 use crate::classify::{ErrorClass, Outcome};
@@ -12,16 +12,18 @@ mod sealed {
     impl<T, E> Sealed for Result<T, E> {}
 }
 
-/// A `Result`, seen as a trait so that closures over it infer their argument.
+/// A trait of `Result`, through which a closure infers the type of its argument.
+///
+/// This trait is sealed: only `Result` implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`, so there is no error to judge",
     label = "this judges a `Result`",
     note = "for an output that is no `Result`, judge it with `.classify_output(|output| ..)`"
 )]
 pub trait ResultLike: sealed::Sealed {
-    /// The type of its `Ok`.
+    /// The type of the `Ok` variant.
     type Ok;
-    /// The type of its `Err`.
+    /// The type of the `Err` variant.
     type Err;
 }
 
@@ -30,8 +32,9 @@ impl<T, E> ResultLike for Result<T, E> {
     type Err = E;
 }
 
-/// Classifies an `Out`. Implemented by [`DefaultClassifier`], [`FailIf`], [`Classify`] and
-/// [`ClassifyOutput`].
+/// Decides the outcome of an `Out` that guarded code returned.
+///
+/// The implementations are [`DefaultClassifier`], [`FailIf`], [`Classify`] and [`ClassifyOutput`].
 #[diagnostic::on_unimplemented(
     message = "a circuit breaker cannot tell whether `{Out}` is a success or a failure",
     label = "this gives `{Out}`, which is not a `Result`",
@@ -39,12 +42,12 @@ impl<T, E> ResultLike for Result<T, E> {
     note = "or say what counts as a failure: `.classify_output(|output| ..)`"
 )]
 pub trait Classifier<Out> {
-    /// What a guarded call gives when it is not refused and does not fail.
+    /// The value of a guarded call that is admitted and does not fail.
     type Ok;
     /// The error of the guarded code.
     type Err: Debug + 'static;
 
-    /// Whether every `Ok` is a success, so that only errors have to be classified.
+    /// Whether every `Ok` is a success. Only errors are classified then.
     #[doc(hidden)]
     const OK_IS_SUCCESS: bool;
 
@@ -58,12 +61,13 @@ pub trait Classifier<Out> {
     ) -> Classification<'a>;
 }
 
-/// The outcome of a call, and the error that it was derived from.
+/// The outcome of a call, with the error that it was derived from.
 #[doc(hidden)]
 pub struct Classification<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) error: Option<&'a dyn Debug>,
-    /// The settings by which the error was classified, if no user code could have changed them since.
+    /// The settings that classified the error. `None` if user code ran since they were loaded,
+    /// because that code may have replaced them.
     pub(crate) config: Option<Loaded<BreakerConfig>>,
 }
 
@@ -74,7 +78,7 @@ impl fmt::Debug for Classification<'_> {
 }
 
 impl<'a> Classification<'a> {
-    /// The outcome of a call without an error.
+    /// Creates the classification of a call without an error.
     pub(crate) const fn new(outcome: Outcome) -> Self {
         Self {
             outcome,
@@ -83,7 +87,7 @@ impl<'a> Classification<'a> {
         }
     }
 
-    /// Classifies a result whose every `Ok` is a success.
+    /// Classifies a result. Every `Ok` is a success.
     #[inline]
     fn of_result<T, E: Debug + 'static>(
         result: &'a Result<T, E>,
@@ -96,7 +100,8 @@ impl<'a> Classification<'a> {
         }
     }
 
-    /// Classifies an error by the breaker's rules and the predicate of the call site.
+    /// Classifies an error by the rules of the breaker, and by the predicate of the call site if
+    /// there is one.
     #[cold]
     pub(crate) fn of_error<E: Debug + 'static>(
         error: &'a E,
@@ -113,6 +118,7 @@ impl<'a> Classification<'a> {
                 config.unexpected_errors_as()
             }
         };
+        // Predicates are user code, which may replace the settings of this breaker.
         let alone = fail_if.is_none() && config.error_rules().is_empty();
         Self {
             outcome,
@@ -122,19 +128,20 @@ impl<'a> Classification<'a> {
     }
 }
 
-/// Classifies errors by the breaker's rules; the default.
+/// The default classifier: an `Ok` is a success, and an error is classified by the rules of the
+/// breaker.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultClassifier;
 
-/// Classifies errors by a predicate of the call site; made by `fail_if`.
+/// Classifies errors with a predicate of the call site. Created by `fail_if`.
 #[derive(Clone, Copy)]
 pub struct FailIf<P>(pub(crate) P);
 
-/// Classifies whole results; made by `classify`.
+/// Classifies whole results with a closure. Created by `classify`.
 #[derive(Clone, Copy)]
 pub struct Classify<C>(pub(crate) C);
 
-/// Classifies outputs that are no `Result`; made by `classify_output`.
+/// Classifies outputs other than a `Result` with a closure. Created by `classify_output`.
 #[derive(Clone, Copy)]
 pub struct ClassifyOutput<C>(pub(crate) C);
 

@@ -1,4 +1,4 @@
-//! Text for people: short durations and percentages, and foreign text that is escaped and truncated.
+//! Text for messages and logs: short durations and percentages, and escaped or truncated user text.
 
 use crate::panic::catch;
 use std::fmt::{self, Write};
@@ -45,13 +45,13 @@ fn pair(f: &mut fmt::Formatter<'_>, large: (u64, &str), small: (u64, &str)) -> f
     Ok(())
 }
 
-/// Returns seconds in whole microseconds, for logs and data: 4.51279, not 4.5127897919999995.
+/// Returns the seconds of `time`, rounded to microseconds: 4.51279 instead of 4.5127897919999995.
 #[cfg(any(feature = "serde", feature = "tracing"))]
 pub(crate) fn rounded_seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e6
 }
 
-/// Displays the time that is left, in tenths of a second, and never as zero.
+/// Displays a remaining time in tenths of a second, and never as zero.
 pub(crate) struct RemainingTime(pub(crate) Duration);
 
 impl fmt::Display for RemainingTime {
@@ -72,7 +72,7 @@ impl ExactDuration {
     /// The word for [`Duration::MAX`].
     pub(crate) const FOREVER: &str = "forever";
 
-    /// The units, the largest first, in nanoseconds.
+    /// The units in nanoseconds, from the largest to the smallest.
     pub(crate) const UNITS: [(&str, u128); 7] = [
         ("d", 86_400_000_000_000),
         ("h", 3_600_000_000_000),
@@ -118,8 +118,10 @@ impl fmt::Display for Percent {
     }
 }
 
-/// Displays foreign text on one line, for a log or a terminal. Characters are escaped that would break
-/// the line, control a terminal, or change the direction of the text.
+/// Displays untrusted text on one line, for a log or a terminal.
+///
+/// Escapes characters that would break the line, control a terminal, or change the direction of the
+/// text.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -135,7 +137,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Returns whether `character` separates lines or paragraphs, or controls the direction of text.
+/// Returns `true` if `character` separates lines or paragraphs, or controls the direction of text.
 fn is_separator_or_bidi_control(character: char) -> bool {
     matches!(
         character,
@@ -143,11 +145,11 @@ fn is_separator_or_bidi_control(character: char) -> bool {
     )
 }
 
-/// The beginning of a text, stored inline, at most 128 bytes long.
+/// The start of a text, stored inline: at most 128 bytes.
 ///
-/// Writing fails once the string is full, which ends a well-behaved `Debug` of ten megabytes early.
-// Aligned, with the length first, so that a short text occupies a single cache line. Threads whose calls
-// fail in turn write this line under the lock of the circuit.
+/// Writing fails once the string is full, so that even a very long `Debug` text ends early.
+// Aligned, with the length first, so that a short text occupies a single cache line: failing calls
+// write it under the lock of the circuit.
 #[derive(Clone)]
 #[repr(C, align(64))]
 pub(crate) struct TruncatedString {
@@ -181,7 +183,8 @@ impl TruncatedString {
 
     /// Appends the `Debug` text of `value`. The text of a `Debug` that panics ends with a note.
     pub(crate) fn push_debug(&mut self, value: &dyn fmt::Debug) {
-        // Unwind safe: after a panic, the text consists of the pieces that were written before.
+        // Unwind safe: after a panic, the text consists of the pieces that were written before the
+        // panic.
         if let Err(payload) = catch(|| write!(self, "{value:?}")) {
             drop(payload);
             let gap = if self.length == 0 { "" } else { " " };
@@ -199,7 +202,7 @@ impl TruncatedString {
             .bytes
             .get(..usize::from(self.length))
             .unwrap_or_default();
-        // Always valid: pieces are truncated at character boundaries.
+        // Always valid UTF-8: pieces are truncated at character boundaries.
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
@@ -213,12 +216,13 @@ impl Write for TruncatedString {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // the capacity fits
+#[allow(clippy::cast_possible_truncation)] // the capacity fits into a `u8`
 impl TruncatedString {
-    /// Appends a piece of at most 16 bytes, as most pieces of a `Debug` text are. Returns `None` for a
-    /// longer piece, and for one that does not fit.
+    /// Appends a piece of at most 16 bytes, the length of most pieces of a `Debug` text. Returns
+    /// `None` if the piece is longer, or does not fit.
     #[inline]
     fn push_short(&mut self, piece: &[u8]) -> Option<()> {
+        // The two chunks overlap if the piece is shorter than `2 * N`.
         #[inline]
         fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) -> Option<()> {
             let (first, last) = (from.first_chunk::<N>()?, from.last_chunk::<N>()?);
@@ -241,7 +245,7 @@ impl TruncatedString {
         Some(())
     }
 
-    /// Appends as much of `text` as fits, and fails unless all of it does.
+    /// Appends as much of `text` as fits, and fails if that is not all of `text`.
     #[cold]
     #[inline(never)]
     fn push_truncated(&mut self, text: &str) -> fmt::Result {
@@ -263,7 +267,8 @@ impl fmt::Debug for TruncatedString {
     }
 }
 
-/// Returns the longest prefix of `text` that has at most `bytes` bytes and ends on a character boundary.
+/// Returns the longest prefix of `text` that has at most `bytes` bytes and ends at a character
+/// boundary.
 pub(crate) fn prefix(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {

@@ -1,9 +1,11 @@
 //! Call admission: decides whether a call runs, is refused, or becomes a trial.
 //!
-//! A call of a closed circuit is admitted by [`Circuit::try_admit_fast`], and nearly every refusal of
-//! an open circuit comes from [`Circuit::try_refuse_fast`]. Both take no lock. All other calls are
-//! decided by [`Circuit::try_admit`]. A refusal counts once it has gone through
-//! [`Circuit::count_refusal`]; a waiting call that is refused tries again, and counts nothing.
+//! A call of a closed circuit is admitted by [`Circuit::try_admit_fast`], and nearly every refusal
+//! of an open circuit comes from [`Circuit::try_refuse_fast`]. Both take no lock. All other calls
+//! are decided by [`Circuit::try_admit`].
+//!
+//! A decision does not count a refusal; [`Circuit::count_refusal`] does. A waiting call that is
+//! refused tries again, and is not counted.
 
 use super::counters::Counter;
 use super::locked::Locked;
@@ -26,8 +28,8 @@ impl Circuit {
             .then(|| CallToken::untimed(word.generation()))
     }
 
-    /// Refuses a call while the circuit is open, if the coarse clock shows that its deadline is ahead.
-    /// Returns `None` for every other call, which [`try_admit`](Self::try_admit) decides.
+    /// Refuses a call of an open circuit, if the coarse clock shows that the deadline is still
+    /// ahead. Returns `None` for every other call, which [`try_admit`](Self::try_admit) decides.
     #[inline]
     pub(crate) fn try_refuse_fast(&self) -> Option<RefusalDetails> {
         let word = self.word();
@@ -35,7 +37,7 @@ impl Circuit {
             return None;
         }
         let now = self.context.clock.coarse_now();
-        // Ordering: as in `consistent_read`.
+        // Ordering: see `consistent_read`.
         let deadline = Moment::from_nanos(self.deadline.load(Ordering::Acquire));
         let ahead = now.until(deadline) > ClockSource::COARSE_ERROR;
         (ahead && self.word() == word)
@@ -55,14 +57,16 @@ impl Circuit {
                 if self.is_inside_trial() {
                     return Ok(CallToken::joined(view.word.generation()));
                 }
-                // `is_inside_trial` found that the trial's period has ended, so the view may be stale.
+                // `is_inside_trial` found that the trial's period has ended, so `view` may be
+                // stale.
                 self.try_start_trial(&self.consistent_read())
             }
             State::Open | State::HalfOpen => self.try_start_trial(&view),
         }
     }
 
-    /// Returns the refusal that a call would get now. Takes no slot and counts nothing.
+    /// Returns the refusal that a call would get now, or `None` if it would be admitted. Takes no
+    /// slot and counts nothing.
     #[inline]
     pub(crate) fn check_ready(&self) -> Option<RefusalDetails> {
         if self.word().admits_without_clock() {
@@ -77,19 +81,21 @@ impl Circuit {
         }
     }
 
-    /// Whether a trial of the present half-open period runs on this thread. A call then joins it.
+    /// Returns `true` if a trial of the present half-open period runs on this thread. A call of the
+    /// circuit then joins the trial.
     pub(crate) fn is_inside_trial(&self) -> bool {
         is_inside(self, |trial| self.is_in_period_of(trial))
     }
 
-    /// Whether the half-open period of a trial still lasts.
+    /// Returns `true` if the half-open period of `trial` still lasts.
     pub(super) fn is_in_period_of(&self, trial: Generation) -> bool {
         let locked = self.locked.lock();
         let word = self.word();
         word.state() == State::HalfOpen && locked.is_of_period(trial, word.generation())
     }
 
-    /// Refuses a call that found the circuit refusing, even if the circuit would admit it by now.
+    /// Refuses a call because of an `earlier` refusal, even if the circuit would admit the call
+    /// now. Returns the present refusal if there is one.
     #[cfg(feature = "tower")]
     pub(crate) fn refuse(&self, earlier: RefusalDetails) -> RefusalDetails {
         let refused = self.check_ready().unwrap_or(earlier);
@@ -101,7 +107,7 @@ impl Circuit {
     #[inline]
     pub(crate) fn count_refusal(&self, refused: RefusalDetails) {
         self.counters.add(Counter::Refused);
-        // The present word: a listener may have been added since the refusal.
+        // The word is loaded again: a listener may have been attached since the decision.
         if self.word().has(Flags::SLOW_PATH) {
             self.emit_refused(refused);
         }
@@ -125,7 +131,8 @@ impl Circuit {
         }
     }
 
-    /// Refuses a call without the lock. The error is the precise time at which a slot may be free.
+    /// Refuses a call without the lock. If a trial may be admitted, returns the precise time as
+    /// `Err`.
     fn refuse_before_deadline(&self, view: &StateView) -> Result<RefusalDetails, Moment> {
         let clock = &self.context.clock;
         let coarse = clock.coarse_now();
@@ -142,7 +149,8 @@ impl Circuit {
 
     fn start_trial(&self, now: Moment) -> Result<CallToken, RefusalDetails> {
         let mut locked = self.locked.lock();
-        // While the lock is held, only counts and flags change.
+        // Checked again under the lock, where other threads change only failures and flags of the
+        // word.
         let view = self.consistent_read();
         let word = view.word;
         let trials = match view.admission(now) {
@@ -163,6 +171,7 @@ impl Circuit {
             }
         };
         let lease = now.after(locked.config().trial_timeout());
+        // Ordering: see `consistent_read`.
         self.lease.store(lease.as_nanos(), Ordering::Release);
         self.update_word(|word| word.with_trials(trials.admitted()));
         let word = self.word();
@@ -171,8 +180,8 @@ impl Circuit {
         Ok(self.issue_token(word, Some(now)).as_trial())
     }
 
-    /// Sends an event for the first lease of a half-open period that expires: trials that outlive
-    /// their lease are the sign of a lease that is too short.
+    /// Queues an event for the first lease of a half-open period that expires. Trials that outlive
+    /// their lease suggest that the lease is too short.
     fn report_expired_lease(&self, locked: &mut Locked, trials: u16) {
         if locked.note_expired_lease() && self.listeners(locked.config()).has_any() {
             locked.queue_event(Event::TrialsOutlived {
@@ -183,7 +192,8 @@ impl Circuit {
         }
     }
 
-    /// Returns the token of a call that `word` admits, and reads the clock if calls are timed.
+    /// Returns the token of a call that `word` admits. Reads the clock if calls are timed and `now`
+    /// is `None`.
     fn issue_token(&self, word: PackedState, now: Option<Moment>) -> CallToken {
         if !word.has(Flags::TIMED) {
             return CallToken::untimed(word.generation());
@@ -205,8 +215,8 @@ impl Circuit {
     }
 
     async fn wait<T>(&self, try_acquire: impl Fn(&Self) -> Result<T, RefusalDetails>) -> T {
-        // A call of a closed circuit does not queue. A call inside a trial must not queue, because the
-        // waiters may be waiting for the slot of that trial.
+        // A call of a closed circuit need not queue. A call inside a trial must not queue, because
+        // the queue may be waiting for the slot of that trial.
         if self.word().admits_without_clock() || self.is_inside_trial() {
             if let Ok(acquired) = try_acquire(self) {
                 return acquired;
@@ -216,7 +226,8 @@ impl Circuit {
         queue.wait(&self.context.clock, || try_acquire(self)).await
     }
 
-    /// Wakes the first waiting call, because a trial slot may be free or the state may have changed.
+    /// Wakes the first waiting call, because a trial slot may be free or the state may have
+    /// changed.
     pub(super) fn wake_next(&self) {
         let cold = self.cold_if_init();
         if let Some(queue) = cold.and_then(|cold| cold.wait_queue.get()) {

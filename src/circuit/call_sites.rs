@@ -1,34 +1,35 @@
-//! The call sites of one breaker: the `#[circuit]`s that use it.
+//! [`CallSites`]: the `#[circuit]`s that use one breaker.
 
 use crate::sync::{ArcSwap, Mutex};
 use once_cell::race::OnceBox;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The source position of a `#[circuit]`, and what its attributes say about the breaker.
+/// The source position of a `#[circuit]`, and what its arguments say about the breaker.
 #[derive(Debug)]
 pub(crate) struct CallSite {
-    /// `src/users.rs:12`.
+    /// File and line, such as `src/users.rs:12`.
     pub(crate) place: &'static str,
     pub(crate) has_settings: bool,
     pub(crate) named_by_default: bool,
 }
 
-/// The call sites of a breaker, the one that created it first.
+/// The call sites of a breaker. The site that created the breaker is the first.
 ///
-/// A lookup that misses the handles of its site reads the list, so a reader takes no lock. The list is
-/// created with the first site, because few breakers have any.
+/// Readers take no lock, because each lookup that misses the handles of its site reads the list.
+/// The list is allocated with the first site, because few breakers have any.
 #[derive(Default)]
 pub(crate) struct CallSites(OnceBox<SiteList>);
 
 struct SiteList {
     sites: ArcSwap<Vec<&'static CallSite>>,
+    /// Serializes the writers of `sites`.
     writing: Mutex<()>,
     /// The number of handles that sites keep.
     handles: AtomicUsize,
 }
 
-/// A call site whose default name is that of the site that was added.
+/// The earlier call site with the same default name as an added site, if there is one.
 pub(crate) struct NameConflict(pub(crate) Option<&'static CallSite>);
 
 impl CallSites {
@@ -41,14 +42,14 @@ impl CallSites {
         self.0.get_or_init(|| Box::new(SiteList::new(Vec::new())))
     }
 
-    /// Counts a handle that a site keeps from now on. The caller has it already.
+    /// Counts a handle that a site keeps from now on. The caller already has the handle.
     pub(crate) fn count_handle(&self) {
         // Ordering: `Release` here pairs with the `Acquire` load in `handles`; without it a reader
-        // could see the number with a reference count from before the handle.
+        // could combine the new number with a reference count that does not include the handle.
         self.list().handles.fetch_add(1, Ordering::Release);
     }
 
-    /// The number of handles that sites keep.
+    /// Returns the number of handles that sites keep.
     pub(crate) fn handles(&self) -> usize {
         // Ordering: see `count_handle`.
         self.0
@@ -65,6 +66,7 @@ impl CallSites {
             return None;
         }
         let _writing = list.writing.lock();
+        // Checked again under the lock, because another thread may have added the site.
         let mut sites = Vec::clone(&list.sites.load());
         if has(&sites) {
             return None;

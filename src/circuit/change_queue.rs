@@ -2,17 +2,19 @@
 
 use crate::event::{BoundedQueue, Event};
 
-/// The maximum number of events that one call delivers. Each of them may be delivered to a slow listener.
+/// The maximum number of events that one call delivers. A bound is needed because listeners may be
+/// slow.
 const MAX_DELIVERED: u32 = 32;
 
 /// State changes in their order, and the right of one thread to deliver them.
 ///
 /// # Invariants
 ///
-/// 1. One thread at a time delivers, so that every listener gets the changes in their order.
-/// 2. A delivery covers the events that were queued when it began, and those that its own listeners queue,
-///    at most [`MAX_DELIVERED`]. Therefore no call waits for the events of later calls, and a listener that
-///    changes the state each time ends. What is left is delivered by the next call.
+/// 1. One thread delivers at a time, so every listener receives the changes in their order.
+/// 2. A delivery covers the events that were queued when it began, and those that its own listeners
+///    queue, at most [`MAX_DELIVERED`]. Therefore no call waits for the events of later calls, and
+///    a delivery ends even if a listener changes the state at each event. The next call delivers
+///    the events that are left.
 #[derive(Debug, Default)]
 pub(super) struct ChangeQueue {
     events: BoundedQueue,
@@ -34,8 +36,9 @@ impl ChangeQueue {
         self.events.push(event);
     }
 
-    /// Begins a delivery by `thread`. Returns false if there is nothing to deliver, or if a thread delivers
-    /// already. If that is the same thread, its delivery covers all events that are queued now.
+    /// Begins a delivery by `thread`. Returns `false` if there is nothing to deliver, or if a
+    /// thread is already delivering. If that thread is `thread`, its delivery is extended to all
+    /// queued events.
     pub(super) fn try_begin(&mut self, thread: usize) -> bool {
         let covered = self.events.len();
         match &mut self.delivery {
@@ -62,7 +65,7 @@ impl ChangeQueue {
         self.events.pop()
     }
 
-    /// Ends the delivery. Returns whether events are left for the next call.
+    /// Ends the delivery. Returns `true` if events are left for the next call.
     pub(super) fn end_delivery(&mut self) -> bool {
         self.delivery = None;
         self.events.len() > 0

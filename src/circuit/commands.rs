@@ -24,14 +24,19 @@ pub(crate) enum Action {
 }
 
 impl Circuit {
-    /// Executes a command, which `cause` describes. If a state is `expected`, any other state is an
-    /// error, which returns the state that was found.
+    /// Executes a command, with `cause` as the cause of the new state.
+    ///
+    /// # Errors
+    ///
+    /// If a state is `expected` and the circuit is in another state, returns that state and changes
+    /// nothing.
     pub(crate) fn command(
         &self,
         action: Action,
         cause: Cause,
         expected: Option<State>,
     ) -> Result<(), State> {
+        // Read before the lock is taken: the clock may be user code.
         let now = self.context.clock.now();
         let mut locked = self.locked.lock();
         let found = self.consistent_read().state(now);
@@ -64,14 +69,16 @@ impl Circuit {
                 if let OpenPeriod::Command(time) = period {
                     locked.ignore_hints();
                     self.set_deadline(now.after(time));
-                    // The deadline no longer comes from the rule that opened the circuit.
+                    // The earlier cause no longer explains the deadline, which now comes from the
+                    // command.
                     locked.set_cause(cause);
                 } else {
                     replace_cause(locked, cause);
                 }
                 return;
             }
-            // The deadline has passed, so that the circuit is reported as half-open.
+            // The deadline has passed, so the circuit already reports half-open. That transition is
+            // made before the circuit opens again.
             self.transition(locked, State::HalfOpen, Cause::Recovering, now);
         }
         self.open(locked, cause, period, now, |word| match word.state() {
@@ -80,7 +87,8 @@ impl Circuit {
         });
     }
 
-    /// Enters a state that lasts until the next command, unless the circuit is in that state.
+    /// Enters a state that lasts until the next command, unless the circuit is already in that
+    /// state.
     fn enter_sticky(&self, locked: &mut Locked, state: State, cause: Cause, now: Moment) {
         if self.word().state() == state {
             replace_cause(locked, cause);
@@ -92,7 +100,7 @@ impl Circuit {
     fn reset(&self, locked: &mut Locked, cause: Cause, now: Moment) {
         locked.clear_attempt();
         locked.clear_last_failure();
-        // Ordering: `Relaxed`, because the number is only a hint for people.
+        // Ordering: `Relaxed`, because the count only decides when an event is sent.
         self.consecutive_cancellations.store(0, Ordering::Relaxed);
         let initial = locked.config().mode().initial_state();
         if self.word().state() == initial {
@@ -109,8 +117,8 @@ impl Circuit {
         }
     }
 
-    /// Replaces the settings by the same settings from other layers, if `predicate` holds for the present
-    /// ones. Returns the old ones, as [`reconfigure_if`](Self::reconfigure_if) does.
+    /// Replaces the settings by equal settings from other layers, if `predicate` holds for the
+    /// present settings. Returns the old settings, like [`reconfigure_if`](Self::reconfigure_if).
     #[must_use]
     pub(crate) fn replace_layers_if(
         &self,
@@ -122,16 +130,17 @@ impl Circuit {
             return None;
         }
         let old = locked.reconfigure(config);
-        // `old` keeps the same settings alive.
+        // Frees nothing under the lock: `old` refers to the same settings.
         drop(self.config.swap(config.clone()));
         Some(old)
     }
 
-    /// Replaces the settings if `predicate` holds for the present ones. State, counts, generation and a
-    /// running deadline stay. Returns the old settings.
+    /// Replaces the settings if `predicate` holds for the present settings. Returns the old
+    /// settings.
     ///
-    /// `predicate` is called under the lock, so it must not call user code. The caller drops the old
-    /// settings after everything else, because the `Drop` of the user values in them may take time.
+    /// State, counts, generation and a running deadline are kept. `predicate` is called under the
+    /// lock, so it must not call user code. The caller drops the old settings last, because they
+    /// may contain user values whose `Drop` takes time or panics.
     #[must_use]
     pub(crate) fn reconfigure_if(
         &self,
@@ -145,14 +154,14 @@ impl Circuit {
         }
         self.close_buffer(&mut locked, None);
         let old = locked.reconfigure(config);
-        // `old` keeps the same settings alive.
+        // Frees nothing under the lock: `old` refers to the same settings.
         drop(self.config.swap(config.clone()));
         let described = config.has_redaction_of(&old);
         if !config.capture_last_failure() || !described {
-            // The text was captured by settings that no longer hold, and may be confidential now.
+            // The text was captured under the old settings. The new ones may redact it.
             locked.clear_last_failure();
         }
-        // The next success takes the slow path, and finds out whether there is more to do.
+        // The next success takes the slow path, which clears the flag if nothing needs it.
         let buffering = Flags::BUFFER_SUCCESSES.when(locked.wants_successes());
         let flags = self.flags(config) | Flags::SLOW_PATH | buffering;
         self.update_word(|word| word.with_flags(flags));
@@ -172,9 +181,9 @@ impl Circuit {
     }
 }
 
-/// Replaces the cause when a command finds the circuit in the state that it asks for.
+/// Replaces the cause, for a command that finds the circuit already in the requested state.
 ///
-/// A command without reason and actor does not replace a cause that is no command.
+/// A command without a reason and an actor replaces only the cause of an earlier command.
 fn replace_cause(locked: &mut Locked, cause: Cause) {
     let silent = Cause::Manual {
         reason: None,

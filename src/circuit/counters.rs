@@ -1,4 +1,4 @@
-//! Totals of one circuit, in counters that threads do not contend for.
+//! [`Counters`]: the totals of one circuit, striped to avoid contention.
 
 use crate::snapshot::Totals;
 use crate::sync::Ordering;
@@ -6,7 +6,7 @@ use crate::sync::striped::{reassign_index, stripe, stripes};
 use crate::sync::unmodelled::AtomicU64;
 use once_cell::race::OnceBox;
 
-/// A number that is counted.
+/// The name of a counter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Counter {
     Success,
@@ -18,19 +18,21 @@ pub(super) enum Counter {
     TimedOut,
     Slow,
     WouldTrip,
-    /// Timed calls that run now. The only counter that is also decremented.
+    /// Timed calls in progress. The only counter that is also decremented.
     InFlight,
 }
 
 const COUNTERS: usize = Counter::InFlight as usize + 1;
 
-/// Counters that grow with use. A circuit begins with one cell, for successes. The first other event
-/// allocates a cell per counter, and the first contention allocates [stripes](crate::sync::striped) of
-/// such cells, as Java's `LongAdder` does. A value is the sum over all cells.
+/// Counters that allocate memory on demand.
 ///
-/// Ordering: every access is `Relaxed`, because the counters publish nothing. The cells of a total only
-/// grow, so that a sum that one thread reads twice never decreases. Loom does not model the atomics,
-/// because there is no protocol between the cells.
+/// A circuit begins with one cell, for successes. The first other event allocates a cell for each
+/// counter. The first contention allocates [stripes](crate::sync::striped) of such cells, like
+/// Java's `LongAdder`. The value of a counter is the sum of its cells.
+///
+/// Ordering: every access is `Relaxed`, because the counters publish nothing. The cells of a total
+/// only grow, so a sum that one thread reads twice never decreases. Loom does not model the
+/// atomics, because there is no protocol between the cells.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     successes: AtomicU64,
@@ -69,6 +71,7 @@ impl Counters {
             (None, Counter::Success) => &self.successes,
             (None, _) => &self.spilled().cells[counter as usize],
         };
+        // A compare-and-swap, because `fetch_add` does not report contention.
         let current = cell.load(Ordering::Relaxed);
         if cell
             .compare_exchange(
@@ -87,7 +90,8 @@ impl Counters {
         self.spilled.get_or_init(Box::default)
     }
 
-    /// Counts after a failed exchange. Allocates the stripes, or moves this thread to another stripe.
+    /// Adds to a counter after contention. Allocates the stripes, or moves this thread to another
+    /// stripe.
     #[cold]
     #[inline(never)]
     fn on_contention(&self, counter: Counter, by: u64, shared: bool) {
@@ -100,6 +104,8 @@ impl Counters {
     }
 
     fn sum(&self, counter: Counter) -> u64 {
+        // Sums wrap: a call may be decremented in another cell than it was incremented in, so a
+        // cell of `InFlight` may be negative.
         let at = counter as usize;
         let first = match counter {
             Counter::Success => self.successes.load(Ordering::Relaxed),
@@ -155,8 +161,8 @@ mod tests {
                 });
             }
         });
-        // With and without contention.
         assert_eq!(counters.totals(true).refused, 4 * EACH);
+        // The threads may not have met, for example on a single processor.
         counters.on_contention(Counter::Refused, 1, true);
         counters.add(Counter::Refused);
         assert_eq!(counters.totals(true).refused, 4 * EACH + 2);

@@ -1,4 +1,4 @@
-//! The state of a circuit that only the holder of its lock reads and writes.
+//! [`Locked`]: the state of a circuit that only the holder of its lock reads and writes.
 
 use super::change_queue::ChangeQueue;
 use super::success_buffer::RemainingCapacity;
@@ -19,9 +19,9 @@ pub(super) struct Locked {
     config: Arc<BreakerConfig>,
     /// When the present state began.
     pub(super) since: Moment,
-    /// `None` while no rule has a window, and no rule was evaluated in metrics-only mode.
+    /// `None` while no rule has a window and no rule was evaluated in metrics-only mode.
     pub(super) windows: Option<Box<Windows>>,
-    /// `None` until there is something to remember.
+    /// `None` until it is needed: a circuit whose calls all succeed has no history.
     history: Option<Box<History>>,
 }
 
@@ -29,13 +29,13 @@ pub(super) struct Locked {
 #[derive(Debug)]
 pub(super) struct Windows {
     pub(super) evaluator: RuleEvaluator,
-    /// The room in the success buffer at its last flush.
+    /// The capacity of the success buffer at its last flush.
     pub(super) room: RemainingCapacity,
     /// Successes that were recorded in the evaluator; added to `Totals::success`.
     pub(super) successes: u64,
     /// Failures that were recorded in the evaluator; added to `Totals::failure`.
     pub(super) failures: u64,
-    /// Metrics-only: whether a hint was reported after the last success.
+    /// Metrics-only: whether a hint was reported since the last success.
     hinted: bool,
 }
 
@@ -51,15 +51,16 @@ impl Windows {
     }
 }
 
-/// What a circuit remembers of the past. A circuit that only succeeds has no history.
+/// The history of a circuit.
 #[derive(Debug)]
 struct History {
-    /// When the circuit was created. The history is created before the first transition, while `since` is
-    /// still that moment.
+    /// When the circuit was created. Copied from `since`, because the history is created before the
+    /// first transition.
     created_at: Moment,
     /// Why the present state began; `None` while the state has never changed.
     cause: Option<Cause>,
-    /// The backoff attempt of the latest opening; `None` when the next opening is the first attempt.
+    /// The backoff attempt of the latest opening; `None` when the next opening is the first
+    /// attempt.
     recovery_attempt: Option<u32>,
     /// The latest half-open period.
     period: Option<Period>,
@@ -77,7 +78,7 @@ struct History {
 /// A half-open period.
 #[derive(Clone, Copy, Debug)]
 struct Period {
-    /// The generation with which the period began. Each lease that expires begins another generation.
+    /// The generation in which the period began. Each lease that expires begins another generation.
     first: Generation,
     /// Whether a lease has expired.
     lease_expired: bool,
@@ -100,7 +101,7 @@ impl History {
     }
 }
 
-/// The most error types that are remembered. A circuit reports no further types.
+/// The maximum number of error types that a circuit reports.
 const MAX_REPORTED_TYPES: usize = 64;
 
 impl Locked {
@@ -131,7 +132,8 @@ impl Locked {
 
     /// Replaces the settings. Windows of unchanged kind and size keep their contents.
     ///
-    /// Returns the old settings, whose closures must not be dropped under the lock.
+    /// Returns the old settings. They must not be dropped under the lock, because their closures
+    /// belong to the user.
     #[must_use]
     pub(super) fn reconfigure(&mut self, config: &Arc<BreakerConfig>) -> Arc<BreakerConfig> {
         let rules = config.trip_rules();
@@ -145,7 +147,7 @@ impl Locked {
         mem::replace(&mut self.config, config.clone())
     }
 
-    /// Returns every rule with what its window holds, after `consecutive` failures in a row.
+    /// Returns a snapshot of every rule, given the consecutive failures.
     pub(super) fn rules(&self, now: Moment, consecutive: u32) -> Vec<RuleSnapshot> {
         match self.evaluator_if_any() {
             Some(evaluator) => evaluator.snapshots(now, consecutive),
@@ -153,7 +155,8 @@ impl Locked {
         }
     }
 
-    /// Records a call in the windows, if there are any. Returns whether the call was added to a total.
+    /// Records a call in the windows, if there are any. Returns `true` if the call was added to a
+    /// total.
     pub(super) fn record(&mut self, sample: &Sample) -> bool {
         let Some(windows) = &mut self.windows else {
             return false;
@@ -163,7 +166,7 @@ impl Locked {
         sample.failed
     }
 
-    /// Returns the first rule that this call meets.
+    /// Returns the first rule that the call trips.
     pub(super) fn tripped(&self, sample: &Sample, consecutive: u32) -> Option<RuleSnapshot> {
         match self.evaluator_if_any() {
             Some(evaluator) => evaluator.tripped(sample, consecutive),
@@ -174,13 +177,14 @@ impl Locked {
         }
     }
 
-    /// Whether a success may change the windows.
+    /// Returns `true` if a success may change the windows.
     pub(super) fn wants_successes(&self) -> bool {
         self.evaluator_if_any()
             .is_some_and(RuleEvaluator::wants_successes)
     }
 
-    /// Returns the successes and failures that the windows counted, and the other totals do not contain.
+    /// Returns the successes and failures that were counted with the windows. The
+    /// [counters](super::counters) do not contain them.
     pub(super) fn counted(&self) -> (u64, u64) {
         let windows = self.windows.as_ref();
         windows.map_or((0, 0), |windows| (windows.successes, windows.failures))
@@ -197,8 +201,8 @@ impl Locked {
         }
     }
 
-    /// Metrics-only: whether a call brought a hint that is worth a report. No hint is until the next
-    /// success.
+    /// Metrics-only: returns `true` if a call brought the first hint since the last success. Other
+    /// hints are not reported.
     pub(super) fn is_new_hint(&mut self, hint: bool, consecutive: u32) -> bool {
         let Some(windows) = &mut self.windows else {
             return false;
@@ -208,8 +212,8 @@ impl Locked {
         hint && !reported
     }
 
-    /// Returns the attempt from which the backoff continues in `state` at `now`, or `None` if the next
-    /// opening is the first attempt.
+    /// Returns the attempt from which the backoff continues in `state` at `now`, or `None` if the
+    /// next opening is the first attempt.
     pub(super) fn recovery_attempt(&self, state: State, now: Moment) -> Option<u32> {
         let attempt = self.history.as_ref()?.recovery_attempt?;
         if state != State::Closed {
@@ -221,7 +225,7 @@ impl Locked {
         (now.since(self.since) < limit).then_some(attempt)
     }
 
-    /// Stores the attempt of an opening.
+    /// Stores the backoff attempt of an opening.
     pub(super) fn begin_attempt(&mut self, attempt: u32, follows_hints: bool) {
         let history = self.history();
         history.recovery_attempt = Some(attempt);
@@ -235,13 +239,13 @@ impl Locked {
         }
     }
 
-    /// Whether a hint may move the deadline of the open circuit.
+    /// Returns `true` if a hint may move the deadline of the open circuit.
     pub(super) fn follows_hints(&self) -> bool {
         let history = self.history.as_ref();
         history.is_some_and(|history| history.follows_hints)
     }
 
-    /// Protects the deadline that a command has set.
+    /// Protects a deadline that a command has set from hints.
     pub(super) fn ignore_hints(&mut self) {
         self.history().follows_hints = false;
     }
@@ -253,14 +257,14 @@ impl Locked {
         });
     }
 
-    /// Whether a trial of `generation` belongs to the half-open period whose present generation is
-    /// `present`.
+    /// Returns `true` if a trial of `generation` belongs to the half-open period whose present
+    /// generation is `present`.
     pub(super) fn is_of_period(&self, generation: Generation, present: Generation) -> bool {
         let period = self.history.as_ref().and_then(|history| history.period);
         period.is_some_and(|period| generation.is_within(period.first, present))
     }
 
-    /// Notes that a lease has expired. Returns whether it is the first of the period.
+    /// Records that a lease has expired. Returns `true` for the first lease of the period.
     pub(super) fn note_expired_lease(&mut self) -> bool {
         let period = self.history().period.as_mut();
         period.is_some_and(|period| !mem::replace(&mut period.lease_expired, true))
@@ -275,7 +279,7 @@ impl Locked {
         Some(text.as_str())
     }
 
-    /// Stores the text of the last failure, or removes the text of an earlier one.
+    /// Stores the text of the last failure. `None` removes the text of the failure before it.
     pub(super) fn store_last_failure(&mut self, text: Option<&TruncatedString>) {
         let Some(text) = text else {
             return self.clear_last_failure();
@@ -298,7 +302,7 @@ impl Locked {
             .get_or_insert_with(|| Box::new(History::new(since)))
     }
 
-    /// When the circuit was created. The buckets of windows are aligned to this moment.
+    /// Returns when the circuit was created. The buckets of windows are aligned to this moment.
     fn created_at(&self) -> Moment {
         let history = self.history.as_ref();
         history.map_or(self.since, |history| history.created_at)
@@ -309,13 +313,13 @@ impl Locked {
         self.history().cause = Some(cause);
     }
 
-    /// Begins a state.
+    /// Records the start and the cause of a new state.
     pub(super) fn begin_state(&mut self, now: Moment, cause: Cause) {
         self.history().cause = Some(cause);
         self.since = now;
     }
 
-    /// Remembers the type of a reported error. Returns whether it is the first of its type.
+    /// Records the type of an unclassified error. Returns `true` if the type has to be reported.
     pub(super) fn is_first_report(&mut self, error: TypeId) -> bool {
         let reported = &mut self.history().reported_types;
         let first = reported.len() < MAX_REPORTED_TYPES && !reported.contains(&error);
@@ -336,12 +340,12 @@ impl Locked {
         self.history().transitions.add(from, to, 1);
     }
 
-    /// Queues an event that is delivered in order.
+    /// Queues an event for delivery in order.
     pub(super) fn queue_event(&mut self, event: Event) {
         self.history().changes.push(event);
     }
 
-    /// The queued events, if the circuit has ever queued one.
+    /// Returns the queue of events, if the circuit has a history.
     pub(super) fn changes(&mut self) -> Option<&mut ChangeQueue> {
         self.history.as_mut().map(|history| &mut history.changes)
     }

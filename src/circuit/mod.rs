@@ -1,18 +1,18 @@
 //! One circuit: the atomics, the lock and the clock around the pure state machine.
 //!
-//! What happens to a circuit has one file each, with an `impl Circuit`:
+//! Each operation on a circuit has a file with an `impl Circuit`:
 //!
-//! * [`shell`]: the fields, their invariants, and plain access to them
-//! * [`admission`]: whether a call runs, is refused, becomes a trial, or waits
-//! * [`running_trials`]: calls inside a trial of the same circuit
-//! * [`record`]: the outcome of a call
-//! * [`windows`]: the windows of the rules, kept up to date with the success buffer
-//! * [`transition`]: state transitions
-//! * [`commands`]: commands and new settings
-//! * [`notify`]: the dispatch of events
-//! * [`snapshot`]: snapshots and totals
+//! * [`admission`]: decides whether a call runs, is refused, becomes a trial, or waits
+//! * [`running_trials`]: finds calls inside a trial of the same circuit
+//! * [`record`]: records the outcome of a call
+//! * [`windows`]: keeps the windows of the rules up to date with the success buffer
+//! * [`transition`]: changes the state
+//! * [`commands`]: executes commands and replaces the settings
+//! * [`notify`]: dispatches events
+//! * [`snapshot`]: returns snapshots and totals
 //!
-//! The other files are data types that do not know the circuit.
+//! [`shell`] owns the fields, their invariants, and plain access to them. The other files are data
+//! types that do not depend on [`Circuit`].
 
 mod admission;
 mod call_sites;

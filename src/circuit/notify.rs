@@ -1,9 +1,10 @@
 //! Event dispatch for one circuit.
 //!
 //! State changes are queued under the lock, and delivered in their order without it (see
-//! [`ChangeQueue`](super::change_queue::ChangeQueue)). A call delivers what was queued when it comes to
-//! deliver, unless another thread does. Events that are left over make the state word send the next call
-//! on the slow path, which delivers them. All other events are delivered at once, without an order.
+//! [`ChangeQueue`](super::change_queue::ChangeQueue)). A call delivers the events that are queued
+//! when its delivery begins, unless another thread is delivering. If events are left over, the
+//! state word sends the next call on the slow path, which delivers them. All other events are
+//! delivered at once, in no order.
 
 use super::change_queue::ChangeQueue;
 use super::locked::Locked;
@@ -19,7 +20,7 @@ use crate::sync::Ordering;
 use std::sync::Arc;
 
 impl Circuit {
-    /// Sends the next success on the slow path, which finds out whether there is more to do.
+    /// Sends the next success on the slow path, which clears the flag if nothing needs it.
     pub(super) fn set_slow_path(&self) {
         self.set_flags_unlocked(Flags::SLOW_PATH);
     }
@@ -37,12 +38,12 @@ impl Circuit {
         self.set_flags_unlocked(flags);
     }
 
-    /// Returns the flags that these settings and the present listeners need.
+    /// Returns the flags that `config` and the present listeners need.
     pub(super) fn flags(&self, config: &BreakerConfig) -> Flags {
         config.flags() | self.listeners(config).call_interest().flags()
     }
 
-    /// Reports an error that no rule classifies, once per type.
+    /// Reports an error that no rule classifies, once for each type.
     pub(crate) fn report_unclassified_error(&self, error: ErrorType) {
         if self.word().state() == State::Disabled {
             return;
@@ -62,7 +63,7 @@ impl Circuit {
         self.context.listeners(config, local)
     }
 
-    /// Whether any listener or stream wants events of single calls.
+    /// Returns `true` if a listener or stream wants events of single calls.
     pub(super) fn wants_call_events(&self, config: &BreakerConfig) -> bool {
         self.listeners(config).call_interest() > CallInterest::None
     }
@@ -73,7 +74,7 @@ impl Circuit {
         stream
     }
 
-    /// Attaches a listener to this circuit alone.
+    /// Attaches a listener to this circuit only.
     #[cfg(feature = "tracing")]
     pub(crate) fn attach(&self, listener: &Listener) {
         self.local_bus().attach(listener);
@@ -84,7 +85,7 @@ impl Circuit {
         self.cold().local_listeners.get_or_init(EventBus::default)
     }
 
-    /// Sends an event that needs no order, if there is a listener or stream.
+    /// Sends an event outside the queue, if there is a listener or stream.
     pub(super) fn emit(&self, event: impl FnOnce(Arc<str>) -> Event) {
         let config = self.config.load();
         let listeners = self.listeners(&config);
@@ -94,7 +95,8 @@ impl Circuit {
         }
     }
 
-    /// Sends the event of a mistake, or prints it if nothing shows mistakes.
+    /// Sends an event about a mistake in the program. If no listener shows mistakes, a debug build
+    /// prints the event.
     pub(crate) fn report(&self, mistake: impl FnOnce(Arc<str>) -> Event) {
         if self.listeners(&self.config.load()).shows_mistakes() {
             self.emit(mistake);
@@ -105,18 +107,18 @@ impl Circuit {
 
     pub(super) fn has_overdue_events(&self) -> bool {
         let cold = self.cold_if_init();
-        // Ordering: `Relaxed`, because the queue itself is read under the lock.
+        // Ordering: `Relaxed`, because the queue itself is accessed under the lock.
         cold.is_some_and(|cold| cold.overdue.load(Ordering::Relaxed))
     }
 
-    /// Delivers the state changes that an earlier call has left in the queue.
+    /// Delivers the state changes that an earlier call left in the queue.
     pub(super) fn flush_overdue_events(&self) {
         if self.has_overdue_events() {
             self.flush_events();
         }
     }
 
-    /// Sends the event of a call, if any listener or stream wants events of single calls.
+    /// Sends the event of a call, if a listener or stream wants events of single calls.
     pub(super) fn emit_call_event(&self, event: impl FnOnce(Arc<str>) -> Event) {
         if self.wants_call_events(&self.config.load()) {
             self.emit(event);
@@ -125,8 +127,8 @@ impl Circuit {
 
     /// Delivers the state changes that are queued now, in their order and without the lock.
     ///
-    /// One thread at a time delivers. A thread that finds another one delivering returns, and so does a
-    /// thread whose listeners are nested too deep.
+    /// One thread delivers at a time. Any other thread returns at once, and so does a thread whose
+    /// listeners are nested too deep.
     pub(super) fn flush_events(&self) {
         let thread = ListenerDepth::thread();
         let begins = |changes: &mut ChangeQueue| changes.try_begin(thread);
@@ -135,6 +137,7 @@ impl Circuit {
         }
         let mut delivery = Delivery(Some(self));
         if !ListenerDepth::is_allowed() {
+            // Dropping `delivery` leaves the events to the next call.
             return;
         }
         while let Some(event) = delivery.next() {
@@ -144,7 +147,7 @@ impl Circuit {
     }
 }
 
-/// The right of one thread to deliver. It ends with the last event, or when it is dropped.
+/// The right of one thread to deliver, which ends after the last event or when it is dropped.
 struct Delivery<'a>(Option<&'a Circuit>);
 
 impl Delivery<'_> {
@@ -155,7 +158,8 @@ impl Delivery<'_> {
         match &mut next {
             Some(Event::Missed { breaker, .. }) => *breaker = Some(circuit.name.clone()),
             Some(_) => {}
-            // In the same step that finds no event: a thread that queues an event afterwards delivers it.
+            // Ended under the lock that found no event, so that a thread that queues an event later
+            // delivers it.
             None => self.end(&mut locked),
         }
         next
@@ -193,7 +197,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::AtomicBool;
 
-    /// Wants events of calls while `curious` is set, and keeps all events.
+    /// A listener that stores all events, and wants events of calls while `curious` is set.
     #[derive(Default)]
     struct Probe {
         curious: AtomicBool,
@@ -226,7 +230,7 @@ mod tests {
         (breaker, probe)
     }
 
-    fn ends(breaker: &CircuitBreaker, result: Result<(), ()>) {
+    fn finish_call(breaker: &CircuitBreaker, result: Result<(), ()>) {
         let _ = breaker.call(|| result);
     }
 
@@ -236,47 +240,47 @@ mod tests {
         let circuit = &breaker.circuit;
         let quiet = || circuit.word().success_is_noop(circuit.word().generation());
         // The first success clears the flag.
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         assert!(quiet());
-        ends(&breaker, Err(()));
+        finish_call(&breaker, Err(()));
         assert!(
             !circuit.word().has(Flags::SLOW_PATH),
             "a refusal sends no event"
         );
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         assert_eq!(
             probe.received.lock().expect("no panic").len(),
             1,
             "it opened"
         );
         breaker.reset();
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         assert!(quiet());
 
         probe.curious.store(true, Ordering::Relaxed);
         circuit.set_flags(Flags::SLOW_PATH);
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         assert!(!quiet());
         let last = probe.received.lock().expect("no panic").last().cloned();
         assert!(matches!(last, Some(Event::Recorded { .. })));
 
         probe.curious.store(false, Ordering::Relaxed);
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         assert!(quiet());
     }
 
     #[test]
-    fn listener_that_is_gone_is_removed() {
+    fn dead_listener_is_removed() {
         let (breaker, probe) = probed(CircuitBreaker::builder());
         let circuit = &breaker.circuit;
         probe.curious.store(true, Ordering::Relaxed);
-        // As if the listener had wanted the durations, too.
+        // The flags of a listener that also wants durations.
         circuit.set_flags(Flags::SLOW_PATH | Flags::TIMED);
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         assert_eq!(probe.received.lock().expect("no panic").len(), 1);
 
         probe.gone.store(true, Ordering::Relaxed);
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         assert!(circuit.word().success_is_noop(circuit.word().generation()));
         breaker
             .circuit
@@ -297,7 +301,7 @@ mod tests {
     fn undelivered_event_makes_one_call_slow() {
         let (breaker, probe) = probed(CircuitBreaker::builder());
         let circuit = &breaker.circuit;
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         let quiet = || circuit.word().success_is_noop(circuit.word().generation());
         assert!(quiet());
         let event = Event::Configured {
@@ -308,7 +312,7 @@ mod tests {
         assert!(circuit.locked.lock().changes().expect("one").try_begin(1));
         Delivery(Some(circuit)).end(&mut circuit.locked.lock());
         assert!(!quiet());
-        ends(&breaker, Ok(()));
+        finish_call(&breaker, Ok(()));
         assert_eq!(probe.received.lock().expect("no panic").len(), 1);
         assert!(quiet());
     }

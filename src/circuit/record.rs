@@ -2,16 +2,16 @@
 //!
 //! Every guarded call ends in one of three functions:
 //!
-//! * [`Circuit::record_success`] for a success. A healthy circuit needs one load of its word, and one
-//!   increment of a total.
+//! * [`Circuit::record_success`] for a success. A healthy circuit needs one load of its word, and
+//!   one increment of a total.
 //! * [`Circuit::record`] for every other completion.
 //! * [`Circuit::record_classified`] for a completion that was classified with settings the caller
 //!   has loaded.
 //!
-//! A completion other than a success is classified first, without the lock, because that may run user
-//! code. Then [`record_trial`](Circuit::record_trial) or [`record_closed`](Circuit::record_closed)
-//! applies it to the state, and the totals and events follow. See [`windows`](super::windows) for the
-//! windows and the success buffer.
+//! A completion other than a success is first classified without the lock, because that may run
+//! user code. Then [`record_trial`](Circuit::record_trial) or
+//! [`record_closed`](Circuit::record_closed) applies it to the state, and the totals and events
+//! follow. See [`windows`](super::windows) for the windows and the success buffer.
 
 use super::counters::Counter;
 use super::locked::Locked;
@@ -31,13 +31,13 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The number of consecutive cancelled calls that sends an event.
+/// The number of consecutive cancelled calls that triggers an event.
 const CANCELLED_IN_A_ROW_THRESHOLD: u32 = 5;
 
 /// How a call ended.
 #[derive(Clone, Copy)]
 pub(crate) enum Completion<'a> {
-    /// The call returned, and its result was classified. The error is `None` where there is none to
+    /// The call returned, and its result was classified. The error is `None` if there is none to
     /// describe.
     Returned(Outcome, Option<&'a dyn fmt::Debug>),
     /// The call was dropped.
@@ -48,11 +48,11 @@ pub(crate) enum Completion<'a> {
     TimedOut(Duration),
 }
 
-/// A completed call, classified and not yet applied to the state.
+/// A completed call that was classified, but has not been applied to the state.
 struct CallRecord<'a> {
     token: CallToken,
     outcome: Outcome,
-    /// The total to which the call belongs.
+    /// The total that includes the call.
     counter: Counter,
     cancelled: bool,
     elapsed: Option<Duration>,
@@ -60,20 +60,20 @@ struct CallRecord<'a> {
     /// The text of a failure, if it is captured.
     text: Option<&'a TruncatedString>,
     config: &'a BreakerConfig,
-    /// Whether a listener or stream wants an event of the call.
+    /// Whether a listener or stream wants the event of this call.
     notify: bool,
     /// When the call ended, if the clock was read.
     now: Option<Moment>,
 }
 
-/// How the state took a call.
+/// The effect of a call on the state.
 #[derive(Clone, Copy, PartialEq)]
 enum Recorded {
-    /// The call counts; its total is yet to be incremented.
+    /// The call counts. Its total has not been incremented yet.
     Counted,
-    /// The call counts, and its total was incremented with the windows.
+    /// The call counts. Its total was incremented with the windows.
     CountedInWindows,
-    /// The call was admitted by an earlier state, and changes nothing.
+    /// The call was admitted in an earlier generation, and changes nothing.
     Late,
 }
 
@@ -104,7 +104,8 @@ impl Circuit {
         }
     }
 
-    /// Records a success that at most resets the consecutive failures. Returns false if it does more.
+    /// Records a success that at most resets the consecutive failures. Returns `false` if the
+    /// success does more.
     fn reset_failures(&self, mut word: PackedState, token: CallToken) -> bool {
         while word.success_only_resets(token.generation()) {
             let reset = match word.failures() {
@@ -128,7 +129,8 @@ impl Circuit {
         self.record_classified(None, token, completion);
     }
 
-    /// Records a completion that was classified with `config`, or with no particular settings.
+    /// Records a completion. `config` is the settings that classified it, if the caller has loaded
+    /// them.
     #[inline(never)]
     pub(crate) fn record_classified(
         &self,
@@ -146,7 +148,7 @@ impl Circuit {
         }
     }
 
-    /// Records a completion of a call that has joined no trial.
+    /// Records the completion of a call that did not join a trial.
     #[inline]
     fn record_own(
         &self,
@@ -235,7 +237,7 @@ impl Circuit {
             Outcome::Ignored if cancelled => Counter::Cancelled,
             Outcome::Ignored => Counter::Ignored,
         };
-        // A removed breaker gets no flags of listeners that attach to its registry.
+        // A listener that attaches to the registry sets no flag on a removed breaker.
         let may_notify = self.word().has(Flags::SLOW_PATH) || self.entry.is_removed();
         let notify = may_notify && self.wants_call_events(config);
         let text = if counter == Counter::Failure && config.capture_last_failure() {
@@ -259,10 +261,9 @@ impl Circuit {
         }
     }
 
-    /// Counts the consecutive cancelled calls.
+    /// Counts consecutive cancelled calls, and sends an event when they reach the threshold.
     fn track_cancellations(&self, call: &CallRecord<'_>) {
-        // Ordering: `Relaxed`, because the number is only a hint for people. The slow-path flag sends
-        // the next success here.
+        // Ordering: `Relaxed`, because the count only decides when an event is sent.
         if !call.cancelled {
             if self.consecutive_cancellations.load(Ordering::Relaxed) > 0 {
                 self.consecutive_cancellations.store(0, Ordering::Relaxed);
@@ -271,15 +272,16 @@ impl Circuit {
         }
         let cancelled = &self.consecutive_cancellations;
         let calls = cancelled.fetch_add(1, Ordering::Relaxed) + 1;
-        // Set each time: a success that read no cancellation yet may just have cleared the flag.
+        // The flag sends the next success here, which resets the count. It is set at every
+        // cancellation, because a success that read the previous count may have just cleared it.
         self.set_slow_path();
         if calls == CANCELLED_IN_A_ROW_THRESHOLD {
             self.report(|breaker| Event::CancelledInARow { breaker, calls });
         }
     }
 
-    /// Records a call that was no trial. Without windows, and without a text to store, that is one
-    /// compare-and-swap, unless the call trips the circuit.
+    /// Records a call that was not a trial. Without windows, and without a text to store, that
+    /// takes one compare-and-swap, unless the call trips the circuit.
     fn record_closed(&self, call: &CallRecord<'_>) -> Recorded {
         loop {
             let word = self.word();
@@ -297,10 +299,12 @@ impl Circuit {
                 return self.record_locked(call);
             }
             let captures = call.failed() && call.config.capture_last_failure();
+            // The text is stored under the lock that is held while the failure is counted, so that
+            // the text of an earlier failure cannot replace it.
             let mut locked = captures.then(|| self.locked.lock());
             let config = locked.as_deref().map(Locked::config);
             if config.is_some_and(|config| !ptr::eq(Arc::as_ptr(config), call.config)) {
-                // The new settings may have windows or a lower threshold.
+                // The settings were replaced. The new ones may have windows or a lower threshold.
                 break;
             }
             if word.failures() == failures
@@ -317,9 +321,9 @@ impl Circuit {
 
     /// Records a call in the windows, evaluates the rules, and opens the circuit if a rule is met.
     ///
-    /// The rules are evaluated with the successes that were flushed from the buffer. If a rule is met,
-    /// the buffer is closed. Successes that entered it since come before the call, and may keep the
-    /// circuit closed; therefore the rules are evaluated again.
+    /// The rules are evaluated with the successes that were flushed from the buffer. If a rule is
+    /// met, the buffer is closed. Successes that entered the buffer after the flush come before the
+    /// call, and may keep the circuit closed, so the rules are evaluated again.
     #[inline(never)]
     fn record_locked(&self, call: &CallRecord<'_>) -> Recorded {
         // Read before the lock is taken: the clock may be user code.
@@ -342,7 +346,7 @@ impl Circuit {
             Recorded::Counted
         };
         let failures = loop {
-            // The count in the word changes without the lock, and with it whether this call trips.
+            // Other threads change the count in the word, and thereby whether this call trips.
             let failures = call.next_consecutive_failures(word.failures());
             let published = match call.trip_cause(&locked, &sample, failures) {
                 Some(_) if closed && self.close_buffer(&mut locked, Some(&sample)) => {
@@ -355,7 +359,7 @@ impl Circuit {
                 _ => {
                     let mut next = word.with_failures(failures);
                     if word.has(Flags::SLOW_PATH) && !self.needs_slow_path(locked.config()) {
-                        // A listener that needed the durations may have gone.
+                        // The listener that needed the durations may be gone.
                         next = next
                             .without(Flags::SLOW_PATH | Flags::TIMED)
                             .with(self.flags(locked.config()));
@@ -380,11 +384,12 @@ impl Circuit {
         recorded
     }
 
-    /// Whether a success has more to do than to be counted. Called under the lock, because listeners
-    /// may have come with new settings.
+    /// Returns `true` if a success must do more than be counted. Called under the lock, because new
+    /// settings may have brought listeners.
     pub(super) fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
         self.wants_call_events(config)
             || self.has_overdue_events()
+            // Ordering: see `track_cancellations`.
             || self.consecutive_cancellations.load(Ordering::Relaxed) > 0
     }
 
@@ -396,7 +401,8 @@ impl Circuit {
         }
     }
 
-    /// Records a trial of the half-open period, and closes or opens the circuit if it decides so.
+    /// Records a trial of the half-open period, and closes or reopens the circuit if the trial
+    /// decides the period.
     fn record_trial(&self, call: &CallRecord<'_>) -> Recorded {
         let now = self.context.clock.now();
         let mut locked = self.locked.lock();
@@ -423,6 +429,7 @@ impl Circuit {
             trials.succeeded()
         };
         call.store_last_failure(&mut locked);
+        // Ordering: see `consistent_read`.
         self.trial_failures.store(failures, Ordering::Release);
         match verdict {
             TrialResult::Undecided(trials) => {
@@ -452,8 +459,8 @@ impl Circuit {
         }
     }
 
-    /// Counts a call of an earlier state, which changes nothing in the present state. Only its hint
-    /// about the future holds: how long the dependency asks for no calls.
+    /// Counts a late call, which changes nothing in the present state. Only its hint still applies:
+    /// for how long the dependency asked for no calls.
     fn record_late(&self, completion: Completion<'_>) {
         self.counters.add(Counter::Late);
         if let Completion::Returned(Outcome::TripFor(time), _) = completion {
@@ -463,7 +470,7 @@ impl Circuit {
 }
 
 impl CallRecord<'_> {
-    /// The call as rules see it, ended at `now`.
+    /// Returns the call as the rules evaluate it, with `now` as its end.
     fn sample(&self, now: Moment) -> Sample {
         Sample {
             failed: self.failed(),
@@ -478,7 +485,7 @@ impl CallRecord<'_> {
         self.counter == Counter::Failure
     }
 
-    /// For how long the dependency asked for no calls, within the limit of the settings.
+    /// Returns the time for which the dependency asked for no calls, limited by the settings.
     fn requested_open_duration(&self) -> Option<Duration> {
         match self.outcome {
             Outcome::TripFor(time) => Some(time.min(self.config.max_trip_for())),
@@ -486,12 +493,12 @@ impl CallRecord<'_> {
         }
     }
 
-    /// Whether the call concerns no rule. A cancelled call that was slow concerns slow-call rules.
+    /// Returns `true` if the call concerns no rule. A slow cancelled call concerns slow-call rules.
     fn is_neutral(&self) -> bool {
         self.outcome == Outcome::Ignored && !(self.cancelled && self.slow)
     }
 
-    /// The consecutive failures after the call, with `failures` before it.
+    /// Returns the consecutive failures after the call, given the `failures` before it.
     fn next_consecutive_failures(&self, failures: u32) -> u32 {
         match self.outcome {
             Outcome::Ignored => failures,
@@ -500,7 +507,8 @@ impl CallRecord<'_> {
         }
     }
 
-    /// Whether `failures` in a row open the circuit, whatever the windows hold.
+    /// Returns `true` if the call opens the circuit regardless of the windows: with a hint, or with
+    /// `failures` consecutive failures.
     fn reaches_threshold(&self, failures: u32) -> bool {
         self.requested_open_duration().is_some()
             || self
@@ -509,7 +517,8 @@ impl CallRecord<'_> {
                 .is_some_and(|n| failures >= n)
     }
 
-    /// Why the call opens a closed circuit, with `failures` in a row.
+    /// Returns why the call opens a closed circuit, with `failures` consecutive failures. `None` if
+    /// it does not.
     fn trip_cause(&self, locked: &Locked, sample: &Sample, failures: u32) -> Option<Cause> {
         match self.requested_open_duration() {
             Some(time) => Some(Cause::Asked(time)),
@@ -517,7 +526,7 @@ impl CallRecord<'_> {
         }
     }
 
-    /// Stores the text of a failure, if the present settings allow that, too.
+    /// Stores the text of a failure, if the present settings still allow that.
     fn store_last_failure(&self, locked: &mut Locked) {
         if !self.failed() {
             return;

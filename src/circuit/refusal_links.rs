@@ -1,9 +1,9 @@
-//! Refusal links: what an error about a refused call keeps of its circuit.
+//! Refusal links: how the error of a refused call refers to its circuit.
 //!
-//! In an outage nearly every call ends in a refusal, so a refusal must neither allocate nor make
-//! threads contend for one cache line. An error needs two things of its circuit: the name, also
-//! after the circuit has ended, and the way back to the last failure while the circuit lives. Both
-//! are in a [`RefusalLink`], and an error holds a reference-counted pointer to one:
+//! During an outage nearly every call is refused, so a refusal must neither allocate nor make
+//! threads contend for one cache line. An error needs two things from its circuit: the name, even
+//! after the circuit has ended, and access to the last failure while the circuit lives. A
+//! [`RefusalLink`] contains both, and an error holds a reference-counted pointer to a link:
 //!
 //! ```text
 //! CircuitOpen { link, refused } ──strong──▶ RefusalLink { name, circuit } ──weak──▶ Circuit
@@ -13,27 +13,27 @@
 //!
 //! One link for all threads would be correct; [`RefusalLinks`] is that link, striped. A clone of an
 //! `Arc` writes the reference count, and two threads that clone the same `Arc` move its cache line
-//! back and forth. Therefore a circuit has up to [`LINKS`] links, and a thread clones the link of its
-//! own [stripe](crate::sync::striped). Striping is the idea of Java's `LongAdder` (Lea, the
+//! back and forth. Therefore a circuit has up to [`LINKS`] links, and a thread clones the link of
+//! its own [stripe](crate::sync::striped). Striping is the idea of Java's `LongAdder` (Lea, the
 //! `Striped64`); here it is applied to a reference count that is compared with one, never summed.
-//! Threads that share a link are slower, not wrong. A refusal is counted first, and a collision of
-//! two threads in [`Counters`](super::counters) assigns one of them to another stripe.
+//! Threads that share a link are slower, but still correct. A refusal is counted first, and a
+//! collision of two threads in [`Counters`](super::counters) assigns one of them to another stripe.
 //!
 //! The array is allocated by the first refusal of a circuit, and a link by the first refusal in its
-//! stripe. Both stay until the circuit ends, so that a thread allocates only at its first refusal by
-//! a circuit, or when it was assigned to another stripe.
+//! stripe. Both stay until the circuit ends, so a thread allocates only at its first refusal by a
+//! circuit, or after it was assigned to another stripe.
 //!
 //! The array and the links are published by [`once_cell`], and reference counts by `Arc`. The only
 //! ordering here is the fence in [`RefusalLinks::are_referenced`].
 //!
 //! # Invariants
 //!
-//! 1. A link refers to its circuit weakly. An error keeps no circuit alive: the circuit, its streams
-//!    and the closures in its settings end with the last handle. Only the memory of the `Arc`
-//!    remains until the last error is dropped.
-//! 2. A stripe holds one reference to its link, and every other reference belongs to an error. So a
-//!    circuit has errors if and only if the strong count of a link is above one. Eviction relies on
-//!    this (see [`RefusalLinks::are_referenced`]).
+//! 1. A link refers to its circuit weakly. An error keeps no circuit alive: the circuit, its
+//!    streams and the closures in its settings end with the last handle. Only the memory of the
+//!    `Arc` remains until the last error is dropped.
+//! 2. A stripe holds one reference to its link, and every other reference belongs to an error. A
+//!    circuit therefore has errors if and only if the strong count of a link is above one. Eviction
+//!    relies on this (see [`RefusalLinks::are_referenced`]).
 //! 3. A link never changes. Everything that describes the moment of a refusal is copied into the
 //!    error.
 //! 4. Dropping a link runs no user code: a link owns a name and a weak reference.
@@ -45,9 +45,9 @@ use once_cell::race::OnceBox;
 use once_cell::sync::OnceCell;
 use std::sync::Arc;
 
-/// The most links of one circuit; a power of two.
+/// The maximum number of links of one circuit; a power of two.
 ///
-/// A constant, so that the memory of a circuit that has refused does not depend on the machine.
+/// A constant, so that the memory of a circuit does not depend on the number of processors.
 const LINKS: usize = 16;
 
 /// The links of one circuit, one for each stripe of threads.
@@ -86,15 +86,15 @@ impl RefusalLinks {
         link.clone()
     }
 
-    /// Whether an error about a refusal still refers to the circuit.
+    /// Returns `true` if the error of a refused call refers to the circuit.
     ///
-    /// A refused call clones a link first and may drop its handle afterwards. So a caller that also
-    /// reads the count of the handles reads that count *before* it calls this. A call that neither
-    /// count includes has ended.
+    /// A refused call first clones a link, and may then drop its handle. A caller that also counts
+    /// the handles must therefore do so *before* it calls this function. A call that is in neither
+    /// count has ended.
     pub(crate) fn are_referenced(&self) -> bool {
-        // Ordering: `Acquire` here pairs with the `Release` decrement in the drop of a handle, which
-        // the caller's relaxed read of the handles may have seen; without it the clone of the link
-        // before that drop could be missed below.
+        // Ordering: `Acquire` here pairs with the `Release` decrement in the drop of a handle,
+        // which the caller's relaxed read of the handles may have seen; without it the clone of the
+        // link before that drop could be missed below.
         fence(Ordering::Acquire);
         let stripes = self.stripes.get().into_iter();
         let mut links = stripes.flat_map(|stripes| stripes.iter().filter_map(OnceCell::get));

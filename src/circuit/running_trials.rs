@@ -1,14 +1,17 @@
-//! The trials that run on the present thread.
+//! The trials that run on the current thread.
 //!
-//! A trial marks its thread while its guarded code runs: for the duration of a call, or of one poll. A
-//! guarded call of the same circuit that is admitted on a marked thread joins the trial instead of
-//! competing for the slot that the trial itself holds.
+//! A trial marks its thread while its guarded code runs: for the duration of a call, or of one
+//! poll. A guarded call of the same circuit that is admitted on a marked thread joins the trial,
+//! instead of competing for the slot that the trial itself holds.
 //!
-//! A token with [`Mark::Inside`](crate::state::Mark::Inside) says that its mark is the innermost one of
-//! the thread. Such a token exists only between [`CallToken::enter`], before the guarded code runs, and
-//! [`CallToken::leave`]: before the outcome is classified or recorded, when a poll returned `Pending`, and
-//! while the code unwinds. Only trials set marks, and only calls of a half-open circuit look for them.
-//! benches/instructions, "healthy call": a guard with a destructor takes ten of fifty instructions more.
+//! A token with [`Mark::Inside`](crate::state::Mark::Inside) says that its mark is the innermost
+//! one of the thread. Such a token exists from [`CallToken::enter`], before the guarded code runs,
+//! to [`CallToken::leave`]. A call leaves before its outcome is classified or recorded, after a
+//! poll that returned `Pending`, and during unwinding. Only trials set marks, and only calls of a
+//! half-open circuit look for marks.
+//!
+//! A guard with a destructor would take ten more instructions (benches/instructions, "healthy
+//! call").
 
 use super::shell::Circuit;
 use super::token::CallToken;
@@ -16,12 +19,12 @@ use crate::state::Generation;
 use std::cell::RefCell;
 use std::mem;
 
-/// The trials of a thread, the innermost last.
+/// The trials of a thread. The innermost is the last.
 type Marks = RefCell<Vec<Trial>>;
 
 #[derive(Clone, Copy)]
 struct Trial {
-    /// Identifies the circuit, which the guard of the trial keeps alive.
+    /// The address of the circuit, which the guard of the trial keeps alive.
     circuit: usize,
     generation: Generation,
 }
@@ -56,7 +59,7 @@ impl CallToken {
             circuit: address(circuit),
             generation: self.generation(),
         };
-        // This fails while the thread ends: no call joins the trials of that time.
+        // Fails once the thread has destroyed its marks. No call joins such a trial.
         match MARKS.try_with(|marks| marks.borrow_mut().push(trial)) {
             Ok(()) => self.as_inside(),
             Err(_) => self,
@@ -75,15 +78,16 @@ impl CallToken {
 
     #[cold]
     fn unmark(self) -> Self {
-        // This fails only if the marks ended with the thread.
+        // Fails only if the thread has destroyed its marks.
         let _ = MARKS.try_with(|marks| marks.borrow_mut().pop());
         self.as_trial()
     }
 }
 
-/// Runs code that belongs to no trial of the thread: listeners, whose event may come from inside a trial.
+/// Runs `code` without the marks of the thread. Listeners belong to no trial, even if their event
+/// was sent inside one.
 pub(super) fn outside<T>(code: impl FnOnce() -> T) -> T {
-    /// Restores the marks, also when the code unwinds.
+    /// Restores the marks when it is dropped, also during unwinding.
     struct Suspended(Vec<Trial>);
 
     impl Drop for Suspended {
@@ -97,7 +101,8 @@ pub(super) fn outside<T>(code: impl FnOnce() -> T) -> T {
     code()
 }
 
-/// Whether a trial of `circuit` runs on this thread, and `is_current` holds for its generation.
+/// Returns `true` if a trial of `circuit` runs on this thread and `is_current` holds for its
+/// generation.
 pub(super) fn is_inside(circuit: &Circuit, is_current: impl Fn(Generation) -> bool) -> bool {
     let circuit = address(circuit);
     let inside = MARKS.try_with(|marks| {

@@ -1,7 +1,6 @@
-//! The circuit: the atomics, the lock and the clock around the pure state machine.
+//! [`Circuit`]: the fields of one circuit, their invariants, and plain access to them.
 //!
-//! This file owns the fields, their invariants, and plain access to them. Each thing that happens to a
-//! circuit has a file of its own next to this one.
+//! Each operation on a circuit has a file of its own next to this one.
 
 use super::counters::Counters;
 use super::locked::Locked;
@@ -23,25 +22,28 @@ use std::time::Duration;
 
 /// The circuit of one breaker.
 ///
-/// `word` is the [packed state](PackedState). A healthy call is admitted and recorded with loads of the
-/// word alone; everything that a transition needs is in `locked`.
+/// `word` is the [packed state](PackedState). A healthy call is admitted and recorded with loads of
+/// the word alone; everything that a transition needs is in `locked`.
 ///
 /// # Invariants
 ///
-/// 1. The state changes under the lock only. Without the lock, `word` changes in two ways: in the
-///    consecutive failures of a closed circuit that is not
-///    [buffering](Flags::BUFFER_SUCCESSES), and by setting [`Flags::SLOW_PATH`].
-/// 2. `deadline`, `lease` and `trial_failures` are stored before the word that gives them a meaning, and
-///    only while the word gives them none. So a reader that finds the same word before and after its
-///    loads has read values that belong to the word. There are two exceptions, where the value before
-///    and the value after are both right: the deadline of an open circuit is moved by `trip_for` and by
-///    hints of late calls, and the lease and the failures change while trials start and end.
-/// 3. The windows, and the consecutive failures of a word that is [buffering](Flags::BUFFER_SUCCESSES),
-///    are as of the last [`flush_buffer`](Circuit::flush_buffer) (see
-///    [`success_buffer`](super::success_buffer)). Reading either of them flushes the buffer first, and
-///    [`close_buffer`](Circuit::close_buffer) comes before the generation moves on.
-/// 4. No user code runs under the lock. Clocks, `Debug`, predicates and listeners are called before the
-///    lock is taken or after it is released, and replaced settings are dropped after it is released.
+/// 1. Only the holder of the lock changes the state. Other threads change `word` in two ways: they
+///    count or reset the consecutive failures of a closed circuit that is not
+///    [buffering](Flags::BUFFER_SUCCESSES), and they set [`Flags::SLOW_PATH`].
+/// 2. `deadline`, `lease` and `trial_failures` are stored before the word that refers to them, and
+///    only while the present word does not refer to them. A reader that finds the same word before
+///    and after its loads has therefore read values that belong to the word. There are two
+///    exceptions, in which both the old and the new value are correct: `trip_for` and the hints of
+///    late calls move the deadline of an open circuit, and the lease and the failures change while
+///    trials start and end.
+/// 3. The windows, and the consecutive failures of a word that is
+///    [buffering](Flags::BUFFER_SUCCESSES), are as of the last
+///    [`flush_buffer`](Circuit::flush_buffer) (see [`success_buffer`](super::success_buffer)). The
+///    buffer is flushed before either of them is read, and [closed](Circuit::close_buffer) before
+///    the generation changes.
+/// 4. No user code runs under the lock. Clocks, `Debug`, predicates and listeners are called before
+///    the lock is taken or after it is released, and replaced settings are dropped after it is
+///    released.
 #[repr(C)]
 pub(crate) struct Circuit {
     pub(super) word: AtomicU64,
@@ -54,32 +56,32 @@ pub(crate) struct Circuit {
     pub(super) refusal_links: RefusalLinks,
     /// Open: when the circuit half-opens.
     pub(super) deadline: AtomicU64,
-    /// Half-open: until when trials keep their slots. A call that comes later may take a slot over.
+    /// Half-open: when the lease of the trials expires. Another call may take a slot from then on.
     pub(super) lease: AtomicU64,
-    /// Half-open: the consecutive failures. The word holds the trials in their place.
+    /// Half-open: the consecutive failures, because the payload of the word contains the trials.
     pub(super) trial_failures: AtomicU32,
     /// Cancelled calls since the last call with another outcome.
     pub(super) consecutive_cancellations: AtomicU32,
     pub(super) locked: Mutex<Locked>,
 }
 
-/// The parts that few circuits have, each created when it is first needed.
+/// The parts of a circuit that are seldom needed, each created on first use.
 #[derive(Default)]
 pub(super) struct ColdState {
     pub(super) buffer: OnceBox<SuccessBuffer>,
     pub(super) wait_queue: OnceBox<WaitQueue>,
-    /// Streams and listeners of this circuit alone.
+    /// The streams and listeners of this circuit only.
     pub(super) local_listeners: OnceBox<EventBus>,
-    /// Whether state changes were left in the queue. The next call delivers them.
+    /// Whether state changes are left in the queue, which the next call delivers.
     pub(super) overdue: AtomicBool,
 }
 
-/// What a circuit gets from its surroundings.
+/// What a circuit takes from its registry: an identity, an event bus and a clock.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CircuitContext {
-    /// The unique number of the circuit's registry; zero without a registry.
+    /// The unique number of the registry, or zero without a registry.
     pub(crate) registry: u64,
-    /// The events of the registry.
+    /// The event bus of the registry.
     pub(crate) bus: Option<Arc<EventBus>>,
     pub(crate) clock: ClockSource,
 }
@@ -98,7 +100,7 @@ impl CircuitContext {
     }
 }
 
-/// The word, and the values that belong to it.
+/// A state word, with the values that belong to it.
 #[derive(Clone, Copy)]
 pub(super) struct StateView {
     pub(super) word: PackedState,
@@ -113,8 +115,8 @@ impl StateView {
         admission(self.word, now, self.deadline, self.lease)
     }
 
-    /// Returns the state at `now`. An open circuit is half-open once its deadline has passed, even if no
-    /// call was made since.
+    /// Returns the state at `now`. An open circuit is half-open once its deadline has passed, even
+    /// if no call was made since.
     pub(super) fn state(&self, now: Moment) -> State {
         match self.word.state() {
             State::Open if now.has_reached(self.deadline) => State::HalfOpen,
@@ -169,15 +171,16 @@ impl Circuit {
 
     #[inline]
     pub(crate) fn word(&self) -> PackedState {
-        // Ordering: `Acquire` here pairs with the `AcqRel` swap in `cas_word`; without it a reader could
-        // see a state without the deadline that was stored before it.
+        // Ordering: `Acquire` here pairs with the `AcqRel` swap in `cas_word`; without it a reader
+        // could see a state without the deadline that was stored before it.
         PackedState::from_bits(self.word.load(Ordering::Acquire))
     }
 
-    /// Replaces exactly `word` with `next`, or returns the word that was found instead.
+    /// Replaces `word` with `next`, or returns the word that is stored instead.
     pub(super) fn cas_word(&self, word: PackedState, next: PackedState) -> Result<(), PackedState> {
-        // Ordering: `AcqRel` pairs with the `Acquire` load in `word`: it publishes what was stored for
-        // the new word, and sees what was stored for the old one. On failure, it is a load of the word.
+        // Ordering: `Release` here pairs with the `Acquire` load in `word`; without it a reader of
+        // the new word could miss the values that were stored before it. `Acquire`, also on
+        // failure, because the caller uses the old word like one that it loaded.
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         self.word
             .compare_exchange(word.bits(), next.bits(), success, failure)
@@ -185,7 +188,7 @@ impl Circuit {
             .map_err(PackedState::from_bits)
     }
 
-    /// Applies `change` to the word, and returns the word before.
+    /// Applies `change` to the word, and returns the previous word.
     pub(super) fn update_word(&self, change: impl Fn(PackedState) -> PackedState) -> PackedState {
         let mut before = self.word();
         loop {
@@ -200,9 +203,10 @@ impl Circuit {
     pub(super) fn consistent_read(&self) -> StateView {
         loop {
             let word = self.word();
-            // Ordering: `Acquire` in these loads pairs with the `Release` stores before a new word is
-            // published. A value of a later word thereby makes the comparison below see a newer word;
-            // without it a reader could combine the old word with a new deadline.
+            // Ordering: `Acquire` here pairs with the `Release` stores of these values. A value is
+            // replaced only after the word that refers to it is gone (invariant 2), so a reader of
+            // the new value finds another word below; without it a reader could combine the old
+            // word with a new deadline.
             let deadline = self.deadline.load(Ordering::Acquire);
             let lease = self.lease.load(Ordering::Acquire);
             let trial_failures = self.trial_failures.load(Ordering::Acquire);
@@ -223,7 +227,7 @@ impl Circuit {
         }
     }
 
-    /// Returns the cold state if any part of it was created.
+    /// Returns the cold state, if any part of it was created.
     #[inline]
     pub(super) fn cold_if_init(&self) -> Option<&ColdState> {
         self.cold.get()
@@ -246,7 +250,7 @@ impl Circuit {
         if view.failures == 0 || !view.word.has(Flags::BUFFER_SUCCESSES) {
             return view.failures;
         }
-        // A success in the buffer may have ended the failures.
+        // A buffered success may have reset the failures.
         let mut locked = self.locked.lock();
         self.flush_buffer(&mut locked);
         self.consistent_read().failures
@@ -273,18 +277,21 @@ impl Circuit {
         locked.last_failure().filter(|_| visible).map(Arc::from)
     }
 
-    /// Returns the error of a refused call.
+    /// Creates the error of a refused call.
     #[inline]
     pub(crate) fn refusal_error(self: &Arc<Self>, refused: RefusalDetails) -> CircuitOpen {
         CircuitOpen::new(self.refusal_links.link_to(&self.name, self), refused)
     }
 
-    /// Whether a handle or the error of a refused call refers to the circuit.
+    /// Returns `true` if a handle, or the error of a refused call, refers to the circuit.
     ///
-    /// The handles of call sites are not counted, nor are `known` other references.
+    /// The handles of call sites do not count, and neither do `known` other references.
     pub(crate) fn is_held(self: &Arc<Self>, known: usize) -> bool {
+        // The sites are read before the reference count: a handle that a site adds in between makes
+        // the circuit appear held, which is safe.
         let in_sites = self.entry.call_sites.handles();
-        // The handles first: a refused call takes a link before it drops its handle.
+        // The handles are read before the links: a refused call takes a link before it drops its
+        // handle, so the reads cannot miss both.
         Arc::strong_count(self) > known + in_sites || self.refusal_links.are_referenced()
     }
 

@@ -1,4 +1,4 @@
-//! The figures of a circuit: snapshots and totals.
+//! Snapshots and totals of a circuit.
 
 use super::counters::Counter;
 use super::locked::Locked;
@@ -8,7 +8,7 @@ use crate::state::State;
 use std::sync::Arc;
 
 impl Circuit {
-    /// Returns all figures of one moment.
+    /// Returns a snapshot, all of whose values are as of one moment.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let now = self.context.clock.now();
         let mut locked = self.locked.lock();
@@ -52,7 +52,8 @@ impl Circuit {
         self.locked.lock().transition_counts()
     }
 
-    /// Returns the totals, including what the windows counted. The buffer has been flushed.
+    /// Returns the totals, including the calls that the windows counted. The caller has flushed the
+    /// buffer.
     fn totals_with(&self, locked: &Locked) -> Totals {
         let (successes, failures) = locked.counted();
         let totals = self.counters.totals(locked.config().count_successes());

@@ -2,12 +2,14 @@
 //!
 //! # Problem
 //!
-//! The mutex of a circuit guards its windows. If each success took the mutex, all healthy calls would
-//! contend for it. But a success that is not slow trips no rule, and two such successes commute. It is
-//! enough to count them, if the count is exact at each failure and in each bucket of a time window.
+//! The mutex of a circuit guards its windows. If each success took the mutex, all healthy calls
+//! would contend for it. But a success that is not slow trips no rule, and two such successes
+//! commute. It is therefore enough to count them, if the count is exact at each failure and in each
+//! bucket of a time window.
 //!
-//! The buffer is a *statistics counter* with an exact read (Dice, Lev and Moir, *Scalable Statistics
-//! Counters*, SPAA 2013). Under contention it is striped like `LongAdder` of `java.util.concurrent`.
+//! The buffer is a *statistics counter* with an exact read (Dice, Lev and Moir, *Scalable
+//! Statistics Counters*, SPAA 2013). Under contention it is striped like `LongAdder` of
+//! `java.util.concurrent`.
 //!
 //! # Cells
 //!
@@ -20,62 +22,64 @@
 //!
 //! * A **success** decrements the capacity of its cell by compare-and-swap. The cell must have the
 //!   generation of the call, and capacity. Otherwise the success is recorded under the mutex.
-//! * **Opening** stores a generation and a capacity in each cell. **Closing** stores zero, which is no
-//!   capacity in any generation.
+//! * **Opening** stores a generation and a capacity in each cell. **Closing** stores zero, which is
+//!   no capacity in any generation.
 //! * **Flushing** sums the remaining capacities. The difference from the sum of the last flush
-//!   ([`RemainingCapacity`]) is the number of successes in between. A flush closes nothing, so that a
-//!   failure that opens no circuit does not block successes.
+//!   ([`RemainingCapacity`]) is the number of successes in between. A flush does not close the
+//!   buffer, so a failure that does not open the circuit blocks no successes.
 //!
 //! # Intervals
 //!
-//! The buffer is opened for an [`Interval`]. The interval ends when the first bucket of any time window
-//! ends, so that all successes of an interval belong to one bucket of each window.
+//! The buffer is opened for an [`Interval`]. The interval ends when the first bucket of any time
+//! window ends, so all successes of an interval belong to one bucket of each window.
 //!
-//! A count window is saturated when it is full of successes that are not slow: more of them change
-//! nothing. A time window, and a window of a slow-call rule, is never saturated. If all windows can be
-//! saturated, the capacity of a cell is the size of the largest window; otherwise it is `u32::MAX`. A
-//! success that finds no capacity takes the mutex, flushes the buffer, and opens it again. If all
-//! windows are saturated by then, the state word loses
+//! A count window is *saturated* when it is full of successes that are not slow: one more changes
+//! nothing. A time window, and a window of a slow-call rule, is never saturated. If all windows can
+//! become saturated, the capacity of a cell is the size of the largest window; otherwise it is
+//! `u32::MAX`. A success that finds no capacity takes the mutex, flushes the buffer, and opens it
+//! again. If all windows are saturated by then, the state word loses
 //! [`BUFFER_SUCCESSES`](crate::state::Flags::BUFFER_SUCCESSES), and successes skip the buffer.
 //!
-//! The buffer is closed before every step that successes must not cross: a new generation, new settings,
-//! the opening of the circuit by a failure, and the end of an interval.
+//! The buffer is closed before every step that successes must not cross: a new generation, new
+//! settings, the opening of the circuit by a failure, and the end of an interval.
 //!
 //! # Invariants
 //!
-//! 1. Only the holder of the circuit's mutex opens, flushes and closes the buffer. No success enters
-//!    between closing and opening.
-//! 2. A cell has capacity in a generation only while the state word has that generation: the buffer is
-//!    opened after the word enters a generation, and closed before the word leaves it.
+//! 1. Only the holder of the circuit's mutex opens, flushes and closes the buffer. No success
+//!    enters between closing and opening.
+//! 2. A cell has capacity in a generation only while the state word has that generation: the buffer
+//!    is opened after the word enters a generation, and closed before the word leaves it.
 //! 3. While the buffer is open, each change of a capacity is a decrement by one success.
 //!
 //! # Linearization
 //!
-//! The compare-and-swap is the linearization point of a success. By invariant 2, the circuit has the
-//! generation of the call at that point. The order in which a success reads the state word, the cell and
-//! the interval therefore does not matter. A late success finds another generation, or no capacity.
+//! The compare-and-swap is the linearization point of a success. By invariant 2, the circuit has
+//! the generation of the call at that point. The order in which a success reads the state word, the
+//! cell and the interval therefore does not matter. A late success finds another generation, or no
+//! capacity.
 //!
-//! By invariant 3, the sum of capacities only decreases, by one at a time. A flush reads one cell after
-//! another, and returns a sum that the cells had at some point between its first and its last read.
-//! Successes before that point precede the step that flushes. The others follow it.
+//! By invariant 3, the sum of capacities only decreases, by one at a time. A flush reads one cell
+//! after another, and returns a sum that the cells had at some point between its first and its last
+//! read. Successes before that point precede the step that flushes. The others follow it.
 //!
 //! # ABA
 //!
-//! Between the load and the compare-and-swap of a success, the buffer may be closed, and opened again in
-//! the same generation. The cell may then return to the value that the success loaded, and the
-//! compare-and-swap succeeds. This is correct: the success enters the new interval, like a success that
-//! began after the opening. Only the checks against the end of the interval and the slow threshold may
-//! be those of the earlier interval:
+//! Between the load and the compare-and-swap of a success, the buffer may be closed, and opened
+//! again in the same generation. The cell may then return to the value that the success loaded, and
+//! the compare-and-swap succeeds. This is correct: the success enters the new interval, like a
+//! success that began after the opening. Only the checks against the end of the interval and the
+//! slow threshold may be those of the earlier interval:
 //!
-//! * Intervals only advance, so that the success counts in the bucket after its own.
-//! * The slow threshold changes only with the settings. A call may be classified by the settings that
-//!   were valid when its recording began.
+//! * Intervals only advance, so the success counts in a later bucket than its own.
+//! * The slow threshold changes only with the settings. A call may be classified by the settings
+//!   that were valid when its recording began.
 //!
 //! # Memory ordering
 //!
-//! The cells are `Relaxed`. They publish nothing, and a compare-and-swap always finds the latest value. A
-//! success that happened before a flush is in the value that the flush reads. Only the end of the
-//! interval and the slow threshold need `Release` and `Acquire`, as `is_in_interval` explains.
+//! The cells are `Relaxed`. They publish nothing, and a compare-and-swap always finds the latest
+//! value. A success that happened before a flush is in the value that the flush reads. Only the end
+//! of the interval and the slow threshold need `Release` and `Acquire`, as `is_in_interval`
+//! explains.
 
 use super::token::CallToken;
 use crate::clock::{ClockSource, Moment};
@@ -84,7 +88,8 @@ use crate::sync::striped::{reassign_index, stripe, stripes};
 use crate::sync::{AtomicU64, OnceBox, Ordering};
 use std::time::Duration;
 
-/// The successes that the windows of a circuit do not contain yet. See the [module](self).
+/// The successes that the windows of a circuit do not contain yet. See the
+/// [module documentation](self).
 #[derive(Debug)]
 pub(super) struct SuccessBuffer {
     /// The end of the present interval.
@@ -95,26 +100,26 @@ pub(super) struct SuccessBuffer {
     striped: OnceBox<Box<[CachePadded]>>,
 }
 
-/// The sum of all capacities at the last flush. Belongs to the holder of the circuit's mutex.
+/// The sum of all capacities at the last flush, which belongs to the holder of the circuit's mutex.
 #[derive(Debug, Default)]
 pub(super) struct RemainingCapacity(u64);
 
 impl RemainingCapacity {
-    /// Returns whether no success enters the buffer.
+    /// Returns `true` if no success enters the buffer.
     pub(super) fn is_closed(&self) -> bool {
         self.0 == 0
     }
 }
 
-/// The successes for which a buffer is opened.
+/// The successes that an open buffer accepts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Interval {
     pub(super) generation: Generation,
-    /// The successes end before this time.
+    /// The time before which the successes end.
     pub(super) end: Moment,
-    /// The longest duration of a call that no rule considers slow.
+    /// The maximum duration of a call that is slow for no rule.
     pub(super) slow_threshold: Duration,
-    /// The number of successes for each cell.
+    /// The number of successes that each cell accepts.
     pub(super) capacity: u32,
 }
 
@@ -134,8 +139,8 @@ impl SuccessBuffer {
         }
     }
 
-    /// Records the success of an admitted call. Returns `false` if the success has to be recorded under
-    /// the mutex.
+    /// Records the success of an admitted call. Returns `false` if the success has to be recorded
+    /// under the mutex.
     #[inline]
     pub(super) fn try_record(&self, ticket: CallToken, clock: &ClockSource) -> bool {
         let (cell, generation) = (self.cell(), ticket.generation());
@@ -149,12 +154,12 @@ impl SuccessBuffer {
         }
     }
 
-    /// Returns whether a call that ends now ends within the interval, and is not slow.
+    /// Returns `true` if a call that ends now ends within the interval and is not slow.
     #[inline]
     fn is_in_interval(&self, ticket: CallToken, clock: &ClockSource) -> bool {
-        // Ordering: `Acquire` here and below pairs with the `Release` stores in `open`. A success that reads
-        // a new end or threshold also sees that the buffer was closed before, so that it cannot enter the
-        // previous interval. Without it a success could enter an interval that has ended.
+        // Ordering: `Acquire` here and below pairs with the `Release` stores in `open`. A success
+        // that reads a new end or threshold also sees that the buffer was closed before, and cannot
+        // enter the previous interval; without it a success could enter an interval that has ended.
         let interval_end = Moment::from_nanos(self.interval_end.load(Ordering::Acquire));
         match ticket.started() {
             None => interval_end == Moment::NEVER || clock.coarse_now() < interval_end,
@@ -167,8 +172,8 @@ impl SuccessBuffer {
         }
     }
 
-    /// Records a success whose compare-and-swap has `found` another value. Contention for the shared cell
-    /// adds the stripes. Contention for a stripe moves the thread to another one.
+    /// Records a success whose compare-and-swap has `found` another value. Contention for the
+    /// shared cell adds the stripes. Contention for a stripe moves the thread to another stripe.
     #[cold]
     #[inline(never)]
     fn record_contended(&self, cell: &Cell, generation: Generation, mut found: CellValue) -> bool {
@@ -189,7 +194,7 @@ impl SuccessBuffer {
         false
     }
 
-    /// Returns whether the buffer accepts a success of `generation` that ends at `now`.
+    /// Returns `true` if the buffer accepts a success of `generation` that ends at `now`.
     pub(super) fn has_capacity(&self, generation: Generation, now: Moment) -> bool {
         // Ordering: `Relaxed` suffices, because only the holder of the mutex stores the end.
         let interval_end = Moment::from_nanos(self.interval_end.load(Ordering::Relaxed));
@@ -236,8 +241,8 @@ impl SuccessBuffer {
         }
     }
 
-    /// Sums the capacities in the values that `value` returns for all cells. Stripes that were added since
-    /// the opening are closed, and contribute nothing.
+    /// Sums the capacities in the values that `value` returns for all cells. Stripes that were
+    /// added since the opening are closed, and contribute nothing.
     #[inline]
     fn sum(&self, value: impl Fn(&Cell) -> CellValue) -> u64 {
         let striped = self.striped.get().map(Box::as_ref).unwrap_or_default();

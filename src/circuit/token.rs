@@ -1,12 +1,12 @@
-//! The token of an admitted call.
+//! [`CallToken`]: what an admitted call carries until its outcome is recorded.
 
 use crate::clock::Moment;
 use crate::state::{Generation, Mark};
 
-/// An admitted call whose outcome is not recorded yet.
+/// An admitted call whose outcome has not been recorded yet.
 ///
-/// `admitted_by` is the generation that admitted the call, with a [mark](Mark) if the call is not a plain
-/// one. `started` is [`Moment::NEVER`] for a call that is not timed.
+/// `admitted_by` is the generation that admitted the call, with a [mark](Mark) if the call is not a
+/// plain one. `started` is [`Moment::NEVER`] for a call that is not timed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallToken {
     pub(super) admitted_by: Generation,
@@ -25,6 +25,7 @@ impl CallToken {
     pub(super) const fn timed(generation: Generation, started: Moment) -> Self {
         Self {
             admitted_by: generation.marked(Mark::Timed),
+            // `NEVER` marks an untimed call.
             started: started.clamp_before_never(),
         }
     }
@@ -65,7 +66,7 @@ impl CallToken {
         self.admitted_by.has(Mark::Inside)
     }
 
-    /// Whether the call runs inside a trial. Such a call records nothing.
+    /// Returns `true` if the call joined a trial. Such a call records nothing.
     pub(crate) const fn is_joined(self) -> bool {
         self.admitted_by.has(Mark::Joined)
     }

@@ -1,7 +1,7 @@
 //! State transitions.
 //!
-//! Every transition is made with the lock held and with the settings of that moment. What the new
-//! state needs is stored before the word that shows the state.
+//! Every transition is made with the lock held, and with the settings that are valid at that point.
+//! The values that a new state needs are stored before the word that publishes the state.
 
 use super::locked::Locked;
 use super::shell::Circuit;
@@ -12,7 +12,7 @@ use crate::sync::Ordering;
 use std::time::Duration;
 
 impl Circuit {
-    /// Enters a state. An open circuit keeps the consecutive failures in the word.
+    /// Enters a state, with the consecutive failures of the present word.
     pub(super) fn transition(&self, locked: &mut Locked, to: State, cause: Cause, now: Moment) {
         self.transition_with(locked, to, cause, now, PackedState::failures);
     }
@@ -38,7 +38,7 @@ impl Circuit {
 
     fn next_state(&self, locked: &Locked, to: State) -> NextState {
         let config = locked.config();
-        // The windows will be empty, so that each success changes them.
+        // The transition clears the windows, so the next success changes them.
         let buffering = Flags::BUFFER_SUCCESSES.when(config.has_windows());
         NextState {
             to,
@@ -58,7 +58,8 @@ impl Circuit {
     ) {
         locked.clear_windows();
         if next.to == State::HalfOpen {
-            // The generation does not move while the lock is held.
+            // Only the holder of the lock changes the generation, so this is the one that was just
+            // entered.
             locked.begin_period(self.word().generation());
         }
         if !next.continues_backoff(&cause) {
@@ -67,7 +68,7 @@ impl Circuit {
         #[cfg(feature = "metrics")]
         locked.count_transition(before.state(), next.to);
         if next.notify {
-            // Ordering: `Relaxed`, because the deadline changes under the lock only.
+            // Ordering: `Relaxed`, because the deadline changes only under the lock.
             let deadline = Moment::from_nanos(self.deadline.load(Ordering::Relaxed));
             locked.queue_event(Event::StateChanged {
                 breaker: self.name.clone(),
@@ -80,7 +81,7 @@ impl Circuit {
         locked.begin_state(now, cause);
     }
 
-    /// Opens with `count` failures in a row.
+    /// Opens the circuit. `count` returns the consecutive failures, given the present word.
     pub(super) fn open(
         &self,
         locked: &mut Locked,
@@ -94,8 +95,12 @@ impl Circuit {
         locked.begin_attempt(attempt, period.follows_hints());
     }
 
-    /// Opens because of a call after which there are `count` failures in a row. If the word is not `word`
-    /// any more, returns the word that was found instead, and opens nothing.
+    /// Opens the circuit because of a call, after which there are `count` consecutive failures.
+    ///
+    /// # Errors
+    ///
+    /// If the state word is no longer `word`, returns the present word and does not open the
+    /// circuit.
     pub(super) fn trip_from(
         &self,
         locked: &mut Locked,
@@ -112,7 +117,7 @@ impl Circuit {
         Ok(())
     }
 
-    /// Sets the deadline of a circuit that is about to open, and returns the attempt of the backoff.
+    /// Sets the deadline of a circuit that is about to open, and returns the backoff attempt.
     fn set_recovery_deadline(&self, locked: &Locked, period: OpenPeriod, now: Moment) -> u32 {
         let earlier = locked.recovery_attempt(self.word().state(), now);
         let next = earlier.map_or(0, |attempt| attempt.saturating_add(1));
@@ -127,8 +132,8 @@ impl Circuit {
         attempt
     }
 
-    /// Moves the deadline of an open circuit because a late call brought a hint. A deadline that a command
-    /// has set, or that is later, stays.
+    /// Moves the deadline of an open circuit according to the hint of a late call. A deadline that
+    /// a command has set, or that is later, is kept.
     pub(super) fn postpone(&self, hint: Duration) {
         let now = self.context.clock.now();
         let locked = self.locked.lock();
@@ -152,19 +157,19 @@ impl Circuit {
     }
 }
 
-/// For how long a circuit opens.
+/// How long a circuit stays open.
 #[derive(Clone, Copy)]
 pub(super) enum OpenPeriod {
-    /// For the delay of the backoff.
+    /// The delay of the backoff.
     Backoff,
-    /// For as long as the dependency asked for no calls, within the limit of the settings.
+    /// The time for which the dependency asked for no calls, limited by the settings.
     Hint(Duration),
-    /// For the duration that a command gives.
+    /// The duration that a command specifies.
     Command(Duration),
 }
 
 impl OpenPeriod {
-    /// The period of an opening by a call, with the call's hint if it has one.
+    /// Returns the period of an opening by a call: the hint of the call, or else the backoff.
     pub(super) fn by_call(hint: Option<Duration>) -> Self {
         hint.map_or(Self::Backoff, Self::Hint)
     }
@@ -174,7 +179,7 @@ impl OpenPeriod {
     }
 }
 
-/// A state about to be entered.
+/// A state that is about to be entered.
 struct NextState {
     to: State,
     flags: Flags,
@@ -183,8 +188,10 @@ struct NextState {
 }
 
 impl NextState {
-    /// Whether the backoff continues from the latest opening. Automatic recovery continues it, so that a
-    /// dependency that fails again soon gets a longer delay. Commands and changes of the mode reset it.
+    /// Returns `true` if the backoff continues from the latest opening.
+    ///
+    /// Automatic recovery continues the backoff, so that a dependency that soon fails again gets a
+    /// longer delay. Commands and changes of the mode reset it.
     fn continues_backoff(&self, cause: &Cause) -> bool {
         match self.to {
             State::Open => true,
@@ -198,7 +205,7 @@ impl NextState {
         let entered = before.into_state(self.to).with_flags(self.flags);
         match self.to {
             State::HalfOpen => entered.with_trials(self.trials),
-            // These states begin without failures, or count none.
+            // These states begin without failures, or do not count them.
             State::Closed | State::MetricsOnly | State::ForcedOpen | State::Disabled => entered,
             State::Open => entered.with_failures(count),
         }

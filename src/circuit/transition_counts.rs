@@ -1,4 +1,4 @@
-//! The transitions of one circuit, counted.
+//! [`TransitionCounts`]: counts the transitions of one circuit.
 
 use crate::state::State;
 

@@ -1,4 +1,4 @@
-//! Waits for a circuit to admit a call, instead of being refused.
+//! [`WaitQueue`]: tasks that wait until a circuit admits a call.
 
 use crate::clock::ClockSource;
 use crate::panic::catch;
@@ -8,36 +8,38 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
-/// The waiters of one circuit, in the order of their arrival. The first one watches the circuit.
+/// The waiting tasks of one circuit, in order of arrival.
 ///
-/// Only the first waiter sleeps and is woken. When it is admitted or dropped, the next one becomes
-/// the first. So a circuit that closes admits its waiters one after another, in order, and no
-/// wake-up is lost with a waiter that is dropped. A waiter that is not the first tries every second
-/// or two, in case the first is a future that is no longer polled.
+/// Only the first waiter watches the circuit: it sleeps until it is woken. When it is admitted or
+/// dropped, the next waiter becomes the first. A circuit that closes therefore admits its waiters
+/// one after another, in order, and dropping a waiter loses no wake-up. The other waiters try every
+/// one to two seconds, because the first one may be a future that is no longer polled.
 #[derive(Debug, Default)]
 pub(super) struct WaitQueue {
     queue: Mutex<()>,
     changed: Notify,
 }
 
-/// How long a waiter that is not the first waits before it tries; at most twice as long.
+/// The minimum time between two attempts of a waiter that is not the first; the maximum is twice as
+/// long.
 const POLL_INTERVAL_IN_QUEUE: Duration = Duration::from_secs(1);
 
-/// The longest sleep of the first waiter with a custom clock, which may move without a wake-up.
+/// The maximum sleep of the first waiter with a custom clock, which may advance without a wake-up.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The longest sleep of the first waiter.
+/// The maximum sleep of the first waiter.
 const MAX_WAIT: Duration = Duration::from_secs(3_600);
 
-/// The longest delay on top of a wait, as a share of that wait. It spreads the calls of many
-/// processes that wait for one dependency.
+/// The maximum jitter, as a fraction of a wait. Jitter spreads the calls of the processes that wait
+/// for one dependency.
 const JITTER: f64 = 0.01;
+/// The maximum jitter of a long wait.
 const MAX_JITTER: Duration = Duration::from_millis(100);
 
 impl WaitQueue {
     /// Wakes the first waiter.
     pub(super) fn wake_next(&self) {
-        // A panic of the waker concerns its own task only.
+        // A waker that panics must not affect the call that wakes it.
         drop(catch(|| self.changed.notify_one()));
     }
 
@@ -47,7 +49,7 @@ impl WaitQueue {
         clock: &ClockSource,
         try_acquire: impl Fn() -> Result<T, RefusalDetails>,
     ) -> T {
-        // Without other waiters, the first attempt needs no timer of a runtime.
+        // Without other waiters, an attempt that succeeds works outside a tokio runtime.
         let _first = if let Ok(first) = self.queue.try_lock() {
             first
         } else {
@@ -65,7 +67,7 @@ impl WaitQueue {
             }
         };
         loop {
-            // Created before the attempt, so that a change after the attempt is not missed.
+            // A change after the attempt is not lost: `notify_one` stores a permit for `changed`.
             let changed = self.changed.notified();
             match try_acquire() {
                 Ok(acquired) => return acquired,
@@ -75,7 +77,7 @@ impl WaitQueue {
     }
 }
 
-/// Returns how long to sleep after a refusal.
+/// Returns the time to sleep after a refusal.
 fn wait_hint(clock: &ClockSource, refused: RefusalDetails) -> Duration {
     let left = refused.retry_after().unwrap_or(MAX_WAIT).min(MAX_WAIT);
     match clock {

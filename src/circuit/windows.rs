@@ -1,7 +1,8 @@
 //! Keeps the windows of a circuit up to date with the success buffer.
 //!
-//! Every function here is called with the lock held, except [`Circuit::buffer_success`]. See
-//! [`success_buffer`](super::success_buffer) for the protocol between a success and the lock.
+//! All functions here require the lock, except [`Circuit::buffer_success`]. See
+//! [`success_buffer`](super::success_buffer) for the protocol between a success and the holder of
+//! the lock.
 
 use super::locked::Locked;
 use super::shell::Circuit;
@@ -16,8 +17,8 @@ impl Circuit {
         self.cold_if_init()?.buffer.get()
     }
 
-    /// Records a success in the buffer, or in the windows if the buffer takes none. Returns false if the
-    /// success has to be recorded in the general way.
+    /// Records a success in the buffer, or in the windows if the buffer rejects it. Returns `false`
+    /// if the success has to be recorded like any other call.
     #[inline]
     pub(super) fn buffer_success(&self, token: CallToken) -> bool {
         let buffer = self.buffer();
@@ -25,11 +26,11 @@ impl Circuit {
             || self.record_success_locked(token)
     }
 
-    /// Records a success in the windows, and opens the buffer for the next ones.
+    /// Records a success in the windows, and opens the buffer for the successes that follow.
     #[inline(never)]
     fn record_success_locked(&self, token: CallToken) -> bool {
         if token.started().is_some() {
-            // The call may be a slow one.
+            // The call may have been slow.
             return false;
         }
         let now = self.context.clock.now();
@@ -51,15 +52,17 @@ impl Circuit {
         true
     }
 
-    /// Brings windows, totals and word up to date. The buffer stays open.
+    /// Moves the buffered successes into the windows and the totals, and resets the consecutive
+    /// failures if there are any. The buffer stays open.
     pub(super) fn flush_buffer(&self, locked: &mut Locked) {
         self.drain_buffer(locked, SuccessBuffer::flush, None);
     }
 
-    /// Brings windows, totals and word up to date, and closes the buffer until it is
-    /// [reopened](Self::reopen_buffer). Returns whether there was a success in it.
+    /// Flushes the buffer, and closes it until it is [reopened](Self::reopen_buffer). Returns
+    /// `true` if the buffer contained a success.
     ///
-    /// The successes come before the call `last`, which was recorded last, if it is given.
+    /// If the call that was recorded last is given as `last`, the successes enter the windows
+    /// before it.
     pub(super) fn close_buffer(&self, locked: &mut Locked, last: Option<&Sample>) -> bool {
         self.drain_buffer(locked, SuccessBuffer::close, last)
     }
@@ -89,8 +92,8 @@ impl Circuit {
         true
     }
 
-    /// Replaces exactly `word` with `next`, whose [`Flags::BUFFER_SUCCESSES`] is set as the windows
-    /// need it, or returns the word that was found instead.
+    /// Replaces `word` with `next`, or returns the word that is stored instead. `next` receives
+    /// [`Flags::BUFFER_SUCCESSES`] if successes may change the windows.
     #[inline]
     pub(super) fn publish(
         &self,
@@ -110,7 +113,7 @@ impl Circuit {
         self.cas_word(word, next)
     }
 
-    /// Opens the buffer for successes from `now` on, unless it has room for them.
+    /// Opens the buffer for successes from `now` on, unless it has capacity for them.
     pub(super) fn reopen_buffer(&self, locked: &mut Locked, now: Moment) {
         let word = self.word();
         if word.state() != State::Closed || !word.has(Flags::BUFFER_SUCCESSES) {

@@ -11,7 +11,8 @@ pub(crate) struct ErrorRule {
     type_name: &'static str,
     matches: Arc<Matches>,
     error_in: ErrorIn,
-    /// The type of a predicate that captures nothing: two such predicates are the same function.
+    /// The type of a predicate without captures. Two predicates of one such type are the same
+    /// function.
     function: Option<TypeId>,
 }
 
@@ -40,7 +41,8 @@ impl RuleMatch {
 }
 
 impl ErrorRule {
-    /// Matches an error of type `E` for which `predicate` returns `true`, also as a source of another error.
+    /// Creates a rule for errors of type `E`, and for errors with such a source. The rule matches
+    /// if `predicate` returns `true`.
     pub(crate) fn error<E: Error + 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
@@ -54,7 +56,8 @@ impl ErrorRule {
         }
     }
 
-    /// Matches a value of type `E`, which need not implement [`Error`]. Sources are not searched.
+    /// Creates a rule for values of type `E`, which need not implement [`Error`]. Sources are not
+    /// searched.
     pub(crate) fn value<E: 'static>(
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
     ) -> Self {
@@ -71,7 +74,7 @@ impl ErrorRule {
         (size_of::<P>() == 0).then(TypeId::of::<P>)
     }
 
-    /// The type that the rule names.
+    /// Returns the name of the rule's error type.
     pub(crate) fn type_name(&self) -> &'static str {
         self.type_name
     }
@@ -80,13 +83,13 @@ impl ErrorRule {
         (self.matches)(error)
     }
 
-    /// Returns `error` as the type that the rule names, to begin a chain of sources.
+    /// Returns `error` as the rule's error type, to start a chain of sources.
     pub(super) fn error_in<'a>(&self, error: &ErrorView<'a>) -> Option<&'a (dyn Error + 'static)> {
         (self.error_in)(error)
     }
 }
 
-/// Whether both are clones of one rule, or rules with the same predicate that captures nothing.
+/// Compares clones of one rule, and rules with the same predicate without captures, as equal.
 impl PartialEq for ErrorRule {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.matches, &other.matches)

@@ -1,4 +1,4 @@
-//! An error as classification sees it: its type, and the chain of its sources.
+//! [`ErrorView`]: the type of an error and the chain of its sources, as classification sees them.
 
 use super::wrapped::downcast_wrapped;
 use crate::error::{
@@ -15,11 +15,11 @@ use std::sync::Arc;
 /// An error whose only known bounds are `E: Debug + 'static`.
 ///
 /// A chain of sources is walked only from a known type: a carrier such as `Box<dyn Error>` or
-/// `io::Error`, or a type that a rule names. Refusals and timeouts of an inner breaker are also found in
-/// a `BreakerError<X>` of unknown `X`.
+/// `io::Error`, or a type that a rule names. Refusals and timeouts of an inner breaker are also
+/// found in a `BreakerError<X>` whose `X` is unknown.
 pub(crate) struct ErrorView<'a> {
     value: &'a dyn Any,
-    /// The name of the type inside the pointers and `BreakerError`s around the error, if there are any.
+    /// The [`inner_type_name`] of the error.
     inner_type_name: Option<&'static str>,
     /// The first error of the chain.
     chain_start: Option<&'a (dyn Error + 'static)>,
@@ -41,7 +41,7 @@ impl<'a> ErrorView<'a> {
         view
     }
 
-    /// Begins the chain at the error that `find` returns, unless the chain has a beginning.
+    /// Starts the chain at the error that `find` returns, unless the chain has a start.
     #[inline]
     pub(super) fn begin_chain(
         &mut self,
@@ -52,7 +52,7 @@ impl<'a> ErrorView<'a> {
         }
     }
 
-    /// Returns whether the error is the refusal of an inner breaker, which called nothing.
+    /// Returns `true` if the error is a refusal of an inner breaker, which ran no guarded code.
     #[inline]
     pub(crate) fn is_refusal(&self) -> bool {
         let circuit_error = self.circuit_error.as_ref();
@@ -71,7 +71,7 @@ impl<'a> ErrorView<'a> {
         self.chain_start.and_then(find).or_else(find_circuit_error)
     }
 
-    /// Returns the error as a `T`, if it is a `T` or a [wrapped](downcast_wrapped) one.
+    /// Returns the error as a `T`, if it is a `T` or a [wrapped](downcast_wrapped) `T`.
     #[inline]
     pub(super) fn downcast<T: 'static>(&self) -> Option<&'a T> {
         let wrapped = || self.downcast_inner(self.inner_type_name?);
@@ -81,12 +81,14 @@ impl<'a> ErrorView<'a> {
     #[cold]
     fn downcast_inner<T: 'static>(&self, inner: &str) -> Option<&'a T> {
         let name = inner_type_name::<T>().unwrap_or(type_name::<T>());
+        // Skips downcasts that cannot succeed. A name is no proof, but `downcast_wrapped` compares
+        // type IDs. `inner` ends with one `>` for each wrapper, so only its start is compared.
         inner
             .starts_with(name)
             .then(|| downcast_wrapped(self.value))?
     }
 
-    /// Returns the error itself, if its type belongs to this crate, or the error that a carrier contains.
+    /// Returns the error itself if its type belongs to this crate, or the error inside a carrier.
     #[inline]
     fn carried_error(&self) -> Option<&'a (dyn Error + 'static)> {
         macro_rules! first_of {

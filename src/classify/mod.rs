@@ -1,9 +1,10 @@
-//! Classification: decides what the outcome of a call means to the breaker.
+//! The error rules of a breaker, and the outcomes that they lead to.
 //!
-//! The steps, in order; the first that applies decides:
+//! The first of these steps that applies decides the outcome of a call:
 //!
 //! 1. the call site's `classify`;
-//! 2. a refusal of an inner breaker, or a match of the breaker's *ignored* rules: [`Outcome::Ignored`];
+//! 2. a refusal of an inner breaker, or a match of the breaker's *ignored* rules:
+//!    [`Outcome::Ignored`];
 //! 3. the call site's `fail_if`: `true` is a failure, `false` an unexpected error;
 //! 4. a match of the breaker's *expected* rules: a failure;
 //! 5. without any expected rule, every other `Err` is a failure.
@@ -11,7 +12,7 @@
 //! An error to which no step applies is *unexpected*, and counts as
 //! [`unexpected_errors_as`](crate::BreakerBuilder::unexpected_errors_as) says.
 //!
-//! [`ErrorView`] finds the types inside an error, and the beginning of its chain of sources.
+//! [`ErrorView`] finds the types inside an error, and the start of its chain of sources.
 
 mod error_rule;
 mod error_view;
@@ -24,22 +25,22 @@ use std::any::{TypeId, type_name};
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// What the outcome of a call means to the breaker.
+/// The outcome that a breaker records for a call.
 ///
 /// # Examples
 ///
-/// An HTTP client that hands out `Ok` whatever the status:
+/// Classifies the responses of an HTTP client, which returns `Ok` for every status:
 ///
 /// ```
 /// use breakerbox::Outcome;
 ///
-/// fn judge(status: u16) -> Outcome {
+/// fn outcome_of(status: u16) -> Outcome {
 ///     match status {
 ///         500.. => Outcome::Failure,
 ///         _ => Outcome::Success,
 ///     }
 /// }
-/// assert_eq!(judge(503), Outcome::Failure);
+/// assert_eq!(outcome_of(503), Outcome::Failure);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -48,22 +49,24 @@ pub enum Outcome {
     Success,
     /// The dependency failed.
     Failure,
-    /// The call says nothing about the dependency: no count moves, a trial gives its slot back.
+    /// The call says nothing about the dependency. It changes neither the consecutive failures nor
+    /// the windows, and a trial releases its slot.
     Ignored,
-    /// The dependency failed and said how long to stay away (`Retry-After`): the circuit opens at
-    /// once for that long, at most for
-    /// [`max_trip_for`](crate::BreakerBuilder::max_trip_for).
+    /// The dependency failed, and asked for no calls during this time, for example with
+    /// `Retry-After`.
     ///
-    /// If the circuit opens again without having recovered, it stays open for at least as long as its
-    /// [backoff](crate::BreakerBuilder::recovery_backoff) says. If it is open already, the longer of the two
-    /// deadlines holds.
+    /// The circuit opens at once for this time, but at most for
+    /// [`max_trip_for`](crate::BreakerBuilder::max_trip_for). If it opens again without having
+    /// recovered, it stays open for at least the delay of its
+    /// [backoff](crate::BreakerBuilder::recovery_backoff). If it is already open, the later of the
+    /// two deadlines applies.
     TripFor(Duration),
 }
 
-/// The rules of a breaker about errors of calls.
+/// The error rules of a breaker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ErrorClassifier {
-    /// Whether the rules of the layers below are dropped.
+    /// Whether these rules replace those of the layers below, instead of adding to them.
     pub(crate) is_own: bool,
     pub(crate) expected: Vec<ErrorRule>,
     pub(crate) ignored: Vec<ErrorRule>,
@@ -75,7 +78,7 @@ pub(crate) enum ErrorClass {
     Failure,
     Ignored,
     Unexpected,
-    /// Unexpected, and of a type that none of the rules names, although there are rules.
+    /// Unexpected, and of a type that no rule names, although the breaker has rules.
     Unclassified(ErrorType),
 }
 
@@ -104,21 +107,21 @@ impl ErrorClassifier {
         }
     }
 
-    /// Adds an expected rule. Equal rules count once.
+    /// Adds an expected rule, unless there is an equal one.
     pub(crate) fn expect(&mut self, rule: ErrorRule) {
         if !self.expected.contains(&rule) {
             self.expected.push(rule);
         }
     }
 
-    /// Adds an ignored rule. Equal rules count once.
+    /// Adds an ignored rule, unless there is an equal one.
     pub(crate) fn ignore(&mut self, rule: ErrorRule) {
         if !self.ignored.contains(&rule) {
             self.ignored.push(rule);
         }
     }
 
-    /// Returns whether there is no rule, and therefore no predicate of the user.
+    /// Returns `true` if there are no rules, and therefore no user predicates.
     pub(crate) fn is_empty(&self) -> bool {
         self.expected.is_empty() && self.ignored.is_empty()
     }
@@ -157,7 +160,7 @@ impl ErrorClassifier {
         }
     }
 
-    /// Returns the best result of any of `rules`.
+    /// Returns the best match of `error` with any of `rules`.
     #[inline]
     fn best_match(rules: &[ErrorRule], error: &ErrorView<'_>) -> RuleMatch {
         let mut best = RuleMatch::OtherType;

@@ -5,10 +5,11 @@ use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Returns `value` as a `T`, if it is a `T` inside at most four wrappers. A wrapper is a `BreakerError`,
-/// `Box`, `Arc` or `Rc`; no pointer follows another pointer.
+/// Returns `value` as a `T`, if it is a `T` inside at most four wrappers. A wrapper is a
+/// `BreakerError`, `Box`, `Arc` or `Rc`; no pointer follows another pointer.
 ///
-/// The type of `value` is known only at run time, so that each combination of wrappers needs a downcast.
+/// The type of `value` is known only at run time, so each combination of wrappers needs a downcast
+/// of its own.
 pub(super) fn downcast_wrapped<T: 'static>(value: &dyn Any) -> Option<&T> {
     Succ::<Succ<Succ<Succ<Zero>>>>::downcast(value)
 }
@@ -16,7 +17,8 @@ pub(super) fn downcast_wrapped<T: 'static>(value: &dyn Any) -> Option<&T> {
 /// The maximum number of wrappers, as a Peano number.
 trait Depth {
     fn downcast<T: 'static>(value: &dyn Any) -> Option<&T>;
-    /// Does the same, but the innermost wrapper is not a pointer: for a `T` that is a pointer itself.
+    /// Like [`downcast`](Self::downcast), for a `T` that is itself a pointer: the innermost wrapper
+    /// is not a pointer.
     fn downcast_pointer<T: 'static>(value: &dyn Any) -> Option<&T>;
 }
 
@@ -59,7 +61,7 @@ mod tests {
     type Breaker<E> = BreakerError<E>;
 
     #[test]
-    #[allow(clippy::needless_pass_by_value)] // so that the types below are those of the values
+    #[allow(clippy::needless_pass_by_value)] // the argument determines `E`
     fn wrapped_error_is_found() {
         fn found<E: 'static>(error: E) -> bool {
             downcast_wrapped::<String>(&error) == Some(&String::from("down"))

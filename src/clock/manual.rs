@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A clock for tests that moves only when [`advance`](Self::advance) is called.
 ///
-/// The clock starts at zero. Clones share one time.
+/// The clock starts at zero. Clones share the same time.
 ///
 /// # Examples
 ///
@@ -29,11 +29,13 @@ impl ManualClock {
         Self::default()
     }
 
-    /// Advances the clock and all its clones. The clock stops at 292 years, the maximum of a [`Clock`].
+    /// Advances the clock and all its clones.
+    ///
+    /// The clock stops at 292 years, the maximum of a [`Clock`].
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        // Ordering: `AcqRel` here pairs with the `Acquire` load in `now`; without it a thread that reads the
-        // new time could miss what happened before the clock was advanced.
+        // Ordering: `AcqRel` here pairs with the `Acquire` load in `now`; without it a thread that
+        // reads the new time could miss writes from before the clock was advanced.
         let _ = self
             .nanos
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |nanos| {

@@ -1,8 +1,8 @@
-//! The time of breakers: monotonic, injectable, never a wall clock.
+//! The clocks of breakers: monotonic, replaceable, and never a wall clock.
 //!
-//! A [`Clock`] returns the time since its origin. Breakers use the [`SystemClock`], unless they or their
-//! registry are given another clock. Tests use the [`ManualClock`], which moves only when
-//! [`advance`](ManualClock::advance) is called:
+//! A [`Clock`] returns the time since its origin. A breaker uses the [`SystemClock`], unless its
+//! settings or its registry specify another clock. Tests use the [`ManualClock`], which moves only
+//! when [`advance`](ManualClock::advance) is called:
 //!
 //! ```
 //! use breakerbox::prelude::*;
@@ -18,8 +18,8 @@
 //! # Ok::<(), breakerbox::ConfigError>(())
 //! ```
 //!
-//! With the feature `test-util` the default clock is tokio's, so that `tokio::time::pause` and
-//! `tokio::time::advance` control every breaker that was not given another clock.
+//! With the feature `test-util`, the default clock is that of tokio. `tokio::time::pause` and
+//! `tokio::time::advance` then control every breaker without another clock.
 
 mod manual;
 mod moment;
@@ -35,22 +35,24 @@ pub use manual::ManualClock;
 pub(crate) use moment::Moment;
 pub use system::SystemClock;
 
-/// The maximum of a clock: 292 years, in nanoseconds.
+/// The maximum time of a clock: 292 years, in nanoseconds.
 const MAX_NANOS: u64 = i64::MAX.unsigned_abs();
 
 /// A source of monotonic time.
 ///
-/// Implement this trait to drive breakers from a simulation. [`ManualClock`] suffices for most tests.
+/// Implement this trait to drive breakers from a simulation. [`ManualClock`] suffices for most
+/// tests.
 ///
-/// The time of a breaker never goes back, whatever the clock returns:
+/// The time of a breaker never goes back, regardless of what the clock returns:
 ///
 /// * A reading that panics, or exceeds 292 years (`i64::MAX` nanoseconds), is ignored. The previous
 ///   reading is used instead.
-/// * If a reading is behind the latest one, or a year ahead of it, the clock is read again, and the
-///   second reading is used. A single wrong reading of that kind is therefore ignored.
-/// * If both readings are behind, the clock was set back. Time continues from the latest reading, at the
-///   pace of the clock. A clock that was wrong for a while, or was reset to zero, delays a deadline by
-///   at most the time since the previous reading.
+/// * If a reading is behind the latest reading, or more than a year ahead of it, the clock is read
+///   again, and the second reading is used. A single wrong reading of that kind is therefore
+///   ignored.
+/// * If both readings are behind, the clock was set back. Time continues from the latest reading,
+///   at the pace of the clock. A clock that was temporarily wrong, or was reset to zero, delays a
+///   deadline by at most the time since the previous reading.
 ///
 /// # Examples
 ///
@@ -58,7 +60,7 @@ const MAX_NANOS: u64 = i64::MAX.unsigned_abs();
 /// use breakerbox::clock::Clock;
 /// use std::time::Duration;
 ///
-/// /// Advances by a minute with every reading.
+/// /// Advances by a minute at every reading.
 /// #[derive(Default)]
 /// struct Minutes(std::sync::atomic::AtomicU64);
 ///
@@ -72,13 +74,16 @@ const MAX_NANOS: u64 = i64::MAX.unsigned_abs();
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 pub trait Clock: Send + Sync + 'static {
-    /// Returns the time since the origin of the clock, which may be any fixed point. At most 292 years.
+    /// Returns the time since the origin of the clock.
+    ///
+    /// The origin may be any fixed point that is at most 292 years in the past.
     fn now(&self) -> Duration;
 
-    /// Returns a time that may be a few milliseconds behind [`now`](Clock::now), if that is faster.
+    /// Returns a time that may be up to 20 ms behind [`now`](Clock::now), if that is faster.
     ///
-    /// Breakers use this reading far from a deadline. It must not be ahead of [`now`](Clock::now), and at
-    /// most 20 ms behind. Default: [`now`](Clock::now).
+    /// Breakers use this reading far from a deadline. It must not be ahead of [`now`](Clock::now).
+    ///
+    /// Default: [`now`](Clock::now).
     fn recent(&self) -> Duration {
         self.now()
     }
@@ -94,7 +99,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The clock of one breaker: the system's, without dynamic dispatch, or one of the user.
+/// The clock of one breaker: the system clock, without dynamic dispatch, or a user clock.
 #[derive(Clone, Default)]
 pub(crate) enum ClockSource {
     #[default]
@@ -102,13 +107,13 @@ pub(crate) enum ClockSource {
     Custom(Arc<Custom>),
 }
 
-/// A clock of the user, whose readings may panic, go back, or be wrong.
+/// A user clock, whose readings may panic, go back, or be wrong.
 ///
 /// # Invariants
 ///
 /// 1. `latest` is the latest time that was returned, and never decreases.
-/// 2. `offset` is added to each reading, and never decreases. When the clock was set back, `offset` grows
-///    by so much that time continues from `latest`.
+/// 2. `offset` is added to each reading, and never decreases. When the clock is set back, `offset`
+///    grows so that time continues from `latest`.
 pub(crate) struct Custom {
     clock: Contained<Box<dyn Clock>>,
     latest: AtomicU64,
@@ -131,7 +136,8 @@ impl ClockSource {
         }
     }
 
-    /// Returns a time that is at most [`COARSE_ERROR`](Self::COARSE_ERROR) behind [`now`](Self::now).
+    /// Returns a time that is at most [`COARSE_ERROR`](Self::COARSE_ERROR) behind
+    /// [`now`](Self::now).
     #[inline]
     pub(crate) fn coarse_now(&self) -> Moment {
         match self {
@@ -140,11 +146,12 @@ impl ClockSource {
         }
     }
 
-    /// The maximum error of [`coarse_now`](Self::coarse_now): two ticks of the slowest kernel (100 Hz), since
-    /// ticks update the coarse clock.
+    /// The maximum error of [`coarse_now`](Self::coarse_now).
+    ///
+    /// Kernel ticks update the coarse clock. The error is two ticks of the slowest kernel (100 Hz).
     pub(crate) const COARSE_ERROR: Duration = Duration::from_millis(20);
 
-    /// The maximum time between two readings that is plausible.
+    /// The maximum plausible time between two readings.
     const MAX_JUMP: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 }
 
@@ -178,8 +185,8 @@ impl Custom {
             if !is_behind(time, latest) {
                 return self.advance_to(time);
             }
-            // `latest` was loaded before the clock was read, so the clock went back: it was set back, or
-            // `latest` comes from a wrong reading.
+            // `latest` was loaded before the clock was read, so the clock did go back: it was set
+            // back, or `latest` comes from a wrong reading.
             let moved = latest.as_nanos() - nanos;
             let set =
                 self.offset
@@ -187,23 +194,24 @@ impl Custom {
             if set.is_ok() {
                 return latest;
             }
-            // Another thread has changed the offset, with which this reading may be right.
+            // Another thread has changed the offset. With the new offset, the reading may be
+            // plausible.
         }
     }
 
     /// Loads the offset and the latest time, in this order. Called before the clock is read.
     ///
-    /// Ordering: `Acquire` here pairs with the `AcqRel` in `advance_to`. The reading behind `latest`
-    /// therefore happened before the next one, and a monotonic clock is never behind `latest`; without it
-    /// racing threads could change the offset. `latest` may contain a later offset than the one that was
-    /// loaded here. Then the exchange of the offset fails.
+    /// Ordering: `Acquire` here pairs with the `AcqRel` in `advance_to`. The reading that `latest`
+    /// comes from therefore happened before the next reading, and a monotonic clock is never behind
+    /// `latest`; without it racing threads could change the offset. `latest` may include a later
+    /// offset than the offset that was loaded here. In that case the exchange of the offset fails.
     fn offset_and_latest(&self) -> (u64, Moment) {
         let offset = self.offset.load(Ordering::Acquire);
         let latest = self.latest.load(Ordering::Acquire);
         (offset, Moment::from_nanos(latest))
     }
 
-    /// Reads the clock, in nanoseconds. Returns `None` if the reading panics or exceeds the maximum.
+    /// Returns a reading in nanoseconds, or `None` if the reading panics or exceeds the maximum.
     fn try_read(&self, reading: impl Fn(&dyn Clock) -> Duration) -> Option<u64> {
         let read = catch(|| reading(&**self.clock)).ok()?;
         let nanos = u64::try_from(read.as_nanos()).ok()?;
@@ -235,7 +243,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
 
-    /// Returns one reading after the other, and panics at `None`.
+    /// A clock that returns the readings in order, and panics at `None`.
     struct Scripted(Mutex<VecDeque<Option<Duration>>>);
 
     impl Clock for Scripted {
@@ -297,7 +305,7 @@ mod tests {
         const YEAR: u64 = 365 * 24 * 60 * 60;
         let clock = scripted(seconds(&[7, 8 + YEAR, 8, 250 * YEAR, 9, 10]));
         assert_reads(&clock, &[7, 8, 9, 10]);
-        // Twice the same: time has passed.
+        // The second reading confirms the first, so time has passed.
         let clock = scripted(seconds(&[7, 8 + YEAR, 8 + YEAR, 9 + YEAR]));
         assert_reads(&clock, &[7, 8 + YEAR, 9 + YEAR]);
     }
@@ -306,7 +314,7 @@ mod tests {
     fn time_continues_after_clock_set_back() {
         let clock = scripted(seconds(&[1_000, 0, 0, 1, 30, 5, 5, 6]));
         assert_reads(&clock, &[1_000, 1_000, 1_001, 1_030, 1_030, 1_031]);
-        // A wrong reading that was plausible.
+        // The wrong reading is plausible, so it is used.
         let clock = scripted(seconds(&[5, 3_605, 6, 6, 7, 36]));
         assert_reads(&clock, &[5, 3_605, 3_605, 3_606, 3_635]);
     }
@@ -328,7 +336,7 @@ mod tests {
                 scope.spawn(|| {
                     let mut before = Moment::ORIGIN;
                     for _ in 0..20_000 {
-                        // More than the coarse error, so that a reading that was overtaken is behind.
+                        // More than the coarse error, so that an overtaken reading would be behind.
                         manual.advance(Duration::from_millis(50));
                         let now = clock.now();
                         assert!(now >= before);

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 /// A point in time, in nanoseconds since the origin of a clock.
 ///
-/// It fits into an `AtomicU64`. All arithmetic saturates, so that it wraps for no setting and no clock.
+/// A `Moment` fits into an `AtomicU64`. All arithmetic saturates, so no setting and no clock makes
+/// it wrap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
@@ -24,7 +25,7 @@ impl Moment {
         Self(self.0.saturating_add(nanos(wait)))
     }
 
-    /// Replaces [`NEVER`](Self::NEVER) by the last moment before it.
+    /// Returns the moment, or the last moment before [`NEVER`](Self::NEVER) instead of `NEVER`.
     pub(crate) const fn clamp_before_never(self) -> Self {
         if self.0 == Self::NEVER.0 {
             Self(Self::NEVER.0 - 1)
@@ -38,7 +39,8 @@ impl Moment {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// Returns whether `deadline` has been reached, inclusive.
+    /// Returns `true` if `deadline` has been reached, inclusive. [`NEVER`](Self::NEVER) is never
+    /// reached.
     #[inline]
     pub(crate) const fn has_reached(self, deadline: Self) -> bool {
         self.0 >= deadline.0 && deadline.0 != Self::NEVER.0

@@ -1,10 +1,10 @@
 use super::{Clock, Moment};
 use std::time::Duration;
 
-/// The machine's monotonic clock; with the feature `test-util`, tokio's.
+/// The monotonic clock of the operating system, or that of tokio with the feature `test-util`.
 ///
-/// On Linux, [`recent`](Clock::recent) reads the coarse clock, which is faster and a few milliseconds
-/// behind. Breakers use it far from deadlines.
+/// On Linux and Android, [`recent`](Clock::recent) reads the coarse clock, which is faster and a
+/// few milliseconds behind. Breakers use the coarse clock far from deadlines.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ mod source {
         let time = clock_gettime(id);
         #[allow(clippy::cast_sign_loss)] // never negative
         let (seconds, nanos) = (time.tv_sec as u64, time.tv_nsec as u64);
-        // Does not wrap within 584 years of uptime.
+        // Wraps only after 584 years of uptime.
         Moment::from_nanos(seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos))
     }
 
@@ -78,8 +78,8 @@ mod source {
     #[cfg(feature = "test-util")]
     use tokio::time::Instant;
 
-    // A day before the first reading. The paused tokio clock of another runtime may be behind that reading,
-    // and a time before the origin counts as the origin.
+    // A day before the first reading. The paused tokio clock of another runtime may be behind the
+    // first reading, and a time before the origin would be clamped to the origin.
     static ORIGIN: Lazy<Instant> = Lazy::new(|| {
         let now = Instant::now();
         now.checked_sub(DAY).unwrap_or(now)

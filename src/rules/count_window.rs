@@ -1,13 +1,13 @@
 use super::WindowCounts;
 
-/// The outcomes of a fixed number of last calls: ring buffers of bits, and the sums of their bits.
+/// The last calls by number: ring buffers with one bit for each call, and the sums of the bits.
 #[derive(Clone, Debug)]
 pub(super) struct CountWindow {
     capacity: u32,
     next: u32,
     counts: WindowCounts,
     failed: Vec<u64>,
-    /// Empty unless the rule is one of slow calls.
+    /// Empty unless the window belongs to a slow-call rule.
     slow: Vec<u64>,
 }
 
@@ -40,7 +40,7 @@ impl CountWindow {
         self.next = if at + 1 == self.capacity { 0 } else { at + 1 };
     }
 
-    /// Records successes, none of them slow.
+    /// Records successes that were not slow.
     #[inline]
     pub(super) fn record_successes(&mut self, successes: u64) {
         let Some(calls) = u32::try_from(successes)
@@ -61,13 +61,13 @@ impl CountWindow {
         self.next = (self.next + calls) % self.capacity;
     }
 
-    /// Records successes, at least one and none of them slow, before the last outcome. The last outcome is
-    /// passed again.
+    /// Records at least one success that was not slow, before the last call. The outcome of the
+    /// last call is passed again.
     pub(super) fn record_successes_before(&mut self, successes: u64, failed: bool, slow: bool) {
         let last = self.next.checked_sub(1).unwrap_or(self.capacity - 1);
         self.counts.failed -= u32::from(replace(&mut self.failed, last, false));
         self.counts.slow -= u32::from(replace(&mut self.slow, last, false));
-        // The bit of the last outcome is now that of the first success.
+        // The last call was replaced by the first success, and is recorded again after the others.
         self.record_successes(successes - 1);
         self.record(failed, slow);
     }
@@ -80,7 +80,8 @@ impl CountWindow {
         self.capacity
     }
 
-    /// Returns whether the window is full of fast successes, so that one more changes nothing.
+    /// Returns `true` if the window is full of successes that were not slow. One more changes
+    /// nothing.
     pub(super) fn is_saturated(&self) -> bool {
         let WindowCounts {
             recorded,
@@ -98,7 +99,7 @@ impl CountWindow {
     }
 }
 
-/// Replaces bit `at`, and returns its previous value: `false` for a ring that is empty.
+/// Replaces bit `at`, and returns its previous value. Returns `false` if the ring is empty.
 fn replace(bits: &mut [u64], at: u32, value: bool) -> bool {
     let Some(word) = bits.get_mut((at / 64) as usize) else {
         return false;
@@ -109,7 +110,7 @@ fn replace(bits: &mut [u64], at: u32, value: bool) -> bool {
     before
 }
 
-/// Clears `number` bits from `at` on, and returns how many of them were set.
+/// Clears `number` bits from bit `at` on, and returns how many of them were set.
 fn clear(bits: &mut [u64], mut at: u32, mut number: u32) -> u32 {
     let mut cleared = 0;
     while number > 0 {

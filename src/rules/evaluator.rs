@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct RuleEvaluator {
     origin: Moment,
-    /// A time in the interval whose fast successes the success buffer counts.
+    /// A time within the present interval of the success buffer.
     interval: Moment,
     entries: Vec<Entry>,
 }
@@ -17,13 +17,14 @@ pub(crate) struct RuleEvaluator {
 struct Entry {
     rule: TripRule,
     window: WindowState,
-    /// Whether the rule was met when it was last evaluated, and has been reported in metrics-only mode.
+    /// Whether the rule was met when it was last evaluated, and has been reported in metrics-only
+    /// mode.
     was_met: bool,
 }
 
 #[derive(Clone, Debug)]
 enum WindowState {
-    /// The rule has no window: the state word counts consecutive failures.
+    /// The rule has no window, because the state word counts consecutive failures.
     None,
     Calls(CountWindow),
     Time(TimeWindow),
@@ -40,7 +41,7 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// A success that was not slow, or whose duration is unknown.
+    /// Creates the sample of a success that was not slow, or whose duration is unknown.
     pub(crate) fn success(now: Moment) -> Self {
         Self {
             failed: false,
@@ -56,12 +57,12 @@ impl Sample {
             .is_some_and(|(took, limit)| took > limit)
     }
 
-    /// Returns whether the window of `rule` records the call.
+    /// Returns `true` if the window of `rule` records the call.
     fn is_recorded_by(&self, rule: &TripRule) -> bool {
         !self.ignored || self.is_slow(rule)
     }
 
-    /// Returns whether the call counts against `rule`. Only such a call can trip the rule.
+    /// Returns `true` if the call counts against `rule`. Only such a call can trip the rule.
     fn counts_against(&self, rule: &TripRule) -> bool {
         match rule.slower_than {
             Some(_) => self.is_slow(rule),
@@ -70,7 +71,7 @@ impl Sample {
     }
 }
 
-/// Returns the snapshots of rules without windows, for which no [`RuleEvaluator`] is needed.
+/// Returns the snapshots of rules without windows, which need no [`RuleEvaluator`].
 pub(crate) fn without_windows(
     rules: &[TripRule],
     consecutive: u32,
@@ -91,7 +92,7 @@ impl RuleEvaluator {
         }
     }
 
-    /// Returns an evaluator of new `rules`. A window of unchanged kind and size keeps its calls.
+    /// Returns an evaluator of other `rules`. Windows of unchanged kind and size keep their calls.
     pub(crate) fn with_rules(&self, rules: &[TripRule]) -> Self {
         let carried = |rule: &TripRule| {
             let mut entry = Entry::new(*rule, self.origin);
@@ -111,7 +112,7 @@ impl RuleEvaluator {
         }
     }
 
-    /// Notes which rules are no longer met. A rule over a window of time changes without a call.
+    /// Updates which rules are no longer met. A window of time changes even without a call.
     pub(crate) fn refresh(&mut self, now: Moment, consecutive: u32) {
         for entry in &mut self.entries {
             entry.was_met &= entry.is_met(now, consecutive);
@@ -134,9 +135,9 @@ impl RuleEvaluator {
         }
     }
 
-    /// Begins an interval at `now` for the success buffer, and returns its end: the first end of a bucket
-    /// of any time window. [`add_fast_successes`](Self::add_fast_successes) adds the successes of the
-    /// interval later.
+    /// Begins an interval of the success buffer at `now`, and returns its end: the earliest end of
+    /// a bucket in any window of time. [`add_fast_successes`](Self::add_fast_successes) later adds
+    /// the successes of the interval.
     pub(crate) fn align_bucket(&mut self, now: Moment) -> Moment {
         self.interval = self.interval.max(now);
         let ends = self.entries.iter().filter_map(|entry| match &entry.window {
@@ -146,8 +147,9 @@ impl RuleEvaluator {
         ends.min().unwrap_or(Moment::NEVER)
     }
 
-    /// Adds fast successes, which are slow for no rule, of the [interval](Self::align_bucket). They enter
-    /// the windows before the call that was recorded last, if that call is given as `before`.
+    /// Adds successes of the [interval](Self::align_bucket) that are slow for no rule. If the call
+    /// that was recorded last is given as `before`, the successes enter the windows before that
+    /// call.
     #[inline]
     pub(crate) fn add_fast_successes(&mut self, successes: u64, before: Option<&Sample>) {
         let calls = WindowCounts {
@@ -169,8 +171,8 @@ impl RuleEvaluator {
         }
     }
 
-    /// Returns the number of fast successes that saturate all windows, so that more of them change
-    /// nothing. `None` if fast successes always change a window.
+    /// Returns the number of successes that saturate all windows, if they are slow for no rule.
+    /// `None` if a window cannot become saturated.
     pub(crate) fn saturation_count(&self) -> Option<u32> {
         self.entries
             .iter()
@@ -182,7 +184,7 @@ impl RuleEvaluator {
             })
     }
 
-    /// Returns the longest duration of a call that is slow for no rule.
+    /// Returns the maximum duration of a call that is slow for no rule.
     pub(crate) fn min_slow_threshold(&self) -> Duration {
         let limits = self
             .entries
@@ -191,7 +193,7 @@ impl RuleEvaluator {
         limits.min().unwrap_or(Duration::MAX)
     }
 
-    /// Returns the first rule that the call trips, with `consecutive` consecutive failures.
+    /// Returns the first rule that the call trips, given the consecutive failures.
     pub(crate) fn tripped(&self, sample: &Sample, consecutive: u32) -> Option<RuleSnapshot> {
         self.entries
             .iter()
@@ -200,7 +202,7 @@ impl RuleEvaluator {
             .map(|entry| entry.snapshot(sample.now, consecutive))
     }
 
-    /// Returns the rules that the call would trip and that were not met before it.
+    /// Returns the rules that the call would trip, and that were not met before the call.
     pub(crate) fn newly_met(&mut self, sample: &Sample, consecutive: u32) -> Vec<RuleSnapshot> {
         let mut newly_met = Vec::new();
         for entry in &mut self.entries {
@@ -219,8 +221,8 @@ impl RuleEvaluator {
         self.entries.iter().map(snapshot).collect()
     }
 
-    /// Returns whether one more success may change a window: the window is not saturated, or the success
-    /// may be a slow one.
+    /// Returns `true` if another success may change a window: the window is not saturated, or the
+    /// success may be slow.
     #[inline]
     pub(crate) fn wants_successes(&self) -> bool {
         self.entries.iter().any(|entry| match &entry.window {
@@ -245,7 +247,7 @@ impl RuleEvaluator {
 }
 
 impl Entry {
-    /// Returns whether the window records the same calls as a window of `rule`.
+    /// Returns `true` if the window records the same calls as the window of `rule`.
     fn has_window_of(&self, rule: &TripRule) -> bool {
         let window = |rule: &TripRule| {
             rule.window

@@ -1,6 +1,6 @@
 //! The rules that open a closed circuit, and the windows of calls that they evaluate.
 //!
-//! Everything here is pure: the caller serializes access and passes the time.
+//! Everything in this module is pure: the caller serializes access and passes the time.
 
 mod count_window;
 mod evaluator;

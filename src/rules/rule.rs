@@ -2,16 +2,18 @@ use super::{Window, WindowCounts, WindowKind};
 use std::fmt;
 use std::time::Duration;
 
-/// When a closed circuit opens.
+/// A rule that opens a closed circuit.
 ///
-/// Plain data. Several rules may stand side by side; each trips on its own, at a call that itself
-/// counts against it: a failure, or a slow call for a slow-call rule. Every comparison is inclusive
-/// (`>=`), except that a call is slow when it took *longer* than
-/// [`slower_than`](TripRule::slower_than).
+/// A rule is plain data. A breaker may have several rules, and each of them can open the circuit.
+/// Only a call that counts against a rule can trip the rule: a failure, or a slow call for
+/// [`slow_calls`](TripRule::slow_calls).
+///
+/// Every comparison is inclusive (`>=`), with one exception: a call is slow if it took *longer*
+/// than [`slower_than`](TripRule::slower_than).
 ///
 /// # Default
 ///
-/// * [`minimum_calls`](TripRule::minimum_calls): 10, or the calls of a smaller count window
+/// * [`minimum_calls`](TripRule::minimum_calls): 10, or the size of a smaller window of calls
 ///
 /// # Examples
 ///
@@ -53,29 +55,39 @@ impl TripRule {
         }
     }
 
-    /// `n` failures with no success between them; at least 1.
+    /// Creates a rule that trips at `n` consecutive failures, without a success between them.
+    ///
+    /// `n` is at least 1.
     pub const fn consecutive_failures(n: u32) -> Self {
         Self::new(RuleKind::Consecutive(n))
     }
 
-    /// `n` failures among the calls of a [window](Self::over); at least 1.
+    /// Creates a rule that trips at `n` failures among the calls of a [window](Self::over).
+    ///
+    /// `n` is at least 1.
     pub const fn failures(n: u32) -> Self {
         Self::new(RuleKind::Failures(n))
     }
 
-    /// Failures make up this share of the calls of a [window](Self::over): above 0.0, up to 1.0.
+    /// Creates a rule that trips if at least this fraction of the calls of a [window](Self::over)
+    /// failed.
+    ///
+    /// `rate` is greater than 0.0 and at most 1.0.
     pub const fn failure_rate(rate: f64) -> Self {
         Self::new(RuleKind::FailureRate(rate))
     }
 
-    /// Calls [slower than](Self::slower_than) a limit make up this share of the calls of a
-    /// [window](Self::over), whether they succeeded or not: above 0.0, up to 1.0.
+    /// Creates a rule that trips if at least this fraction of the calls of a [window](Self::over)
+    /// took longer than [`slower_than`](Self::slower_than), whether they succeeded or not.
+    ///
+    /// `rate` is greater than 0.0 and at most 1.0.
     pub const fn slow_calls(rate: f64) -> Self {
         Self::new(RuleKind::SlowCalls(rate))
     }
 
-    /// The calls that the rule looks at. Every rule but
-    /// [`consecutive_failures`](Self::consecutive_failures) needs one.
+    /// Sets the window of calls that the rule evaluates.
+    ///
+    /// Every rule except [`consecutive_failures`](Self::consecutive_failures) needs a window.
     pub const fn over(self, window: Window) -> Self {
         Self {
             window: Some(window),
@@ -83,8 +95,11 @@ impl TripRule {
         }
     }
 
-    /// How many calls must have been recorded before a rate says anything; at least 1. Default: 10,
-    /// or the calls of a smaller count window. For the two rules that are rates.
+    /// Sets the number of recorded calls below which the rule does not trip, at least 1.
+    ///
+    /// Applies to [`failure_rate`](Self::failure_rate) and [`slow_calls`](Self::slow_calls).
+    ///
+    /// Default: 10, or the size of a smaller window of calls.
     pub const fn minimum_calls(self, calls: u32) -> Self {
         Self {
             minimum_calls: Some(calls),
@@ -92,8 +107,9 @@ impl TripRule {
         }
     }
 
-    /// The longest a call may take without being slow. For
-    /// [`slow_calls`](Self::slow_calls), which needs it.
+    /// Sets the maximum duration of a call that is not slow.
+    ///
+    /// Applies to [`slow_calls`](Self::slow_calls), which needs a limit.
     pub const fn slower_than(self, limit: Duration) -> Self {
         Self {
             slower_than: Some(limit),
@@ -103,7 +119,7 @@ impl TripRule {
 }
 
 impl TripRule {
-    /// The number of recorded calls below which a rate is not evaluated.
+    /// Returns the number of recorded calls below which a rate is not evaluated.
     pub(crate) fn min_calls(&self) -> u32 {
         let window = match self.window.map(|window| window.span) {
             Some(WindowKind::Calls(calls)) => calls,
@@ -115,8 +131,8 @@ impl TripRule {
 
     const MINIMUM_CALLS: u32 = 10;
 
-    /// The rate that the rule compares with its threshold. `None` below the minimum number of calls, and
-    /// for rules without a rate.
+    /// Returns the rate that the rule compares with its threshold. `None` below the minimum number
+    /// of calls, and for rules without a rate.
     pub(crate) fn rate(&self, counts: WindowCounts) -> Option<f64> {
         match self.kind {
             RuleKind::Consecutive(_) | RuleKind::Failures(_) => None,
@@ -126,12 +142,12 @@ impl TripRule {
     }
 
     fn ratio(&self, part: u32, counts: WindowCounts) -> Option<f64> {
-        // The minimum is at least one call, as checked when the breaker was built.
+        // No division by zero: a breaker cannot be built with a minimum of zero calls.
         let enough = counts.recorded >= self.min_calls();
         enough.then(|| f64::from(part) / f64::from(counts.recorded))
     }
 
-    /// Returns whether the rule is met. The comparison is inclusive.
+    /// Returns `true` if the rule is met. The comparison is inclusive.
     #[inline]
     pub(crate) fn is_met(&self, counts: WindowCounts) -> bool {
         match self.kind {
@@ -149,7 +165,7 @@ impl TripRule {
             .is_some_and(|ratio| ratio >= threshold)
     }
 
-    /// Returns whether the window is one of time.
+    /// Returns `true` if the rule has a window of time.
     pub(crate) fn is_over_time(&self) -> bool {
         let over_time = |window: Window| matches!(window.span, WindowKind::Time(_));
         self.window.is_some_and(over_time)

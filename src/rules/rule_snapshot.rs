@@ -2,21 +2,22 @@ use super::{RuleKind, TripRule, WindowCounts};
 use crate::text::Percent;
 use std::fmt;
 
-/// A rule, and the state of its window.
+/// A rule, with the contents of its window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RuleSnapshot {
     /// The rule.
     pub rule: TripRule,
-    /// Outcomes in its window; for consecutive failures, the failures in a row.
+    /// The number of calls in the window. Without a window, the consecutive failures.
     pub recorded: u32,
-    /// Failures among them.
+    /// The number of failures among the `recorded` calls.
     pub failed: u32,
-    /// Slow calls among them.
+    /// The number of slow calls among the `recorded` calls.
     pub slow: u32,
-    /// The rate that the rule compares; `None` below its minimum of calls, and for rules without
-    /// a rate.
+    /// The rate that the rule compares with its threshold, from 0.0 to 1.0. `None` if the window
+    /// contains fewer than the [minimum of calls](TripRule::minimum_calls), and for rules without a
+    /// rate.
     pub rate: Option<f64>,
 }
 
@@ -37,7 +38,7 @@ impl RuleSnapshot {
         }
     }
 
-    /// Returns whether the rule is met.
+    /// Returns `true` if the rule is met.
     pub(crate) fn is_met(&self) -> bool {
         self.rule.is_met(WindowCounts {
             recorded: self.recorded,

@@ -1,4 +1,4 @@
-//! Rule evaluators, call by call.
+//! Unit tests of the rule evaluator.
 
 use super::{RuleEvaluator, Sample, TripRule, Window, WindowCounts, without_windows};
 use crate::clock::Moment;
@@ -109,7 +109,7 @@ fn fast_successes_enter_bucket_of_their_interval() {
 }
 
 #[test]
-fn min_slow_threshold_is_that_of_strictest_rule() {
+fn min_slow_threshold_comes_from_strictest_rule() {
     assert_eq!(of(&[calls(1)]).min_slow_threshold(), Duration::MAX);
     let two = of(&[slow().slower_than(2 * SECOND), slow(), calls(1)]);
     assert_eq!(two.min_slow_threshold(), SECOND);

@@ -2,10 +2,12 @@ use super::WindowCounts;
 use crate::clock::Moment;
 use std::time::Duration;
 
-/// The outcomes within a length of time: a ring buffer of buckets, which expire when they are read.
+/// The calls of the last period: a ring buffer of buckets, whose expiry is checked when they are
+/// read.
 ///
-/// Time is divided into steps of the length of a bucket, counted from the origin. A bucket stores the
-/// number of its step, and counts as empty for every other step. No timer is needed to clear it.
+/// Time is divided into steps of the length of a bucket, counted from the origin. A bucket stores
+/// the number of its step, and counts as empty for every other step. Therefore no timer has to
+/// clear buckets.
 #[derive(Clone, Debug)]
 pub(super) struct TimeWindow {
     origin: Moment,
@@ -42,12 +44,12 @@ impl TimeWindow {
                 ..Bucket::default()
             };
         }
-        // A thread that read the clock before another thread may arrive a step later. Its outcome counts
-        // in the newer step, which has replaced its own.
+        // A thread that read the clock earlier than another thread may arrive after it. If a newer
+        // step has already reused the bucket, the call counts in that step.
         bucket.counts = bucket.counts.plus(calls);
     }
 
-    /// Returns the end of the bucket of `now`.
+    /// Returns the end of the bucket that contains `now`.
     pub(super) fn bucket_end(&self, now: Moment) -> Moment {
         let steps = self.step_of(now);
         Moment::from_nanos(self.nanos().saturating_mul(steps))

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The calls that a [`TripRule`](crate::TripRule) evaluates: a number of the last calls, or those within
-/// a length of time.
+/// The calls that a [`TripRule`](crate::TripRule) evaluates: the last calls by number, or all calls
+/// of the last period.
 ///
-/// Plain data. A window is emptied by every change of state.
+/// A `Window` is plain data. The breaker empties its windows at every change of state.
 ///
 /// # Default
 ///
@@ -12,9 +12,10 @@ use std::time::Duration;
 ///
 /// # Memory
 ///
-/// Bounded, and taken when the breaker is created: `calls(n)` takes n/8 bytes a rule (n/4 for a
-/// slow-call rule); `time(d).buckets(k)` takes 24·k bytes a rule. A breaker with windows also takes 120
-/// bytes, 144 a rule, and 256 bytes a processor since two threads have met on it.
+/// Memory is bounded, and is allocated when the breaker is created. For each rule, `calls(n)` takes
+/// n/8 bytes (n/4 for a slow-call rule), and `time(d).buckets(k)` takes 24·k bytes. A breaker with
+/// windows takes another 120 bytes, and 144 bytes for each rule. After the first contention of two
+/// threads, it takes another 256 bytes for each processor.
 ///
 /// # Examples
 ///
@@ -44,7 +45,9 @@ pub(crate) enum WindowKind {
 impl Window {
     const BUCKETS: u32 = 10;
 
-    /// The last `n` recorded outcomes, exactly: 1 to 1,000,000.
+    /// Creates a window of exactly the last `n` recorded calls.
+    ///
+    /// `n` is from 1 to 1,000,000.
     pub const fn calls(n: u32) -> Self {
         Self {
             span: WindowKind::Calls(n),
@@ -52,11 +55,13 @@ impl Window {
         }
     }
 
-    /// The outcomes of the last `length`, from a millisecond to a year.
+    /// Creates a window of the calls that were recorded during the last `length`.
     ///
-    /// The window moves in steps of a bucket, aligned to the breaker's creation: it covers between
-    /// `length − length/buckets` and `length`. A success within 20 ms of such an edge may be counted
-    /// with the bucket before it.
+    /// `length` is from a millisecond to a year.
+    ///
+    /// The window moves by one bucket at a time. Buckets are aligned to the creation of the
+    /// breaker, so the window covers between `length − length/buckets` and `length`. A success that
+    /// ends at most 20 ms after the start of a bucket may be counted in the bucket before.
     pub const fn time(length: Duration) -> Self {
         Self {
             span: WindowKind::Time(length),
@@ -64,8 +69,12 @@ impl Window {
         }
     }
 
-    /// The number of steps in which a window of time moves: 1 to 3,600, each at least a millisecond long.
-    /// Default: 10. On a window of calls it is refused when the breaker is built.
+    /// Sets the number of buckets of a window of [time](Self::time).
+    ///
+    /// `buckets` is from 1 to 3,600, and each bucket is at least a millisecond long. A window of
+    /// [calls](Self::calls) has no buckets: building the breaker then fails.
+    ///
+    /// Default: 10.
     pub const fn buckets(self, buckets: u32) -> Self {
         Self {
             buckets: Some(buckets),
@@ -73,7 +82,7 @@ impl Window {
         }
     }
 
-    /// The number of buckets of a window of time.
+    /// Returns the number of buckets of a window of time.
     pub(crate) fn bucket_count(&self) -> u32 {
         self.buckets.unwrap_or(Self::BUCKETS)
     }

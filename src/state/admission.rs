@@ -1,16 +1,17 @@
 use super::{PackedState, State};
 use crate::clock::Moment;
 
-/// Whether a circuit admits a call.
+/// The decision whether a circuit admits a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// The call runs.
     Pass,
     /// The call runs as a trial, in a free slot of the half-open period.
     Trial,
-    /// The recovery timeout has passed: the call runs as the first trial of a half-open period.
+    /// The recovery timeout has elapsed: the call runs as the first trial of a half-open period.
     FirstTrial,
-    /// The lease of the trials in flight has expired: the call runs as a trial in one of their slots.
+    /// The lease of the trials in flight has expired: the call runs as a trial in one of their
+    /// slots.
     ReplaceExpired,
     /// The call does not run.
     Refused(Refusal),
@@ -22,16 +23,18 @@ pub(crate) enum Admission {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The circuit is open until its recovery timeout has passed.
+    /// The circuit is open until its recovery timeout has elapsed.
     Open,
-    /// The circuit is half-open, and other calls have taken its trials.
+    /// The circuit is half-open, and other calls use all of its trials.
     TrialsTaken,
     /// The circuit was forced open.
     Forced,
 }
 
-/// Decides whether a call is admitted at `now`. `deadline` is the end of the recovery timeout, and `lease`
-/// the time by which trials must have ended. Both boundaries are inclusive.
+/// Decides whether a call is admitted at `now`.
+///
+/// `deadline` is the end of the recovery timeout, and `lease` is the time at which trials lose
+/// their slots. Both boundaries are inclusive.
 pub(crate) const fn admission(
     word: PackedState,
     now: Moment,

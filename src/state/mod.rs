@@ -1,7 +1,8 @@
-//! The state machine of a circuit, as pure values: nothing here locks, reads a clock or calls back.
+//! The state machine of a circuit, as pure values: no function here locks, reads a clock or calls
+//! back.
 //!
-//! [`PackedState`] stores the state of a circuit in one `u64`. [`Trials`] counts the trials of a half-open
-//! period. [`admission()`] decides whether a call runs.
+//! [`PackedState`] stores the state of a circuit in one `u64`. [`Trials`] counts the trials of a
+//! half-open period. [`admission()`] decides whether a call runs.
 
 mod admission;
 mod packed;
@@ -31,23 +32,24 @@ pub(crate) use trials::{TrialResult, Trials};
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum State {
-    /// Calls pass, and their outcomes are recorded. Enough failures open the circuit.
+    /// Calls are admitted, and their outcomes are recorded. The circuit opens when a rule trips.
     Closed,
-    /// Calls are refused until the recovery timeout has passed.
+    /// Calls are refused until the recovery timeout has elapsed.
     Open,
-    /// A limited number of trial calls passes. Their outcomes close or reopen the circuit.
+    /// A limited number of trial calls are admitted. Their outcomes close or reopen the circuit.
     HalfOpen,
     /// Calls are refused until a command changes the state.
     ForcedOpen,
-    /// Calls pass and nothing is recorded.
+    /// Calls are admitted, and nothing is recorded.
     Disabled,
-    /// Calls pass, and their outcomes are recorded. Events report what would have opened the circuit.
+    /// Calls are admitted, and their outcomes are recorded. Events report when a rule would have
+    /// opened the circuit.
     MetricsOnly,
 }
 
 impl State {
-    /// The name of the state in lower case: `closed`, `open`, `half_open`, `forced_open`,
-    /// `disabled` or `metrics_only`.
+    /// Returns the name of the state: `closed`, `open`, `half_open`, `forced_open`, `disabled` or
+    /// `metrics_only`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -66,13 +68,13 @@ impl fmt::Display for State {
     }
 }
 
-/// The state in which a breaker begins, and to which [`reset`](crate::CircuitBreaker::reset) returns it.
+/// The initial state of a breaker, to which [`reset`](crate::CircuitBreaker::reset) returns it.
 ///
 /// Default: [`Enforcing`](Mode::Enforcing).
 ///
 /// # Examples
 ///
-/// Watch a new breaker before it may refuse anything:
+/// Observe a new breaker before it may refuse calls:
 ///
 /// ```
 /// use breakerbox::{CircuitBreaker, Mode, State};
@@ -86,19 +88,19 @@ impl fmt::Display for State {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
-    /// Closed; opens when a rule trips.
+    /// The circuit starts closed, and opens when a rule trips.
     #[default]
     Enforcing,
-    /// Records calls and reports when the circuit would have opened, but refuses nothing.
+    /// The breaker records calls and reports when it would have opened, but refuses nothing.
     MetricsOnly,
-    /// Lets every call pass and records nothing.
+    /// The breaker admits every call and records nothing.
     Disabled,
-    /// Refuses every call.
+    /// The breaker refuses every call.
     ForcedOpen,
 }
 
 impl Mode {
-    /// The name of the mode in documents.
+    /// Returns the name of the mode in documents.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Enforcing => "enforcing",
@@ -117,8 +119,10 @@ impl Mode {
         }
     }
 
-    /// Returns the state after successful trials. In metrics-only mode that is the initial state. In the other
-    /// modes the circuit closes: if the breaker was disabled or forced open, a command asked for the trials.
+    /// Returns the state after successful trials.
+    ///
+    /// In metrics-only mode this is the initial state. In all other modes the circuit closes, even
+    /// if the mode is disabled or forced open: a command has requested those trials.
     pub(crate) const fn state_after_recovery(self) -> State {
         match self {
             Self::MetricsOnly => State::MetricsOnly,

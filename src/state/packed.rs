@@ -7,68 +7,72 @@
 //! ```
 //!
 //! * **State**: one of the six values of [`State`]. Closed is zero.
-//! * **Flags**: [`Flags`], which send a call to a slower path. A closed state without flags takes the
-//!   fast path.
-//! * **Generation**: [`Generation`], a counter that separates calls admitted before a transition from
-//!   those admitted after it.
+//! * **Flags**: [`Flags`], which send a call to a slower path. A closed state without flags takes
+//!   the fast path.
+//! * **Generation**: [`Generation`], a counter that separates calls admitted before a transition
+//!   from those admitted after it.
 //! * **Payload**: the consecutive failures (saturating), or in half-open the [`Trials`].
 //!
 //! State, flags and generation are in the lower half, where masks and comparisons take 32 bits.
 //!
 //! # How the state changes
 //!
-//! Each function of [`PackedState`] is pure, and computes the next word from the present one. The circuit
-//! replaces the word by compare-and-swap, which is the linearization point of the change (Herlihy and
-//! Wing, *Linearizability*, TOPLAS 1990). If the compare-and-swap fails, the circuit decides again from
-//! the word that it found. State, generation, flags and payload therefore always belong together. Only a
-//! flag that is set on its own needs no present word: an atomic OR sets it.
+//! Each function of [`PackedState`] is pure, and computes the next word from the present word. The
+//! circuit replaces the word by compare-and-swap, which is the linearization point of the change
+//! (Herlihy and Wing, *Linearizability*, TOPLAS 1990). If the compare-and-swap fails, the circuit
+//! decides again from the word that it found. State, generation, flags and payload therefore always
+//! belong together. The exception is a flag that is set without any other change: an atomic OR sets
+//! it.
 //!
-//! Values that do not fit into the word, such as the deadline of an open circuit, are stored before the
-//! word that refers to them is published.
+//! Values that do not fit into the word, such as the deadline of an open circuit, are stored before
+//! the word that refers to them is published.
 //!
 //! # Generations
 //!
-//! An admitted call carries the generation that admitted it. Its outcome counts only if the state word
-//! still has that generation; otherwise the outcome is late. Without generations, a call from before an
-//! opening could close the circuit after it: the ABA problem. A generation is the usual remedy, a version
-//! tag (Treiber, *Systems Programming: Coping with Parallelism*, IBM 1986).
+//! An admitted call carries the generation that admitted it. Its outcome counts only if the state
+//! word still has that generation; otherwise the outcome is late. Without generations, a call from
+//! before an opening could close the circuit after it: the ABA problem. A generation is the usual
+//! remedy, a version tag (Treiber, *Systems Programming: Coping with Parallelism*, IBM 1986).
 //!
-//! The tag has 25 bits and wraps. A late call is mistaken only if the circuit has passed a multiple of
-//! 2^25 generations while the call ran. Generations have no order because of the wrap. They are compared
-//! for equality, or for [lying within](Generation::is_within) a half-open period, which has few of them.
+//! The tag has 25 bits and wraps. A late call is mistaken only if the circuit has passed a multiple
+//! of 2^25 generations while the call ran. Generations have no order because of the wrap. They are
+//! compared for equality, or for [lying within](Generation::is_within) a half-open period, which
+//! has few of them.
 //!
 //! # Fast paths
 //!
 //! Each question of a fast path is one mask and one comparison:
 //!
-//! * [`admits_without_clock`](PackedState::admits_without_clock): state and [`Flags::TIMED`] are zero.
+//! * [`admits_without_clock`](PackedState::admits_without_clock): state and [`Flags::TIMED`] are
+//!   zero.
 //! * [`success_is_noop`](PackedState::success_is_noop): the word, without
 //!   [`Flags::COUNT_SUCCESSES`], equals the generation of the call. Such a word is *quiet*.
-//! * [`success_only_resets`](PackedState::success_only_resets): the same, with any payload.
+//! * [`success_only_resets`](PackedState::success_only_resets): the same, with any payload, and
+//!   also without [`Flags::TIMED`].
 //! * [`success_is_buffered`](PackedState::success_is_buffered): the same, and
 //!   [`Flags::BUFFER_SUCCESSES`] is set.
 //!
-//! A call that is not a plain one carries a [`Mark`] in the bits of its generation where a word has state
-//! and flags. No word has these bits, so that no word is quiet for a marked call. Plain calls need no
-//! check for marks.
+//! A call that is not a plain one carries a [`Mark`] in the bits of its generation where a word has
+//! state and flags. No word has these bits, so no word is quiet for a marked call. Plain calls
+//! therefore need no check for marks.
 //!
 //! # Invariants
 //!
-//! Every function in this file keeps them.
+//! Every function in this file preserves these invariants:
 //!
 //! 1. The generation changes exactly with a transition, a reset, and the expiry of a lease.
 //! 2. The payload is [`Trials`] in half-open. In every other state it is the consecutive failures.
-//! 3. A quiet word is closed, has no failures, and no flag but [`Flags::COUNT_SUCCESSES`]. A success leaves
-//!    it unchanged.
-//! 4. While [`Flags::BUFFER_SUCCESSES`] is set, the consecutive failures are those of the last flush of the
-//!    success buffer. A success that was buffered since has reset them.
+//! 3. A quiet word is closed, has no failures, and no flag but [`Flags::COUNT_SUCCESSES`]. A
+//!    success leaves it unchanged.
+//! 4. While [`Flags::BUFFER_SUCCESSES`] is set, the consecutive failures are those of the last
+//!    flush of the success buffer. A success that was buffered since has reset them.
 
 use super::{State, Trials};
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::BitOr;
 
-/// The state word of a circuit. See the [module](self).
+/// The state word of a circuit. See the [module documentation](self).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PackedState(u64);
 
@@ -89,7 +93,8 @@ impl Flags {
     pub(crate) const COUNT_SUCCESSES: Self = Self(1 << 3);
     /// Admission reads the clock, because a rule or a listener needs the duration of calls.
     pub(crate) const TIMED: Self = Self(1 << 4);
-    /// A success takes the slow path: a listener wants its event, or calls were cancelled in a row.
+    /// A success takes the slow path: a listener wants its event, calls were cancelled in a row, or
+    /// queued events are overdue.
     pub(crate) const SLOW_PATH: Self = Self(1 << 5);
     /// A success enters the windows, through the success buffer.
     pub(crate) const BUFFER_SUCCESSES: Self = Self(1 << 6);
@@ -107,15 +112,16 @@ impl BitOr for Flags {
     }
 }
 
-/// The generation of a state word, with the [`Mark`] of a call, if the call has one.
+/// The generation of a state word, and the [`Mark`] of a call if the call has one.
 ///
-/// Stored as the inverted bits of the word, which are never zero, so that `Option<Generation>` takes eight
+/// The bits are stored inverted. Inverted bits are never zero, so `Option<Generation>` takes eight
 /// bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation(NonZeroU64);
 
-/// The kind of an admitted call that is not a plain one. Its bits are those of state and flags, with a
-/// state that does not exist.
+/// The kind of an admitted call that is not a plain one.
+///
+/// A mark occupies the bits of state and flags, with a state that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Mark {
@@ -165,8 +171,10 @@ impl Generation {
         ((self.bits() & GENERATION) >> GENERATION_SHIFT) as u32
     }
 
-    /// Returns whether the generation lies between two others, inclusive, also across the wrap. None of
-    /// the three is marked.
+    /// Returns `true` if the generation lies between `first` and `last`, inclusive, also across the
+    /// wrap.
+    ///
+    /// None of the three generations may have a mark.
     pub(crate) const fn is_within(self, first: Self, last: Self) -> bool {
         let after_first = self.bits().wrapping_sub(first.bits()) & GENERATION;
         after_first <= last.bits().wrapping_sub(first.bits()) & GENERATION
@@ -228,25 +236,26 @@ impl PackedState {
         Generation::from_bits(self.0 & GENERATION)
     }
 
-    /// Returns whether a call is admitted without reading the clock: the state is closed and not timed.
+    /// Returns `true` if a call is admitted without reading the clock: the state is closed and not
+    /// timed.
     #[inline]
     pub(crate) const fn admits_without_clock(self) -> bool {
         self.0 & (STATE | Flags::TIMED.0) == 0
     }
 
-    /// Returns whether a success of `generation` leaves the word unchanged (invariant 3).
+    /// Returns `true` if a success of `generation` leaves the word unchanged (invariant 3).
     #[inline]
     pub(crate) const fn success_is_noop(self, generation: Generation) -> bool {
         self.0 & !Flags::COUNT_SUCCESSES.0 == generation.bits()
     }
 
-    /// Returns whether a success of `generation` only resets the consecutive failures.
+    /// Returns `true` if a success of `generation` only resets the consecutive failures.
     #[inline]
     pub(crate) const fn success_only_resets(self, generation: Generation) -> bool {
         self.0 & !(Flags::COUNT_SUCCESSES.0 | Flags::TIMED.0 | PAYLOAD) == generation.bits()
     }
 
-    /// Returns whether a success of `generation` only enters the windows.
+    /// Returns `true` if a success of `generation` only enters the windows.
     #[inline]
     pub(crate) const fn success_is_buffered(self, generation: Generation) -> bool {
         self.has(Flags::BUFFER_SUCCESSES)
@@ -264,7 +273,7 @@ impl PackedState {
         (self.0 >> PAYLOAD_SHIFT) as u32
     }
 
-    /// Returns the consecutive failures. The state is not half-open.
+    /// Returns the consecutive failures. The state must not be half-open.
     pub(crate) const fn failures(self) -> u32 {
         self.payload()
     }

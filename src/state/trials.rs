@@ -1,21 +1,21 @@
-/// The trials of a half-open period: how many run, how many results are still counted, and how many
-/// successes are still needed.
+/// The trials of a half-open period: the slots in use, the results that still count, and the
+/// successes that are still needed.
 ///
-/// The fields count down from the settings that were valid when the period began. New settings apply from
-/// the next period on, so that they cannot make the present one undecidable. Each field takes ten bits in
-/// the packed state.
+/// `remaining` and `successes_needed` count down from the settings that were valid when the period
+/// began. New settings apply from the next period on, so they cannot make the present period
+/// undecidable. Each field takes ten bits in the packed state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trials {
-    /// Slots in use. A trial whose lease has expired has no slot, although it may still run.
+    /// Slots in use. A trial whose lease has expired has no slot, although it may still be running.
     pub(crate) in_flight: u16,
-    /// Results that the period still counts.
+    /// Results that the period will still count.
     pub(crate) remaining: u16,
-    /// Successes that still have to be counted before the circuit closes. At most `remaining`; otherwise
-    /// the period is decided.
+    /// Successes that still have to be counted before the circuit closes. At most `remaining`;
+    /// otherwise the period is decided.
     pub(crate) successes_needed: u16,
 }
 
-/// What the result of a trial means for the circuit.
+/// The effect of a trial's result on the circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TrialResult {
     /// The circuit stays half-open.
@@ -33,9 +33,9 @@ impl Trials {
     /// The maximum number of trials of a period.
     pub(crate) const MAX_CALLS: u32 = 1000;
 
-    /// Begins a period of `calls` trials, of which `successes_needed` must succeed. Both are at most
-    /// [`MAX_CALLS`](Self::MAX_CALLS).
-    #[allow(clippy::cast_possible_truncation)] // settings are at most 1000
+    /// Begins a period of `calls` trials, of which `successes_needed` must succeed. Both are at
+    /// most [`MAX_CALLS`](Self::MAX_CALLS).
+    #[allow(clippy::cast_possible_truncation)] // settings are at most `MAX_CALLS`
     pub(crate) const fn new(calls: u32, successes_needed: u32) -> Self {
         Self {
             in_flight: 0,
@@ -79,7 +79,7 @@ impl Trials {
         }
     }
 
-    /// Frees every slot after the lease has expired. Results that were counted stay counted.
+    /// Frees every slot after the lease has expired. Results that were counted are kept.
     pub(crate) const fn expired(self) -> Self {
         Self {
             in_flight: 0,
@@ -121,7 +121,7 @@ impl Trials {
 mod tests {
     use super::*;
 
-    /// Compares every period of up to six calls with plain counting.
+    /// Compares every possible period of up to six calls with plain counting.
     #[test]
     fn period_ends_when_decided() {
         for calls in 1..=6 {

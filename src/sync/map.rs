@@ -1,7 +1,7 @@
 //! The map of a registry under shuttle: a hash map behind a lock that shuttle sees.
 //!
-//! `DashMap` blocks the real thread when a shard is locked. Under shuttle all tasks share one thread,
-//! which would then wait for itself.
+//! A locked shard of a `DashMap` blocks the thread. Under shuttle all tasks share one thread, which
+//! would then wait for itself.
 
 use foldhash::fast::FixedState;
 use shuttle::sync::{RwLock, RwLockReadGuard};
@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::sync::{Arc, PoisonError};
 use std::vec;
 
-/// With a fixed hash seed, so that a schedule can be replayed.
+/// The hash seed is fixed, so that a schedule can be replayed.
 type Entries<V> = HashMap<Arc<str>, V, FixedState>;
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl<V: Clone> Map<V> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The returned value keeps the map locked for reading.
+    /// Returns the value of `name`, which keeps the map locked for reading.
     pub(crate) fn get(&self, name: &str) -> Option<impl Deref<Target = V>> {
         let entries = self.read();
         entries.get(name)?;
@@ -44,7 +44,8 @@ impl<V: Clone> Map<V> {
         entries.insert(name, value)
     }
 
-    /// Calls `predicate` while the map is locked for writing.
+    /// Removes `name` if `predicate` returns `true`, which is called while the map is locked for
+    /// writing.
     pub(crate) fn remove_if(
         &self,
         name: &str,
@@ -59,7 +60,7 @@ impl<V: Clone> Map<V> {
         }
     }
 
-    /// Returns a copy of the present values.
+    /// Returns an iterator over a copy of the present values.
     pub(crate) fn iter(&self) -> vec::IntoIter<Value<V>> {
         let entries = self.read();
         let all: Vec<_> = entries.values().cloned().map(Value).collect();

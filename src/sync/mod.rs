@@ -1,9 +1,10 @@
-//! Atomics and locks: those of the standard library, or those of a tool that explores them.
+//! Atomics and locks: those of the standard library, or those of a tool that explores
+//! interleavings.
 //!
-//! Everything that takes part in a protocol between threads comes from here, so that the models in
-//! `tests/loom/` and the schedules in `tests/shuttle/` explore the code that ships. Under
-//! `--cfg tsan` the mutex is `parking_lot`'s, which is built from source: the thread sanitizer sees
-//! nothing of what happens in the precompiled standard library.
+//! Every type that takes part in a protocol between threads comes from this module, so that the
+//! models in `tests/loom/` and the schedules in `tests/shuttle/` explore the code that ships. Under
+//! `--cfg tsan` the mutex is that of `parking_lot`, which is built from source: the thread
+//! sanitizer cannot see into the precompiled standard library.
 
 #[cfg(shuttle)]
 mod map;
@@ -26,8 +27,10 @@ pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 pub(crate) use imp::MutexGuard;
 
-/// Atomics that loom does not model. Each is independent of all others, so that loom has nothing to
-/// find, and would only multiply the interleavings. Shuttle models them.
+/// Atomics that loom does not model.
+///
+/// Each of these atomics is independent of all others. Loom would find nothing, and would only
+/// multiply the interleavings. Shuttle does model them.
 pub(crate) mod unmodelled {
     #[cfg(shuttle)]
     pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
@@ -39,14 +42,16 @@ use std::sync::Arc;
 #[cfg(not(tsan))]
 use std::sync::{PoisonError, TryLockError};
 
-/// A concurrent map from names.
+/// A concurrent map from names to values.
 #[cfg(not(shuttle))]
 pub(crate) type Map<V> = dashmap::DashMap<Arc<str>, V, foldhash::fast::RandomState>;
 #[cfg(shuttle)]
 pub(crate) use map::Map;
 
-/// A mutex without poisoning: no user code runs while one is locked, and the guarded values are
-/// consistent after every statement.
+/// A mutex without poisoning.
+///
+/// Poisoning is not needed: no user code, which may panic, runs while a mutex is locked, and the
+/// guarded values are consistent after every statement.
 #[derive(Debug)]
 pub(crate) struct Mutex<T>(imp::Mutex<T>);
 
@@ -123,8 +128,8 @@ impl<T> ArcSwap<T> {
         return *self.load();
     }
 
-    /// Replaces the value, and returns the previous one. The caller drops it outside every lock, because
-    /// it may contain closures of the user.
+    /// Replaces the value, and returns the previous value. The caller must drop the previous value
+    /// outside every lock, because it may contain user closures.
     #[must_use]
     pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
         #[cfg(not(any(loom, shuttle)))]
@@ -134,15 +139,16 @@ impl<T> ArcSwap<T> {
     }
 }
 
-/// A boxed value that is created when it is first needed: [`once_cell::race::OnceBox`], or one that loom
-/// and shuttle see. It takes one word until then.
+/// A boxed value that is created on first use: [`once_cell::race::OnceBox`], or an equivalent that
+/// loom and shuttle see.
 ///
-/// Two threads that race may both create a value; one of the two is dropped.
+/// An empty `OnceBox` takes one word. Two threads that race may both create a value; one of the
+/// values is dropped.
 #[derive(Debug)]
 pub(crate) struct OnceBox<T> {
     #[cfg(not(loom))]
     value: once_cell::race::OnceBox<T>,
-    /// An access at which shuttle may switch threads.
+    /// Counts accesses. At each of them shuttle may switch tasks.
     #[cfg(shuttle)]
     accesses: AtomicU32,
     #[cfg(loom)]
@@ -186,7 +192,7 @@ impl<T> OnceBox<T> {
     }
 }
 
-/// With synchronization that loom sees.
+/// The implementation under loom, whose synchronization loom sees.
 #[cfg(loom)]
 impl<T> OnceBox<T> {
     pub(crate) fn new() -> Self {

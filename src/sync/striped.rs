@@ -1,5 +1,7 @@
 //! Striping: each thread writes to one of a few slots, so that threads do not contend for one cache
-//! line. The idea is that of Java's `LongAdder` (`java.util.concurrent.atomic.Striped64`).
+//! line.
+//!
+//! The idea is that of Java's `LongAdder` (`java.util.concurrent.atomic.Striped64`).
 
 #[cfg(not(shuttle))]
 use std::cell::Cell;
@@ -7,10 +9,12 @@ use std::sync::OnceLock;
 #[cfg(not(shuttle))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Returns one slot per stripe: a power of two, at least twice the number of processors but at most
-/// 64 slots.
+/// Creates one slot for each stripe.
+///
+/// The number of slots is a power of two. It is at least twice the number of processors, and at
+/// most 64.
 pub(crate) fn stripes<T: Default>() -> Box<[T]> {
-    // Cached, because each query reads files of the operating system.
+    // Cached, because each query may read files of the operating system.
     static THREADS: OnceLock<usize> = OnceLock::new();
     let threads = if cfg!(any(loom, shuttle)) {
         1
@@ -24,7 +28,7 @@ pub(crate) fn stripes<T: Default>() -> Box<[T]> {
 /// Returns the slot of the current thread.
 #[inline]
 pub(crate) fn stripe<T>(stripes: &[T]) -> &T {
-    // The number of stripes is a power of two.
+    // The mask is a modulo, because the number of stripes is a power of two.
     &stripes[thread_index() & (stripes.len() - 1)]
 }
 
@@ -34,7 +38,7 @@ thread_local! {
     static INDEX: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Returns the index of the current thread, which few other threads have.
+/// Returns the index of the current thread. Few other threads, if any, share it.
 #[cfg(not(shuttle))]
 #[inline]
 fn thread_index() -> usize {
@@ -44,13 +48,14 @@ fn thread_index() -> usize {
     }
 }
 
-/// Under shuttle, the same index in every run, so that a schedule can be replayed.
+/// Returns the index of the current task, which is the same in every run, so that a schedule can be
+/// replayed.
 #[cfg(shuttle)]
 fn thread_index() -> usize {
     shuttle::current::me().into()
 }
 
-/// Gives the current thread another index, after contention for its stripe.
+/// Assigns another index to the current thread, after contention for its stripe.
 #[cfg(not(shuttle))]
 #[cold]
 pub(crate) fn reassign_index() {
@@ -64,8 +69,9 @@ pub(crate) fn reassign_index() {}
 #[cold]
 fn assign_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
+    // Zero means that a thread has no index, and the counter may wrap to it.
     let index = NEXT.fetch_add(1, Ordering::Relaxed).max(1);
-    // Fails in a thread that ends, which then gets an index per access.
+    // Fails once the thread has destroyed its thread-locals. Each access then gets a new index.
     let _ = INDEX.try_with(|own| own.set(index));
     index
 }
