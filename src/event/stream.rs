@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 ///
 /// The stream ends when the last handle of the breaker, or the last clone of the registry, is
 /// dropped. A registry [keeps handles](crate::BreakerRegistry#concurrency) of breakers that were
-/// called by name or through a layer.
+/// called by name or through a keyed layer.
 ///
 /// # Cancel safety
 ///
