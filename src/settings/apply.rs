@@ -18,7 +18,6 @@ pub enum ApplyError {
         "no room for {missing} more breakers: the registry holds {capacity}, and not enough of them may go"
     )]
     #[non_exhaustive]
-    #[non_exhaustive]
     Full {
         /// The number of breakers for which there is no room.
         missing: usize,

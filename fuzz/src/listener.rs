@@ -1,76 +1,76 @@
-//! A listener that writes down, panics, or looks at the breaker that it hears of, or steers it.
+//! A listener that records events, panics, reads its breaker, or sends it commands.
 
+use crate::errors::panic_on_purpose;
 use crate::naive::Model;
 use crate::record;
 use crate::steps::Command;
-use crate::trouble::blow;
 use breakerbox::{CircuitBreaker, Event, EventStream, State};
 use std::mem;
 use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Copy, Default)]
-pub(crate) enum Manners {
+pub(crate) enum Behavior {
     #[default]
-    Quiet,
-    Panics,
-    Looks,
-    /// Gives the command when the state is entered, once.
-    Steers(State, Command),
+    Record,
+    Panic,
+    Read,
+    /// Sends the command the next time the breaker enters the state.
+    SendCommand(State, Command),
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Ear(Arc<Mutex<Heard>>);
+pub(crate) struct TestListener(Arc<Mutex<ListenerState>>);
 
 #[derive(Default)]
-struct Heard {
+struct ListenerState {
     events: Vec<Event>,
-    manners: Manners,
-    /// What it did, and when.
-    steered: Option<(State, Command)>,
-    /// Let go of at the end: it holds the listener as well.
+    behavior: Behavior,
+    /// The command that was sent, and the state that triggered it.
+    sent: Option<(State, Command)>,
+    /// Removed at the end of the run. The breaker holds this listener, so both would leak.
     breaker: Option<CircuitBreaker>,
 }
 
-impl Ear {
-    pub(crate) fn hear(&self, event: &Event) {
-        let (manners, breaker) = {
-            let mut heard = self.0.lock().unwrap();
-            heard.events.push(event.clone());
-            (heard.manners, heard.breaker.clone())
+impl TestListener {
+    pub(crate) fn on_event(&self, event: &Event) {
+        let (behavior, breaker) = {
+            let mut state = self.0.lock().unwrap();
+            state.events.push(event.clone());
+            (state.behavior, state.breaker.clone())
         };
         let Some(breaker) = breaker else {
             return;
         };
-        match manners {
-            Manners::Quiet => {}
-            Manners::Panics => blow(),
-            Manners::Looks => assert_eq!(breaker.snapshot().state, breaker.state()),
-            Manners::Steers(on, command) => {
+        match behavior {
+            Behavior::Record => {}
+            Behavior::Panic => panic_on_purpose(),
+            Behavior::Read => assert_eq!(breaker.snapshot().state, breaker.state()),
+            Behavior::SendCommand(on, command) => {
                 if matches!(event, Event::StateChanged { to, .. } if *to == on) {
-                    let mut heard = self.0.lock().unwrap();
-                    heard.manners = Manners::Quiet;
-                    heard.steered = Some((on, command));
-                    drop(heard);
+                    let mut state = self.0.lock().unwrap();
+                    state.behavior = Behavior::Record;
+                    state.sent = Some((on, command));
+                    drop(state);
                     command.steer(&breaker);
                 }
             }
         }
     }
 
-    pub(crate) fn has_steered(&self) -> bool {
-        self.0.lock().unwrap().steered.is_some()
+    pub(crate) fn has_sent_command(&self) -> bool {
+        self.0.lock().unwrap().sent.is_some()
     }
 
-    /// The command that it gave since it was last asked, if it did so on entering a state of these.
-    pub(crate) fn steered(&self, on: impl Fn(State) -> bool) -> Option<Command> {
-        let mut heard = self.0.lock().unwrap();
-        let (_, command) = heard.steered.take_if(|(state, _)| on(*state))?;
+    /// Returns the command sent since the last call, if `on` holds for the state that triggered it.
+    pub(crate) fn take_command(&self, on: impl Fn(State) -> bool) -> Option<Command> {
+        let mut state = self.0.lock().unwrap();
+        let (_, command) = state.sent.take_if(|(entered, _)| on(*entered))?;
         Some(command)
     }
 
-    pub(crate) fn behave(&self, manners: Manners, breaker: Option<CircuitBreaker>) {
-        let mut heard = self.0.lock().unwrap();
-        (heard.manners, heard.breaker) = (manners, breaker);
+    pub(crate) fn set_behavior(&self, behavior: Behavior, breaker: Option<CircuitBreaker>) {
+        let mut state = self.0.lock().unwrap();
+        (state.behavior, state.breaker) = (behavior, breaker);
     }
 
     fn take(&self) -> Vec<Event> {
@@ -78,17 +78,17 @@ impl Ear {
     }
 }
 
-/// What was heard so far, in numbers, and the state that the last change led to.
-pub(crate) struct Story {
+/// The events received so far, as counts, and the last state among them.
+pub(crate) struct EventTally {
     state: State,
     recorded: u64,
     refused: u64,
     would_trip: u64,
-    /// How many trials had outlived their lease, each time it was told of.
+    /// The number of trials in each event about outlived leases.
     outlived: Vec<u32>,
 }
 
-impl Story {
+impl EventTally {
     pub(crate) fn from(state: State) -> Self {
         Self {
             state,
@@ -99,9 +99,9 @@ impl Story {
         }
     }
 
-    /// A listener that was there from the beginning has heard of everything.
-    pub(crate) fn check_all(&mut self, ear: &Ear, model: &Model) {
-        for event in ear.take() {
+    /// Checks a listener that was attached from the beginning and therefore received all events.
+    pub(crate) fn check_all(&mut self, listener: &TestListener, model: &Model) {
+        for event in listener.take() {
             self.add(&event);
         }
         assert_eq!(self.state, model.state, "the last change told of");
@@ -118,7 +118,8 @@ impl Story {
         assert_eq!(self.outlived, outlived, "trials that outlived their lease");
     }
 
-    /// A stream that somebody reads all the time has every change since it began.
+    /// Checks a stream that is always read, and therefore received every change since it was
+    /// created.
     pub(crate) fn check_changes(&mut self, stream: &mut EventStream, model: &Model) {
         while let Some(event) = stream.try_next() {
             self.add(&event);

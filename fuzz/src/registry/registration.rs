@@ -1,19 +1,19 @@
-//! Names that are given settings, and taken away.
+//! Registration, configuration and removal of names.
 
-use super::panel::{Became, Before, is_allowed};
-use super::{House, name, settings};
+use super::model::{Lookup, PriorState, is_allowed};
+use super::{RegistryWorld, name, settings};
 use crate::input::{self, Input};
 use arbitrary::Result;
 use breakerbox::{CircuitBreaker, Event, RegistryError};
 
-impl House {
+impl RegistryWorld {
     pub(super) fn register(&mut self, u: &mut Input) -> Result<()> {
         let name = name(u)?;
         let threshold = u.int_in_range(1..=9)?;
-        let before = self.before();
+        let before = self.prior_state();
         let done = self.registry.register(&name, settings(threshold));
-        let known = self.panel.kept.get(&name).cloned();
-        let events = self.ear.take();
+        let known = self.model.entries.get(&name).cloned();
+        let events = self.listener.take();
         match done {
             Err(RegistryError::InvalidName { value, .. }) => {
                 assert!(!is_allowed(&name) && value.len() < 80);
@@ -21,20 +21,23 @@ impl House {
             }
             Err(RegistryError::AlreadyRegistered { .. }) => {
                 let known = known.expect("registered already");
-                assert!(known.lasting);
-                self.panel.asked(&name, (threshold, true), &events, &before);
+                assert!(known.permanent);
+                self.model
+                    .record_lookup(&name, (threshold, true), &events, &before);
             }
             Err(RegistryError::Full { capacity, .. }) => {
-                assert_eq!(capacity, self.panel.capacity);
-                let became = self.panel.asked(&name, (threshold, true), &events, &before);
-                assert!(matches!(became, Became::NotKept(_)));
+                assert_eq!(capacity, self.model.capacity);
+                let result = self
+                    .model
+                    .record_lookup(&name, (threshold, true), &events, &before);
+                assert!(matches!(result, Lookup::NotKept(_)));
             }
             Err(error) => panic!("{error}"),
             Ok(breaker) => {
-                assert!(known.as_ref().is_none_or(|known| !known.lasting));
+                assert!(known.as_ref().is_none_or(|known| !known.permanent));
                 let adopts = |event: &Event| matches!(event, Event::BreakerAdopted { .. });
                 assert_eq!(events.iter().any(adopts), known.is_some());
-                self.lasts(&breaker, threshold, &events, &before);
+                self.record_permanent(&breaker, threshold, &events, &before);
             }
         }
         Ok(())
@@ -43,48 +46,54 @@ impl House {
     pub(super) fn configure(&mut self, u: &mut Input) -> Result<()> {
         let name = name(u)?;
         let threshold = u.int_in_range(1..=9)?;
-        let before = self.before();
+        let before = self.prior_state();
         let done = self.registry.configure(&name, settings(threshold));
-        let events = self.ear.take();
+        let events = self.listener.take();
         match done {
             Err(RegistryError::InvalidName { .. }) => assert!(!is_allowed(&name)),
             Err(RegistryError::Full { .. }) => {
-                let became = self.panel.asked(&name, (threshold, true), &events, &before);
-                assert!(matches!(became, Became::NotKept(_)));
+                let result = self
+                    .model
+                    .record_lookup(&name, (threshold, true), &events, &before);
+                assert!(matches!(result, Lookup::NotKept(_)));
             }
             Err(error) => panic!("{error}"),
-            Ok(breaker) => self.lasts(&breaker, threshold, &events, &before),
+            Ok(breaker) => self.record_permanent(&breaker, threshold, &events, &before),
         }
         Ok(())
     }
 
-    pub(super) fn lasts(
+    pub(super) fn record_permanent(
         &mut self,
         found: &CircuitBreaker,
         threshold: u32,
         events: &[Event],
-        before: &Before,
+        before: &PriorState,
     ) {
         let name = found.name();
-        self.panel.asked(name, (threshold, true), events, before);
-        let entry = self.panel.kept.get_mut(name).expect("it is kept");
-        (entry.lasting, entry.threshold) = (true, threshold);
+        self.model
+            .record_lookup(name, (threshold, true), events, before);
+        let entry = self.model.entries.get_mut(name).expect("it is entries");
+        (entry.permanent, entry.threshold) = (true, threshold);
     }
 
     pub(super) fn remove(&mut self, u: &mut Input) -> Result<()> {
         let name = name(u)?;
-        self.ear.take();
+        self.listener.take();
         let removed = self.registry.remove(&name);
-        let told = self.ear.take();
+        let events = self.listener.take();
         let tells = |event: &Event| matches!(event, Event::BreakerRemoved { .. });
-        assert_eq!(told.iter().any(tells), removed.is_some());
-        assert_eq!(removed.is_some(), self.panel.kept.remove(&name).is_some());
+        assert_eq!(events.iter().any(tells), removed.is_some());
+        assert_eq!(
+            removed.is_some(),
+            self.model.entries.remove(&name).is_some()
+        );
         assert!(self.registry.get(&name).is_none());
         Ok(())
     }
 
-    /// Commands, and settings given to a handle, which make it last.
-    pub(super) fn steer(&mut self, u: &mut Input) -> Result<()> {
+    /// Sends a command to a breaker, or configures it, which makes it permanent.
+    pub(super) fn send_command(&mut self, u: &mut Input) -> Result<()> {
         let which = u.arbitrary::<u8>()?;
         let all: Vec<_> = self.registry.iter().collect();
         if all.is_empty() {
@@ -100,8 +109,8 @@ impl House {
             5 => breaker.reset(),
             _ => {
                 assert!(breaker.configure(|same| same).is_ok());
-                let entry = self.panel.kept.get_mut(breaker.name());
-                entry.expect("it is kept").lasting = true;
+                let entry = self.model.entries.get_mut(breaker.name());
+                entry.expect("it is entries").permanent = true;
             }
         }
         Ok(())

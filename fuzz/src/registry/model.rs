@@ -1,45 +1,46 @@
-//! What a registry may do with its names: not which one goes, but which never does.
+//! A model of a registry: which breakers must not be evicted. The choice among the others is left
+//! open.
 
 use breakerbox::{Event, NotKept, State};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A breaker, told from others that had its name.
-pub(crate) type Birth = u64;
+/// Identifies a breaker among all breakers that have had its name.
+pub(crate) type BreakerId = u64;
 
-pub(crate) struct Panel {
-    pub(crate) kept: BTreeMap<String, Entry>,
+pub(crate) struct RegistryModel {
+    pub(crate) entries: BTreeMap<String, Entry>,
     pub(crate) capacity: usize,
     pub(crate) idle: Option<Duration>,
-    /// With the threshold that tells them apart.
+    /// Prefixes, each with a threshold that identifies its preset.
     pub(crate) presets: Vec<(String, u32)>,
-    births: Birth,
+    last_id: BreakerId,
 }
 
 #[derive(Clone)]
 pub(crate) struct Entry {
-    pub(crate) birth: Birth,
-    pub(crate) lasting: bool,
+    pub(crate) id: BreakerId,
+    pub(crate) permanent: bool,
     pub(crate) threshold: u32,
-    /// When somebody last asked for it by name.
+    /// When the name was last looked up.
     pub(crate) used: Duration,
-    /// Calls that ended on it.
+    /// The number of calls that ended.
     pub(crate) ended: u64,
     pub(crate) refused: u64,
 }
 
-/// How things stood before a step.
-pub(crate) struct Before {
+/// The state before a step.
+pub(crate) struct PriorState {
     pub(crate) now: Duration,
     pub(crate) states: BTreeMap<String, State>,
-    pub(crate) held: Vec<Birth>,
+    pub(crate) holders: Vec<BreakerId>,
 }
 
-/// What became of a name that somebody asked for.
+/// The result of looking up a name.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Became {
-    Found(Birth),
-    Added(Birth),
+pub(crate) enum Lookup {
+    Found(BreakerId),
+    Added(BreakerId),
     NotKept(NotKept),
 }
 
@@ -47,19 +48,19 @@ pub(crate) fn is_allowed(name: &str) -> bool {
     (1..=256).contains(&name.len())
 }
 
-impl Panel {
+impl RegistryModel {
     pub(crate) fn new(capacity: usize, idle: Option<Duration>, default: u32) -> Self {
         Self {
-            kept: BTreeMap::new(),
+            entries: BTreeMap::new(),
             capacity,
             idle,
             presets: vec![(String::new(), default)],
-            births: 0,
+            last_id: 0,
         }
     }
 
-    /// The longest prefix wins, and of two words on one prefix the later.
-    pub(crate) fn due_to(&self, name: &str) -> u32 {
+    /// Returns the threshold of the longest matching prefix. Of equal prefixes, the last one wins.
+    pub(crate) fn preset_threshold(&self, name: &str) -> u32 {
         let fitting = self
             .presets
             .iter()
@@ -69,35 +70,37 @@ impl Panel {
             .map_or(0, |(_, threshold)| *threshold)
     }
 
-    /// `name` was asked for, and these are the events that came of it.
-    pub(crate) fn asked(
+    /// Updates the model with the `events` of a lookup of `name`.
+    pub(crate) fn record_lookup(
         &mut self,
         name: &str,
-        (threshold, lasting): (u32, bool),
+        (threshold, permanent): (u32, bool),
         events: &[Event],
-        before: &Before,
-    ) -> Became {
+        before: &PriorState,
+    ) -> Lookup {
         if !is_allowed(name) {
             assert!(
                 events.iter().all(is_not_kept),
                 "an invalid name: {events:?}"
             );
-            return Became::NotKept(NotKept::InvalidName);
+            return Lookup::NotKept(NotKept::InvalidName);
         }
-        if let Some(entry) = self.kept.get_mut(name) {
+        if let Some(entry) = self.entries.get_mut(name) {
             assert!(events.iter().all(is_adopted), "a known name: {events:?}");
             entry.used = before.now;
-            return Became::Found(entry.birth);
+            return Lookup::Found(entry.id);
         }
-        let was_full = self.kept.len() >= self.capacity;
-        let mut became = None;
+        let was_full = self.entries.len() >= self.capacity;
+        let mut result = None;
         for event in events {
             match event {
-                Event::BreakerEvicted { breaker, .. } => self.evicted(breaker, was_full, before),
+                Event::BreakerEvicted { breaker, .. } => {
+                    self.record_eviction(breaker, was_full, before)
+                }
                 Event::BreakerAdded { breaker, .. } => {
                     assert_eq!(**breaker, *name);
-                    became = Some(Became::Added(
-                        self.add(name, threshold, lasting, before.now),
+                    result = Some(Lookup::Added(
+                        self.add(name, threshold, permanent, before.now),
                     ));
                 }
                 Event::NotKept {
@@ -106,39 +109,40 @@ impl Panel {
                     assert_eq!(**breaker, *name);
                     assert_eq!(*reason, NotKept::NoRoom);
                     self.assert_no_room(before);
-                    became = Some(Became::NotKept(*reason));
+                    result = Some(Lookup::NotKept(*reason));
                 }
                 _ => {}
             }
         }
-        became.unwrap_or_else(|| {
-            // Only who asks for a lasting breaker is told by an error.
-            assert!(lasting, "nothing became of {name:?}");
+        result.unwrap_or_else(|| {
+            // If there is no room for a permanent breaker, an error is returned instead of an
+            // event.
+            assert!(permanent, "nothing result of {name:?}");
             self.assert_no_room(before);
-            Became::NotKept(NotKept::NoRoom)
+            Lookup::NotKept(NotKept::NoRoom)
         })
     }
 
-    fn add(&mut self, name: &str, threshold: u32, lasting: bool, now: Duration) -> Birth {
-        self.births += 1;
+    fn add(&mut self, name: &str, threshold: u32, permanent: bool, now: Duration) -> BreakerId {
+        self.last_id += 1;
         let entry = Entry {
-            birth: self.births,
-            lasting,
+            id: self.last_id,
+            permanent,
             threshold,
             used: now,
             ended: 0,
             refused: 0,
         };
-        let other = self.kept.insert(name.to_owned(), entry);
+        let other = self.entries.insert(name.to_owned(), entry);
         assert!(other.is_none(), "one breaker a name");
-        assert!(self.kept.len() <= self.capacity, "above the capacity");
-        self.births
+        assert!(self.entries.len() <= self.capacity, "above the capacity");
+        self.last_id
     }
 
-    fn evicted(&mut self, name: &str, was_full: bool, before: &Before) {
-        let gone = self.kept.remove(name).expect("who is evicted was there");
-        assert!(!gone.lasting, "evicted, and had been given its settings");
-        assert!(!before.held.contains(&gone.birth), "evicted, and held");
+    fn record_eviction(&mut self, name: &str, was_full: bool, before: &PriorState) {
+        let gone = self.entries.remove(name).expect("who is evicted was there");
+        assert!(!gone.permanent, "evicted, and had been given its settings");
+        assert!(!before.holders.contains(&gone.id), "evicted, and holders");
         let state = before.states[name];
         let protects = matches!(state, State::Open | State::ForcedOpen | State::MetricsOnly);
         assert!(!protects, "evicted, and {state}");
@@ -151,19 +155,21 @@ impl Panel {
         }
     }
 
-    /// A closed breaker that nobody holds, made by use, makes room at once: all are looked at, as
-    /// few as there are.
-    fn assert_no_room(&self, before: &Before) {
-        assert_eq!(self.kept.len(), self.capacity, "there is room");
-        for (name, entry) in &self.kept {
-            let stays = entry.lasting || before.held.contains(&entry.birth);
+    /// Asserts that no breaker can be evicted.
+    ///
+    /// A closed breaker that was created by use and is not holders can always be evicted. The sample
+    /// of candidates includes all breakers, because there are so few.
+    fn assert_no_room(&self, before: &PriorState) {
+        assert_eq!(self.entries.len(), self.capacity, "there is room");
+        for (name, entry) in &self.entries {
+            let stays = entry.permanent || before.holders.contains(&entry.id);
             let state = before.states.get(name);
             assert!(stays || state != Some(&State::Closed), "{name:?} may go");
         }
     }
 
-    pub(crate) fn of(&mut self, birth: Birth) -> Option<&mut Entry> {
-        self.kept.values_mut().find(|entry| entry.birth == birth)
+    pub(crate) fn entry_mut(&mut self, id: BreakerId) -> Option<&mut Entry> {
+        self.entries.values_mut().find(|entry| entry.id == id)
     }
 }
 
@@ -180,7 +186,7 @@ fn is_adopted(event: &Event) -> bool {
     matches!(event, Event::BreakerAdopted { .. }) || is_of_calls(event)
 }
 
-/// What is not about who is in the registry.
+/// Returns `true` for events that do not change which breakers are in the registry.
 fn is_of_calls(event: &Event) -> bool {
     !matches!(
         event,
