@@ -1,4 +1,4 @@
-//! GuardedFuture calls through every API.
+//! Guarded calls through every API.
 
 use crate::classification::{Answer, Site};
 use crate::errors::{TestError, catch_deliberate_panic, panic_on_purpose};
@@ -117,7 +117,7 @@ pub(crate) fn guard<H: Handle + 'static>(
     site: Site,
     kind: CallKind,
 ) -> GuardedFuture {
-    classified(
+    with_classification(
         ScriptedFuture(script.clone()).guarded_by(handle),
         script,
         site,
@@ -133,37 +133,37 @@ pub(crate) fn guard_by_name(
     kind: CallKind,
 ) -> GuardedFuture {
     let guarded = ScriptedFuture(script.clone()).with_breaker(registry, name);
-    classified(guarded, script, site, kind)
+    with_classification(guarded, script, site, kind)
 }
 
-fn classified<H: Handle + 'static>(
+fn with_classification<H: Handle + 'static>(
     guarded: WithBreaker<ScriptedFuture, H>,
     script: &Rc<Script>,
     site: Site,
     kind: CallKind,
 ) -> GuardedFuture {
     match site {
-        Site::Rules => finished(guarded, script, kind),
+        Site::Rules => with_kind(guarded, script, kind),
         Site::FailIf(_) => {
             let guarded = guarded.fail_if(move |_: &TestError| site.fails());
-            finished(guarded, script, kind)
+            with_kind(guarded, script, kind)
         }
         Site::Classify(_) => {
             let guarded = guarded.classify(move |_: &Answer| site.outcome());
-            finished(guarded, script, kind)
+            with_kind(guarded, script, kind)
         }
     }
 }
 
 /// Guards an async function, whose results are classified by the rules of the breaker.
 pub(crate) fn guard_function<H: Handle + 'static>(script: &Rc<Script>, handle: H) -> GuardedFuture {
-    let made = script.clone();
-    let function = move || ScriptedFuture(made);
+    let script = script.clone();
+    let function = move || ScriptedFuture(script);
     let guarded = function.guarded_by(handle);
     Box::pin(async { CallResult::of(guarded.call_once().await) })
 }
 
-fn finished<H, J>(
+fn with_kind<H, J>(
     guarded: WithBreaker<ScriptedFuture, H, J>,
     script: &Rc<Script>,
     kind: CallKind,
@@ -197,7 +197,7 @@ fn run_fallback(script: &Script, panics: bool) {
 }
 
 /// Returns a future that is pending once if `pauses` is set, and then runs `work` within one poll.
-pub(crate) async fn working(pauses: bool, work: impl FnOnce() -> Answer) -> Answer {
+pub(crate) async fn run_in_future(pauses: bool, work: impl FnOnce() -> Answer) -> Answer {
     if pauses {
         let mut waited = false;
         poll_fn(|_| {

@@ -95,20 +95,20 @@ fn value<T: Serialize + DeserializeOwned + PartialEq + Debug>(text: &str) {
 
 /// Asserts that serialized data deserializes to the same value.
 fn assert_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
-    let json = serde_json::to_string(value).expect("it can be written");
-    let back: T = serde_json::from_str(&json).expect("what is written can be read");
+    let json = serde_json::to_string(value).expect("serializable");
+    let back: T = serde_json::from_str(&json).expect("a round trip");
     assert_eq!(back, *value, "{json}");
     // TOML has no values outside of tables.
-    let toml = toml::to_string(&BTreeMap::from([("it", value)])).expect("it can be written");
-    let back: BTreeMap<String, T> = toml::from_str(&toml).expect("what is written can be read");
-    assert_eq!(back["it"], *value, "{toml}");
+    let toml = toml::to_string(&BTreeMap::from([("value", value)])).expect("serializable");
+    let back: BTreeMap<String, T> = toml::from_str(&toml).expect("a round trip");
+    assert_eq!(back["value"], *value, "{toml}");
 }
 
 fn apply(settings: &Settings) {
     let registry = BreakerRegistry::builder()
         .clock(ManualClock::new())
         .capacity(4);
-    let registry = registry.build().expect("settings that work");
+    let registry = registry.build().expect("valid settings");
     let names = ["users", "http:users", "p"];
     for name in names {
         let call = || Err::<(), _>("down");
@@ -122,10 +122,12 @@ fn apply(settings: &Settings) {
     for name in settings.breakers() {
         assert!(
             registry.get(name).is_some(),
-            "{name:?} was named: {applied}"
+            "{name:?} has an entry: {applied}"
         );
     }
-    let again = registry.apply(settings).expect("it was applied before");
+    let again = registry
+        .apply(settings)
+        .expect("settings that were applied before");
     assert!(again.is_empty(), "{applied}, and then {again}");
     for breaker in &registry {
         exercise(&breaker);
@@ -141,9 +143,9 @@ fn build(builder: &BreakerBuilder) {
             exercise(&breaker);
             clock.advance(Duration::MAX);
             exercise(&breaker);
-            let text = serde_json::to_string(builder).expect("it can be written");
-            let back: BreakerBuilder = serde_json::from_str(&text).expect("and read");
-            let again = serde_json::to_string(&back).expect("and written");
+            let text = serde_json::to_string(builder).expect("serializable");
+            let back: BreakerBuilder = serde_json::from_str(&text).expect("a round trip");
+            let again = serde_json::to_string(&back).expect("serializable");
             assert_eq!(text, again);
             breaker.configure(|_| back).expect("the same settings");
         }

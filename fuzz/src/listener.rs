@@ -104,16 +104,16 @@ impl EventTally {
         for event in listener.take() {
             self.add(&event);
         }
-        assert_eq!(self.state, model.state, "the last change told of");
+        assert_eq!(self.state, model.state, "the state in the last event");
         let count = |of: fn(&record::Event) -> bool| {
             model.log.iter().filter(|event| of(event)).count() as u64
         };
         let ended = count(|event| matches!(event, record::Event::Ended(_)));
-        assert_eq!(self.recorded, ended, "ends told of");
+        assert_eq!(self.recorded, ended, "events about completions");
         let refused = count(|event| matches!(event, record::Event::Refused));
-        assert_eq!(self.refused, refused, "refusals told of");
+        assert_eq!(self.refused, refused, "events about refusals");
         let would_trip = record::would_trip(&model.log);
-        assert_eq!(self.would_trip, would_trip, "rules told of");
+        assert_eq!(self.would_trip, would_trip, "events about rules");
         let outlived = record::outlived(&model.log);
         assert_eq!(self.outlived, outlived, "trials that outlived their lease");
     }
@@ -124,13 +124,16 @@ impl EventTally {
         while let Some(event) = stream.try_next() {
             self.add(&event);
         }
-        assert_eq!(self.state, model.state, "the last change in the stream");
+        assert_eq!(
+            self.state, model.state,
+            "the state in the last event of the stream"
+        );
     }
 
     fn add(&mut self, event: &Event) {
         match event {
             Event::StateChanged { from, to, .. } => {
-                assert_eq!(*from, self.state, "begins where the one before ended");
+                assert_eq!(*from, self.state, "starts in the previous state");
                 self.state = *to;
             }
             Event::Recorded { .. } => self.recorded += 1,

@@ -35,7 +35,7 @@ impl RegistryWorld {
             self.lookup_with_settings(&name, u.int_in_range(1..=9)?)
         };
         assert!(name.starts_with(breaker.name()) && breaker.name().len() <= 256);
-        let holders = if permit {
+        let holder = if permit {
             match breaker.try_acquire() {
                 Ok(permit) => Holder::Permit(permit),
                 Err(open) => {
@@ -46,7 +46,7 @@ impl RegistryWorld {
         } else {
             Holder::Handle(breaker)
         };
-        self.hold(holders, id);
+        self.hold(holder, id);
         Ok(())
     }
 
@@ -68,16 +68,16 @@ impl RegistryWorld {
                 assert_eq!(script.runs.get(), 0);
                 self.count(id, true);
             }
-            _ => panic!("a future that waits gave something"),
+            _ => panic!("a pending future completed"),
         }
         Ok(())
     }
 
-    pub(super) fn hold(&mut self, holders: Holder, id: Option<BreakerId>) {
+    pub(super) fn hold(&mut self, holder: Holder, id: Option<BreakerId>) {
         if self.holders.len() >= MAX_HOLDERS {
             self.release(0, None);
         }
-        self.holders.push((holders, id));
+        self.holders.push((holder, id));
     }
 
     pub(super) fn release_any(&mut self, u: &mut Input) -> Result<()> {
@@ -94,8 +94,8 @@ impl RegistryWorld {
 
     /// Releases a value. With `ok`, its call first succeeds or fails.
     pub(super) fn release(&mut self, place: usize, ok: Option<bool>) {
-        let (holders, id) = self.holders.remove(place);
-        match holders {
+        let (holder, id) = self.holders.remove(place);
+        match holder {
             Holder::Handle(breaker) => drop(breaker),
             Holder::Refusal(open) => assert!(!open.to_string().is_empty()),
             Holder::Permit(permit) => {

@@ -88,7 +88,7 @@ impl RegistryWorld {
             None => builder,
         };
         Ok(Self {
-            registry: builder.build().expect("settings that work"),
+            registry: builder.build().expect("valid settings"),
             model: RegistryModel::new(capacity, idle, default),
             clock,
             listener,
@@ -120,9 +120,9 @@ impl RegistryWorld {
                 Ok(())
             }
             _ => {
-                let read = Behavior::Read(self.registry.clone());
-                let behavior = [Behavior::Record, Behavior::Panic, read];
-                self.listener.set_behavior(u.choose(&behavior)?.clone());
+                let reads = Behavior::Read(self.registry.clone());
+                let behaviors = [Behavior::Record, Behavior::Panic, reads];
+                self.listener.set_behavior(u.choose(&behaviors)?.clone());
                 Ok(())
             }
         }
@@ -136,7 +136,7 @@ impl RegistryWorld {
             states: states
                 .map(|breaker| (breaker.name().to_owned(), breaker.state()))
                 .collect(),
-            holders: self.holders.iter().filter_map(|(_, id)| *id).collect(),
+            held: self.holders.iter().filter_map(|(_, id)| *id).collect(),
         }
     }
 
@@ -178,7 +178,11 @@ impl RegistryWorld {
         };
         let (found, id) = self.lookup(&name, call);
         let refused = matches!(&found, Some(Err(error)) if error.is_open());
-        assert_ne!(refused, script.runs.get() == 1, "refused, and yet called");
+        assert_ne!(
+            refused,
+            script.runs.get() == 1,
+            "a refused call ran guarded code"
+        );
         self.count(id, refused);
         if nests && !refused && state != Some(State::HalfOpen) {
             // A call inside a trial joins the trial and is not counted.
@@ -207,16 +211,16 @@ impl RegistryWorld {
         threshold: u32,
     ) -> (CircuitBreaker, Option<BreakerId>) {
         let before = self.prior_state();
-        let asked = Cell::new(false);
+        let created = Cell::new(false);
         let breaker = self.registry.breaker_with(name, || {
-            asked.set(true);
+            created.set(true);
             settings(threshold)
         });
         let events = self.listener.take();
         let result = self
             .model
             .record_lookup(name, (threshold, false), &events, &before);
-        assert_eq!(asked.get(), !matches!(result, Lookup::Found(_)));
+        assert_eq!(created.get(), !matches!(result, Lookup::Found(_)));
         match result {
             Lookup::Found(id) | Lookup::Added(id) => (breaker, Some(id)),
             Lookup::NotKept(_) => (breaker, None),

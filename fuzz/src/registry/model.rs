@@ -33,7 +33,7 @@ pub(crate) struct Entry {
 pub(crate) struct PriorState {
     pub(crate) now: Duration,
     pub(crate) states: BTreeMap<String, State>,
-    pub(crate) holders: Vec<BreakerId>,
+    pub(crate) held: Vec<BreakerId>,
 }
 
 /// The result of looking up a name.
@@ -61,11 +61,11 @@ impl RegistryModel {
 
     /// Returns the threshold of the longest matching prefix. Of equal prefixes, the last one wins.
     pub(crate) fn preset_threshold(&self, name: &str) -> u32 {
-        let fitting = self
+        let matching = self
             .presets
             .iter()
             .filter(|(prefix, _)| name.starts_with(prefix));
-        fitting
+        matching
             .max_by_key(|(prefix, _)| prefix.len())
             .map_or(0, |(_, threshold)| *threshold)
     }
@@ -95,7 +95,7 @@ impl RegistryModel {
         for event in events {
             match event {
                 Event::BreakerEvicted { breaker, .. } => {
-                    self.record_eviction(breaker, was_full, before)
+                    self.record_eviction(breaker, was_full, before);
                 }
                 Event::BreakerAdded { breaker, .. } => {
                     assert_eq!(**breaker, *name);
@@ -117,7 +117,7 @@ impl RegistryModel {
         result.unwrap_or_else(|| {
             // If there is no room for a permanent breaker, an error is returned instead of an
             // event.
-            assert!(permanent, "nothing result of {name:?}");
+            assert!(permanent, "no event about {name:?}");
             self.assert_no_room(before);
             Lookup::NotKept(NotKept::NoRoom)
         })
@@ -134,37 +134,43 @@ impl RegistryModel {
             refused: 0,
         };
         let other = self.entries.insert(name.to_owned(), entry);
-        assert!(other.is_none(), "one breaker a name");
+        assert!(other.is_none(), "one breaker per name");
         assert!(self.entries.len() <= self.capacity, "above the capacity");
         self.last_id
     }
 
     fn record_eviction(&mut self, name: &str, was_full: bool, before: &PriorState) {
-        let gone = self.entries.remove(name).expect("who is evicted was there");
-        assert!(!gone.permanent, "evicted, and had been given its settings");
-        assert!(!before.holders.contains(&gone.id), "evicted, and holders");
+        let evicted = self
+            .entries
+            .remove(name)
+            .expect("an evicted breaker was in the registry");
+        assert!(!evicted.permanent, "evicted although permanent");
+        assert!(!before.held.contains(&evicted.id), "evicted while held");
         let state = before.states[name];
         let protects = matches!(state, State::Open | State::ForcedOpen | State::MetricsOnly);
-        assert!(!protects, "evicted, and {state}");
+        assert!(!protects, "evicted while {state}");
         if !was_full {
             let idle = self.idle.expect("there was room");
             assert!(
-                before.now.saturating_sub(gone.used) >= idle,
-                "evicted early"
+                before.now.saturating_sub(evicted.used) >= idle,
+                "evicted before the idle timeout"
             );
         }
     }
 
     /// Asserts that no breaker can be evicted.
     ///
-    /// A closed breaker that was created by use and is not holders can always be evicted. The sample
+    /// A closed breaker that was created by use and is not held can always be evicted. The sample
     /// of candidates includes all breakers, because there are so few.
     fn assert_no_room(&self, before: &PriorState) {
         assert_eq!(self.entries.len(), self.capacity, "there is room");
         for (name, entry) in &self.entries {
-            let stays = entry.permanent || before.holders.contains(&entry.id);
+            let stays = entry.permanent || before.held.contains(&entry.id);
             let state = before.states.get(name);
-            assert!(stays || state != Some(&State::Closed), "{name:?} may go");
+            assert!(
+                stays || state != Some(&State::Closed),
+                "{name:?} can be evicted"
+            );
         }
     }
 

@@ -11,10 +11,10 @@ impl RegistryWorld {
         let name = name(u)?;
         let threshold = u.int_in_range(1..=9)?;
         let before = self.prior_state();
-        let done = self.registry.register(&name, settings(threshold));
+        let outcome = self.registry.register(&name, settings(threshold));
         let known = self.model.entries.get(&name).cloned();
         let events = self.listener.take();
-        match done {
+        match outcome {
             Err(RegistryError::InvalidName { value, .. }) => {
                 assert!(!is_allowed(&name) && value.len() < 80);
                 assert!(events.is_empty());
@@ -35,8 +35,8 @@ impl RegistryWorld {
             Err(error) => panic!("{error}"),
             Ok(breaker) => {
                 assert!(known.as_ref().is_none_or(|known| !known.permanent));
-                let adopts = |event: &Event| matches!(event, Event::BreakerAdopted { .. });
-                assert_eq!(events.iter().any(adopts), known.is_some());
+                let is_adoption = |event: &Event| matches!(event, Event::BreakerAdopted { .. });
+                assert_eq!(events.iter().any(is_adoption), known.is_some());
                 self.record_permanent(&breaker, threshold, &events, &before);
             }
         }
@@ -47,9 +47,9 @@ impl RegistryWorld {
         let name = name(u)?;
         let threshold = u.int_in_range(1..=9)?;
         let before = self.prior_state();
-        let done = self.registry.configure(&name, settings(threshold));
+        let outcome = self.registry.configure(&name, settings(threshold));
         let events = self.listener.take();
-        match done {
+        match outcome {
             Err(RegistryError::InvalidName { .. }) => assert!(!is_allowed(&name)),
             Err(RegistryError::Full { .. }) => {
                 let result = self
@@ -73,7 +73,11 @@ impl RegistryWorld {
         let name = found.name();
         self.model
             .record_lookup(name, (threshold, true), events, before);
-        let entry = self.model.entries.get_mut(name).expect("it is entries");
+        let entry = self
+            .model
+            .entries
+            .get_mut(name)
+            .expect("it is in the registry");
         (entry.permanent, entry.threshold) = (true, threshold);
     }
 
@@ -82,8 +86,8 @@ impl RegistryWorld {
         self.listener.take();
         let removed = self.registry.remove(&name);
         let events = self.listener.take();
-        let tells = |event: &Event| matches!(event, Event::BreakerRemoved { .. });
-        assert_eq!(events.iter().any(tells), removed.is_some());
+        let is_removal = |event: &Event| matches!(event, Event::BreakerRemoved { .. });
+        assert_eq!(events.iter().any(is_removal), removed.is_some());
         assert_eq!(
             removed.is_some(),
             self.model.entries.remove(&name).is_some()
@@ -110,7 +114,7 @@ impl RegistryWorld {
             _ => {
                 assert!(breaker.configure(|same| same).is_ok());
                 let entry = self.model.entries.get_mut(breaker.name());
-                entry.expect("it is entries").permanent = true;
+                entry.expect("it is in the registry").permanent = true;
             }
         }
         Ok(())

@@ -33,13 +33,13 @@ impl World {
         let action = action(u)?;
         let nested = u.int_in_range(0..=3)?;
         let site = input::site(u)?;
-        let ending = match u.int_in_range(0..=3)? {
+        let kind = match u.int_in_range(0..=3)? {
             0 => CallKind::WithFallback {
                 panics: u.arbitrary()?,
             },
             _ => CallKind::Plain,
         };
-        self.call_with(route, action, site, ending, nested, u);
+        self.call_with(route, action, site, kind, nested, u);
         Ok(())
     }
 
@@ -48,7 +48,7 @@ impl World {
         route: Route,
         action: Action,
         site: Site,
-        ending: CallKind,
+        kind: CallKind,
         nested: u8,
         u: &mut Input,
     ) {
@@ -68,18 +68,18 @@ impl World {
                 }
             };
             match route {
-                Route::Function => calls::call(work, &script, &breaker, site, ending),
+                Route::Function => calls::call(work, &script, &breaker, site, kind),
                 Route::Future { pauses } => {
-                    let work = calls::working(pauses, work);
-                    calls::call_future(work, &script, &breaker, site, ending)
+                    let work = calls::run_in_future(pauses, work);
+                    calls::call_future(work, &script, &breaker, site, kind)
                 }
             }
         });
         let number = match expected {
             Ok(number) => number,
             Err(refused) => {
-                assert_eq!(script.runs.get(), 0, "a refused call touched guarded code");
-                match (found, ending) {
+                assert_eq!(script.runs.get(), 0, "a refused call ran guarded code");
+                match (found, kind) {
                     (Some(CallResult::Refused(open)), CallKind::Plain) => {
                         self.pair.assert_refusal(&open, &refused);
                     }
@@ -87,7 +87,7 @@ impl World {
                     | (None, CallKind::WithFallback { panics: true }) => {
                         assert_eq!(script.fallbacks.get(), 1);
                     }
-                    _ => panic!("a refused call gave something else"),
+                    _ => panic!("unexpected result of a refused call"),
                 }
                 return;
             }

@@ -21,7 +21,7 @@ impl World {
             ..Script::default()
         });
         let site = input::site(u)?;
-        let ending = match u.int_in_range(0..=5)? {
+        let kind = match u.int_in_range(0..=5)? {
             0 => CallKind::WithTimeout,
             1 => CallKind::WithFallback {
                 panics: u.arbitrary()?,
@@ -30,23 +30,23 @@ impl World {
         };
         let function = u.ratio(1, 4)?;
         let breaker = self.pair.breaker.clone();
-        let (future, site, ending) = match &self.registry {
+        let (future, site, kind) = match &self.registry {
             _ if function => {
                 let future = calls::guard_function(&script, breaker);
                 (future, Site::Rules, CallKind::Plain)
             }
             Some(registry) => (
-                calls::guard_by_name(&script, (registry, NAME), site, ending),
+                calls::guard_by_name(&script, (registry, NAME), site, kind),
                 site,
-                ending,
+                kind,
             ),
-            None => (calls::guard(&script, breaker, site, ending), site, ending),
+            None => (calls::guard(&script, breaker, site, kind), site, kind),
         };
         self.pending.push(PendingCall::Future(Box::new(Call {
             future,
             script,
             site,
-            ending,
+            kind,
             begun: None,
         })));
         Ok(())
@@ -115,9 +115,9 @@ impl World {
     pub(super) fn poll_refused(&mut self, mut call: Call, refused: &Refused) {
         call.script.action.set(Action::Panic);
         let found = in_runtime(|_| calls::poll(&mut call.future));
-        let Call { script, ending, .. } = &call;
-        assert_eq!(script.runs.get(), 0, "a refused call touched guarded code");
-        match (found, ending) {
+        let Call { script, kind, .. } = &call;
+        assert_eq!(script.runs.get(), 0, "a refused call ran guarded code");
+        match (found, kind) {
             (
                 Some(Poll::Ready(CallResult::Refused(open))),
                 CallKind::Plain | CallKind::WithTimeout,
@@ -130,7 +130,7 @@ impl World {
                 assert_eq!(script.fallbacks.get(), 1)
             }
             (None, _) if script.drop_panics => {}
-            _ => panic!("a refused call gave something else"),
+            _ => panic!("unexpected result of a refused call"),
         }
         let dropped = catch_deliberate_panic(|| drop(call.future));
         assert!(dropped.is_some() || call.script.drop_panics);
@@ -147,9 +147,9 @@ impl World {
         assert_eq!(
             call.script.fallbacks.get(),
             0,
-            "a fallback for a call that was let in"
+            "a fallback ran for an admitted call"
         );
-        let passed_limit = matches!(call.ending, CallKind::WithTimeout) && self.ticks > begun;
+        let passed_limit = matches!(call.kind, CallKind::WithTimeout) && self.ticks > begun;
         match action {
             Action::Pend if !passed_limit => {
                 assert!(matches!(found, Some(Poll::Pending)));
@@ -176,7 +176,7 @@ impl World {
                         assert!(ending.is_some());
                         assert_eq!(given.is_ok(), answer.is_ok());
                     }
-                    _ => panic!("a call that was let in gave something else"),
+                    _ => panic!("unexpected result of an admitted call"),
                 }
                 self.ended(number, ending.unwrap_or(Ending::Ignored), text_of(answer));
             }

@@ -69,7 +69,7 @@ struct Call {
     future: GuardedFuture,
     script: Rc<Script>,
     site: Site,
-    ending: CallKind,
+    kind: CallKind,
     /// The number of the call and the tick of its admission, once admitted.
     begun: Option<(Number, u32)>,
 }
@@ -78,6 +78,7 @@ struct Call {
 enum FailureText {
     Nothing,
     Number(u8),
+    /// Any text that is not empty.
     Other,
 }
 
@@ -92,14 +93,12 @@ impl World {
         let builder = builder_for(&settings, rules, listener.as_ref());
         let (breaker, registry) = if u.arbitrary()? {
             let registry = BreakerRegistry::builder().clock(clock.clone());
-            let registry = registry.build().expect("a clock is no setting");
-            let breaker = registry
-                .register(NAME, builder)
-                .expect("settings that work");
+            let registry = registry.build().expect("a valid registry");
+            let breaker = registry.register(NAME, builder).expect("valid settings");
             (breaker, Some(registry))
         } else {
             let builder = builder.clock(clock.clone());
-            (builder.build().expect("settings that work"), None)
+            (builder.build().expect("valid settings"), None)
         };
         let pair = Pair::new(breaker, &settings, clock.time());
         Ok(Self {
@@ -137,8 +136,8 @@ impl World {
             21 => self.clock.advance(input::time(u)?),
             22 | 23 => {
                 let which = usize::from(u.arbitrary::<u8>()?);
-                let way = self.pair.way_to(which, input::side(u)?);
-                self.clock.advance(way);
+                let time = self.pair.way_to(which, input::side(u)?);
+                self.clock.advance(time);
             }
             24 => self.clock.set_back(input::time(u)?),
             25 => self.clock.set_panicking(u.arbitrary()?),
@@ -171,17 +170,17 @@ impl World {
             tally.check_changes(stream, model);
         }
         let text = self.pair.breaker.last_failure();
-        let kept = match self.last_failure {
+        let expected = match self.last_failure {
             _ if self.pair.breaker.failure_count() == 0 => FailureText::Nothing,
-            kept => kept,
+            text => text,
         };
-        match (kept, text) {
+        match (expected, text) {
             (FailureText::Nothing, None) => {}
             (FailureText::Number(number), Some(text)) => {
-                assert_eq!(*text, *format!("error {number}"))
+                assert_eq!(*text, *format!("error {number}"));
             }
             (FailureText::Other, Some(text)) => assert!((1..=128).contains(&text.len())),
-            (_, text) => panic!("kept of the last failure: {text:?}"),
+            (_, text) => panic!("text of the last failure: {text:?}"),
         }
     }
 
@@ -306,7 +305,7 @@ impl World {
         // Replaces the settings from code. `BreakerRegistry::configure` would add a second
         // listener.
         let done = self.pair.breaker.configure(|_| builder);
-        done.expect("settings that work");
+        done.expect("valid settings");
     }
 
     fn change_listener(&mut self, u: &mut Input) -> Result<()> {

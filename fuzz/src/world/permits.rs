@@ -48,7 +48,7 @@ impl World {
                 assert!(matches!(self.pair.model.log.pop(), Some(Event::Refused)));
             }
             (found, expected) => panic!(
-                "ready: {}, and should have been {}",
+                "ready: {}, expected: {}",
                 found.is_ready(),
                 expected.is_ok()
             ),
@@ -99,11 +99,11 @@ impl World {
             match route {
                 Some(Route::Function) => Some(permit.call(work)),
                 Some(Route::Future { pauses }) => {
-                    Some(calls::drive(permit.run(calls::working(pauses, work))))
+                    Some(calls::drive(permit.run(calls::run_in_future(pauses, work))))
                 }
                 None => {
                     let ended = async {
-                        let answer = calls::working(false, work).await;
+                        let answer = calls::run_in_future(false, work).await;
                         pending::<()>().await;
                         answer
                     };
@@ -148,7 +148,7 @@ impl World {
                 assert_eq!(
                     survived,
                     ending.is_some(),
-                    "a judge that panics is heard of"
+                    "a panicking classifier is observed"
                 );
                 self.ended(call, ending.unwrap_or(Ending::Ignored), text_of(answer));
             }
