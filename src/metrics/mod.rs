@@ -177,7 +177,8 @@ impl ReporterBuilder {
 /// # Series that end
 ///
 /// After a breaker is evicted or removed, one more report contains its name, with the last reported
-/// counters and 0 for every state. Calls that the breaker counted after the last report are lost.
+/// counters and 0 for every state. Calls that the breaker counted after the last regular report are
+/// lost.
 ///
 /// Later reports no longer touch the series of this name, whereas they touch all other series. An
 /// exporter with an idle timeout therefore drops the series. The facade itself has no way to end

@@ -1,4 +1,4 @@
-//! Calls that complete nested one step, with other steps nested in them.
+//! Calls that complete within one step, with other steps nested in them.
 
 use super::{FailureText, World, text_of};
 use crate::calls::{self, Action, CallKind, CallResult, Route, Script};

@@ -1,4 +1,4 @@
-//! GuardedFuture futures: pending, polled and dropped.
+//! Guarded futures: held, polled and dropped.
 
 use super::{Call, FailureText, MAX_PENDING, NAME, PendingCall, World, in_runtime, text_of};
 use crate::calls::{self, Action, CallKind, CallResult, Script};
@@ -127,7 +127,7 @@ impl World {
             }
             (Some(Poll::Ready(CallResult::FellBack)), CallKind::WithFallback { panics: false })
             | (None, CallKind::WithFallback { panics: true }) => {
-                assert_eq!(script.fallbacks.get(), 1)
+                assert_eq!(script.fallbacks.get(), 1);
             }
             (None, _) if script.drop_panics => {}
             _ => panic!("unexpected result of a refused call"),
