@@ -228,6 +228,7 @@ impl Listen for ChangeLog {
             }
             Event::NotKept { reason, .. } => {
                 // Rate limited, because each call can bring another name that is not kept.
+                // Ordering: `Relaxed` suffices because the counter publishes no other data.
                 let so_far = self.not_kept.fetch_add(1, Ordering::Relaxed) + 1;
                 let reason = format!("{reason:?}");
                 if so_far.is_power_of_two() {

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Values are not checked until [`build`](BreakerBuilder::build) is called or the builder is passed
 /// to a [`BreakerRegistry`](crate::BreakerRegistry).
 ///
-/// # Defaults
+/// # Default
 ///
 /// * The circuit opens after 5 consecutive failures. Every `Err` is a failure.
 /// * It becomes half-open after 30 seconds and admits one trial. If the trial succeeds, the circuit
@@ -76,13 +76,14 @@ impl BreakerBuilder {
 
     /// Adds a rule. The circuit opens as soon as any of its rules trips.
     ///
-    /// The default rule applies only if no rule is set.
+    /// The default rule, 5 consecutive failures, applies only if no rule is set. A breaker has at most
+    /// 32 rules.
     pub fn trip_when(mut self, rule: TripRule) -> Self {
         self.settings.trip_rules.get_or_insert_default().add(rule);
         self
     }
 
-    /// Replaces all rules. At least one rule is required.
+    /// Replaces all rules. At least one and at most 32 rules are required.
     pub fn trip_rules(mut self, rules: impl IntoIterator<Item = TripRule>) -> Self {
         self.settings.trip_rules = Some(RuleChanges::exactly(rules));
         self
@@ -97,7 +98,7 @@ impl BreakerBuilder {
 
     /// Sets how long the circuit stays open as a function of consecutive failed recoveries.
     ///
-    /// Replaces [`recovery_timeout`](Self::recovery_timeout).
+    /// Replaces [`recovery_timeout`](Self::recovery_timeout). Default: 30 seconds each time.
     pub fn recovery_backoff(mut self, backoff: Backoff) -> Self {
         self.settings.recovery_backoff = Some(backoff);
         self
@@ -170,7 +171,8 @@ impl BreakerBuilder {
     /// Classifies errors of type `E` as failures, also
     /// [inside other errors](Self::expected_error_if).
     ///
-    /// As soon as at least one expected error is set, no other error is a failure.
+    /// As soon as at least one expected error is set, no other error is a failure. Default: every
+    /// error is a failure.
     pub fn expected_error<E: Error + 'static>(self) -> Self {
         self.expected_error_if(|_: &E| true)
     }
@@ -389,8 +391,6 @@ impl BreakerBuilder {
     /// A slow listener delays the call that runs it. For slow work, use a
     /// [stream](crate::CircuitBreaker::subscribe_changes) instead. If a listener panics, the panic
     /// is caught and reported as [`Event::ListenerPanicked`].
-    ///
-    /// # Limits
     ///
     /// A call delivers the state changes that are queued when delivery begins, at most 32 of them.
     /// Later calls deliver the rest. The queue holds 1,024 state changes; [`Event::Missed`] reports

@@ -40,6 +40,7 @@ pub(crate) fn print(warning: fmt::Arguments<'_>) {
     // Not `eprintln!`, which panics if standard error is closed. The lock keeps lines of different
     // threads apart. The message is written directly because a cancelled call must not allocate.
     let mut error = io::stderr().lock();
+    // Ordering: `Relaxed` suffices because the counter publishes no other data.
     let _ = match PRINTED.fetch_add(1, Ordering::Relaxed) {
         0..MAX_WARNINGS => writeln!(error, "breakerbox: {warning}"),
         MAX_WARNINGS => writeln!(error, "breakerbox: further warnings are not printed"),

@@ -16,7 +16,7 @@ use tower_layer::Layer;
 ///
 /// All services created by one layer and its clones share their breakers.
 ///
-/// # Defaults
+/// # Default
 ///
 /// * The rules of the breaker classify errors, and every `Ok` is a success. To change this, use
 ///   [`classify`](Self::classify), [`classify_response`](Self::classify_response) or
