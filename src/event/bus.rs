@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Delivers the events of a registry or of one breaker. A stream is a listener that queues events.
 ///
 /// A listener is dead once its receiver has been dropped. Dead listeners are removed when a
-/// listener is attached, or by the next call that looks for listeners. Listeners own no user
+/// listener is attached, or by the next call that looks for listeners. Dead listeners own no user
 /// values, so they may be dropped while a lock is held.
 #[derive(Debug, Default)]
 pub(crate) struct EventBus {
