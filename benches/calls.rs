@@ -1,11 +1,11 @@
-//! Every kind of call, in every state, under every rule, on one thread and on two.
+//! Calls through every API, in every state, under every rule, on one and two threads.
 #![allow(missing_docs)]
 
 mod support;
 
 use breakerbox::prelude::*;
 use divan::Bencher;
-use support::{CALLS, Case, Failure, NAME, Work, cases, poll, work, work_later};
+use support::{CALLS, Case, Failure, NAME, Work, async_work, cases, poll, work};
 
 fn main() {
     divan::main();
@@ -14,40 +14,40 @@ fn main() {
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn future(bencher: Bencher<'_, '_>, case: Case) {
     let breaker = &case.stage().breaker;
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| poll(Work(order).guarded_by(breaker)));
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| poll(Work(input).guarded_by(breaker)));
 }
 
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn async_function(bencher: Bencher<'_, '_>, case: Case) {
     let stage = case.stage();
-    let guarded = work_later.guarded_by(&stage.breaker);
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| poll(guarded.call(order)));
+    let guarded = async_work.guarded_by(&stage.breaker);
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| poll(guarded.call(input)));
 }
 
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn function(bencher: Bencher<'_, '_>, case: Case) {
     let stage = case.stage();
     let guarded = work.guarded_by(&stage.breaker);
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| guarded.call(order));
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| guarded.call(input));
 }
 
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn handle(bencher: Bencher<'_, '_>, case: Case) {
     let breaker = &case.stage().breaker;
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| breaker.call(|| work(order)));
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| breaker.call(|| work(input)));
 }
 
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn permit(bencher: Bencher<'_, '_>, case: Case) {
     let breaker = &case.stage().breaker;
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| {
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| {
         let permit = breaker.try_acquire()?;
-        permit.record_result(&work(order));
+        permit.record_result(&work(input));
         Ok::<_, CircuitOpen>(())
     });
 }
@@ -55,39 +55,39 @@ fn permit(bencher: Bencher<'_, '_>, case: Case) {
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn by_name(bencher: Bencher<'_, '_>, case: Case) {
     let registry = &case.stage().registry;
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| poll(Work(order).with_breaker(registry, NAME)));
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| poll(Work(input).with_breaker(registry, NAME)));
 }
 
-/// Always uses one breaker, because a call site is fastest for its first breaker.
+/// Guarded by one breaker in all cases, because a call site caches only its first breakers.
 #[circuit(name = "users-api")]
-async fn decorated_later(order: u64) -> Result<u64, Failure> {
-    work_later(order).await
+async fn decorated_async(input: u64) -> Result<u64, Failure> {
+    async_work(input).await
 }
 
 #[circuit(name = "users-api")]
-fn decorated(order: u64) -> Result<u64, Failure> {
-    work(order)
+fn decorated(input: u64) -> Result<u64, Failure> {
+    work(input)
 }
 
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn circuit_async(bencher: Bencher<'_, '_>, case: Case) {
     let _stage = case.stage_in(BreakerRegistry::global());
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| poll(decorated_later(order)));
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| poll(decorated_async(input)));
 }
 
 #[divan::bench(args = cases(), threads = [1, 2], sample_size = CALLS)]
 fn circuit(bencher: Bencher<'_, '_>, case: Case) {
     let _stage = case.stage_in(BreakerRegistry::global());
-    let calls = bencher.with_inputs(|| case.order());
+    let calls = bencher.with_inputs(|| case.input());
     calls.bench_values(decorated);
 }
 
-/// The work of the other benchmarks, without a breaker.
+/// The same work without a breaker.
 #[divan::bench(threads = [1, 2], sample_size = CALLS)]
 fn bare(bencher: Bencher<'_, '_>) {
     let case = Case(support::Scene::Closed, support::Rule::Consecutive);
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| poll(Work(order)));
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| poll(Work(input)));
 }

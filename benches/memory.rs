@@ -1,4 +1,4 @@
-//! The memory of a breaker, and the time to create one. The bytes of an iteration are those of a breaker.
+//! Memory and creation time of a breaker. The bytes of one iteration are the bytes of one breaker.
 #![allow(missing_docs)]
 
 use breakerbox::prelude::*;
@@ -14,13 +14,13 @@ fn main() {
 
 fn build(rule: TripRule) -> CircuitBreaker {
     let builder = CircuitBreaker::builder().trip_when(rule);
-    builder.build().expect("settings that work")
+    builder.build().expect("valid settings")
 }
 
 #[divan::bench(sample_size = 100)]
 fn default_rule() -> CircuitBreaker {
     let built = CircuitBreaker::builder().build();
-    built.expect("the defaults work")
+    built.expect("the default settings are valid")
 }
 
 #[divan::bench(args = [10, 100, 10_000], sample_size = 100)]
@@ -34,11 +34,12 @@ fn window_of_time(buckets: u32) -> CircuitBreaker {
     build(TripRule::failure_rate(0.5).over(minute.buckets(buckets)))
 }
 
-/// In a registry, which shares the settings, with names of twelve bytes.
+/// Measures a breaker in a registry, which shares settings between breakers. Names are 12 bytes
+/// long.
 #[divan::bench(sample_size = 100)]
 fn by_name(bencher: Bencher<'_, '_>) {
     let settings = BreakerRegistry::builder().capacity(10_000_000);
-    let registry = settings.build().expect("settings that work");
+    let registry = settings.build().expect("valid settings");
     let mut count = 0_u64;
     let names = bencher.with_inputs(|| {
         count += 1;

@@ -1,4 +1,4 @@
-//! The cost of listeners, streams and snapshots.
+//! Cost of listeners, streams and snapshots.
 #![allow(missing_docs)]
 
 mod support;
@@ -20,7 +20,7 @@ enum Observer {
     Stream,
 }
 
-/// A scene under the default rule, and its observer.
+/// A scene under the default rule, with an observer.
 #[derive(Clone, Copy)]
 struct Observed(Scene, Observer);
 
@@ -46,7 +46,9 @@ fn observed() -> impl Iterator<Item = Observed> {
         .flat_map(move |scene| observers.map(|observer| Observed(scene, observer)))
 }
 
-/// The stream is never read, so it keeps the newest events and counts the others.
+/// Measures calls with an observer.
+///
+/// The stream is never read, so it soon is full and only counts further events.
 #[divan::bench(args = observed(), threads = [1, 2], sample_size = CALLS)]
 fn call(bencher: Bencher<'_, '_>, Observed(scene, observer): Observed) {
     let case = Case(scene, Rule::Consecutive);
@@ -60,12 +62,12 @@ fn call(bencher: Bencher<'_, '_>, Observed(scene, observer): Observed) {
                     divan::black_box(event);
                 })
             });
-            listened.expect("settings that work");
+            listened.expect("valid settings");
         }
         Observer::Stream => stream = Some(breaker.subscribe()),
     }
-    let calls = bencher.with_inputs(|| case.order());
-    calls.bench_values(|order| breaker.call(|| work(order)));
+    let calls = bencher.with_inputs(|| case.input());
+    calls.bench_values(|input| breaker.call(|| work(input)));
     drop(stream);
 }
 

@@ -1,4 +1,4 @@
-//! Look-up, creation, eviction and iteration.
+//! Lookup, creation, eviction and iteration.
 #![allow(missing_docs)]
 
 use breakerbox::prelude::*;
@@ -11,7 +11,7 @@ fn main() {
 
 const NAMES: [usize; 3] = [1, 100, 10_000];
 
-/// Enough for two threads to overlap for nearly all of a sample.
+/// Large enough that two threads overlap during nearly the whole sample.
 const LOOKUPS: u32 = 10_000;
 
 fn names(count: usize) -> Vec<String> {
@@ -27,7 +27,7 @@ fn filled(names: &[String]) -> BreakerRegistry {
     registry
 }
 
-/// The next name of this thread.
+/// Returns the next name for this thread.
 fn next(names: &[String]) -> &str {
     thread_local!(static TURN: Cell<usize> = const { Cell::new(0) });
     let turn = TURN.get();
@@ -51,7 +51,7 @@ fn get(bencher: Bencher<'_, '_>, count: usize) {
     lookups.bench_values(|name| registry.get(name));
 }
 
-/// The look-up of `with_breaker`, without the call: the future is dropped unpolled.
+/// Measures the lookup of `with_breaker` without a call. The future is dropped unpolled.
 #[divan::bench(args = NAMES, threads = [1, 2], sample_size = LOOKUPS)]
 fn with_breaker(bencher: Bencher<'_, '_>, count: usize) {
     let names = names(count);
@@ -62,7 +62,7 @@ fn with_breaker(bencher: Bencher<'_, '_>, count: usize) {
     });
 }
 
-/// Creates a breaker of a new name and removes it.
+/// Measures creating a breaker with a new name and removing it.
 #[divan::bench(threads = [1, 2], sample_size = 1000)]
 fn make_and_remove(bencher: Bencher<'_, '_>) {
     let registry = BreakerRegistry::new();
@@ -70,11 +70,11 @@ fn make_and_remove(bencher: Bencher<'_, '_>) {
     bencher.bench(|| NAME.with(|name| (registry.breaker(name), registry.remove(name))));
 }
 
-/// New names in a full registry, each of which evicts a breaker.
+/// Measures creating breakers in a full registry, where each new breaker evicts another one.
 #[divan::bench(sample_size = 100)]
 fn make_when_full(bencher: Bencher<'_, '_>) {
     let registry = BreakerRegistry::builder().capacity(1000).build();
-    let registry = registry.expect("settings that work");
+    let registry = registry.expect("valid settings");
     let mut count = 0_u64;
     let fresh = bencher.with_inputs(|| {
         count += 1;

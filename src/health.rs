@@ -1,4 +1,4 @@
-//! [`Health`]: the state of a registry's breakers, summarized for a health endpoint or a log line.
+//! [`Health`]: a summary of a registry's breakers for a health endpoint or a log line.
 
 use crate::breaker::CircuitBreaker;
 use crate::registry::BreakerRegistry;
@@ -9,16 +9,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The health of a registry's breakers at one moment.
+/// The health of a registry's breakers at one moment, as returned by [`BreakerRegistry::health`].
 ///
-/// `Display` prints a line for the status and a line for each impaired circuit.
+/// `Display` prints one line for the status, and one line for each impaired circuit and unknown
+/// name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     impaired: Vec<Impaired>,
     unknown: Vec<Arc<str>>,
 }
 
-/// The status of a whole registry: that of the worst circuit.
+/// The status of a registry, which is the status of its worst circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -26,7 +27,7 @@ pub struct Health {
 pub enum HealthStatus {
     /// No circuit is open, forced open or half-open.
     Healthy,
-    /// Some circuit is, but no named circuit refuses its calls.
+    /// A circuit is open, forced open or half-open, but no named circuit refuses calls.
     Degraded,
     /// A named circuit is open or forced open.
     Unhealthy,
@@ -38,30 +39,32 @@ pub enum HealthStatus {
 pub struct Impaired {
     /// The name of the breaker.
     pub breaker: Arc<str>,
-    /// Whether the breaker is one of the named ones.
+    /// Whether the breaker was named in the call to [`BreakerRegistry::health`].
     pub named: bool,
     /// The state of the circuit.
     pub state: State,
-    /// The time in that state.
+    /// The time since the circuit entered this state.
     pub since: Duration,
-    /// Failures since the last success.
+    /// The number of failures since the last success.
     pub failure_count: u32,
-    /// The time until an open circuit half-opens. [`Duration::MAX`] if it stays open.
+    /// The time until an open circuit becomes half-open. [`Duration::MAX`] means until a command.
     pub open_remaining: Option<Duration>,
 }
 
 impl BreakerRegistry {
-    /// Returns the health of all breakers. `named` are the breakers that the service cannot do without.
+    /// Returns the health of all breakers. `named` lists the breakers that the service cannot work
+    /// without.
     ///
-    /// * **unhealthy**: a named circuit is open or forced open, so it refuses its calls.
+    /// * **unhealthy**: a named circuit is open or forced open and refuses calls.
     /// * **degraded**: another circuit is open or forced open, or any circuit is half-open. A
     ///   half-open circuit refuses most calls, but only calls can close it, so the service should
     ///   keep its traffic.
-    /// * **healthy**: otherwise. Breakers that are disabled or metrics-only refuse nothing. A name
-    ///   without a breaker has not failed, but may be misspelt, so [`Health::unknown`] lists it.
+    /// * **healthy**: otherwise. Disabled and metrics-only breakers refuse no calls. A name without
+    ///   a breaker is not a failure, but may be misspelled, so [`Health::unknown`] lists it.
     ///
-    /// Readiness should rarely depend on the health of breakers: the health guide says why. The call
-    /// changes no circuit.
+    /// A readiness probe should rarely depend on the health of breakers; the
+    /// [health guide](https://github.com/breakerbox/breakerbox/blob/main/docs/health.md) explains
+    /// why. This method changes no circuit.
     ///
     /// # Examples
     ///
@@ -135,23 +138,26 @@ impl Health {
         worst.unwrap_or(HealthStatus::Healthy)
     }
 
-    /// Whether no circuit is open, forced open or half-open.
+    /// Returns `true` if no circuit is open, forced open or half-open.
     pub fn is_healthy(&self) -> bool {
         self.status() == HealthStatus::Healthy
     }
 
-    /// Whether a named circuit refuses its calls.
+    /// Returns `true` if a named circuit refuses its calls.
     pub fn is_unhealthy(&self) -> bool {
         self.status() == HealthStatus::Unhealthy
     }
 
-    /// The circuits that are open, forced open or half-open: the named ones first, each group sorted
-    /// by name.
+    /// Returns the circuits that are open, forced open or half-open.
+    ///
+    /// Named circuits come first. Each group is sorted by name.
     pub fn impaired(&self) -> &[Impaired] {
         &self.impaired
     }
 
-    /// The given names without a breaker: not used so far, evicted, or misspelt.
+    /// Returns the names passed to [`BreakerRegistry::health`] that have no breaker.
+    ///
+    /// Such a breaker was not used yet or was evicted, or its name is misspelled.
     pub fn unknown(&self) -> &[Arc<str>] {
         &self.unknown
     }

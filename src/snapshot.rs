@@ -1,4 +1,4 @@
-//! A breaker at one moment, for people and dashboards.
+//! [`Snapshot`]: the state of a breaker at one moment.
 
 use crate::event::Cause;
 use crate::rules::RuleSnapshot;
@@ -8,65 +8,71 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A breaker at one moment.
+/// The state of a breaker at one moment.
 ///
-/// State, counts, deadline, attempt and rules come from one generation of the state; the totals are
-/// exact when nothing is in flight.
+/// State, failure count, deadline, attempt and rules belong to one generation of the state. The
+/// totals are exact if no call is in flight. `Display` prints several lines for people.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The name of the breaker.
     pub name: Arc<str>,
-    /// What it is doing.
+    /// The state of the circuit.
     pub state: State,
-    /// For how long it has been in that state.
+    /// The time since the circuit entered this state.
     pub since: Duration,
-    /// Why it entered that state; `None` for a breaker that has never changed.
+    /// Why the circuit entered this state, or `None` if the state has never changed.
     pub cause: Option<Cause>,
-    /// Failures since the last success.
+    /// The number of failures since the last success.
     pub failure_count: u32,
-    /// The `Debug` text of the last of them.
+    /// The `Debug` text of the last failure, if it is
+    /// [kept](crate::BreakerBuilder::capture_last_failure).
     pub last_failure: Option<Arc<str>>,
-    /// While open: the time left; [`Duration::MAX`] if the circuit never half-opens.
+    /// The time until an open circuit becomes half-open. [`Duration::MAX`] means until a command.
     pub open_remaining: Option<Duration>,
-    /// How often in a row the circuit failed to recover. Of a closed circuit, the attempt from which the
-    /// [backoff](crate::BreakerBuilder::reset_backoff_after) will continue.
+    /// The number of consecutive failed recoveries.
+    ///
+    /// For a closed circuit, this is the attempt from which the
+    /// [backoff](crate::BreakerBuilder::reset_backoff_after) continues.
     pub attempt: u32,
-    /// What became of the calls since the breaker was made.
+    /// Counts of calls since the breaker was created.
     pub totals: Totals,
-    /// Of a half-open circuit, the slots that its trials hold. In other states, the calls that run now and
-    /// began since a slow-call rule was set; `None` without such a rule.
+    /// The number of calls in flight, if known.
+    ///
+    /// For a half-open circuit, this is the number of slots held by trials. In other states, calls
+    /// are counted that started after a slow-call rule was set; without such a rule, the value is
+    /// `None`.
     pub in_flight: Option<u32>,
-    /// The rules, with their figures.
+    /// The rules with their current values.
     pub rules: Vec<RuleSnapshot>,
 }
 
-/// What became of the calls since the breaker was made; never goes back.
+/// Counts of calls since the breaker was created. Counts never decrease.
 ///
-/// `success + failure + ignored + cancelled + late` is the number of calls that ended, each once;
-/// `timed_out` and `slow` overlap them. Calls that began and ended while the breaker was disabled are
-/// in none of them.
+/// Each completed call is counted once in `success`, `failure`, `ignored`, `cancelled` or `late`.
+/// The fields `timed_out` and `slow` overlap with these. Calls that started and ended while the
+/// breaker was disabled are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Totals {
-    /// Succeeded; `None` when successes are not counted.
+    /// Successful calls, or `None` if successes are not counted.
     pub success: Option<u64>,
-    /// Failed.
+    /// Failed calls.
     pub failure: u64,
-    /// Said nothing about the dependency.
+    /// Calls whose result says nothing about the health of the dependency.
     pub ignored: u64,
-    /// Were dropped and counted neither as success nor as failure.
+    /// Dropped calls that counted neither as success nor as failure.
     pub cancelled: u64,
-    /// Ended after the state in which they had begun, and changed nothing.
+    /// Calls that ended after the state in which they started, and did not affect the circuit.
     pub late: u64,
-    /// Were refused.
+    /// Refused calls.
     pub refused: u64,
-    /// Ran longer than their `.timeout(…)`.
+    /// Calls that exceeded their `.timeout(…)`.
     pub timed_out: u64,
-    /// Ran longer than a slow-call rule allows.
+    /// Calls that exceeded the limit of a slow-call rule.
     pub slow: u64,
-    /// How often a breaker that only watches would have opened.
+    /// How often a metrics-only breaker would have opened.
     pub would_trip: u64,
 }
 

@@ -1,27 +1,27 @@
 //! Logs the events of breakers through [`tracing`](https://docs.rs/tracing).
 //!
-//! [`install`] logs a registry with all its breakers, [`install_for`] a breaker outside a registry. The
-//! events have the target `breakerbox`. There are no spans: an event belongs to the span of the call that
-//! caused it.
+//! [`install`] logs a registry and all its breakers, and [`install_for`] logs a breaker outside a
+//! registry. All events have the target `breakerbox`. The module creates no spans. Events belong to
+//! the span of the call that caused them.
 //!
 //! | level | events |
 //! |---|---|
-//! | error | a listener panicked; settings were refused where no error can be returned |
-//! | warn | a circuit opened or was forced open; the other warnings of [`Event`]; names that are not kept (the 1st, 2nd, 4th, 8th, …) |
-//! | info | every other state change; a metrics-only breaker would have opened; new settings |
-//! | debug | breakers that were added or removed; the other names that are not kept |
-//! | trace | every call that ended or was refused, [on request](LogBuilder::calls) |
+//! | error | a listener panicked; settings were rejected without a way to return an error |
+//! | warn | a circuit opened or was forced open; all other warnings of [`Event`]; every 1st, 2nd, 4th, 8th, … name that is not kept |
+//! | info | all other state changes; a metrics-only breaker would have opened; new settings |
+//! | debug | breakers were added or removed; the remaining names that are not kept |
+//! | trace | every completed or refused call, [if enabled](LogBuilder::calls) |
 //!
 //! # Cost
 //!
-//! Calls cost nothing more than without logs, unless the builder requests their events.
+//! Logging adds no cost to calls unless [`LogBuilder::calls`] is enabled.
 //!
 //! # Examples
 //!
 //! ```
 //! use breakerbox::prelude::*;
 //!
-//! tracing_subscriber::fmt().init();
+//! // Install a subscriber first, such as `tracing_subscriber::fmt().init()`.
 //! let registry = BreakerRegistry::new();
 //! breakerbox::tracing::install(&registry);
 //! registry.breaker("users-api").because("INC-123").force_open();
@@ -45,8 +45,9 @@ macro_rules! log {
     };
 }
 
-/// Logs the state changes and warnings of a registry and all its breakers from now on. Installed twice, it
-/// logs once.
+/// Logs the state changes and warnings of a registry and all its breakers from now on.
+///
+/// Repeated calls for the same registry have no further effect.
 ///
 /// # Examples
 ///
@@ -59,8 +60,10 @@ pub fn install(registry: &BreakerRegistry) {
     builder().install(registry);
 }
 
-/// Logs the state changes and warnings of one breaker from now on. Installed twice, it logs once; a breaker
-/// whose registry is [installed](install) as well is logged twice.
+/// Logs the state changes and warnings of one breaker from now on.
+///
+/// Repeated calls for the same breaker have no further effect. If the registry of the breaker is
+/// also [logged](install), events of the breaker are logged twice.
 ///
 /// # Examples
 ///
@@ -75,16 +78,16 @@ pub fn install_for(breaker: &CircuitBreaker) {
     builder().install_for(breaker);
 }
 
-/// Returns the settings of a log.
+/// Creates a builder for a log.
 pub fn builder() -> LogBuilder {
     LogBuilder::default()
 }
 
-/// The settings of a log.
+/// Collects the settings of a log.
 ///
 /// # Default
 ///
-/// * state changes and warnings, no calls
+/// * state changes and warnings, but no calls
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until it is installed"]
 pub struct LogBuilder {
@@ -92,8 +95,9 @@ pub struct LogBuilder {
 }
 
 impl LogBuilder {
-    /// Sets whether every call that ended or was refused is logged, at the level trace. Every call then
-    /// sends an event, whatever the subscriber takes. Default: no.
+    /// Sets whether every completed or refused call is logged, at level trace. Default: `false`.
+    ///
+    /// If enabled, every call sends an event, even if the subscriber discards it.
     ///
     /// # Examples
     ///
@@ -109,17 +113,18 @@ impl LogBuilder {
         self
     }
 
-    /// Logs a registry and all its breakers, as [`install`] does.
+    /// Logs a registry and all its breakers, like [`install`].
     pub fn install(self, registry: &BreakerRegistry) {
         self.attach(|listener| registry.inner().attach(listener));
     }
 
-    /// Logs one breaker, as [`install_for`] does.
+    /// Logs one breaker, like [`install_for`].
     pub fn install_for(self, breaker: &CircuitBreaker) {
         self.attach(|listener| breaker.circuit.attach(listener));
     }
 
-    /// Calls have a listener of their own, so they can be added to a log that is installed.
+    /// Attaches a separate listener for calls, so that `calls` can be enabled after the log was
+    /// installed.
     fn attach(self, attach: impl Fn(&Listener)) {
         attach(&Listener::of(ChangeLog::default()));
         if self.calls {
@@ -128,7 +133,7 @@ impl LogBuilder {
     }
 }
 
-/// Logs calls, and nothing else.
+/// Logs completed and refused calls.
 struct CallLog;
 
 impl Listen for CallLog {
@@ -163,8 +168,10 @@ impl Listen for CallLog {
     }
 }
 
-/// Logs everything except calls. Texts are recorded as strings, so that subscribers quote and escape them:
-/// names may come from user input.
+/// Logs everything except calls.
+///
+/// Text is recorded as strings rather than with `Display`. Subscribers then quote and escape names
+/// that may come from user input.
 #[derive(Default)]
 struct ChangeLog {
     not_kept: AtomicU64,
@@ -220,7 +227,8 @@ impl Listen for ChangeLog {
                 log!(error event, panic = &**message, "listener panicked");
             }
             Event::NotKept { reason, .. } => {
-                // Such names may arrive as fast as calls.
+                // Rate limited, because each call can bring another name that is not kept.
+                // Ordering: `Relaxed` suffices because the counter publishes no other data.
                 let so_far = self.not_kept.fetch_add(1, Ordering::Relaxed) + 1;
                 let reason = format!("{reason:?}");
                 if so_far.is_power_of_two() {
@@ -234,13 +242,13 @@ impl Listen for ChangeLog {
             Event::BreakerAdopted { .. } => log!(debug event, "breaker adopted"),
             Event::BreakerRemoved { .. } => log!(debug event, "breaker removed"),
             Event::BreakerEvicted { .. } => log!(debug event, "breaker evicted"),
-            // Calls have their own log.
+            // Logged by `CallLog`.
             Event::Recorded { .. } | Event::Refused { .. } => {}
         }
     }
 }
 
-/// Logs a transition, or `None` for the transition that a metrics-only breaker would have made.
+/// Logs a transition. `None` stands for a transition that a metrics-only breaker would have made.
 fn log_change(
     event: &Event,
     transition: Option<(State, State)>,

@@ -1,4 +1,4 @@
-//! Breakers in every state and under every rule, and work for them.
+//! Breakers in every state and under every rule, with work to guard.
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
 use breakerbox::prelude::*;
@@ -10,41 +10,42 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// An error of the usual kind: a few bytes, with a derived `Debug`.
+/// A typical error: a few bytes with a derived `Debug`.
 #[derive(Debug)]
 pub(crate) struct Failure {
     #[allow(dead_code)]
     status: u16,
 }
 
-/// Converts a refusal, for functions with `#[circuit]`.
+/// Required by functions with `#[circuit]`.
 impl From<BreakerError> for Failure {
     fn from(_: BreakerError) -> Self {
         Self { status: 503 }
     }
 }
 
-/// The calls of a sample: enough for two threads to overlap for nearly all of it.
+/// The number of calls per sample, large enough that two threads overlap during nearly the whole
+/// sample.
 pub(crate) const CALLS: u32 = 10_000;
 
-/// The input that fails.
+/// The input for which the work fails.
 pub(crate) const FAILS: u64 = u64::MAX;
 
-/// As little work as possible, and opaque to the compiler.
+/// Minimal work that the compiler cannot optimize away.
 #[inline]
-pub(crate) fn work(order: u64) -> Result<u64, Failure> {
-    match black_box(order) {
+pub(crate) fn work(input: u64) -> Result<u64, Failure> {
+    match black_box(input) {
         FAILS => Err(Failure { status: 503 }),
         n => Ok(n),
     }
 }
 
 /// The work as an async function.
-pub(crate) async fn work_later(order: u64) -> Result<u64, Failure> {
-    Work(order).await
+pub(crate) async fn async_work(input: u64) -> Result<u64, Failure> {
+    Work(input).await
 }
 
-/// The work as a future, which is ready at once.
+/// The work as a future that is ready immediately.
 pub(crate) struct Work(pub(crate) u64);
 
 impl Future for Work {
@@ -55,7 +56,7 @@ impl Future for Work {
     }
 }
 
-/// Polls a future that is ready at once.
+/// Polls a future that is ready immediately.
 #[inline]
 pub(crate) fn poll<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(Waker::noop());
@@ -65,22 +66,22 @@ pub(crate) fn poll<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The state of the breaker, and the results of its calls.
+/// The state of the breaker and the results of its calls.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Scene {
     /// Closed, and every call succeeds.
     Closed,
     /// Closed, while one call in ten fails.
     OneInTen,
-    /// Half-open. Each call is a trial with an ignored error, which leaves the circuit half-open.
+    /// Half-open. Each call is a trial whose error is ignored, so the circuit stays half-open.
     HalfOpen,
-    /// Half-open with all trials running. Calls are refused.
+    /// Half-open with all trials in flight. Calls are refused.
     TrialsTaken,
     /// Open. Calls are refused.
     Open,
 }
 
-/// The rule, next to the default one.
+/// The rule that the breaker has in addition to the default rule.
 #[derive(Clone, Copy)]
 pub(crate) enum Rule {
     Consecutive,
@@ -132,15 +133,15 @@ pub(crate) fn cases() -> impl Iterator<Item = Case> {
         .flat_map(move |scene| rules.map(|rule| Case(scene, rule)))
 }
 
-/// A breaker in its state.
+/// A breaker in the state of its scene.
 pub(crate) struct Stage {
     pub(crate) registry: BreakerRegistry,
     pub(crate) breaker: CircuitBreaker,
-    /// Keeps the trials taken.
+    /// Occupies the only trial slot.
     _trial: Option<Permit>,
 }
 
-/// The name of its breaker.
+/// The name of the breaker.
 pub(crate) const NAME: &str = "users-api";
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -169,19 +170,19 @@ impl Case {
         }
     }
 
-    /// A breaker of its own, in a registry of its own.
+    /// Creates a breaker in a new registry.
     pub(crate) fn stage(self) -> Stage {
         self.stage_in(&BreakerRegistry::new())
     }
 
-    /// The breaker of [`NAME`] in this registry, after a reset.
+    /// Configures and resets the breaker called [`NAME`] in `registry`.
     pub(crate) fn stage_in(self, registry: &BreakerRegistry) -> Stage {
         let configured = registry.configure(NAME, self.settings());
-        let breaker = configured.expect("settings that work");
+        let breaker = configured.expect("valid settings");
         breaker.reset();
         let (state, trial) = match self.0 {
             Scene::Closed | Scene::OneInTen => {
-                // Fills the windows of calls.
+                // Fills the count windows.
                 (0..200).for_each(|n| drop(breaker.call(|| work(n))));
                 (State::Closed, None)
             }
@@ -209,8 +210,8 @@ impl Case {
         }
     }
 
-    /// The next call of this thread.
-    pub(crate) fn order(self) -> u64 {
+    /// Returns the input of the next call on this thread.
+    pub(crate) fn input(self) -> u64 {
         thread_local!(static MADE: Cell<u64> = const { Cell::new(0) });
         let made = MADE.get();
         MADE.set(made + 1);

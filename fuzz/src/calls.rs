@@ -1,7 +1,7 @@
-//! The ways through a breaker.
+//! Guarded calls through every API.
 
-use crate::judged::{Answer, Site};
-use crate::trouble::{Trouble, blow, survive};
+use crate::classification::{Answer, Site};
+use crate::errors::{TestError, catch_deliberate_panic, panic_on_purpose};
 use breakerbox::parts::{Classifier, Handle};
 use breakerbox::prelude::*;
 use breakerbox::{BreakerError, CircuitOpen, WithBreaker};
@@ -13,17 +13,17 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// What the caller got.
-pub(crate) enum Said {
+/// What the caller received.
+pub(crate) enum CallResult {
     Answered(Answer),
     Refused(CircuitOpen),
     TimedOut,
     /// The fallback answered.
-    Rescued,
+    FellBack,
 }
 
-impl Said {
-    fn of(result: Result<bool, BreakerError<Trouble>>) -> Self {
+impl CallResult {
+    fn of(result: Result<bool, BreakerError<TestError>>) -> Self {
         match result {
             Ok(answer) => Self::Answered(Ok(answer)),
             Err(BreakerError::Inner(error)) => Self::Answered(Err(error)),
@@ -35,76 +35,76 @@ impl Said {
         }
     }
 
-    fn of_rescued(result: Answer) -> Self {
+    fn of_fallback(result: Answer) -> Self {
         match result {
-            Ok(true) => Self::Rescued,
+            Ok(true) => Self::FellBack,
             answer => Self::Answered(answer),
         }
     }
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Ending {
+pub(crate) enum CallKind {
     Plain,
-    /// With a limit, [`LIMIT`].
-    Limited,
-    Rescued {
+    /// With a timeout of [`TIMEOUT`].
+    WithTimeout,
+    WithFallback {
         panics: bool,
     },
 }
 
-/// By tokio's clock, which is another one than the breaker's.
-pub(crate) const LIMIT: Duration = Duration::from_secs(1);
+/// Measured by tokio's clock, which is independent of the breaker's clock.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the guarded code does when it is polled or called next.
+/// What the guarded code does the next time it is polled or called.
 #[derive(Clone, Copy, Default)]
-pub(crate) enum Order {
+pub(crate) enum Action {
     #[default]
-    Wait,
-    Give(Answer),
+    Pend,
+    Return(Answer),
     Panic,
 }
 
-/// What guarded code shares with whoever wants to know what became of it.
+/// State shared with guarded code, to control and observe it.
 #[derive(Default)]
 pub(crate) struct Script {
-    pub(crate) order: Cell<Order>,
-    /// How often it was touched.
+    pub(crate) action: Cell<Action>,
+    /// How often the guarded code was polled or called.
     pub(crate) runs: Cell<u32>,
     pub(crate) dropped: Cell<bool>,
     pub(crate) drop_panics: bool,
-    pub(crate) rescues: Cell<u32>,
+    pub(crate) fallbacks: Cell<u32>,
 }
 
-pub(crate) struct Scripted(Rc<Script>);
+pub(crate) struct ScriptedFuture(Rc<Script>);
 
-impl Future for Scripted {
+impl Future for ScriptedFuture {
     type Output = Answer;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Answer> {
         self.0.runs.set(self.0.runs.get() + 1);
-        match self.0.order.get() {
-            Order::Wait => Poll::Pending,
-            Order::Give(answer) => Poll::Ready(answer),
-            Order::Panic => blow(),
+        match self.0.action.get() {
+            Action::Pend => Poll::Pending,
+            Action::Return(answer) => Poll::Ready(answer),
+            Action::Panic => panic_on_purpose(),
         }
     }
 }
 
-impl Drop for Scripted {
+impl Drop for ScriptedFuture {
     fn drop(&mut self) {
         self.0.dropped.set(true);
         if self.0.drop_panics && !thread::panicking() {
-            blow();
+            panic_on_purpose();
         }
     }
 }
 
-pub(crate) type Guarded = Pin<Box<dyn Future<Output = Said>>>;
+pub(crate) type GuardedFuture = Pin<Box<dyn Future<Output = CallResult>>>;
 
-/// `None` if it panicked.
-pub(crate) fn poll(guarded: &mut Guarded) -> Option<Poll<Said>> {
-    survive(|| {
+/// Polls a guarded future. Returns `None` if it panicked deliberately.
+pub(crate) fn poll(guarded: &mut GuardedFuture) -> Option<Poll<CallResult>> {
+    catch_deliberate_panic(|| {
         guarded
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
@@ -115,85 +115,89 @@ pub(crate) fn guard<H: Handle + 'static>(
     script: &Rc<Script>,
     handle: H,
     site: Site,
-    ending: Ending,
-) -> Guarded {
-    judged(
-        Scripted(script.clone()).guarded_by(handle),
+    kind: CallKind,
+) -> GuardedFuture {
+    with_classification(
+        ScriptedFuture(script.clone()).guarded_by(handle),
         script,
         site,
-        ending,
+        kind,
     )
 }
 
-/// The same by the name of the breaker.
+/// Guards by the name of the breaker.
 pub(crate) fn guard_by_name(
     script: &Rc<Script>,
     (registry, name): (&BreakerRegistry, &str),
     site: Site,
-    ending: Ending,
-) -> Guarded {
-    let guarded = Scripted(script.clone()).with_breaker(registry, name);
-    judged(guarded, script, site, ending)
+    kind: CallKind,
+) -> GuardedFuture {
+    let guarded = ScriptedFuture(script.clone()).with_breaker(registry, name);
+    with_classification(guarded, script, site, kind)
 }
 
-fn judged<H: Handle + 'static>(
-    guarded: WithBreaker<Scripted, H>,
+fn with_classification<H: Handle + 'static>(
+    guarded: WithBreaker<ScriptedFuture, H>,
     script: &Rc<Script>,
     site: Site,
-    ending: Ending,
-) -> Guarded {
+    kind: CallKind,
+) -> GuardedFuture {
     match site {
-        Site::Rules => ended(guarded, script, ending),
+        Site::Rules => with_kind(guarded, script, kind),
         Site::FailIf(_) => {
-            let guarded = guarded.fail_if(move |_: &Trouble| site.fails());
-            ended(guarded, script, ending)
+            let guarded = guarded.fail_if(move |_: &TestError| site.fails());
+            with_kind(guarded, script, kind)
         }
         Site::Classify(_) => {
             let guarded = guarded.classify(move |_: &Answer| site.outcome());
-            ended(guarded, script, ending)
+            with_kind(guarded, script, kind)
         }
     }
 }
 
-/// The same by an async function, judged by the breaker's rules.
-pub(crate) fn guard_function<H: Handle + 'static>(script: &Rc<Script>, handle: H) -> Guarded {
-    let made = script.clone();
-    let function = move || Scripted(made);
+/// Guards an async function, whose results are classified by the rules of the breaker.
+pub(crate) fn guard_function<H: Handle + 'static>(script: &Rc<Script>, handle: H) -> GuardedFuture {
+    let script = script.clone();
+    let function = move || ScriptedFuture(script);
     let guarded = function.guarded_by(handle);
-    Box::pin(async { Said::of(guarded.call_once().await) })
+    Box::pin(async { CallResult::of(guarded.call_once().await) })
 }
 
-fn ended<H, J>(guarded: WithBreaker<Scripted, H, J>, script: &Rc<Script>, ending: Ending) -> Guarded
+fn with_kind<H, J>(
+    guarded: WithBreaker<ScriptedFuture, H, J>,
+    script: &Rc<Script>,
+    kind: CallKind,
+) -> GuardedFuture
 where
     H: Handle + 'static,
-    J: Classifier<Answer, Ok = bool, Err = Trouble> + 'static,
+    J: Classifier<Answer, Ok = bool, Err = TestError> + 'static,
 {
-    match ending {
-        Ending::Plain => Box::pin(async { Said::of(guarded.await) }),
-        Ending::Limited => {
-            let guarded = guarded.timeout(LIMIT);
-            Box::pin(async { Said::of(guarded.await) })
+    match kind {
+        CallKind::Plain => Box::pin(async { CallResult::of(guarded.await) }),
+        CallKind::WithTimeout => {
+            let guarded = guarded.timeout(TIMEOUT);
+            Box::pin(async { CallResult::of(guarded.await) })
         }
-        Ending::Rescued { panics } => {
+        CallKind::WithFallback { panics } => {
             let script = script.clone();
             let guarded = guarded.fallback(move |_: CircuitOpen| {
-                rescue(&script, panics);
+                run_fallback(&script, panics);
                 async { Ok(true) }
             });
-            Box::pin(async { Said::of_rescued(guarded.await) })
+            Box::pin(async { CallResult::of_fallback(guarded.await) })
         }
     }
 }
 
-fn rescue(script: &Script, panics: bool) {
-    script.rescues.set(script.rescues.get() + 1);
+fn run_fallback(script: &Script, panics: bool) {
+    script.fallbacks.set(script.fallbacks.get() + 1);
     if panics {
-        blow();
+        panic_on_purpose();
     }
 }
 
-/// A future that waits once, if it `pauses`, and then does its work within one poll.
-pub(crate) async fn working(pauses: bool, work: impl FnOnce() -> Answer) -> Answer {
+/// Returns a future that is pending once if `pauses` is set, and then runs `work` within one poll.
+pub(crate) async fn run_in_future(pauses: bool, work: impl FnOnce() -> Answer) -> Answer {
     if pauses {
         let mut waited = false;
         poll_fn(|_| {
@@ -208,7 +212,7 @@ pub(crate) async fn working(pauses: bool, work: impl FnOnce() -> Answer) -> Answ
     work()
 }
 
-/// Polls a future that needs no waking until it ends.
+/// Polls a future in a loop until it completes. The future must not need a waker.
 pub(crate) fn drive<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -219,72 +223,72 @@ pub(crate) fn drive<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// How work is guarded that begins and ends at once.
+/// How work without suspension points is guarded.
 #[derive(Clone, Copy)]
 pub(crate) enum Route {
     Function,
-    /// As a future, which may wait once before it.
+    /// As a future, which may be pending once before the work.
     Future {
         pauses: bool,
     },
 }
 
-/// Calls a guarded future to its end.
+/// Runs a guarded future to completion.
 pub(crate) fn call_future<H: Handle>(
     work: impl Future<Output = Answer>,
     script: &Script,
     handle: H,
     site: Site,
-    ending: Ending,
-) -> Said {
+    kind: CallKind,
+) -> CallResult {
     macro_rules! finish {
         ($guarded:expr) => {
-            match ending {
-                Ending::Rescued { panics } => {
+            match kind {
+                CallKind::WithFallback { panics } => {
                     let fallback = |_: CircuitOpen| {
-                        rescue(script, panics);
+                        run_fallback(script, panics);
                         async { Ok(true) }
                     };
-                    Said::of_rescued(drive($guarded.fallback(fallback)))
+                    CallResult::of_fallback(drive($guarded.fallback(fallback)))
                 }
-                _ => Said::of(drive($guarded)),
+                _ => CallResult::of(drive($guarded)),
             }
         };
     }
     let guarded = work.guarded_by(handle);
     match site {
         Site::Rules => finish!(guarded),
-        Site::FailIf(_) => finish!(guarded.fail_if(move |_: &Trouble| site.fails())),
+        Site::FailIf(_) => finish!(guarded.fail_if(move |_: &TestError| site.fails())),
         Site::Classify(_) => finish!(guarded.classify(move |_: &Answer| site.outcome())),
     }
 }
 
-/// Calls a sync function.
+/// Calls a guarded sync function.
 pub(crate) fn call<H: Handle>(
     work: impl FnOnce() -> Answer,
     script: &Script,
     handle: H,
     site: Site,
-    ending: Ending,
-) -> Said {
+    kind: CallKind,
+) -> CallResult {
     macro_rules! finish {
         ($guarded:expr) => {
-            match ending {
-                Ending::Rescued { panics } => {
+            match kind {
+                CallKind::WithFallback { panics } => {
                     let fallback = || {
-                        rescue(script, panics);
+                        run_fallback(script, panics);
                         Ok(true)
                     };
-                    Said::of_rescued($guarded.fallback(fallback).call_once())
+                    CallResult::of_fallback($guarded.fallback(fallback).call_once())
                 }
-                _ => Said::of($guarded.call_once()),
+                _ => CallResult::of($guarded.call_once()),
             }
         };
     }
     let guarded = work.guarded_by(handle);
     match site {
         Site::Rules => finish!(guarded),
-        Site::FailIf(_) => finish!(guarded.fail_if(move |_: &Trouble| site.fails())),
+        Site::FailIf(_) => finish!(guarded.fail_if(move |_: &TestError| site.fails())),
         Site::Classify(_) => finish!(guarded.classify(move |_: &Answer| site.outcome())),
     }
 }

@@ -1,85 +1,90 @@
-//! A clock that may jump, go back, or panic.
+//! A clock that may jump, go back or panic.
 
-use breakerbox_model::pair::nanos;
-use crate::trouble::blow;
+use crate::errors::panic_on_purpose;
 use breakerbox::clock::Clock;
+use breakerbox_model::pair::nanos;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 #[derive(Clone, Default)]
-pub(crate) struct WildClock(Arc<Face>);
+pub(crate) struct FaultyClock(Arc<ClockState>);
 
 #[derive(Default)]
-struct Face {
-    shows: AtomicU64,
-    /// The latest time that a breaker got.
-    read: AtomicU64,
-    /// By how much the breaker's time is ahead of the clock, which was set back.
+struct ClockState {
+    reading: AtomicU64,
+    /// The latest time that the breaker has derived from readings.
+    latest: AtomicU64,
+    /// The difference between the breaker's time and the clock, after the clock was set back.
     offset: AtomicU64,
-    broken: AtomicBool,
+    panics: AtomicBool,
 }
 
-impl WildClock {
+impl FaultyClock {
     pub(crate) fn advance(&self, time: Duration) {
-        let shows = self.0.shows.load(Relaxed);
+        let reading = self.0.reading.load(Relaxed);
         self.0
-            .shows
-            .store(shows.saturating_add(nanos(time)), Relaxed);
+            .reading
+            .store(reading.saturating_add(nanos(time)), Relaxed);
     }
 
-    pub(crate) fn go_back(&self, time: Duration) {
-        let shows = self.0.shows.load(Relaxed);
+    pub(crate) fn set_back(&self, time: Duration) {
+        let reading = self.0.reading.load(Relaxed);
         self.0
-            .shows
-            .store(shows.saturating_sub(nanos(time)), Relaxed);
+            .reading
+            .store(reading.saturating_sub(nanos(time)), Relaxed);
     }
 
-    pub(crate) fn set_broken(&self, broken: bool) {
-        self.0.broken.store(broken, Relaxed);
+    pub(crate) fn set_panicking(&self, panics: bool) {
+        self.0.panics.store(panics, Relaxed);
     }
 
-    /// The time by which a breaker must go: never back, and standing still while the clock is broken
-    /// or shows what is no time.
+    /// Returns the time that the breaker must use.
+    ///
+    /// The time never decreases. It stands still while the clock panics or returns an invalid
+    /// reading.
     pub(crate) fn time(&self) -> u64 {
-        let read = self.0.read.load(Relaxed);
-        if self.0.broken.load(Relaxed) {
-            return read;
+        let latest = self.0.latest.load(Relaxed);
+        if self.0.panics.load(Relaxed) {
+            return latest;
         }
-        read.max(self.0.ahead().unwrap_or(0))
+        latest.max(self.0.valid_time().unwrap_or(0))
     }
 }
 
-/// The last time that a clock may show.
-const LAST: u64 = i64::MAX.unsigned_abs();
-/// So far behind the latest reading one is no sign that the clock was set back.
+/// The largest valid reading of a clock.
+const MAX_READING: u64 = i64::MAX.unsigned_abs();
+/// A reading that is at most this many nanoseconds behind the latest one does not mean that the
+/// clock was set back.
 const SLACK: u64 = 20_000_000;
 
-impl Face {
-    /// The time of a reading; `None` for one that is no time, and for one that is behind.
-    fn ahead(&self) -> Option<u64> {
-        let shows = Some(self.shows.load(Relaxed)).filter(|shows| *shows <= LAST)?;
-        let time = shows.saturating_add(self.offset.load(Relaxed));
-        (time.saturating_add(SLACK) >= self.read.load(Relaxed)).then_some(time)
+impl ClockState {
+    /// Returns the time of a reading, or `None` if the reading is invalid or behind.
+    fn valid_time(&self) -> Option<u64> {
+        let reading = Some(self.reading.load(Relaxed)).filter(|reading| *reading <= MAX_READING)?;
+        let time = reading.saturating_add(self.offset.load(Relaxed));
+        (time.saturating_add(SLACK) >= self.latest.load(Relaxed)).then_some(time)
     }
 
-    fn be_read(&self) {
-        let shows = self.shows.load(Relaxed);
-        match self.ahead() {
-            Some(time) => drop(self.read.fetch_max(time, Relaxed)),
-            // The breaker's time goes on from the latest reading.
-            None if shows <= LAST => self.offset.store(self.read.load(Relaxed) - shows, Relaxed),
+    fn record_reading(&self) {
+        let reading = self.reading.load(Relaxed);
+        match self.valid_time() {
+            Some(time) => drop(self.latest.fetch_max(time, Relaxed)),
+            // The breaker's time continues from the latest reading.
+            None if reading <= MAX_READING => self
+                .offset
+                .store(self.latest.load(Relaxed) - reading, Relaxed),
             None => {}
         }
     }
 }
 
-impl Clock for WildClock {
+impl Clock for FaultyClock {
     fn now(&self) -> Duration {
-        if self.0.broken.load(Relaxed) {
-            blow();
+        if self.0.panics.load(Relaxed) {
+            panic_on_purpose();
         }
-        self.0.be_read();
-        Duration::from_nanos(self.0.shows.load(Relaxed))
+        self.0.record_reading();
+        Duration::from_nanos(self.0.reading.load(Relaxed))
     }
 }

@@ -1,5 +1,7 @@
-//! Settings from any text, and any settings from code: an error, never a panic, and what is accepted
-//! works.
+//! Fuzzes settings from text and from code.
+//!
+//! Invalid settings must cause an error and never a panic. Accepted settings must result in a
+//! working breaker.
 
 use crate::input::Input;
 use arbitrary::Result;
@@ -33,7 +35,8 @@ pub(crate) fn run(data: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Pieces of documents: what there is to find is not in how keys are spelled.
+/// Returns a piece of a document. Most pieces are valid words, because misspelled keys find few
+/// bugs.
 fn token(u: &mut Input) -> Result<String> {
     const TOKENS: &str = "default|presets|prefixes|breakers|inherits|failure_threshold|failure_treshold|trip_when|\
         trip_rules|recovery_timeout|recovery_backoff|max_trip_for|half_open_calls|success_threshold|\
@@ -65,7 +68,7 @@ fn read(text: &str) {
         assert!(error.to_string().len() < 1_000, "{error}");
     }
     for settings in [by_toml.ok(), by_json.ok()].into_iter().flatten() {
-        comes_back(&settings);
+        assert_round_trip(&settings);
         apply(&settings);
     }
     if let Ok(builder) = toml::from_str::<BreakerBuilder>(text) {
@@ -78,7 +81,7 @@ fn read(text: &str) {
     value::<Backoff>(text);
     value::<Mode>(text);
     value::<Outcome>(text);
-    // A text, as it would stand in a document.
+    // Text as it occurs inside a document.
     let quoted = serde_json::to_string(text).expect("a text is JSON");
     value::<Window>(&quoted);
     value::<Mode>(&quoted);
@@ -86,26 +89,26 @@ fn read(text: &str) {
 
 fn value<T: Serialize + DeserializeOwned + PartialEq + Debug>(text: &str) {
     if let Ok(value) = serde_json::from_str::<T>(text) {
-        comes_back(&value);
+        assert_round_trip(&value);
     }
 }
 
-/// What is written reads as the same.
-fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
-    let json = serde_json::to_string(value).expect("it can be written");
-    let back: T = serde_json::from_str(&json).expect("what is written can be read");
+/// Asserts that serialized data deserializes to the same value.
+fn assert_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let json = serde_json::to_string(value).expect("serializable");
+    let back: T = serde_json::from_str(&json).expect("a round trip");
     assert_eq!(back, *value, "{json}");
-    // TOML has no values outside tables.
-    let toml = toml::to_string(&BTreeMap::from([("it", value)])).expect("it can be written");
-    let back: BTreeMap<String, T> = toml::from_str(&toml).expect("what is written can be read");
-    assert_eq!(back["it"], *value, "{toml}");
+    // TOML has no values outside of tables.
+    let toml = toml::to_string(&BTreeMap::from([("value", value)])).expect("serializable");
+    let back: BTreeMap<String, T> = toml::from_str(&toml).expect("a round trip");
+    assert_eq!(back["value"], *value, "{toml}");
 }
 
 fn apply(settings: &Settings) {
     let registry = BreakerRegistry::builder()
         .clock(ManualClock::new())
         .capacity(4);
-    let registry = registry.build().expect("settings that work");
+    let registry = registry.build().expect("valid settings");
     let names = ["users", "http:users", "p"];
     for name in names {
         let call = || Err::<(), _>("down");
@@ -119,13 +122,15 @@ fn apply(settings: &Settings) {
     for name in settings.breakers() {
         assert!(
             registry.get(name).is_some(),
-            "{name:?} was named: {applied}"
+            "{name:?} has an entry: {applied}"
         );
     }
-    let again = registry.apply(settings).expect("it was applied before");
+    let again = registry
+        .apply(settings)
+        .expect("settings that were applied before");
     assert!(again.is_empty(), "{applied}, and then {again}");
     for breaker in &registry {
-        live(&breaker);
+        exercise(&breaker);
     }
 }
 
@@ -133,14 +138,14 @@ fn build(builder: &BreakerBuilder) {
     let clock = ManualClock::new();
     match builder.clone().clock(clock.clone()).build() {
         Ok(breaker) => {
-            live(&breaker);
+            exercise(&breaker);
             clock.advance(Duration::from_secs(3_601));
-            live(&breaker);
+            exercise(&breaker);
             clock.advance(Duration::MAX);
-            live(&breaker);
-            let text = serde_json::to_string(builder).expect("it can be written");
-            let back: BreakerBuilder = serde_json::from_str(&text).expect("and read");
-            let again = serde_json::to_string(&back).expect("and written");
+            exercise(&breaker);
+            let text = serde_json::to_string(builder).expect("serializable");
+            let back: BreakerBuilder = serde_json::from_str(&text).expect("a round trip");
+            let again = serde_json::to_string(&back).expect("serializable");
             assert_eq!(text, again);
             breaker.configure(|_| back).expect("the same settings");
         }
@@ -148,8 +153,8 @@ fn build(builder: &BreakerBuilder) {
     }
 }
 
-/// Whatever the settings, it is a breaker.
-fn live(breaker: &CircuitBreaker) {
+/// Asserts that the breaker works.
+fn exercise(breaker: &CircuitBreaker) {
     for number in 0..8 {
         let result = breaker.call(|| if number % 3 == 0 { Ok(()) } else { Err("down") });
         let state = breaker.state();
@@ -172,7 +177,7 @@ fn duration(u: &mut Input) -> Result<Duration> {
     })
 }
 
-/// Mostly numbers that may work; at times any.
+/// Returns a number that is usually in the valid range.
 fn number(u: &mut Input) -> Result<u32> {
     if u.ratio(1, 4)? {
         u.arbitrary()
@@ -197,7 +202,7 @@ fn rule(u: &mut Input) -> Result<TripRule> {
         _ => TripRule::slow_calls(rate(u)?).slower_than(duration(u)?),
     };
     if u.ratio(3, 4)? {
-        // A window that is allowed takes 125 kB at most.
+        // A valid window occupies at most 125 kB.
         let mut window = if u.arbitrary()? {
             Window::calls(number(u)?)
         } else {

@@ -1,11 +1,11 @@
-//! Settings, times and commands from bytes.
+//! Settings, durations and commands from bytes.
 
-use crate::judged::{Answer, Rules, Site};
-use breakerbox_model::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
-use breakerbox_model::steps::{Change, Command, Mixture, Side};
-use crate::trouble::{self, Text, Trouble};
+use crate::classification::{Answer, ErrorRules, Site};
+use crate::errors::{self, TestError, Text};
 use arbitrary::{Result, Unstructured};
 use breakerbox::{Mode, Outcome};
+use breakerbox_model::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
+use breakerbox_model::steps::{Change, Command, Mixture, Side};
 use std::time::Duration;
 
 pub(crate) type Input<'a> = Unstructured<'a>;
@@ -22,7 +22,7 @@ fn maybe<T>(u: &mut Input, some: impl FnOnce(&mut Input) -> Result<T>) -> Result
     u.arbitrary::<bool>()?.then(|| some(u)).transpose()
 }
 
-/// Mostly of few lengths, so that they meet.
+/// Returns a duration, usually one of a few, so that deadlines coincide.
 pub(crate) fn length(u: &mut Input) -> Result<Duration> {
     const USUAL: [u64; 8] = [1, 3, 10, 10, 37, 100, 1_000, 3_600_000];
     Ok(match u.int_in_range(0..=9)? {
@@ -32,7 +32,7 @@ pub(crate) fn length(u: &mut Input) -> Result<Duration> {
     })
 }
 
-/// Also so much that a clock stops at the end of its time, and beyond all that a deadline can be.
+/// Returns a duration to advance the clock. It may exceed the range of clocks and deadlines.
 pub(crate) fn time(u: &mut Input) -> Result<Duration> {
     Ok(match u.int_in_range(0..=7)? {
         0 => Duration::ZERO,
@@ -75,7 +75,7 @@ fn rule(u: &mut Input) -> Result<Rule> {
 pub(crate) fn settings(u: &mut Input) -> Result<Settings> {
     let count = u.int_in_range(1..=3)?;
     let rules = (0..count).map(|_| rule(u)).collect::<Result<Vec<_>>>()?;
-    // Whole seconds where nothing bounds the delay: these a float holds exactly.
+    // Without a maximum, delays are whole seconds, which `f64` represents exactly.
     let recovery = if u.ratio(1, 4)? {
         Recovery {
             first: one_of(u, &[ms(1_000), ms(30_000)])?,
@@ -146,33 +146,33 @@ pub(crate) fn command(u: &mut Input) -> Result<Command> {
     })
 }
 
-pub(crate) fn rules(u: &mut Input) -> Result<Rules> {
-    Ok(Rules {
-        tells_apart: u.arbitrary()?,
+pub(crate) fn rules(u: &mut Input) -> Result<ErrorRules> {
+    Ok(ErrorRules {
+        by_kind: u.arbitrary()?,
         unexpected: one_of(u, &[Outcome::Success, Outcome::Ignored])?,
-        captures: u.arbitrary()?,
+        captures_text: u.arbitrary()?,
     })
 }
 
 pub(crate) fn answer(u: &mut Input) -> Result<Answer> {
     let kinds = [
-        trouble::Kind::Fatal,
-        trouble::Kind::Ignored,
-        trouble::Kind::Unexpected,
-        trouble::Kind::BreaksIgnored,
-        trouble::Kind::BreaksExpected,
+        errors::Kind::Fatal,
+        errors::Kind::Ignored,
+        errors::Kind::Unexpected,
+        errors::Kind::PanicsIgnored,
+        errors::Kind::PanicsExpected,
     ];
     Ok(match u.int_in_range(0..=5)? {
         0 | 1 => Ok(false),
-        2 => Err(Trouble {
+        2 => Err(TestError {
             kind: one_of(u, &kinds)?,
             text: Text::Long,
         }),
-        3 => Err(Trouble {
+        3 => Err(TestError {
             kind: one_of(u, &kinds)?,
-            text: Text::Breaks,
+            text: Text::Panics,
         }),
-        _ => Err(Trouble {
+        _ => Err(TestError {
             kind: one_of(u, &kinds)?,
             text: Text::Number(u.arbitrary()?),
         }),

@@ -1,34 +1,34 @@
-//! What the fuzz targets do with their input.
+//! Implementation of the fuzz targets.
 //!
-//! * `world`: one breaker, and everything that may happen to it, beside the model of `tests/model`
-//! * `calls`: the ways through a breaker; `judged`: what becomes of what they give
-//! * `clock`, `trouble`, `ear`: clocks, errors and listeners that misbehave
-//! * `names`: a registry of few places and many names, and what it must say
+//! * `world`: one breaker and all operations on it, compared with the model in `tests/model`
+//! * `calls`: guarded calls; `classification`: how their results are classified
+//! * `clock`, `errors`, `listener`: clocks, errors and listeners that misbehave
+//! * `registry`: a registry with a small capacity and many names, compared with its own model
 //! * `documents`: settings from text
 //! * `input`: settings and steps from bytes
 #![forbid(unsafe_code)]
 
 mod calls;
+mod classification;
 mod clock;
 mod documents;
-mod ear;
+mod errors;
 mod input;
-mod judged;
-mod names;
-mod trouble;
+mod listener;
+mod registry;
 mod world;
 
-/// One breaker: any settings, any interleaving of calls, time, commands, settings and panics.
+/// Fuzzes one breaker: any settings, and any interleaving of calls, time, commands and panics.
 pub fn breaker(data: &[u8]) {
     let _ = world::run(data);
 }
 
-/// A registry: any names, in any order, with little room.
+/// Fuzzes a registry with a small capacity: any names in any order.
 pub fn registry(data: &[u8]) {
-    let _ = names::run(data);
+    let _ = registry::run(data);
 }
 
-/// Any text, and any settings given by code.
+/// Fuzzes settings: any text, and any settings from code.
 pub fn settings(data: &[u8]) {
     let _ = documents::run(data);
 }

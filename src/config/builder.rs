@@ -11,14 +11,17 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The settings of a breaker to be; nothing is checked before [`build`](BreakerBuilder::build) or
-/// until a registry gets it.
+/// Collects the settings of a breaker.
+///
+/// Values are not checked until [`build`](BreakerBuilder::build) is called or the builder is passed
+/// to a [`BreakerRegistry`](crate::BreakerRegistry).
 ///
 /// # Default
 ///
-/// * opens after 5 consecutive failures, every `Err` being one
-/// * half-opens after 30 s, lets one trial through, and closes if it succeeds
-/// * a dropped call is ignored
+/// * The circuit opens after 5 consecutive failures. Every `Err` is a failure.
+/// * It becomes half-open after 30 seconds and admits one trial. If the trial succeeds, the circuit
+///   closes.
+/// * A dropped call is ignored.
 ///
 /// # Examples
 ///
@@ -41,12 +44,12 @@ pub struct BreakerBuilder {
     pub(crate) settings: PartialSettings,
     pub(crate) name: Option<Arc<str>>,
     pub(crate) clock: Option<ClockSource>,
-    /// Whether `configure` drops what code said before.
+    /// Whether `configure` first removes all settings that code gave for the name.
     pub(crate) inherits: bool,
 }
 
 impl BreakerBuilder {
-    /// Returns a builder with these settings.
+    /// Creates a builder that starts with `settings`.
     pub(crate) fn from_settings(settings: PartialSettings) -> Self {
         Self {
             settings,
@@ -54,55 +57,63 @@ impl BreakerBuilder {
         }
     }
 
-    /// The name of a breaker outside any registry, 1 to 256 bytes; a registry gives its own.
-    /// Default: `unnamed`.
+    /// Sets the name of the breaker, 1 to 256 bytes. Default: `unnamed`.
+    ///
+    /// A registry ignores this name and uses the name under which it stores the breaker.
     pub fn name(mut self, name: impl AsRef<str>) -> Self {
         self.name = Some(name.as_ref().into());
         self
     }
 
-    /// Opens after `failures` in a row; at least 1. Default: 5.
+    /// Opens the circuit after `failures` consecutive failures, at least 1. Default: 5.
     ///
-    /// Replaces an earlier consecutive rule and leaves the others.
+    /// Replaces an earlier consecutive rule and keeps all other rules.
     pub fn failure_threshold(mut self, failures: u32) -> Self {
         let rules = self.settings.trip_rules.get_or_insert_default();
         rules.set_failure_threshold(failures);
         self
     }
 
-    /// Adds a rule: any of them opens the circuit. The default rule stands only while none was
-    /// named.
+    /// Adds a rule. The circuit opens as soon as any of its rules trips.
+    ///
+    /// The default rule, 5 consecutive failures, applies only if no rule is set. A breaker has at most
+    /// 32 rules.
     pub fn trip_when(mut self, rule: TripRule) -> Self {
         self.settings.trip_rules.get_or_insert_default().add(rule);
         self
     }
 
-    /// Exactly these rules and no others; at least one.
+    /// Replaces all rules. At least one and at most 32 rules are required.
     pub fn trip_rules(mut self, rules: impl IntoIterator<Item = TripRule>) -> Self {
         self.settings.trip_rules = Some(RuleChanges::exactly(rules));
         self
     }
 
-    /// How long the circuit stays open, the same each time. Default: 30 s. With
-    /// [`Duration::MAX`] it never half-opens.
+    /// Sets how long the circuit stays open, with the same delay each time. Default: 30 seconds.
+    ///
+    /// With [`Duration::MAX`], the circuit stays open until a command changes its state.
     pub fn recovery_timeout(self, timeout: Duration) -> Self {
         self.recovery_backoff(Backoff::constant(timeout))
     }
 
-    /// How long the circuit stays open, depending on how often in a row it failed to recover.
-    /// Replaces [`recovery_timeout`](Self::recovery_timeout).
+    /// Sets how long the circuit stays open as a function of consecutive failed recoveries.
+    ///
+    /// Replaces [`recovery_timeout`](Self::recovery_timeout). Default: 30 seconds each time.
     pub fn recovery_backoff(mut self, backoff: Backoff) -> Self {
         self.settings.recovery_backoff = Some(backoff);
         self
     }
 
-    /// For how long the circuit must stay closed before the
-    /// [backoff](Self::recovery_backoff) starts over. Default: as long as the latest opening lasted by the
-    /// backoff, without jitter or a [hint](Outcome::TripFor).
+    /// Sets how long the circuit must stay closed before the [backoff](Self::recovery_backoff)
+    /// starts over.
     ///
-    /// A circuit that opens sooner continues with the next attempt, so that a dependency that answers its
-    /// trial and fails again is left alone for longer each time. [`Duration::MAX`] starts over only by
-    /// [`reset`](crate::CircuitBreaker::reset), by [`half_open`](crate::CircuitBreaker::half_open) or with another mode.
+    /// Default: the backoff delay of the most recent opening, without jitter and without a
+    /// [requested delay](Outcome::TripFor).
+    ///
+    /// A circuit that opens again earlier continues with the next, longer delay. This protects a
+    /// dependency that answers its trial and then fails again. With [`Duration::MAX`], the backoff
+    /// starts over only after [`reset`](crate::CircuitBreaker::reset), after
+    /// [`half_open`](crate::CircuitBreaker::half_open), or when the mode changes.
     ///
     /// # Examples
     ///
@@ -121,50 +132,59 @@ impl BreakerBuilder {
         self
     }
 
-    /// The longest that [`Outcome::TripFor`] may open the circuit, since the time comes from the
-    /// dependency. Default: an hour.
+    /// Sets the longest time for which [`Outcome::TripFor`] may open the circuit. Default: 1 hour.
+    ///
+    /// The limit exists because the requested time usually comes from the dependency.
     pub fn max_trip_for(mut self, longest: Duration) -> Self {
         self.settings.max_trip_for = Some(longest);
         self
     }
 
-    /// Trial calls of a half-open period, in flight and counted together: 1 to 1,000. Default: 1.
+    /// Sets how many trials a half-open circuit admits, from 1 to 1,000. Default: 1.
+    ///
+    /// The limit applies to all trials of one half-open period, in flight or already recorded.
     pub fn half_open_calls(mut self, calls: u32) -> Self {
         self.settings.half_open_calls = Some(calls);
         self
     }
 
-    /// Successes among the trials that close the circuit: 1 to the half-open calls. Default: every
-    /// trial.
+    /// Sets how many successful trials close the circuit, from 1 to
+    /// [`half_open_calls`](Self::half_open_calls). Default: all of them.
     pub fn success_threshold(mut self, successes: u32) -> Self {
         self.settings.success_threshold = Some(successes);
         self
     }
 
-    /// The lease of trials. When it has elapsed since the latest admission, the slots of all trials in
-    /// flight are given to other calls. Default: the recovery timeout, at least 30 s.
+    /// Sets the lease of a trial. Default: the recovery timeout, but at least 30 seconds.
     ///
-    /// The outcome of a trial that outlived its lease still counts while the half-open period lasts, and
-    /// the first such trials of a period send [`Event::TrialsOutlived`].
+    /// When the lease has elapsed since the most recent trial was admitted, the slots of all trials
+    /// in flight become available to other calls.
+    ///
+    /// The outcome of a trial that outlives its lease still counts during the same half-open
+    /// period. The first time in a period that trials lose their slots, [`Event::TrialsOutlived`]
+    /// is sent.
     pub fn trial_timeout(mut self, timeout: Duration) -> Self {
         self.settings.trial_timeout = Some(timeout);
         self
     }
 
-    /// Errors of type `E` are failures, also [inside other errors](Self::expected_error_if). Once one
-    /// expected error is named, no other error is a failure.
+    /// Classifies errors of type `E` as failures, also
+    /// [inside other errors](Self::expected_error_if).
+    ///
+    /// As soon as at least one expected error is set, no other error is a failure. Default: every
+    /// error is a failure.
     pub fn expected_error<E: Error + 'static>(self) -> Self {
         self.expected_error_if(|_: &E| true)
     }
 
-    /// Errors of type `E` for which `predicate` holds are failures.
+    /// Classifies errors of type `E` as failures if `predicate` returns `true`.
     ///
-    /// The rule also finds an `E` inside `Box`, `Arc`, `Rc` and [`BreakerError`](crate::BreakerError),
-    /// up to four of them around each other. It finds one among the sources of a boxed error, an
-    /// `io::Error`, an `anyhow::Error`, and any error type that a rule of this breaker names. The
-    /// outermost `E` decides.
+    /// The rule also finds an `E` inside `Box`, `Arc`, `Rc` and
+    /// [`BreakerError`](crate::BreakerError), nested up to four levels deep. It searches the
+    /// sources of a boxed error, an `io::Error`, an `anyhow::Error`, and every error type that a
+    /// rule of this breaker names. The outermost `E` decides.
     ///
-    /// A predicate that panics makes the call count as ignored; the panic propagates.
+    /// If the predicate panics, the call is recorded as ignored and the panic propagates.
     pub fn expected_error_if<E: Error + 'static>(
         self,
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
@@ -172,9 +192,11 @@ impl BreakerBuilder {
         self.expect(ErrorRule::error(predicate))
     }
 
-    /// As [`expected_error_if`](Self::expected_error_if), for a type that does not implement
-    /// [`Error`], such as `String`: a value of the error's own type, or inside `Box`, `Arc`, `Rc` and
-    /// [`BreakerError`](crate::BreakerError).
+    /// Classifies values of type `E` as failures if `predicate` returns `true`.
+    ///
+    /// This is the counterpart of [`expected_error_if`](Self::expected_error_if) for types that do
+    /// not implement [`Error`], such as `String`. The rule matches the error itself, or an `E`
+    /// inside `Box`, `Arc`, `Rc` or [`BreakerError`](crate::BreakerError).
     pub fn expected_value_if<E: 'static>(
         self,
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
@@ -188,21 +210,24 @@ impl BreakerBuilder {
         self
     }
 
-    /// Errors of type `E` say nothing about the dependency, also
-    /// [inside other errors](Self::expected_error_if). Ignored rules are asked before expected ones.
+    /// Ignores errors of type `E`, also [inside other errors](Self::expected_error_if).
+    ///
+    /// An ignored error says nothing about the health of the dependency. Ignored rules take
+    /// precedence over expected ones.
     pub fn ignored_error<E: Error + 'static>(self) -> Self {
         self.ignored_error_if(|_: &E| true)
     }
 
-    /// Errors of type `E` for which `predicate` holds say nothing about the dependency, also
+    /// Ignores errors of type `E` if `predicate` returns `true`, also
     /// [inside other errors](Self::expected_error_if).
     ///
-    /// The rule makes `E` known as well, so that refusals of inner breakers and errors that other
-    /// rules name are found among its sources, whatever `predicate` returns.
+    /// The rule also registers the type `E`. Refusals by inner breakers, and errors that other
+    /// rules name, are then found among the sources of an `E`, regardless of what `predicate`
+    /// returns.
     ///
     /// # Examples
     ///
-    /// An error of the application that carries the refusal of an inner breaker:
+    /// An application error that wraps a refusal by an inner breaker:
     ///
     /// ```
     /// use breakerbox::prelude::*;
@@ -223,8 +248,10 @@ impl BreakerBuilder {
         self.ignore(ErrorRule::error(predicate))
     }
 
-    /// As [`ignored_error_if`](Self::ignored_error_if), for a type that does not implement
-    /// [`Error`].
+    /// Ignores values of type `E` if `predicate` returns `true`.
+    ///
+    /// This is the counterpart of [`ignored_error_if`](Self::ignored_error_if) for types that do
+    /// not implement [`Error`].
     pub fn ignored_value_if<E: 'static>(
         self,
         predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
@@ -238,8 +265,8 @@ impl BreakerBuilder {
         self
     }
 
-    /// Drops the error rules of the [layers](crate::BreakerRegistry#layers-of-settings) below, expected and
-    /// ignored. The rules of this builder stay.
+    /// Discards the expected and ignored error rules of lower
+    /// [layers](crate::BreakerRegistry#layers-of-settings). The rules of this builder remain.
     ///
     /// # Examples
     ///
@@ -260,9 +287,11 @@ impl BreakerBuilder {
         self
     }
 
-    /// Empties the builder. In [`configure`](crate::CircuitBreaker::configure), the breaker drops what code
-    /// said for its name, and inherits the settings of the
-    /// [layers](crate::BreakerRegistry#layers-of-settings) below.
+    /// Clears the builder, and inherits all settings from lower
+    /// [layers](crate::BreakerRegistry#layers-of-settings).
+    ///
+    /// In [`configure`](crate::CircuitBreaker::configure), this also discards all earlier settings
+    /// that code gave for the name of the breaker.
     ///
     /// # Examples
     ///
@@ -280,48 +309,59 @@ impl BreakerBuilder {
         self
     }
 
-    /// What an error counts as that is not expected: [`Outcome::Success`] (the dependency
-    /// answered; default, as in the originals) or [`Outcome::Ignored`].
+    /// Sets how an error is recorded that is not expected. Default: [`Outcome::Success`], because
+    /// the dependency answered.
+    ///
+    /// The other allowed value is [`Outcome::Ignored`].
     pub fn unexpected_errors_as(mut self, outcome: Outcome) -> Self {
         self.settings.unexpected_errors_as = Some(outcome);
         self
     }
 
-    /// What a dropped call counts as. Default: [`Outcome::Ignored`].
+    /// Sets how a dropped call is recorded. Default: [`Outcome::Ignored`].
+    ///
+    /// [`Outcome::TripFor`] is not allowed.
     pub fn cancelled_as(mut self, outcome: Outcome) -> Self {
         self.settings.cancelled_as = Some(outcome);
         self
     }
 
-    /// A call dropped after it ran at least so long is a failure, whatever
-    /// [`cancelled_as`](Self::cancelled_as) says. Default: off.
+    /// Records a dropped call as a failure if it ran for at least `time`. Default: off.
+    ///
+    /// Takes precedence over [`cancelled_as`](Self::cancelled_as).
     pub fn cancelled_after(mut self, time: Duration) -> Self {
         self.settings.cancelled_after = Some(time);
         self
     }
 
-    /// Where the breaker rests. Default: [`Mode::Enforcing`].
+    /// Sets the mode of the breaker. Default: [`Mode::Enforcing`].
     pub fn mode(mut self, mode: Mode) -> Self {
         self.settings.mode = Some(mode);
         self
     }
 
-    /// Whether successes are added to the totals. Default: true. Without, a healthy call writes to
-    /// no shared memory.
+    /// Sets whether successes are added to the totals. Default: `true`.
+    ///
+    /// With `false`, a healthy call does not write to shared memory.
     pub fn count_successes(mut self, count: bool) -> Self {
         self.settings.count_successes = Some(count);
         self
     }
 
-    /// Whether the `Debug` text of the last failure is kept, up to 128 bytes. Default: true. Turn it
-    /// off, or [redact](Self::redact_last_failure), where errors may hold secrets.
+    /// Sets whether up to 128 bytes of the `Debug` text of the last failure are kept. Default:
+    /// `true`.
+    ///
+    /// If errors may contain secrets, disable this setting or
+    /// [redact the text](Self::redact_last_failure).
     pub fn capture_last_failure(mut self, capture: bool) -> Self {
         self.settings.capture_last_failure = Some(capture);
         self
     }
 
-    /// Rewrites the text of the last failure before it is kept: `redact` gets the first 128 bytes
-    /// of the `Debug` text, and of what it returns 128 bytes are kept.
+    /// Rewrites the text of the last failure before it is stored. Default: off.
+    ///
+    /// `redact` receives the first 128 bytes of the `Debug` text. The first 128 bytes of its result
+    /// are stored. If `redact` panics, the panic is caught and a placeholder is stored.
     ///
     /// # Examples
     ///
@@ -343,24 +383,32 @@ impl BreakerBuilder {
         self
     }
 
-    /// Calls `listener` with every event of the breaker, outside every lock, on the thread of a call.
+    /// Calls `listener` with every event of the breaker.
     ///
-    /// State changes arrive in their order. A call delivers at most what is queued when it comes to
-    /// deliver, and at most 32 state changes; the next call delivers more. The queue has room for 1,024
-    /// state changes, and [`Event::Missed`] reports what was dropped. A slow listener delays the call that runs it: slow
-    /// work belongs behind a [stream](crate::CircuitBreaker::subscribe_changes). A panic is caught and
-    /// becomes [`Event::ListenerPanicked`].
+    /// The listener runs on the thread that made the call, while no internal lock is held. State
+    /// changes of one breaker arrive in order.
     ///
-    /// A listener may call breakers and give them commands. Listeners that run because of such calls
-    /// are nested at most four deep on one thread. Beyond that, only streams get the events of calls,
-    /// and state changes wait for the next event or call of their breaker.
+    /// A slow listener delays the call that runs it. For slow work, use a
+    /// [stream](crate::CircuitBreaker::subscribe_changes) instead. If a listener panics, the panic
+    /// is caught and reported as [`Event::ListenerPanicked`].
+    ///
+    /// A call delivers the state changes that are queued when delivery begins, at most 32 of them.
+    /// Later calls deliver the rest. The queue holds 1,024 state changes; [`Event::Missed`] reports
+    /// how many were dropped.
+    ///
+    /// A listener may call breakers and send commands to them. Listeners that run because of such
+    /// calls nest at most four levels deep on one thread. Beyond that depth, only streams receive
+    /// the events of calls, and state changes stay queued until the next event or call of the same
+    /// breaker.
     pub fn on_event(self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.push_listener(Listener::new(CallInterest::Events, listener))
     }
 
-    /// Calls `listener` like [`on_event`](Self::on_event), except for the events of single calls:
-    /// [`Recorded`](Event::Recorded) and [`Refused`](Event::Refused). Calls cost the same as without
-    /// the listener.
+    /// Calls `listener` with every event except those of single calls,
+    /// [`Recorded`](Event::Recorded) and [`Refused`](Event::Refused).
+    ///
+    /// Apart from that, this method behaves like [`on_event`](Self::on_event). The listener adds no
+    /// cost to calls.
     ///
     /// # Examples
     ///
@@ -370,7 +418,7 @@ impl BreakerBuilder {
     /// let breaker = CircuitBreaker::builder()
     ///     .on_change(|event| eprintln!("{event:?}"))
     ///     .build()?;
-    /// assert!(breaker.call(|| "7".parse::<u8>()).is_ok());     // calls nothing
+    /// assert!(breaker.call(|| "7".parse::<u8>()).is_ok());     // does not call the listener
     /// breaker.trip();                                          // prints the state change
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
@@ -386,7 +434,8 @@ impl BreakerBuilder {
         self
     }
 
-    /// The clock that the breaker goes by. Default: the registry's, else the system's.
+    /// Sets the clock of the breaker. Default: the clock of the registry, otherwise the system
+    /// clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(ClockSource::custom(clock));
         self

@@ -1,4 +1,4 @@
-//! What settings may be. Nothing is clamped: what cannot work is refused by name.
+//! Validation of settings. Invalid values are rejected with the name of the setting, never clamped.
 
 use crate::backoff::Backoff;
 use crate::classify::Outcome;
@@ -15,7 +15,7 @@ const POSITIVE: &str = "longer than zero";
 const TICK: Duration = Duration::from_millis(1);
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
-/// The most rules of one breaker.
+/// The maximum number of rules of one breaker.
 pub(crate) const MAX_RULES: usize = 32;
 
 /// Checks a success threshold against the number of trials.
@@ -158,7 +158,7 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     }
 }
 
-/// Checks a window and tells the most calls it can hold.
+/// Checks a window, and returns the maximum number of calls that it can hold.
 fn window(window: Window) -> Result<u32, ConfigError> {
     match window.span {
         WindowKind::Calls(calls) => {

@@ -1,12 +1,12 @@
-//! [`Explanation`]: the settings of a breaker with the layers that they came from.
+//! [`Explanation`]: the settings of a breaker, each with the layer that set it.
 
 use super::{BreakerConfig, Layer, PartialSettings};
 use std::fmt;
 
-/// The settings of a breaker, each with its value and the layer that it came from.
+/// The settings of a breaker, each with its value and the layer that set it.
 ///
-/// [`BreakerConfig::explain`] returns it. Printed, it is a table with a line for each setting. A setting that
-/// consists of several parts, such as the trip rules, has a line for each part.
+/// Returned by [`BreakerConfig::explain`]. `Display` prints a table with one line for each setting.
+/// A setting that consists of several parts, such as the trip rules, has one line for each part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     lines: Vec<(&'static str, String, String)>,
@@ -24,21 +24,26 @@ impl Explanation {
         }
     }
 
-    /// Returns the key, the value and the layer of each setting. A setting with several parts occurs once for
-    /// each part. The layer of a setting that none names is `default`.
+    /// Returns an iterator over the key, the value and the layer of each setting.
+    ///
+    /// A setting with several parts occurs once for each part. If no layer sets a value, its layer
+    /// is `default`.
     pub fn settings(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         let lines = self.lines.iter();
         lines.map(|(key, value, layer)| (*key, value.as_str(), layer.as_str()))
     }
 
-    /// Returns the value and the layer of the setting called `key`, or of its first part.
+    /// Returns the value and the layer of the setting called `key`, or `None` if there is no such
+    /// setting.
+    ///
+    /// If the setting has several parts, the first part is returned.
     pub fn get(&self, key: &str) -> Option<(&str, &str)> {
         let found = self.settings().find(|(other, ..)| *other == key);
         found.map(|(_, value, layer)| (value, layer))
     }
 }
 
-/// Returns each part of a setting, with the uppermost layer that names the part.
+/// Returns each part of a setting with the uppermost layer that contains this part.
 fn explain(config: &BreakerConfig, layers: &[&Layer], key: &str) -> Vec<(String, String)> {
     let Some(parts) = config.settings.describe(key) else {
         let parts = PartialSettings::describe_default(config, key);

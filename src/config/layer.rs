@@ -1,4 +1,4 @@
-//! [`Layer`]: partial settings with the place where they were written, and [`Level`]: the layers of one
+//! [`Layer`], partial settings with their place of origin, and [`Level`], the layers of one
 //! default, prefix or name.
 
 #[cfg(feature = "serde")]
@@ -11,11 +11,11 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-/// Partial settings, and where they were written.
+/// Partial settings and the place where they were written.
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
     pub(crate) settings: PartialSettings,
-    /// Not a setting that merges: a breaker keeps the clock with which it was created.
+    /// Does not merge like a setting, because a breaker keeps the clock with which it was created.
     pub(crate) clock: Option<ClockSource>,
     pub(crate) origin: Origin,
 }
@@ -31,7 +31,7 @@ pub(crate) enum Origin {
     BreakerWith(&'static Location<'static>),
     Register(&'static Location<'static>),
     Configure(&'static Location<'static>),
-    /// The path of the table, and its line where the format tells.
+    /// The path of the table, and its line number if the document format provides one.
     #[cfg_attr(
         not(feature = "serde"),
         expect(dead_code, reason = "documents need serde")
@@ -40,7 +40,9 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// The path of the layer in errors; `None` for settings of one name, which the caller just gave.
+    /// Returns the path of the layer for error messages.
+    ///
+    /// Returns `None` for settings of one name, because the caller has just passed that name.
     fn error_prefix(&self) -> Option<String> {
         match self {
             Self::DefaultPreset(_) => Some("default_preset".to_owned()),
@@ -50,7 +52,7 @@ impl Origin {
         }
     }
 
-    /// The place in code, `src/users.rs:12`, or in the document.
+    /// Returns the location in code, such as `src/users.rs:12`, or in the document.
     pub(crate) fn place(&self) -> String {
         match self {
             Self::Build(place)
@@ -72,7 +74,8 @@ impl Origin {
         }
     }
 
-    /// The order of the layers of one name. Sites and `breaker_with` have the same rank.
+    /// Returns the rank of the layer among the layers of one name. Call sites and `breaker_with`
+    /// share a rank.
     fn rank(&self) -> u8 {
         match self {
             Self::Register(_) => 1,
@@ -86,7 +89,7 @@ fn preset_for(prefix: &str) -> String {
     format!("preset_for({:?})", crate::text::prefix(prefix, 48))
 }
 
-/// What the settings were given to, and where: `register at src/main.rs:12`.
+/// Formats the source of the settings and its location, such as `register at src/main.rs:12`.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = self.place();
@@ -116,32 +119,32 @@ impl Layer {
         self.settings.named().next().is_none() && self.clock.is_none()
     }
 
-    /// Checks each setting, without regard to the other settings and layers.
+    /// Checks each setting independently of other settings and layers.
     pub(super) fn check_each(&self) -> Result<(), ConfigError> {
         let checked = self.settings.check_each();
         checked.map_err(|error| self.origin.locate(error))
     }
 }
 
-/// The layers of the default, of one prefix or of one name, and the merged layers below.
+/// The layers of the default, of one prefix or of one name, and the merged configuration below.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Level {
-    /// The next more general level; `None` below the default.
+    /// The next more general level, or `None` for the default.
     pub(crate) beneath: Option<Arc<BreakerConfig>>,
     pub(crate) code: NameLayers,
-    /// The entry of the document, after the presets that it inherits.
+    /// The presets that the document entry inherits, followed by the entry.
     pub(crate) document: Vec<Arc<Layer>>,
-    /// Whether the level is that of a name.
+    /// Whether the level belongs to a name.
     pub(crate) is_of_name: bool,
 }
 
 impl Level {
-    /// The layers, the lowest first.
+    /// Returns the layers from lowest to highest.
     pub(super) fn layers(&self) -> impl DoubleEndedIterator<Item = &Arc<Layer>> {
         self.code.0.iter().chain(&self.document)
     }
 
-    /// The settings of a layer of `code` that the document of this level overrides.
+    /// Returns the settings of the code layer `layer` that the document of this level overrides.
     pub(super) fn overridden_by_document(&self, layer: &PartialSettings) -> Option<Contradiction> {
         if !self.is_of_name {
             return None;
@@ -150,8 +153,9 @@ impl Level {
         Contradiction::of(settings, &self.document)
     }
 
-    /// What the document of this level overrides of the code of this level: of each value, the parts that code
-    /// and document do not share.
+    /// Returns the code settings of this level that the document of this level overrides.
+    ///
+    /// Parts of a value that code and document share are left out.
     #[cfg(feature = "serde")]
     pub(super) fn overruled(&self) -> Vec<Overruled> {
         let top = self.document.last().map(|layer| &layer.origin);
@@ -180,7 +184,7 @@ impl Level {
         overruled.collect()
     }
 
-    /// Adds the path of the level to an error about its merged settings.
+    /// Prefixes an error about the merged settings with the path of this level.
     pub(super) fn locate(&self, error: ConfigError) -> ConfigError {
         match self.layers().next_back() {
             Some(top) => top.origin.locate(error),
@@ -189,20 +193,20 @@ impl Level {
     }
 }
 
-/// The layers that code wrote for one level, the lowest first.
+/// The layers that code defined for one level, from lowest to highest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NameLayers(Vec<Arc<Layer>>);
 
-/// Settings of a site that differ from those of an earlier one.
+/// Settings of a call site that conflict with those of an earlier one.
 #[derive(Debug)]
 pub(crate) struct Contradiction {
     pub(crate) settings: Vec<&'static str>,
-    /// Where the settings were written that are kept.
+    /// Where the settings that remain in force were written.
     pub(crate) kept: Origin,
 }
 
 impl Contradiction {
-    /// The event that reports the settings written at `origin` as ignored.
+    /// Creates the event that reports the settings from `origin` as ignored.
     pub(crate) fn event(&self, breaker: Arc<str>, origin: &Origin) -> Event {
         Event::SettingsIgnored {
             breaker,
@@ -212,7 +216,7 @@ impl Contradiction {
         }
     }
 
-    /// Finds the first of `layers` that names one of `settings`.
+    /// Returns the conflict with the first of `layers` that sets one of `settings`.
     fn of(settings: Vec<&'static str>, layers: &[Arc<Layer>]) -> Option<Self> {
         let is_named =
             |layer: &&Arc<Layer>| layer.settings.named().any(|key| settings.contains(&key));
@@ -235,7 +239,7 @@ impl NameLayers {
         self.0.is_empty()
     }
 
-    /// The settings of all layers as one builder has them.
+    /// Returns the settings of all layers, merged into one set.
     pub(crate) fn merged(&self) -> PartialSettings {
         Self::merge(&self.0)
     }
@@ -248,12 +252,14 @@ impl NameLayers {
         merged
     }
 
-    /// Adds the settings of a site, or of `breaker_with`. Settings of earlier sites win.
+    /// Adds the settings of a call site or of `breaker_with`. Settings of earlier call sites take
+    /// precedence.
     pub(crate) fn add_site(&mut self, mut layer: Layer) -> Option<Contradiction> {
         let end = self.0.partition_point(|other| other.origin.rank() == 0);
         let (mut added, settings) = layer.settings.split_by(&Self::merge(&self.0[..end]));
         let contradiction = Contradiction::of(settings, &self.0[..end]);
-        // The rules of all sites are at one level, so a later site must not drop those of an earlier one.
+        // All call sites share one level. `is_own` therefore moves to the first call site, where it
+        // discards the rules of lower levels, but not those of earlier call sites.
         if let (Some(first), Some(rules)) = (self.0[..end].first_mut(), &mut added.error_rules) {
             if std::mem::take(&mut rules.is_own) {
                 let first = Arc::make_mut(first);
@@ -267,11 +273,12 @@ impl NameLayers {
         contradiction
     }
 
-    /// Adds the settings of `register` or `configure`, which override those of the layers below.
+    /// Adds the settings of `register` or `configure`, which override lower layers.
     pub(crate) fn add(&mut self, layer: Layer) {
         let rank = layer.origin.rank();
         let end = self.0.partition_point(|other| other.origin.rank() <= rank);
-        // A layer that is overridden for good need not be kept, however often a name is configured.
+        // Removes settings that can never apply again, so that repeated `configure` calls do not
+        // accumulate layers.
         for other in &mut self.0[..end] {
             if other.origin.rank() == rank {
                 Arc::make_mut(other)
@@ -283,8 +290,10 @@ impl NameLayers {
         self.0.retain(|layer| !layer.is_empty());
     }
 
-    /// Replaces what code said by the settings of `layer`. Layers that say the same are kept, unless `layer`
-    /// `inherits` from the levels below, so that their settings keep their places.
+    /// Replaces the settings from code with those of `layer`.
+    ///
+    /// Settings with unchanged values keep their original layers and thus their places of origin,
+    /// unless `inherits` requests inheritance from lower levels.
     pub(crate) fn replace(&mut self, layer: Layer, inherits: bool) {
         let mut layers = self.clone();
         layers.add(Layer {
@@ -298,7 +307,8 @@ impl NameLayers {
         };
     }
 
-    /// Adds the settings of `configure`, in place of all layers if it `inherits` from the levels below.
+    /// Adds the settings of `configure`. With `inherits`, the settings replace all layers of this
+    /// level.
     pub(crate) fn configure(&mut self, layer: Layer, inherits: bool) {
         if inherits {
             self.0.clear();

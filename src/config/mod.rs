@@ -1,11 +1,12 @@
-//! Settings: [`BreakerBuilder`] collects them, layers of them merge into a [`BreakerConfig`].
+//! Settings of a breaker: collected by [`BreakerBuilder`], merged in layers into a
+//! [`BreakerConfig`].
 //!
-//! * `partial`: the list of settings, and how each merges
-//! * `rule_changes`, `redaction`: the settings that are more than a value
-//! * `layer`: partial settings with the place where they were written, and the layers of one name
-//! * `check`: what each setting may be
+//! * `partial`: the list of settings and how each of them merges
+//! * `rule_changes`, `redaction`: settings that are more than a plain value
+//! * `layer`: partial settings with their place of origin, and the layers of one name
+//! * `check`: validation of each setting
 //! * `overruled`: a setting from code that a document overrides
-//! * `explain`: the settings of a breaker with the layers that they came from
+//! * `explain`: the settings of a breaker with the layers that set them
 
 mod builder;
 mod check;
@@ -46,10 +47,10 @@ const MAX_TRIP_FOR: Duration = Duration::from_secs(60 * 60);
 const HALF_OPEN_CALLS: u32 = 1;
 const MIN_TRIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The checked settings of a breaker; immutable.
+/// The validated, immutable settings of a breaker.
 ///
-/// [`CircuitBreaker::config`](crate::CircuitBreaker::config) shows the present ones,
-/// [`CircuitBreaker::configure`](crate::CircuitBreaker::configure) changes them.
+/// [`CircuitBreaker::config`](crate::CircuitBreaker::config) returns the current settings, and
+/// [`CircuitBreaker::configure`](crate::CircuitBreaker::configure) replaces them.
 ///
 /// # Examples
 ///
@@ -74,7 +75,7 @@ pub struct BreakerConfig {
     level: Level,
 }
 
-/// What calls ask of the rules.
+/// Properties of the rules that calls need, computed once.
 #[derive(Clone, Copy, Debug)]
 struct RuleSummary {
     failure_threshold: Option<u32>,
@@ -99,7 +100,7 @@ impl RuleSummary {
 }
 
 impl BreakerConfig {
-    /// Merges a level over the levels below, and checks the result.
+    /// Merges `level` over the levels below it and checks the result.
     pub(crate) fn merge(level: Level) -> Result<Self, ConfigError> {
         let (mut settings, mut clock) = match &level.beneath {
             Some(beneath) => (beneath.settings.clone(), beneath.clock.clone()),
@@ -126,7 +127,7 @@ impl BreakerConfig {
         })
     }
 
-    /// Checks the settings of a breaker outside any registry.
+    /// Checks the settings of a breaker that belongs to no registry.
     pub(crate) fn of(layer: Layer) -> Result<Self, ConfigError> {
         Self::merge(Level {
             code: layer.into(),
@@ -141,12 +142,12 @@ impl BreakerConfig {
         Self::of(Layer::new(builder, Origin::Build(Location::caller())))
     }
 
-    /// Whether both have the same settings, whatever the layers.
+    /// Returns `true` if both have the same settings, even if the layers differ.
     pub(crate) fn has_settings_of(&self, other: &Self) -> bool {
         self.settings == other.settings
     }
 
-    /// The layers that code wrote for the name of the breaker.
+    /// Returns the layers from code for the name of the breaker.
     pub(crate) fn name_layers(&self) -> NameLayers {
         if self.level.is_of_name {
             self.level.code.clone()
@@ -155,7 +156,9 @@ impl BreakerConfig {
         }
     }
 
-    /// Merges other layers from code between the levels below the name and the document.
+    /// Returns a copy whose layers from code for this name are replaced by `code`.
+    ///
+    /// These layers lie above the default and the presets, and below the document.
     pub(crate) fn with_name_layers(
         self: &Arc<Self>,
         code: NameLayers,
@@ -176,37 +179,37 @@ impl BreakerConfig {
         Self::merge(level).map(Arc::new)
     }
 
-    /// The settings of `layer`, a layer from code, that the document overrides.
+    /// Returns the settings of the code layer `layer` that the document overrides.
     pub(crate) fn overridden_by_document(&self, layer: &PartialSettings) -> Option<Contradiction> {
         self.level.overridden_by_document(layer)
     }
 
-    /// What the document overrides of the settings from code for the same default, prefix or name.
+    /// Returns the code settings that the document overrides for the same default, prefix or name.
     #[cfg(feature = "serde")]
     pub(crate) fn overruled(&self) -> Vec<Overruled> {
         self.level.overruled()
     }
 
-    /// All layers, the uppermost first.
+    /// Returns all layers from highest to lowest.
     fn layers_from_top(&self) -> Vec<&Layer> {
         let levels = std::iter::successors(Some(self), |config| config.level.beneath.as_deref());
         let layers = levels.flat_map(|config| config.level.layers().rev());
         layers.map(|layer| &**layer).collect()
     }
 
-    /// The settings of all layers, merged.
+    /// Returns the settings of all layers, merged.
     #[cfg(feature = "serde")]
     pub(crate) fn settings(&self) -> &PartialSettings {
         &self.settings
     }
 
-    /// Describes the setting called `key`, a text for each part.
+    /// Describes the setting called `key`, with one text for each part.
     pub(crate) fn describe(&self, key: &str) -> Vec<String> {
         let named = self.settings.describe(key);
         named.unwrap_or_else(|| PartialSettings::describe_default(self, key))
     }
 
-    /// Lists each setting, its value and the layer that it came from.
+    /// Returns each setting with its value and the layer that set it.
     ///
     /// # Examples
     ///
@@ -230,76 +233,81 @@ impl BreakerConfig {
         Explanation::of(self)
     }
 
-    /// The rules that open the circuit, with their defaults filled in.
+    /// Returns the rules that open the circuit, including the default rule if no rule was set.
     pub fn trip_rules(&self) -> &[TripRule] {
         &self.rules
     }
 
-    /// How long the circuit stays open.
+    /// Returns the backoff that determines how long the circuit stays open.
     pub fn recovery_backoff(&self) -> Backoff {
         self.settings
             .recovery_backoff
             .unwrap_or(Backoff::constant(RECOVERY_TIMEOUT))
     }
 
-    /// For how long the circuit must stay closed before the backoff starts over; `None` for the delay of
-    /// the latest opening, before jitter.
+    /// Returns how long the circuit must stay closed before the backoff starts over.
+    ///
+    /// `None` stands for the backoff delay of the most recent opening, without jitter.
     pub fn reset_backoff_after(&self) -> Option<Duration> {
         self.settings.reset_backoff_after
     }
 
-    /// The longest that [`Outcome::TripFor`] may open the circuit.
+    /// Returns the longest time for which [`Outcome::TripFor`] may open the circuit.
     pub fn max_trip_for(&self) -> Duration {
         self.settings.max_trip_for.unwrap_or(MAX_TRIP_FOR)
     }
 
-    /// Trial calls of a half-open period.
+    /// Returns the number of trials that a half-open circuit admits.
     pub fn half_open_calls(&self) -> u32 {
         self.settings.half_open_calls.unwrap_or(HALF_OPEN_CALLS)
     }
 
-    /// Successes among them that close the circuit.
+    /// Returns the number of successful trials that close the circuit.
     pub fn success_threshold(&self) -> u32 {
         self.settings
             .success_threshold
             .unwrap_or(self.half_open_calls())
     }
 
-    /// How long after the latest admission the trials in flight are given up.
+    /// Returns the lease of a trial.
+    ///
+    /// When the lease has elapsed since the most recent trial was admitted, other calls may take
+    /// the slots of the trials in flight.
     pub fn trial_timeout(&self) -> Duration {
         self.settings
             .trial_timeout
             .unwrap_or_else(|| self.recovery_backoff().first.max(MIN_TRIAL_TIMEOUT))
     }
 
-    /// What an error counts as that no rule expects.
+    /// Returns how an error is recorded that is not expected.
     pub fn unexpected_errors_as(&self) -> Outcome {
         self.settings
             .unexpected_errors_as
             .unwrap_or(Outcome::Success)
     }
 
-    /// What a dropped call counts as.
+    /// Returns how a dropped call is recorded.
     pub fn cancelled_as(&self) -> Outcome {
         self.settings.cancelled_as.unwrap_or(Outcome::Ignored)
     }
 
-    /// From which running time on a dropped call counts as a failure.
+    /// Returns the running time from which a dropped call is recorded as a failure, if there is
+    /// one.
     pub fn cancelled_after(&self) -> Option<Duration> {
         self.settings.cancelled_after
     }
 
-    /// Where the breaker rests.
+    /// Returns the mode of the breaker.
     pub fn mode(&self) -> Mode {
         self.settings.mode.unwrap_or_default()
     }
 
-    /// Whether successes are added to the totals.
+    /// Returns `true` if successes are added to the totals.
     pub fn count_successes(&self) -> bool {
         self.settings.count_successes.unwrap_or(true)
     }
 
-    /// Whether the text of the last failure is kept.
+    /// Returns `true` if the text of the last failure is kept.
     pub fn capture_last_failure(&self) -> bool {
         self.settings.capture_last_failure.unwrap_or(true)
     }
@@ -317,12 +325,14 @@ impl BreakerConfig {
         self.clock.as_ref()
     }
 
-    /// Whether both rewrite the text of a failure in the same way.
+    /// Returns `true` if both share the same redaction closure.
     pub(crate) fn has_redaction_of(&self, other: &Self) -> bool {
         self.settings.redact_last_failure == other.settings.redact_last_failure
     }
 
-    /// Writes the text of `error` to `text`, which is empty. User code: never called under a lock.
+    /// Writes the redacted text of `error` to `text`, which must be empty.
+    ///
+    /// Runs user code, so no lock may be held during the call.
     pub(crate) fn write_failure(&self, error: &dyn fmt::Debug, text: &mut TruncatedString) {
         text.push_debug(error);
         if let Some(redaction) = &self.settings.redact_last_failure {
@@ -330,32 +340,32 @@ impl BreakerConfig {
         }
     }
 
-    /// The lowest of the consecutive rules, if there is one.
+    /// Returns the lowest threshold among the consecutive rules, if there is one.
     pub(crate) fn failure_threshold(&self) -> Option<u32> {
         self.summary.failure_threshold
     }
 
-    /// Whether a rule looks at more than consecutive failures.
+    /// Returns `true` if a rule uses a window.
     pub(crate) fn has_windows(&self) -> bool {
         self.summary.has_windows
     }
 
-    /// What a call is slow beyond, by the strictest slow-call rule.
+    /// Returns the shortest limit among the slow-call rules, if there is one.
     pub(crate) fn slower_than(&self) -> Option<Duration> {
         self.summary.slower_than
     }
 
-    /// Whether a rule or a setting asks how long calls take.
+    /// Returns `true` if a rule or setting depends on the duration of calls.
     pub(crate) fn is_timed(&self) -> bool {
         self.settings.cancelled_after.is_some() || self.slower_than().is_some()
     }
 
-    /// The flags that follow from the settings alone.
+    /// Returns the flags that follow from the settings alone.
     pub(crate) fn flags(&self) -> Flags {
         Flags::COUNT_SUCCESSES.when(self.count_successes()) | Flags::TIMED.when(self.is_timed())
     }
 
-    /// Whether it matters when a call ended.
+    /// Returns `true` if a rule uses a time window, so that the end time of a call matters.
     pub(crate) fn is_over_time(&self) -> bool {
         self.summary.is_over_time
     }

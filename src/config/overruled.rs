@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A setting from code that an entry of the document overrides for the same default, prefix or name.
+/// A setting from code that a document entry overrides for the same default, prefix or name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overruled {
     pub(super) path: Arc<str>,
@@ -13,22 +13,22 @@ pub struct Overruled {
 }
 
 impl Overruled {
-    /// The path of the entry, such as `breakers.users`.
+    /// Returns the path of the document entry, such as `breakers.users`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The key of the setting.
+    /// Returns the key of the setting.
     pub fn setting(&self) -> &str {
         self.setting
     }
 
-    /// The value from code. Of trip rules, those that the document drops.
+    /// Returns the value from code. For trip rules, returns those that the document removes.
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// The value from the document. Of trip rules, those that the document adds.
+    /// Returns the value from the document. For trip rules, returns those that the document adds.
     pub fn document(&self) -> &str {
         &self.document
     }

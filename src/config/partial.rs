@@ -1,7 +1,8 @@
-//! [`PartialSettings`]: the one list of settings, and everything that follows from the list.
+//! [`PartialSettings`]: the single list of settings, and all code that derives from the list.
 //!
-//! A builder, a preset, an entry of a document and a `#[circuit]` are partial settings. A layer names some
-//! settings; merging, checking, comparing and describing are derived from the list below.
+//! A builder, a preset, a document entry and a `#[circuit]` attribute are all partial settings.
+//! Merging, checking, comparing and describing settings are generated from one macro invocation, so
+//! a new setting cannot be missing from one of them.
 
 use super::redaction::Redaction;
 use super::rule_changes::RuleChanges;
@@ -16,21 +17,21 @@ use std::time::Duration;
 
 /// Defines [`PartialSettings`] from a list of `field ("key"): type, check, default;`.
 ///
-/// The key names the setting in messages. The check gets the key and the value. The default describes the
-/// value in force when no layer names the setting.
+/// The key names the setting in messages. The check receives the key and the value. The default
+/// describes the value in force when no layer sets it.
 macro_rules! settings {
     ($($(#[$doc:meta])* $field:ident ($key:literal): $type:ty, $check:expr, $default:expr;)*) => {
-        /// Some of the settings of a breaker. A setting that is not named is `None`.
+        /// Some of the settings of a breaker. A setting without a value is `None`.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub(crate) struct PartialSettings {
             $($(#[$doc])* pub(crate) $field: Option<$type>,)*
         }
 
         impl PartialSettings {
-            /// The keys of all settings, in the order of the list.
+            /// The keys of all settings, in declaration order.
             pub(crate) const KEYS: &'static [&'static str] = &[$($key),*];
 
-            /// Merges `upper` over these settings.
+            /// Merges `upper` over `self`.
             pub(crate) fn merge(&mut self, upper: &Self) {
                 $(match (&mut self.$field, &upper.$field) {
                     (Some(lower), Some(upper)) => lower.merge(upper),
@@ -39,7 +40,7 @@ macro_rules! settings {
                 })*
             }
 
-            /// Checks each setting that is named, without regard to the others.
+            /// Checks each setting that has a value, independently of the others.
             pub(crate) fn check_each(&self) -> Result<(), ConfigError> {
                 $(if let Some(value) = &self.$field {
                     let check: fn(&str, &$type) -> Result<(), ConfigError> = $check;
@@ -48,14 +49,14 @@ macro_rules! settings {
                 Ok(())
             }
 
-            /// Returns the settings of `self` that are not the same in `old`.
+            /// Returns the settings of `self` whose values differ from those in `old`.
             pub(crate) fn changed_since(&self, old: &Self) -> Self {
                 Self {
                     $($field: self.$field.clone().filter(|new| old.$field.as_ref() != Some(new)),)*
                 }
             }
 
-            /// Removes the settings that `upper` names, except lists with more than those of `upper`.
+            /// Removes every setting of which nothing is left after merging `upper` over it.
             pub(crate) fn remove_overridden(&mut self, upper: &Self) {
                 $(if let (Some(lower), Some(upper)) = (&self.$field, &upper.$field) {
                     if lower.is_overridden_by(upper) {
@@ -64,8 +65,10 @@ macro_rules! settings {
                 })*
             }
 
-            /// Splits these settings by `earlier` settings of the same rank, which win: into what they add,
-            /// and the keys of what they contradict.
+            /// Splits `self` against `earlier` settings of the same rank, which take precedence.
+            ///
+            /// Returns the settings that `self` adds, and the keys of those that contradict
+            /// `earlier`.
             pub(crate) fn split_by(&self, earlier: &Self) -> (Self, Vec<&'static str>) {
                 let mut added = self.clone();
                 let mut contradicted = Vec::new();
@@ -79,12 +82,14 @@ macro_rules! settings {
                 (added, contradicted)
             }
 
-            /// Returns the keys of the settings that are named.
+            /// Returns the keys of all settings that have a value.
             pub(crate) fn named(&self) -> impl Iterator<Item = &'static str> {
                 [$(self.$field.is_some().then_some($key)),*].into_iter().flatten()
             }
 
-            /// Describes the setting called `key`, a text for each part; `None` if it is not named.
+            /// Describes the setting called `key`, with one text for each part.
+            ///
+            /// Returns `None` if the setting has no value.
             pub(crate) fn describe(&self, key: &str) -> Option<Vec<String>> {
                 match key {
                     $($key => self.$field.as_ref().map(Setting::describe),)*
@@ -92,7 +97,7 @@ macro_rules! settings {
                 }
             }
 
-            /// Describes the value that a setting has which no layer names.
+            /// Describes the default value of the setting called `key`.
             pub(crate) fn describe_default(config: &BreakerConfig, key: &str) -> Vec<String> {
                 let describe: fn(&BreakerConfig) -> Vec<String> = match key {
                     $($key => $default,)*
@@ -156,7 +161,7 @@ settings! {
 }
 
 impl PartialSettings {
-    /// Checks the settings of all layers together, after they are merged.
+    /// Checks the merged settings of all layers, including constraints between settings.
     pub(crate) fn check_together(&self) -> Result<(), ConfigError> {
         self.check_each()?;
         let trials = self.half_open_calls.unwrap_or(super::HALF_OPEN_CALLS);
@@ -169,19 +174,20 @@ fn text(text: &str) -> Vec<String> {
     vec![text.to_owned()]
 }
 
-/// How a setting merges, and how it is described. Most settings are values: the upper one wins.
+/// Defines how a setting merges and how it is described. By default, the upper value wins.
 pub(super) trait Setting: Clone + PartialEq {
-    /// Merges `upper` over this value.
+    /// Merges `upper` over `self`.
     fn merge(&mut self, upper: &Self) {
         *self = upper.clone();
     }
 
-    /// Whether nothing of this value is left once `upper` is merged over it.
+    /// Returns `true` if nothing of this value remains after merging `upper` over it.
     fn is_overridden_by(&self, _upper: &Self) -> bool {
         true
     }
 
-    /// Returns what this value adds to an `earlier` one that wins, and whether it contradicts that one.
+    /// Returns what `self` adds to an `earlier` value that takes precedence, and whether both
+    /// conflict.
     fn split_by(&self, earlier: &Self) -> (Option<Self>, bool) {
         (None, self != earlier)
     }

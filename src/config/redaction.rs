@@ -1,11 +1,11 @@
-//! [`Redaction`]: how the text of an error is rewritten before it is kept.
+//! [`Redaction`]: rewrites the text of an error before it is stored.
 
 use crate::panic::{Contained, catch};
 use crate::text::TruncatedString;
 use std::fmt;
 use std::sync::Arc;
 
-/// Rewrites the text of the last failure.
+/// A closure that rewrites the text of the last failure.
 #[derive(Clone)]
 pub(crate) struct Redaction(Arc<Redact>);
 
@@ -17,7 +17,9 @@ impl Redaction {
         Self(Arc::new(move |text: &str| redact(text)))
     }
 
-    /// Replaces `text`. User code: never called under a lock.
+    /// Replaces `text` by its redacted form.
+    ///
+    /// Runs user code, so no lock may be held during the call.
     pub(super) fn rewrite(&self, text: &mut TruncatedString) {
         let redacted = catch(|| (self.0)(text.as_str()));
         *text = TruncatedString::empty();
@@ -28,7 +30,7 @@ impl Redaction {
     }
 }
 
-/// Whether both are clones of one redaction.
+/// Clones of one redaction are equal. Closures cannot be compared otherwise.
 impl PartialEq for Redaction {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -1,20 +1,20 @@
-//! [`RuleChanges`]: what a layer does to the trip rules of the layers below.
+//! [`RuleChanges`]: how a layer changes the trip rules of lower layers.
 
 use crate::rules::{RuleKind, TripRule};
 
-/// What a layer does to the trip rules of the layers below. Equal rules count once.
+/// The changes that a layer makes to the trip rules of lower layers. Equal rules are stored once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RuleChanges {
-    /// Drops all rules below: `trip_rules`.
+    /// Whether all lower rules are removed (`trip_rules`).
     replaces_all: bool,
-    /// Drops the consecutive rules below: `failure_threshold`.
+    /// Whether lower consecutive rules are removed (`failure_threshold`).
     replaces_consecutive: bool,
     /// The rules of this layer.
     rules: Vec<TripRule>,
 }
 
 impl RuleChanges {
-    /// Returns exactly these rules, whatever lies below.
+    /// Creates changes that replace all lower rules by `rules`.
     pub(crate) fn exactly(rules: impl IntoIterator<Item = TripRule>) -> Self {
         let mut changes = Self {
             replaces_all: true,
@@ -24,33 +24,33 @@ impl RuleChanges {
         changes
     }
 
-    /// Adds a rule.
+    /// Adds `rule` unless an equal rule exists.
     pub(crate) fn add(&mut self, rule: TripRule) {
         if !self.rules.contains(&rule) {
             self.rules.push(rule);
         }
     }
 
-    /// Replaces the consecutive rules.
+    /// Replaces all consecutive rules by one with this threshold.
     pub(crate) fn set_failure_threshold(&mut self, failures: u32) {
         let rule = TripRule::consecutive_failures(failures);
         self.replace_consecutive(&[rule]);
         self.add(rule);
     }
 
-    /// Drops the consecutive rules that are not in `others`.
+    /// Removes the consecutive rules that are not in `others`.
     fn replace_consecutive(&mut self, others: &[TripRule]) {
         self.rules
             .retain(|rule| !is_consecutive(rule) || others.contains(rule));
         self.replaces_consecutive |= !self.replaces_all;
     }
 
-    /// The rules of this layer; of the merged layers, the rules in force.
+    /// Returns the rules of this layer. After merging, these are the rules in force.
     pub(crate) fn rules(&self) -> &[TripRule] {
         &self.rules
     }
 
-    /// Merges `upper` over these rules, as the methods of the builder would.
+    /// Merges `upper` over `self`, with the same result as the corresponding builder calls.
     pub(super) fn merge(&mut self, upper: &Self) {
         if upper.replaces_all {
             *self = upper.clone();
@@ -62,7 +62,7 @@ impl RuleChanges {
         upper.rules.iter().for_each(|rule| self.add(*rule));
     }
 
-    /// Whether no rule is left once `upper` is merged over these.
+    /// Returns `true` if no rule of `self` remains after merging `upper` over it.
     pub(super) fn is_overridden_by(&self, upper: &Self) -> bool {
         let is_dropped = |rule: &TripRule| {
             upper.rules.contains(rule) || upper.replaces_consecutive && is_consecutive(rule)
@@ -71,7 +71,7 @@ impl RuleChanges {
         upper.replaces_all || !self.replaces_all && consecutive && self.rules.iter().all(is_dropped)
     }
 
-    /// Returns what these rules add to `earlier` ones that win, and whether they contradict them.
+    /// Returns what `self` adds to `earlier` rules that take precedence, and whether both conflict.
     pub(super) fn split_by(&self, earlier: &Self) -> (Option<Self>, bool) {
         if self.replaces_all || earlier.replaces_all {
             return (None, self != earlier);
@@ -90,10 +90,11 @@ impl RuleChanges {
     }
 }
 
-/// The same as the methods of the builder, and as the keys of a document.
+/// Conversion to the keys of a document.
 #[cfg(feature = "serde")]
 impl RuleChanges {
-    /// Returns `trip_rules`, `failure_threshold` and `trip_when`, which make these changes in this order.
+    /// Returns `trip_rules`, `failure_threshold` and `trip_when`, which express these changes when
+    /// applied in this order.
     pub(crate) fn to_keys(&self) -> (Option<Vec<TripRule>>, Option<u32>, Vec<TripRule>) {
         if self.replaces_all {
             return (Some(self.rules.clone()), None, Vec::new());

@@ -2,7 +2,7 @@ use super::*;
 use crate::{CircuitBreaker, Window};
 
 #[test]
-fn the_last_word_on_rules_counts() {
+fn builder_repeated_rule_setters_keep_last() {
     let rules = |builder: BreakerBuilder| BreakerConfig::from_builder(builder).map(|c| c.rules);
     let builder = CircuitBreaker::builder();
     let three = [TripRule::consecutive_failures(3)];
@@ -21,7 +21,7 @@ fn the_last_word_on_rules_counts() {
 }
 
 #[test]
-fn rules_say_what_they_need() {
+fn rule_summary_reports_windows_and_time() {
     let consecutive_failures = TripRule::consecutive_failures(3);
     let over = |window| TripRule::failures(1).over(window);
     let calls = over(Window::calls(1));

@@ -1,18 +1,19 @@
-//! [`EventBus`]: the listeners of a registry or of one breaker, and event delivery.
+//! [`EventBus`]: stores the listeners of a registry or a breaker, and delivers events to them.
 
 use super::stream::{self, EventStream};
 use super::{CallInterest, Event, Listener, ListenerDepth};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
-/// Delivers the events of a registry, or those of one breaker. A stream is a listener that queues events.
+/// Delivers the events of a registry or of one breaker. A stream is a listener that queues events.
 ///
-/// Listeners whose receiver was dropped are removed by the next call that looks for listeners, or when a
-/// listener comes. They hold no user values, so that they may be dropped under a lock.
+/// A listener is dead once its receiver has been dropped. Dead listeners are removed when a
+/// listener is attached, or by the next call that looks for listeners. Dead listeners own no user
+/// values, so they may be dropped while a lock is held.
 #[derive(Debug, Default)]
 pub(crate) struct EventBus {
-    /// Not modelled by loom and shuttle: the flags in the state words of the breakers, which are modelled,
-    /// tell calls that a listener came.
+    /// Loom and shuttle do not model `ArcSwap`. They model the flags in the packed states of the
+    /// breakers, which tell calls that a listener was attached.
     listeners: ArcSwap<Vec<Listener>>,
 }
 
@@ -23,7 +24,7 @@ impl EventBus {
         }
     }
 
-    /// Returns the listeners of this bus alone.
+    /// Returns the listeners of this bus only.
     pub(crate) fn listeners(&self) -> Listeners<'_> {
         Listeners {
             configured: &[],
@@ -32,7 +33,7 @@ impl EventBus {
         }
     }
 
-    /// Adds a listener, unless there is one of the same kind.
+    /// Adds `listener` unless a listener of the same kind is attached.
     pub(crate) fn attach(&self, listener: &Listener) {
         self.listeners.rcu(|current| {
             let mut next: Vec<_> = alive(current).cloned().collect();
@@ -49,7 +50,10 @@ impl EventBus {
         stream
     }
 
-    /// Ends the streams. Handles may hold the bus of a registry that has ended.
+    /// Closes all streams and removes them.
+    ///
+    /// Handles can keep the bus alive after its registry is gone, so dropping the registry must
+    /// close the streams explicitly.
     pub(crate) fn close(&self) {
         let before = self.listeners.rcu(|current| {
             let others = current.iter().filter(|listener| !listener.is_stream());
@@ -75,13 +79,14 @@ fn alive(listeners: &[Listener]) -> impl Iterator<Item = &Listener> {
     listeners.iter().filter(|listener| listener.is_alive())
 }
 
-/// All listeners of one breaker.
+/// All listeners that receive the events of one breaker.
 #[derive(Clone, Copy)]
 pub(crate) struct Listeners<'a> {
-    /// The listeners in the settings.
+    /// Listeners from the settings.
     pub(crate) configured: &'a [Listener],
-    /// The listeners that were attached to the breaker.
+    /// Listeners that were attached to the breaker.
     pub(crate) local: Option<&'a EventBus>,
+    /// Listeners that were attached to the registry.
     pub(crate) registry: Option<&'a EventBus>,
 }
 
@@ -90,17 +95,17 @@ impl<'a> Listeners<'a> {
         self.max(|_| true)
     }
 
-    /// Whether any listener shows mistakes to people.
+    /// Returns `true` if any listener displays warnings about misuse.
     pub(crate) fn shows_mistakes(self) -> bool {
         self.max(Listener::shows_mistakes)
     }
 
-    /// What the listeners need to know about single calls.
+    /// Returns the highest interest of any listener in single calls.
     pub(crate) fn call_interest(self) -> CallInterest {
         self.max(Listener::call_interest)
     }
 
-    /// Returns the maximum of `property` over all listeners that are alive, and removes the others.
+    /// Returns the maximum of `property` over all live listeners, and removes dead ones.
     fn max<T: Ord + Default>(self, property: impl Fn(&Listener) -> T) -> T {
         let of = |listeners: &[Listener]| alive(listeners).map(&property).max();
         let mut max = of(self.configured);
@@ -114,9 +119,10 @@ impl<'a> Listeners<'a> {
         max.unwrap_or_default()
     }
 
-    /// Delivers `event`. If listeners are nested too deep on this thread, only streams get it.
+    /// Delivers `event` to all listeners.
     ///
-    /// If a listener panics, all others get an event about the panic afterwards.
+    /// If listeners are nested too deeply on this thread, only streams receive the event. If a
+    /// listener panics, all other listeners then receive an event about the panic.
     pub(crate) fn emit(self, event: &Event) {
         let depth = ListenerDepth::enter();
         let attached: Vec<Arc<Vec<Listener>>> =
@@ -131,7 +137,8 @@ impl<'a> Listeners<'a> {
         }
         for (panicked, event) in panics {
             for (_, other) in listeners.clone().filter(|(index, _)| *index != panicked) {
-                // A panic about the news of a panic is not reported.
+                // Not reported again: two panicking listeners would otherwise notify each other
+                // endlessly.
                 let _ = other.on_event(&event);
             }
         }

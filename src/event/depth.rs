@@ -1,10 +1,11 @@
-//! How deep listeners are nested on one thread.
+//! Nesting depth of listeners on the current thread.
 
 use std::cell::Cell;
 use std::ptr;
 
-/// The maximum depth. A listener may call breakers, whose listeners may call breakers. A listener that makes
-/// two calls for each event is called `2^MAX_DEPTH - 1` times because of one call.
+/// The maximum depth. A listener may call breakers, and their listeners may call breakers in turn.
+///
+/// If a listener makes two calls for each event, one call runs it up to `2^MAX_DEPTH - 1` times.
 const MAX_DEPTH: u32 = 4;
 
 #[cfg(loom)]
@@ -20,11 +21,11 @@ thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// One level of listeners that run on this thread. Ends when it is dropped.
+/// One nesting level of listeners on this thread. The level ends on drop.
 pub(crate) struct ListenerDepth(());
 
 impl ListenerDepth {
-    /// Begins a level, or returns `None` if it would be too deep.
+    /// Enters a level, or returns `None` if the maximum depth is reached.
     pub(super) fn enter() -> Option<Self> {
         Self::is_allowed().then(|| {
             DEPTH.with(|depth| depth.set(depth.get() + 1));
@@ -32,12 +33,13 @@ impl ListenerDepth {
         })
     }
 
-    /// Whether listeners may be called on this thread.
+    /// Returns `true` if listeners may be called on this thread.
     pub(crate) fn is_allowed() -> bool {
         DEPTH.with(Cell::get) < MAX_DEPTH
     }
 
-    /// Identifies this thread among the threads that run. Threads of loom and shuttle count as threads.
+    /// Returns an identifier that is unique among running threads, including threads of loom and
+    /// shuttle.
     pub(crate) fn thread() -> usize {
         DEPTH.with(|depth| ptr::from_ref(depth).addr())
     }

@@ -6,7 +6,7 @@ use crate::state::Flags;
 use std::fmt;
 use std::sync::Arc;
 
-/// A receiver of events: a closure of the user, a stream or an integration.
+/// A receiver of events: a user closure, a stream or an integration.
 #[derive(Clone)]
 pub(crate) struct Listener(Arc<dyn Listen>);
 
@@ -14,50 +14,54 @@ pub(crate) struct Listener(Arc<dyn Listen>);
 pub(crate) trait Listen: Send + Sync {
     fn on_event(&self, event: &Event);
 
-    /// What the listener needs to know about single calls at present. When the interest grows, the listener
-    /// has to [set the flags](crate::circuit::Circuit::set_flags) of the breakers.
+    /// Returns what the listener needs to know about single calls.
+    ///
+    /// When the interest grows, the listener must
+    /// [set the flags](crate::circuit::Circuit::set_flags) of the breakers.
     fn call_interest(&self) -> CallInterest;
 
-    /// Whether the listener shows mistakes to people.
+    /// Returns `true` if the listener displays warnings about misuse.
     fn shows_mistakes(&self) -> bool {
         true
     }
 
-    /// Whether the listener still has a receiver. A listener without one is removed.
+    /// Returns `true` if the listener still has a receiver. A listener without a receiver is
+    /// removed.
     fn is_alive(&self) -> bool {
         true
     }
 
-    /// A bus takes one listener of each kind.
+    /// Returns the kind of the listener. An event bus keeps at most one listener of each kind.
     fn kind(&self) -> Option<&'static str> {
         None
     }
 
-    /// Whether the listener is a stream, which runs no user code except wakers.
+    /// Returns `true` for a stream. Apart from wakers, streams run no user code.
     fn is_stream(&self) -> bool {
         false
     }
 
-    /// Ends a stream.
+    /// Closes the stream, if the listener is one.
     fn close(&self) {}
 }
 
-/// What a listener needs to know about single calls. Without interest in calls, a healthy call does not
-/// look for listeners.
+/// What a listener needs to know about single calls.
+///
+/// If no listener is interested in calls, healthy calls do not look for listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CallInterest {
-    /// Nothing: the listener gets changes only.
+    /// Nothing. The listener receives only changes.
     #[default]
     None,
-    /// That a call ended or was refused.
+    /// Each completion and each refusal.
     Events,
-    /// Also how long a call took. Admission reads the clock.
+    /// Also the duration of each call. Admission reads the clock.
     #[cfg(feature = "metrics")]
     Timed,
 }
 
 impl CallInterest {
-    /// Returns the flags with which the state word makes calls do what is needed.
+    /// Returns the flags of the packed state that make calls provide this information.
     pub(crate) fn flags(self) -> Flags {
         match self {
             Self::None => Flags::NONE,
@@ -68,7 +72,7 @@ impl CallInterest {
     }
 }
 
-/// A closure of the user.
+/// A user closure.
 struct Closure<F> {
     closure: Contained<F>,
     interest: CallInterest,
@@ -125,7 +129,7 @@ impl Listener {
         !event.is_of_a_call() || self.call_interest() > CallInterest::None
     }
 
-    /// Calls the listener. If it panics, returns an event about the panic.
+    /// Calls the listener. If the listener panics, returns an event about the panic.
     pub(super) fn on_event(&self, event: &Event) -> Option<Event> {
         let panicked = catch(|| self.0.on_event(event)).err()?;
         let message = panicked.text().unwrap_or("a panic without a text");
@@ -137,7 +141,7 @@ impl Listener {
     }
 }
 
-/// Whether both are clones of one listener.
+/// Clones of one listener are equal. Closures cannot be compared otherwise.
 impl PartialEq for Listener {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -1,4 +1,4 @@
-//! Events: what happened to breakers, and its delivery to listeners and streams.
+//! Events of breakers, and their delivery to listeners and streams.
 
 mod bus;
 mod depth;
@@ -23,28 +23,28 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Something that happened to a breaker.
+/// An event of a breaker or a registry.
 ///
-/// State changes of one breaker arrive in their order, each beginning where the one before ended.
-/// Other events are unordered.
+/// State changes of one breaker arrive in order: each starts in the state in which the previous one
+/// ended. The order of other events is unspecified.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The circuit went from one state to another.
+    /// The state of a circuit changed.
     #[non_exhaustive]
     StateChanged {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// The state before.
+        /// The previous state.
         from: State,
-        /// The state after.
+        /// The new state.
         to: State,
         /// Why the state changed.
         cause: Cause,
-        /// How long a circuit that opened refuses calls; [`Duration::MAX`] means until a command.
+        /// How long an opened circuit refuses calls. [`Duration::MAX`] means until a command.
         retry_after: Option<Duration>,
     },
-    /// An error had a type that no rule of the breaker knows. Sent once for each type.
+    /// No rule of the breaker matched the type of an error. Sent once for each type.
     #[non_exhaustive]
     UnknownErrorType {
         /// The name of the breaker.
@@ -52,13 +52,15 @@ pub enum Event {
         /// The name of the type, as [`std::any::type_name`] returns it.
         error_type: &'static str,
     },
-    /// Several calls in a row were dropped, with no other outcome between them. This is the sign of a
-    /// timeout outside the breaker, which hides a slow dependency from the breaker.
+    /// Several consecutive calls were dropped before they completed.
+    ///
+    /// This usually means that a timeout outside the breaker drops the calls. The breaker then
+    /// cannot detect that the dependency is slow.
     #[non_exhaustive]
     CancelledInARow {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// The number of dropped calls.
+        /// The number of consecutive dropped calls.
         calls: u32,
     },
     /// A call was refused.
@@ -68,43 +70,42 @@ pub enum Event {
         breaker: Arc<str>,
         /// Why the call was refused.
         reason: Refusal,
-        /// When a call may be admitted again, if that is known.
+        /// How long to wait until a call may be admitted again, if known.
         retry_after: Option<Duration>,
     },
-    /// A call ended and was recorded.
+    /// The outcome of a call was recorded.
     #[non_exhaustive]
     Recorded {
         /// The name of the breaker.
         breaker: Arc<str>,
         /// The outcome of the call.
         outcome: Outcome,
-        /// How long the call took, if the breaker measures time.
+        /// How long the call took, if the breaker measures durations.
         elapsed: Option<Duration>,
     },
-    /// A [metrics-only](crate::Mode::MetricsOnly) breaker would have opened.
+    /// A breaker in [metrics-only mode](crate::Mode::MetricsOnly) would have opened.
     #[non_exhaustive]
     WouldTrip {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// [`Cause::Rule`] with the figures of the rule, or [`Cause::Asked`].
+        /// [`Cause::Rule`] with the rule and its values, or [`Cause::Asked`].
         cause: Cause,
     },
-    /// Trials of a half-open circuit ran longer than their lease, and their slots were given to other
-    /// calls. Sent once for each half-open period.
+    /// Trials of a half-open circuit outlived their lease, and their slots became available to
+    /// other calls. Sent once for each half-open period.
     ///
-    /// Their outcomes still count while the period lasts. A
-    /// [`trial_timeout`](crate::BreakerBuilder::trial_timeout) above the usual duration of a call avoids
-    /// the lapse.
+    /// The outcomes of these trials still count during the same period. To avoid this event, set
+    /// [`trial_timeout`](crate::BreakerBuilder::trial_timeout) above the usual duration of a call.
     #[non_exhaustive]
     TrialsOutlived {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// The lease: the `trial_timeout` of the breaker.
+        /// The lease, as set by `trial_timeout`.
         lease: Duration,
         /// The number of trials that lost their slots.
         trials: u32,
     },
-    /// The settings of a live breaker were replaced.
+    /// The settings of an existing breaker were replaced.
     #[non_exhaustive]
     Configured {
         /// The name of the breaker.
@@ -116,7 +117,7 @@ pub enum Event {
         /// The name of the breaker.
         breaker: Arc<str>,
     },
-    /// A breaker that had been created by use was registered.
+    /// A breaker that had been created on first use was registered.
     #[non_exhaustive]
     BreakerAdopted {
         /// The name of the breaker.
@@ -128,13 +129,13 @@ pub enum Event {
         /// The name of the breaker.
         breaker: Arc<str>,
     },
-    /// A registry evicted an idle breaker, to make room or because of its idle timeout.
+    /// A registry evicted an idle breaker to make room, or because its idle timeout elapsed.
     #[non_exhaustive]
     BreakerEvicted {
         /// The name of the breaker.
         breaker: Arc<str>,
     },
-    /// A name got a breaker that the registry does not keep.
+    /// A lookup returned a breaker that the registry does not keep.
     #[non_exhaustive]
     NotKept {
         /// The name of the breaker.
@@ -142,96 +143,105 @@ pub enum Event {
         /// Why the registry does not keep the breaker.
         reason: NotKept,
     },
-    /// Settings that were given where no error can be returned cannot work together with the layers below.
-    /// They are left out as a whole.
+    /// Settings were discarded because they conflict with lower layers.
+    ///
+    /// Sent if the settings were passed to a function that cannot return an error. All settings of
+    /// that call are discarded.
     #[non_exhaustive]
     SettingsRefused {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// What is wrong with them.
+        /// Why the settings are invalid.
         error: ConfigError,
     },
-    /// Settings are ignored, because another place says something else: a
+    /// Settings were ignored because another place takes precedence.
+    ///
+    /// The other place is an earlier
     /// [`#[circuit]`](https://docs.rs/breakerbox/latest/breakerbox/attr.circuit.html) or
-    /// [`breaker_with`](crate::BreakerRegistry::breaker_with) that came first, or the document, which
-    /// overrides `configure`. Sent once for each such `#[circuit]` and breaker, and at each `configure`.
+    /// [`breaker_with`](crate::BreakerRegistry::breaker_with) call, or a document that overrides
+    /// `configure`. Sent once for each combination of `#[circuit]` and breaker, and on each
+    /// `configure` call.
     #[non_exhaustive]
     SettingsIgnored {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// The settings: `failure_threshold, half_open_calls`.
+        /// The keys of the ignored settings, such as `failure_threshold, half_open_calls`.
         settings: Arc<str>,
-        /// Where the ignored values are written: `src/users.rs:12`.
+        /// Where the ignored values were set, such as `src/users.rs:12`.
         place: Arc<str>,
-        /// Where the values are written that hold: a place in code, or the path in the document.
+        /// Where the values in force were set: a location in code, or a path in the document.
         first: Arc<str>,
     },
-    /// Two functions without an explicit name have the same default name, and share a breaker. Sent once
-    /// for each function after the first.
+    /// Two functions without an explicit name have the same default name and therefore share a
+    /// breaker.
+    ///
+    /// Sent once for each function after the first.
     #[non_exhaustive]
     NameShared {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// The place of the later function: `src/users.rs:12`.
+        /// The location of the later function, such as `src/users.rs:12`.
         place: &'static str,
-        /// The place of the first function.
+        /// The location of the first function.
         first: &'static str,
     },
-    /// Events were dropped because a queue was full: that of a stream, or that of a breaker, where state
-    /// changes wait for slow listeners. Each has room for 1,024 events. This event stands where they are
-    /// missing.
+    /// Events were dropped because a queue was full.
+    ///
+    /// The queue belongs to a stream, or to a breaker whose listeners are slow. Each queue holds
+    /// 1,024 events. This event takes the place of the dropped ones.
     #[non_exhaustive]
     Missed {
-        /// The name of the breaker whose queue was full, or `None` if the stream was full.
+        /// The name of the breaker whose queue was full, or `None` if the queue of the stream was
+        /// full.
         breaker: Option<Arc<str>>,
         /// The number of dropped events.
         events: u64,
     },
-    /// A listener panicked. The panic was caught.
+    /// A listener panicked, and the panic was caught.
     #[non_exhaustive]
     ListenerPanicked {
         /// The name of the breaker whose event the listener received.
         breaker: Arc<str>,
-        /// The message of the panic, if it had one.
+        /// The panic message, or a placeholder if the panic had none.
         message: Arc<str>,
     },
 }
 
-/// Why a registry did not keep a breaker.
+/// The reason why a registry does not keep a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum NotKept {
-    /// The name is not 1 to 256 bytes long.
+    /// The name is empty or longer than 256 bytes.
     InvalidName,
-    /// The registry is full, and no breaker may be evicted.
+    /// The registry is full, and none of its breakers can be evicted.
     NoRoom,
 }
 
-/// Why a circuit changed its state.
+/// The cause of a state change.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// A rule tripped, with these figures.
+    /// A rule tripped with these values.
     Rule(RuleSnapshot),
-    /// Too few trials are left for enough of them to succeed.
+    /// So many trials failed that the success threshold can no longer be reached.
     TrialFailed,
     /// Enough trials succeeded.
     TrialsSucceeded,
-    /// The recovery timeout has passed, and a trial was admitted.
+    /// The recovery timeout elapsed, and a trial was admitted.
     Recovering,
-    /// The dependency asked for no calls during this time ([`Outcome::TripFor`]).
+    /// A call requested that the circuit stay open for this time, with [`Outcome::TripFor`].
     Asked(Duration),
-    /// A [command](crate::CircuitBreaker::because).
+    /// A [command](crate::CircuitBreaker::because) changed the state.
     #[non_exhaustive]
     Manual {
-        /// The reason, if one was given; at most 256 bytes.
+        /// The reason, if given, up to 256 bytes.
         reason: Option<Arc<str>>,
-        /// The actor, if one was given; at most 256 bytes.
+        /// The actor, if given, up to 256 bytes.
         actor: Option<Arc<str>>,
     },
-    /// New settings had another mode.
+    /// New settings changed the mode.
     Configured,
 }
 
@@ -259,12 +269,14 @@ impl fmt::Display for Cause {
 }
 
 impl Event {
-    /// Whether the event is about a single call. Subscribers to changes do not get such events.
+    /// Returns `true` for events of a single call, which subscribers to changes do not receive.
     pub(crate) fn is_of_a_call(&self) -> bool {
         matches!(self, Self::Recorded { .. } | Self::Refused { .. })
     }
 
-    /// Returns the name of the breaker, or an empty name for [`Event::Missed`] of a stream.
+    /// Returns the name of the breaker.
+    ///
+    /// The name is empty if the event is [`Event::Missed`] and the queue of a stream was full.
     pub fn breaker(&self) -> &str {
         match self {
             Self::Missed { breaker, .. } => breaker.as_deref().unwrap_or_default(),

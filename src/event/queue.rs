@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 /// The maximum number of events in a queue.
 const CAPACITY: usize = 1_024;
 
-/// A queue that drops what comes while it is full, and reports in its place how many events it dropped.
+/// A queue that drops new events while it is full, and reports their number in their place.
 #[derive(Debug, Default)]
 pub(crate) struct BoundedQueue {
     events: VecDeque<Event>,
-    /// The events that were dropped after the last one in the queue.
+    /// The number of events dropped since the last event in the queue.
     missed: u64,
 }
 
@@ -29,7 +29,7 @@ impl BoundedQueue {
         self.events.pop_front().or_else(|| self.take_missed())
     }
 
-    /// The number of events that can be popped, including the report of dropped ones.
+    /// Returns the number of events that can be popped, including the report about dropped ones.
     pub(crate) fn len(&self) -> usize {
         self.events.len() + usize::from(self.missed > 0)
     }

@@ -1,3 +1,5 @@
+//! [`EventStream`]: asynchronous delivery of events through a bounded queue.
+
 use super::{BoundedQueue, CallInterest, Event, Listen};
 use crate::panic::catch;
 use crate::sync::Mutex;
@@ -9,16 +11,19 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
-/// A [`Stream`] of the events of a breaker or a registry, which `subscribe` and `subscribe_changes` return.
+/// A [`Stream`] of the events of a breaker or a registry, as returned by `subscribe` and
+/// `subscribe_changes`.
 ///
-/// The stream holds up to 1,024 events. Events that come while it is full are dropped, and
-/// [`Event::Missed`] in their place says how many, so a slow reader delays no call. The stream ends when
-/// the last handle of the breaker, or the last clone of the registry, is dropped. A registry
-/// [keeps handles](crate::BreakerRegistry#concurrency) of breakers that were called by name or by a layer.
+/// The stream holds up to 1,024 events. While it is full, new events are dropped, and
+/// [`Event::Missed`] reports their number. A slow reader therefore never delays a call.
+///
+/// The stream ends when the last handle of the breaker, or the last clone of the registry, is
+/// dropped. A registry [keeps handles](crate::BreakerRegistry#concurrency) of breakers that were
+/// called by name or through a keyed layer.
 ///
 /// # Cancel safety
 ///
-/// Dropping a read loses no event.
+/// Dropping a pending read loses no event.
 ///
 /// # Examples
 ///
@@ -38,7 +43,7 @@ pub struct EventStream {
     channel: Arc<Channel>,
 }
 
-/// What a stream shares with its sender.
+/// The state that a stream shares with its sender.
 #[derive(Debug, Default)]
 struct Channel(Mutex<Shared>);
 
@@ -55,7 +60,7 @@ pub(super) struct StreamSender {
     interest: CallInterest,
 }
 
-/// Creates a stream, and the listener that fills it.
+/// Creates a stream and the listener that fills it.
 pub(super) fn channel(interest: CallInterest) -> (StreamSender, EventStream) {
     let channel = Arc::<Channel>::default();
     let sender = StreamSender {
@@ -66,7 +71,7 @@ pub(super) fn channel(interest: CallInterest) -> (StreamSender, EventStream) {
 }
 
 impl StreamSender {
-    /// Changes what the stream shares, and wakes its reader.
+    /// Applies `change` to the shared state, and wakes the reader.
     fn update(&self, change: impl FnOnce(&mut Shared)) {
         let Some(channel) = self.channel.upgrade() else {
             return;
@@ -76,8 +81,8 @@ impl StreamSender {
             change(&mut shared);
             shared.reader.take()
         };
-        // Outside the lock, because wakers are user code. A panic of a waker does not concern the call
-        // that sent the event.
+        // Wakers are user code, so the lock is released first. A panicking waker must not affect
+        // the call that sent the event.
         if let Some(reader) = reader {
             drop(catch(|| reader.wake()));
         }
@@ -112,7 +117,7 @@ impl Listen for StreamSender {
 }
 
 impl EventStream {
-    /// Returns the next event, if there is one now.
+    /// Returns the next event, or `None` if no event is queued.
     pub fn try_next(&mut self) -> Option<Event> {
         self.channel.0.lock().queue.pop()
     }
@@ -127,7 +132,8 @@ impl EventStream {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        // Wakers are user code: cloned before the lock is taken, and dropped after it is released.
+        // Wakers are user code, so the new one is cloned before locking and the old one is dropped
+        // after unlocking.
         let mut waker = Some(cx.waker().clone());
         let mut shared = self.channel.0.lock();
         let polled = match shared.queue.pop() {
@@ -144,9 +150,9 @@ impl EventStream {
     }
 }
 
-// The shared state consists of atomics and of values behind locks, and every lock is released with the state
-// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
-// through the closures of listeners and predicates.
+// The shared state consists of atomics and of values behind locks. User code, which may panic,
+// never runs while a lock is held, so the state is consistent whenever a lock is released. The
+// compiler cannot derive this through the closures of listeners and predicates.
 impl UnwindSafe for EventStream {}
 impl RefUnwindSafe for EventStream {}
 

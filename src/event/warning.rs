@@ -1,4 +1,5 @@
-//! Warnings on standard error in debug builds, about mistakes that make a breaker useless.
+//! Warnings on standard error, in debug builds only, about mistakes that make a breaker
+//! ineffective.
 
 use super::{Event, NotKept};
 use crate::text::Escaped;
@@ -6,19 +7,20 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-/// The kinds of mistakes that were printed. Each is printed once.
+/// The kinds of mistakes that were already printed. Each kind is printed once.
 #[derive(Debug, Default)]
 pub(crate) struct Warned(AtomicU8);
 
 impl Warned {
-    /// Prints the mistake that `event` reports, if it is the first of its kind. Called for events without a
-    /// listener.
+    /// Prints the mistake that `event` reports, if it is the first of its kind.
+    ///
+    /// Called for events that no listener displays.
     pub(crate) fn print(&self, event: &Event) {
         if !cfg!(debug_assertions) {
             return;
         }
         if let Some((kind, mistake)) = Mistake::of(event) {
-            // Relaxed: the flag publishes nothing.
+            // Ordering: `Relaxed` suffices because the bit publishes no other data.
             if self.0.fetch_or(kind, Ordering::Relaxed) & kind == 0 {
                 print(format_args!("{mistake}"));
             }
@@ -26,18 +28,19 @@ impl Warned {
     }
 }
 
-/// The maximum number of warnings of a process, which may have a breaker for each tenant.
+/// The maximum number of warnings per process, because a process may have one breaker per tenant.
 const MAX_WARNINGS: usize = 100;
 
-/// Prints a warning, unless the environment variable `BREAKERBOX_WARN` is 0.
+/// Prints a warning unless the environment variable `BREAKERBOX_WARN` is set to `0`.
 pub(crate) fn print(warning: fmt::Arguments<'_>) {
     static PRINTED: AtomicUsize = AtomicUsize::new(0);
     if std::env::var_os("BREAKERBOX_WARN").is_some_and(|value| value == "0") {
         return;
     }
-    // Not `eprintln!`, which panics when standard error is closed. Locked, so that the lines of two
-    // threads do not mix, and not formatted into a text first: a cancelled call allocates nothing.
+    // Not `eprintln!`, which panics if standard error is closed. The lock keeps lines of different
+    // threads apart. The message is written directly because a cancelled call must not allocate.
     let mut error = io::stderr().lock();
+    // Ordering: `Relaxed` suffices because the counter publishes no other data.
     let _ = match PRINTED.fetch_add(1, Ordering::Relaxed) {
         0..MAX_WARNINGS => writeln!(error, "breakerbox: {warning}"),
         MAX_WARNINGS => writeln!(error, "breakerbox: further warnings are not printed"),
@@ -45,11 +48,11 @@ pub(crate) fn print(warning: fmt::Arguments<'_>) {
     };
 }
 
-/// An event that reports a mistake. Displays as a sentence that says what to do.
+/// An event that reports a mistake. `Display` writes a sentence that tells the user what to do.
 struct Mistake<'a>(&'a Event);
 
 impl<'a> Mistake<'a> {
-    /// Returns the bit of the kind, and the mistake.
+    /// Returns the bit of the kind and the mistake, or `None` if the event reports no mistake.
     fn of(event: &'a Event) -> Option<(u8, Self)> {
         let kind = match event {
             Event::UnknownErrorType { .. } => 1,

@@ -1,36 +1,47 @@
-//! The same for gRPC, whose failures are inside HTTP 200.
+//! Classification of gRPC statuses, and answers for refused calls.
 //!
-//! A code is a failure when it speaks of the service and not of the request, as OpenTelemetry's
-//! conventions for servers and the health checks of proxies have it:
+//! Failed gRPC calls have HTTP status 200 and a status code in a header. A code is a failure if it
+//! describes the health of the service rather than the request. OpenTelemetry's conventions for
+//! servers and the health checks of proxies draw the same line.
 //!
 //! | code | outcome |
 //! |---|---|
 //! | 2 `UNKNOWN`, 4 `DEADLINE_EXCEEDED`, 13 `INTERNAL`, 14 `UNAVAILABLE`, 15 `DATA_LOSS` | [`Outcome::Failure`] |
-//! | 14 `UNAVAILABLE` and 8 `RESOURCE_EXHAUSTED`, with a time to stay away | [`Outcome::TripFor`] |
-//! | 1 `CANCELLED` | [`Outcome::Ignored`]: mostly the caller's own doing |
-//! | all others, 8 `RESOURCE_EXHAUSTED` without a time | [`Outcome::Success`]: the service answered |
+//! | 14 `UNAVAILABLE` or 8 `RESOURCE_EXHAUSTED` with a retry delay | [`Outcome::TripFor`] |
+//! | 1 `CANCELLED` | [`Outcome::Ignored`]: usually caused by the caller |
+//! | all others, and 8 `RESOURCE_EXHAUSTED` without a delay | [`Outcome::Success`]: the service answered |
 //!
-//! `RESOURCE_EXHAUSTED` is mostly one caller's quota, as 429 is in HTTP. `UNIMPLEMENTED` is a caller
-//! that is newer than the service, which must not lose the methods that it has. The time to stay
-//! away is the `grpc-retry-pushback-ms` of the answer, or a
-//! [`Retry-After`](super::retry_after) that a proxy put there.
+//! `RESOURCE_EXHAUSTED` is usually the quota of one caller, like status 429 in HTTP.
+//! `UNIMPLEMENTED` means that the caller is newer than the service, and must not block the methods
+//! that the service supports. The retry delay is taken from the header `grpc-retry-pushback-ms`, or
+//! from a [`Retry-After`](super::retry_after) that a proxy added.
 //!
-//! The code is read from the *head* of a response. There it is when the call failed before there was
-//! a message (servers then send nothing but trailers, as one head); after a message it comes in the
-//! trailers at the end of the body, which a layer around the channel does not see: such a response is
-//! a success. Guard the client's methods to see every status:
+//! The code is read from the *head* of a response. Servers send it there if a call fails before the
+//! first message, because the response then consists only of trailers in a single head. If a call
+//! fails after a message, the code is in the trailers at the end of the body. A layer around the
+//! channel cannot see these trailers and classifies the response as a success. To classify every
+//! status, guard the methods of the client instead:
 //!
 //! ```
 //! use breakerbox::{http::grpc, prelude::*};
-//! use tonic::{Code, Response, Status};
+//! # #[derive(Debug)]
+//! # struct Status(i32);
+//! # impl Status {
+//! #     fn code(&self) -> i32 {
+//! #         self.0
+//! #     }
+//! # }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! # let registry = BreakerRegistry::new();
-//! # let check = async { Err::<Response<()>, _>(Status::internal("")) };
+//! # let check = async { Err::<(), _>(Status(13)) };
 //! let result = check
 //!     .with_breaker(&registry, "users-api")
-//!     .classify(|result| grpc::judge_code(result.as_ref().map_or_else(|status| status.code(), |_| Code::Ok) as i32))
+//!     .classify(|result| match result {
+//!         Ok(_) => Outcome::Success,
+//!         Err(status) => grpc::judge_code(status.code() as i32),
+//!     })
 //!     .await;
 //! # assert!(result.is_err());
 //! # assert_eq!(registry.breaker("users-api").failure_count(), 1);
@@ -57,9 +68,10 @@ const INTERNAL: i32 = 13;
 const UNAVAILABLE: i32 = 14;
 const DATA_LOSS: i32 = 15;
 
-/// What a gRPC response of this HTTP status and these headers means to the breaker. An HTTP status
-/// other than 200 comes from something between here and the service, and is
-/// [judged as such](super::judge).
+/// Classifies a gRPC response by its HTTP status and headers.
+///
+/// An HTTP status other than 200 comes from an intermediary such as a proxy, and is classified by
+/// [`http::judge`](super::judge).
 ///
 /// # Examples
 ///
@@ -79,7 +91,7 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> Outcome {
     let Some(code) = headers.get(STATUS) else {
         return Outcome::Success;
     };
-    // A code that nobody can read is an unknown one, as gRPC has it.
+    // The gRPC specification maps malformed codes to `UNKNOWN`.
     let code = code.to_str().ok().and_then(|code| code.parse().ok());
     let code = code.unwrap_or(UNKNOWN);
     match stay_away(headers) {
@@ -88,7 +100,7 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> Outcome {
     }
 }
 
-/// What a gRPC code means to the breaker; `status.code() as i32` is one.
+/// Classifies a gRPC status code, such as `status.code() as i32` in tonic.
 pub fn judge_code(code: i32) -> Outcome {
     match code {
         UNKNOWN | DEADLINE_EXCEEDED | INTERNAL | UNAVAILABLE | DATA_LOSS => Outcome::Failure,
@@ -97,16 +109,16 @@ pub fn judge_code(code: i32) -> Outcome {
     }
 }
 
-/// What `response` means to the breaker, as [`judge`] says; for
-/// `BreakerLayer::classify_response`.
+/// Classifies a gRPC response with [`judge`]. Suitable for `BreakerLayer::classify_response`.
 ///
 /// A response that is the [refusal of another breaker](unavailable) in this process is ignored.
 pub fn judge_response<B>(response: &Response<B>) -> Outcome {
     judged_unless_refused(response, judge)
 }
 
-/// What `result` means to the breaker, as [`judge`] says; for `classify`. An error is a failure,
-/// unless it is the refusal of an inner breaker.
+/// Classifies the result of a gRPC call with [`judge`]. Suitable for `classify`.
+///
+/// An error is a failure, unless it is a refusal by an inner breaker.
 pub fn judge_result<B, E: Debug + 'static>(result: &Result<Response<B>, E>) -> Outcome {
     match result {
         Ok(response) => judge_response(response),
@@ -118,32 +130,32 @@ fn stay_away(headers: &HeaderMap) -> Option<Duration> {
     pushback(headers).or_else(|| retry_after(headers))
 }
 
-/// A negative number says "do not retry", which is no time.
+/// Returns the delay in `grpc-retry-pushback-ms`. A negative number means "do not retry", so it is
+/// not a delay.
 fn pushback(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(PUSHBACK)?.to_str().ok()?;
     let millis = text.parse().ok().filter(|millis| *millis > 0)?;
     Some(Duration::from_millis(millis))
 }
 
-/// The answer to a refused call: `UNAVAILABLE`, with the refusal's text as its message; for
-/// `BreakerLayer::on_refused` on a tonic channel or server.
+/// Returns the response to a refused call: code `UNAVAILABLE`, with the text of the refusal as its
+/// message.
 ///
-/// The refusal itself travels in the extensions of the response, so that another breaker around this
-/// one [knows](judge_response) that nothing was called.
+/// Suitable for `BreakerLayer::on_refused` around a tonic channel or server. The extensions of the
+/// response contain the refusal. An outer breaker can therefore [detect](judge_response) that the
+/// service was not called.
 ///
 /// # Examples
 ///
 /// ```
 /// use breakerbox::{CircuitBreaker, http::grpc};
-/// use tonic::{Code, Status};
 ///
 /// let users = CircuitBreaker::builder().name("users-api").build()?;
 /// users.force_open();
 /// let response: http::Response<String> = grpc::unavailable(users.try_acquire().unwrap_err());
 ///
-/// let status = Status::from_header_map(response.headers()).unwrap();
-/// assert_eq!(status.code(), Code::Unavailable);
-/// assert_eq!(status.message(), "circuit \"users-api\" is forced open");
+/// assert_eq!(response.headers()["grpc-status"], "14");
+/// assert_eq!(response.headers()["grpc-message"], "circuit \"users-api\" is forced open");
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 pub fn unavailable<B: Default>(open: CircuitOpen) -> Response<B> {
@@ -158,7 +170,7 @@ pub fn unavailable<B: Default>(open: CircuitOpen) -> Response<B> {
     response
 }
 
-/// As gRPC wants its messages: printable ASCII, but for the percent sign itself.
+/// Encodes a gRPC message: printable ASCII characters except `%` are unchanged.
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

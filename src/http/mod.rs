@@ -1,18 +1,19 @@
-//! Outcomes from HTTP statuses and headers, and answers for an open circuit; feature `http`.
+//! Classification of HTTP responses, and answers for refused requests. Available with the `http`
+//! feature.
 //!
-//! HTTP clients give `Ok` whatever the status, so that a breaker sees nothing but successes until
-//! somebody judges the responses. These functions do:
+//! HTTP clients return `Ok` for every status. Without classification, a breaker therefore sees only
+//! successes. The functions of this module classify responses as follows:
 //!
 //! | response | outcome |
 //! |---|---|
-//! | 503 or 429 with a [`Retry-After`](retry_after) | [`Outcome::TripFor`] that long |
-//! | any other 5xx, a 503 without | [`Outcome::Failure`] |
-//! | everything else, a 429 without | [`Outcome::Success`]: the service answered |
-//! | the refusal of [a breaker further in](unavailable) | [`Outcome::Ignored`]: nothing was called |
+//! | 503 or 429 with [`Retry-After`](retry_after) | [`Outcome::TripFor`] this time |
+//! | any other 5xx, 503 without `Retry-After` | [`Outcome::Failure`] |
+//! | all others, 429 without `Retry-After` | [`Outcome::Success`]: the service answered |
+//! | a [refusal by an inner breaker](unavailable) | [`Outcome::Ignored`]: the service was not called |
 //!
-//! [`judge`] takes a status and headers, whoever they come from; [`judge_response`] and
-//! [`judge_result`] fit `classify` and its kin. [`grpc`] does the same for gRPC, whose failures are
-//! inside HTTP 200.
+//! [`judge`] takes a status and headers of any HTTP library. [`judge_response`] and
+//! [`judge_result`] can be passed to `classify` and similar methods. The module [`grpc`] contains
+//! the counterparts for gRPC.
 //!
 //! ```
 //! use breakerbox::{http, prelude::*};
@@ -29,14 +30,14 @@
 //!     .classify(http::judge_result)
 //!     .await?;
 //!
-//! // The service asked to be left alone for two minutes.
+//! // The service asked for no calls during the next two minutes.
 //! assert_eq!(response.status(), 503);
 //! assert!(registry.breaker("users-api").open_remaining() > Some(std::time::Duration::from_secs(110)));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Why no setting for other statuses? A closure of three lines says it better:
+//! There is no setting for other statuses, because a short function expresses them more clearly:
 //!
 //! ```
 //! use breakerbox::{http, prelude::*};
@@ -64,7 +65,7 @@ use ::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// What a response of this status and these headers means to the breaker.
+/// Classifies an HTTP response by its status and headers.
 ///
 /// # Examples
 ///
@@ -94,19 +95,17 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> Outcome {
     }
 }
 
-/// What `response` means to the breaker, as [`judge`] says; for
-/// `BreakerLayer::classify_response`.
+/// Classifies an HTTP response with [`judge`]. Suitable for `BreakerLayer::classify_response`.
 ///
 /// A response that is the [refusal of another breaker](unavailable) in this process is ignored.
 pub fn judge_response<B>(response: &Response<B>) -> Outcome {
     judged_unless_refused(response, judge)
 }
 
-/// What `result` means to the breaker, as [`judge`] says; for `classify`. An error is a failure,
-/// unless it is the refusal of an inner breaker.
+/// Classifies the result of an HTTP call with [`judge`]. Suitable for `classify`.
 ///
-/// To judge errors by the breaker's rules, leave them to it:
-/// `BreakerLayer::classify_response`.
+/// An error is a failure, unless it is a refusal by an inner breaker. To classify errors with the
+/// rules of the breaker instead, use `BreakerLayer::classify_response` with [`judge_response`].
 pub fn judge_result<B, E: Debug + 'static>(result: &Result<Response<B>, E>) -> Outcome {
     match result {
         Ok(response) => judge_response(response),
@@ -132,13 +131,14 @@ fn judge_error<E: Debug + 'static>(error: &E) -> Outcome {
     }
 }
 
-/// The answer to a refused request: 503 with an empty body, and with `Retry-After` unless the
-/// circuit is open for ever; for
-/// `BreakerLayer::on_refused`.
+/// Returns the response to a refused request: status 503 with an empty body.
 ///
-/// The refusal itself travels in the extensions of the response, for logs, and so that another
-/// breaker around this one [knows](judge_response) that nothing was called. Nothing of it but the
-/// time is on the wire.
+/// Suitable for `BreakerLayer::on_refused`. The header `Retry-After` is set unless the circuit
+/// stays open until a command.
+///
+/// The extensions of the response contain the refusal, for logging. An outer breaker can also use
+/// it to [detect](judge_response) that the service was not called. Only the time is sent to the
+/// client.
 ///
 /// # Examples
 ///
@@ -166,7 +166,7 @@ pub fn unavailable<B: Default>(open: CircuitOpen) -> Response<B> {
     response
 }
 
-/// Whole seconds: who comes back a moment too early is refused once more.
+/// Returns whole seconds, rounded up. A client that retries too early would be refused again.
 fn seconds_up(time: Duration) -> u64 {
     let begun = u64::from(time.subsec_nanos() > 0);
     time.as_secs().saturating_add(begun)

@@ -1,18 +1,21 @@
-//! How long a response asks to be left alone.
+//! Parses the header `Retry-After`.
 
 use ::http::HeaderMap;
 use ::http::header::{DATE, HeaderName, RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
-/// How long a response asks to be left alone: its `Retry-After`, in seconds or as a date; `None`
-/// when it does not ask, asks for no time at all, or says what nobody can read.
+/// Returns how long a response asks clients to wait, according to its `Retry-After` header.
 ///
-/// A date is counted from the response's own `Date`, so that it matters to nobody whether the clocks
-/// of the two machines agree; without one it is as good as absent, since no decision of a breaker
-/// depends on the wall clock. [`retry_after_at`] is for those who trust theirs.
+/// The header contains seconds or a date. Returns `None` if the header is missing or malformed, or
+/// if the time is zero or in the past.
 ///
-/// The time is a stranger's word: take it for an [`Outcome::TripFor`](crate::Outcome::TripFor), and
-/// [`max_trip_for`](crate::BreakerBuilder::max_trip_for) caps it.
+/// A date is compared with the `Date` header of the same response, so the clocks of the two
+/// machines need not agree. Without a `Date` header, a date is ignored, because no decision of a
+/// breaker depends on the wall clock. If your clock is reliable, use [`retry_after_at`].
+///
+/// The time comes from outside your program. If you pass it to
+/// [`Outcome::TripFor`](crate::Outcome::TripFor),
+/// [`max_trip_for`](crate::BreakerBuilder::max_trip_for) limits it.
 ///
 /// # Examples
 ///
@@ -32,7 +35,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     read(headers, None)
 }
 
-/// As [`retry_after`], where `now` stands in for a `Date` that is missing.
+/// Returns the same as [`retry_after`], but uses `now` if the response has no `Date` header.
 pub fn retry_after_at(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     read(headers, Some(now))
 }
@@ -46,7 +49,7 @@ fn read(headers: &HeaderMap, now: Option<SystemTime>) -> Option<Duration> {
     time.filter(|time| !time.is_zero())
 }
 
-/// From `now` to the date that `text` says; `None` when it is over.
+/// Returns the time from `now` until the date in `text`, or `None` if the date has passed.
 fn until(text: &str, now: Option<SystemTime>) -> Option<Duration> {
     let date = httpdate::parse_http_date(text).ok()?;
     date.duration_since(now?).ok()
@@ -56,7 +59,7 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(text(headers, &DATE)?).ok()
 }
 
-/// Digits only; more than fit are as many as fit.
+/// Parses a number of seconds that consists only of digits. Larger numbers saturate at `u64::MAX`.
 fn seconds(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))

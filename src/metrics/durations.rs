@@ -1,4 +1,4 @@
-//! [`Durations`]: records how long calls take, for reporters that were asked to.
+//! [`Durations`]: records the duration of calls.
 
 use super::export::METADATA;
 use super::inner::Inner;
@@ -6,7 +6,7 @@ use crate::classify::Outcome;
 use crate::event::{CallInterest, Event, Listen};
 use std::sync::Weak;
 
-/// Listens to calls while a reporter exists.
+/// A listener for calls that is attached while its reporter exists.
 pub(super) struct Durations(pub(super) Weak<Inner>);
 
 impl Listen for Durations {

@@ -1,4 +1,4 @@
-//! Names, labels and units of the metrics, and how a [`Report`] reaches the recorder.
+//! Names, labels and units of the metrics, and the export of a [`Report`] to the recorder.
 
 use super::series::{Counter, Report, Series};
 use crate::state::State;
@@ -12,7 +12,7 @@ const STATE: &str = "breakerbox_state";
 const FAILURE_RATE: &str = "breakerbox_failure_rate";
 const DURATION: &str = "breakerbox_call_duration_seconds";
 
-/// The labels of the metrics, and those that exporters add to histograms.
+/// Reserved label names: those of the metrics and those that exporters add to histograms.
 pub(super) const LABELS: [&str; 7] = [
     "breaker", "outcome", "from", "to", "state", "le", "quantile",
 ];
@@ -31,7 +31,7 @@ const STATES: [State; 6] = [
 
 type StaticLabel = (&'static str, &'static str);
 
-/// A recorder, and the labels that the reporter was given.
+/// A recorder with the labels that the user configured.
 pub(super) struct Export<'a> {
     pub(super) recorder: &'a dyn Recorder,
     pub(super) labels: &'a [Label],
@@ -55,14 +55,16 @@ impl Export<'_> {
         }
     }
 
-    /// Counters are set, not incremented: a recorder that was installed late, or that dropped an idle
-    /// series, gets the whole count.
+    /// Exports all values of `report`.
+    ///
+    /// Counters are set, not incremented. A recorder that was installed late, or that dropped an
+    /// idle series, therefore receives the complete count.
     pub(super) fn report(&self, report: &Report) {
         for (name, series) in report {
             for (counter, value) in series.counters.iter() {
                 self.counter(name, counter, value);
             }
-            // The overflow has counters only.
+            // The overflow series has only counters.
             if !name.is_empty() {
                 self.gauges(name, series);
             }
@@ -111,8 +113,10 @@ fn key(metric: &'static str, given: &[Label], breaker: &str, labels: &[StaticLab
     Key::from_parts(metric, labels)
 }
 
-/// The keys of the histograms, by name: success, failure, ignored. Handles are not kept: a handle that was
-/// made before a recorder was installed, or whose series the exporter dropped, records nothing.
+/// The histogram keys of each breaker for success, failure and ignored.
+///
+/// Histogram handles are not cached. A handle records nothing if it was created before a recorder
+/// was installed, or if the exporter dropped its series.
 pub(super) type Keys = DashMap<Arc<str>, Arc<[Key; 3]>, foldhash::fast::RandomState>;
 
 pub(super) fn duration_keys(breaker: &str, given: &[Label]) -> Arc<[Key; 3]> {

@@ -9,10 +9,11 @@ use ::metrics::{Key, Label};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// What clones of a reporter share with its listener for durations.
+/// State that the clones of a reporter share with its [`Durations`](super::durations::Durations)
+/// listener.
 pub(super) struct Inner {
     pub(super) registry: Weak<registry::Inner>,
-    /// The number of names that may have series.
+    /// The maximum number of names that have series.
     pub(super) limit: usize,
     pub(super) labels: Vec<Label>,
     pub(super) idle_timeout: Option<Duration>,
@@ -22,7 +23,7 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// Reads all breakers, and returns what to report.
+    /// Reads all breakers and returns the values to report.
     pub(super) fn read(&self) -> Report {
         let registry = self.registry.upgrade();
         let now = registry
@@ -32,11 +33,12 @@ impl Inner {
         if let (Some(idle), Some(_)) = (self.idle_timeout, &registry) {
             self.aggregator.lock().expire(idle, now);
         }
-        // One at a time, because a breaker that is held cannot be evicted.
+        // A strong handle prevents eviction, so only one breaker is upgraded at a time.
         for circuit in circuits.iter().flatten().filter_map(Weak::upgrade) {
             let reading = Reading::of(&circuit);
             let mut aggregator = self.aggregator.lock();
-            // Under the lock: while the breaker is not removed, no report can have read its successor.
+            // Checked under the lock: as long as this breaker is not removed, no concurrent report
+            // can have read a successor with the same name.
             if !circuit.entry.is_removed() {
                 aggregator.add(reading, self.limit);
             }
@@ -53,7 +55,8 @@ impl Inner {
         report
     }
 
-    /// Returns the keys of `breaker`, or those of the empty name if there is no room for its series.
+    /// Returns the keys of `breaker`, or those of the empty name if there is no room for its
+    /// series.
     pub(super) fn duration_keys(&self, breaker: &Arc<str>) -> Arc<[Key; 3]> {
         if let Some(keys) = self.duration_keys.get(breaker) {
             return keys.clone();

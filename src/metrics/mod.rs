@@ -1,4 +1,5 @@
-//! Reports the breakers of a registry to a recorder of the [`metrics`](https://docs.rs/metrics) facade.
+//! Reports the state and the calls of breakers through the [`metrics`](https://docs.rs/metrics)
+//! facade.
 //!
 //! | name | type | labels |
 //! |---|---|---|
@@ -10,26 +11,28 @@
 //!
 //! # Cost
 //!
-//! Calls cost what they cost without metrics. Breakers count their calls exactly, and a
-//! [report](Reporter::report) reads the totals. A report that is left out loses nothing while the breaker
-//! stays. With durations, every call reads the clock twice and records into a histogram.
+//! Calls do not become slower. Breakers count their calls anyway, and a [report](Reporter::report)
+//! reads the totals. A skipped report loses no counts while the breaker remains in the registry. If
+//! [durations](ReporterBuilder::durations) are enabled, every call reads the clock twice and
+//! records into a histogram.
 //!
 //! # Examples
 //!
+//! Install the recorder of an exporter, then create a reporter and call it regularly. The
+//! [metrics guide](https://github.com/breakerbox/breakerbox/blob/main/docs/metrics.md) shows a
+//! complete program for Prometheus.
+//!
 //! ```
 //! use breakerbox::prelude::*;
-//! use metrics_exporter_prometheus::PrometheusBuilder;
 //!
-//! let prometheus = PrometheusBuilder::new().install_recorder()?;
 //! let registry = BreakerRegistry::new();
 //! let reporter = breakerbox::metrics::install(&registry);
 //!
 //! registry.breaker("users-api").trip();
 //!
-//! reporter.report();                     // before each scrape, or every few seconds: report_every
-//! let page = prometheus.render();
-//! assert!(page.contains(r#"breakerbox_state{breaker="users-api",state="open"} 1"#));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! // Before each scrape, or periodically with `report_every`.
+//! // Sets `breakerbox_state{breaker="users-api",state="open"}` to 1.
+//! reporter.report();
 //! ```
 
 mod durations;
@@ -49,14 +52,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Returns a reporter of a registry, with the [default settings](ReporterBuilder#default).
+/// Creates a reporter of `registry` with the [default settings](ReporterBuilder#default).
 ///
-/// The first report includes what the breakers counted before.
+/// The first report includes everything that the breakers have counted so far.
 pub fn install(registry: &BreakerRegistry) -> Reporter {
     builder().start(registry)
 }
 
-/// Returns the settings of a new reporter.
+/// Creates a builder for a [`Reporter`].
 ///
 /// # Examples
 ///
@@ -75,12 +78,12 @@ pub fn builder() -> ReporterBuilder {
     ReporterBuilder::default()
 }
 
-/// The settings of a new [`Reporter`].
+/// Collects the settings of a [`Reporter`].
 ///
 /// # Default
 ///
 /// * no labels except those of each metric
-/// * no durations of calls
+/// * no durations
 /// * no idle timeout
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until it is installed"]
@@ -91,35 +94,41 @@ pub struct ReporterBuilder {
 }
 
 impl ReporterBuilder {
-    /// Adds a label to every series. Two registries with breakers of the same name need one, because they
-    /// would write to the same series otherwise. Each name may be given once, and not the name of a label
-    /// that a metric already has. Default: none.
+    /// Adds a label to every series. Default: none.
+    ///
+    /// Use a label to distinguish registries whose breakers have the same names. Otherwise, they
+    /// write to the same series. Names must be unique, not empty, and different from the labels
+    /// that the metrics already have.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push(Label::new(name.into(), value.into()));
         self
     }
 
-    /// Sets whether the durations of calls are recorded. Every call of the registry then reads the clock
-    /// twice, sends an event and records into a histogram. Default: no.
+    /// Sets whether the durations of calls are recorded. Default: `false`.
+    ///
+    /// If enabled, every call of the registry reads the clock twice, sends an event and records
+    /// into a histogram.
     pub fn durations(mut self, durations: bool) -> Self {
         self.durations = durations;
         self
     }
 
-    /// Sets the time after which the name of a breaker that left is forgotten, so that another name can
-    /// take its [place](Reporter#many-names). Longer than zero; twice the time after which the exporter
-    /// drops idle series. A forgotten name that comes back begins at zero, which an exporter that still
-    /// has the old series would not show. Default: no name is forgotten.
+    /// Sets how long the name of a removed breaker keeps its series. Default: no limit.
+    ///
+    /// Afterwards, another name can take the [place](Reporter#many-names) of the series. `time`
+    /// must be longer than zero. Use twice the time after which the exporter drops idle series: if
+    /// a name returns later, its counters restart at zero, and the exporter must not hold the old
+    /// series by then.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = Some(time);
         self
     }
 
-    /// Returns a reporter of `registry`. The reporter does not keep the registry alive.
+    /// Creates a reporter of `registry`. The reporter does not keep the registry alive.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the first setting that cannot work, its value and the allowed values.
+    /// Returns a [`ConfigError`] that describes the first invalid setting.
     ///
     /// # Examples
     ///
@@ -163,30 +172,33 @@ impl ReporterBuilder {
     }
 }
 
-/// Reports the breakers of a registry to a recorder. A clone is the same reporter.
+/// Reports the breakers of a registry to a recorder. Clones share their state.
 ///
 /// # Series that end
 ///
-/// When a breaker was evicted or removed, one more report has its name: with the last reported counters,
-/// and 0 for every state. Calls that the breaker counted after the last report are lost. After that, no
-/// report touches the series of that name, while the series of all other names are touched each time. An
-/// exporter with an idle timeout therefore drops them; the facade itself cannot end a series. For
-/// `metrics-exporter-prometheus`, use `idle_timeout(MetricKindMask::ALL, Some(time))`, with several times
-/// the interval between two reports.
+/// After a breaker is evicted or removed, one more report contains its name, with the last reported
+/// counters and 0 for every state. Calls that the breaker counted after the last regular report are
+/// lost.
 ///
-/// A name that comes back continues from its last reported counters.
+/// Later reports no longer touch the series of this name, whereas they touch all other series. An
+/// exporter with an idle timeout therefore drops the series. The facade itself has no way to end
+/// one. For `metrics-exporter-prometheus`, use `idle_timeout(MetricKindMask::ALL, Some(time))` with
+/// several times the report interval.
+///
+/// If a name returns, its counters continue from the last reported values.
 ///
 /// # Many names
 ///
-/// At most twice as many names have series as the registry [can keep](BreakerRegistry::capacity)
-/// breakers, including names whose breaker left and that are not
-/// [forgotten](ReporterBuilder::idle_timeout) yet. Other names are counted together under the empty name,
-/// which no breaker of a registry has. A breaker that the registry does not keep is not counted.
+/// The number of names with series is limited to twice the [capacity](BreakerRegistry::capacity) of
+/// the registry. The limit includes names of removed breakers that are not
+/// [forgotten](ReporterBuilder::idle_timeout) yet. All further names are counted together under the
+/// empty name, which no breaker of a registry can have. Breakers that the registry does not keep
+/// are not counted.
 ///
 /// # Concurrency
 ///
-/// Reports may run concurrently, and while breakers are created and evicted: no call is counted twice. No
-/// lock is held while the recorder or a clock is called.
+/// Reports may run concurrently with each other, and while breakers are created and evicted. No
+/// call is counted twice. No lock is held during calls to the recorder or to a clock.
 ///
 /// # Examples
 ///
@@ -202,14 +214,16 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Reports all breakers to the recorder of the current thread, or else to the global recorder.
+    /// Reports all breakers to the recorder of the current thread if there is one, otherwise to the
+    /// global recorder.
     ///
-    /// Counters are set to their totals, so a recorder that was installed late gets the whole counts. A
-    /// report reads every breaker of the registry. Call it before each scrape, or every few seconds.
+    /// Counters are set to their totals, so a recorder that is installed late receives complete
+    /// counts. Each report reads all breakers of the registry. Call this method before each scrape,
+    /// or every few seconds.
     ///
     /// # Panics
     ///
-    /// If the recorder panics. The next report then includes what this one had.
+    /// Panics if the recorder panics. The next report then includes the values of this one.
     pub fn report(&self) {
         let inner = &*self.inner;
         let report = inner.read();
@@ -224,15 +238,16 @@ impl Reporter {
         inner.aggregator.lock().mark_exported(&report);
     }
 
-    /// Reports at an interval until the registry has been dropped, and then once more.
+    /// Reports every `time` until the registry is dropped, and then once more.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with time enabled, and as [`report`](Self::report) does.
+    /// Panics outside a Tokio runtime with time enabled, and under the conditions of
+    /// [`report`](Self::report).
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the reports.
+    /// Dropping the future stops the reports and loses no counts.
     ///
     /// # Examples
     ///
@@ -270,7 +285,7 @@ mod tests {
     use crate::state::Flags;
 
     #[test]
-    fn a_healthy_call_is_quiet_unless_its_duration_is_asked_for() {
+    fn healthy_call_takes_fast_path_without_durations() {
         let registry = BreakerRegistry::new();
         let users = registry.breaker("users");
         let succeeds = || users.call(|| Ok::<_, ()>(())).expect("a closed circuit");
@@ -290,7 +305,7 @@ mod tests {
             users.circuit.word().has(Flags::SLOW_PATH) && users.circuit.word().has(Flags::TIMED)
         );
         drop(durations);
-        // The next change of state ends the reading of clocks.
+        // Flags are recomputed at the next state change.
         users.reset();
         users.trip();
         users.reset();

@@ -1,7 +1,8 @@
-//! [`Aggregator`]: the values that were reported under each name.
+//! [`Aggregator`]: the values reported under each name.
 //!
-//! The counters of a breaker begin at zero with it. Their increments are added up by name, so a name whose
-//! breaker was evicted and created again continues from its last reported values: counters never go back.
+//! The counters of a new breaker start at zero. The aggregator adds up their increments by name. If
+//! a breaker is evicted and later created again, its series therefore continues, and counters never
+//! decrease.
 
 use crate::circuit::Circuit;
 use crate::clock::Moment;
@@ -15,9 +16,9 @@ use std::time::Duration;
 #[derive(Default)]
 pub(super) struct Aggregator {
     series: HashMap<Arc<str>, Series>,
-    /// The counters of names that have no series.
+    /// The counters of all names without series.
     overflow: Counters,
-    /// The breaker that was last read under each name, and its counters then.
+    /// The breaker that was last read under each name, with its counters at that time.
     read: HashMap<Arc<str>, (Weak<Circuit>, Counters)>,
 }
 
@@ -27,14 +28,14 @@ pub(super) struct Series {
     pub(super) counters: Counters,
     /// `None` once the breaker has left the registry.
     pub(super) state: Option<State>,
-    /// `None` if no rate was ever reported, because the facade has no way to withdraw a gauge. NaN without
-    /// a current rate.
+    /// `None` until a rate is reported for the first time. Afterwards NaN if there is no current
+    /// rate, because the facade cannot withdraw a gauge.
     pub(super) failure_rate: Option<f64>,
-    /// When the last report of a breaker that left was made.
+    /// When the last report after the removal of the breaker was made.
     ended: Option<Moment>,
 }
 
-/// The names and values that one report exports. The overflow has the empty name.
+/// The names and values that one report exports. The overflow series has the empty name.
 pub(super) type Report = Vec<(Arc<str>, Series)>;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -46,7 +47,7 @@ pub(super) enum Counter {
 #[derive(Clone, Default)]
 pub(super) struct Counters(Vec<(Counter, u64)>);
 
-/// The values of a live breaker at one moment.
+/// The values of a breaker at one moment.
 pub(super) struct Reading {
     snapshot: Snapshot,
     breaker: Weak<Circuit>,
@@ -54,7 +55,10 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads the clock of the breaker, so it is never called under a lock.
+    /// Reads the values of `circuit`.
+    ///
+    /// Reads the clock of the breaker, which may be user code, so no lock may be held during the
+    /// call.
     pub(super) fn of(circuit: &Arc<Circuit>) -> Self {
         let snapshot = circuit.snapshot();
         let totals = &snapshot.totals;
@@ -78,7 +82,7 @@ impl Reading {
         }
     }
 
-    /// The highest rate that a failure-rate rule compares.
+    /// Returns the highest rate among the failure-rate rules.
     fn failure_rate(&self) -> Option<f64> {
         let rules = self.snapshot.rules.iter();
         let rates = rules.filter(|rule| matches!(rule.rule.kind, RuleKind::FailureRate(_)));
@@ -87,13 +91,13 @@ impl Reading {
 }
 
 impl Aggregator {
-    /// Forgets the names whose last report was made at least `idle` ago.
+    /// Removes names whose last report was made at least `idle` ago.
     pub(super) fn expire(&mut self, idle: Duration, now: Moment) {
         self.series
             .retain(|_, series| series.ended.is_none_or(|ended| now.since(ended) < idle));
     }
 
-    /// Returns the series of `name`. Creates them while there are fewer than `limit`.
+    /// Returns the series of `name`, and creates it if there are fewer than `limit` series.
     pub(super) fn get_or_insert(&mut self, name: &Arc<str>, limit: usize) -> Option<&mut Series> {
         if self.series.len() >= limit {
             return self.series.get_mut(name);
@@ -101,7 +105,7 @@ impl Aggregator {
         Some(self.series.entry(name.clone()).or_default())
     }
 
-    /// Adds what the breaker counted since it was last read.
+    /// Adds the calls that the breaker counted since the last reading.
     pub(super) fn add(&mut self, reading: Reading, limit: usize) {
         let rate = reading.failure_rate();
         let name = reading.snapshot.name;
@@ -119,8 +123,9 @@ impl Aggregator {
         series.ended = None;
     }
 
-    /// Returns the names of live breakers, and the names that were not reported since their breaker left.
-    /// `is_kept` tells whether a name still has a breaker.
+    /// Returns the names of existing breakers, and of removed breakers without a final report.
+    ///
+    /// `is_kept` returns whether a name still has a breaker.
     pub(super) fn report(&mut self, now: Moment, is_kept: impl Fn(&str) -> bool) -> Report {
         self.read
             .retain(|_, (breaker, _)| breaker.strong_count() > 0);
@@ -149,7 +154,8 @@ impl Aggregator {
         report
     }
 
-    /// Records that the recorder got `report`: a name without a breaker is not reported again.
+    /// Records that the recorder received `report`, so that removed breakers are not reported
+    /// again.
     pub(super) fn mark_exported(&mut self, report: &Report) {
         for (name, reported) in report {
             if let Some(series) = self.series.get_mut(name).filter(|one| one.state.is_none()) {
@@ -179,8 +185,10 @@ impl Counters {
         }
     }
 
-    /// Raises the values to those of `current`, and returns the increments. Of two concurrent reports, the
-    /// one that read the breaker first may arrive last: it adds nothing.
+    /// Raises the values to those of `current`, and returns the increments.
+    ///
+    /// Concurrent reports may arrive in a different order than they read the breaker. An older
+    /// reading then adds nothing, because the subtraction saturates.
     fn raise_to(&mut self, current: &Self) -> Self {
         let increments = current.iter().map(|(counter, value)| {
             let known = self.value_mut(counter);

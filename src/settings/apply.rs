@@ -1,52 +1,57 @@
+//! Applies a document to a registry.
+
 use super::document::Settings;
 use super::report::Applied;
 use crate::error::ConfigError;
 use crate::registry::{BreakerRegistry, LayersError};
 
-/// Why settings were not applied. Nothing has changed then.
+/// The reason why settings were not applied. The registry keeps its previous settings.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApplyError {
-    /// An entry cannot work together with what code says of the same breaker; the field is its path
-    /// in the document.
+    /// An entry conflicts with settings from code for the same breaker. The field of the error is
+    /// the path of the entry in the document.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// There is no room for the breakers that the document names.
+    /// The registry has too little room for the breakers that the document names.
     #[error(
         "no room for {missing} more breakers: the registry holds {capacity}, and not enough of them may go"
     )]
     #[non_exhaustive]
     Full {
-        /// How many places are missing.
+        /// The number of breakers for which there is no room.
         missing: usize,
         /// The capacity of the registry.
         capacity: usize,
     },
 }
 
-/// With the feature `serde`.
+/// Available with the `serde` feature.
 impl BreakerRegistry {
-    /// Lays `settings` over what code says, in the place of those that were applied before: all of
-    /// it, or nothing. Says what has changed.
+    /// Applies `settings` in place of the settings that were applied before, and returns the
+    /// changes.
     ///
-    /// An entry changes the settings that it names, and no others: see
-    /// [layers of settings](Self#layers-of-settings).
+    /// The settings form a layer above those from code; see
+    /// [layers of settings](Self#layers-of-settings). They are applied completely or not at all. An
+    /// entry changes only the settings that it contains.
     ///
-    /// * A name with an entry of its own has a breaker from now on, which stays as if it were
-    ///   [registered](Self::register). If it is live, state, counts and a running deadline stay, as
-    ///   with [`configure`](Self::configure).
-    /// * `prefixes` and `default` apply to all names, live or yet to come, beneath the settings that code gave
-    ///   the name.
-    /// * A name whose entry has gone since the last time goes back to what is due without it.
-    /// * A breaker whose settings come out as they were is not touched: no
+    /// * Each name in `breakers` gets a breaker that stays in the registry as if it were
+    ///   [registered](Self::register). An existing breaker keeps its state, its counts and its
+    ///   current deadline, as with [`configure`](Self::configure).
+    /// * `prefixes` and `default` apply to all names, including future ones. Settings that code
+    ///   gives to a name take precedence over them.
+    /// * A name whose entry is missing from the new document loses the settings of the old entry.
+    /// * A breaker whose settings do not change is left alone, and no
     ///   [`Event::Configured`](crate::Event::Configured) is sent.
     ///
-    /// The document also overrides code that registers or configures a name later. Of two calls at the same
-    /// time the later wins, with all of it.
+    /// The document also takes precedence over code that registers or configures a name later. Of
+    /// two concurrent calls, the later one replaces all settings of the earlier one.
     ///
     /// # Errors
     ///
-    /// [`ApplyError`], and nothing has changed; but idle breakers may have been evicted to make room.
+    /// Returns an [`ApplyError`] if an entry conflicts with settings from code, or if the registry
+    /// has too little room. No settings have changed in this case, but idle breakers may have been
+    /// evicted to make room.
     ///
     /// # Examples
     ///
@@ -57,13 +62,13 @@ impl BreakerRegistry {
     /// let registry = BreakerRegistry::new();
     /// registry.breaker("http:users").trip();
     ///
-    /// let settings: Settings = toml::from_str(r#"
-    ///     [prefixes."http:"]
-    ///     failure_threshold = 3
-    ///
-    ///     [breakers.payments]
-    ///     recovery_timeout = "1m"
-    /// "#)?;
+    /// let settings: Settings = serde_json::from_str(r#"{
+    ///     "prefixes": {
+    ///         "http:": { "failure_threshold": 3 }
+    ///     }, "breakers": {
+    ///         "payments": { "recovery_timeout": "1m" }
+    ///     }
+    /// }"#)?;
     /// let applied = registry.apply(&settings)?;
     /// assert_eq!(
     ///     applied.to_string(),

@@ -1,3 +1,5 @@
+//! [`Backoff`] in a document.
+
 use super::strict::Strict;
 use super::words::{Text, Word};
 use crate::backoff::Backoff;
@@ -8,7 +10,7 @@ use serde::ser::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 
-/// A backoff, in a document: a duration or a table.
+/// A backoff in a document: a duration or a table.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub(super) struct BackoffTable(pub(super) Backoff);
 

@@ -1,4 +1,4 @@
-//! [`Settings`]: a document for all breakers of a registry.
+//! [`Settings`]: a document with settings for all breakers of a registry.
 
 use super::closest;
 use super::entry::Entry;
@@ -13,44 +13,48 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Settings of many breakers as data: a document in TOML, YAML or JSON, or in any other format that
-/// describes itself.
+/// Settings of many breakers as data.
 ///
-/// [`BreakerRegistry::apply`](crate::BreakerRegistry::apply) gives them to the breakers. The keys, and
-/// who inherits from whom: [the configuration guide](https://github.com/breakerbox/breakerbox/blob/main/docs/configuration.md).
+/// The data can be read from and written to TOML, YAML, JSON, and any other self-describing format
+/// that serde supports. [`BreakerRegistry::apply`](crate::BreakerRegistry::apply) applies the
+/// settings to the breakers of a registry.
 ///
-/// Reading refuses unknown keys, wrong units, values that cannot work, unknown presets and presets
-/// that inherit from themselves. The message has the place that the format gives, or the path of the
-/// entry. What is written reads as the same settings.
+/// The
+/// [configuration guide](https://github.com/breakerbox/breakerbox/blob/main/docs/configuration.md)
+/// lists all keys and explains inheritance.
+///
+/// Deserialization rejects unknown keys, wrong units, invalid values, unknown presets and circular
+/// inheritance. The error message contains the position in the document if the format provides one,
+/// otherwise the path of the entry. Serialized settings deserialize to an equal value.
 ///
 /// # Default
 ///
-/// An empty document, which changes nothing of what code says.
+/// An empty document, which overrides no settings from code.
 ///
 /// # Examples
 ///
 /// ```
 /// use breakerbox::settings::Settings;
 ///
-/// let settings: Settings = toml::from_str(r#"
-///     [default]
-///     recovery_timeout = "1m 30s"
+/// let settings: Settings = serde_json::from_str(r#"{
+///     "default": { "recovery_timeout": "1m 30s" },
+///     "presets": {
+///         "patient": { "failure_threshold": 10 }
+///     },
+///     "prefixes": {
+///         "http:": { "inherits": "patient" }
+///     },
+///     "breakers": {
+///         "users-api": { "inherits": "patient", "mode": "metrics_only" }
+///     }
+/// }"#)?;
+/// let written = serde_json::to_string(&settings)?;
+/// assert_eq!(serde_json::from_str::<Settings>(&written)?, settings);
 ///
-///     [presets.patient]
-///     failure_threshold = 10
-///
-///     [prefixes."http:"]
-///     inherits = "patient"
-///
-///     [breakers."users-api"]
-///     inherits = "patient"
-///     mode = "metrics_only"
-/// "#)?;
-/// assert_eq!(toml::from_str::<Settings>(&toml::to_string(&settings)?)?, settings);
-///
-/// let error = toml::from_str::<Settings>("breakers.users.recovery_timeout = 30").unwrap_err();
-/// assert!(error.to_string().contains("line 1, column 35"));
+/// let invalid = r#"{ "breakers": { "users": { "recovery_timeout": 30 } } }"#;
+/// let error = serde_json::from_str::<Settings>(invalid).unwrap_err();
 /// assert!(error.to_string().contains("recovery_timeout is 30, but must be a duration"));
+/// assert!(error.to_string().contains("line 1"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -65,40 +69,40 @@ pub struct Settings {
     breakers: Entries,
 }
 
-/// The entries of a table, by name.
+/// The entries of a table, sorted by name.
 type Entries = BTreeMap<String, Entry>;
 
 fn is_empty(entry: &Entry) -> bool {
     *entry == Entry::default()
 }
 
-/// The most presets from an entry to the last one that it inherits.
+/// The maximum number of presets in an inheritance chain.
 const MAX_INHERITED: usize = 16;
 
 impl Settings {
-    /// The names that have an entry of their own, sorted.
+    /// Returns the names that have their own entry, sorted.
     pub fn breakers(&self) -> impl Iterator<Item = &str> {
         self.breakers.keys().map(String::as_str)
     }
 
-    /// The prefixes that have an entry, sorted.
+    /// Returns the prefixes that have an entry, sorted.
     pub(super) fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.prefixes.keys().map(String::as_str)
     }
 
-    /// The presets that an entry may inherit, sorted.
+    /// Returns the names of the presets, sorted.
     pub(super) fn presets(&self) -> impl Iterator<Item = &str> {
         self.presets.keys().map(String::as_str)
     }
 
-    /// The settings of the default: key and value.
+    /// Returns the key and the value of each setting in the default entry.
     pub(super) fn defaults(&self) -> Vec<(&'static str, String)> {
         let settings = self.default.settings();
         let described = |key| Some((key, settings.describe(key)?.join("; ")));
         settings.named().filter_map(described).collect()
     }
 
-    /// All entries but the default, with the table and the name of each.
+    /// Returns all entries except the default, each with its table and its name.
     fn entries(&self) -> impl Iterator<Item = (&'static str, &str, &Entry)> {
         let tables = [
             ("presets", &self.presets),
@@ -111,21 +115,23 @@ impl Settings {
         })
     }
 
-    /// Checks what a format cannot place: settings that do not go together, and what is inherited.
+    /// Checks inheritance and combinations of settings, for which the format cannot report a
+    /// position.
     fn check(&self) -> Result<(), String> {
         if self.default.inherits.is_some() {
             return Err("default.inherits is no key: the default inherits nothing".to_owned());
         }
         check("default", &self.default)?;
         for (table, name, entry) in self.entries() {
-            // Formatted for each entry, but cheap next to reading it.
+            // The path is formatted even if there is no error, because this is cheap compared to
+            // parsing.
             check(&format!("{table}.{}", path_of(name)), entry)?;
             self.check_inherited(table, name, entry)?;
         }
         Ok(())
     }
 
-    /// Refuses presets that are not there, circles of presets, and chains that are too long.
+    /// Rejects unknown presets, circular inheritance and chains that are too long.
     fn check_inherited(&self, table: &str, name: &str, entry: &Entry) -> Result<(), String> {
         let refuse = |problem: String| {
             let name = path_of_at_most(name, MAX_QUOTED / 3);
@@ -161,7 +167,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Returns the layers of all entries, each after the presets that it inherits.
+    /// Returns the layers of all entries. Inherited presets come before the entry.
     pub(super) fn layers(&self) -> DocumentLayers {
         let layer = |path: String, entry: &Entry| {
             Arc::new(Layer {
@@ -232,7 +238,7 @@ impl<'de> Deserialize<'de> for Settings {
     }
 }
 
-/// The tables of a document. One that is left out or null is empty.
+/// The tables of a document. A missing table and a null value count as empty.
 #[derive(Default, serde::Deserialize)]
 #[serde(
     default,
@@ -246,17 +252,17 @@ struct Tables {
     breakers: Option<Table<2>>,
 }
 
-/// The name of a table, and the bounds on the length of a name and on the number of entries.
+/// The name of a table, the allowed length of a name in bytes, and the maximum number of entries.
 type Bounds = (&'static str, RangeInclusive<usize>, usize);
 
 const BOUNDS: [Bounds; 3] = [
     ("presets", 0..=usize::MAX, 1_000),
     ("prefixes", 0..=names::LONGEST, MAX_PREFIXES),
-    // The capacity of the registry bounds the number.
+    // The number of breakers is limited by the capacity of the registry instead.
     ("breakers", 1..=names::LONGEST, usize::MAX),
 ];
 
-/// The entries of the table with these [`BOUNDS`].
+/// The entries of the table that `BOUNDS[AT]` describes.
 #[derive(Default)]
 struct Table<const AT: usize>(Entries);
 

@@ -1,10 +1,13 @@
-//! Durations as people write them.
+//! Durations in human-readable form.
 
 use crate::text::ExactDuration;
 use std::time::Duration;
 
-/// Reads `1m 30s`: numbers with their units, the largest unit first and each at most once, with or
-/// without spaces. A number may have a fraction (`1.5s`) that comes out at whole nanoseconds.
+/// Parses a duration such as `1m 30s`.
+///
+/// The text consists of numbers with units, with or without spaces. Larger units come first, and
+/// each unit occurs at most once. A number may have a fraction (`1.5s`), provided that the result
+/// is a whole number of nanoseconds.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     if text == ExactDuration::FOREVER {
         return Some(Duration::MAX);
@@ -30,7 +33,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     Some(Duration::new(seconds, subsecond))
 }
 
-/// `number` times `length`, if that is a whole number.
+/// Returns `number` times `length`, or `None` if the product is not a whole number.
 fn times(number: &str, length: u128) -> Option<u128> {
     let (whole, fraction) = match number.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),
@@ -51,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_write_is_read() {
+    fn parse_accepts_common_spellings() {
         let cases = [
             ("30s", Duration::from_secs(30)),
             ("1m 30s", Duration::from_secs(90)),
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_have_meant_is_not() {
+    fn parse_rejects_ambiguous_and_malformed_text() {
         let wrong = [
             "",
             " ",
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_durations_come_back() {
+    fn parse_round_trips_longest_durations() {
         let longest = Duration::MAX.saturating_sub(Duration::from_nanos(1));
         for duration in [longest, Duration::MAX, Duration::from_secs(u64::MAX)] {
             assert_eq!(parse(&ExactDuration(duration).to_string()), Some(duration));

@@ -1,4 +1,4 @@
-//! [`Entry`]: the settings of one entry of a document.
+//! [`Entry`]: the settings in one entry of a document.
 
 use super::backoff::BackoffTable;
 use super::rule::RuleList;
@@ -15,8 +15,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-/// Defines [`Entry`] from a list of keys: how the value is written, what it does to partial settings, and
-/// how it is found in them. A key under `values` is a field of partial settings.
+/// Defines [`Entry`] from a list of keys. Each key states its type in a document, how it sets
+/// partial settings, and how it is read back from them. A key under `values` is also a field of
+/// [`PartialSettings`].
 macro_rules! entry {
     (
         values { $($name:ident: $type:ty;)* }
@@ -30,21 +31,21 @@ macro_rules! entry {
         }
     };
     ($($key:ident: $written:ty, |$to:ident, $value:ident| $set:expr, |$from:ident| $get:expr;)*) => {
-        /// The settings that an entry names.
+        /// The settings that an entry contains.
         #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
         #[serde(default, deny_unknown_fields, expecting = "a table of settings")]
         pub(super) struct Entry {
-            /// Only in a document.
+            /// Allowed only in a document.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub(super) inherits: Option<String>,
             $(#[serde(skip_serializing_if = "Option::is_none")]
             $key: Option<Checked<key::$key>>,)*
-            /// Only for a breaker outside a document.
+            /// Allowed only for a single breaker, outside a document.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub(super) name: Option<String>,
         }
 
-        #[allow(non_camel_case_types)] // Spelled as in a document.
+        #[allow(non_camel_case_types)] // Each type is named after its key in the document.
         mod key {
             $(#[derive(Clone, Debug, PartialEq)]
             pub(super) struct $key;)*
@@ -63,7 +64,7 @@ macro_rules! entry {
         })*
 
         impl Entry {
-            /// Returns the settings of the entry alone, without those that it inherits.
+            /// Returns the settings of this entry, without inherited ones.
             pub(super) fn settings(&self) -> PartialSettings {
                 let mut settings = PartialSettings::default();
                 $(if let Some(Checked(value)) = self.$key.clone() {
@@ -72,7 +73,7 @@ macro_rules! entry {
                 settings
             }
 
-            /// Returns the entry that names these settings.
+            /// Creates the entry that contains `settings`.
             fn of(settings: &PartialSettings) -> Self {
                 Self {
                     name: None,
@@ -84,7 +85,7 @@ macro_rules! entry {
     };
 }
 
-// Rules merge in the order of the list, wherever they stand in the file.
+// Trip rules merge in the order of this list, regardless of their order in the document.
 entry! {
     values {
         reset_backoff_after: Text<Duration>;
@@ -122,7 +123,7 @@ fn is_constant(backoff: &Backoff) -> bool {
 
 /// A key of an entry.
 trait Key {
-    /// The value, as it is written in a document.
+    /// The type of the value in a document.
     type Written;
 
     fn set(settings: &mut PartialSettings, value: Self::Written);
@@ -130,7 +131,9 @@ trait Key {
     fn get(settings: &PartialSettings) -> Option<Self::Written>;
 }
 
-/// The value of a key, which works by itself.
+/// The value of a key that is valid in isolation.
+///
+/// The check runs during deserialization, while the format still knows the position of the value.
 #[derive(Clone, Debug, PartialEq)]
 struct Checked<K: Key>(K::Written);
 
@@ -165,7 +168,9 @@ impl<K: Key<Written: Serialize>> Serialize for Checked<K> {
 }
 
 impl Entry {
-    /// Checks the settings together: refuses what can work over no other settings at all.
+    /// Checks the settings of this entry together.
+    ///
+    /// Rejects only combinations that are invalid regardless of the layers below.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.recovery_timeout.is_some() && self.recovery_backoff.is_some() {
             let value = format_args!("given");
@@ -181,8 +186,8 @@ impl Entry {
     }
 }
 
-/// The settings that the builder names and that are data. Error rules, listeners, redaction and clock are
-/// left out.
+/// Serializes the settings that the builder contains. Error rules, listeners, redaction and the
+/// clock are not data and are left out.
 impl Serialize for BreakerBuilder {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let entry = Entry {
@@ -211,7 +216,8 @@ impl<'de> Deserialize<'de> for BreakerBuilder {
     }
 }
 
-/// All settings that are data, with the defaults. Error rules, listeners, redaction and clock are left out.
+/// Serializes all settings, including defaults. Error rules, listeners, redaction and the clock are
+/// not data and are left out.
 impl Serialize for BreakerConfig {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let settings = PartialSettings {

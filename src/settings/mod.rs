@@ -1,11 +1,13 @@
-//! Settings as data: a document in TOML, YAML or JSON for all breakers of a registry, and what can be seen of
-//! breakers as data. With the feature `serde`.
+//! Settings and observations as data. Available with the `serde` feature.
+//!
+//! [`Settings`] is a document in TOML, YAML or JSON that configures all breakers of a registry.
+//! Snapshots, events and health reports can be serialized.
 
-// * `document`: `Settings`; `entry`: the settings of one breaker
+// * `document`: `Settings`, the whole document; `entry`: the settings of one breaker
 // * `rule`, `backoff`, `words`, `duration`: values of settings
-// * `strict`: what messages say; the format adds where
-// * `observed`: snapshots and events
-// * `apply`, `report`
+// * `strict`: error messages; the format adds the position
+// * `observed`: serialization of snapshots and events
+// * `apply`, `report`: applying a document, and the changes that it made
 
 mod apply;
 mod backoff;
@@ -25,7 +27,7 @@ pub use report::{Applied, Change};
 
 use crate::text::prefix;
 
-/// Returns the known word that `word` may be a misspelling of.
+/// Returns the known word that is closest to `word`, if `word` looks like a misspelling of it.
 fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = prefix(word, 64);
     let known = known
@@ -35,7 +37,8 @@ fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&
     (distance * 3 <= closest.len().min(word.len())).then_some(closest)
 }
 
-/// Returns how many characters must be added, removed, replaced or swapped with the next.
+/// Returns the number of insertions, deletions, replacements and swaps of neighbours between the
+/// words.
 fn distance(word: &str, other: &str) -> usize {
     strsim::osa_distance(word, prefix(other, 64))
 }

@@ -1,8 +1,9 @@
-//! What can be seen of breakers, as data to read: snapshots and events.
+//! Serialization of snapshots, events and health reports.
 //!
-//! Fields are named as in Rust; a duration is a number of seconds, and its field ends in `_seconds`.
-//! Every field is always there, `null` when it is `None`. An enum with fields says which it is in
-//! `type`. (Rules are settings, and look as they do in a document.)
+//! Fields have the same names as in Rust. A duration is a number of seconds, in a field whose name
+//! ends in `_seconds`. Every field is always present, and `null` stands for `None`. An enum with
+//! fields has its variant in the field `type`. Trip rules are settings, so they have the same form
+//! as in a document.
 
 use crate::classify::Outcome;
 use crate::event::{Cause, Event};
@@ -11,7 +12,7 @@ use crate::snapshot::Snapshot;
 use crate::text::rounded_seconds;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-/// Serializes a record with these fields.
+/// Serializes a struct with the given fields.
 macro_rules! record {
     ($to:expr, $name:literal, { $($field:literal: $value:expr),* $(,)? }) => {{
         let fields = [$($field),*].len();
@@ -61,7 +62,7 @@ impl Serialize for Cause {
 }
 
 impl Serialize for Event {
-    #[rustfmt::skip] // A line for each event.
+    #[rustfmt::skip] // Keeps one line per event.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let breaker = self.breaker();
         macro_rules! event {
@@ -83,7 +84,7 @@ impl Serialize for Event {
             }
             Self::Recorded { outcome, elapsed, .. } => {
                 let (outcome, trip_for) = match *outcome {
-                    // Always one word, to group by.
+                    // A duration inside the word would prevent grouping by outcome.
                     Outcome::TripFor(time) => ("trip_for", Some(rounded_seconds(time))),
                     Outcome::Success => ("success", None),
                     Outcome::Failure => ("failure", None),

@@ -1,3 +1,5 @@
+//! [`Applied`]: the changes that a document made.
+
 use super::document::Settings;
 use super::strict::path_of;
 use crate::config::{BreakerConfig, Overruled, PartialSettings};
@@ -5,10 +7,11 @@ use crate::registry::ApplyReport;
 use std::fmt;
 use std::sync::Arc;
 
-/// What applying settings has changed.
+/// The changes that applying settings made, as returned by
+/// [`BreakerRegistry::apply`](crate::BreakerRegistry::apply).
 ///
-/// It prints a line for each breaker, then one for each setting from code that is overridden, and for each prefix
-/// that matches no breaker.
+/// `Display` prints one line for each created, changed or released breaker. One line follows for
+/// each setting from code that the document overrides, and for each prefix that matches no breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     created: Vec<Arc<str>>,
@@ -22,7 +25,7 @@ pub struct Applied {
     overruled: Vec<Overruled>,
 }
 
-/// What has changed of one live breaker.
+/// The changes to one existing breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     breaker: Arc<str>,
@@ -30,13 +33,14 @@ pub struct Change {
 }
 
 impl Change {
-    /// The name of the breaker.
+    /// Returns the name of the breaker.
     pub fn breaker(&self) -> &str {
         &self.breaker
     }
 
-    /// The settings that have changed: key, old value, new value. None when only judges or listeners
-    /// have, or nothing.
+    /// Returns the key, the old value and the new value of each changed setting.
+    ///
+    /// The iterator is empty if nothing changed except error rules, redaction or listeners.
     pub fn settings(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.settings
             .iter()
@@ -89,61 +93,65 @@ impl Applied {
         }
     }
 
-    /// The names that have a breaker now and had none, sorted.
+    /// Returns the names for which breakers were created, sorted.
     pub fn created(&self) -> impl Iterator<Item = &str> {
         self.created.iter().map(|name| &**name)
     }
 
-    /// The live breakers that got other settings, by name.
+    /// Returns the existing breakers whose settings were replaced, sorted by name.
     pub fn changed(&self) -> &[Change] {
         &self.changed
     }
 
-    /// The live breakers whose entry has gone, by name; they have what is due without it.
+    /// Returns the existing breakers that no longer have an entry, sorted by name.
+    ///
+    /// These breakers now have the settings that apply without the entry.
     pub fn released(&self) -> &[Change] {
         &self.released
     }
 
-    /// How many live breakers were not touched.
+    /// Returns the number of existing breakers that were left alone.
     pub fn unchanged(&self) -> usize {
         self.unchanged
     }
 
-    /// The settings of the document's default: key and value.
+    /// Returns the key and the value of each setting in the document's default entry.
     pub fn defaults(&self) -> impl Iterator<Item = (&str, &str)> {
         self.defaults
             .iter()
             .map(|(key, value)| (*key, value.as_str()))
     }
 
-    /// The presets of the document, sorted.
+    /// Returns the names of the document's presets, sorted.
     pub fn presets(&self) -> impl Iterator<Item = &str> {
         self.presets.iter().map(String::as_str)
     }
 
-    /// The prefixes of the document, sorted.
+    /// Returns the document's prefixes, sorted.
     pub fn prefixes(&self) -> impl Iterator<Item = &str> {
         self.prefixes.iter().map(String::as_str)
     }
 
-    /// The prefixes of the document with which no live breaker begins: not used yet, or misspelled.
+    /// Returns the document's prefixes that match no existing breaker, because they are not used
+    /// yet or are misspelled.
     pub fn unmatched_prefixes(&self) -> impl Iterator<Item = &str> {
         self.unmatched.iter().map(String::as_str)
     }
 
-    /// The settings from code that the document overrides. They take effect again when the document drops
-    /// the setting.
+    /// Returns the settings from code that the document overrides.
+    ///
+    /// Such a setting takes effect again as soon as the document no longer contains it.
     pub fn overruled(&self) -> &[Overruled] {
         &self.overruled
     }
 
-    /// Whether nothing was created, changed or released.
+    /// Returns `true` if no breaker was created, changed or released.
     pub fn is_empty(&self) -> bool {
         self.created.is_empty() && self.changed.is_empty() && self.released.is_empty()
     }
 }
 
-/// The settings that are data, as text.
+/// Returns the key and the value of each setting that is data.
 fn described(config: &BreakerConfig) -> Vec<(&'static str, String)> {
     let is_data = |key: &&&str| !["error_rules", "redact_last_failure", "on_event"].contains(key);
     let keys = PartialSettings::KEYS.iter().filter(is_data);

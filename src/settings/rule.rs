@@ -1,3 +1,5 @@
+//! [`TripRule`] and [`Window`] in a document.
+
 use super::strict::Strict;
 use super::words::Text;
 use crate::config::{BreakerBuilder, MAX_RULES};
@@ -7,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 use std::time::Duration;
 
-/// A list of rules, in a document.
+/// A list of rules in a document.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(try_from = "Vec<TripRule>")]
 pub(super) struct RuleList(pub(super) Vec<TripRule>);
@@ -74,7 +76,7 @@ impl TryFrom<RawRule> for TripRule {
         };
         check(rule).map_err(|error| {
             let (value, allowed) = (error.value(), error.allowed());
-            // The names of the keys, where the methods of the builder have others.
+            // The error uses the names of the builder methods. Some keys of a document differ.
             let field = error
                 .field()
                 .replace("failure_threshold", "consecutive_failures");

@@ -1,7 +1,7 @@
-//! [`Strict`]: words what a document gets wrong, whatever the format.
+//! [`Strict`]: a deserializer adapter with uniform error messages for all formats.
 //!
-//! The format adds the place: line, column and caret. Serde's own words would quote the text of a document
-//! unescaped or at full length, and do not name the key.
+//! The format adds the position: line, column and caret. The default messages of serde do not
+//! contain the key, and they quote document text unescaped and in full.
 
 use super::closest;
 use crate::text::prefix;
@@ -12,10 +12,10 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use std::fmt;
 
-/// The most bytes of a document that a message quotes.
+/// The maximum number of bytes of document text that a message quotes.
 pub(super) const MAX_QUOTED: usize = 64;
 
-/// A deserializer that refuses a value with its key, the value and what is allowed.
+/// A deserializer whose errors contain the key, the rejected value and the allowed values.
 pub(super) struct Strict<'k, D> {
     key: &'k str,
     from: D,
@@ -57,8 +57,9 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         })
     }
 
-    /// Lets the visitor read and check the value while the format is at the value. An error that comes later
-    /// has the place of what follows.
+    /// Lets the visitor read and check the value while the format is positioned at it.
+    ///
+    /// Errors that are raised later would carry the position of the next value.
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -146,9 +147,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<'_, V> {
     }
 }
 
-/// A table whose keys name their values.
+/// A table that passes each key on to the deserializer of its value.
 struct StrictMap<A> {
-    /// The latest key.
+    /// The most recent key.
     key: String,
     from: A,
 }
@@ -184,7 +185,7 @@ impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for StrictSeed<'_, T> {
     }
 }
 
-/// Reads a key, and keeps it for the messages about its value.
+/// Reads a key and stores it for messages about its value.
 struct KeySeed<'k, T> {
     key: &'k mut String,
     seed: T,
@@ -213,10 +214,10 @@ impl<'de, T: DeserializeSeed<'de>> Visitor<'de> for KeySeed<'_, T> {
     }
 }
 
-/// Displays foreign text in quotes: escaped, and of a long text only the beginning.
+/// Displays untrusted text in quotes, escaped and truncated.
 pub(super) struct Quoted<'a> {
     pub(super) text: &'a str,
-    /// The most bytes of the text that are shown.
+    /// The maximum number of bytes that are displayed.
     pub(super) most: usize,
 }
 
@@ -231,7 +232,8 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Shows a key as part of a path: quoted unless it is plain.
+/// Formats a key as part of a path. The key is quoted unless it consists of letters, digits and
+/// underscores.
 pub(super) fn path_of(key: &str) -> String {
     path_of_at_most(key, MAX_QUOTED)
 }
@@ -244,7 +246,7 @@ pub(super) fn path_of_at_most(key: &str, most: usize) -> String {
     Quoted { text: key, most }.to_string()
 }
 
-/// What would have been read in the place of a value; or all that there is to say about a key.
+/// An error without position: the allowed values of a key, or the complete message about a key.
 #[derive(Debug)]
 struct Expected(String);
 

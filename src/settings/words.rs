@@ -1,4 +1,4 @@
-//! Values that are written as one text.
+//! Values that are written as text.
 
 use super::duration;
 use super::strict::Strict;
@@ -12,7 +12,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-/// A value that is written as one text.
+/// A value that is written as text.
 pub(super) trait Word: Sized {
     const EXPECTED: &'static str;
 
@@ -21,7 +21,7 @@ pub(super) trait Word: Sized {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
-/// `T`, in a document.
+/// A `T` that is written as text in a document.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Text<T>(pub(super) T);
 
@@ -70,7 +70,7 @@ impl<T: Word> Serialize for Text<T> {
     }
 }
 
-/// Makes the values data by themselves.
+/// Implements serde's traits for types that users serialize directly.
 macro_rules! values {
     ($($type:ty)*) => {$(
         impl Serialize for $type {
@@ -126,7 +126,7 @@ impl Word for Duration {
     }
 }
 
-/// `success`, `trip for 30s`.
+/// Written as `success` or `trip for 30s`.
 impl Word for Outcome {
     const EXPECTED: &'static str = "success, failure, ignored or, for example, \"trip for 30s\"";
 
@@ -149,7 +149,7 @@ impl Word for Outcome {
     }
 }
 
-/// `100 calls`, `1m`, `1m in 12 buckets`.
+/// Written as `100 calls`, `1m` or `1m in 12 buckets`.
 impl Word for Window {
     const EXPECTED: &'static str =
         "a window, such as \"100 calls\", \"1m\" or \"1m in 12 buckets\"";
@@ -176,7 +176,7 @@ impl Word for Window {
     }
 }
 
-/// Parses `12 buckets`, `1 bucket`.
+/// Parses a number with a unit, such as `12 buckets` or `1 bucket`.
 fn counted(text: &str, what: &str) -> Option<u32> {
     let (number, unit) = text.trim().split_once(' ')?;
     let unit = unit.trim_start();

@@ -1,4 +1,4 @@
-//! Which breaker guards a request.
+//! [`Choose`]: selects the breaker that guards a request.
 
 use crate::breaker::CircuitBreaker;
 use crate::config::Layer;
@@ -13,17 +13,19 @@ mod sealed {
     impl<F> Sealed for super::Keyed<F> {}
 }
 
-/// How a guarded service comes by its breaker: it has a [`CircuitBreaker`], or finds one by the
-/// [key](Keyed) of each request.
+/// Selects the breaker that guards a request.
+///
+/// A [`CircuitBreaker`] guards all requests. [`Keyed`] finds a breaker by the key of each request.
 #[diagnostic::on_unimplemented(
     message = "the key of this layer is made of another request than `{Request}`",
     note = "the key function must be `Fn(&{Request}) -> K`, where `K: AsRef<str>` is owned"
 )]
 pub trait Choose<Request>: sealed::Sealed {
-    /// The breaker, where no request is needed to tell.
+    /// Returns the breaker if it does not depend on the request.
     #[doc(hidden)]
     fn chosen(&self) -> Option<&CircuitBreaker>;
-    /// A handle for response futures to keep. The service keeps it where the breaker is `chosen`.
+    /// Returns a handle for the response future. If the breaker is `chosen`, the service caches the
+    /// handle.
     #[doc(hidden)]
     fn choose(&self, request: &Request) -> ByName;
 }
@@ -39,7 +41,7 @@ impl<Request> Choose<Request> for CircuitBreaker {
     }
 }
 
-/// One breaker a key; made by [`BreakerLayer::keyed`](super::BreakerLayer::keyed).
+/// One breaker per key, as created by [`BreakerLayer::keyed`](super::BreakerLayer::keyed).
 #[derive(Clone)]
 pub struct Keyed<F> {
     registry: BreakerRegistry,

@@ -1,3 +1,5 @@
+//! [`ResponseFuture`]: the future of a call through [`Breaker`](super::Breaker).
+
 use super::Refusals;
 use crate::call::{self, Call, RunningCall};
 use crate::classifier::{Classifier, DefaultClassifier};
@@ -12,27 +14,28 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
-    /// The future of a guarded call; made by [`Breaker`](super::Breaker).
+    /// The future of a guarded call, as returned by [`Breaker`](super::Breaker).
     ///
-    /// The call was admitted, or refused, when this was made. `F` is the inner service's future,
-    /// `C` classifies its output, `A` answers a refusal.
+    /// The call was admitted or refused when the future was created. `F` is the future of the inner
+    /// service, `C` classifies its output, and `A` answers refusals.
     ///
     /// # Errors
     ///
-    /// [`BreakerError`](crate::BreakerError), or with
-    /// [`on_refused`](super::BreakerLayer::on_refused) the error of the inner service.
+    /// Resolves to a [`BreakerError`](crate::BreakerError). With
+    /// [`on_refused`](super::BreakerLayer::on_refused), resolves to the error type of the inner
+    /// service.
     ///
     /// # Panics
     ///
-    /// When it is polled after it completed. A panic of the inner future propagates, and is a
-    /// failure.
+    /// Panics if it is polled after completion. A panic of the inner future propagates and is
+    /// recorded as a failure.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the inner future. The breaker counts that as
-    /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) or
-    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say, and a trial's slot is free
-    /// again at once.
+    /// Dropping this future drops the inner future. The call is recorded according to
+    /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
+    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after). If the call is a trial, its
+    /// slot becomes available immediately.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, C = DefaultClassifier, A = NoFallback> {
         #[pin]
@@ -48,7 +51,7 @@ pin_project! {
             #[pin]
             guarded: WithBreaker<F, ByName, C>,
         },
-        /// `None` once the answer was returned.
+        /// `None` after completion.
         Refused { open: Option<CircuitOpen> },
     }
 }
@@ -60,7 +63,7 @@ impl<F, C, A> ResponseFuture<F, C, A> {
         Self { state, refusals }
     }
 
-    /// Admits the call and starts it, or refuses it.
+    /// Starts the call if the circuit admits it.
     #[inline]
     pub(super) fn admit(
         handle: ByName,

@@ -1,3 +1,5 @@
+//! [`BreakerLayer`]: guards services with circuit breakers.
+
 use super::{Breaker, ClassifyResponse, Keyed, OnRefused};
 use crate::breaker::CircuitBreaker;
 use crate::classifier::{Classify, DefaultClassifier, FailIf};
@@ -10,21 +12,21 @@ use crate::registry::BreakerRegistry;
 use std::panic::Location;
 use tower_layer::Layer;
 
-/// Puts a service behind a circuit breaker.
+/// A layer that guards a service with a circuit breaker.
 ///
-/// All services that one layer (or a clone of it) makes share their breakers, however often
-/// `layer` runs.
+/// All services created by one layer and its clones share their breakers.
 ///
 /// # Default
 ///
-/// * errors are judged by the breaker's rules, every `Ok` is a success:
-///   [`classify`](Self::classify), [`classify_response`](Self::classify_response),
-///   [`fail_if`](Self::fail_if)
-/// * a refusal is [`BreakerError::Open`](crate::BreakerError::Open), so that the error of the guarded
-///   service is `BreakerError<S::Error>`: [`on_refused`](Self::on_refused)
+/// * The rules of the breaker classify errors, and every `Ok` is a success. To change this, use
+///   [`classify`](Self::classify), [`classify_response`](Self::classify_response) or
+///   [`fail_if`](Self::fail_if).
+/// * A refusal is [`BreakerError::Open`](crate::BreakerError::Open), so the error type of the
+///   guarded service is `BreakerError<S::Error>`. To change this, use
+///   [`on_refused`](Self::on_refused).
 ///
-/// The closures are cloned with every call; one that captures nothing, or an `Arc`, costs nothing or
-/// little.
+/// Closures are cloned for every call. This is cheap if a closure captures nothing or only an
+/// `Arc`.
 ///
 /// # Examples
 ///
@@ -65,32 +67,34 @@ impl<K> BreakerLayer<K> {
 }
 
 impl BreakerLayer {
-    /// Guards by this breaker.
-    ///
-    /// A thread that calls it keeps a handle of the breaker until it ends or its slot is wanted, as of
-    /// those [found by name](BreakerRegistry#concurrency).
+    /// Creates a layer that guards all requests with `breaker`.
     pub fn new(breaker: CircuitBreaker) -> Self {
         Self::choosing(breaker)
     }
 
-    /// Guards by the breaker of that name, which is looked up now, and made with the settings due to
-    /// the name if there is none.
+    /// Creates a layer that guards all requests with the breaker called `name` in `registry`.
+    ///
+    /// The lookup happens now. A missing breaker is created from the matching preset.
     pub fn named(registry: &BreakerRegistry, name: impl AsRef<str>) -> Self {
         Self::new(registry.breaker(name))
     }
 }
 
 impl<F> BreakerLayer<Keyed<F>> {
-    /// Guards each request by the breaker that `key` names: one breaker a host, a tenant, a shard.
+    /// Creates a layer that guards each request with the breaker whose name `key` returns.
     ///
-    /// The breaker is looked up with each call, and made with the settings due to its name if there
-    /// is none. The registry is [bounded](BreakerRegistry#many-names), so that keys from outside
-    /// cannot exhaust memory. Names are shared with the rest of the registry: begin them alike
-    /// (`http:`), and [`preset_for`](crate::RegistryBuilder::preset_for) gives them settings.
+    /// Use it for one breaker per host, tenant or shard. The lookup happens on each call, and a
+    /// missing breaker is created from the matching preset. The registry is
+    /// [bounded](BreakerRegistry#many-names), so keys from user input cannot exhaust memory.
     ///
-    /// The key is owned: a `String`, an `Arc<str>`, or the `Authority` of a URI, which is cheap to
-    /// clone. One that is no [name](BreakerRegistry#names), such as an empty one, meets a fresh breaker
-    /// with each call, which guards nothing. `poll_ready` [cannot know the breaker](super#readiness) yet.
+    /// The layer shares the names with the rest of the registry. With a common prefix such as
+    /// `http:`, [`preset_for`](crate::RegistryBuilder::preset_for) can configure all breakers of
+    /// the layer.
+    ///
+    /// The key is an owned value, such as a `String`, an `Arc<str>`, or the `Authority` of a URI,
+    /// which is cheap to clone. If a key is not a valid [name](BreakerRegistry#names), each call
+    /// gets a new breaker and is therefore not protected. `poll_ready`
+    /// [does not know the breaker](super#readiness) yet.
     ///
     /// # Examples
     ///
@@ -126,12 +130,14 @@ impl<F> BreakerLayer<Keyed<F>> {
         Self::choosing(Keyed::new(registry, key))
     }
 
-    /// As [`keyed`](Self::keyed), with settings of its own for breakers that are new. They win over
-    /// the registry's presets, and yield to what was registered or configured under the name.
+    /// Creates a layer like [`keyed`](Self::keyed) whose new breakers are configured by `preset`.
+    ///
+    /// `preset` takes precedence over the presets of the registry. Settings that were registered or
+    /// configured for a name take precedence over `preset`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], when the preset cannot work.
+    /// Returns a [`ConfigError`] if `preset` contains an invalid setting.
     ///
     /// # Examples
     ///
@@ -168,12 +174,12 @@ impl<F> BreakerLayer<Keyed<F>> {
     }
 }
 
-/// What counts as a failure. The last word wins.
+/// Classification of results. Each method replaces the effect of earlier ones.
 impl<K, J, A> BreakerLayer<K, J, A> {
-    /// Judges responses by `classify`, and leaves errors to the breaker's rules: an HTTP service
-    /// answers 503 inside an `Ok`.
+    /// Classifies responses with `classify`, and errors with the rules of the breaker.
     ///
-    /// With the feature `http` there are ready-made functions for this in `breakerbox::http`.
+    /// Use it for HTTP services, which return a response such as 503 as `Ok`. With the `http`
+    /// feature, the module `breakerbox::http` contains functions to pass here.
     ///
     /// # Examples
     ///
@@ -198,7 +204,7 @@ impl<K, J, A> BreakerLayer<K, J, A> {
         self.judged_by(ClassifyResponse(classify))
     }
 
-    /// Judges the whole result, alone: none of the breaker's rules is asked.
+    /// Classifies complete results with `classify`. The rules of the breaker are not applied.
     ///
     /// # Examples
     ///
@@ -222,8 +228,9 @@ impl<K, J, A> BreakerLayer<K, J, A> {
         self.judged_by(Classify(classify))
     }
 
-    /// Errors for which `failure` holds are failures, the others unexpected ones. The breaker's
-    /// ignored errors stay ignored.
+    /// Classifies errors as failures if `failure` returns `true`.
+    ///
+    /// Other errors count as unexpected errors. Errors that the breaker ignores remain ignored.
     pub fn fail_if<Error, P>(self, failure: P) -> BreakerLayer<K, FailIf<P>, A>
     where
         P: Fn(&Error) -> bool,
@@ -241,11 +248,12 @@ impl<K, J, A> BreakerLayer<K, J, A> {
 }
 
 impl<K, J, A> BreakerLayer<K, J, A> {
-    /// Answers in the service's stead when the circuit refuses, and only then. The error of the
-    /// guarded service is the inner one's own again: what an axum route needs, whose error is
-    /// `Infallible`, and a tonic client, whose callers look for a `Status`.
+    /// Answers refused calls with the result of `answer`.
     ///
-    /// With the feature `http` there are ready-made answers in `breakerbox::http`.
+    /// The error type of the guarded service is then that of the inner service. This is required
+    /// for axum routes, whose error type is `Infallible`, and for tonic clients, whose callers
+    /// expect a `Status`. With the `http` feature, the module `breakerbox::http` contains functions
+    /// to pass here.
     ///
     /// # Examples
     ///

@@ -1,8 +1,9 @@
-//! A circuit breaker as a [tower](https://docs.rs/tower) layer; feature `tower`.
+//! Circuit breakers as [tower](https://docs.rs/tower) middleware. Available with the `tower`
+//! feature.
 //!
-//! [`BreakerLayer`] says which breaker guards a service, what counts as a failure and what becomes
-//! of a refusal; [`Breaker`] is the guarded service. Any service will do: a client, a channel, a
-//! route of a server.
+//! [`BreakerLayer`] selects the breaker of a service, classifies results and answers refusals.
+//! [`Breaker`] is the guarded service. The layer works with any service, such as a client, a
+//! channel or a server route.
 //!
 //! ```
 //! use breakerbox::prelude::*;
@@ -28,36 +29,41 @@
 //!
 //! # Readiness
 //!
-//! A call is admitted in `call`, which is where tower says that work begins, and not in
-//! `poll_ready`: a service may be polled ready and never called, and would then keep a trial's slot
-//! for as long as it lives. What `poll_ready` does is:
+//! A call is admitted in `call`, not in `poll_ready`. A service may be polled ready without being
+//! called. If `poll_ready` admitted a trial, such a service would hold the slot of the trial until
+//! it is dropped.
 //!
-//! * While the circuit refuses, it is ready at once, and the inner service is not polled: it may
-//!   well be the one that cannot become ready. The `call` that follows refuses, whatever the state
-//!   is by then, since a service that was not polled ready must not be called.
-//! * Otherwise it is ready when the inner service is. An error of the inner `poll_ready` passes to the
-//!   caller and counts as a call that ended in it; it takes part in a half-open period only while
-//!   there is a slot.
-//! * A layer that is [keyed](BreakerLayer::keyed) cannot know its breaker before it has a request:
-//!   it polls the inner service first, open or not, and errors of that poll count for no breaker.
+//! `poll_ready` behaves as follows:
 //!
-//! The breaker itself never makes `poll_ready` fail. A task that waits in `poll_ready` for the inner
-//! service is not woken when the circuit opens.
+//! * While the circuit refuses calls, the service is ready immediately. The inner service is not
+//!   polled, because it may be the one that never becomes ready. The following `call` is refused
+//!   even if the circuit has closed by then, because the inner service was not polled ready and
+//!   must not be called.
+//! * Otherwise, the service is ready when the inner service is. An error from the inner
+//!   `poll_ready` is returned, and is recorded like a call with this result. A half-open circuit
+//!   records it only if a trial slot is available.
+//! * A [keyed](BreakerLayer::keyed) layer does not know the breaker before it receives a request.
+//!   It always polls the inner service, and an error from that poll is recorded by no breaker.
 //!
-//! A refused call leaves a ready inner service ready, and with it whatever that reserved (a place
-//! of a `ConcurrencyLimit`, a slot of a `Buffer`), until this clone is called again or dropped.
+//! The breaker never makes `poll_ready` fail. A task that waits for the inner service in
+//! `poll_ready` is not woken when the circuit opens.
 //!
-//! # What is judged
+//! A refused call does not use up the readiness of the inner service. Any resource that the inner
+//! service has reserved, such as a permit of a `ConcurrencyLimit` or a slot of a `Buffer`, stays
+//! reserved until this clone is called again or dropped.
 //!
-//! The result of the response future: `Err` by the breaker's rules, `Ok` as a success, unless
-//! [`classify`](BreakerLayer::classify), [`classify_response`](BreakerLayer::classify_response) or
-//! [`fail_if`](BreakerLayer::fail_if) say otherwise. For HTTP the call ends with the head of the
-//! response; reading its body is no part of it.
+//! # Classification
 //!
-//! A response future that is dropped counts as
+//! The breaker records the output of the response future. By default, its rules classify an `Err`,
+//! and an `Ok` is a success. [`classify`](BreakerLayer::classify),
+//! [`classify_response`](BreakerLayer::classify_response) and [`fail_if`](BreakerLayer::fail_if)
+//! change this. An HTTP call ends with the head of the response, so errors while reading the body
+//! are not recorded.
+//!
+//! A dropped response future is recorded according to
 //! [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
-//! [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say. So a timeout belongs inside the
-//! breaker: its layer comes *after* the breaker's in a `ServiceBuilder`.
+//! [`cancelled_after`](crate::BreakerBuilder::cancelled_after). Timeouts therefore belong inside
+//! the breaker: add the timeout layer *after* the breaker layer in a `ServiceBuilder`.
 
 mod choice;
 mod future;

@@ -1,4 +1,4 @@
-//! What becomes of a refusal.
+//! [`Refusals`]: converts a refusal into the result of a guarded service.
 
 use crate::error::{BreakerError, CircuitOpen};
 use crate::function::NoFallback;
@@ -10,14 +10,14 @@ mod sealed {
     impl<A> Sealed for super::OnRefused<A> {}
 }
 
-/// What becomes of a refusal: an error ([`NoFallback`]), or an answer ([`OnRefused`]).
+/// Converts a refusal into an error ([`NoFallback`]) or an answer ([`OnRefused`]).
 #[diagnostic::on_unimplemented(
     message = "the answer to a refusal is not one of the guarded service",
     label = "it must give `Result<{Response}, {Error}>`, as the guarded service does",
     note = "write it as `.on_refused(|open: CircuitOpen| ..)`"
 )]
 pub trait Refusals<Response, Error>: sealed::Sealed {
-    /// The error of the guarded service.
+    /// The error type of the guarded service.
     type Error;
 
     #[doc(hidden)]
@@ -38,7 +38,7 @@ impl<Response, Error> Refusals<Response, Error> for NoFallback {
     }
 }
 
-/// Answers refusals in the service's stead; made by
+/// Answers refusals with a closure, as set by
 /// [`BreakerLayer::on_refused`](super::BreakerLayer::on_refused).
 #[derive(Clone, Copy)]
 pub struct OnRefused<A>(pub(super) A);

@@ -1,12 +1,13 @@
-//! [`ClassifyResponse`]: a classifier of responses.
+//! [`ClassifyResponse`]: a classifier for responses.
 
 use crate::breaker::CircuitBreaker;
 use crate::classifier::{Classification, Classifier};
 use crate::classify::Outcome;
 use std::fmt::{self, Debug};
 
-/// Classifies responses by a closure, and errors by the breaker's rules; made by
-/// [`BreakerLayer::classify_response`](super::BreakerLayer::classify_response).
+/// Classifies responses with a closure, and errors with the rules of the breaker.
+///
+/// Set by [`BreakerLayer::classify_response`](super::BreakerLayer::classify_response).
 #[derive(Clone, Copy)]
 pub struct ClassifyResponse<C>(pub(super) C);
 

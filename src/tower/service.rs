@@ -1,3 +1,5 @@
+//! [`Breaker`]: a service that is guarded by a circuit breaker.
+
 use super::{Choose, Refusals, ResponseFuture};
 use crate::breaker::CircuitBreaker;
 use crate::call::RunningCall;
@@ -10,33 +12,37 @@ use std::mem;
 use std::task::{Context, Poll, Waker, ready};
 use tower_service::Service;
 
-/// A service behind a circuit breaker; made by [`BreakerLayer`](super::BreakerLayer).
+/// A service guarded by a circuit breaker, as created by [`BreakerLayer`](super::BreakerLayer).
 ///
-/// A clone guards a clone of the inner service by the same breaker, and is not ready until it was
-/// polled ready itself.
+/// A clone contains a clone of the inner service and shares the breaker. Each clone must be polled
+/// ready before it is called.
 ///
 /// # Errors
 ///
-/// [`BreakerError::Open`](crate::BreakerError::Open) when the circuit refuses, and the inner service
-/// is not called; [`BreakerError::Inner`](crate::BreakerError::Inner) with its error. With
-/// [`on_refused`](super::BreakerLayer::on_refused), the inner service's own error.
+/// * [`BreakerError::Open`](crate::BreakerError::Open) if the circuit refuses the call. The inner
+///   service is not called.
+/// * [`BreakerError::Inner`](crate::BreakerError::Inner) if the inner service returns an error.
+///
+/// With [`on_refused`](super::BreakerLayer::on_refused), the error type is that of the inner
+/// service.
 ///
 /// # Panics
 ///
-/// `call`, when the service was not polled ready before, as tower allows; the inner service must
-/// not be called then. A panic of the inner service propagates, and is a failure.
+/// `call` panics if the service was not polled ready before. The contract of tower allows this, and
+/// the inner service must not be called in that case. A panic of the inner service propagates and
+/// is recorded as a failure.
 pub struct Breaker<S, K = CircuitBreaker, J = DefaultClassifier, A = NoFallback> {
     inner: S,
     choice: K,
     judge: J,
     refusals: A,
-    /// The handle that the response futures of this service share, made by its first call. Clones of
-    /// the service have handles of their own, so that calls on several threads do not contend for one
+    /// The handle that the response futures of this service share, created by the first call. Each
+    /// clone of the service creates its own, so calls on several threads do not contend for one
     /// reference count.
     handle: Option<ByName>,
-    /// Whether the inner service was polled ready, and not called since.
+    /// Whether the inner service was polled ready and has not been called since.
     ready: bool,
-    /// Why the inner service was not polled: the next call gets this for an answer.
+    /// Why the inner service was not polled. The next call is refused with these details.
     refused: Option<RefusalDetails>,
 }
 
@@ -53,7 +59,7 @@ impl<S, K, J, A> Breaker<S, K, J, A> {
         }
     }
 
-    /// A handle of the breaker of `request`, for a response future.
+    /// Returns a handle for the response future of `request`.
     #[inline]
     fn handle<Request>(&mut self, request: &Request) -> ByName
     where
@@ -68,18 +74,20 @@ impl<S, K, J, A> Breaker<S, K, J, A> {
             .clone()
     }
 
-    /// The inner service.
+    /// Returns a reference to the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The inner service. Calls made through it are not guarded, and one that uses up its
-    /// readiness must be followed by another `poll_ready` of the breaker.
+    /// Returns a mutable reference to the inner service.
+    ///
+    /// Calls through this reference are not guarded. After such a call, poll the breaker ready
+    /// again before calling it, because the readiness of the inner service is used up.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The inner service, without the breaker.
+    /// Returns the inner service and discards the breaker.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -128,7 +136,8 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let (judge, refusals) = (self.judge.clone(), self.refusals.clone());
         if let (Some(seen), Some(breaker)) = (self.refused.take(), self.choice.chosen()) {
-            // A call inside a trial of the same circuit joins it, whatever `poll_ready` saw before.
+            // A call inside a trial of the same circuit joins the trial, even if `poll_ready` ran
+            // outside it and was refused.
             self.ready = breaker.circuit.is_inside_trial() && is_ready_now(&mut self.inner);
             if !self.ready {
                 let refused = breaker.circuit.refuse(seen);
@@ -148,16 +157,20 @@ where
     }
 }
 
-/// Whether the inner service, which was not polled because its circuit refused, is ready all the same.
-/// Its own `poll_ready` is repeated by the next one of the breaker if it is not, so no waker is needed.
+/// Returns `true` if the inner service is ready, although it was not polled because its circuit
+/// refused.
+///
+/// The waker is ignored. If the inner service is not ready, the next `poll_ready` of the breaker
+/// registers the waker of its task.
 #[cold]
 fn is_ready_now<S: Service<Request>, Request>(inner: &mut S) -> bool {
     let mut context = Context::from_waker(Waker::noop());
     matches!(inner.poll_ready(&mut context), Poll::Ready(Ok(())))
 }
 
-/// Counts an error of `poll_ready` as a call that ended in it, if the circuit would admit one.
-/// `poll_ready` is no call, so a refusal is not counted.
+/// Records an error of `poll_ready` like a call with this result, if the circuit admits one.
+///
+/// A refusal is not counted, because `poll_ready` is not a call.
 #[cold]
 fn count<T, E, C>(breaker: &CircuitBreaker, classifier: &C, error: E) -> E
 where
@@ -172,7 +185,7 @@ where
     }
 }
 
-/// Counts a panic of `poll_ready` while it unwinds.
+/// A drop guard that records a panic of `poll_ready` during unwinding.
 struct Panicking<'a>(&'a CircuitBreaker);
 
 impl Drop for Panicking<'_> {
@@ -183,7 +196,7 @@ impl Drop for Panicking<'_> {
     }
 }
 
-/// Readiness belongs to the one that was polled.
+/// A clone is not ready, because the inner clone has not been polled.
 impl<S: Clone, K: Clone, J: Clone, A: Clone> Clone for Breaker<S, K, J, A> {
     fn clone(&self) -> Self {
         Self::new(

@@ -1,7 +1,7 @@
-//! Fixed loops, whose instructions `.ci/instructions` counts.
+//! Loops of calls whose instructions are counted by `.ci/instructions`.
 //!
-//! Without arguments the program lists the loops. With the name of a loop and a number it makes that
-//! many calls.
+//! Without arguments, the program lists the names of the loops. With a name and a number, it makes
+//! this number of calls.
 
 use breakerbox::prelude::*;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// An error of the usual kind.
+/// A typical error.
 #[derive(Debug)]
 struct Failure {
     #[allow(dead_code)]
@@ -24,17 +24,17 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Converts a refusal, for functions with `#[circuit]`.
+/// Required by functions with `#[circuit]`.
 impl From<BreakerError> for Failure {
     fn from(_: BreakerError) -> Self {
         Self { status: 503 }
     }
 }
 
-/// The input that fails.
+/// The input for which the work fails.
 const FAILS: u64 = u64::MAX;
 
-/// As little work as possible, and opaque to the compiler.
+/// Minimal work that the compiler cannot optimize away.
 #[inline]
 fn work(input: u64) -> Result<u64, Failure> {
     match black_box(input) {
@@ -43,7 +43,7 @@ fn work(input: u64) -> Result<u64, Failure> {
     }
 }
 
-/// The work as a future, which is ready at once.
+/// The work as a future that is ready immediately.
 struct Work(u64);
 
 impl Future for Work {
@@ -54,7 +54,7 @@ impl Future for Work {
     }
 }
 
-async fn work_later(input: u64) -> Result<u64, Failure> {
+async fn async_work(input: u64) -> Result<u64, Failure> {
     work(input)
 }
 
@@ -82,7 +82,7 @@ fn one_in_ten(n: u64) -> u64 {
 }
 
 fn build(settings: BreakerBuilder) -> CircuitBreaker {
-    settings.build().expect("settings that work")
+    settings.build().expect("valid settings")
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -95,7 +95,7 @@ fn lean() -> CircuitBreaker {
     build(CircuitBreaker::builder().count_successes(false))
 }
 
-/// Has a listener and a subscriber for changes, and the listener of `tracing`.
+/// Returns a breaker with a listener and a subscriber for changes, and the listener of `tracing`.
 fn listened() -> CircuitBreaker {
     let breaker = build(CircuitBreaker::builder().on_change(|_| {}));
     breakerbox::tracing::install_for(&breaker);
@@ -109,7 +109,7 @@ fn open() -> CircuitBreaker {
     breaker
 }
 
-/// The breaker of a function with `#[circuit]`, open.
+/// Opens the breaker of a function with `#[circuit]`.
 fn tripped(function: &str) -> CircuitBreaker {
     let breaker = BreakerRegistry::global().breaker(function);
     breaker.trip_for(HOUR);
@@ -128,7 +128,7 @@ fn time_window() -> CircuitBreaker {
     ruled(Window::time(Duration::from_secs(60)))
 }
 
-/// Makes that many calls. The setup before the loop must not depend on the number.
+/// Makes the given number of calls. The setup before the loop must not depend on the number.
 type Loop = fn(u64);
 
 const LOOPS: &[(&str, Loop)] = &[
@@ -149,7 +149,7 @@ const LOOPS: &[(&str, Loop)] = &[
     }),
     ("healthy async function", |calls| {
         let breaker = healthy();
-        let guarded = work_later.guarded_by(&breaker);
+        let guarded = async_work.guarded_by(&breaker);
         (0..calls).for_each(|n| poll(guarded.call(n)));
     }),
     ("healthy #[circuit]", |calls| {

@@ -1,8 +1,8 @@
-//! breakerbox with its default settings, and the calls that it is compared with.
+//! breakerbox with default settings, and the reference for each case.
 
 use crate::case::{Call, Case, Rule};
 use crate::loops::{
-    CallLoop, FAILS, Failure, async_calls, leak, service_calls, sync_calls, work, work_later,
+    CallLoop, FAILS, Failure, async_calls, async_work, leak, service_calls, sync_calls, work,
 };
 use crate::peers::{MINUTE, OPEN_FOR};
 use breakerbox::prelude::*;
@@ -11,20 +11,21 @@ use std::hint::black_box;
 use std::sync::LazyLock;
 use tower::{Layer, service_fn};
 
-/// A bare call, or for `#[circuit]` a function with a hand-written guard.
+/// Returns loops of unguarded calls. For `#[circuit]`, the reference is a function with a
+/// hand-written guard.
 pub fn reference(case: &Case) -> Vec<CallLoop> {
     static BREAKER: LazyLock<CircuitBreaker> =
         LazyLock::new(|| BreakerRegistry::global().breaker("by hand"));
     match case.call {
         Call::Sync => sync_calls(work),
-        Call::Async => async_calls(work_later),
+        Call::Async => async_calls(async_work),
         Call::Permit => Vec::new(),
-        Call::Service => service_calls(service_fn(work_later)),
+        Call::Service => service_calls(service_fn(async_work)),
         Call::ByName(count) => {
             let mut names = names(count);
             async_calls(move |input| {
                 black_box(names.next());
-                work_later(input)
+                async_work(input)
             })
         }
         Call::Circuit => sync_calls(|input| {
@@ -32,7 +33,7 @@ pub fn reference(case: &Case) -> Vec<CallLoop> {
             guarded.flatten_err().call_once()
         }),
         Call::AsyncCircuit => async_calls(async |input| {
-            let guarded = async { work_later(input).await }.guarded_by(&*BREAKER);
+            let guarded = async { async_work(input).await }.guarded_by(&*BREAKER);
             guarded.flatten_err().await
         }),
     }
@@ -49,7 +50,7 @@ pub fn guarded(case: &Case) -> Vec<CallLoop> {
     let breaker = leak(builder.build().expect("valid settings"));
     match case.call {
         Call::Sync => sync_calls(|input| breaker.call(|| work(input))),
-        Call::Async => async_calls(move |input| work_later(input).guarded_by(breaker)),
+        Call::Async => async_calls(move |input| async_work(input).guarded_by(breaker)),
         Call::Permit => sync_calls(|input| {
             if let Ok(permit) = black_box(breaker.try_acquire()) {
                 match input {
@@ -63,21 +64,21 @@ pub fn guarded(case: &Case) -> Vec<CallLoop> {
         }),
         Call::Service => {
             let layer = BreakerLayer::new(breaker.clone());
-            service_calls(layer.layer(service_fn(work_later)))
+            service_calls(layer.layer(service_fn(async_work)))
         }
         Call::ByName(count) => {
             let (registry, mut names) = (leak(BreakerRegistry::new()), names(count));
             async_calls(move |input| {
                 let name = black_box(names.next().unwrap_or_default());
-                work_later(input).with_breaker(registry, name)
+                async_work(input).with_breaker(registry, name)
             })
         }
         Call::Circuit => sync_calls(decorated),
-        Call::AsyncCircuit => async_calls(decorated_later),
+        Call::AsyncCircuit => async_calls(decorated_async),
     }
 }
 
-/// Names in turn.
+/// Cycles through `count` names.
 fn names(count: usize) -> impl Iterator<Item = &'static str> + Clone + Send {
     let names: Vec<String> = (0..count).map(|n| format!("tenant:{n:04}")).collect();
     leak(names).iter().map(String::as_str).cycle()
@@ -91,6 +92,6 @@ fn decorated(input: u64) -> Result<u64, Failure> {
 
 #[circuit]
 #[inline]
-async fn decorated_later(input: u64) -> Result<u64, Failure> {
-    work_later(input).await
+async fn decorated_async(input: u64) -> Result<u64, Failure> {
+    async_work(input).await
 }

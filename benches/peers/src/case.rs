@@ -7,8 +7,10 @@ use Call::{Async, AsyncCircuit, ByName, Circuit, Permit, Service, Sync};
 use Load::{Failing, Healthy, Refused};
 use Rule::{Calls, Consecutive, Time};
 
-/// The columns, and their loops of two threads over one breaker; none if the crate cannot make the
-/// calls of a case. Peers go by their packages.
+/// The columns, each with a function that builds one loop per thread over a shared breaker.
+///
+/// The function returns no loops if the crate does not support the case. Peers are named after
+/// their packages.
 pub const COLUMNS: [(&str, Build); 8] = [
     ("reference", breakerbox::reference),
     ("breakerbox", breakerbox::guarded),
@@ -31,18 +33,18 @@ pub struct Case {
     pub call: Call,
     pub rule: Rule,
     pub load: Load,
-    /// On one thread, and on two.
+    /// The bounds on one thread and on two threads.
     pub bounds: [Bound; 2],
 }
 
-/// The way to make a call.
+/// How a call is made.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Call {
     Sync,
     Async,
     Permit,
     Service,
-    /// By so many names in turn.
+    /// By name, cycling through this number of names.
     ByName(usize),
     Circuit,
     AsyncCircuit,
@@ -52,9 +54,9 @@ pub enum Call {
 pub enum Rule {
     /// Five consecutive failures.
     Consecutive,
-    /// Half of the last 100 calls.
+    /// Half of the last 100 calls fail.
     Calls,
-    /// Half of the last minute's calls.
+    /// Half of the calls of the last minute fail.
     Time,
 }
 
@@ -74,16 +76,16 @@ impl Load {
     }
 }
 
-/// The most that breakerbox may take.
+/// The upper bound on the time per call of breakerbox.
 #[derive(Clone, Copy)]
 pub enum Bound {
-    /// A share of the fastest peer.
+    /// A fraction of the time of the fastest peer.
     Fastest(f64),
-    /// A share of one peer, which is given by its column.
+    /// A fraction of the time of the peer in this column.
     Column(usize, f64),
     /// A multiple of its own time on one thread.
     OneThread(f64),
-    /// Nanoseconds more than the reference.
+    /// Nanoseconds in addition to the reference.
     OverReference(f64),
 }
 

@@ -1,4 +1,4 @@
-//! Loops of calls. The guarded work is as little as possible, and opaque to the compiler.
+//! Loops of calls. The guarded work is minimal, but opaque to the compiler.
 
 use breakerbox::BreakerError;
 use std::hint::{black_box, spin_loop};
@@ -8,13 +8,14 @@ use std::task::{Context, Poll, Waker};
 use tokio::runtime::Runtime;
 use tower::{Service, ServiceExt};
 
-/// Makes a call for each input, and returns whether the last one succeeded.
+/// Makes one call for each input, and returns whether the last call succeeded.
 pub type CallLoop = Box<dyn FnMut(&[u64]) -> bool + Send>;
 
-/// The input that fails.
+/// The input for which the work fails.
 pub const FAILS: u64 = u64::MAX - 1;
 
-/// The timer of tower-resilience, which sleeps when its lock is taken. All calls are made inside it.
+/// The runtime in which all calls are made. tower-resilience needs its timer, because it sleeps
+/// while its lock is taken.
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 /// A small error with a derived `Debug`.
@@ -22,7 +23,7 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("
 #[error("status {0}")]
 pub struct Failure(u16);
 
-/// Converts a refusal, for functions with `#[circuit]`.
+/// Required by functions with `#[circuit]`.
 impl From<BreakerError> for Failure {
     fn from(_: BreakerError) -> Self {
         Self(503)
@@ -37,11 +38,11 @@ pub fn work(input: u64) -> Result<u64, Failure> {
     }
 }
 
-/// The work as a future, which is ready at once.
+/// The work as a future that is ready immediately.
 pub struct Work(u64);
 
 #[inline]
-pub fn work_later(input: u64) -> Work {
+pub fn async_work(input: u64) -> Work {
     Work(input)
 }
 
@@ -53,7 +54,7 @@ impl Future for Work {
     }
 }
 
-/// Keeps a breaker until the program ends, so that all threads can borrow it.
+/// Leaks a breaker, so that all threads can borrow it.
 pub fn leak<T>(breaker: T) -> &'static T {
     Box::leak(Box::new(breaker))
 }
@@ -68,7 +69,7 @@ pub fn sync_calls<T, E>(
     })
 }
 
-/// Returns loops over a function from the input to a guarded future.
+/// Returns loops over a function that takes the input and returns a guarded future.
 pub fn async_calls<F: Future<Output = Result<T, E>>, T, E>(
     call: impl FnMut(u64) -> F + Clone + Send + 'static,
 ) -> Vec<CallLoop> {
@@ -83,7 +84,7 @@ pub fn async_calls<F: Future<Output = Result<T, E>>, T, E>(
     })
 }
 
-/// Returns loops over a tower service, which each thread clones once.
+/// Returns loops over a tower service, of which each thread has a clone.
 pub fn service_calls<S: Service<u64> + Clone + Send + 'static>(service: S) -> Vec<CallLoop> {
     loops(service, |service, inputs| {
         run(async {
@@ -109,8 +110,9 @@ fn loops<C: Clone + Send + 'static>(
     vec![new_loop(call.clone()), new_loop(call)]
 }
 
-/// Runs a future on this thread. Only a peer that waits for a lock is ever pending, and the thread does
-/// not go to sleep for it.
+/// Runs a future on this thread by polling it repeatedly.
+///
+/// Futures are pending only if a peer waits for a lock. The thread then spins instead of sleeping.
 #[inline]
 fn run<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(Waker::noop());

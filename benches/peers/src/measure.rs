@@ -1,4 +1,4 @@
-//! Takes samples in rounds, and compares them with the bounds.
+//! Takes samples in rounds and compares them with the bounds.
 
 use crate::case::{BREAKERBOX, Bound, COLUMNS, Case, Load, REFERENCE};
 use crate::loops::{CallLoop, FAILS, RUNTIME};
@@ -6,15 +6,15 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// A case on one thread or two.
+/// The result of a case on one thread or two threads.
 pub struct Row {
     pub case: &'static Case,
     pub threads: usize,
-    /// Nanoseconds per call of each round, by column and in ascending order.
+    /// Nanoseconds per call, for each column and round, in ascending order.
     figures: [Vec<f64>; COLUMNS.len()],
 }
 
-/// Measures a case with new breakers, first on one thread and then on two.
+/// Measures a case with new breakers, on one thread and then on two.
 pub fn rows(case: &'static Case, rounds: usize, sample_time: Duration) -> [Row; 2] {
     let mut columns = COLUMNS.map(|(_, loops)| loops(case));
     if case.load == Load::Refused {
@@ -50,7 +50,7 @@ pub fn rows(case: &'static Case, rounds: usize, sample_time: Duration) -> [Row; 
     })
 }
 
-/// Checks that the breakers admit or refuse calls as their case claims.
+/// Asserts that the breakers admit or refuse calls as the case requires.
 fn check(case: &Case, columns: &mut [Vec<CallLoop>]) {
     let _inside = RUNTIME.enter();
     for (column, loops) in columns.iter_mut().enumerate() {
@@ -61,7 +61,7 @@ fn check(case: &Case, columns: &mut [Vec<CallLoop>]) {
     }
 }
 
-/// Returns nanoseconds per call.
+/// Takes a sample, and returns nanoseconds per call.
 #[expect(clippy::cast_precision_loss)]
 fn sample(loops: &mut [CallLoop], inputs: &[u64], time: Duration) -> f64 {
     let allowed = sched_getaffinity(None).expect("the processors of this process");
@@ -69,7 +69,8 @@ fn sample(loops: &mut [CallLoop], inputs: &[u64], time: Duration) -> f64 {
     let barrier = &Barrier::new(loops.len());
     let figures = std::thread::scope(|scope| {
         let threads = loops.iter_mut().map(|calls| {
-            // Two threads on one processor would never contend.
+            // Each thread is pinned to its own processor. On one processor, they would never
+            // contend.
             let mut own = CpuSet::new();
             own.set(processors.next().expect("a processor per thread"));
             scope.spawn(move || {
@@ -95,13 +96,15 @@ fn sample(loops: &mut [CallLoop], inputs: &[u64], time: Duration) -> f64 {
 }
 
 impl Row {
-    /// Returns the median of the rounds, in nanoseconds per call.
+    /// Returns the median over all rounds, in nanoseconds per call.
     pub fn median(&self, column: usize) -> Option<f64> {
         let figures = &self.figures[column];
         figures.get(figures.len() / 2).copied()
     }
 
-    /// Returns a line that says whether this row keeps its bound; none if no peer makes these calls.
+    /// Returns a line that states whether the bound of this row holds.
+    ///
+    /// Returns `None` if no peer supports the case.
     pub fn verdict(&self, rows: &[Self]) -> Option<String> {
         let (case, threads) = (self.case, self.threads);
         let figure = |column: usize| Some((self.median(column)?, COLUMNS[column].0));

@@ -1,8 +1,8 @@
-//! The other crates.
+//! Circuit breakers of other crates.
 
 use crate::case::{Call, Case, Rule};
 use crate::loops::{
-    CallLoop, FAILS, Failure, async_calls, leak, service_calls, sync_calls, work, work_later,
+    CallLoop, FAILS, Failure, async_calls, async_work, leak, service_calls, sync_calls, work,
 };
 use breaker::{BreakerLayer, CircuitBreakerConfig};
 use circuitbreaker_rs::DefaultPolicy;
@@ -12,11 +12,12 @@ use std::time::Duration;
 use tower::{Layer, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
 
-/// Longer than a run.
+/// Longer than the whole run.
 pub const OPEN_FOR: Duration = Duration::from_secs(3600);
 pub const MINUTE: Duration = Duration::from_secs(60);
 
-/// A ring of outcomes behind a spin lock. Its five consecutive failures are all of the last five calls.
+/// Keeps a ring of outcomes behind a spin lock. Instead of consecutive failures, it uses a failure
+/// rate of 100 % over 5 calls.
 pub fn recloser(case: &Case) -> Vec<CallLoop> {
     let (length, rate) = match case.rule {
         Rule::Consecutive => (5, 1.0),
@@ -32,13 +33,13 @@ pub fn recloser(case: &Case) -> Vec<CallLoop> {
         }
         Call::Async => {
             let breaker = leak(AsyncRecloser::from(breaker));
-            async_calls(|input| breaker.call(work_later(input)))
+            async_calls(|input| breaker.call(async_work(input)))
         }
         _ => Vec::new(),
     }
 }
 
-/// A policy behind a mutex. Its time window is a moving average of successes.
+/// Has a failure policy behind a mutex. Its time window is a moving average of successes.
 pub fn failsafe(case: &Case) -> Vec<CallLoop> {
     let backoff = backoff::constant(OPEN_FOR);
     match case.rule {
@@ -59,7 +60,7 @@ fn failsafe_by(policy: impl FailurePolicy + Send + Sync + 'static, call: Call) -
     let breaker = leak(failsafe::Config::new().failure_policy(policy).build());
     match call {
         Call::Sync => sync_calls(|input| CircuitBreaker::call(breaker, || work(input))),
-        Call::Async => async_calls(|input| AsyncCircuitBreaker::call(breaker, work_later(input))),
+        Call::Async => async_calls(|input| AsyncCircuitBreaker::call(breaker, async_work(input))),
         Call::Permit => sync_calls(|input| {
             if !breaker.is_call_permitted() {
                 return Err(());
@@ -74,8 +75,8 @@ fn failsafe_by(policy: impl FailurePolicy + Send + Sync + 'static, call: Call) -
     }
 }
 
-/// A state machine behind a read-write lock, async only. It always keeps a window. A rate of zero
-/// leaves only consecutive failures.
+/// Has a state machine behind a read-write lock, for async calls only. It always keeps a window. A
+/// rate of zero leaves only the rule for consecutive failures.
 pub fn breaker(case: &Case) -> Vec<CallLoop> {
     let (failures, rate, window) = match case.rule {
         Rule::Consecutive => (5, 0.0, 1),
@@ -90,16 +91,16 @@ pub fn breaker(case: &Case) -> Vec<CallLoop> {
         .minimum_calls(window.min(10));
     let breaker = leak(breaker::CircuitBreaker::new(config.build()));
     match case.call {
-        Call::Async => async_calls(|input| breaker.call(move || work_later(input))),
+        Call::Async => async_calls(|input| breaker.call(move || async_work(input))),
         Call::Service => {
             let layer = BreakerLayer::new(breaker.clone());
-            service_calls(layer.layer(service_fn(work_later)))
+            service_calls(layer.layer(service_fn(async_work)))
         }
         _ => Vec::new(),
     }
 }
 
-/// A counter behind a mutex.
+/// Has a counter behind a mutex.
 pub fn nobreak(case: &Case) -> Vec<CallLoop> {
     let builder = nobreak::builder()
         .with_failure_threshold(5)
@@ -109,14 +110,14 @@ pub fn nobreak(case: &Case) -> Vec<CallLoop> {
     match (case.rule, case.call) {
         (Rule::Consecutive, Call::Sync) => sync_calls(|input| breaker.call(|| work(input))),
         (Rule::Consecutive, Call::Async) => {
-            async_calls(|input| breaker.call_async(move || work_later(input)))
+            async_calls(|input| breaker.call_async(move || async_work(input)))
         }
         _ => Vec::new(),
     }
 }
 
-/// Atomic counters, and locks for the times of the last calls. Its failure rate is set out of reach. Its
-/// breaker does not fill its windows.
+/// Has atomic counters, and locks for the times of recent calls. Its failure rate is set out of reach,
+/// because the crate never fills its windows.
 pub fn circuitbreaker_rs(case: &Case) -> Vec<CallLoop> {
     let builder = circuitbreaker_rs::CircuitBreaker::<DefaultPolicy, Failure>::builder()
         .failure_threshold(2.0)
@@ -126,13 +127,13 @@ pub fn circuitbreaker_rs(case: &Case) -> Vec<CallLoop> {
     match (case.rule, case.call) {
         (Rule::Consecutive, Call::Sync) => sync_calls(|input| breaker.call(|| work(input))),
         (Rule::Consecutive, Call::Async) => {
-            async_calls(|input| breaker.call_async(move || work_later(input)))
+            async_calls(|input| breaker.call_async(move || async_work(input)))
         }
         _ => Vec::new(),
     }
 }
 
-/// A tower service with its circuit behind an async mutex.
+/// A tower service whose circuit is behind an async mutex.
 pub fn tower_resilience(case: &Case) -> Vec<CallLoop> {
     if !matches!(case.call, Call::Async | Call::Service) {
         return Vec::new();
@@ -150,5 +151,5 @@ pub fn tower_resilience(case: &Case) -> Vec<CallLoop> {
             .sliding_window_duration(MINUTE),
     };
     let layer = builder.build().expect("valid settings");
-    service_calls(layer.layer_fn(service_fn(work_later)))
+    service_calls(layer.layer_fn(service_fn(async_work)))
 }

@@ -1,19 +1,19 @@
-//! Calls that are futures: held, polled, dropped.
+//! Guarded futures: held, polled and dropped.
 
-use super::{Call, Held, Kept, MOST_HELD, NAME, World, in_runtime, text_of};
-use crate::calls::{self, Ending as Means, Order, Said, Script};
+use super::{Call, FailureText, MAX_PENDING, NAME, PendingCall, World, in_runtime, text_of};
+use crate::calls::{self, Action, CallKind, CallResult, Script};
+use crate::classification::Site;
+use crate::errors::catch_deliberate_panic;
 use crate::input::{self, Input};
-use crate::judged::Site;
+use arbitrary::Result;
 use breakerbox_model::naive::Refused;
 use breakerbox_model::steps::Ending;
-use crate::trouble::survive;
-use arbitrary::Result;
 use std::rc::Rc;
 use std::task::Poll;
 
 impl World {
     pub(super) fn hold_future(&mut self, u: &mut Input) -> Result<()> {
-        if self.held.len() >= MOST_HELD {
+        if self.pending.len() >= MAX_PENDING {
             return Ok(());
         }
         let script = Rc::new(Script {
@@ -21,32 +21,32 @@ impl World {
             ..Script::default()
         });
         let site = input::site(u)?;
-        let ending = match u.int_in_range(0..=5)? {
-            0 => Means::Limited,
-            1 => Means::Rescued {
+        let kind = match u.int_in_range(0..=5)? {
+            0 => CallKind::WithTimeout,
+            1 => CallKind::WithFallback {
                 panics: u.arbitrary()?,
             },
-            _ => Means::Plain,
+            _ => CallKind::Plain,
         };
         let function = u.ratio(1, 4)?;
         let breaker = self.pair.breaker.clone();
-        let (future, site, ending) = match &self.registry {
+        let (future, site, kind) = match &self.registry {
             _ if function => {
                 let future = calls::guard_function(&script, breaker);
-                (future, Site::Rules, Means::Plain)
+                (future, Site::Rules, CallKind::Plain)
             }
             Some(registry) => (
-                calls::guard_by_name(&script, (registry, NAME), site, ending),
+                calls::guard_by_name(&script, (registry, NAME), site, kind),
                 site,
-                ending,
+                kind,
             ),
-            None => (calls::guard(&script, breaker, site, ending), site, ending),
+            None => (calls::guard(&script, breaker, site, kind), site, kind),
         };
-        self.held.push(Held::Future(Box::new(Call {
+        self.pending.push(PendingCall::Future(Box::new(Call {
             future,
             script,
             site,
-            ending,
+            kind,
             begun: None,
         })));
         Ok(())
@@ -60,25 +60,25 @@ impl World {
     }
 
     pub(super) fn drop_at(&mut self, place: usize) {
-        match self.held.remove(place) {
-            Held::Permit(permit, call) => {
+        match self.pending.remove(place) {
+            PendingCall::Permit(permit, call) => {
                 drop(permit);
-                self.ended(call, Ending::Dropped, Kept::Something);
+                self.ended(call, Ending::Dropped, FailureText::Other);
             }
-            Held::Future(call) => {
+            PendingCall::Future(call) => {
                 let Call {
                     future,
                     script,
                     begun,
                     ..
                 } = *call;
-                let survived = survive(|| drop(future)).is_some();
-                // An async function that was never called has made no future.
+                let survived = catch_deliberate_panic(|| drop(future)).is_some();
+                // An async function that was never called has not created its future.
                 assert!(survived || script.drop_panics);
                 match begun {
                     Some((call, _)) => {
                         assert!(script.dropped.get());
-                        self.ended(call, Ending::Dropped, Kept::Something);
+                        self.ended(call, Ending::Dropped, FailureText::Other);
                     }
                     None => assert_eq!(script.runs.get(), 0),
                 }
@@ -87,15 +87,15 @@ impl World {
     }
 
     pub(super) fn poll_one(&mut self, u: &mut Input) -> Result<()> {
-        let Some(place) = self.pick(u, |held| matches!(held, Held::Future(_)))? else {
+        let Some(place) = self.pick(u, |pending| matches!(pending, PendingCall::Future(_)))? else {
             return Ok(());
         };
-        let order = match u.int_in_range(0..=5)? {
-            0 => Order::Panic,
-            1 | 2 => Order::Wait,
-            _ => Order::Give(input::answer(u)?),
+        let action = match u.int_in_range(0..=5)? {
+            0 => Action::Panic,
+            1 | 2 => Action::Pend,
+            _ => Action::Return(input::answer(u)?),
         };
-        let Held::Future(mut call) = self.held.remove(place) else {
+        let PendingCall::Future(mut call) = self.pending.remove(place) else {
             return Ok(());
         };
         if call.begun.is_none() {
@@ -107,71 +107,76 @@ impl World {
                 }
             }
         }
-        self.poll_admitted(call, order);
+        self.poll_admitted(call, action);
         Ok(())
     }
 
-    /// The guarded code is neither polled nor kept.
+    /// Polls a future whose call must be refused. The guarded code must neither be polled nor kept.
     pub(super) fn poll_refused(&mut self, mut call: Call, refused: &Refused) {
-        call.script.order.set(Order::Panic);
+        call.script.action.set(Action::Panic);
         let found = in_runtime(|_| calls::poll(&mut call.future));
-        let Call { script, ending, .. } = &call;
-        assert_eq!(script.runs.get(), 0, "a refused call touched guarded code");
-        match (found, ending) {
-            (Some(Poll::Ready(Said::Refused(open))), Means::Plain | Means::Limited) => {
+        let Call { script, kind, .. } = &call;
+        assert_eq!(script.runs.get(), 0, "a refused call ran guarded code");
+        match (found, kind) {
+            (
+                Some(Poll::Ready(CallResult::Refused(open))),
+                CallKind::Plain | CallKind::WithTimeout,
+            ) => {
                 self.pair.assert_refusal(&open, refused);
-                assert_eq!(script.rescues.get(), 0);
+                assert_eq!(script.fallbacks.get(), 0);
             }
-            (Some(Poll::Ready(Said::Rescued)), Means::Rescued { panics: false })
-            | (None, Means::Rescued { panics: true }) => assert_eq!(script.rescues.get(), 1),
+            (Some(Poll::Ready(CallResult::FellBack)), CallKind::WithFallback { panics: false })
+            | (None, CallKind::WithFallback { panics: true }) => {
+                assert_eq!(script.fallbacks.get(), 1);
+            }
             (None, _) if script.drop_panics => {}
-            _ => panic!("a refused call gave something else"),
+            _ => panic!("unexpected result of a refused call"),
         }
-        let dropped = survive(|| drop(call.future));
+        let dropped = catch_deliberate_panic(|| drop(call.future));
         assert!(dropped.is_some() || call.script.drop_panics);
         assert_eq!(call.script.runs.get(), 0);
     }
 
-    pub(super) fn poll_admitted(&mut self, mut call: Box<Call>, order: Order) {
+    pub(super) fn poll_admitted(&mut self, mut call: Box<Call>, action: Action) {
         let Some((number, begun)) = call.begun else {
             return;
         };
-        call.script.order.set(order);
+        call.script.action.set(action);
         let found = in_runtime(|_| calls::poll(&mut call.future));
-        self.heed_admission();
+        self.apply_admission_command();
         assert_eq!(
-            call.script.rescues.get(),
+            call.script.fallbacks.get(),
             0,
-            "a fallback for a call that was let in"
+            "a fallback ran for an admitted call"
         );
-        let passed_limit = matches!(call.ending, Means::Limited) && self.ticks > begun;
-        match order {
-            Order::Wait if !passed_limit => {
+        let passed_limit = matches!(call.kind, CallKind::WithTimeout) && self.ticks > begun;
+        match action {
+            Action::Pend if !passed_limit => {
                 assert!(matches!(found, Some(Poll::Pending)));
-                return self.held.push(Held::Future(call));
+                return self.pending.push(PendingCall::Future(call));
             }
-            Order::Wait => {
-                let recorded = self.ended(number, Ending::Failure, Kept::Something);
+            Action::Pend => {
+                let recorded = self.ended(number, Ending::Failure, FailureText::Other);
                 if call.script.drop_panics {
                     assert!(found.is_none());
                 } else {
-                    assert!(matches!(found, Some(Poll::Ready(Said::TimedOut))));
+                    assert!(matches!(found, Some(Poll::Ready(CallResult::TimedOut))));
                     self.pair.timed_out += u64::from(recorded);
                 }
             }
-            Order::Panic => {
+            Action::Panic => {
                 assert!(found.is_none());
-                self.ended(number, Ending::Failure, Kept::Something);
+                self.ended(number, Ending::Failure, FailureText::Other);
             }
-            Order::Give(answer) => {
-                let ending = self.judged(number, answer, call.site);
+            Action::Return(answer) => {
+                let ending = self.classify(number, answer, call.site);
                 match found {
                     None => assert!(ending.is_none() || call.script.drop_panics),
-                    Some(Poll::Ready(Said::Answered(given))) => {
+                    Some(Poll::Ready(CallResult::Answered(given))) => {
                         assert!(ending.is_some());
                         assert_eq!(given.is_ok(), answer.is_ok());
                     }
-                    _ => panic!("a call that was let in gave something else"),
+                    _ => panic!("unexpected result of an admitted call"),
                 }
                 self.ended(number, ending.unwrap_or(Ending::Ignored), text_of(answer));
             }

@@ -1,37 +1,37 @@
-//! Calls that are values: permits, asked for or waited for.
+//! Permits: acquired immediately or awaited.
 
-use super::{Held, Kept, MOST_HELD, World, functions, in_runtime, text_of};
-use crate::calls::{self, Order, Route};
+use super::{FailureText, MAX_PENDING, PendingCall, World, functions, in_runtime, text_of};
+use crate::calls::{self, Action, Route};
+use crate::classification::Site;
+use crate::errors::{catch_deliberate_panic, panic_on_purpose};
 use crate::input::{self, Input};
-use crate::judged::Site;
-use breakerbox_model::record::Event;
-use breakerbox_model::steps::Ending;
-use crate::trouble::{blow, survive};
 use arbitrary::Result;
 use breakerbox::Outcome;
+use breakerbox_model::record::Event;
+use breakerbox_model::steps::Ending;
 use std::future::pending;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 impl World {
     pub(super) fn try_acquire(&mut self) {
-        if self.held.len() >= MOST_HELD {
+        if self.pending.len() >= MAX_PENDING {
             return;
         }
         let found = self.pair.breaker.try_acquire();
-        let began = if self.joins() {
+        let began = if self.joins_trial() {
             Some((found.expect("a call that joins"), None))
         } else {
             let began = self.pair.began(found);
             began.map(|(permit, call)| (permit, Some(call)))
         };
-        self.held
-            .extend(began.map(|(permit, call)| Held::Permit(permit, call)));
+        self.pending
+            .extend(began.map(|(permit, call)| PendingCall::Permit(permit, call)));
     }
 
-    /// Asks to wait for the circuit, and gives up at once.
-    pub(super) fn wait(&mut self) {
-        if self.held.len() >= MOST_HELD {
+    /// Polls `until_ready` once, then drops the future.
+    pub(super) fn poll_until_ready(&mut self) {
+        if self.pending.len() >= MAX_PENDING {
             return;
         }
         let breaker = self.pair.breaker.clone();
@@ -42,21 +42,21 @@ impl World {
         });
         drop(waiting);
         match (found, self.begin()) {
-            (Poll::Ready(permit), Ok(call)) => self.held.push(Held::Permit(permit, call)),
+            (Poll::Ready(permit), Ok(call)) => self.pending.push(PendingCall::Permit(permit, call)),
             (Poll::Pending, Err(_)) => {
-                // Waiting is no refusal.
+                // Waiting does not count as a refusal.
                 assert!(matches!(self.pair.model.log.pop(), Some(Event::Refused)));
             }
             (found, expected) => panic!(
-                "ready: {}, and should have been {}",
+                "ready: {}, expected: {}",
                 found.is_ready(),
                 expected.is_ok()
             ),
         }
     }
 
-    /// Asks whether a call would be admitted, and takes nothing.
-    pub(super) fn wait_for_others(&mut self) {
+    /// Polls `ready` once, which must not take a slot.
+    pub(super) fn poll_ready(&mut self) {
         let breaker = self.pair.breaker.clone();
         let mut waiting = Box::pin(async move { breaker.ready().await });
         let found = in_runtime(|_| {
@@ -65,44 +65,45 @@ impl World {
         });
         assert_eq!(
             found.is_pending(),
-            !self.joins() && self.pair.model.refuses()
+            !self.joins_trial() && self.pair.model.refuses()
         );
     }
 
-    /// Runs work as that of a permit, in which other things happen.
+    /// Runs the call of a permit, with nested steps.
     pub(super) fn run_permit(&mut self, u: &mut Input) -> Result<()> {
-        let Some(place) = self.pick(u, |held| matches!(held, Held::Permit(..)))? else {
+        let Some(place) = self.pick(u, |pending| matches!(pending, PendingCall::Permit(..)))?
+        else {
             return Ok(());
         };
-        let order = functions::order(u)?;
-        let within = u.int_in_range(0..=3)?;
+        let action = functions::action(u)?;
+        let nested = u.int_in_range(0..=3)?;
         let route = match u.int_in_range(0..=3)? {
             0 | 1 => Some(Route::Function),
             2 => Some(Route::Future {
                 pauses: u.arbitrary()?,
             }),
-            // It is dropped before it ends.
+            // The future is dropped before completion.
             _ => None,
         };
-        let Held::Permit(permit, call) = self.held.remove(place) else {
+        let PendingCall::Permit(permit, call) = self.pending.remove(place) else {
             return Ok(());
         };
-        let found = self.deeper(|world| {
+        let found = self.run_nested(|world| {
             let work = || {
-                world.go_deeper(call, within, u);
-                match order {
-                    Order::Give(answer) => answer,
-                    _ => blow(),
+                world.nested_steps(call, nested, u);
+                match action {
+                    Action::Return(answer) => answer,
+                    _ => panic_on_purpose(),
                 }
             };
             match route {
                 Some(Route::Function) => Some(permit.call(work)),
                 Some(Route::Future { pauses }) => {
-                    Some(calls::drive(permit.run(calls::working(pauses, work))))
+                    Some(calls::drive(permit.run(calls::run_in_future(pauses, work))))
                 }
                 None => {
                     let ended = async {
-                        let answer = calls::working(false, work).await;
+                        let answer = calls::run_in_future(false, work).await;
                         pending::<()>().await;
                         answer
                     };
@@ -113,50 +114,51 @@ impl World {
                 }
             }
         });
-        match (order, found) {
-            (Order::Give(_), Some(None)) => {
-                self.ended(call, Ending::Dropped, Kept::Something);
+        match (action, found) {
+            (Action::Return(_), Some(None)) => {
+                self.ended(call, Ending::Dropped, FailureText::Other);
             }
-            (Order::Give(answer), found) => {
-                let ending = self.judged(call, answer, Site::Rules);
+            (Action::Return(answer), found) => {
+                let ending = self.classify(call, answer, Site::Rules);
                 assert_eq!(found.is_some(), ending.is_some());
                 self.ended(call, ending.unwrap_or(Ending::Ignored), text_of(answer));
             }
             (_, found) => {
                 assert!(found.is_none());
-                self.ended(call, Ending::Failure, Kept::Something);
+                self.ended(call, Ending::Failure, FailureText::Other);
             }
         }
         Ok(())
     }
 
     pub(super) fn end_permit(&mut self, u: &mut Input) -> Result<()> {
-        let Some(place) = self.pick(u, |held| matches!(held, Held::Permit(..)))? else {
+        let Some(place) = self.pick(u, |pending| matches!(pending, PendingCall::Permit(..)))?
+        else {
             return Ok(());
         };
         let outcome = input::outcome(u)?;
         let answer = u.ratio(1, 3)?.then(|| input::answer(u)).transpose()?;
-        let Held::Permit(permit, call) = self.held.remove(place) else {
+        let PendingCall::Permit(permit, call) = self.pending.remove(place) else {
             return Ok(());
         };
         match (answer, outcome) {
             (Some(answer), _) => {
-                let survived = survive(|| permit.record_result(&answer)).is_some();
-                let ending = self.judged(call, answer, Site::Rules);
+                let survived = catch_deliberate_panic(|| permit.record_result(&answer)).is_some();
+                let ending = self.classify(call, answer, Site::Rules);
                 assert_eq!(
                     survived,
                     ending.is_some(),
-                    "a judge that panics is heard of"
+                    "a panicking classifier is observed"
                 );
                 self.ended(call, ending.unwrap_or(Ending::Ignored), text_of(answer));
             }
             (None, Outcome::Success) => {
                 permit.success();
-                self.ended(call, Ending::Success, Kept::Nothing);
+                self.ended(call, Ending::Success, FailureText::Nothing);
             }
             (None, Outcome::Failure) => {
                 permit.failure();
-                self.ended(call, Ending::Failure, Kept::Nothing);
+                self.ended(call, Ending::Failure, FailureText::Nothing);
             }
             (None, outcome) => {
                 permit.record(outcome);
@@ -164,7 +166,7 @@ impl World {
                     Outcome::TripFor(time) => Ending::TripFor(time),
                     _ => Ending::Ignored,
                 };
-                self.ended(call, ending, Kept::Nothing);
+                self.ended(call, ending, FailureText::Nothing);
             }
         }
         Ok(())

@@ -1,30 +1,30 @@
-//! How it ends, whatever happened.
+//! The end of a run.
 
 use super::World;
-use crate::calls::{Ending as Means, Order, Route};
-use crate::ear::Manners;
+use crate::calls::{Action, CallKind, Route};
+use crate::classification::{Answer, Site};
+use crate::errors::{self, TestError, Text};
 use crate::input::Input;
-use crate::judged::{Answer, Site};
+use crate::listener::Behavior;
+use breakerbox::{Mode, State};
 use breakerbox_model::record;
 use breakerbox_model::settings::{Kind, Rule, Settings};
 use breakerbox_model::steps::Command;
-use crate::trouble::{self, Text, Trouble};
-use breakerbox::{Mode, State};
 
-const FATAL: Answer = Err(Trouble {
-    kind: trouble::Kind::Fatal,
+const FATAL: Answer = Err(TestError {
+    kind: errors::Kind::Fatal,
     text: Text::Number(0),
 });
 
 impl World {
-    /// Whatever happened: with everything in order again, the breaker does what it is for.
-    pub(super) fn end_well(&mut self) {
-        self.clock.set_broken(false);
-        if let Some((ear, _)) = &self.ear {
-            ear.behave(Manners::Quiet, None);
+    /// Restores normal conditions, and asserts that the breaker still works.
+    pub(super) fn finish(&mut self) {
+        self.clock.set_panicking(false);
+        if let Some((listener, _)) = &self.listener {
+            listener.set_behavior(Behavior::Record, None);
         }
         self.check(true);
-        while !self.held.is_empty() {
+        while !self.pending.is_empty() {
             self.drop_at(0);
             self.check(false);
         }
@@ -42,27 +42,27 @@ impl World {
             ..self.pair.model.settings.clone()
         };
         self.pair.configured(&settings);
-        self.adopt(&settings, self.rules);
+        self.apply_settings(&settings, self.rules);
         self.pair.command(Command::Reset);
         for (answer, leads_to) in [(Ok(false), State::Closed), (FATAL, State::Open)] {
-            self.call_alone(answer);
+            self.call_plainly(answer);
             self.check(true);
             assert_eq!(self.pair.breaker.state(), leads_to);
         }
         self.pair.command(Command::HalfOpen);
-        self.call_alone(Ok(false));
+        self.call_plainly(Ok(false));
         self.check(true);
         assert_eq!(self.pair.breaker.state(), State::Closed);
         assert_eq!(record::consecutive(&self.pair.model.log), 0);
     }
 
-    fn call_alone(&mut self, answer: Answer) {
-        let (order, nothing) = (Order::Give(answer), &mut Input::new(&[]));
+    fn call_plainly(&mut self, answer: Answer) {
+        let (action, nothing) = (Action::Return(answer), &mut Input::new(&[]));
         self.call_with(
             Route::Function,
-            order,
+            action,
             Site::Rules,
-            Means::Plain,
+            CallKind::Plain,
             0,
             nothing,
         );

@@ -1,21 +1,21 @@
-//! Panics on purpose, and errors that make them.
+//! Deliberate panics, and errors that cause them.
 
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What those panic with who do so on purpose.
-struct OnPurpose;
+/// The payload of deliberate panics.
+struct DeliberatePanic;
 
-/// Panics without the hook, which would end the run.
-pub(crate) fn blow() -> ! {
-    resume_unwind(Box::new(OnPurpose))
+/// Panics without running the panic hook, which would end the fuzzing process.
+pub(crate) fn panic_on_purpose() -> ! {
+    resume_unwind(Box::new(DeliberatePanic))
 }
 
-/// What `code` gives; `None` if it panicked on purpose.
-pub(crate) fn survive<T>(code: impl FnOnce() -> T) -> Option<T> {
+/// Runs `code`. Returns `None` if it panicked deliberately, and propagates all other panics.
+pub(crate) fn catch_deliberate_panic<T>(code: impl FnOnce() -> T) -> Option<T> {
     let unexpected = |payload: Box<dyn Any + Send>| {
-        if !payload.is::<OnPurpose>() {
+        if !payload.is::<DeliberatePanic>() {
             resume_unwind(payload);
         }
     };
@@ -25,55 +25,55 @@ pub(crate) fn survive<T>(code: impl FnOnce() -> T) -> Option<T> {
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct Trouble {
+pub(crate) struct TestError {
     pub(crate) kind: Kind,
     pub(crate) text: Text,
 }
 
-/// What the rules of the breaker say to an error.
+/// How the rules of the breaker classify an error.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     Fatal,
     Ignored,
     Unexpected,
     /// The predicate of the ignored errors panics.
-    BreaksIgnored,
+    PanicsIgnored,
     /// The predicate of the expected errors panics.
-    BreaksExpected,
+    PanicsExpected,
 }
 
 #[derive(Clone, Copy)]
 pub(crate) enum Text {
     Number(u8),
     Long,
-    Breaks,
+    Panics,
 }
 
-impl fmt::Debug for Trouble {
+impl fmt::Debug for TestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.text {
-            Text::Number(number) => write!(f, "trouble {number}"),
-            // Two bytes each, so that a cut may come between them.
+            Text::Number(number) => write!(f, "error {number}"),
+            // "é" has two bytes, so truncation may hit the middle of a character.
             Text::Long => (0..100).try_for_each(|_| f.write_str("aé")),
-            Text::Breaks => {
+            Text::Panics => {
                 f.write_str("half a text")?;
-                blow()
+                panic_on_purpose()
             }
         }
     }
 }
 
-impl Trouble {
+impl TestError {
     pub(crate) fn is_ignored(self) -> bool {
-        if self.kind == Kind::BreaksIgnored {
-            blow();
+        if self.kind == Kind::PanicsIgnored {
+            panic_on_purpose();
         }
         self.kind == Kind::Ignored
     }
 
     pub(crate) fn is_expected(self) -> bool {
-        if self.kind == Kind::BreaksExpected {
-            blow();
+        if self.kind == Kind::PanicsExpected {
+            panic_on_purpose();
         }
         self.kind == Kind::Fatal
     }

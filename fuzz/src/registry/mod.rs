@@ -1,20 +1,20 @@
-//! A registry of few places, and names of every kind.
+//! A registry with a small capacity, and names of all kinds.
 
-mod ear;
-mod given;
-mod held;
-mod panel;
+mod holders;
+mod listener;
+mod model;
+mod registration;
 
 use crate::calls::Script;
+use crate::errors::{TestError, catch_deliberate_panic};
 use crate::input::{self, Input};
-use crate::trouble::{Trouble, survive};
 use arbitrary::Result;
 use breakerbox::BreakerBuilder;
 use breakerbox::clock::{Clock, ManualClock};
 use breakerbox::prelude::*;
-use ear::{Ear, Manners};
-use held::Held;
-use panel::{Became, Before, Birth, Panel, is_allowed};
+use holders::Holder;
+use listener::{Behavior, TestListener};
+use model::{BreakerId, Lookup, PriorState, RegistryModel, is_allowed};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -23,21 +23,21 @@ const PREFIXES: [&str; 5] = ["", "http:", "http:u", "n1", "\u{feff}"];
 pub(crate) fn run(data: &[u8]) -> Result<()> {
     let mut input = Input::new(data);
     let u = &mut input;
-    let mut house = House::new(u)?;
+    let mut world = RegistryWorld::new(u)?;
     while !u.is_empty() {
-        house.step(u)?;
-        house.check();
+        world.step(u)?;
+        world.check();
     }
-    house.part();
+    world.finish();
     Ok(())
 }
 
-struct House {
+struct RegistryWorld {
     registry: BreakerRegistry,
-    panel: Panel,
+    model: RegistryModel,
     clock: ManualClock,
-    ear: Ear,
-    held: Vec<(Held, Option<Birth>)>,
+    listener: TestListener,
+    holders: Vec<(Holder, Option<BreakerId>)>,
 }
 
 fn settings(threshold: u32) -> BreakerBuilder {
@@ -62,7 +62,7 @@ fn name(u: &mut Input) -> Result<String> {
         7..=9 => format!("http:{}", u.choose(&["users", "u", "orders"])?),
         10 => u.choose(&ODD)?.to_string(),
         11 => u.arbitrary::<&str>()?.to_owned(),
-        // 256 bytes, one more, and one in the midst of a character.
+        // 255 to 258 bytes, around the limit of 256, also in the middle of a character.
         12 => "x".repeat(u.int_in_range(255..=258)?),
         13 => "é".repeat(u.int_in_range(127..=129)?),
         14 => format!("x{}", "é".repeat(u.int_in_range(127..=128)?)),
@@ -70,11 +70,11 @@ fn name(u: &mut Input) -> Result<String> {
     })
 }
 
-impl House {
+impl RegistryWorld {
     fn new(u: &mut Input) -> Result<Self> {
         let clock = ManualClock::new();
-        let ear = Ear::default();
-        let heard = ear.clone();
+        let listener = TestListener::default();
+        let shared = listener.clone();
         let capacity = u.int_in_range(1..=8)?;
         let idle = u.ratio(1, 3)?.then(|| input::length(u)).transpose()?;
         let default = u.int_in_range(1..=4)?;
@@ -82,17 +82,17 @@ impl House {
             .clock(clock.clone())
             .capacity(capacity)
             .default_preset(settings(default))
-            .on_event(move |event| heard.hear(event));
+            .on_event(move |event| shared.on_event(event));
         let builder = match idle {
             Some(idle) => builder.idle_timeout(idle),
             None => builder,
         };
         Ok(Self {
-            registry: builder.build().expect("settings that work"),
-            panel: Panel::new(capacity, idle, default),
+            registry: builder.build().expect("valid settings"),
+            model: RegistryModel::new(capacity, idle, default),
             clock,
-            ear,
-            held: Vec::new(),
+            listener,
+            holders: Vec::new(),
         })
     }
 
@@ -101,18 +101,18 @@ impl House {
             0..=4 => self.call_by_name(u),
             5..=7 => self.hold_by_name(u),
             8 | 9 => self.hold_future(u),
-            10 | 11 => self.let_go(u),
+            10 | 11 => self.release_any(u),
             12 => self.register(u),
             13 => self.configure(u),
             14 => self.remove(u),
             15 => self.get(u),
-            16 => self.steer(u),
+            16 => self.send_command(u),
             17 => {
                 let prefix = *u.choose(&PREFIXES)?;
                 let threshold = u.int_in_range(1..=9)?;
                 let done = self.registry.preset_for(prefix, settings(threshold));
                 assert!(done.is_ok() && is_allowed(prefix) || prefix.is_empty());
-                self.panel.presets.push((prefix.to_owned(), threshold));
+                self.model.presets.push((prefix.to_owned(), threshold));
                 Ok(())
             }
             18 => {
@@ -120,35 +120,38 @@ impl House {
                 Ok(())
             }
             _ => {
-                let looks = Manners::Looks(self.registry.clone());
-                let manners = [Manners::Quiet, Manners::Panics, looks];
-                self.ear.behave(u.choose(&manners)?.clone());
+                let reads = Behavior::Read(self.registry.clone());
+                let behaviors = [Behavior::Record, Behavior::Panic, reads];
+                self.listener.set_behavior(u.choose(&behaviors)?.clone());
                 Ok(())
             }
         }
     }
 
-    fn before(&self) -> Before {
-        self.ear.take();
+    fn prior_state(&self) -> PriorState {
+        self.listener.take();
         let states = self.registry.iter();
-        Before {
+        PriorState {
             now: self.clock.now(),
             states: states
                 .map(|breaker| (breaker.name().to_owned(), breaker.state()))
                 .collect(),
-            held: self.held.iter().filter_map(|(_, birth)| *birth).collect(),
+            held: self.holders.iter().filter_map(|(_, id)| *id).collect(),
         }
     }
 
-    /// Asks for a name by use; what was asked, and which breaker it is.
-    fn ask<T>(&mut self, name: &str, ask: impl FnOnce(&Self) -> T) -> (T, Option<Birth>) {
-        let before = self.before();
-        let threshold = self.panel.due_to(name);
-        let got = ask(self);
-        let events = self.ear.take();
-        match self.panel.asked(name, (threshold, false), &events, &before) {
-            Became::Found(birth) | Became::Added(birth) => (got, Some(birth)),
-            Became::NotKept(_) => (got, None),
+    /// Looks up a name. Returns the result of `lookup`, and the breaker if the registry keeps it.
+    fn lookup<T>(&mut self, name: &str, lookup: impl FnOnce(&Self) -> T) -> (T, Option<BreakerId>) {
+        let before = self.prior_state();
+        let threshold = self.model.preset_threshold(name);
+        let output = lookup(self);
+        let events = self.listener.take();
+        match self
+            .model
+            .record_lookup(name, (threshold, false), &events, &before)
+        {
+            Lookup::Found(id) | Lookup::Added(id) => (output, Some(id)),
+            Lookup::NotKept(_) => (output, None),
         }
     }
 
@@ -156,30 +159,34 @@ impl House {
         let name = name(u)?;
         let answer = input::answer(u)?;
         let state = self.state_of(&name);
-        // Of a breaker that is there, and so is the same for both calls.
+        // Only for a breaker that exists, because both calls then use the same breaker.
         let nests = state.is_some() && u.ratio(1, 4)?;
         let nested = nests.then(|| input::answer(u)).transpose()?;
         let script = Script::default();
-        let call = |house: &Self| {
+        let call = |world: &Self| {
             let work = || {
                 script.runs.set(1);
                 if let Some(answer) = nested {
-                    let inner = (|| answer).with_breaker(&house.registry, &name);
-                    let found = survive(|| inner.call());
+                    let inner = (|| answer).with_breaker(&world.registry, &name);
+                    let found = catch_deliberate_panic(|| inner.call());
                     assert!(!matches!(found, Some(Err(error)) if error.is_open()));
                 }
                 answer
             };
-            let guarded = work.with_breaker(&house.registry, &name);
-            survive(|| guarded.call())
+            let guarded = work.with_breaker(&world.registry, &name);
+            catch_deliberate_panic(|| guarded.call())
         };
-        let (found, birth) = self.ask(&name, call);
+        let (found, id) = self.lookup(&name, call);
         let refused = matches!(&found, Some(Err(error)) if error.is_open());
-        assert_ne!(refused, script.runs.get() == 1, "refused, and yet called");
-        self.count(birth, refused);
+        assert_ne!(
+            refused,
+            script.runs.get() == 1,
+            "a refused call ran guarded code"
+        );
+        self.count(id, refused);
         if nests && !refused && state != Some(State::HalfOpen) {
-            // One inside a trial joins it and is not counted.
-            self.count(birth, false);
+            // A call inside a trial joins the trial and is not counted.
+            self.count(id, false);
         }
         Ok(())
     }
@@ -190,27 +197,33 @@ impl House {
             .map(|breaker| breaker.state())
     }
 
-    fn count(&mut self, birth: Option<Birth>, refused: bool) {
-        if let Some(entry) = birth.and_then(|birth| self.panel.of(birth)) {
+    fn count(&mut self, id: Option<BreakerId>, refused: bool) {
+        if let Some(entry) = id.and_then(|id| self.model.entry_mut(id)) {
             entry.ended += u64::from(!refused);
             entry.refused += u64::from(refused);
         }
     }
 
-    /// The settings written where it is looked up act only when they create it.
-    fn ask_with(&mut self, name: &str, threshold: u32) -> (CircuitBreaker, Option<Birth>) {
-        let before = self.before();
-        let asked = Cell::new(false);
+    /// Looks up a name with settings, which must be used only if the breaker is created.
+    fn lookup_with_settings(
+        &mut self,
+        name: &str,
+        threshold: u32,
+    ) -> (CircuitBreaker, Option<BreakerId>) {
+        let before = self.prior_state();
+        let created = Cell::new(false);
         let breaker = self.registry.breaker_with(name, || {
-            asked.set(true);
+            created.set(true);
             settings(threshold)
         });
-        let events = self.ear.take();
-        let became = self.panel.asked(name, (threshold, false), &events, &before);
-        assert_eq!(asked.get(), !matches!(became, Became::Found(_)));
-        match became {
-            Became::Found(birth) | Became::Added(birth) => (breaker, Some(birth)),
-            Became::NotKept(_) => (breaker, None),
+        let events = self.listener.take();
+        let result = self
+            .model
+            .record_lookup(name, (threshold, false), &events, &before);
+        assert_eq!(created.get(), !matches!(result, Lookup::Found(_)));
+        match result {
+            Lookup::Found(id) | Lookup::Added(id) => (breaker, Some(id)),
+            Lookup::NotKept(_) => (breaker, None),
         }
     }
 
@@ -218,7 +231,7 @@ impl House {
         let name = name(u)?;
         let found = self.registry.get(&name);
         let now = self.clock.now();
-        let entry = self.panel.kept.get_mut(&name);
+        let entry = self.model.entries.get_mut(&name);
         assert_eq!(found.is_some(), entry.is_some());
         if let Some(entry) = entry {
             entry.used = now;
@@ -228,14 +241,14 @@ impl House {
 
     fn check(&self) {
         let all: Vec<_> = self.registry.iter().collect();
-        assert_eq!(self.registry.len(), self.panel.kept.len());
-        assert_eq!(all.len(), self.panel.kept.len());
-        assert!(all.len() <= self.panel.capacity);
-        for (breaker, (name, entry)) in all.iter().zip(&self.panel.kept) {
+        assert_eq!(self.registry.len(), self.model.entries.len());
+        assert_eq!(all.len(), self.model.entries.len());
+        assert!(all.len() <= self.model.capacity);
+        for (breaker, (name, entry)) in all.iter().zip(&self.model.entries) {
             assert_eq!(breaker.name(), name);
             let rules = [TripRule::consecutive_failures(entry.threshold)];
             assert_eq!(breaker.config().trip_rules(), rules, "settings of {name:?}");
-            // Another breaker of that name would have other books.
+            // A different breaker with this name would have different totals.
             let totals = breaker.snapshot().totals;
             let success = totals.success.unwrap_or_default();
             let ended = success + totals.failure + totals.ignored + totals.cancelled + totals.late;
@@ -251,19 +264,19 @@ impl House {
         assert!(!self.registry.all_closed() || open == 0);
     }
 
-    /// What is held may outlive the registry.
-    fn part(mut self) {
-        // It holds the registry.
-        self.ear.behave(Manners::Quiet);
-        while !self.held.is_empty() {
-            self.let_go_of(0, None);
+    /// Releases all values, and checks that a handle outlives the registry.
+    fn finish(mut self) {
+        // The listener holds the registry.
+        self.listener.set_behavior(Behavior::Record);
+        while !self.holders.is_empty() {
+            self.release(0, None);
             self.check();
         }
         let late = self.registry.get("n1");
         drop(self.registry);
         if let Some(late) = late {
             late.reset();
-            assert!(late.call(|| Ok::<_, Trouble>(())).is_ok());
+            assert!(late.call(|| Ok::<_, TestError>(())).is_ok());
         }
     }
 }
