@@ -1,4 +1,4 @@
-//! A function, guarded once and called like any other.
+//! Guards functions and closures: each is wrapped once, and then called as often as needed.
 //!
 //! ```text
 //! cargo run --example decorate_function
@@ -14,7 +14,7 @@ async fn fetch_user(id: u64) -> io::Result<String> {
     }
 }
 
-/// The same works for functions that are not async; they must return a `Result`.
+/// Functions that are not async work too. A guarded function returns a `Result`.
 fn parse(text: &str, radix: u32) -> Result<u32, std::num::ParseIntError> {
     u32::from_str_radix(text, radix)
 }
@@ -26,7 +26,7 @@ async fn main() -> anyhow::Result<()> {
     let fetch_user = fetch_user.with_breaker(&registry, "users");
     println!("{}", fetch_user.call(42).await?);
 
-    // The default: five failures in a row open the circuit.
+    // By default, five consecutive failures open the circuit.
     for _ in 0..5 {
         let error = fetch_user.call(0).await.unwrap_err();
         assert!(!error.is_open(), "the function itself failed");
@@ -35,11 +35,11 @@ async fn main() -> anyhow::Result<()> {
     println!("{refused}");
     assert!(refused.is_open());
 
-    // Another name is another circuit.
+    // Each name has its own circuit.
     let parse = parse.with_breaker(&registry, "parser");
     assert_eq!(parse.call("ff", 16)?, 255);
 
-    // A closure keeps what it captures.
+    // A closure may capture its environment.
     let greeting = "hello".to_owned();
     let greet = async |name: &str| io::Result::Ok(format!("{greeting}, {name}"));
     let greet = greet.with_breaker(&registry, "greeter");

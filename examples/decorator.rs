@@ -1,4 +1,4 @@
-//! The README of the Python originals, feature by feature: `@circuit` is `#[circuit]`.
+//! The README examples of the Python libraries in Rust: `@circuit` becomes `#[circuit]`.
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-/// A refusal becomes one, as everything does.
+/// The error type of the functions. A refusal converts into it, like every other error.
 type Failure = Box<dyn Error + Send + Sync>;
 
 // @circuit
@@ -54,7 +54,7 @@ async fn with_a_preset(answer: Answer) -> Result<&'static str, Failure> {
     answer.give()
 }
 
-/// What the dependency does this time.
+/// The answer of the dependency to a call.
 #[derive(Clone, Copy)]
 enum Answer {
     Well,
@@ -93,7 +93,7 @@ async fn main() -> Result<(), Failure> {
     assert_eq!(external_call(Answer::Well).await?, "an answer");
     assert_eq!(breaker.state(), State::Closed);
 
-    // Only what is expected counts, and ten times of it.
+    // Only expected errors count, and the threshold is ten.
     for answer in [Answer::NotFound, Answer::Unreachable] {
         for _ in 0..10 {
             specific_call(answer).await.unwrap_err();
@@ -106,7 +106,7 @@ async fn main() -> Result<(), Failure> {
         );
     }
 
-    // The fallback, with the arguments of the call.
+    // The fallback takes the arguments of the call.
     for _ in 0..5 {
         fetch_user(Answer::Unreachable).await.unwrap_err();
     }

@@ -1,4 +1,4 @@
-//! Which errors say that a dependency is ill, and which that it is well or nothing at all.
+//! Classifies errors: as failures, as answers of a healthy dependency, or as ignored.
 //!
 //! ```text
 //! cargo run --example expected_errors
@@ -37,12 +37,12 @@ async fn main() -> anyhow::Result<()> {
 
     assert_eq!(fail_with(ApiError::Connect), 1);
     assert_eq!(fail_with(ApiError::Status(503)), 2);
-    // Ignored: says nothing about the dependency, and no count moves.
+    // Ignored: the error says nothing about the dependency, and the failure count stays.
     assert_eq!(fail_with(ApiError::ShuttingDown), 2);
-    // Unexpected: the dependency has answered, which is a success.
+    // Unexpected: the dependency answered, so the call counts as a success.
     assert_eq!(fail_with(ApiError::Status(404)), 0);
 
-    // One call site may judge for itself, also what is no error at all.
+    // A call site can classify its own results, including `Ok` values.
     let judge = |result: &Result<u16, ApiError>| match result {
         Ok(500..) | Err(_) => Outcome::Failure,
         Ok(_) => Outcome::Success,

@@ -1,4 +1,4 @@
-//! Something else to return while the circuit is open.
+//! Returns a fallback while the circuit is open.
 //!
 //! ```text
 //! cargo run --example fallback
@@ -22,14 +22,14 @@ async fn usual_price(item: u32) -> io::Result<u32> {
 async fn main() -> io::Result<()> {
     let registry = BreakerRegistry::new();
 
-    // The fallback of a function gets the arguments of the call. It leaves no refusal to report, so
-    // the error is the function's own again.
+    // The fallback of a function takes the arguments of the call. With a fallback there is no
+    // refusal to report, so the error type is the function's own.
     let price_or_usual = price
         .with_breaker(&registry, "prices")
         .fallback(usual_price);
     assert_eq!(price_or_usual.call(5).await?, 105);
 
-    // It is not for errors: the one that opens the circuit is returned as it is.
+    // Errors do not run the fallback, not even the error that opens the circuit.
     for _ in 0..5 {
         let error = price_or_usual.call(0).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -37,7 +37,7 @@ async fn main() -> io::Result<()> {
     assert_eq!(price_or_usual.call(5).await?, 95);
     println!("from the fallback: {}", price_or_usual.call(5).await?);
 
-    // The fallback of a future gets the refusal.
+    // The fallback of a future takes the refusal.
     let text = async { io::Result::Ok(price(5).await?.to_string()) }
         .with_breaker(&registry, "prices")
         .fallback(|open: CircuitOpen| async move { Ok(format!("no price: {open}")) })

@@ -1,5 +1,6 @@
-//! Ten million names, each with one failing call, through a registry of ten thousand: memory stays
-//! flat, a name costs about a microsecond, and an open breaker stays where it is.
+//! Uses ten million names, each with one failing call, in a registry of ten thousand breakers.
+//!
+//! Memory stays flat, each name takes about a microsecond, and an open breaker is not evicted.
 //!
 //! ```sh
 //! cargo run --release --example many_names -- 10000000
@@ -22,14 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         .breaker("protects")
         .trip_for(Duration::from_secs(24 * 3_600));
 
-    // Until the registry is full and the allocator has settled, memory may grow.
+    // Memory may grow until the registry is full and the allocator has settled.
     let warm_up = (5 * CAPACITY as u64).min(count);
     flood(&registry, 0..warm_up);
     let settled = resident();
 
     println!(
         "{:>12}  {:>10}  {:>10}  {:>8}",
-        "names", "resident", "a name", "kept"
+        "names", "resident", "per name", "kept"
     );
     let (mut from, mut most) = (warm_up, settled);
     let step = ((count - warm_up) / 10).max(1);
@@ -67,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One failing call for each name.
+/// Makes one failing call for each name.
 fn flood(registry: &BreakerRegistry, names: std::ops::Range<u64>) {
     let mut name = String::new();
     for n in names {
@@ -79,7 +80,7 @@ fn flood(registry: &BreakerRegistry, names: std::ops::Range<u64>) {
     }
 }
 
-/// Resident memory in bytes, where the system tells.
+/// Returns the resident memory in bytes, on systems that report it.
 fn resident() -> Option<usize> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = pages.split_whitespace().nth(1)?.parse().ok()?;

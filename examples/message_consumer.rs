@@ -1,5 +1,5 @@
-//! A consumer that leaves its queue alone while its dependency is down, instead of taking messages
-//! only to see them refused.
+//! A queue consumer that waits while its dependency is down, instead of taking messages that would
+//! be refused.
 //!
 //! ```text
 //! cargo run --example message_consumer
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 const MESSAGES: u32 = 40;
 const OUTAGE: std::ops::Range<Duration> = Duration::from_millis(200)..Duration::from_secs(1);
 
-/// What the consumer writes to; down during the outage.
+/// The store that the consumer writes to. Writes fail during the outage.
 struct Store {
     begun: Instant,
     kept: Mutex<Vec<u32>>,
@@ -26,7 +26,7 @@ impl Store {
         if OUTAGE.contains(&self.begun.elapsed()) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        self.kept.lock().expect("nobody panics").push(message);
+        self.kept.lock().expect("no panic").push(message);
         Ok(())
     }
 }
@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
         kept: Mutex::default(),
     };
 
-    // The queue is short: while nobody takes from it, its producer waits too.
+    // The queue is short, so that the producer waits while the consumer waits.
     let (queue, inbox) = mpsc::channel(8);
     tokio::spawn(async move {
         for message in 0..MESSAGES {
@@ -70,16 +70,16 @@ async fn main() -> anyhow::Result<()> {
     let totals = breaker.snapshot().totals;
     let kept = store.kept.into_inner()?;
     println!(
-        "all {} messages are kept, in their order; {} calls met the outage, {} were refused",
+        "all {} messages were stored in order; {} calls failed, {} were refused",
         kept.len(),
         totals.failure,
         totals.refused
     );
     assert!(
         kept.into_iter().eq(0..MESSAGES),
-        "a message was lost or overtaken"
+        "a message was lost or reordered"
     );
-    // Three that opened the circuit, and its trials, 100, 200 and 400 ms later each.
+    // Three failures open the circuit. Failing trials follow after 100, 200 and 400 ms.
     assert!(
         (3..=6).contains(&totals.failure),
         "the consumer did not wait"
@@ -91,8 +91,9 @@ async fn main() -> anyhow::Result<()> {
 
 async fn consume(mut inbox: mpsc::Receiver<u32>, breaker: &CircuitBreaker, store: &Store) {
     while let Some(message) = inbox.recv().await {
-        // The message first and the permit second: a permit that waits for a message would keep the
-        // trial of a half-open circuit from those who have one. Nor is a message given up that failed.
+        // Receive the message before acquiring the permit: a permit that is held while waiting for
+        // a message could occupy the only trial of a half-open circuit. A message that failed is
+        // stored again.
         loop {
             let permit = breaker.until_ready().await;
             let result = store.keep(message);

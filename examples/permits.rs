@@ -1,4 +1,4 @@
-//! Admission as a value: for code that is neither one future nor one function.
+//! Uses permits, for code that is not a single future or function.
 //!
 //! ```text
 //! cargo run --example permits
@@ -14,7 +14,7 @@ fn main() -> anyhow::Result<()> {
         .failure_threshold(2)
         .build()?;
 
-    // A permit may travel: here the outcome is known only to the thread that gets the answer.
+    // A permit can be sent to another thread. Here, the thread that receives the answer records it.
     let (answers, inbox) = mpsc::channel::<(Permit, &str)>();
     let judge = thread::spawn(move || {
         for (permit, answer) in inbox {
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
     println!("{open}");
     assert_eq!(open.reason(), Refusal::Open);
 
-    // A permit that is dropped was cancelled: by default that counts as nothing.
+    // A dropped permit is a cancelled call. By default, it is neither a success nor a failure.
     breaker.reset();
     drop(breaker.try_acquire()?);
     let totals = breaker.snapshot().totals;
@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
         (2, 1, 1)
     );
 
-    // `record_result` judges a result by the rules of the breaker, as a guarded call would.
+    // `record_result` classifies a result by the breaker's rules, as a guarded call does.
     let result = "seven".parse::<u32>();
     breaker.try_acquire()?.record_result(&result);
     assert_eq!(breaker.failure_count(), 1);

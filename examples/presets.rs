@@ -1,4 +1,4 @@
-//! Settings that several breakers share, under the name of a type.
+//! Presets: types that hold the settings of several breakers.
 //!
 //! ```text
 //! cargo run --example presets
@@ -27,11 +27,11 @@ impl Preset for HttpHost {
 
 fn main() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
-        // For every name that begins so, when it is used for the first time.
+        // Applies to every breaker whose name has this prefix.
         .preset_for("http:", HttpHost::preset())
         .build()?;
 
-    // By name, beforehand. A preset is a builder, and can be varied.
+    // Registers two breakers by name. `preset()` returns a builder, which can be adjusted.
     registry.register("payments", Payments::preset())?;
     registry.register("refunds", Payments::preset().failure_threshold(2))?;
 
@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<()> {
         assert_eq!(failures, threshold);
     }
 
-    // A name is registered once; a second time is a mistake, and said so.
+    // Registering a name again is an error.
     let error = registry
         .register("payments", HttpHost::preset())
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! Plain blocking code: real TCP, and no async runtime anywhere.
+//! Guards blocking code, over real TCP and without an async runtime.
 //!
 //! ```text
 //! cargo run --example sync_no_runtime
@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-/// A greeting, read from a server.
+/// Reads a greeting from a server.
 fn greeting(server: SocketAddr) -> io::Result<String> {
     let mut text = String::new();
     TcpStream::connect(server)?.read_to_string(&mut text)?;
@@ -25,7 +25,7 @@ fn main() -> anyhow::Result<()> {
     let answer = thread::spawn(move || -> io::Result<()> {
         let (mut client, _) = listener.accept()?;
         io::Write::write_all(&mut client, b"hello")
-        // The listener ends here, and from now on nobody answers.
+        // The listener is dropped here, so later connections are refused.
     });
     assert_eq!(greeting.call(server)?, "hello");
     answer.join().expect("the server does not panic")?;

@@ -1,4 +1,5 @@
-//! Half a minute in no time: a private registry, and a clock that moves when it is told to.
+//! Tests a recovery timeout of 30 seconds without waiting, with a private registry and a manual
+//! clock.
 //!
 //! ```text
 //! cargo run --example testing_with_manual_clock
@@ -9,7 +10,7 @@ use breakerbox::prelude::*;
 use std::io;
 use std::time::Duration;
 
-/// What is to be tested: it takes the registry, so a test can bring its own.
+/// The code under test. It takes the registry as an argument, so that a test can pass its own.
 async fn load(
     registry: &BreakerRegistry,
     up: bool,

@@ -1,4 +1,4 @@
-//! What the dependency saw of the calls, kept without asking the breaker.
+//! Counts of the calls as the dependency sees them, independent of the breaker.
 
 use breakerbox::Totals;
 use breakerbox::prelude::*;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
-/// How a call ended, as the dependency and its caller see it.
+/// The end of a call, as the dependency and its caller see it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
     Success,
@@ -15,17 +15,17 @@ pub(crate) enum End {
     Cancelled,
 }
 
-/// A caller has one call in flight at most.
+/// The counts of one dependency. Each caller has at most one call in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    /// Calls that came through to the dependency.
+    /// Calls that reached the dependency.
     pub(crate) began: AtomicU64,
     ended: [AtomicU64; 4],
     pub(crate) panicked: AtomicU64,
     timed_out: AtomicU64,
     refused_open: AtomicU64,
     refused_trials: AtomicU64,
-    /// How often the circuit opened, as a listener heard.
+    /// Openings of the circuit, counted by a listener.
     opened: Arc<AtomicU64>,
     trials: AtomicU64,
     most_trials: AtomicU64,
@@ -70,7 +70,8 @@ impl Books {
         self.refused_open.load(SeqCst) + self.refused_trials.load(SeqCst)
     }
 
-    /// While calls run: none has ended that did not begin, and no more are missing than may be in flight.
+    /// Checks the totals while calls run, and returns a finding. No more calls may have ended than
+    /// began, and at most `callers` calls may be in flight.
     pub(crate) fn glance(
         &self,
         snapshot: impl FnOnce() -> Snapshot,
@@ -84,17 +85,21 @@ impl Books {
         (!sound).then(|| format!("{ended} ended of {before} to {after}: {snapshot}"))
     }
 
-    /// When no call runs any more: every one is there once, and where it belongs unless it came late.
+    /// Compares the totals after all calls have ended, and returns the findings. Each call must be
+    /// counted once, with its own outcome or as late.
     pub(crate) fn compare(&self, snapshot: &Snapshot, callers: u64) -> Vec<String> {
         let mut findings = Vec::new();
         let mut check = |holds: bool, claim: &str| {
             if !holds {
-                findings.push(format!("not so: {claim}; {self:?}, but {snapshot}"));
+                findings.push(format!("violated: {claim}; {self:?}, but {snapshot}"));
             }
         };
         let began = self.began.load(SeqCst);
         let seen = self.ended.each_ref().map(|counter| counter.load(SeqCst));
-        check(seen.iter().sum::<u64>() == began, "all that began ended");
+        check(
+            seen.iter().sum::<u64>() == began,
+            "each call that began has ended",
+        );
 
         let totals = &snapshot.totals;
         let success = totals.success.unwrap_or_default();
@@ -105,11 +110,11 @@ impl Books {
                 .iter()
                 .zip(seen)
                 .all(|(counted, seen)| *counted <= seen),
-            "each outcome was taken for what it was, or came late",
+            "each outcome was recorded as it was, or as late",
         );
         check(
             snapshot.in_flight.is_none_or(|calls| calls == 0),
-            "nothing is in flight",
+            "no call is in flight",
         );
         check(
             totals.refused == self.refused(),
@@ -121,21 +126,21 @@ impl Books {
         );
         check(
             self.most_trials.load(SeqCst) <= 1,
-            "there was one trial at a time",
+            "at most one trial ran at a time",
         );
-        // Who is refused by an open circuit comes back when told to, so once an opening at most.
+        // A refused caller waits for `retry_after`, so an opening refuses each caller at most once.
         let opened = self.opened.load(SeqCst);
         check(
             self.refused_open.load(SeqCst) <= opened * callers,
-            "nobody was refused twice by one opening",
+            "an opening refused each caller at most once",
         );
-        // Otherwise nothing was tried.
+        // The other checks prove nothing about outcomes that did not occur.
         check(
             opened > 0 && seen.iter().all(|seen| *seen > 0),
-            "everything happened",
+            "each kind of outcome occurred",
         );
-        check(self.panicked.load(SeqCst) > 0, "something panicked");
-        check(self.most_trials.load(SeqCst) > 0, "a trial was seen");
+        check(self.panicked.load(SeqCst) > 0, "a call panicked");
+        check(self.most_trials.load(SeqCst) > 0, "a trial ran");
         findings
     }
 }

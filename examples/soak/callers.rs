@@ -1,4 +1,4 @@
-//! Those who call: tasks and threads, in every way that there is.
+//! Callers: tasks and threads that use every kind of guarded call.
 
 use crate::books::End;
 use crate::site::{Answer, Before, Failure, Site, panic_quietly};
@@ -10,14 +10,14 @@ use std::thread;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// How long anybody waits for an answer.
+/// The time limit of a call.
 pub(crate) const LIMIT: Duration = Duration::from_millis(5);
 const PAUSE: Duration = Duration::from_millis(1);
 const TENANTS: usize = 1_000;
 
 pub(crate) struct Load {
     sites: &'static [Site],
-    /// Names without end, in a registry that keeps few of them.
+    /// A registry of small capacity, for an unbounded number of names.
     tenants: BreakerRegistry,
     tenant: AtomicU64,
     over: AtomicBool,
@@ -51,7 +51,7 @@ impl Load {
                 sleep(PAUSE).await;
                 call.abort();
             }
-            // Aborted, or panicked: whether it had begun, the dependency knows.
+            // The call was aborted or panicked. If it began, the dependency has counted it.
             let Ok(Some(Err(error))) = call.await else {
                 continue;
             };
@@ -83,7 +83,7 @@ impl Load {
     }
 }
 
-/// Notes what only the caller sees, and says how long it has to wait before it comes again.
+/// Counts what only the caller sees, and returns how long to wait before the next call.
 fn pause(site: &Site, error: &Failure) -> Option<Duration> {
     match error {
         Failure::Circuit(BreakerError::Open(open)) => {
@@ -101,8 +101,10 @@ fn pause(site: &Site, error: &Failure) -> Option<Duration> {
     }
 }
 
-/// `None` when the caller gave up. One that may be aborted has no time limit of the breaker's: the
-/// dependency could not tell which of the two it was.
+/// Makes a call of a random kind. Returns `None` if the caller's timeout elapsed.
+///
+/// A `hasty` call may be aborted, and never uses the breaker's timeout: the dependency could not
+/// distinguish the two.
 async fn call_async(site: &'static Site, before: Before, hasty: bool) -> Option<Answer> {
     let breaker = &site.breaker;
     let answer = || site.answer(before, End::Cancelled);
@@ -150,7 +152,7 @@ async fn with_permit(site: &'static Site, before: Before) -> Answer {
     work_with(permit, site, before).await
 }
 
-/// A panic is no different from giving up here: either drops the permit.
+/// Records the result with the permit. A panic and a cancellation both drop the permit.
 async fn work_with(permit: Permit, site: &'static Site, before: Before) -> Answer {
     let result = site.answer_unguarded(before).await;
     permit.record_result(&result);
@@ -170,7 +172,7 @@ fn call_now(site: &'static Site, before: Before) -> Answer {
         2 => decorated_now(site, before),
         3 => {
             let permit = breaker.try_acquire().map_err(BreakerError::Open)?;
-            // Given up: a permit that is dropped.
+            // A dropped permit is a cancelled call.
             site.visit(before, End::Cancelled).end_as(End::Cancelled);
             drop(permit);
             Ok(42)

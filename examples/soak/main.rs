@@ -1,6 +1,8 @@
-//! Mixed load on every core, against dependencies that come and go: a minute of it, or as many seconds
-//! as asked for. Calls of every kind end in every way: they succeed, fail, panic, hang, are given up
-//! and aborted. In the end the books of the dependencies and those of the breakers must agree.
+//! A soak test: mixed load on every core, against dependencies that fail and recover, for a minute
+//! or a given number of seconds.
+//!
+//! Calls succeed, fail, panic, hang, time out and are aborted. At the end, the counts of the
+//! dependencies and the totals of the breakers must agree.
 //!
 //! ```sh
 //! cargo run --release --example soak
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 
 const RECOVERY: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_millis(100);
-/// What an allocator may take and keep while the load goes on.
+/// The growth of resident memory that is allowed during the load, for the allocator.
 const FLAT: usize = 8 << 20;
 
 fn main() -> anyhow::Result<()> {
@@ -89,7 +91,7 @@ fn main() -> anyhow::Result<()> {
     verdict(sites, &findings)
 }
 
-/// Three circuits that open for different reasons.
+/// Creates three circuits that open for different reasons.
 fn sites() -> anyhow::Result<&'static [Site]> {
     let opened: [Arc<AtomicU64>; 3] = Default::default();
     let settings = |number: usize| {
@@ -117,8 +119,8 @@ fn sites() -> anyhow::Result<&'static [Site]> {
     Ok(sites.leak())
 }
 
-/// Lets the dependencies come and go, one after another, and looks at the books meanwhile. Gives by how
-/// much memory grew once it was warm.
+/// Switches the dependencies off and on in turn, and checks the counts while calls run. Returns the
+/// growth of memory after the warm-up.
 fn watch(
     sites: &'static [Site],
     time: Duration,
@@ -136,7 +138,7 @@ fn watch(
         thread::sleep(TICK);
         tick += 1;
         for (number, site) in sites.iter().enumerate() {
-            // Half a second of every two, by turns.
+            // Each dependency is down for half a second of every two, in turn.
             site.set_up((tick / 5 + number) % 4 != 0);
             findings.extend(site.books.glance(|| site.breaker.snapshot(), callers));
         }
@@ -162,7 +164,8 @@ fn watch(
     Some(most?.saturating_sub(warm?))
 }
 
-/// With its dependency back a circuit closes, and refuses nobody any more.
+/// Checks that the circuit closes when its dependency is back, and then refuses no call. Returns a
+/// finding otherwise.
 fn recover(site: &'static Site) -> Option<String> {
     for _ in 0..100 {
         if site.breaker.state() == State::Closed {
@@ -175,7 +178,7 @@ fn recover(site: &'static Site) -> Option<String> {
     let refused = (0..1_000).filter(|_| site.call_well().is_err()).count();
     (refused > 0).then(|| {
         format!(
-            "{}: {refused} of 1000 refused when all was well",
+            "{}: {refused} of 1000 calls refused after the recovery",
             site.name()
         )
     })
@@ -191,7 +194,7 @@ fn verdict(sites: &[Site], findings: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Resident memory in bytes, where the system tells.
+/// Returns the resident memory in bytes, on systems that report it.
 fn resident() -> Option<usize> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = pages.split_whitespace().nth(1)?.parse().ok()?;

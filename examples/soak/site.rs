@@ -1,4 +1,4 @@
-//! A dependency that comes and goes, and its circuit.
+//! A dependency that fails and recovers, and its circuit.
 
 use crate::books::{Books, End, count};
 use breakerbox::Totals;
@@ -15,14 +15,14 @@ pub(crate) enum Failure {
     Circuit(#[from] BreakerError),
     #[error("the dependency is down")]
     Down,
-    /// An answer like any other, which says nothing here.
+    /// Ignored by the breakers.
     #[error("not found")]
     NotFound,
 }
 
 pub(crate) type Answer = Result<u64, Failure>;
 
-/// What the dependency is going to do with a call.
+/// What the dependency does with a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fate {
     Answers,
@@ -40,7 +40,7 @@ pub(crate) struct Site {
     up: AtomicBool,
 }
 
-/// Counts openings, and panics now and then, as listeners do.
+/// Returns a listener that counts openings, and panics at every 16th of them.
 pub(crate) fn listener(opened: Arc<AtomicU64>) -> impl Fn(&Event) + Send + Sync + 'static {
     move |event| {
         let opens = matches!(
@@ -56,7 +56,7 @@ pub(crate) fn listener(opened: Arc<AtomicU64>) -> impl Fn(&Event) + Send + Sync 
     }
 }
 
-/// Without the hook, which would print each of thousands.
+/// Panics without the panic hook, which would print thousands of messages.
 pub(crate) fn panic_quietly() -> ! {
     resume_unwind(Box::new("injected"))
 }
@@ -98,14 +98,17 @@ impl Site {
         }
     }
 
-    /// To be taken before a call, for [`visit`](Self::visit).
+    /// Reads the state before a call, for [`visit`](Self::visit).
     pub(crate) fn before(&self) -> Before {
         let half_open = self.breaker.state() == State::HalfOpen;
         Before(half_open.then(|| half_open_totals(&self.breaker)).flatten())
     }
 
-    /// A call has come through. One is surely a trial when the circuit was half-open before, is so now, and nothing has
-    /// succeeded or failed in between: each way out of half-open takes one of these.
+    /// Counts a call that reached the dependency.
+    ///
+    /// The call is certainly a trial if the circuit was half-open before it and is half-open now,
+    /// with no success and no failure in between. Each transition out of half-open takes one of
+    /// them.
     pub(crate) fn visit(&self, before: Before, if_dropped: End) -> Visit<'_> {
         count(&self.books.began);
         let now = before.0.and_then(|_| half_open_totals(&self.breaker));
@@ -123,7 +126,7 @@ impl Site {
         }
     }
 
-    /// A call that neither fails nor waits.
+    /// Makes a call that succeeds at once.
     pub(crate) fn call_well(&self) -> Result<u64, BreakerError<Failure>> {
         let before = self.before();
         let result = self
@@ -139,7 +142,7 @@ impl Site {
         }
     }
 
-    /// A call on this thread; what would hang fails.
+    /// Answers a call on this thread. A call that would hang fails instead.
     pub(crate) fn answer_now(&self, before: Before) -> Answer {
         let visit = self.visit(before, End::Cancelled);
         let fate = match self.fate() {
@@ -152,13 +155,13 @@ impl Site {
         visit.end(fate)
     }
 
-    /// A call that may wait, and hang for ever.
+    /// Answers an async call, which may wait or hang.
     pub(crate) async fn answer(&self, before: Before, if_dropped: End) -> Answer {
         let visit = self.visit(before, if_dropped);
         self.work(visit).await
     }
 
-    /// The same where nobody but the dependency can see a panic.
+    /// Answers a call with a permit. Only the dependency sees a panic, which drops the permit.
     pub(crate) async fn answer_unguarded(&self, before: Before) -> Answer {
         let mut visit = self.visit(before, End::Cancelled);
         visit.if_panicked = End::Cancelled;
@@ -185,7 +188,7 @@ fn half_open_totals(breaker: &CircuitBreaker) -> Option<Totals> {
     (snapshot.state == State::HalfOpen).then_some(snapshot.totals)
 }
 
-/// A call that the dependency works on.
+/// A call in progress at the dependency.
 #[derive(Debug)]
 pub(crate) struct Visit<'a> {
     site: &'a Site,
@@ -210,7 +213,7 @@ impl Visit<'_> {
         answer
     }
 
-    /// Ends as something that the answer does not show.
+    /// Ends the call as `end`, which the answer does not show.
     pub(crate) fn end_as(mut self, end: End) {
         self.end = Some(end);
     }

@@ -1,5 +1,5 @@
-//! What the examples share: servers that can be killed and come back, and a listener that tells what
-//! the circuits do.
+//! Shared code of the examples: servers that can be killed and restarted, and a listener that
+//! prints state changes.
 
 mod port;
 mod redis_server;
@@ -11,7 +11,7 @@ pub use server::Server;
 
 use breakerbox::Event;
 
-/// A listener that prints every change of state.
+/// Prints state changes; a listener for `on_change`.
 pub fn tell(event: &Event) {
     if let Event::StateChanged {
         breaker,

@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket};
 
-/// A free port of the loopback, for a server that comes and goes.
+/// A free loopback port, for a server that is killed and restarted.
 #[derive(Debug)]
 pub struct Port {
     address: SocketAddr,
@@ -13,8 +13,8 @@ impl Port {
     pub fn free() -> io::Result<Self> {
         let socket = bound(([127, 0, 0, 1], 0).into())?;
         let address = socket.local_addr()?;
-        // Bound but not listening, a socket keeps the port from everybody else while the server is
-        // down, and calls to it are refused. Only Linux lets the server bind beside it.
+        // A bound socket that does not listen reserves the port while the server is down, and
+        // connections are refused. Only Linux lets the server bind the port at the same time.
         let held = cfg!(target_os = "linux").then_some(socket);
         Ok(Self {
             address,
@@ -26,11 +26,11 @@ impl Port {
         self.address
     }
 
-    /// Takes calls from now on.
+    /// Starts to listen on the port.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// Panics if called outside a tokio runtime.
     pub fn listen(&self) -> io::Result<TcpListener> {
         bound(self.address)?.listen(128)
     }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// A `redis-server` process of our own, which dies with its owner.
+/// A `redis-server` process, which is killed when this value is dropped.
 #[derive(Debug)]
 pub struct RedisServer {
     port: Port,
@@ -15,11 +15,11 @@ pub struct RedisServer {
 #[derive(Debug)]
 struct Process {
     child: Child,
-    // Held, so that the server can go on writing to it.
+    // Kept open, because the server writes to it.
     _log: Lines<BufReader<ChildStdout>>,
 }
 
-/// There is no `redis-server` on this machine.
+/// The error of a missing `redis-server` program.
 #[derive(Debug)]
 pub struct NotInstalled;
 
@@ -37,7 +37,7 @@ impl std::fmt::Display for NotInstalled {
 impl std::error::Error for NotInstalled {}
 
 impl RedisServer {
-    /// Has its address, but does not run yet.
+    /// Reserves an address. The server does not run yet.
     pub fn new() -> io::Result<Self> {
         let port = Port::free()?;
         Ok(Self {
@@ -50,13 +50,17 @@ impl RedisServer {
         format!("redis://{}/", self.port.address())
     }
 
-    /// Returns when it takes connections; [`NotInstalled`] when there is no such program.
+    /// Starts the server, and returns when it accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInstalled`] if the program is missing.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let address = self.port.address();
         let spawned = Command::new("redis-server")
             .args(["--port", &address.port().to_string()])
             .args(["--bind", &address.ip().to_string()])
-            // Nothing is kept on disk.
+            // Disables persistence.
             .args(["--save", "", "--appendonly", "no"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -66,7 +70,10 @@ impl RedisServer {
             Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(NotInstalled),
             spawned => spawned.context("redis-server does not start")?,
         };
-        let stdout = child.stdout.take().context("it has no standard output")?;
+        let stdout = child
+            .stdout
+            .take()
+            .context("redis-server has no standard output")?;
         let mut log = BufReader::new(stdout).lines();
         let mut last = String::new();
         while let Some(line) = log.next_line().await? {
@@ -79,7 +86,7 @@ impl RedisServer {
         bail!("redis-server ended before it was ready: {last}")
     }
 
-    /// Returns when the process is gone.
+    /// Kills the process, and returns when it has ended.
     pub async fn kill(&mut self) -> io::Result<()> {
         match self.process.take() {
             Some(mut process) => process.child.kill().await,

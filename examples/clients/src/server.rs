@@ -5,8 +5,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, spawn_blocking};
 
-/// A server with a runtime of its own, so that it can die with all its connections, as a process
-/// does, and be started again on the same port.
+/// A server with its own runtime. Killing it closes all connections, as the end of a process does.
+/// It can be started again on the same port.
 #[derive(Debug)]
 pub struct Server {
     port: Port,
@@ -14,7 +14,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Has its address, but does not run yet.
+    /// Reserves an address. The server does not run yet.
     pub fn new() -> io::Result<Self> {
         let port = Port::free()?;
         Ok(Self {
@@ -27,7 +27,7 @@ impl Server {
         self.port.address()
     }
 
-    /// Runs what `serve` makes of the listener.
+    /// Runs the future that `serve` returns for the listener.
     pub fn start<F>(&mut self, serve: impl FnOnce(TcpListener) -> F) -> io::Result<()>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -43,7 +43,7 @@ impl Server {
         Ok(())
     }
 
-    /// Returns when the last of its sockets is closed.
+    /// Kills the server, and returns when its last socket is closed.
     pub async fn kill(&mut self) -> Result<(), JoinError> {
         let runtime = self.runtime.take();
         spawn_blocking(move || drop(runtime)).await

@@ -1,7 +1,6 @@
-//! Retries around a circuit: one caller gives up as soon as it is refused, another comes back when
-//! the circuit says so.
+//! Retries around a circuit: one caller stops at a refusal, another waits for `retry_after`.
 //!
-//! A real HTTP server that dies, and is started again while somebody still tries.
+//! A real HTTP server is killed, and started again during the retries.
 //!
 //! ```text
 //! cargo run --manifest-path examples/clients/Cargo.toml --bin backon_retries
@@ -18,7 +17,7 @@ use std::time::Duration;
 
 type Fetched = Result<String, BreakerError<reqwest::Error>>;
 
-/// Each attempt is a call of its own to the circuit.
+/// A client whose attempts are separate calls of its circuit.
 struct Reports {
     http: Client,
     url: String,
@@ -33,14 +32,14 @@ impl Reports {
             .await
     }
 
-    /// Somebody waits for the answer: a refusal is the end of it.
+    /// For an interactive caller: a refusal ends the retries.
     async fn fetch_now(&self) -> Fetched {
         let attempt = || self.fetch();
         attempt.retry(pauses()).when(|error| !error.is_open()).await
     }
 
-    /// Nobody waits: refused, it comes back when a call may pass. No pause is left after the last of the
-    /// attempts, refused or not.
+    /// For a background job: after a refusal, the next attempt waits for `retry_after`. The pause
+    /// is `None` after the last attempt, and stays `None`.
     async fn fetch_some_time(&self) -> Fetched {
         let attempt = || self.fetch();
         attempt
@@ -72,10 +71,10 @@ async fn main() -> anyhow::Result<()> {
         breaker: registry.breaker("reports"),
     };
 
-    println!("the server is well");
+    println!("the server is up");
     ensure!(reports.fetch_now().await? == "report");
 
-    println!("it dies; who has no time is told at once");
+    println!("it is killed, and the interactive caller is refused at once");
     server.kill().await?;
     let error = reports.fetch_now().await.unwrap_err();
     println!("    {error}");
@@ -87,14 +86,14 @@ async fn main() -> anyhow::Result<()> {
     );
     ensure!(totals.refused == 1, "a refusal was retried");
 
-    println!("who has time comes back when the circuit says so");
+    println!("the background job waits until the circuit admits calls");
     reports
         .breaker
         .configure(|settings| settings.recovery_timeout(Duration::from_millis(200)))?;
     reports.breaker.reset();
     let mut events = registry.subscribe();
     let (report, seen) = tokio::join!(reports.fetch_some_time(), async {
-        // Started again once two trials have failed.
+        // Restart the server after two failed trials.
         let mut seen = Vec::new();
         while seen.iter().filter(|event| is_failed_trial(event)).count() < 2 {
             seen.push(events.recv().await.context("the stream ended")?);
@@ -109,14 +108,14 @@ async fn main() -> anyhow::Result<()> {
 
     ensure!(reports.breaker.state() == State::Closed);
     let refused = seen.iter().filter(|event| is_refusal(event)).count();
-    println!("    refused {refused} times on the way");
-    ensure!(refused >= 1, "it was never refused");
+    println!("    refused {refused} times");
+    ensure!(refused >= 1, "no attempt was refused");
     let calls: Vec<_> = seen.iter().filter(|event| is_call(event)).collect();
     ensure!(
         !calls
             .windows(2)
             .any(|two| two.iter().all(|event| is_refusal(event))),
-        "it came back before its time"
+        "an attempt did not wait for `retry_after`"
     );
     println!("no refusal was followed by another");
     server.kill().await?;

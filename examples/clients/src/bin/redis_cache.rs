@@ -1,8 +1,8 @@
-//! A cache in front of a database: while the cache is down, the database answers, and nobody waits
+//! A cache in front of a database. While the cache is down, the database answers, and no call waits
 //! for the cache.
 //!
-//! A real redis-server, started on a free port, killed and started again; and a database in a file.
-//! Without a redis-server on the PATH it ends with status 2.
+//! A real redis-server is killed and started again, and the database is a file. Without a
+//! redis-server on the PATH, the program exits with status 2.
 //!
 //! ```text
 //! cargo run --manifest-path examples/clients/Cargo.toml --bin redis_cache
@@ -27,14 +27,15 @@ impl Preset for Cache {
     fn customize(builder: BreakerBuilder) -> BreakerBuilder {
         builder
             .expected_error_if(is_outage)
-            // A `ConnectionManager` connects again after the command that found the connection dead:
-            // that command fails, although the server is back. So one failed trial proves nothing.
+            // A `ConnectionManager` reconnects after a command has found the connection dead. That
+            // command fails even if the server is back, so a single failed trial proves nothing.
             .half_open_calls(2)
             .success_threshold(1)
     }
 }
 
-/// Not among them: a wrong type, a script that fails, a missing permission. Those are answers.
+/// Returns whether the server is unavailable. A wrong type, a failing script or a missing
+/// permission is an answer.
 fn is_outage(error: &RedisError) -> bool {
     use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown};
     matches!(
@@ -57,7 +58,7 @@ struct Prices {
 
 impl Prices {
     async fn price(&self, item: i64) -> anyhow::Result<(i64, From)> {
-        // Refused by its circuit, the cache knows nothing. So it does when it fails, until then.
+        // A refused call of the cache is a miss, and so is a failed one.
         let cached = self
             .cached(item)
             .with_breaker(&self.registry, "cache")
@@ -66,14 +67,14 @@ impl Prices {
         if let Ok(Some(price)) = cached {
             return Ok((price, From::Cache));
         }
-        // All calls come here now. What keeps them from being too many is the size of the pool, and
-        // a circuit of the database's own.
+        // During an outage of the cache, every call reaches the database. The size of the pool and
+        // a separate circuit protect the database.
         let price = self
             .stored(item)
             .with_breaker(&self.registry, "database")
             .flatten_err()
             .await?;
-        // A price that cannot be kept is still a price.
+        // A price that cannot be cached is still valid.
         let _ = self
             .keep(item, price)
             .with_breaker(&self.registry, "cache")
@@ -132,7 +133,7 @@ async fn run() -> anyhow::Result<()> {
     let database = prices.registry.breaker("database");
     let asked = || database.snapshot().totals.success.unwrap_or_default();
 
-    println!("the cache is well");
+    println!("the cache is up");
     ensure!(prices.price(7).await? == (90, From::Database));
     for _ in 0..10 {
         ensure!(prices.price(7).await? == (90, From::Cache));
@@ -148,11 +149,11 @@ async fn run() -> anyhow::Result<()> {
     println!("    ten prices, from the database; cache: {totals}");
     ensure!(cache.state() == State::Open);
     ensure!(totals.failure == u64::from(Cache::FAILURE_THRESHOLD));
-    // Each price would have asked the cache twice: for the price, and to keep it.
+    // Each price calls the cache twice: to read the price, and to store it.
     ensure!(totals.failure + totals.refused == 20);
     ensure!(asked() == 11);
 
-    println!("it is started again, empty, and the recovery timeout passes");
+    println!("it is started again, empty, and the recovery timeout elapses");
     server.start().await?;
     clock.advance(Cache::RECOVERY_TIMEOUT);
     ensure!(prices.price(7).await? == (90, From::Database));
@@ -170,7 +171,7 @@ async fn run() -> anyhow::Result<()> {
 }
 
 async fn connect(server: &RedisServer) -> RedisResult<ConnectionManager> {
-    // The circuit does the waiting: retries in here would only hide failures from it.
+    // No retries here, because they would hide failures from the circuit.
     let config = ConnectionManagerConfig::new()
         .set_number_of_retries(0)
         .set_connection_timeout(Some(Duration::from_secs(2)))

@@ -1,6 +1,6 @@
-//! An HTTP client with one circuit a host: when one host is down, the others do not feel it.
+//! An HTTP client with one circuit for each host: an outage of one host does not affect the others.
 //!
-//! Two real servers; one of them dies, comes back, and is overloaded for a while.
+//! One of two real servers is killed and started again, and the other is overloaded for a while.
 //!
 //! ```text
 //! cargo run --manifest-path examples/clients/Cargo.toml --bin reqwest_per_host
@@ -45,8 +45,10 @@ impl Web {
     }
 }
 
-/// reqwest gives `Ok` whatever the status, so the whole result is judged. What breaks off in the body
-/// comes later, and is not seen here: read it inside the guarded future where that matters.
+/// Classifies the whole result, because reqwest returns `Ok` for every status.
+///
+/// An error in the body comes later, and is not seen here. If such errors matter, read the body
+/// inside the guarded future.
 fn judge(result: &reqwest::Result<Response>) -> Outcome {
     let response = match result {
         Ok(response) => response,
@@ -74,7 +76,8 @@ fn retry_after(response: &Response) -> Option<Duration> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // Half a minute takes no time here. Without this line the system's clock is used.
+    // A manual clock, so that the example does not wait. By default, a registry uses the system
+    // clock.
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder()
         .preset_for("http:", HttpHost::preset())
@@ -88,29 +91,29 @@ async fn main() -> anyhow::Result<()> {
     let web = Web { http, registry };
     let (mut one, mut two) = (Host::start()?, Host::start()?);
 
-    println!("both hosts are well");
+    println!("both hosts are up");
     for host in [&one, &two] {
         ensure!(web.get(host.url()?).await?.status() == StatusCode::OK);
     }
 
-    println!("one of them dies");
+    println!("one host is killed");
     one.server.kill().await?;
     for _ in 0..HttpHost::FAILURE_THRESHOLD {
         let error = web.get(one.url()?).await.unwrap_err();
-        ensure!(error.inner().is_some(), "it should have been sent");
+        ensure!(error.inner().is_some(), "the request should have been sent");
     }
     let error = web.get(one.url()?).await.unwrap_err();
     println!("    {error}");
     ensure!(error.is_open(), "its circuit should be open");
     ensure!(web.get(two.url()?).await?.status() == StatusCode::OK);
 
-    println!("it is started again, and the recovery timeout passes");
+    println!("it is started again, and the recovery timeout elapses");
     one.serve()?;
     clock.advance(HttpHost::RECOVERY_TIMEOUT);
     ensure!(web.get(one.url()?).await?.status() == StatusCode::OK);
     ensure!(web.registry.all_closed(), "a trial should have closed it");
 
-    println!("the other one is overloaded, and asks for ninety seconds");
+    println!("the other host is overloaded, and asks for ninety seconds");
     two.overloaded.store(true, Relaxed);
     let answer = web.get(two.url()?).await?;
     ensure!(answer.status() == StatusCode::SERVICE_UNAVAILABLE);

@@ -1,7 +1,7 @@
-//! A database whose circuit knows an outage from a mistake: a row that exists already is an answer,
-//! a database that is locked is not.
+//! A database whose circuit distinguishes outages from answers: a duplicate row is an answer, and a
+//! locked database is an outage.
 //!
-//! A real database in a file, locked by somebody else for a while.
+//! A real database file is locked by another connection for a while.
 //!
 //! ```text
 //! cargo run --manifest-path examples/clients/Cargo.toml --bin sqlx_sqlite
@@ -26,18 +26,19 @@ impl Preset for Database {
     }
 }
 
-/// What says that the database cannot work now. Everything else is an answer: the row was not found,
-/// it exists already, the statement is wrong.
+/// Returns whether the database is unavailable. Every other error is an answer: the row was not
+/// found, the row exists already, the statement is wrong.
 fn is_outage(error: &sqlx::Error) -> bool {
     match error {
-        // `PoolTimedOut`: no connection came free in time, so the database is slow, or the pool too small.
+        // `PoolTimedOut`: no connection was free in time. The database is slow, or the pool is too
+        // small.
         sqlx::Error::PoolTimedOut
         | sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => {
-            // The codes of SQLite: what went wrong is in the lower byte, the details above it.
-            // With Postgres, look for the classes 08, 53, 57 and 58.
+            // SQLite codes: the lower byte is the error, and the upper bytes are the details. For
+            // Postgres, use the classes 08, 53, 57 and 58.
             let code = error.code().and_then(|code| code.parse::<u32>().ok());
             code.is_some_and(|code| {
                 [BUSY, LOCKED, IO_ERROR, FULL, CANNOT_OPEN].contains(&(code & 0xff))
@@ -102,7 +103,7 @@ async fn main() -> anyhow::Result<()> {
         breaker: registry.breaker("sql:users"),
     };
 
-    println!("a name that is taken, ten times");
+    println!("ten inserts of a duplicate name");
     users.add("alice").await?;
     for _ in 0..10 {
         let error = users.add("alice").await.unwrap_err();
@@ -118,9 +119,9 @@ async fn main() -> anyhow::Result<()> {
     ensure!(users.breaker.failure_count() == 0);
     ensure!(users.breaker.state() == State::Closed);
 
-    println!("somebody locks the file");
-    let mut somebody = file.connect().await?;
-    let lock = somebody.begin_with("BEGIN EXCLUSIVE").await?;
+    println!("another connection locks the file");
+    let mut other = file.connect().await?;
+    let lock = other.begin_with("BEGIN EXCLUSIVE").await?;
     for _ in 0..Database::FAILURE_THRESHOLD {
         let error = users.add("bob").await.unwrap_err();
         println!("    {error}");
@@ -134,12 +135,12 @@ async fn main() -> anyhow::Result<()> {
         );
     }
 
-    println!("a trial comes too early");
+    println!("a trial fails, because the lock is still held");
     clock.advance(Database::RECOVERY_TIMEOUT);
     ensure!(users.add("bob").await.is_err_and(|error| !error.is_open()));
     ensure!(users.breaker.state() == State::Open);
 
-    println!("the lock is gone, and the recovery timeout passes");
+    println!("the lock is released, and the recovery timeout elapses");
     lock.rollback().await?;
     clock.advance(Database::RECOVERY_TIMEOUT);
     users.add("bob").await?;
@@ -151,7 +152,7 @@ async fn main() -> anyhow::Result<()> {
     ensure!((totals.failure, totals.refused) == (4, 10));
     println!("only the lock counted as a failure");
 
-    somebody.close().await?;
+    other.close().await?;
     users.pool.close().await;
     Ok(())
 }

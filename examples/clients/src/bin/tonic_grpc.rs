@@ -1,7 +1,7 @@
-//! A gRPC client: which status codes are failures, a failure inside an `Ok`, and how an open circuit
-//! looks to callers that know nothing but `Status`.
+//! A gRPC client: which status codes are failures, a failure inside an `Ok`, and a refusal as a
+//! `Status`.
 //!
-//! A real server that says that it is not serving, dies, and comes back.
+//! A real server reports that it is not serving, is killed, and is started again.
 //!
 //! ```text
 //! cargo run --manifest-path examples/clients/Cargo.toml --bin tonic_grpc
@@ -33,11 +33,11 @@ impl Preset for Grpc {
     }
 }
 
-/// The server is not there, does not keep up, or is broken. All other codes are answers to this
-/// request, as `NotFound` and `InvalidArgument` are.
+/// Returns whether the server is down, overloaded or broken. All other codes are answers, such as
+/// `NotFound` and `InvalidArgument`.
 ///
-/// `Cancelled` is no decision of ours, since a caller that gives up drops its future: it is how tonic
-/// reports its own timeouts, and a connection that ends under a request.
+/// tonic reports its own timeouts and broken connections as `Cancelled`. A caller that cancels
+/// drops its future, and sees no status.
 fn is_outage(code: Code) -> bool {
     matches!(
         code,
@@ -70,7 +70,7 @@ impl Health {
         Ok(response.get_ref().status())
     }
 
-    /// Judged by the breaker's own rules.
+    /// Classified by the breaker's own rules.
     async fn exists(&self, service: &str) -> Result<bool, Status> {
         let mut client = self.client.clone();
         let service = service.to_owned();
@@ -86,7 +86,7 @@ impl Health {
     }
 }
 
-/// A server that answers well that it is not well has not done its work.
+/// Classifies a successful answer as a failure if the server reports that it is not serving.
 fn judge(result: &Result<Response<HealthCheckResponse>, Status>) -> Outcome {
     match result {
         Ok(response) if response.get_ref().status() == Answer::NotServing => Outcome::Failure,
@@ -95,7 +95,7 @@ fn judge(result: &Result<Response<HealthCheckResponse>, Status>) -> Outcome {
     }
 }
 
-/// The call's own status, or the one for "try again later".
+/// Returns the call's own status, or one that tells the caller to try again later.
 fn into_status(error: BreakerError<Status>) -> Status {
     match error {
         BreakerError::Inner(status) => status,
@@ -121,14 +121,14 @@ async fn main() -> anyhow::Result<()> {
         breaker: registry.breaker("grpc:health"),
     };
 
-    println!("the server is well");
+    println!("the server is up");
     ensure!(health.check("").await? == Answer::Serving);
     for _ in 0..10 {
         ensure!(!health.exists("no.such.Service").await?);
     }
     ensure!(health.breaker.failure_count() == 0, "it was an answer");
 
-    println!("it says that it is not");
+    println!("it reports that it is not serving");
     reporter
         .set_service_status("", ServingStatus::NotServing)
         .await;
@@ -140,7 +140,7 @@ async fn main() -> anyhow::Result<()> {
     ensure!(status.code() == Code::Unavailable);
     ensure!(health.breaker.state() == State::Open);
 
-    println!("it is well again");
+    println!("it is serving again");
     reporter
         .set_service_status("", ServingStatus::Serving)
         .await;
@@ -148,7 +148,7 @@ async fn main() -> anyhow::Result<()> {
     ensure!(health.check("").await? == Answer::Serving);
     ensure!(health.breaker.state() == State::Closed);
 
-    println!("it dies");
+    println!("it is killed");
     server.kill().await?;
     for _ in 0..Grpc::FAILURE_THRESHOLD {
         let status = health.exists("").await.unwrap_err();

@@ -1,5 +1,4 @@
-//! Liveness, readiness and health over HTTP: what an orchestrator should ask, and what a person wants
-//! to see.
+//! Serves liveness, readiness and health over HTTP, for orchestrators and for people.
 //!
 //! ```sh
 //! cargo run --example health --features serde
@@ -16,15 +15,15 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Without the ledger nothing at all can be answered. Payments and search have fallbacks.
+/// The breakers that every request depends on. Payments and search have fallbacks.
 const NAMED: &[&str] = &["ledger"];
 
-/// For people and dashboards: always 200, the verdict is in the body.
+/// For people and dashboards: always 200, with the status in the body.
 async fn health(State(registry): State<BreakerRegistry>) -> Json<Health> {
     Json(registry.health(NAMED))
 }
 
-/// For a load balancer. Only what has to be there for *every* request may turn it.
+/// For a load balancer: 503 only if a dependency of *every* request is down.
 async fn ready(State(registry): State<BreakerRegistry>) -> (StatusCode, String) {
     let health = registry.health(NAMED);
     let status = if health.is_unhealthy() {
@@ -35,7 +34,8 @@ async fn ready(State(registry): State<BreakerRegistry>) -> (StatusCode, String) 
     (status, health.to_string())
 }
 
-/// For whoever restarts the process: no breaker has a say, since no restart mends a dependency.
+/// For the supervisor that restarts the process. No breaker is consulted, because a restart does
+/// not repair a dependency.
 async fn live() -> &'static str {
     "alive"
 }
@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             503,
         ),
         (
-            "the ledger is tried",
+            "the ledger recovers",
             &|| registry.breaker("ledger").half_open(),
             200,
         ),
@@ -81,27 +81,29 @@ async fn main() -> Result<(), Box<dyn Error>> {
             return Err(format!("readiness is {status}, not {expected}").into());
         }
         if ask(address, "/live").await?.0 != 200 {
-            return Err("a breaker had a say in whether the process lives".into());
+            return Err("liveness depends on a breaker".into());
         }
     }
     let (_, json) = ask(address, "/health").await?;
     println!("\n{json}");
     let json: serde_json::Value = serde_json::from_str(&json)?;
     if json["status"] != "degraded" || json["impaired"][0]["breaker"] != "ledger" {
-        return Err("the health as JSON is another".into());
+        return Err("the health in JSON is wrong".into());
     }
     server.abort();
     Ok(())
 }
 
-/// `GET path`: the status and the body.
+/// Sends `GET path`, and returns the status and the body.
 async fn ask(address: SocketAddr, path: &str) -> Result<(u16, String), Box<dyn Error>> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP")?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or("not an HTTP response")?;
     let status = head.split(' ').nth(1).ok_or("no status")?;
     Ok((status.parse()?, body.to_owned()))
 }

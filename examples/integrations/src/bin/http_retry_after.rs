@@ -1,4 +1,4 @@
-//! A server that asks to be left alone for a time, over real TCP, and a reqwest client that complies.
+//! A server sends `Retry-After`, and the circuit of a reqwest client obeys it, over real TCP.
 //!
 //! ```text
 //! cargo run --example http_retry_after --features http
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Busy at first, for two minutes by a clock of its own; then well.
+    // The first response asks for two minutes, by the server's own clock. Later requests succeed.
     let requests = Arc::new(AtomicUsize::new(0));
     let served = requests.clone();
     let handler = async move || {
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let router = Router::new().route("/", get(handler));
     tokio::spawn(async { axum::serve(listener, router).await });
 
-    // So that the example need not wait for two minutes.
+    // A manual clock, so that the example does not wait for two minutes.
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder().clock(clock.clone()).build()?;
     let ask = async || {

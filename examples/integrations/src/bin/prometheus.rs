@@ -1,7 +1,7 @@
-//! Breakers on a Prometheus page: served over HTTP, scraped as Prometheus would, and checked.
+//! Serves the metrics of breakers as a Prometheus page, scrapes the page, and checks it.
 //!
-//! The page is drawn when it is asked for, so what it shows is as old as the request. A process that
-//! lets the exporter serve its page instead spawns `reporter.report_every(…)`.
+//! The handler reports before it renders the page, so the page is up to date. If the exporter
+//! serves the page itself, spawn `reporter.report_every(…)` instead.
 //!
 //! ```sh
 //! cargo run --example prometheus --features metrics
@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Series that nobody touched for so long end: those of breakers that left.
+/// The exporter drops series that were not updated for this long: those of removed breakers.
 const IDLE: Duration = Duration::from_secs(300);
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Error> {
         .install(&registry)?;
     let address = serve(reporter, prometheus).await?;
 
-    // A dependency that is well, one that is down, one that a person has switched off.
+    // One dependency works, one is down, and one was switched off by a command.
     for number in 0..20 {
         let answer = async || -> Result<u32, Infallible> { Ok(number) };
         answer().with_breaker(&registry, "catalogue").await?;
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Error> {
 
     let page = scrape(address).await?;
     for line in page.lines().filter(|line| line.starts_with("breakerbox_")) {
-        // The states that a circuit is not in are there as well, at 0.
+        // The gauges of the other states are on the page too, with the value 0.
         if !line.ends_with(" 0") {
             println!("{line}");
         }
@@ -79,7 +79,7 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Serves `/metrics` on a free port of this machine, until the process ends.
+/// Serves `/metrics` on a free local port, until the process ends.
 async fn serve(reporter: Reporter, prometheus: PrometheusHandle) -> Result<SocketAddr, Error> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -109,14 +109,16 @@ async fn serve(reporter: Reporter, prometheus: PrometheusHandle) -> Result<Socke
     Ok(address)
 }
 
-/// A plain GET, as any scraper would send it.
+/// Sends a plain GET request, as a scraper does.
 async fn scrape(address: SocketAddr) -> Result<String, Error> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or("not an HTTP response")?;
     if !head.starts_with("HTTP/1.1 200") {
         return Err(format!("the answer was {head}").into());
     }

@@ -1,5 +1,7 @@
-//! Routes of an axum server behind a breaker, over real TCP: when the database behind them is down,
-//! they answer 503 with `Retry-After` at once, and the other routes go on.
+//! Guards routes of an axum server with a breaker, over real TCP.
+//!
+//! While the database is down, the guarded routes answer 503 with `Retry-After` at once, and other
+//! routes still work.
 //!
 //! ```text
 //! cargo run --example tower_axum --features http,tower
@@ -17,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// What the routes depend on.
+/// The dependency of the guarded routes.
 #[derive(Default)]
 struct Database {
     is_down: AtomicBool,
@@ -37,7 +39,7 @@ impl Database {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // So that the example need not wait for half a minute.
+    // A manual clock, so that the example does not wait for 30 seconds.
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder().clock(clock.clone()).build()?;
     let database = Arc::new(Database::default());
@@ -62,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             "{path}: {} {}",
             response.status(),
             match pause {
-                Some(seconds) => format!("come back in {seconds} s"),
+                Some(seconds) => format!("retry after {seconds} s"),
                 None => String::new(),
             }
         );
@@ -85,7 +87,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(ask("/orders").await?, (200, None));
     assert_eq!(registry.breaker("orders").state(), State::Closed);
     println!(
-        "and was found well: {}",
+        "after the recovery: {}",
         registry.breaker("orders").snapshot()
     );
     Ok(())

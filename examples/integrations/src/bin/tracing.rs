@@ -1,5 +1,7 @@
-//! What an outage looks like in a log: a line for each change of state, with its figures, in the span
-//! of the request that met it. The calls themselves are logged at the level trace, on request only.
+//! Logs an outage with `tracing`.
+//!
+//! Each state change is one event, in the span of the request that caused it. Calls are only logged
+//! if enabled, at level trace.
 //!
 //! ```sh
 //! cargo run --example tracing --features tracing
@@ -14,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, reload};
 
-/// Standard output, and a copy to check at the end.
+/// Writes to standard output, and keeps a copy for the checks at the end.
 #[derive(Clone, Default)]
 struct Tee(Arc<Mutex<Vec<u8>>>);
 
@@ -62,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for id in 2..=5 {
         request(id, Err("connection refused"));
     }
-    // For a closer look at the running process.
+    // The log of calls can be enabled while the process runs.
     breakerbox::tracing::builder()
         .calls(true)
         .install(&registry);
@@ -79,7 +81,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(
         lines("call recorded"),
         2,
-        "those after calls were requested"
+        "only the calls after the log of calls was enabled"
     );
     assert_eq!(lines("circuit closed"), 1);
     println!("{} lines for 8 requests", text.lines().count());

@@ -1,12 +1,12 @@
-//! All breakers of a registry, live in a terminal: what each one is doing and why, with a sparkline of
-//! its calls. The traffic is made up.
+//! Shows the breakers of a registry live in a terminal: state, cause, and a sparkline of calls. The
+//! traffic is simulated.
 //!
 //! ```text
 //! cargo run --example panel          # about three seconds
 //! cargo run --example panel -- 30    # the same outages, thirty seconds long
 //! ```
 //!
-//! Where the output is no terminal, only the last frame is printed.
+//! If the output is not a terminal, only the last frame is printed.
 
 mod screen;
 mod traffic;
@@ -37,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
     }
     registry
         .breaker("reports")
-        .because("INC-123, moving house")
+        .because("INC-123, maintenance")
         .force_open();
 
     let mut term = Term::buffered_stdout();
@@ -75,12 +75,12 @@ async fn main() -> anyhow::Result<()> {
     assert_eq!(
         (mail.state, mail.totals.refused),
         (State::MetricsOnly, 0),
-        "who only watches refuses nothing"
+        "a metrics-only breaker refuses nothing"
     );
     Ok(())
 }
 
-/// Draws over the frame of `drawn` lines that is on the screen, and tells the lines of the new one.
+/// Draws a frame over the previous one of `drawn` lines, and returns the number of its lines.
 fn draw(term: &mut Term, screen: &Screen, drawn: usize) -> std::io::Result<usize> {
     if drawn > 0 {
         term.move_cursor_up(drawn)?;

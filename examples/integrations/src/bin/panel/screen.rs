@@ -1,4 +1,4 @@
-//! What the terminal shows, as lines: nothing here writes them.
+//! The contents of the screen, as lines of text. Writing them to the terminal is up to the caller.
 
 use breakerbox::{EventStream, Totals, prelude::*};
 use console::{Color, style};
@@ -13,12 +13,12 @@ pub(crate) struct Screen {
     registry: BreakerRegistry,
     events: EventStream,
     rows: BTreeMap<Arc<str>, Row>,
-    /// The latest changes of state.
+    /// The latest state changes.
     changes: VecDeque<String>,
     changed: u64,
 }
 
-/// A breaker and its calls, frame by frame.
+/// A breaker, and its calls in each frame.
 struct Row {
     snapshot: Snapshot,
     frames: VecDeque<Frame>,
@@ -46,7 +46,7 @@ impl Frame {
         self.good + self.bad + self.refused
     }
 
-    /// The colour of what most of its calls met.
+    /// Returns the colour of the most frequent outcome.
     fn color(self) -> Color {
         if self.refused > self.good.max(self.bad) {
             Color::Yellow
@@ -79,7 +79,7 @@ impl Screen {
         }
     }
 
-    /// Takes in what has happened since the last look.
+    /// Reads the events and snapshots since the previous call.
     pub(crate) fn look(&mut self) {
         while let Some(event) = self.events.try_next() {
             if let Event::StateChanged {
@@ -130,7 +130,7 @@ impl Screen {
         lines
     }
 
-    /// Calls that ended, calls that were refused, changes of state.
+    /// Returns the numbers of completed calls, refused calls and state changes.
     pub(crate) fn figures(&self) -> (u64, u64, u64) {
         let sum = |of: fn(&Totals) -> u64| {
             let each = self.rows.values().map(|row| of(&row.snapshot.totals));
@@ -150,14 +150,14 @@ impl Row {
             .iter()
             .map(|frame| frame.bar(most.unwrap_or(0)))
             .collect();
-        // Widths are counted before the colours, which take none.
+        // Pad before styling, because escape codes would count as width.
         let gap = " ".repeat(WIDTH - self.frames.len());
         let state = style(format!("{:<12}", state.to_string())).fg(color(*state));
         let why = cut(&self.why(), columns.saturating_sub(12 + 13 + WIDTH + 2));
         format!("{name:<12}{state} {gap}{bars}  {why}")
     }
 
-    /// What somebody on call asks first.
+    /// Returns the cause of the state, or the values of the first rule.
     fn why(&self) -> String {
         let Snapshot {
             open_remaining,
@@ -190,7 +190,7 @@ fn color(state: State) -> Color {
     }
 }
 
-/// The beginning of a text that must not wrap.
+/// Cuts `text` to `columns` characters, so that the line does not wrap.
 fn cut(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();

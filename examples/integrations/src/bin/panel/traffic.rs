@@ -1,4 +1,4 @@
-//! Made-up services, each with a weakness of its own, and the calls to them.
+//! Simulated services, each with its own kind of failure, and the calls to them.
 
 use breakerbox::prelude::*;
 use std::time::{Duration, Instant};
@@ -7,19 +7,19 @@ use tokio::time::sleep;
 pub(crate) struct Service {
     pub(crate) name: &'static str,
     pub(crate) settings: BreakerBuilder,
-    /// What its calls meet at a moment of the show, from 0.0 to 1.0.
+    /// The condition of the service at a time from 0.0 (start) to 1.0 (end).
     weather: fn(f64) -> Weather,
 }
 
-/// What calls meet.
+/// The condition of a service.
 #[derive(Clone, Copy)]
 enum Weather {
     Fine,
-    /// It answers, late.
+    /// It answers slowly.
     Slow,
-    /// So many calls of ten fail.
+    /// This many calls out of ten fail.
     Failing(u32),
-    /// It asks to be left alone for a while.
+    /// It asks for a pause, as with `Retry-After`.
     Busy,
 }
 
@@ -33,7 +33,7 @@ const QUICK: Duration = Duration::from_millis(2);
 const LATE: Duration = Duration::from_millis(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The services of a show of such a length.
+/// Returns the services for a run of this length.
 pub(crate) fn services(length: Duration) -> [Service; 6] {
     let settings = || CircuitBreaker::builder().recovery_timeout(length / 20);
     let half_of_twenty = TripRule::failure_rate(0.5).over(Window::calls(20));
@@ -87,7 +87,7 @@ pub(crate) fn services(length: Duration) -> [Service; 6] {
 }
 
 impl Service {
-    /// Calls the service until the show is over.
+    /// Calls the service until the run ends.
     pub(crate) fn run(
         &self,
         breaker: CircuitBreaker,
@@ -102,7 +102,7 @@ impl Service {
                 let judge = |result: &Result<(), Trouble>| match result {
                     Ok(()) => Outcome::Success,
                     Err(Trouble::Down) => Outcome::Failure,
-                    // Longer than its breaker allows.
+                    // Longer than `max_trip_for`, which limits the pause.
                     Err(Trouble::Busy) => Outcome::TripFor(length),
                 };
                 let call = meet(weather(at), number);

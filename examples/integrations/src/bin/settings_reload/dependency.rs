@@ -1,4 +1,4 @@
-//! A server that answers, or does not.
+//! A server that can be switched to fail.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A TCP server on the loopback; each connection is one call.
+/// A TCP server on the loopback interface. Each connection is one call.
 #[derive(Clone, Debug)]
 pub(crate) struct Dependency {
     address: SocketAddr,

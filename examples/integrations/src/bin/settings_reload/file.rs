@@ -1,4 +1,4 @@
-//! A file in a directory of its own, watched.
+//! A watched file in a temporary directory.
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::{env, fs, io, process};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
-/// Removed, with its directory, when dropped.
+/// A watched file. Dropping it removes the file and its directory.
 #[derive(Debug)]
 pub(crate) struct Watched {
     directory: PathBuf,
@@ -26,7 +26,7 @@ impl Watched {
                 Ok(event) => event,
                 Err(_) => return,
             };
-            // Reading the file is an event as well.
+            // Reading the file also causes an event, but is no edit.
             if !event.kind.is_access() {
                 let _ = sender.send(());
             }
@@ -35,7 +35,7 @@ impl Watched {
             directory: directory.clone(),
             edits,
             _watcher: {
-                // The directory, since editors replace the file.
+                // Watch the directory, because editors replace the file.
                 watcher.watch(&directory, RecursiveMode::NonRecursive)?;
                 watcher
             },
@@ -52,14 +52,14 @@ impl Watched {
         fs::read_to_string(self.path())
     }
 
-    /// Writes beside it and renames, so that nobody reads half of it.
+    /// Writes a new file and renames it, so that readers never see a partial file.
     pub(crate) fn write(&self, text: &str) -> io::Result<()> {
         let draft = self.directory.join("breakers.toml.new");
         fs::write(&draft, text)?;
         fs::rename(draft, self.path())
     }
 
-    /// Waits for the next edit, and reads the file.
+    /// Waits for the next edit, and returns the text of the file.
     pub(crate) async fn edited(&mut self) -> Result<String, Box<dyn Error>> {
         let edit = timeout(Duration::from_secs(10), self.edits.recv()).await?;
         edit.ok_or("the watcher has ended")?;

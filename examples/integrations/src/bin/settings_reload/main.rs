@@ -1,5 +1,5 @@
-//! Settings in a TOML file, watched: an edit reaches the live breakers while traffic runs, and a broken
-//! edit reaches nobody.
+//! Watches settings in a TOML file, and applies each edit to live breakers while traffic runs. An
+//! invalid edit changes nothing.
 //!
 //! ```sh
 //! cargo run --example settings_reload --features serde
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Reads and applies the file. The old settings stay when this fails, whatever is wrong.
+/// Parses and applies the text of the file. After an error, the previous settings stay in effect.
 fn load(registry: &BreakerRegistry, text: &str) -> Result<Applied, Box<dyn Error>> {
     let settings: Settings = toml::from_str(text)?;
     Ok(registry.apply(&settings)?)
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let users = registry.breaker("users-api");
     let search = registry.breaker("search");
     search.trip();
-    // Some failures, which the threshold of the beginning does not mind.
+    // Some failures, below the first threshold.
     dependency.fail(true);
     traffic
         .until_it_has_grown(|| u64::from(users.failure_count()))
@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     )?;
     let mut events = registry.subscribe_changes();
     let applied = loop {
-        // An edit may come as several events, and the first before it is complete.
+        // One edit may cause several events, and the first event may precede the change.
         let applied = load(&registry, &file.edited().await?)?;
         if !applied.is_empty() {
             break applied;
@@ -73,12 +73,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("edited, after {failures} failures:\n{applied}\n");
     let left = search.open_remaining().ok_or("the open circuit closed")?;
     check(left <= 300 * SECOND, "the running deadline was moved")?;
-    check(
-        users.failure_count() >= failures,
-        "the failures were forgotten",
-    )?;
+    check(users.failure_count() >= failures, "the failures were lost")?;
 
-    // The next failure is more than the third in a row.
+    // There are more than three consecutive failures already, so the next failure opens the
+    // circuit.
     let opens = async {
         loop {
             match events.next().await {
@@ -95,7 +93,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let opened = timeout(10 * SECOND, opens).await?;
     check(
         opened.as_deref() == Some("users-api"),
-        "the new threshold did not act",
+        "the new threshold does not apply",
     )?;
     println!("{}\n", users.snapshot());
 
@@ -108,16 +106,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("refused: {refusal}");
     check(
         refusal.contains("recovery_timeout is \"1y\""),
-        "the message names neither key nor value",
+        "the message does not name the key and the value",
     )?;
     let rules = users.config().trip_rules().to_vec();
     check(
         rules == [TripRule::consecutive_failures(3)],
-        "the old settings went",
+        "the old settings were lost",
     )?;
     check(users.state() == State::Open, "the circuit closed")?;
     let calls = traffic.stop().await?;
-    println!("{calls} calls ran meanwhile; the settings are those before the broken edit");
+    println!("{calls} calls ran; the invalid edit changed no settings");
     Ok(())
 }
 
