@@ -113,7 +113,7 @@ impl<T> NoResult for Vec<T> {}
 /// # `impl AsyncFn` parameters
 ///
 /// An `impl AsyncFn` parameter does not implement this trait, because `AsyncFn` does not imply `Fn`.
-/// Wrap the parameter in a closure:
+/// Guard the future of one call, `fetch(1).with_breaker(..)`, or wrap the parameter in a closure:
 ///
 /// ```
 /// use breakerbox::prelude::*;

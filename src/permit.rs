@@ -146,9 +146,9 @@ impl Permit {
 
     /// Calls `work`, records its result by the breaker's rules, and returns the result.
     ///
-    /// `work` is part of the permit's call. If the permit is a trial of a half-open circuit, guarded
-    /// calls of the same circuit that `work` makes on this thread join the trial. Without this method,
-    /// they would be refused, because the permit holds the slot.
+    /// `work` is part of the permit's call. If the permit is a trial of a half-open circuit, `work` may
+    /// make guarded calls of the same circuit on this thread: they join the trial. Outside this method,
+    /// such calls may be refused, because the permit holds a slot.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! The arguments of `#[circuit(..)]`, and their parser.
 //!
-//! Documentation and messages call the arguments settings.
+//! Messages call the arguments settings.
 
 use crate::literal;
 use proc_macro2::{Ident, Span, TokenStream};

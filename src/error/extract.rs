@@ -5,12 +5,12 @@
 //! a guard can call is `Debug`, and this crate implements `Debug` for `BreakerError<X>`. `Debug` therefore
 //! has a second use:
 //!
-//! 1. [`circuit_error`] compares the type name of `E` with the error types of this crate, after it has
-//!    removed `Box<`, `Arc<` and `Rc<`, which forward `Debug`. For every other type it returns `None`.
+//! 1. [`circuit_error`] removes `Box<`, `Arc<` and `Rc<`, which forward `Debug`, from the type name of `E`.
+//!    It compares the rest with the error types of this crate, and returns `None` for every other type.
 //! 2. It sets a thread-local mark, and formats the error into a writer that discards the text.
-//! 3. The `Debug` implementations below check the mark first. If it is set, they write nothing:
-//!    [`CircuitOpen`] and [`CallTimeout`] store a clone of themselves ([`answer_request`]), and
-//!    [`BreakerError`] formats its inner error only if its type belongs to this crate
+//! 3. The `Debug` implementations below check the mark first. If the mark is set, they write nothing.
+//!    [`CircuitOpen`] and [`CallTimeout`] store a clone of themselves ([`answer_request`]).
+//!    [`BreakerError`] formats its inner error only if the type belongs to this crate
 //!    ([`forward_request`]).
 //! 4. [`circuit_error`] clears the mark and takes the clone.
 //!
@@ -29,8 +29,8 @@ use std::fmt::{self, Debug, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A request to `Debug`. It uses a plain `Cell` and is not modelled by loom and shuttle, because only one
-/// thread has access, and one function call sets and clears it.
+/// A request to `Debug`. Loom and shuttle do not model it: only one thread has access, and one function
+/// call sets and clears the mark.
 struct Request {
     /// The mark: the `Debug` implementations below answer instead of writing.
     pending: Cell<bool>,

@@ -4,7 +4,7 @@ use super::{BreakerError, circuit_error};
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// These methods look through a `BreakerError` inside a `BreakerError`.
+/// Methods that look through a `BreakerError` inside a `BreakerError`.
 impl<E: Debug> BreakerError<E> {
     /// Returns whether a circuit refused the call.
     pub fn is_open(&self) -> bool {
@@ -42,8 +42,8 @@ impl<E: Debug> BreakerError<E> {
         }
     }
 
-    /// Returns how long to wait after a refusal, as [`CircuitOpen::retry_after`](crate::CircuitOpen::retry_after)
-    /// does. Returns `None` for other errors.
+    /// Returns how long to wait after a refusal, or `None` for other errors. See
+    /// [`CircuitOpen::retry_after`](crate::CircuitOpen::retry_after).
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open(open) => open.retry_after(),

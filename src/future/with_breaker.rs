@@ -392,10 +392,9 @@ impl<F: Future> BreakerExt<kind::Future> for F {
 }
 
 impl CircuitBreaker {
-    /// Guards `future`, as `future.guarded_by(&breaker)` does.
+    /// Guards `future`, as [`future.guarded_by(&breaker)`](crate::BreakerExt::guarded_by) does.
     ///
-    /// See [`guarded_by`](crate::BreakerExt::guarded_by). For blocking work, see
-    /// [`call`](Self::call).
+    /// For blocking work, use [`call`](Self::call) in tokio's `spawn_blocking`.
     ///
     /// # Errors
     ///

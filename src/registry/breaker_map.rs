@@ -17,12 +17,12 @@ const MAP_POOL_AND_CALLER: usize = 3;
 /// # Invariants
 ///
 /// 1. **The tables contain only handles of breakers in the map.** A name that is missing in the map is
-///    therefore missing in every table, and a table has at most as many names as the map. A removal by name
-///    has three steps, while the shard of the map is locked for writing: it marks the breaker as removed,
-///    removes the handles from the tables, and removes the breaker from the map. An insertion into a table
-///    reads the mark under the lock of the table. If the insertion comes before the removal from that
-///    table, the removal undoes it. If it comes after the removal, it sees the mark. An eviction sets the
-///    mark last, and relies on invariant 2 instead.
+///    therefore missing in every table, and a table never has more names than the map. A removal by name
+///    locks the shard of the map for writing, and has three steps. It marks the breaker as removed, removes
+///    the handles from the tables, and removes the breaker from the map. An insertion into a table reads
+///    the mark under the lock of the table. If the insertion comes before the removal from that table, the
+///    removal undoes the insertion. If the insertion comes after the removal, it sees the mark. An eviction
+///    sets the mark last, and relies on invariant 2 instead.
 /// 2. **An eviction reads exact reference counts.** It locks the shard and removes the handles from the
 ///    tables before it reads the count of the circuit. While the shard is locked, no handle can be cloned
 ///    from the map. A handle that was cloned from a table before keeps its reference, and an insertion into

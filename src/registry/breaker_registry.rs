@@ -56,18 +56,18 @@ use std::sync::Arc;
 ///
 /// A lookup that creates a breaker examines a random sample of 16 breakers, for any number of names, and
 /// evicts the idlest one. Idleness is therefore approximate. If no breaker in the sample can be evicted,
-/// the new name gets a breaker that the registry does not keep, and [`Event::NotKept`] is emitted. Names
-/// from user input therefore cannot exhaust the memory, and failing names cannot evict an open circuit. If
-/// most breakers are protected, a new name may need several lookups. With nine of ten breakers protected,
-/// every fifth lookup finds no room.
+/// the registry does not keep the new breaker, and emits [`Event::NotKept`]. Names from user input
+/// therefore cannot exhaust the memory, and failing names cannot evict an open circuit. If most breakers
+/// are protected, a new name may need several lookups. With nine of ten breakers protected, every fifth
+/// lookup finds no room.
 ///
 /// # Concurrency
 ///
 /// A guarded call by name finds its breaker in one of a few tables of handles, about two per
 /// processor. Threads that run at the same time use different tables, and share neither a lock nor
 /// a reference count. [`breaker`](Self::breaker) and [`get`](Self::get) share a lock with other
-/// readers while they clone a handle. Closures, listeners, clocks and destructors of your program
-/// never run while a lock of the registry is held, so all of them may call the registry.
+/// readers while they clone a handle. Closures, listeners, clocks and destructors of your program may
+/// call the registry, because none of them runs while a lock of the registry is held.
 ///
 /// A breaker that was removed or evicted is dropped with its last handle and its last call in
 /// flight. Its settings, and the closures in them, are dropped with it.

@@ -32,7 +32,7 @@
 //! 1. **A table has at most [`LIMIT`] names**, which bounds the memory of registries with a large
 //!    capacity. A full table is cleared. To evict single names, each call would have to record its use.
 //! 2. **No handle is dropped while a table is locked.** A handle may own the last reference to a listener
-//!    or a predicate of the user, whose `Drop` may call the registry.
+//!    or a predicate of the user. Their `Drop` may call the registry.
 //!
 //! # Orderings
 //!

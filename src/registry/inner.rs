@@ -27,7 +27,8 @@ use std::time::Duration;
 /// # Invariants
 ///
 /// 1. Breakers enter and leave `breakers` only while `pool` is locked. Creation, removal and eviction are
-///    therefore serialized: a name has one breaker, and the capacity is exact. Lookups do not take this lock.
+///    therefore serialized: a name has one breaker, and the capacity is exact. Lookups do not take this
+///    lock.
 /// 2. No user code runs while a lock is held. Settings are checked, breakers are created and clocks are read
 ///    before a lock is taken. Events are emitted and evicted breakers are dropped after it is released.
 ///

@@ -206,7 +206,8 @@ impl fmt::Debug for BreakerRegistry {
     }
 }
 
-/// Writes a table of all breakers, sorted by name: state, time in that state, consecutive failures, and totals.
+/// Writes a table of all breakers, sorted by name: state, time in that state, consecutive failures, and
+/// totals.
 impl fmt::Display for BreakerRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows = vec![["breaker", "state", "for", "failures", "calls"].map(str::to_owned)];

@@ -1,12 +1,13 @@
 //! Eviction: removes breakers from a full registry, and breakers that have been idle for too long.
 //!
-//! The breakers that were created by use are in an [`EvictionPool`]. An insertion examines a random sample of
-//! them and evicts the idlest one. This is the approximated LRU algorithm of Redis
+//! The breakers that were created by use are in an [`EvictionPool`]. An insertion examines a random sample
+//! of them and evicts the idlest one. This is the approximated LRU algorithm of Redis
 //! (<https://redis.io/docs/latest/develop/reference/eviction/#approximated-lru-algorithm>). The cost of an
-//! insertion therefore does not depend on the number of breakers, and a lookup maintains no order of use. If
-//! every breaker in the sample is protected, there is no room.
+//! insertion therefore does not depend on the number of breakers, and a lookup maintains no order of use.
+//! If every breaker in the sample is protected, there is no room.
 //!
-//! One lock protects the pool, and no user code runs while it is held. An eviction therefore has three steps:
+//! A lock protects the pool, and no user code runs while it is held. An eviction therefore has three
+//! steps:
 //!
 //! 1. [`EvictionPool::sample`] draws candidates under the lock.
 //! 2. [`Candidate::decide`] reads the clocks of open breakers outside the lock.

@@ -2,10 +2,11 @@
 //!
 //! `key` defines which breaker a `#[circuit]` uses.
 //!
-//! A site is a `static`, so a call can borrow a handle with the lifetime `'static` from it. The call changes
-//! no reference count, and the future of an async call stays `Send` and `'static`. The price is that such a
-//! handle is never released. A site therefore has at most [`SLOTS`] handles, which is enough for one registry
-//! and a few names. Other breakers are found in the handle tables of the registry, as for calls by name.
+//! A site is a `static`, so a call can borrow a handle with the lifetime `'static` from it. The call
+//! changes no reference count, and the future of an async call stays `Send` and `'static`. However, such a
+//! handle is never released. A site therefore has at most [`SLOTS`] handles, which is enough for one
+//! registry and a few names. Other breakers are found in the handle tables of the registry, as for calls
+//! by name.
 //!
 //! # Invariants
 //!
