@@ -83,6 +83,30 @@ impl<T> NoResult for Vec<T> {}
 /// output is a `Result`. A future or async function with another output needs
 /// [`classify_output`](crate::WithBreaker::classify_output). `Kind` is always inferred.
 ///
+/// # Examples
+///
+/// ```
+/// use breakerbox::prelude::*;
+///
+/// async fn fetch_user(id: u64) -> Result<String, std::io::Error> {
+///     Ok(format!("user {id}"))
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let registry = BreakerRegistry::new();
+/// // a future
+/// let alice = fetch_user(1).with_breaker(&registry, "users-api").await?;
+/// // a function, called with its own arguments
+/// let fetch_user = fetch_user.with_breaker(&registry, "users-api");
+/// let bob = fetch_user.call(2).await?;
+/// // a handle, looked up once
+/// let users = registry.breaker("users-api");
+/// let carol = async { Ok::<_, std::io::Error>("carol") }.guarded_by(&users).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Blocking code
 ///
 /// A guarded sync function runs on the thread that calls it. In async code, move the guarded function
@@ -131,30 +155,6 @@ impl<T> NoResult for Vec<T> {}
 ///
 /// Work that begins in one place and ends in another needs a [`Permit`](crate::Permit), which may be
 /// moved to another thread or task. See [`try_acquire`](crate::CircuitBreaker::try_acquire).
-///
-/// # Examples
-///
-/// ```
-/// use breakerbox::prelude::*;
-///
-/// async fn fetch_user(id: u64) -> Result<String, std::io::Error> {
-///     Ok(format!("user {id}"))
-/// }
-///
-/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let registry = BreakerRegistry::new();
-/// // a future
-/// let alice = fetch_user(1).with_breaker(&registry, "users-api").await?;
-/// // a function, called with its own arguments
-/// let fetch_user = fetch_user.with_breaker(&registry, "users-api");
-/// let bob = fetch_user.call(2).await?;
-/// // a handle, looked up once
-/// let users = registry.breaker("users-api");
-/// let carol = async { Ok::<_, std::io::Error>("carol") }.guarded_by(&users).await?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be put behind a circuit breaker",
     label = "this is neither a future, nor an async function, nor a function that gives a `Result`",

@@ -131,7 +131,8 @@ impl<F: Future, H: Handle, C, L: Limit> WithBreaker<F, H, C, L> {
     ///     .await?;
     /// assert_eq!(name, "unknown");
     /// # Ok::<(), std::io::Error>(())
-    /// # })
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, C, L, OnOpen<FB>, Fut>
     where
