@@ -37,8 +37,10 @@ pub enum RegistryError {
         /// The lengths that are allowed.
         allowed: String,
     },
-    /// The registry is full, and no breaker can be evicted.
-    #[error("no room for {name:?}: none of the {capacity} breakers in the registry can be evicted")]
+    /// The registry is full, and found no breaker to evict.
+    #[error(
+        "no room for {name:?}: the registry is full ({capacity} breakers), and found none to evict"
+    )]
     #[non_exhaustive]
     Full {
         /// The name.

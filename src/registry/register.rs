@@ -23,7 +23,7 @@ impl BreakerRegistry {
     /// * [`RegistryError::AlreadyRegistered`] if the name was registered or
     ///   [configured](Self::configure) before
     /// * [`RegistryError::InvalidName`] unless the name is 1 to 256 bytes long
-    /// * [`RegistryError::Full`] if there is no room, and no breaker can be evicted
+    /// * [`RegistryError::Full`] if the registry is full, and finds no breaker to evict
     /// * [`RegistryError::Config`] for invalid settings
     ///
     /// # Examples

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn decision_applies_to_one_breaker_only() {
+    fn decision_holds_for_one_breaker_only() {
         let (registry, sample) = open_breakers();
         registry.remove("passed");
         // `waits` has the same packed state, and has moved to the position of `passed`.
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn decision_ends_with_packed_state() {
+    fn decision_ends_with_state() {
         let commands: [fn(&CircuitBreaker); 2] = [CircuitBreaker::trip, |breaker| {
             breaker.trip_for(Duration::from_secs(9));
         }];
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn breaker_tripped_after_ranking_is_not_evicted() {
+    fn breaker_tripped_after_ranking_stays() {
         let registry = registry_of(2);
         let (trips, inner) = (registry.breaker("trips"), &registry.inner);
         registry.breaker("closed");
