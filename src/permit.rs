@@ -85,6 +85,19 @@ impl CircuitBreaker {
 /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
 /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) specify.
 ///
+/// # Examples
+///
+/// ```
+/// use breakerbox::CircuitBreaker;
+///
+/// let breaker = CircuitBreaker::builder().build()?;
+/// let permit = breaker.try_acquire()?;
+/// let result = "seven".parse::<u8>();
+/// permit.record_result(&result);
+/// assert_eq!(breaker.failure_count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Moving a permit to another thread
 ///
 /// A permit owns its handle: it is `Send`, `Sync` and `'static`. It may be moved into a thread, a task
@@ -102,19 +115,6 @@ impl CircuitBreaker {
 /// # assert!(!text.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Examples
-///
-/// ```
-/// use breakerbox::CircuitBreaker;
-///
-/// let breaker = CircuitBreaker::builder().build()?;
-/// let permit = breaker.try_acquire()?;
-/// let result = "seven".parse::<u8>();
-/// permit.record_result(&result);
-/// assert_eq!(breaker.failure_count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a permit that is dropped counts as a cancelled call"]
