@@ -1,12 +1,12 @@
-//! How long a circuit stays open: the same each time, or longer with every failed recovery.
+//! [`Backoff`]: how long a circuit stays open.
 
 use std::time::Duration;
 
-/// How long a circuit stays open, as a function of how often in a row it failed to recover.
+/// How long a circuit stays open: the same time for each opening, or longer after each failed recovery.
 ///
-/// Plain data. The first time a circuit opens is attempt 0, and so is the first time after it stayed
-/// closed for [long enough](crate::BreakerBuilder::reset_backoff_after); each opening before that adds
-/// one.
+/// The first opening is attempt 0. Each further opening increments the attempt, until the circuit has
+/// stayed closed for [`reset_backoff_after`](crate::BreakerBuilder::reset_backoff_after). The next
+/// opening is attempt 0 again.
 ///
 /// # Default
 ///
@@ -37,7 +37,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The same delay each time.
+    /// Creates a backoff with the same delay for each attempt.
     pub const fn constant(delay: Duration) -> Self {
         Self {
             first: delay,
@@ -47,8 +47,8 @@ impl Backoff {
         }
     }
 
-    /// `first`, then each time twice as long; see [`factor`](Self::factor) and
-    /// [`max`](Self::max).
+    /// Creates a backoff that begins with `first` and doubles with each attempt. See
+    /// [`factor`](Self::factor) and [`max`](Self::max).
     pub const fn exponential(first: Duration) -> Self {
         Self {
             factor: 2.0,
@@ -56,24 +56,27 @@ impl Backoff {
         }
     }
 
-    /// By what each delay is multiplied to get the next: 1.0 to 1,000.0. Default: 2.0.
+    /// Sets the factor by which each delay is longer than the one before: 1.0 to 1,000.0. Default: 2.0.
     pub const fn factor(self, factor: f64) -> Self {
         Self { factor, ..self }
     }
 
-    /// The longest delay, before jitter; at least the first one. Default: none.
+    /// Sets the maximum delay before jitter, at least the first delay. Default: no maximum.
     pub const fn max(self, max: Duration) -> Self {
         Self { max, ..self }
     }
 
-    /// Spreads each delay evenly over `1 ± jitter` times its length, so that many processes do not
-    /// come back at once: 0.0 to 1.0, exclusive. Default: 0.0.
+    /// Multiplies each delay by a random factor between `1 - jitter` and `1 + jitter`: 0.0 to 1.0,
+    /// exclusive. Default: 0.0.
+    ///
+    /// Jitter keeps many processes from calling a recovering dependency at the same time.
     pub const fn jitter(self, jitter: f64) -> Self {
         Self { jitter, ..self }
     }
 
-    /// The delay of `attempt`, counted from 0, before jitter. Saturates at [`Duration::MAX`].
+    /// Returns the delay of `attempt`, counted from 0, before jitter. Saturates at [`Duration::MAX`].
     pub fn delay(&self, attempt: u32) -> Duration {
+        // Saturates: a delay that does not fit into a `Duration` is longer than any maximum.
         let exponent = i32::try_from(attempt).unwrap_or(i32::MAX);
         let grown = self.first.as_secs_f64() * self.factor.powi(exponent);
         if attempt == 0 || self.factor <= 1.0 {
@@ -82,13 +85,13 @@ impl Backoff {
         Duration::try_from_secs_f64(grown).map_or(self.max, |delay| delay.min(self.max))
     }
 
-    /// The delay of `attempt` with jitter; `chance` is drawn evenly from `0.0..1.0`.
+    /// Returns the delay of `attempt` with jitter. `chance` is uniformly distributed over `0.0..1.0`.
     pub(crate) fn jittered(&self, attempt: u32, chance: f64) -> Duration {
         self.spread(self.delay(attempt), 2.0 * chance - 1.0)
     }
 
-    /// The delay of `attempt` when the dependency asked for `hint`: the first opening lasts as long as it
-    /// asked for, each further one at least as long as the backoff says.
+    /// Returns the delay of `attempt` after the dependency asked callers to wait for `hint`. The hint
+    /// replaces the delay of attempt 0, and is a minimum for the delay of each further attempt.
     pub(crate) fn hinted(&self, attempt: u32, hint: Duration, chance: f64) -> Duration {
         let hint = self.lengthened(hint, chance);
         match attempt {
@@ -97,17 +100,18 @@ impl Backoff {
         }
     }
 
-    /// A hint with jitter, which never shortens it.
+    /// Returns a hint with jitter, which only lengthens it: earlier calls would ignore the request of the
+    /// dependency.
     pub(crate) fn lengthened(&self, hint: Duration, chance: f64) -> Duration {
         self.spread(hint, chance).max(hint)
     }
 
-    /// `delay`, longer or shorter by `share` of what the jitter allows.
+    /// Returns `delay`, changed by `share` of the jitter: -1.0 for the shortest, 1.0 for the longest.
     fn spread(&self, delay: Duration, share: f64) -> Duration {
         if self.jitter <= 0.0 {
             return delay;
         }
-        // Never zero: a circuit that opens stays open for a moment at least.
+        // Never zero: an open circuit without a delay would report half-open at once.
         Duration::try_from_secs_f64(delay.as_secs_f64() * (1.0 + self.jitter * share))
             .map_or(delay, |spread| spread.max(Duration::from_nanos(1)))
     }
@@ -120,7 +124,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn delays_saturate_and_never_panic() {
+    fn delay_saturates_without_panic() {
         let backoff = Backoff::exponential(Duration::MAX).factor(1_000.0);
         assert_eq!(backoff.delay(u32::MAX), Duration::MAX);
         assert_eq!(backoff.jitter(0.5).jittered(3, 0.99), Duration::MAX);
@@ -128,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_stays_within_its_bounds_on_both_sides() {
+    fn jitter_stays_within_bounds() {
         let backoff = Backoff::constant(10 * SECOND).jitter(0.2);
         assert_eq!(backoff.jittered(0, 0.0), 8 * SECOND);
         assert_eq!(backoff.jittered(0, 0.5), 10 * SECOND);
@@ -136,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_are_lengthened_and_respect_the_backoff() {
+    fn hint_is_lengthened_and_at_least_backoff() {
         let backoff = Backoff::exponential(10 * SECOND).jitter(0.5);
         assert_eq!(backoff.hinted(0, SECOND, 0.0), SECOND);
         assert_eq!(backoff.hinted(0, 4 * SECOND, 0.5), 5 * SECOND);

@@ -1,4 +1,4 @@
-//! [`Command`]: a command with its reason, its actor and its condition.
+//! [`Command`]: a command to a circuit, with an optional reason, actor and condition.
 
 use crate::breaker::CircuitBreaker;
 use crate::circuit::Action;
@@ -9,21 +9,23 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The most that is kept of a reason or of an actor, in bytes.
+/// The maximum length of a reason or an actor, in bytes. Longer texts are cut.
 const LONGEST: usize = 256;
 
-/// A command that says why it is given, by whom, or in which state it applies.
+/// A command with a reason, an actor, or a condition on the state.
 ///
-/// Started by [`because`](CircuitBreaker::because), [`by`](CircuitBreaker::by) or
-/// [`if_state`](CircuitBreaker::if_state), which chain in any order. Each command of
-/// [`CircuitBreaker`] ends the chain. It returns `()`, or with `if_state` a `Result<(), State>`.
+/// [`because`](CircuitBreaker::because), [`by`](CircuitBreaker::by) and
+/// [`if_state`](CircuitBreaker::if_state) start a chain, and may follow each other in any order. A
+/// command such as [`force_open`](Self::force_open) ends the chain. It returns `()`, or after
+/// `if_state` a `Result<(), State>`.
 ///
-/// Of the reason and of the actor 256 bytes are kept. They become part of
-/// [`Cause::Manual`], and so of events, logs and [snapshots](crate::Snapshot::cause).
+/// The reason and the actor are cut to 256 bytes each. They become part of [`Cause::Manual`], which
+/// appears in events, logs and [snapshots](crate::Snapshot::cause).
 ///
-/// A command to the present state sends no event, but it replaces the reason and the actor of the
-/// command before. A circuit that a rule opened keeps that rule as its cause, unless the command
-/// has a reason or an actor, or is [`trip_for`](Self::trip_for), which sets a new deadline.
+/// A command to enter the current state emits no event, but replaces the reason and the actor of the
+/// previous command. A circuit that a rule opened keeps that rule as its cause, unless the command has
+/// a reason or an actor. [`trip_for`](Self::trip_for) always replaces the cause, because it sets a new
+/// deadline.
 ///
 /// # Examples
 ///
@@ -49,7 +51,7 @@ pub struct Command<'a, A = ()> {
     answer: PhantomData<A>,
 }
 
-/// What a [`Command`] returns: `()`, or `Result<(), State>` with a condition.
+/// The return type of a [`Command`]: `()`, or `Result<(), State>` with a condition.
 pub trait Answer: sealed::Sealed {
     #[doc(hidden)]
     fn of(result: Result<(), State>) -> Self;
@@ -86,30 +88,30 @@ impl<'a> Command<'a> {
     }
 }
 
-/// What is kept of a reason or of an actor.
+/// Returns a reason or an actor to store, or `None` for an empty text.
 fn kept(text: &str) -> Option<Arc<str>> {
     (!text.is_empty()).then(|| prefix(text, LONGEST).into())
 }
 
 impl<'a, A> Command<'a, A> {
-    /// Says why the command is given. Replaces an earlier reason; an empty text is none.
+    /// Sets the reason for the command, in place of an earlier reason. An empty text removes it.
     pub fn because(mut self, reason: impl AsRef<str>) -> Self {
         self.reason = kept(reason.as_ref());
         self
     }
 
-    /// Says who gives the command. Replaces an earlier actor; an empty text is none.
+    /// Sets the actor, for example a user or a script, in place of an earlier actor. An empty text
+    /// removes it.
     pub fn by(mut self, actor: impl AsRef<str>) -> Self {
         self.actor = kept(actor.as_ref());
         self
     }
 
-    /// Restricts the command to a circuit in `state`; in any other state it changes nothing.
-    /// Replaces an earlier condition.
+    /// Restricts the command to a circuit in `state`, in place of an earlier condition. In any other
+    /// state, the command changes nothing and returns the state that it found.
     ///
-    /// The comparison and the command are one step. The state is the one that
-    /// [`CircuitBreaker::state`] returns at that time: an open circuit past its deadline is
-    /// [`State::HalfOpen`].
+    /// The comparison and the command are one atomic step. The compared state is the one that
+    /// [`CircuitBreaker::state`] returns: an open circuit past its deadline is [`State::HalfOpen`].
     pub fn if_state(self, state: State) -> Command<'a, Result<(), State>> {
         Command {
             breaker: self.breaker,
@@ -121,8 +123,8 @@ impl<'a, A> Command<'a, A> {
     }
 }
 
-/// Each of these returns `()`; after [`if_state`](Command::if_state) each returns
-/// `Result<(), State>`, whose error is the state that was found instead.
+/// The commands. Each returns `()`, or after [`if_state`](Command::if_state) a `Result<(), State>`
+/// whose error is the state that the command found.
 impl<A: Answer> Command<'_, A> {
     /// Opens the circuit, as [`CircuitBreaker::trip`] does.
     pub fn trip(self) -> A {
@@ -154,7 +156,8 @@ impl<A: Answer> Command<'_, A> {
         self.give(Action::MetricsOnly)
     }
 
-    /// Returns to the configured mode with everything at zero, as [`CircuitBreaker::reset`] does.
+    /// Returns the circuit to its configured mode and clears its counts, as [`CircuitBreaker::reset`]
+    /// does.
     pub fn reset(self) -> A {
         self.give(Action::Reset)
     }
@@ -169,20 +172,21 @@ impl<A: Answer> Command<'_, A> {
     }
 }
 
-/// Commands: the last one wins, from any state.
+/// Commands. Each works in every state, and the last one wins.
 impl CircuitBreaker {
-    /// Opens the circuit, for as long as its settings say. Changes nothing while it is open.
+    /// Opens the circuit for the time of its recovery timeout or backoff. Does not extend the time of a
+    /// circuit that is open already.
     pub fn trip(&self) {
         Command::new(self).trip();
     }
 
-    /// Opens the circuit for `time`. While it is open this sets the end, sooner or later than it
-    /// was.
+    /// Opens the circuit for `time`. If the circuit is open already, it stays open for `time` from now,
+    /// which may be shorter or longer than before.
     pub fn trip_for(&self, time: Duration) {
         Command::new(self).trip_for(time);
     }
 
-    /// Lets trials through now.
+    /// Makes the circuit half-open, so that it admits trials.
     pub fn half_open(&self) {
         Command::new(self).half_open();
     }
@@ -192,23 +196,25 @@ impl CircuitBreaker {
         Command::new(self).force_open();
     }
 
-    /// Lets every call through and records nothing, until the next command.
+    /// Admits every call and records nothing, until the next command.
     pub fn disable(&self) {
         Command::new(self).disable();
     }
 
-    /// Judges calls but refuses none, until the next command.
+    /// Records every call and refuses none, until the next command.
     pub fn metrics_only(&self) {
         Command::new(self).metrics_only();
     }
 
-    /// Returns to where the breaker [rests](crate::BreakerBuilder::mode), with everything at zero but the
-    /// totals. Calls that are in flight end as late ones.
+    /// Returns the circuit to its configured [mode](crate::BreakerBuilder::mode), and clears failures and
+    /// windows. The totals stay.
+    ///
+    /// Calls that are in flight belong to the time before the reset. Their outcomes enter only the totals.
     pub fn reset(&self) {
         Command::new(self).reset();
     }
 
-    /// Starts a [command](Command) with the reason for it, of which 256 bytes are kept.
+    /// Starts a [command](Command) with a reason, cut to 256 bytes.
     ///
     /// # Examples
     ///
@@ -222,7 +228,7 @@ impl CircuitBreaker {
         Command::new(self).because(reason)
     }
 
-    /// Starts a [command](Command) with the name of who gives it, of which 256 bytes are kept.
+    /// Starts a [command](Command) with an actor, cut to 256 bytes.
     ///
     /// # Examples
     ///
@@ -236,8 +242,10 @@ impl CircuitBreaker {
         Command::new(self).by(actor)
     }
 
-    /// Starts a [command](Command) that applies only in `state`, which is compared in one step with
-    /// the command. Otherwise the command changes nothing and returns the state that it found.
+    /// Starts a [command](Command) that applies only in `state`. In any other state, the command changes
+    /// nothing and returns the state that it found.
+    ///
+    /// The comparison and the command are one atomic step.
     ///
     /// # Examples
     ///
@@ -246,7 +254,7 @@ impl CircuitBreaker {
     ///
     /// # let users = breakerbox::CircuitBreaker::builder().build()?;
     /// users.force_open();
-    /// // Ends an outage, and does not end what an operator has decided meanwhile.
+    /// // Ends an outage, but not a state that an operator has set in the meantime.
     /// assert_eq!(users.if_state(State::Open).reset(), Err(State::ForcedOpen));
     /// assert_eq!(users.if_state(State::ForcedOpen).reset(), Ok(()));
     /// # Ok::<(), breakerbox::ConfigError>(())

@@ -1,13 +1,13 @@
-//! [`BreakerExt`], which puts futures and functions behind a breaker.
+//! [`BreakerExt`]: guards futures and functions with a circuit breaker.
 //!
-//! Everything else in this file is hidden from the documentation. [`kind`] keeps the implementations
-//! for futures and for functions of each number of arguments apart. The other traits exist only for
-//! their compiler messages.
+//! Everything else in this file is hidden from the documentation. The marker types in [`kind`] keep
+//! the blanket implementations apart, one for futures and one for each number of arguments. The other
+//! traits exist only for their compiler messages.
 
 use crate::handle::{ByName, Handle};
 use crate::registry::BreakerRegistry;
 
-/// Marker types, always inferred: the `Kind` of a [`BreakerExt`], and the `K` of a
+/// Marker types that the compiler infers: the `Kind` of a [`BreakerExt`], and the `K` of a
 /// [`GuardedFn`](crate::GuardedFn).
 #[doc(hidden)]
 pub mod kind {
@@ -37,7 +37,7 @@ pub mod kind {
     pub struct TooManyArguments<Args, Out>(PhantomData<fn(Args) -> Out>);
 }
 
-/// Implemented by every kind but [`kind::TooManyArguments`], for the compiler message.
+/// Implemented by every kind except [`kind::TooManyArguments`], for the compiler message.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a guarded function takes at most eight arguments",
@@ -51,7 +51,7 @@ impl<Args, Out> AtMostEightArguments for kind::Sync<Args, Out> {}
 impl<Args, Fut> AtMostEightArguments for kind::Async<Args, Fut> {}
 impl<Args, Out> AtMostEightArguments for kind::NoResult<Args, Out> {}
 
-/// Implemented by every kind but [`kind::NoResult`], for the compiler message.
+/// Implemented by every kind except [`kind::NoResult`], for the compiler message.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a circuit breaker cannot tell whether this function succeeds or fails",
@@ -65,8 +65,8 @@ impl<Args, Out> GivesResult for kind::Sync<Args, Out> {}
 impl<Args, Fut> GivesResult for kind::Async<Args, Fut> {}
 impl<Args, Out> GivesResult for kind::TooManyArguments<Args, Out> {}
 
-/// Implemented by common outputs that are neither a `Result` nor a future. Functions that return one of
-/// them get the message of [`GivesResult`].
+/// Implemented by common types that are neither a `Result` nor a future. A function that returns such
+/// a type is rejected with the message of [`GivesResult`].
 #[doc(hidden)]
 pub trait NoResult {}
 macro_rules! no_result {
@@ -77,10 +77,11 @@ impl<T: ?Sized> NoResult for &T {}
 impl<T> NoResult for Option<T> {}
 impl<T> NoResult for Vec<T> {}
 
-/// Puts any future, and any sync or async function of up to eight arguments, behind a circuit
-/// breaker.
+/// Guards futures and functions with a circuit breaker.
 ///
-/// `Kind` is always inferred.
+/// Implemented for every future, and for every sync or async function with up to eight arguments. The
+/// output is a `Result`. A future or async function with another output needs
+/// [`classify_output`](crate::WithBreaker::classify_output). `Kind` is always inferred.
 ///
 /// # Examples
 ///
@@ -95,7 +96,7 @@ impl<T> NoResult for Vec<T> {}
 /// let registry = BreakerRegistry::new();
 /// // a future
 /// let alice = fetch_user(1).with_breaker(&registry, "users-api").await?;
-/// // a function, called with the arguments that it takes
+/// // a function, called with its own arguments
 /// let fetch_user = fetch_user.with_breaker(&registry, "users-api");
 /// let bob = fetch_user.call(2).await?;
 /// // a handle, looked up once
@@ -105,6 +106,55 @@ impl<T> NoResult for Vec<T> {}
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Blocking code
+///
+/// A guarded sync function runs on the thread that calls it. In async code, move the guarded function
+/// into tokio's `spawn_blocking`; with an owned handle it is `'static`. Do not guard the `JoinHandle`
+/// instead: its output is a `Result` inside a `Result`, and the breaker does not see the inner error.
+///
+/// ```
+/// use breakerbox::prelude::*;
+/// use std::{fs, io};
+///
+/// fn read(path: &str) -> io::Result<String> {
+///     fs::read_to_string(path)
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let disk = CircuitBreaker::builder().build()?;
+/// let read = read.guarded_by(disk.clone());
+/// let text = tokio::task::spawn_blocking(move || read.call("Cargo.toml")).await??;
+/// # assert!(!text.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A blocking task that has started cannot be cancelled. Its outcome is recorded even if the
+/// `JoinHandle` is dropped.
+///
+/// # `impl AsyncFn` parameters
+///
+/// An `impl AsyncFn` parameter does not implement this trait, because `AsyncFn` does not imply `Fn`.
+/// Guard the future of one call, `fetch(1).with_breaker(..)`, or wrap the parameter in a closure:
+///
+/// ```
+/// use breakerbox::prelude::*;
+/// use std::io;
+///
+/// async fn first(
+///     registry: &BreakerRegistry,
+///     fetch: impl AsyncFn(u64) -> io::Result<String>,
+/// ) -> Result<String, BreakerError<io::Error>> {
+///     (|id| fetch(id)).with_breaker(registry, "users-api").call(1).await
+/// }
+/// ```
+///
+/// # Work that is neither a future nor a function
+///
+/// Work that begins in one place and ends in another needs a [`Permit`](crate::Permit), which may be
+/// moved to another thread or task. See [`try_acquire`](crate::CircuitBreaker::try_acquire).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be put behind a circuit breaker",
     label = "this is neither a future, nor an async function, nor a function that gives a `Result`",
@@ -116,8 +166,11 @@ pub trait BreakerExt<Kind>: Sized {
 
     /// Guards `self` with the breaker called `name`.
     ///
-    /// The lookup happens now, not at the first poll; a missing breaker is created from the matching
+    /// The lookup happens now, not at the first poll. A missing breaker is created from the matching
     /// preset. The returned value is `'static` if `self` is.
+    ///
+    /// An invalid name, or a new name in a full registry, gets a
+    /// [breaker that the registry does not keep](crate::BreakerRegistry#many-names).
     #[inline]
     #[track_caller]
     fn with_breaker(
@@ -131,10 +184,10 @@ pub trait BreakerExt<Kind>: Sized {
         self.guarded_by(ByName::new(registry, name.as_ref()))
     }
 
-    /// Guards `self` with a breaker that was looked up before.
+    /// Guards `self` with a handle of a breaker.
     ///
-    /// `&breaker` touches no reference count. With an owned `breaker` the returned value is `'static` if
-    /// `self` is.
+    /// The handle is a `CircuitBreaker` or a `&CircuitBreaker`. A borrowed handle changes no reference
+    /// count. With an owned handle, the returned value is `'static` if `self` is.
     #[track_caller]
     fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
     where

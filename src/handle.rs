@@ -1,4 +1,4 @@
-//! [`Handle`]: references to a breaker that a guard accepts.
+//! [`Handle`]: the kinds of references to a breaker that guards accept.
 
 use crate::breaker::CircuitBreaker;
 use crate::registry::{BreakerRegistry, SiteHandle};
@@ -8,7 +8,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// A handle of a breaker: owned, borrowed, or [by name](ByName).
+/// A handle of a breaker: owned, borrowed, or looked up [by name](ByName).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no handle on a circuit breaker",
     label = "pass a `CircuitBreaker` or a `&CircuitBreaker`",
@@ -19,10 +19,10 @@ pub trait Handle: sealed::Sealed {
     fn breaker(&self) -> &CircuitBreaker;
 }
 
-/// A handle of the breaker of a name in a registry, as `with_breaker` uses it.
+/// A handle that `with_breaker` found by name in a registry.
 ///
-/// Calls of one thread share a reference count. Threads that run at the same time use different ones,
-/// so they do not contend.
+/// Handles on one thread share a reference count. Threads that run at the same time use different
+/// counts, so their calls do not contend.
 #[derive(Clone, Debug)]
 pub struct ByName(pub(crate) Arc<CircuitBreaker>);
 

@@ -1,14 +1,14 @@
-//! Names of breakers: 1 to 256 bytes of any UTF-8.
+//! Names of breakers: their allowed length, and the default names of `#[circuit]`.
 //!
-//! The default names of `#[circuit]` are short enough to type into a configuration file, and the same in
-//! every run.
+//! A name is 1 to 256 bytes of any UTF-8. A default name omits the crate and generic parameters. It is
+//! therefore short enough for a configuration file, and the same in every run.
 
-/// The longest name, in bytes.
+/// The maximum length of a name, in bytes.
 pub(crate) const LONGEST: usize = 256;
 
 const ALLOWED: &str = "1 to 256 bytes long";
 
-/// Checks the length of a name. An error has the name, shortened, and the allowed lengths.
+/// Checks the length of a name. An error contains the shortened name and the allowed lengths.
 pub(crate) fn check(name: &str) -> Result<(), (String, &'static str)> {
     match name.len() {
         1..=LONGEST => Ok(()),
@@ -24,7 +24,8 @@ pub(crate) fn check(name: &str) -> Result<(), (String, &'static str)> {
 ///
 /// # Panics
 ///
-/// If the name is too long; at compile time, because it is called in a `const`.
+/// Panics if the name is too long. The expansion calls this function in a `const`, so the panic is a
+/// compiler error.
 pub const fn default_name(path: &'static str) -> &'static str {
     let name = within_crate(path);
     assert!(
@@ -34,9 +35,10 @@ pub const fn default_name(path: &'static str) -> &'static str {
     name
 }
 
-/// Returns what follows the first `::`; empty for the root of a crate.
+/// Returns the part of `path` after the first `::`, or an empty string for the root of a crate.
 pub(crate) const fn within_crate(path: &'static str) -> &'static str {
     let mut rest = path.as_bytes();
+    // A loop over bytes, because `str::find` is not `const`.
     while let [first, behind @ ..] = rest {
         if let [b':', b':', behind @ ..] = rest {
             return match std::str::from_utf8(behind) {
@@ -50,8 +52,11 @@ pub(crate) const fn within_crate(path: &'static str) -> &'static str {
     ""
 }
 
-/// Returns the name of a type without paths and generics: `Client` for
+/// Returns the name of a type without paths and generic arguments: `Client` for
 /// `crate_name::users::Client<crate_name::Http>`.
+///
+/// The format of `type_name` is not guaranteed. Another format would change default names, and nothing
+/// else.
 pub(crate) fn short_type(full: &str) -> String {
     let mut short = String::new();
     let mut depth = 0_usize;
@@ -88,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_type_is_called_as_its_owner_calls_it() {
+    fn short_type_omits_paths_and_generics() {
         let names = [
             (type_name::<String>(), "String"),
             (type_name::<inner::Client<Vec<String>>>(), "Client"),
@@ -106,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_crate_is_not_part_of_a_name() {
+    fn default_name_omits_crate() {
         assert_eq!(within_crate("app::users::fetch_user"), "users::fetch_user");
         assert_eq!(within_crate("app::fetch_user"), "fetch_user");
         assert_eq!(within_crate("app"), "");

@@ -1,4 +1,4 @@
-//! Catches panics of user code.
+//! Containment of panics in user code.
 
 use std::any::Any;
 use std::ops::Deref;
@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls `code`, and returns its result or the payload of its panic.
 ///
-/// Callers pass user code that does not access the state of a breaker, or code whose state is consistent
-/// after every statement. It is therefore right to assert unwind safety.
+/// Asserts unwind safety. Callers pass user code that does not access the state of a breaker, or code
+/// that keeps its state consistent after every statement.
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Payload> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Payload(Some(payload)))
 }
@@ -38,8 +38,8 @@ impl Drop for Payload {
 
 /// A value of user code. If dropping the value panics, that panic is caught.
 ///
-/// Settings are dropped by their last reader, for example during a call or at the end of a thread. A panic
-/// of one of their values must not unwind it.
+/// The last reader of settings drops them, for example during a call or at the end of a thread. A panic
+/// of one of their values must not unwind that call or thread.
 pub(crate) struct Contained<T>(Option<T>);
 
 impl<T> Contained<T> {
@@ -85,7 +85,7 @@ mod tests {
         for depth in [0, 1, 3] {
             let contained = Contained::new(Bomb(depth));
             assert_eq!(contained.0.as_ref().map(|bomb| bomb.0), Some(depth));
-            // Also during another panic.
+            // A second panic that escapes while the first one unwinds would abort the process.
             drop(catch(move || {
                 let _held = contained;
                 panic!("a panic that drops it");

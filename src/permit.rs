@@ -1,4 +1,4 @@
-//! Admission as a value, for work that is not one future or closure.
+//! [`Permit`]: an admitted call as a value, for work that is not a single future or closure.
 
 use crate::breaker::CircuitBreaker;
 use crate::call::{self, Call};
@@ -9,11 +9,14 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 impl CircuitBreaker {
-    /// Asks to pass, for work that is not one future or closure.
+    /// Acquires a permit for one call, for work that is not a single future or closure.
+    ///
+    /// The permit may be moved to another thread or task, for example into tokio's `spawn_blocking`.
+    /// See [`Permit`].
     ///
     /// # Errors
     ///
-    /// [`CircuitOpen`] when the circuit refuses.
+    /// Returns [`CircuitOpen`] if the circuit refuses the call.
     ///
     /// # Examples
     ///
@@ -32,25 +35,27 @@ impl CircuitBreaker {
         })
     }
 
-    /// Waits until the circuit lets a call pass, instead of being refused: for a consumer that may as
-    /// well leave its queue alone while a dependency is down.
+    /// Waits until the circuit admits a call, and returns its permit.
     ///
-    /// Who waits is woken by time, by commands, by new settings and by the end of a trial, and let in
-    /// in the order of coming: into half-open as far as there are trials, and one after another once
-    /// the circuit closed. It waits through forced open, too. Waits are lengthened by up to a
-    /// hundredth (at most 100 ms), so that many processes do not come back at once. Waiting is no
-    /// refusal in the totals.
+    /// Use this method in a consumer that can leave messages in its queue while a dependency is down.
     ///
-    /// Where the breaker does not go by the system's clock, it looks at least every 10 ms of tokio's
-    /// time. With tokio's time paused, the feature `test-util` makes both one.
+    /// The recovery deadline, a command, new settings and the end of a trial wake the next waiter.
+    /// Waiters are admitted in order of arrival: as trials while the circuit is half-open, and one
+    /// after another once it is closed. A forced-open circuit makes them wait as well. Each wait is
+    /// lengthened at random by up to 1 %, at most 100 ms, which spreads the calls of many processes.
+    /// Waiting does not count as a refusal.
+    ///
+    /// If the breaker has a custom [clock](crate::clock), the future reads it at least every 10 ms of
+    /// tokio's time. With the feature `test-util`, the default clock follows tokio's clock.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with time enabled, when it has to wait. It has taken nothing then.
+    /// Panics if it has to wait outside a tokio runtime with time enabled. No slot is taken then.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future takes no slot, and loses only its own place in the queue.
+    /// This method is cancel safe. Dropping the future takes no slot, and gives up its place in the
+    /// queue.
     ///
     /// # Examples
     ///
@@ -72,10 +77,13 @@ impl CircuitBreaker {
     }
 }
 
-/// Leave to call the dependency; made by [`CircuitBreaker::try_acquire`].
+/// Permission to call the dependency once, returned by [`CircuitBreaker::try_acquire`] and
+/// [`CircuitBreaker::until_ready`].
 ///
-/// Say how it went with one of the methods, each of which consumes it. Dropped, the call was
-/// cancelled.
+/// Each method consumes the permit and records the outcome of the call. A permit that is dropped
+/// counts as a cancelled call, as
+/// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
+/// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) specify.
 ///
 /// # Examples
 ///
@@ -89,45 +97,66 @@ impl CircuitBreaker {
 /// assert_eq!(breaker.failure_count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Moving a permit to another thread
+///
+/// A permit owns its handle: it is `Send`, `Sync` and `'static`. It may be moved into a thread, a task
+/// or a channel, and records its outcome from there. In `spawn_blocking`, run the work with
+/// [`call`](Self::call):
+///
+/// ```
+/// use breakerbox::CircuitBreaker;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let disk = CircuitBreaker::builder().build()?;
+/// let permit = disk.try_acquire()?;
+/// let read = move || permit.call(|| std::fs::read_to_string("Cargo.toml"));
+/// let text = tokio::task::spawn_blocking(read).await??;
+/// # assert!(!text.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a permit that is dropped counts as a cancelled call"]
 pub struct Permit {
     pub(crate) call: Call<CircuitBreaker>,
 }
 
 impl Permit {
-    /// The dependency did its work.
+    /// Records a success.
     #[inline]
     pub fn success(self) {
         self.record(Outcome::Success);
     }
 
-    /// The dependency failed. There is no text to keep of it: the
-    /// [last failure](CircuitBreaker::last_failure) is none, unless
-    /// [`record_result`](Self::record_result) says what it was.
+    /// Records a failure without an error.
+    ///
+    /// The [last failure](CircuitBreaker::last_failure) becomes `None`. To keep the text of an error,
+    /// use [`record_error`](Self::record_error).
     #[inline]
     pub fn failure(self) {
         self.record(Outcome::Failure);
     }
 
-    /// What the call means.
+    /// Records `outcome`.
     #[inline]
     pub fn record(mut self, outcome: Outcome) {
         self.call.record(outcome);
     }
 
-    /// Calls `work`, records its result by the breaker's rules, and returns it.
+    /// Calls `work`, records its result by the breaker's rules, and returns the result.
     ///
-    /// The work belongs to the permit: if the permit is a trial of a half-open circuit, guarded calls of
-    /// the same circuit that `work` makes on this thread join the trial, instead of being refused because
-    /// the permit holds its slot.
+    /// `work` is part of the permit's call. If the permit is a trial of a half-open circuit, `work` may
+    /// make guarded calls of the same circuit on this thread: they join the trial. Outside this method,
+    /// such calls may be refused, because the permit holds a slot.
     ///
     /// # Errors
     ///
-    /// The error of `work`.
+    /// Returns the error of `work`.
     ///
     /// # Panics
     ///
-    /// A panic of `work` is a failure, and propagates.
+    /// A panic of `work` is recorded as a failure, and propagates.
     ///
     /// # Examples
     ///
@@ -150,7 +179,8 @@ impl Permit {
         self.call.run(&DefaultClassifier, work)
     }
 
-    /// Classifies `result` by the breaker's rules; the text of a failure becomes the last failure.
+    /// Classifies `result` by the breaker's rules and records the outcome. The `Debug` text of a failure
+    /// becomes the [last failure](CircuitBreaker::last_failure).
     #[inline]
     pub fn record_result<T, E: fmt::Debug + 'static>(mut self, result: &Result<T, E>) {
         match result {
@@ -159,7 +189,8 @@ impl Permit {
         }
     }
 
-    /// Classifies `error` by the breaker's rules; the text of a failure becomes the last failure.
+    /// Classifies `error` by the breaker's rules and records the outcome. The `Debug` text of a failure
+    /// becomes the [last failure](CircuitBreaker::last_failure).
     ///
     /// # Examples
     ///
@@ -179,9 +210,9 @@ impl Permit {
     }
 }
 
-// The shared state consists of atomics and of values behind locks, and every lock is released with the state
-// whole: user code, which may panic, never runs while one is held. The compiler cannot see that
-// through the closures of listeners and predicates.
+// The shared state consists of atomics and of values behind locks. User code, which may panic, never runs
+// while a lock is held, so every value is consistent when its lock is released. The compiler cannot derive
+// this, because the state contains closures of listeners and predicates.
 impl UnwindSafe for Permit {}
 impl RefUnwindSafe for Permit {}
 

@@ -1,4 +1,4 @@
-//! What most code needs: `use breakerbox::prelude::*;`
+//! Re-exports of the most common types and traits: `use breakerbox::prelude::*;`
 
 pub use crate::{
     Backoff, BreakerBuilder, BreakerError, BreakerExt, BreakerRegistry, Cause, CircuitBreaker,

@@ -1,15 +1,15 @@
-//! Presets: settings under a type's name, as a subclass with class constants is in Python.
+//! [`Preset`]: settings that a type names, the counterpart of a Python subclass with class constants.
 
 use crate::config::{self, BreakerBuilder};
 use std::time::Duration;
 
-/// Settings that several breakers share, under the name of a type.
+/// Settings that several breakers share, named by a type.
 ///
 /// # Default
 ///
 /// * `FAILURE_THRESHOLD`: 5
 /// * `RECOVERY_TIMEOUT`: 30 s
-/// * [`customize`](Preset::customize): nothing else
+/// * [`customize`](Preset::customize): no other settings
 ///
 /// # Examples
 ///
@@ -34,21 +34,21 @@ use std::time::Duration;
 /// # Ok::<(), breakerbox::RegistryError>(())
 /// ```
 pub trait Preset {
-    /// Consecutive failures that open the circuit.
+    /// The number of consecutive failures that opens the circuit. Default: 5.
     const FAILURE_THRESHOLD: u32 = config::FAILURE_THRESHOLD;
 
-    /// How long it stays open.
+    /// How long the circuit stays open. Default: 30 s.
     const RECOVERY_TIMEOUT: Duration = config::RECOVERY_TIMEOUT;
 
-    /// Everything else. It gets a builder with the constants in place.
+    /// Adds all other settings to `builder`, which has the constants. Default: adds none.
     fn customize(builder: BreakerBuilder) -> BreakerBuilder {
         builder
     }
 
-    /// Returns a builder with the settings of this preset, still adjustable.
+    /// Returns a builder with the settings of this preset. The caller may change them.
     ///
-    /// The builder names the failure threshold, and the recovery timeout where it differs from the default.
-    /// Other [layers](crate::BreakerRegistry#layers-of-settings) decide on the settings that it does not name.
+    /// The builder names the failure threshold, and the recovery timeout if it differs from the default.
+    /// Other [layers](crate::BreakerRegistry#layers-of-settings) decide all other settings.
     fn preset() -> BreakerBuilder
     where
         Self: Sized,

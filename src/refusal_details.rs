@@ -1,22 +1,22 @@
-//! The values of a refusal, copied when it happens.
+//! [`RefusalDetails`]: the state of a circuit at the time of a refusal.
 
 use crate::clock::Moment;
 use crate::state::{Generation, PackedState, Refusal, State};
 use std::time::Duration;
 
-/// The values of a circuit at the time of a refusal. Takes 16 bytes, so that errors stay small.
+/// A copy of the state of a circuit at the time of a refusal. Takes 16 bytes, so that errors stay small.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct RefusalDetails {
-    /// The state word that refused the call. Its state is the reason, and its payload the consecutive
-    /// failures.
+    /// The packed state that refused the call. Its state gives the reason, and its payload holds the
+    /// consecutive failures.
     word: PackedState,
-    /// Nanoseconds until a call may be admitted. `u64::MAX` when the wait has no end.
+    /// Nanoseconds until a call may be admitted, or `u64::MAX` if the wait has no end.
     wait: u64,
 }
 
 impl RefusalDetails {
-    /// Creates the details of a refusal by `word` at `now`, after `failures` consecutive failures. Calls may
-    /// be admitted again at `end`, unless the circuit is forced open.
+    /// Creates the details of a refusal by `word` at `now`, after `failures` consecutive failures. A call
+    /// may be admitted at `end`, unless the circuit is forced open.
     #[inline]
     pub(crate) const fn new(word: PackedState, failures: u32, now: Moment, end: Moment) -> Self {
         let word = word.with_failures(failures);
@@ -40,12 +40,14 @@ impl RefusalDetails {
         self.word.failures()
     }
 
-    /// Returns how long to wait. Never zero, and [`Duration::MAX`] when the wait has no end.
+    /// Returns the remaining wait: never zero, [`Duration::MAX`] if it has no end, and `None` if the circuit
+    /// is forced open.
     pub(crate) const fn retry_after(self) -> Option<Duration> {
         match (self.reason(), self.wait) {
             (Refusal::Forced, _) => None,
             (_, u64::MAX) => Some(Duration::MAX),
-            // `end` may be before `now`, which may be a coarse reading or the result of a race.
+            // `end` may be before `now`: the clock may have been read later, or with the error of a coarse
+            // reading.
             (_, 0) => Some(Duration::from_nanos(1)),
             (_, nanos) => Some(Duration::from_nanos(nanos)),
         }

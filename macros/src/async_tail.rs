@@ -3,7 +3,7 @@
 use syn::visit::Visit;
 use syn::{Expr, ExprAsync, ExprClosure, ExprReturn, Item, Stmt};
 
-/// The statements of a function that ends in an async block, boxed or not.
+/// The parts of a function body that ends in an async block, boxed or not.
 pub(crate) struct AsyncTail {
     pub(crate) before: Vec<Stmt>,
     pub(crate) block: ExprAsync,
@@ -12,8 +12,8 @@ pub(crate) struct AsyncTail {
 }
 
 impl AsyncTail {
-    /// Splits off the async block; `None` if the statements end in another expression, or may return
-    /// before the end.
+    /// Splits off the async block. Returns `None` if the statements end in another expression, or if a
+    /// `return` may skip the block.
     pub(crate) fn parse(statements: Vec<Stmt>) -> Option<Self> {
         let mut before = statements;
         let Some(Stmt::Expr(last, None)) = before.pop() else {
@@ -53,7 +53,7 @@ fn is_box_pin(function: &Expr) -> bool {
     next_is("pin") && next_is("Box")
 }
 
-/// Returns whether a `return` in the statements belongs to the function itself.
+/// Returns whether the statements contain a `return` that leaves the function itself.
 fn returns_early(statements: &[Stmt]) -> bool {
     struct ReturnFinder(bool);
     impl Visit<'_> for ReturnFinder {

@@ -1,6 +1,6 @@
-//! Parser of the arguments of `#[circuit(..)]`.
+//! The arguments of `#[circuit(..)]`, and their parser.
 //!
-//! Documentation and messages call them args.
+//! Messages call the arguments settings.
 
 use crate::literal;
 use proc_macro2::{Ident, Span, TokenStream};
@@ -13,7 +13,8 @@ use syn::{
     Error, Expr, ExprClosure, ExprLit, Lit, Pat, Path, Result, Token, Type, bracketed, token,
 };
 
-/// The settings of the breaker, each a method of `BreakerBuilder` with one argument, and their values.
+/// The settings of the breaker and their kinds of values. Each is a method of `BreakerBuilder` with one
+/// argument.
 const SETTINGS: [(&str, SettingValue); 16] = [
     ("failure_threshold", SettingValue::Number(u32::MAX)),
     ("recovery_timeout", SettingValue::Duration),
@@ -33,7 +34,7 @@ const SETTINGS: [(&str, SettingValue); 16] = [
     ("trip_rules", SettingValue::Expression),
 ];
 
-/// The other keys: what the breaker is called, its rules about errors, and what the function does.
+/// All other keys: the name and registry of the breaker, its rules, and the behaviour of the function.
 const OTHER_KEYS: [&str; 11] = [
     "name",
     "registry",
@@ -48,16 +49,16 @@ const OTHER_KEYS: [&str; 11] = [
     "crate",
 ];
 
-/// What a setting may be. Literals are checked while compiling.
+/// The kind of a setting's value. Literals are checked at compile time.
 #[derive(Clone, Copy)]
 enum SettingValue {
-    /// At least 1, at most this.
+    /// A number from 1 to this maximum.
     Number(u32),
     Duration,
     Expression,
 }
 
-/// All keys, in the order of the messages that list them.
+/// Returns all keys, in the order in which messages list them.
 fn keys() -> impl Iterator<Item = &'static str> {
     let settings = SETTINGS.iter().map(|(key, _)| *key);
     OTHER_KEYS.iter().copied().chain(settings)
@@ -67,7 +68,7 @@ fn key_list() -> String {
     keys().collect::<Vec<_>>().join(", ")
 }
 
-/// Names from the Python originals and other likely guesses, with the key that each stands for.
+/// Names from the Python originals and other likely guesses, each with the key that it means.
 const HINTS: [(&str, &str); 7] = [
     ("expected_exception", "expected"),
     ("expected_error", "expected"),
@@ -80,12 +81,12 @@ const HINTS: [(&str, &str); 7] = [
 
 /// The parsed arguments of one `#[circuit(..)]`.
 pub(crate) struct AttributeArgs {
-    /// The path of breakerbox, which `crate` changes.
+    /// The path of breakerbox: `::breakerbox`, or the value of `crate`.
     pub(crate) krate: Path,
     pub(crate) name: Option<Name>,
-    /// Builder methods to call with one value each, in the order in which they were written.
+    /// Builder methods to call with one value each, in source order.
     pub(crate) builder_calls: Vec<(Ident, TokenStream)>,
-    /// The numbers that are literals.
+    /// The settings whose values are literal numbers.
     numbers: Vec<(String, u32, Expr)>,
     pub(crate) expected: Vec<ErrorRule>,
     pub(crate) ignored: Vec<ErrorRule>,
@@ -108,18 +109,17 @@ pub(crate) enum Name {
     Computed(Expr),
 }
 
-/// Errors that are expected or ignored.
+/// A rule for errors that are expected or ignored.
 pub(crate) enum ErrorRule {
     Type(Type),
     /// A function, or a closure whose parameter has a type.
     TypedPredicate(Expr),
-    /// A closure whose parameter has no type: it takes the error type of the function.
+    /// A closure whose parameter has no type. The parameter has the error type of the function.
     InferredPredicate(Expr),
 }
 
 impl AttributeArgs {
-    /// Returns whether any argument configures the breaker. Such arguments are without effect if the
-    /// breaker exists already.
+    /// Returns whether any argument configures the breaker.
     pub(crate) fn configure_breaker(&self) -> bool {
         !self.builder_calls.is_empty()
             || !self.expected.is_empty()
@@ -227,7 +227,7 @@ impl AttributeArgs {
                  `builder = |builder| builder..`, which adjusts what the preset gave",
             ));
         }
-        // Another layer may set the number of trials, so only two literals can contradict each other.
+        // Only two literals are compared: without a literal, another layer may set the number of trials.
         let trials = self.number("half_open_calls").map(|(trials, _)| trials);
         let successes = self.number("success_threshold").map(|(_, value)| value);
         if let (Some(trials), Some(successes)) = (trials, successes) {
@@ -242,7 +242,7 @@ impl AttributeArgs {
     }
 }
 
-/// Parses a known key that is not in `seen`.
+/// Parses a key. Returns an error for a key that is unknown, or is in `seen`.
 fn parse_key(input: ParseStream, seen: &[Ident]) -> Result<Ident> {
     if let Ok(ExprLit {
         lit: Lit::Str(text),
@@ -287,7 +287,8 @@ fn unknown_key(key: &Ident) -> Error {
     )
 }
 
-/// Returns how many characters have to be inserted, removed or replaced to make `one` from `other`.
+/// Returns the Levenshtein distance: the number of characters to insert, remove or replace to turn `other`
+/// into `one`.
 fn edit_distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (line, expected) in one.chars().enumerate() {
@@ -316,7 +317,7 @@ fn parse_crate(input: ParseStream) -> Result<Path> {
     Path::parse_mod_style(input)
 }
 
-/// Parses `[rule, ..]`, or one rule.
+/// Parses `[rule, ..]`, or a single rule.
 fn parse_trip_rules(input: ParseStream) -> Result<Vec<Expr>> {
     let value: Expr = input.parse()?;
     match literal::ungrouped(&value) {
@@ -369,8 +370,8 @@ fn parse_error_rules(input: ParseStream) -> Result<Vec<ErrorRule>> {
     Ok(vec![ErrorRule::Type(input.parse()?)])
 }
 
-/// Returns whether a path names a function rather than a type. The case of the first letter decides:
-/// a type and a function cannot be told apart otherwise.
+/// Returns whether a path names a function rather than a type. Decides by the case of the first letter,
+/// because the tokens of both are the same.
 fn names_function(path: &Path) -> bool {
     let last = path.segments.last();
     last.is_some_and(|last| {

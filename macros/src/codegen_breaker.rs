@@ -1,7 +1,8 @@
 //! Code generation: the expressions that find the breaker and classify errors.
 //!
-//! Each function has a static `Site`, which caches the handle of its breaker. The name, the registry and
-//! the builder are evaluated as the site needs them:
+//! Each function has a static `Site`, which keeps handles of its breakers. Each call passes the registry
+//! and the name to the site. The builder is a closure, which the site calls only to create a breaker or to
+//! add the settings to it:
 //!
 //! ```text
 //! {
@@ -21,9 +22,10 @@ use quote::{format_ident, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
-/// Returns an expression of the handle: an owned one, or one borrowed from the site.
+/// Returns an expression for the handle, which is owned or borrowed.
 ///
-/// With `owned_handle`, the handle is borrowed. That variable keeps it alive if the site has no slot left.
+/// With `owned_handle`, the handle is borrowed: from the site, or from this variable if the site has no
+/// free slot.
 pub(crate) fn find_handle(
     function: &Function,
     args: &AttributeArgs,
@@ -65,7 +67,7 @@ pub(crate) fn find_handle(
     }}
 }
 
-/// Returns an expression of the breaker's name.
+/// Returns an expression for the name of the breaker.
 fn name(function: &Function, args: &AttributeArgs) -> TokenStream {
     let generated = Span::mixed_site();
     let krate = &args.krate;
@@ -92,7 +94,7 @@ fn name(function: &Function, args: &AttributeArgs) -> TokenStream {
     }
 }
 
-/// Returns an expression of the builder with the settings in the attribute.
+/// Returns an expression for the builder with the settings in the attribute.
 fn builder(args: &AttributeArgs, returned: &Type) -> TokenStream {
     let generated = Span::mixed_site();
     let krate = &args.krate;
@@ -143,7 +145,7 @@ fn builder(args: &AttributeArgs, returned: &Type) -> TokenStream {
     }}
 }
 
-/// Returns an expression of the predicate that recognises these errors.
+/// Returns an expression for the predicate of an error rule.
 fn predicate(rule: &ErrorRule, args: &AttributeArgs, returned: &Type) -> TokenStream {
     let generated = Span::mixed_site();
     let krate = &args.krate;
@@ -161,7 +163,7 @@ fn predicate(rule: &ErrorRule, args: &AttributeArgs, returned: &Type) -> TokenSt
     }
 }
 
-/// Returns an expression of the classifier for the errors of a call.
+/// Returns an expression for the classifier of a call.
 pub(crate) fn classifier(args: &AttributeArgs, returned: &Type) -> TokenStream {
     let generated = Span::mixed_site();
     let krate = &args.krate;
@@ -173,7 +175,7 @@ pub(crate) fn classifier(args: &AttributeArgs, returned: &Type) -> TokenStream {
     }
 }
 
-/// Returns the name of a builder method, independent of the span of the key.
+/// Returns an identifier with the span `Span::mixed_site()`, in place of the span of the key.
 fn mixed_site(name: &str) -> Ident {
     format_ident!("{name}", span = Span::mixed_site())
 }

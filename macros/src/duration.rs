@@ -1,12 +1,12 @@
 //! Parser of durations such as `30s`, `1m 30s` and `1.5h`.
 //!
 //! A duration has one or more parts, with larger units first and each unit at most once. A part is a
-//! number, which may have a fraction, and one of `d`, `h`, `m`, `s`, `ms`, `us` and `ns`. Spaces are
-//! allowed between all of them. The word `forever` stands for the longest duration. Every duration that
-//! breakerbox prints can be read back.
+//! number, possibly with a fraction, followed by `d`, `h`, `m`, `s`, `ms`, `us` or `ns`. Spaces are allowed
+//! between numbers and units. The word `forever` means the longest duration. The parser accepts every
+//! duration that breakerbox prints.
 //!
-//! `settings/duration.rs` of breakerbox reads settings documents by the same rules; the two crates share
-//! no code.
+//! `settings/duration.rs` of breakerbox reads settings documents by the same rules. The two crates share no
+//! code, so a change of the rules has to be made in both.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const UNITS: [(&str, u128); 7] = [
     ("ns", 1),
 ];
 
-/// Parses a duration, or returns what is wrong with the text.
+/// Parses a duration. An error describes the first mistake in the text.
 pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -61,7 +61,7 @@ fn split_while(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
 }
 
-/// Returns `number` times `unit`, if the product is a whole number.
+/// Returns `number` times `unit`, if the product is an integer that fits into 128 bits.
 fn part_nanos(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if whole.is_empty() || fraction.is_empty() {

@@ -1,4 +1,4 @@
-//! Code generation: the function with a new body, in which the original body is guarded.
+//! Code generation: the function with a new body that guards the original one.
 //!
 //! A sync function becomes
 //!
@@ -22,11 +22,11 @@
 //! }
 //! ```
 //!
-//! With a fallback, the call is admitted first, and the fallback is called with the arguments if it was
-//! refused.
+//! With a fallback, the new body first asks for admission. If the circuit refuses the call, the body calls
+//! the fallback with the arguments.
 //!
-//! Generated names have the span `Span::mixed_site()`, so they never clash with names of the user.
-//! `located_at` moves a compiler message to the user's code.
+//! Generated names have the span `Span::mixed_site()`, so they never clash with names of the user. A span
+//! of `located_at` moves compiler messages to the user's code.
 
 use crate::async_tail::AsyncTail;
 use crate::attribute_args::AttributeArgs;
@@ -38,22 +38,22 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, Result, Token, Type};
 
-/// Expressions and names that the bodies of all forms are made of.
+/// Expressions and names that occur in the bodies of all forms.
 struct Codegen<'a> {
     args: &'a AttributeArgs,
     /// The variable with the handle of the breaker.
     handle: Ident,
-    /// The variable of an async function that keeps a handle alive for which its call site has no slot.
+    /// The variable of an async function that owns a handle for which the call site has no free slot.
     owned_handle: Ident,
-    /// Finds the handle.
+    /// The expression that finds the handle.
     find_handle: TokenStream,
-    /// Classifies the errors.
+    /// The expression of the classifier.
     classifier: TokenStream,
-    /// The type that is returned, as a body can write it.
+    /// The return type, in a form that is valid in a body.
     returned: Type,
-    /// Calls the fallback; with the span of its path.
+    /// The span of the fallback's path, and the expression that calls the fallback.
     fallback: Option<(Span, TokenStream)>,
-    /// `let` statements that bind the patterns of the arguments, for the original body.
+    /// `let` statements that bind the patterns of the arguments for the original body.
     bind_patterns: TokenStream,
 }
 
@@ -106,14 +106,14 @@ pub(crate) fn expand(mut function: Function, args: &AttributeArgs) -> Result<Tok
     Ok(function.with_body(&body))
 }
 
-/// Calls the fallback with these arguments.
+/// Returns an expression that calls the fallback with these arguments.
 fn call_fallback(fallback: &Expr, arguments: &[TokenStream]) -> TokenStream {
     let span = Span::mixed_site().located_at(fallback.span());
     quote_spanned!(span=> (#fallback)(#(#arguments),*))
 }
 
-/// Returns a body as a block within a block. The braces are generated: the lint for unnecessary braces
-/// would fire at those of the user.
+/// Returns a body as a block inside another block. Its braces have a generated span, because the lint for
+/// unused braces would warn about braces of the user.
 fn inner_block(body: &Group) -> Group {
     let mut block = Group::new(Delimiter::Brace, body.stream());
     block.set_span(Span::mixed_site().located_at(body.span()));
@@ -121,7 +121,7 @@ fn inner_block(body: &Group) -> Group {
 }
 
 impl Codegen<'_> {
-    /// The span for messages about the type that is returned.
+    /// Returns the span for messages about the return type.
     fn at_returned(&self) -> Span {
         Span::mixed_site().located_at(self.returned.span())
     }
@@ -172,7 +172,7 @@ impl Codegen<'_> {
         }
     }
 
-    /// The statements of an async function or block.
+    /// Returns the statements of an async function or block.
     fn async_body(&self, capture: Option<Token![move]>, body: &Group) -> TokenStream {
         let generated = Span::mixed_site();
         let Self {
@@ -187,7 +187,7 @@ impl Codegen<'_> {
         let owned_handle = &self.owned_handle;
         let let_owned_handle =
             quote_spanned!(generated=> let mut #owned_handle = ::core::option::Option::None;);
-        // The output of an async block cannot be annotated. A `return` that never runs sets the type.
+        // The output type of an async block cannot be annotated, so a `return` that never runs determines it.
         let set_output = quote_spanned! {generated=>
             if let ::core::option::Option::Some(returned) = ::core::option::Option::None::<#returned> {
                 return returned;
@@ -196,7 +196,8 @@ impl Codegen<'_> {
         let work = quote_spanned!(generated=> async #capture { #set_output #bind_patterns #body });
         let Some((span, fallback)) = &self.fallback else {
             let guarded = self.wrap_future(&work);
-            // A statement of its own: borrows in the arguments of the attribute end before the body runs.
+            // Not awaited in the same statement: temporaries from the arguments of the attribute are dropped
+            // before the body runs.
             return quote_spanned! {generated=>
                 #let_owned_handle
                 let guarded = #guarded;

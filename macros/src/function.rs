@@ -1,4 +1,4 @@
-//! The function that `#[circuit]` stands on: parsing, checks, and what kind of function it is.
+//! The function with the attribute `#[circuit]`: its parser, its checks and its form.
 
 use crate::async_tail::AsyncTail;
 use crate::return_type::{self, ReturnedFuture};
@@ -20,7 +20,7 @@ pub(crate) struct Function {
     /// The word `default` of a specialized method.
     default: Option<Ident>,
     pub(crate) sig: Signature,
-    /// Kept as tokens: a body that syn cannot parse is guarded as well.
+    /// Tokens rather than a syntax tree, so that a body that syn cannot parse is accepted.
     pub(crate) body: Group,
     inner_attributes: TokenStream,
 }
@@ -59,7 +59,7 @@ impl Parse for Function {
     }
 }
 
-/// Returns the group in braces, without the invisible group that a `macro_rules` may have put around it.
+/// Returns the group in braces, without an invisible group around it, which a `macro_rules` may have added.
 fn brace_group(tree: TokenTree) -> Option<Group> {
     match tree {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
@@ -70,7 +70,7 @@ fn brace_group(tree: TokenTree) -> Option<Group> {
     }
 }
 
-/// Parses the word `default` of a specialized method, which is not a keyword.
+/// Parses the word `default` of a specialized method. The word is not a keyword, so `default!` is a macro.
 fn parse_default(input: ParseStream) -> Result<Option<Ident>> {
     let ahead = input.fork();
     let is_default = Ident::parse_any(&ahead).is_ok_and(|word| word == "default");
@@ -79,7 +79,7 @@ fn parse_default(input: ParseStream) -> Result<Option<Ident>> {
         .transpose()
 }
 
-/// Returns whether the next tokens begin a function.
+/// Returns whether a function begins at the next token.
 fn starts_function(input: ParseStream) -> bool {
     input.peek(Token![fn])
         || input.peek(Token![async])
@@ -91,7 +91,7 @@ fn starts_function(input: ParseStream) -> bool {
         }
 }
 
-/// Describes an item that is not a function, for the message.
+/// Describes an item that is not a function, for an error message.
 fn describe(item: &Item) -> &'static str {
     match item {
         Item::Impl(_) => "an `impl` block: write it at its methods",
@@ -102,7 +102,7 @@ fn describe(item: &Item) -> &'static str {
     }
 }
 
-/// Splits a body into the `#![..]` at its beginning and the rest.
+/// Splits a body into the inner attributes `#![..]` at its beginning and the rest.
 fn split_inner_attributes(body: &Group) -> Result<(TokenStream, Group)> {
     let parse = |input: ParseStream| {
         let attributes = input.call(Attribute::parse_inner)?;
@@ -114,15 +114,15 @@ fn split_inner_attributes(body: &Group) -> Result<(TokenStream, Group)> {
     Ok((attributes, group))
 }
 
-/// The kinds of functions, by what is guarded.
+/// The form of a function, which determines the code to guard.
 pub(crate) enum Form {
-    /// A sync function: the body.
+    /// A sync function. The body is guarded.
     Sync,
-    /// An `async fn`: the body.
+    /// An `async fn`. The body is guarded.
     Async,
-    /// A function that ends in an async block, as `async_trait` generates it: the block.
+    /// A function that ends in an async block, as `async_trait` generates it. The block is guarded.
     AsyncTail(Box<AsyncTail>),
-    /// A function that returns a future of any other origin: the future.
+    /// Another function that returns a future. The returned future is guarded.
     ReturnsFuture,
 }
 
@@ -163,7 +163,7 @@ impl Function {
         Ok(())
     }
 
-    /// Returns the return type as written.
+    /// Returns the return type as it is written.
     fn return_type(&self) -> &Type {
         match &self.sig.output {
             ReturnType::Type(_, ty) => ty,
@@ -175,8 +175,8 @@ impl Function {
         self.sig.ident.unraw().to_string()
     }
 
-    /// Returns the form of the function, and the type whose `Ok` and `Err` are counted: the return type, or
-    /// the output of the returned future.
+    /// Returns the form of the function, and the type that is classified: the return type, or the output of
+    /// the returned future.
     pub(crate) fn form(&self) -> Result<(Form, Type)> {
         let return_type = self.return_type();
         if self.sig.asyncness.is_some() {
@@ -201,12 +201,14 @@ impl Function {
         Ok((form, future.output))
     }
 
-    /// Returns the statements of the body, if syn can parse them.
+    /// Returns the statements of the body, or `None` if syn cannot parse them.
     fn statements(&self) -> Option<Vec<Stmt>> {
         syn::parse::Parser::parse2(Block::parse_within, self.body.stream()).ok()
     }
 
-    /// Returns whether the function is seen to be a method: it has a receiver, or mentions `Self`.
+    /// Returns whether the function is recognisable as a method: it has a receiver, or mentions `Self`.
+    ///
+    /// An attribute macro does not see the `impl` around a function.
     pub(crate) fn is_method(&self) -> bool {
         struct SelfFinder(bool);
         impl Visit<'_> for SelfFinder {
@@ -217,7 +219,7 @@ impl Function {
                     .is_some_and(|first| first.ident == "Self");
                 visit_path(self, path);
             }
-            // An item within the function has a `Self` of its own.
+            // Skipped, because `Self` in a nested item is another type.
             fn visit_item(&mut self, _: &Item) {}
         }
         let mut finder = SelfFinder(self.sig.receiver().is_some());
@@ -231,7 +233,7 @@ impl Function {
         finder.0
     }
 
-    /// Gives every argument a name, so that it can be passed to a fallback.
+    /// Names every argument, so that the arguments can be passed to a fallback.
     ///
     /// Returns the names, and the `let` statements that bind the original patterns in the body.
     pub(crate) fn name_arguments(&mut self) -> (Vec<TokenStream>, TokenStream) {

@@ -1,7 +1,8 @@
-//! The attribute `#[circuit]` of [breakerbox](https://docs.rs/breakerbox), which exports it: depend on
-//! that crate, not on this one.
+//! The attribute macro `#[circuit]` of [breakerbox](https://docs.rs/breakerbox).
 //!
-//! * `attribute_args`: parses what stands in `#[circuit(..)]`, with `literal` and `duration`
+//! Depend on breakerbox, which re-exports the macro, and not on this crate.
+//!
+//! * `attribute_args`: parses the arguments of `#[circuit(..)]`, with `literal` and `duration`
 //! * `function`: parses the function, with `return_type` and `async_tail`
 //! * `expand`: generates the new body, with `codegen_breaker` for the lookup of the breaker
 
@@ -18,7 +19,9 @@ use attribute_args::AttributeArgs;
 use function::Function;
 use proc_macro::TokenStream;
 
-/// Puts a function or method behind a circuit breaker.
+/// Guards a function or method with a circuit breaker.
+///
+/// See the documentation of [breakerbox](https://docs.rs/breakerbox), which re-exports this macro.
 #[proc_macro_attribute]
 pub fn circuit(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let original = proc_macro2::TokenStream::from(item.clone());
@@ -26,7 +29,7 @@ pub fn circuit(arguments: TokenStream, item: TokenStream) -> TokenStream {
         let args = syn::parse::<AttributeArgs>(arguments)?;
         expand::expand(function, &args)
     });
-    // The function is kept next to an error. Without it, each of its callers would get an error, too.
+    // An error keeps the original function, because each of its callers would otherwise be an error, too.
     let expanded = expanded.unwrap_or_else(|error| {
         let error = error.into_compile_error();
         quote::quote!(#original #error)

@@ -1,6 +1,6 @@
-//! Checks of values that are written as literals.
+//! Compile-time checks of literal values.
 //!
-//! They are compared with the ranges of the builder while compiling. Other expressions pass unchecked.
+//! Literals must be in the ranges that the builder allows. Other expressions are not checked.
 
 use crate::duration;
 use proc_macro2::TokenStream;
@@ -9,10 +9,10 @@ use std::ops::RangeInclusive;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, ExprUnary, Lit, Result, UnOp};
 
-/// In bytes.
+/// The maximum length of a name, in bytes. Equal to `names::LONGEST` of breakerbox.
 const MAX_NAME_LEN: usize = 256;
 
-/// Returns the expression without the groups that a `macro_rules` leaves around it.
+/// Returns the expression without invisible groups around it, which a `macro_rules` may have added.
 pub(crate) fn ungrouped(expr: &Expr) -> &Expr {
     match expr {
         Expr::Group(group) => ungrouped(&group.expr),
@@ -20,7 +20,7 @@ pub(crate) fn ungrouped(expr: &Expr) -> &Expr {
     }
 }
 
-/// Returns the literal, even if a minus sign stands before it.
+/// Returns the literal in `expr`, with or without a minus sign.
 fn literal(expr: &Expr) -> Option<&Lit> {
     match ungrouped(expr) {
         Expr::Lit(ExprLit { lit, .. }) => Some(lit),
@@ -45,7 +45,8 @@ fn invalid_value(expr: &Expr, field: &str, allowed: &str) -> Error {
     )
 }
 
-/// Returns the number if `expr` is a literal; rejects literals outside of `allowed`.
+/// Returns the number if `expr` is a literal, and `None` for other expressions. Rejects literals outside
+/// `allowed`.
 pub(crate) fn check_number(
     field: &str,
     expr: &Expr,
@@ -64,8 +65,8 @@ pub(crate) fn check_number(
     }
 }
 
-/// Converts a literal such as `"1m 30s"` to an expression of the duration; returns other expressions as
-/// they are.
+/// Converts a literal such as `"1m 30s"` to an expression for the duration. Returns other expressions
+/// unchanged.
 pub(crate) fn check_duration(field: &str, expr: &Expr) -> Result<TokenStream> {
     let unit = "a duration with its unit, as \"30s\" or \"1m 30s\"";
     let text = match literal(expr) {
@@ -89,7 +90,8 @@ pub(crate) fn check_duration(field: &str, expr: &Expr) -> Result<TokenStream> {
     Ok(quote_spanned!(text.span()=> ::core::time::Duration::new(#seconds, #nanos)))
 }
 
-/// Returns the name if `expr` is a literal; rejects literals that are empty or too long.
+/// Returns the name if `expr` is a literal, and `None` for other expressions. Rejects literals that are
+/// empty or too long.
 pub(crate) fn check_name(expr: &Expr) -> Result<Option<String>> {
     match literal(expr) {
         None => Ok(None),

@@ -1,4 +1,4 @@
-//! Return types, as far as the signature of a function shows them.
+//! Analysis of return types by their tokens.
 
 use syn::visit_mut::{VisitMut, visit_type_mut};
 use syn::{GenericArgument, PathArguments, Type, TypeParamBound, parse_quote};
@@ -12,7 +12,7 @@ pub(crate) fn bare(ty: &Type) -> &Type {
     }
 }
 
-/// Replaces each `impl Trait` in the type by `replacement`: `impl Trait` cannot be written in a body.
+/// Replaces each `impl Trait` in the type with `replacement`, because `impl Trait` is not allowed in a body.
 fn without_impl(ty: &Type, replacement: &Type) -> Type {
     struct ImplReplacer<'a>(&'a Type);
     impl VisitMut for ImplReplacer<'_> {
@@ -29,20 +29,20 @@ fn without_impl(ty: &Type, replacement: &Type) -> Type {
     ty
 }
 
-/// Returns the type with `_` for each `impl Trait`, for positions where the compiler infers it.
+/// Returns the type with `_` for each `impl Trait`, for positions where the compiler infers the type.
 pub(crate) fn inferred(ty: &Type) -> Type {
     without_impl(ty, &parse_quote!(_))
 }
 
-/// Returns the type with `()` for each `impl Trait`, for positions that need only the error type and
-/// where `_` could not be inferred.
+/// Returns the type with `()` for each `impl Trait`. For positions that need only the error type, and where
+/// the compiler could not infer `_`.
 pub(crate) fn for_errors(ty: &Type) -> Type {
     without_impl(ty, &parse_quote!(()))
 }
 
-/// The future that a function without `async` returns.
+/// The return type of a function without `async` that returns a future.
 pub(crate) struct ReturnedFuture {
-    /// The `R` of its `Output = R`.
+    /// The type `R` in `Output = R`.
     pub(crate) output: Type,
     /// Whether the type is `Pin<Box<dyn Future>>` rather than `impl Future`.
     pub(crate) boxed: bool,
@@ -71,7 +71,7 @@ impl ReturnedFuture {
     }
 }
 
-/// Returns the `T` of `name<T>`.
+/// Returns the type `T` in `name<T>`.
 fn generic_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = bare(ty) else {
         return None;
@@ -90,7 +90,7 @@ fn generic_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     })
 }
 
-/// Returns the `R` of a bound `Future<Output = R>`.
+/// Returns the type `R` in a bound `Future<Output = R>`.
 fn future_output<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<Type> {
     bounds.find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {

@@ -4,15 +4,15 @@ use std::error::Error;
 use std::fmt::{self, Display};
 use std::io;
 
-/// The error of a guarded call: its own, or the circuit's.
+/// The error of a guarded call: an error of the circuit, or the error of the guarded code.
 ///
-/// `BreakerError` without a type parameter has no error of the guarded code. It is what
-/// [`flatten`](Self::flatten) and [`flatten_into`](Self::flatten_into) turn into an error type of the
-/// caller.
+/// `BreakerError` without a type parameter is only an error of the circuit.
+/// [`flatten`](Self::flatten) and [`flatten_into`](Self::flatten_into) convert it to an error type of the
+/// caller with `From`.
 ///
-/// A breaker around a guarded call makes `BreakerError<BreakerError<E>>`. The methods look through
-/// that, at any depth: [`is_open`](Self::is_open), for example, holds for the refusal of any of the
-/// breakers.
+/// A breaker around a guarded call returns `BreakerError<BreakerError<E>>`. The methods look through
+/// such nesting at any depth. For example, [`is_open`](Self::is_open) returns true if any of the
+/// breakers refused the call.
 ///
 /// # Examples
 ///
@@ -34,20 +34,20 @@ use std::io;
 /// ```
 ///
 /// [`source()`](Error::source) returns the [`CircuitOpen`], the [`CallTimeout`] or the error of the
-/// guarded code, so that refusals are found wherever a chain of sources can be walked. The text is
-/// the same as that of its source: a report that prints the whole chain shows one line twice.
+/// guarded code. Code that walks a chain of sources therefore finds refusals. `Display` writes the text
+/// of that source, so a report of the whole chain contains the text twice.
 #[derive(Clone)]
 pub enum BreakerError<E = Infallible> {
-    /// The circuit refused the call: the guarded code was not called.
+    /// The circuit refused the call, and the guarded code was not called.
     Open(CircuitOpen),
     /// The call ran longer than its `.timeout(…)`.
     TimedOut(CallTimeout),
-    /// The guarded code was called and returned this.
+    /// The guarded code returned this error.
     Inner(E),
 }
 
 impl<E> BreakerError<E> {
-    /// Returns the error of the guarded code, or the circuit's converted to that type.
+    /// Returns the error of the guarded code, or converts an error of the circuit to that type.
     ///
     /// # Examples
     ///
@@ -68,7 +68,7 @@ impl<E> BreakerError<E> {
         self.flatten_into()
     }
 
-    /// Converts the error of the guarded code, or the circuit's, to the error type of an application.
+    /// Converts the error to the error type `A` of an application.
     ///
     /// # Examples
     ///
@@ -101,7 +101,7 @@ impl<E> BreakerError<E> {
         }
     }
 
-    /// Converts the error of the guarded code with `f`; the circuit's own errors stay as they are.
+    /// Converts the error of the guarded code with `f`, and leaves errors of the circuit unchanged.
     ///
     /// # Examples
     ///
@@ -136,8 +136,8 @@ impl<E> From<CallTimeout> for BreakerError<E> {
 }
 
 /// The kind is [`TimedOut`](io::ErrorKind::TimedOut) for a timeout and [`Other`](io::ErrorKind::Other)
-/// for a refusal, which is never a kind that callers retry at once. [`get_ref`](io::Error::get_ref)
-/// returns the `BreakerError`.
+/// for a refusal. Callers do not retry an error of the kind `Other` at once.
+/// [`get_ref`](io::Error::get_ref) returns the `BreakerError`.
 impl From<BreakerError> for io::Error {
     fn from(error: BreakerError) -> Self {
         let kind = if error.is_timed_out() {

@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A timeout: the guarded call ran longer than its `.timeout(…)`, and was dropped.
+/// The error of a guarded call that ran longer than its `.timeout(…)`, and was dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallTimeout(pub(super) Arc<Overrun>);
 
-/// Behind a pointer, because a `CallTimeout` adds its size to every result of a guarded call.
+/// The content of a [`CallTimeout`]. Boxed, because the error contributes to the size of every result of a
+/// guarded call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Overrun {
     name: Arc<str>,
@@ -20,12 +21,12 @@ impl CallTimeout {
         Self(Arc::new(Overrun { name, limit }))
     }
 
-    /// The name of the breaker that guarded the call.
+    /// Returns the name of the breaker that guarded the call.
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The timeout of the call.
+    /// Returns the timeout of the call.
     pub fn limit(&self) -> Duration {
         self.0.limit
     }

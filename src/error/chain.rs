@@ -4,14 +4,14 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-/// The maximum number of links of a chain, which may contain itself.
+/// The maximum number of links to walk. A chain of sources may be cyclic.
 const MAX_LINKS: usize = 64;
 
-/// Returns whether `error`, or anything in the chain of its sources, is the refusal of a breaker.
+/// Returns whether `error`, or an error in the chain of its sources, is the refusal of a breaker.
 ///
-/// A guard finds refusals without help in the errors of this crate, in boxes, in `anyhow::Error` and
-/// in `io::Error`. It cannot look into an error type of an application, unless a rule of the breaker
-/// names the type. This function is for such a rule:
+/// A guard recognises refusals in the errors of this crate, in boxed errors, in `anyhow::Error` and in
+/// `io::Error`. It cannot look into an error type of an application, unless a rule of the breaker names
+/// the type. Use this function in such a rule:
 ///
 /// ```
 /// use breakerbox::prelude::*;
@@ -36,18 +36,18 @@ const MAX_LINKS: usize = 64;
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 ///
-/// The chain includes the payload of an [`io::Error`], which `source()` leaves out, and ends after 64
-/// links.
+/// The chain includes the payload of an [`io::Error`], which `source()` omits, and ends after 64 links.
 pub fn is_refusal(error: &(dyn Error + 'static)) -> bool {
-    // Every refusal has this source, which pointers and transparent variants keep.
+    // Not `CircuitOpen` itself: a type with `#[error(transparent)]` hides it, but forwards its source.
     chain(error).any(<dyn Error>::is::<NotCalled>)
 }
 
-/// Returns `error` and its sources, at most 64 links.
+/// Returns an iterator over `error` and its sources, at most 64 links.
 pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    // A `source()` that panics ends the chain, because classification must not unwind a call.
+    // A `source()` that panics ends the chain, because a panic during classification must not unwind the
+    // call.
     let source = |link: &'a (dyn Error + 'static)| catch(|| link.source()).ok().flatten();
     std::iter::successors(Some(error), move |&link| {
         hidden_source(link).or_else(|| source(link))
@@ -55,14 +55,14 @@ pub(crate) fn chain<'a>(
     .take(MAX_LINKS)
 }
 
-/// Returns `link` as a `T`, also in a `Box` or an `Arc`, whose `source()` is that of the `T`.
+/// Returns `link` as a `T`. Looks into a `Box` and an `Arc`, because their `source()` skips the `T`.
 pub(crate) fn link_as<'a, T: Error + 'static>(link: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let boxed = || link.downcast_ref::<Box<T>>().map(|error| &**error);
     let shared = || link.downcast_ref::<Arc<T>>().map(|error| &**error);
     link.downcast_ref().or_else(boxed).or_else(shared)
 }
 
-/// Returns the error inside `link` that its `source()` leaves out.
+/// Returns the error inside `link` that its `source()` omits.
 fn hidden_source<'a>(link: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     if let Some(error) = link_as::<io::Error>(link) {
         return error.get_ref().map(|payload| payload as _);

@@ -8,10 +8,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A refusal: the guarded code was not called.
+/// A refusal by a circuit. The guarded code was not called.
 ///
-/// It describes the time of the refusal. Only [`last_failure`](CircuitOpen::last_failure) is looked up
-/// when it is called.
+/// The error describes the circuit at the time of the refusal. Only
+/// [`last_failure`](CircuitOpen::last_failure) reads the present state of the circuit.
 ///
 /// # Examples
 ///
@@ -30,11 +30,11 @@ use std::time::Duration;
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 ///
-/// `{:#}` adds the number of failures and the last failure. The plain text omits them, because errors are
-/// often part of responses.
+/// `{:#}` adds the number of failures and the last failure. `{}` omits them, because error texts often
+/// become part of responses.
 ///
-/// An error does not keep its breaker alive, but keeps the breaker's name. A refusal allocates nothing
-/// after the first refusal of a breaker on a thread.
+/// The error keeps the name of its breaker, but does not keep the breaker alive. A refusal allocates
+/// nothing, except for the first refusal of a breaker on a thread.
 #[derive(Clone)]
 pub struct CircuitOpen {
     link: Arc<RefusalLink>,
@@ -47,12 +47,12 @@ impl CircuitOpen {
         Self { link, refused }
     }
 
-    /// The name of the breaker.
+    /// Returns the name of the breaker.
     pub fn name(&self) -> &str {
         self.link.name()
     }
 
-    /// The state in which the circuit refused the call.
+    /// Returns the state in which the circuit refused the call.
     pub fn state(&self) -> State {
         match self.refused.reason() {
             Refusal::Open => State::Open,
@@ -61,33 +61,37 @@ impl CircuitOpen {
         }
     }
 
-    /// Why the circuit refused the call.
+    /// Returns why the circuit refused the call.
     pub fn reason(&self) -> Refusal {
         self.refused.reason()
     }
 
-    /// How long to wait before the next call: the remaining recovery timeout of an open circuit, or the
-    /// remaining lease of the trials that have taken all slots. `None` when forced open, and
-    /// [`Duration::MAX`] when the wait has no end. Never zero, and at most 20 ms too long.
+    /// Returns how long to wait before the next call.
+    ///
+    /// For an open circuit, this is the remaining recovery timeout. For a half-open circuit, it is the
+    /// remaining lease of the trials that hold all slots. Returns `None` if the circuit is forced open, and
+    /// [`Duration::MAX`] if the wait has no end. The duration is never zero, and at most 20 ms too long.
     pub fn retry_after(&self) -> Option<Duration> {
         self.refused.retry_after()
     }
 
-    /// The number of consecutive failures at the time of the refusal.
+    /// Returns the number of consecutive failures at the time of the refusal.
     pub fn failure_count(&self) -> u32 {
         self.refused.failure_count()
     }
 
-    /// The `Debug` text of the last failure. `None` when the breaker no longer exists, or its circuit has
-    /// changed state since the refusal.
+    /// Returns the `Debug` text of the last failure.
+    ///
+    /// Returns `None` if the breaker no longer exists, or if its circuit has changed its state since the
+    /// refusal.
     pub fn last_failure(&self) -> Option<Arc<str>> {
         self.link.last_failure_of(self.refused.generation())
     }
 }
 
 // The shared state consists of atomics and of values behind locks. User code, which may panic, never runs
-// while a lock is held, so that each value is consistent when its lock is released. The compiler cannot
-// derive this, because the state contains closures of listeners and predicates.
+// while a lock is held, so every value is consistent when its lock is released. The compiler cannot derive
+// this, because the state contains closures of listeners and predicates.
 impl UnwindSafe for CircuitOpen {}
 impl RefUnwindSafe for CircuitOpen {}
 
@@ -113,8 +117,10 @@ impl fmt::Display for CircuitOpen {
     }
 }
 
-/// The source of every refusal. An error type with `#[error(transparent)]` forwards `source()` to the
-/// refusal inside it. Its chain then omits the refusal, but not this source.
+/// The source of every refusal.
+///
+/// An error type with `#[error(transparent)]` forwards `source()` to the refusal inside it. The chain of
+/// such an error omits the refusal, but not this source.
 #[derive(Debug)]
 pub(super) struct NotCalled;
 

@@ -31,23 +31,23 @@ impl ConfigError {
         }
     }
 
-    /// The name of the setting: the builder's method, after the rule or preset to which it belongs
-    /// (`failure_rate.minimum_calls`, `default_preset.half_open_calls`).
+    /// Returns the name of the setting, which is the name of the builder's method. A setting of a rule or
+    /// a preset has a prefix (`failure_rate.minimum_calls`, `default_preset.half_open_calls`).
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// The value of the setting.
+    /// Returns the invalid value.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// The values that are allowed.
+    /// Returns the values that are allowed.
     pub fn allowed(&self) -> &str {
         &self.allowed
     }
 
-    /// Adds the setting from which the upper bound comes.
+    /// Adds the setting that determines the upper bound.
     pub(crate) fn with_bound(self, bound: &str) -> Self {
         Self {
             allowed: format!("{} ({bound})", self.allowed),

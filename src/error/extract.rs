@@ -1,26 +1,26 @@
-//! Extracts a refusal or a timeout from a `BreakerError<X>` whose `X` is unknown.
+//! Extraction of a refusal or a timeout from a `BreakerError<X>` whose `X` is unknown.
 //!
-//! A guard knows `E: Debug + 'static` about the errors that it classifies. For `E = BreakerError<X>`
-//! it has to know whether the value is a refusal, and a downcast would need the type `X`. The only
-//! operation of `E` that a guard can call is `Debug`, and this crate implements `Debug` for
-//! `BreakerError<X>`. `Debug` therefore has a second use:
+//! A guard classifies errors of type `E: Debug + 'static`. If `E` is a `BreakerError<X>`, the guard has to
+//! know whether the value is a refusal. A downcast would need the type `X`. The only operation of `E` that
+//! a guard can call is `Debug`, and this crate implements `Debug` for `BreakerError<X>`. `Debug` therefore
+//! has a second use:
 //!
-//! 1. [`circuit_error`] compares the type name of `E` with the error types of this crate, after it has
-//!    removed `Box<`, `Arc<` and `Rc<`, which forward `Debug`. For every other type it returns `None`.
+//! 1. [`circuit_error`] removes `Box<`, `Arc<` and `Rc<`, which forward `Debug`, from the type name of `E`.
+//!    It compares the rest with the error types of this crate, and returns `None` for every other type.
 //! 2. It sets a thread-local mark, and formats the error into a writer that discards the text.
-//! 3. The `Debug` implementations below check the mark first. If it is set, they write nothing:
-//!    [`CircuitOpen`] and [`CallTimeout`] store a clone of themselves ([`answer_request`]), and
-//!    [`BreakerError`] formats its inner error only if its type belongs to this crate
+//! 3. The `Debug` implementations below check the mark first. If the mark is set, they write nothing.
+//!    [`CircuitOpen`] and [`CallTimeout`] store a clone of themselves ([`answer_request`]).
+//!    [`BreakerError`] formats its inner error only if the type belongs to this crate
 //!    ([`forward_request`]).
 //! 4. [`circuit_error`] clears the mark and takes the clone.
 //!
-//! No allocation happens and no `Debug` of a user's type runs. Successful and refused calls are not
-//! involved. There are two alternatives. A registration of error types would slow these calls down. A
-//! `'static` bound on `Debug` for `BreakerError<E>` would permit downcasts, but a user's generic type
-//! with `#[derive(Debug)]` would no longer compile.
+//! The extraction allocates nothing and runs no `Debug` of a user's type. It runs only for errors of
+//! guarded code. There are two alternatives, which are worse. A registry of error types would cost time in
+//! every call. A `'static` bound on `Debug` for `BreakerError<E>` would permit downcasts, but a user's
+//! generic type with `#[derive(Debug)]` would no longer compile.
 //!
 //! The format of [`type_name`] is not guaranteed. If it changed, the errors of this crate would not be
-//! recognised, and the tests below would fail. No other error would be mistaken for one of them.
+//! recognised, and the tests below would fail. No other error would be mistaken for one of this crate.
 
 use super::{BreakerError, CallTimeout, CircuitOpen};
 use std::any::type_name;
@@ -29,7 +29,8 @@ use std::fmt::{self, Debug, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A request to `Debug`. Not modelled by loom and shuttle, because one function call sets and clears it.
+/// A request to `Debug`. Loom and shuttle do not model it: only one thread has access, and one function
+/// call sets and clears the mark.
 struct Request {
     /// The mark: the `Debug` implementations below answer instead of writing.
     pending: Cell<bool>,
@@ -42,7 +43,7 @@ thread_local! {
     };
 }
 
-/// Returns the refusal or the timeout that `error` is. `None` for an error of the guarded code.
+/// Returns `error` if it is a refusal or a timeout, and `None` if it is an error of the guarded code.
 #[inline]
 pub(crate) fn circuit_error<E: Debug>(error: &E) -> Option<BreakerError> {
     if !is_own_type_name(type_name::<E>()) {
@@ -54,7 +55,7 @@ pub(crate) fn circuit_error<E: Debug>(error: &E) -> Option<BreakerError> {
 #[cold]
 fn request(error: &dyn Debug) -> Option<BreakerError> {
     let pending = Pending::begin()?;
-    // Only a foreign type of the same name writes, and its first write fails.
+    // A foreign type with the same name is the only type that writes. Its first write fails.
     let _ = write!(Discard, "{error:?}");
     drop(pending);
     REQUEST.try_with(|request| request.answer.take()).ok()?
@@ -125,11 +126,12 @@ impl Debug for CallTimeout {
     }
 }
 
-/// A pending request. Ends when dropped, also if a `Debug` panics.
+/// A guard of a pending request. Its drop ends the request, even if a `Debug` panics.
 struct Pending;
 
 impl Pending {
-    /// Returns `None` while the thread ends, when its thread-local storage is destroyed.
+    /// Begins a request. Returns `None` if the thread-local storage is already destroyed, at the end of
+    /// the thread.
     fn begin() -> Option<Self> {
         let begun = REQUEST.try_with(|request| {
             request.answer.set(None);
@@ -153,7 +155,7 @@ impl Write for Discard {
     }
 }
 
-/// Returns whether `name` is that of an error type of this crate, also behind pointers.
+/// Returns whether `name` is the name of an error type of this crate, possibly behind pointers.
 #[inline]
 fn is_own_type_name(name: &'static str) -> bool {
     let name = strip_pointer(name).map_or(name, |name| strip_all(strip_pointer, name));
@@ -162,8 +164,8 @@ fn is_own_type_name(name: &'static str) -> bool {
         || is_name_of::<CallTimeout>(name)
 }
 
-/// Returns the type name inside all pointers and [`BreakerError`]s of which `T` consists, followed by one
-/// `>` for each of them. `None` if `T` is neither a pointer nor a [`BreakerError`].
+/// Returns the type name inside all pointers and [`BreakerError`]s around it in `T`, followed by one `>`
+/// for each of them. Returns `None` if `T` is neither a pointer nor a [`BreakerError`].
 #[inline]
 pub(crate) fn inner_type_name<T: ?Sized>() -> Option<&'static str> {
     let inner = strip_layer(type_name::<T>())?;
@@ -194,13 +196,13 @@ fn strip_pointer(name: &'static str) -> Option<&'static str> {
         .or_else(|| strip_wrapper(type_name::<Rc<()>>(), name))
 }
 
-/// Returns `name` without the beginning of `wrapper`, which is the name of a wrapped `()`.
+/// Returns the rest of `name` after the wrapper's name and `<`. `wrapper` is the name of a wrapped `()`.
 #[inline]
 fn strip_wrapper(wrapper: &'static str, name: &'static str) -> Option<&'static str> {
     name.strip_prefix(wrapper.strip_suffix("()>")?)
 }
 
-/// Returns whether `name` is that of `T`, with any type parameters.
+/// Returns whether `name` is the name of `T` with any type parameters.
 #[inline]
 fn is_name_of<T>(name: &str) -> bool {
     // Type names omit a parameter that has its default: `type_name::<BreakerError>()` has no parameter.

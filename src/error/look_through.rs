@@ -1,10 +1,10 @@
-//! Methods of [`BreakerError`] that also consider a `BreakerError` inside it.
+//! Methods of [`BreakerError`] that look through a `BreakerError` inside a `BreakerError`.
 
 use super::{BreakerError, circuit_error};
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// These methods look through a `BreakerError` inside a `BreakerError`.
+/// Methods that look through a `BreakerError` inside a `BreakerError`.
 impl<E: Debug> BreakerError<E> {
     /// Returns whether a circuit refused the call.
     pub fn is_open(&self) -> bool {
@@ -24,9 +24,9 @@ impl<E: Debug> BreakerError<E> {
         }
     }
 
-    /// Returns the error of the guarded code, if it was called and failed.
+    /// Returns the error of the guarded code, or `None` for a refusal or a timeout.
     ///
-    /// `None` also when `E` is a `BreakerError` that holds a refusal or a timeout.
+    /// Also returns `None` if `E` is a `BreakerError` that is a refusal or a timeout.
     pub fn inner(&self) -> Option<&E> {
         match self {
             Self::Inner(error) if circuit_error(error).is_none() => Some(error),
@@ -34,8 +34,7 @@ impl<E: Debug> BreakerError<E> {
         }
     }
 
-    /// Returns the error of the guarded code, if it was called and failed; otherwise as
-    /// [`inner`](Self::inner).
+    /// Returns the error of the guarded code by value, or `None` in the cases of [`inner`](Self::inner).
     pub fn into_inner(self) -> Option<E> {
         match self {
             Self::Inner(error) if circuit_error(&error).is_none() => Some(error),
@@ -43,7 +42,8 @@ impl<E: Debug> BreakerError<E> {
         }
     }
 
-    /// Returns how long to wait after a [refusal](crate::CircuitOpen::retry_after). `None` for other errors.
+    /// Returns how long to wait after a refusal, or `None` for other errors. See
+    /// [`CircuitOpen::retry_after`](crate::CircuitOpen::retry_after).
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Open(open) => open.retry_after(),

@@ -1,7 +1,7 @@
-//! The errors of guarded calls and of settings, and how they are recognised inside other errors.
+//! The errors of guarded calls and of settings, and their detection inside other errors.
 //!
-//! [`CircuitOpen`] is a refusal, and [`CallTimeout`] a timeout. [`BreakerError`] is one of them, or the
-//! error of the guarded code. [`ConfigError`] is an invalid setting. `chain` walks the sources of an
+//! [`CircuitOpen`] is a refusal, and [`CallTimeout`] a timeout. [`BreakerError`] is one of these two, or
+//! the error of the guarded code. [`ConfigError`] is an invalid setting. `chain` walks the sources of an
 //! error. `extract` finds a refusal or a timeout in a `BreakerError<X>` whose `X` is unknown.
 
 mod breaker_error;

@@ -1,18 +1,18 @@
-//! The part of a refusal that names its circuit.
+//! [`RefusalLink`]: the name of a circuit and a weak reference to it, for refusals.
 
 use crate::state::Generation;
 use std::sync::{Arc, Weak};
 
-/// A circuit that may have a last failure.
+/// A circuit that may have a last failure. A trait, because this module must not import the circuit.
 pub(crate) trait FailedCircuit: Send + Sync {
-    /// The last failure, if the generation of the circuit is still `generation`.
+    /// Returns the last failure, if the generation of the circuit is still `generation`.
     fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>>;
 }
 
 /// The name of a circuit, and a weak reference to it.
 ///
-/// Aligned to a cache line, so that the reference counts of two links, which the `Arc` puts in front,
-/// never share one.
+/// Aligned to a cache line. The reference counts of the `Arc` around a link therefore never share a cache
+/// line with those of another link.
 #[repr(align(64))]
 pub(crate) struct RefusalLink {
     name: Arc<str>,
@@ -24,12 +24,12 @@ impl RefusalLink {
         Self { name, circuit }
     }
 
-    /// The name of the circuit, also after the circuit was dropped.
+    /// Returns the name of the circuit, which remains available after the circuit was dropped.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The last failure, if the circuit exists and its generation is still `generation`.
+    /// Returns the last failure, if the circuit exists and its generation is still `generation`.
     pub(super) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
         self.circuit.upgrade()?.last_failure_of(generation)
     }

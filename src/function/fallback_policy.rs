@@ -1,13 +1,13 @@
-//! What a guarded function does when the circuit refuses, and which errors it returns.
+//! Fallback policies: what a guarded function does when the circuit refuses, and which errors it returns.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Returns the refusal to the caller.
+/// The policy without a fallback: the caller gets the refusal.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoFallback;
 
-/// Calls a fallback with the same arguments.
+/// The policy with a fallback, which is called with the arguments of the refused call.
 #[derive(Clone, Copy)]
 pub struct WithFallback<FB>(pub(crate) FB);
 
@@ -17,11 +17,11 @@ impl<FB> fmt::Debug for WithFallback<FB> {
     }
 }
 
-/// As `X`, then with the breaker's own errors turned into the function's.
+/// The policy `X`, with the errors of the breaker converted to the error type of the function.
 #[derive(Clone, Copy, Debug)]
 pub struct Flattened<X>(pub(crate) X);
 
-/// As `X`, then with all errors turned into those of type `A`.
+/// The policy `X`, with all errors converted to type `A`.
 pub struct FlattenedInto<X, A>(pub(crate) X, PhantomData<fn() -> A>);
 
 impl<X, A> FlattenedInto<X, A> {
@@ -44,13 +44,13 @@ impl<X: fmt::Debug, A> fmt::Debug for FlattenedInto<X, A> {
     }
 }
 
-/// A policy, and how it is borrowed with the guarded function.
+/// A policy that can be borrowed together with the guarded function.
 pub trait FallbackPolicy {
-    /// This policy through a shared reference.
+    /// The policy behind a shared reference.
     type Ref<'a>
     where
         Self: 'a;
-    /// This policy through a mutable reference.
+    /// The policy behind a mutable reference.
     type Mut<'a>
     where
         Self: 'a;
@@ -135,7 +135,7 @@ impl<X: FallbackPolicy, A> FallbackPolicy for FlattenedInto<X, A> {
     }
 }
 
-/// A function that may stand in for another, of these arguments and this output.
+/// A fallback with the arguments and the output of a guarded sync function.
 #[diagnostic::on_unimplemented(
     message = "this fallback cannot stand in for the guarded function",
     label = "the fallback must take the arguments `{Args}` by value and give `{Out}`, as the guarded function does",
@@ -147,7 +147,7 @@ pub trait SyncFallback<Args, Out> {
     fn answer(self, args: Args) -> Out;
 }
 
-/// An async function of these arguments, whose future is the answer.
+/// A fallback with the arguments of a guarded async function. It returns the future of the answer.
 #[diagnostic::on_unimplemented(
     message = "this fallback cannot stand in for the guarded async function",
     label = "the fallback must take the arguments `{Args}` by value and give a future, as the guarded function does",
@@ -159,7 +159,7 @@ pub trait AsyncFallback<Args, Answer> {
     fn begin(self, args: Args) -> Answer;
 }
 
-/// A future that may answer for a guarded async function that gives `Out`.
+/// The future of a fallback, with the output of the guarded async function.
 #[diagnostic::on_unimplemented(
     message = "this fallback cannot stand in for the guarded async function",
     label = "the fallback must give a future of `{Out}`, as the guarded function does",

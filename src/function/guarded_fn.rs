@@ -1,4 +1,4 @@
-//! [`GuardedFn`]: a function behind a circuit breaker.
+//! [`GuardedFn`]: a function that a circuit breaker guards.
 
 use super::{FallbackPolicy, Flattened, FlattenedInto, NoFallback, WithFallback};
 use crate::breaker::CircuitBreaker;
@@ -10,19 +10,32 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-/// A function behind a circuit breaker: `call`, `call_mut` or `call_once` it, as it could be called
-/// before.
+/// A function that a circuit breaker guards, returned by
+/// [`with_breaker`](crate::BreakerExt::with_breaker) and
+/// [`guarded_by`](crate::BreakerExt::guarded_by).
 ///
-/// The calls are listed below for a function of one argument. They take the arguments of the function,
-/// of which there may be up to eight.
+/// Modifiers such as [`timeout`](Self::timeout) and [`fallback`](Self::fallback) change the guarded
+/// function. Then `call`, `call_mut` and `call_once` call it like an `Fn`, an `FnMut` or an `FnOnce`.
+/// They take the arguments of the function, up to eight. The list below shows them for functions with
+/// one argument.
 ///
-/// A sync function is admitted at the call. An async one is admitted, and called, at the first poll
-/// of what the call returned.
+/// A sync function is admitted when it is called, and runs on the calling thread. For blocking work in
+/// async code, see [`BreakerExt`](crate::BreakerExt#blocking-code). An async function is admitted and
+/// called at the first poll of the returned future.
 ///
 /// # Errors
 ///
-/// Those of [`WithBreaker`](crate::WithBreaker), whose cancel safety and panics calls of an async
-/// function share.
+/// Calls return the errors of [`WithBreaker`](crate::WithBreaker#errors).
+///
+/// # Panics
+///
+/// A panic of the function is recorded as a failure, and propagates. The future of an async call panics
+/// if it is polled after it completed.
+///
+/// # Cancel safety
+///
+/// Calls of an async function have the cancel safety of
+/// [`WithBreaker`](crate::WithBreaker#cancel-safety).
 ///
 /// # Examples
 ///
@@ -39,7 +52,7 @@ use std::time::Duration;
 /// # Ok::<(), std::num::ParseIntError>(())
 /// ```
 ///
-/// `K` is inferred. Where a type is written out, `K` is `parts::kind::SyncFn<N>` or
+/// `K` is inferred. In a type that is written out, `K` is `parts::kind::SyncFn<N>` or
 /// `parts::kind::AsyncFn<N>` for `N` arguments.
 #[derive(Clone, Copy)]
 #[must_use = "a guarded function does nothing unless called"]
@@ -107,7 +120,7 @@ impl<F, K, H: Handle, J, L: Limit, X: FallbackPolicy> GuardedFn<F, K, H, J, L, X
 }
 
 impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
-    /// The same function under the same breaker, with these parts changed.
+    /// Returns the same function and handle with other parts.
     fn map<I, M, Y>(self, parts: impl FnOnce(J, L, X) -> (I, M, Y)) -> GuardedFn<F, K, H, I, M, Y> {
         let (classifier, limit, policy) = parts(self.classifier, self.limit, self.policy);
         GuardedFn {
@@ -151,22 +164,29 @@ impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
     }
 }
 
-/// What counts as a failure. The last word wins.
+/// Classification. The last of these methods replaces the earlier ones.
 impl<F, K, H, J, L, X> GuardedFn<F, K, H, J, L, X> {
-    /// Errors for which `failure` holds are failures, the others unexpected ones. Write the type of
-    /// the error: `|error: &io::Error| …`.
+    /// Classifies errors for which `failure` returns true as failures, and all others as unexpected.
+    ///
+    /// Errors that the breaker ignores stay ignored. The closure needs the type of its parameter:
+    /// `|error: &io::Error| …`.
     pub fn fail_if<P>(self, failure: P) -> GuardedFn<F, K, H, FailIf<P>, L, X> {
         self.classified_by(FailIf(failure))
     }
 
-    /// Judges the whole result, alone. Write its type: `|result: &Result<User, Error>| …`.
+    /// Classifies the whole result with `classify`, in place of the breaker's rules.
+    ///
+    /// The closure needs the type of its parameter: `|result: &Result<User, Error>| …`.
     pub fn classify<C>(self, classify: C) -> GuardedFn<F, K, H, Classify<C>, L, X> {
         self.classified_by(Classify(classify))
     }
 }
 
 impl<F, const N: usize, H, J, L, X> GuardedFn<F, AsyncFn<N>, H, J, L, X> {
-    /// Judges an output that is no `Result`. Write its type.
+    /// Classifies an output that is not a `Result`.
+    ///
+    /// The closure needs the type of its parameter: `|user: &Option<User>| …`. The output of a call
+    /// becomes `Result<Output, BreakerError>`.
     pub fn classify_output<C>(
         self,
         classify: C,
@@ -176,43 +196,53 @@ impl<F, const N: usize, H, J, L, X> GuardedFn<F, AsyncFn<N>, H, J, L, X> {
 }
 
 impl<F, const N: usize, H, J, X> GuardedFn<F, AsyncFn<N>, H, J, NoTimeout, X> {
-    /// Drops a call that runs longer than `limit` by tokio's clock.
+    /// Drops a call that runs longer than `limit` on tokio's clock, and records a failure. Default: no
+    /// timeout.
+    ///
+    /// The time starts at the first poll of the call. The caller gets
+    /// [`BreakerError::TimedOut`](crate::BreakerError::TimedOut).
     ///
     /// # Panics
     ///
-    /// As [`WithBreaker::timeout`](crate::WithBreaker::timeout).
+    /// A call panics at its first poll, before admission, outside a tokio runtime with time enabled.
     pub fn timeout(self, limit: Duration) -> GuardedFn<F, AsyncFn<N>, H, J, Timeout, X> {
         self.map(|classifier, NoTimeout, policy| (classifier, Timeout::new(limit), policy))
     }
 }
 
 impl<F, K, H, J, L> GuardedFn<F, K, H, J, L> {
-    /// Answers in the function's stead when the circuit refuses, and only then, from the same
-    /// arguments. The error type is the function's own again.
+    /// Calls `fallback` with the same arguments when the circuit refuses, and only then. Default: no
+    /// fallback.
+    ///
+    /// The result of the fallback is not recorded. Without a [`timeout`](Self::timeout), the return type
+    /// is that of the function itself.
     pub fn fallback<FB>(self, fallback: FB) -> GuardedFn<F, K, H, J, L, WithFallback<FB>> {
         self.policy(|NoFallback| WithFallback(fallback))
     }
 
-    /// Turns the circuit's errors into the function's own type, which must be `From<BreakerError>`.
+    /// Converts the circuit's errors to the error type of the function, which must implement
+    /// `From<BreakerError>`.
     pub fn flatten_err(self) -> GuardedFn<F, K, H, J, L, Flattened<NoFallback>> {
         self.policy(Flattened)
     }
 
-    /// Converts all errors to the error type of an application, which must be `From` the function's
-    /// error and `From<BreakerError>`.
+    /// Converts all errors to the error type `A` of an application, which must implement
+    /// `From<BreakerError>` and `From` the function's error type.
     pub fn flatten_into<A>(self) -> GuardedFn<F, K, H, J, L, FlattenedInto<NoFallback, A>> {
         self.policy(FlattenedInto::new)
     }
 }
 
-/// Only with a time limit is there still an error of the breaker's to flatten.
+/// Conversion of errors with a fallback. Only a call with a timeout can still return an error of the
+/// breaker.
 impl<F, K, H, J, FB> GuardedFn<F, K, H, J, Timeout, WithFallback<FB>> {
-    /// Turns the circuit's errors into the function's.
+    /// Converts a timeout to the error type of the function, which must implement `From<BreakerError>`.
     pub fn flatten_err(self) -> GuardedFn<F, K, H, J, Timeout, Flattened<WithFallback<FB>>> {
         self.policy(Flattened)
     }
 
-    /// Converts all errors to the error type of an application.
+    /// Converts all errors to the error type `A` of an application, which must implement
+    /// `From<BreakerError>` and `From` the function's error type.
     pub fn flatten_into<A>(
         self,
     ) -> GuardedFn<F, K, H, J, Timeout, FlattenedInto<WithFallback<FB>, A>> {

@@ -1,4 +1,4 @@
-//! [`DeferredCall`]: a call of an async function that has not begun.
+//! [`DeferredCall`]: a call of an async function that starts at its first poll.
 
 use pin_project_lite::pin_project;
 use std::fmt;
@@ -15,7 +15,7 @@ enum Deferred<F, Args, Fut> {
 }
 
 pin_project! {
-    /// A call of an async function with its arguments; polling it calls the function.
+    /// A call of an async function with its arguments. The first poll calls the function.
     #[must_use = "futures do nothing unless polled"]
     pub struct DeferredCall<F, Args, Fut> {
         call: Deferred<F, Args, Fut>,
@@ -37,7 +37,7 @@ impl<F, Args, Fut> DeferredCall<F, Args, Fut> {
         }
     }
 
-    /// Takes the arguments of a call that will not begin.
+    /// Takes the arguments of a call that has not started and will not start.
     pub(crate) fn take_args(self: Pin<&mut Self>) -> Option<Args> {
         match std::mem::replace(self.project().call, Deferred::Taken) {
             Deferred::Ready { args, .. } => Some(args),

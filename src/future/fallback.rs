@@ -1,4 +1,4 @@
-//! [`Fallback`]: a guarded future with an answer for an open circuit.
+//! [`Fallback`]: a guarded future with a fallback for refused calls.
 
 use super::deferred_call::DeferredCall;
 use super::with_breaker::{Completed, WithBreaker};
@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// A future that may stand in for one that gives `Out`.
+/// The future of a fallback, with the output of the guarded future.
 #[diagnostic::on_unimplemented(
     message = "this fallback cannot stand in for the guarded future",
     label = "the fallback must give a future of `{Out}`, as the guarded future does",
@@ -25,13 +25,13 @@ pub trait FallbackFuture<Out>: Future<Output = Out> {}
 #[diagnostic::do_not_recommend]
 impl<Out, Fut: Future<Output = Out>> FallbackFuture<Out> for Fut {}
 
-/// Starts the answer to the refusal of an `F`. Implemented by [`OnOpen`] and [`OnArgs`].
+/// Starts the fallback of a refused `F`. Implemented by [`OnOpen`] and [`OnArgs`].
 pub trait FallbackFn<F, Answer> {
     #[doc(hidden)]
     fn start(self, refused: Pin<&mut F>, open: CircuitOpen) -> Answer;
 }
 
-/// A fallback that is told why: `|open: CircuitOpen| async { .. }`.
+/// A fallback that takes the refusal: `|open: CircuitOpen| async { .. }`.
 #[derive(Clone, Copy)]
 pub struct OnOpen<FB>(pub(crate) FB);
 
@@ -50,7 +50,7 @@ where
     }
 }
 
-/// A fallback that is given the arguments of the call it stands in for.
+/// A fallback that takes the arguments of the refused call.
 pub struct OnArgs<FB, Args, Fut> {
     fallback: FB,
     start: fn(FB, Args) -> Fut,
@@ -80,17 +80,24 @@ impl<F, FB, Args, Called, Fut> FallbackFn<DeferredCall<F, Args, Called>, Fut>
     }
 }
 
-// No bound ties `F`, `R` and `Answer` together: within the state of an async block their lifetimes
-// are erased one by one, and a bound between them would fail as "not general enough".
+// Without a bound between `F`, `R` and `Answer`: the compiler erases each lifetime in the state of an async
+// block separately, and would reject a bound between them as "not general enough".
 pin_project! {
-    /// A guarded future with an answer for an open circuit; made by `fallback`.
+    /// A guarded future with a fallback for refused calls, returned by
+    /// [`fallback`](WithBreaker::fallback).
     ///
-    /// Its output is the guarded future's own; with a timeout it stays
-    /// `Result<T, BreakerError<E>>`. What the fallback gives is not judged.
+    /// The output is that of the guarded future. With a timeout, it is `Result<T, BreakerError<E>>`. The
+    /// result of the fallback is not recorded.
+    ///
+    /// # Panics
+    ///
+    /// May panic if it is polled after it completed, and panics if it is polled after the fallback
+    /// panicked.
     ///
     /// # Cancel safety
     ///
-    /// As that of [`WithBreaker`]; dropping it drops the fallback's future, too.
+    /// Dropping a `Fallback` drops the guarded future, as described for [`WithBreaker`]. It also drops the
+    /// future of the fallback.
     #[must_use = "futures do nothing unless polled"]
     pub struct Fallback<F, H, C, L, R, Answer>
     where
@@ -105,10 +112,28 @@ pin_project! {
 }
 
 impl<F: Future, H: Handle, C, L: Limit> WithBreaker<F, H, C, L> {
-    /// Answers in the future's stead when the circuit refuses, and only then.
+    /// Calls `fallback` with the refusal when the circuit refuses, and only then. Default: no fallback.
     ///
-    /// Its errors pass through uncounted. Without a [`timeout`](Self::timeout) the output is the
-    /// future's own again.
+    /// The result of the fallback is not recorded. Without a [`timeout`](Self::timeout), the output is
+    /// that of the future itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let registry = BreakerRegistry::new();
+    /// registry.breaker("users-api").force_open();
+    /// let name = async { Ok::<_, std::io::Error>("alice") }
+    ///     .with_breaker(&registry, "users-api")
+    ///     .fallback(|_| async { Ok("unknown") })
+    ///     .await?;
+    /// assert_eq!(name, "unknown");
+    /// # Ok::<(), std::io::Error>(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn fallback<FB, Fut>(self, fallback: FB) -> Fallback<F, H, C, L, OnOpen<FB>, Fut>
     where
         FB: FnOnce(CircuitOpen) -> Fut,
@@ -139,9 +164,9 @@ impl<F, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
     }
 }
 
-/// What counts as a failure. The last word wins.
+/// Classification. The last of these methods replaces the earlier ones.
 impl<F: Future, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
-    /// As [`WithBreaker::fail_if`].
+    /// Does the same as [`WithBreaker::fail_if`].
     pub fn fail_if<P>(self, failure: P) -> Fallback<F, H, FailIf<P>, L, R, A>
     where
         F::Output: ResultLike,
@@ -150,7 +175,7 @@ impl<F: Future, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
         self.map(|guarded| guarded.fail_if(failure))
     }
 
-    /// As [`WithBreaker::classify`].
+    /// Does the same as [`WithBreaker::classify`].
     pub fn classify<G>(self, classify: G) -> Fallback<F, H, Classify<G>, L, R, A>
     where
         F::Output: ResultLike,
@@ -159,7 +184,7 @@ impl<F: Future, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
         self.map(|guarded| guarded.classify(classify))
     }
 
-    /// As [`WithBreaker::classify_output`].
+    /// Does the same as [`WithBreaker::classify_output`].
     pub fn classify_output<G>(self, classify: G) -> Fallback<F, H, ClassifyOutput<G>, L, R, A>
     where
         G: Fn(&F::Output) -> Outcome,
@@ -169,20 +194,25 @@ impl<F: Future, H: Handle, C, L, R, A> Fallback<F, H, C, L, R, A> {
 }
 
 impl<F: Future, H: Handle, C, R, A> Fallback<F, H, C, NoTimeout, R, A> {
-    /// As [`WithBreaker::timeout`]; the fallback itself has no limit.
+    /// Does the same as [`WithBreaker::timeout`]. The timeout does not apply to the fallback.
+    ///
+    /// # Panics
+    ///
+    /// The guarded future panics at its first poll, before admission, outside a tokio runtime with time
+    /// enabled.
     pub fn timeout(self, after: Duration) -> Fallback<F, H, C, Timeout, R, A> {
         self.map(|guarded| guarded.timeout(after))
     }
 }
 
-/// Only with a time limit is there still an error of the breaker's to flatten.
+/// Conversion of errors. Only a call with a timeout can still return an error of the breaker.
 impl<F: Future, H: Handle, C, R, A> Fallback<F, H, C, Timeout, R, A> {
-    /// As [`WithBreaker::flatten_err`].
+    /// Does the same as [`WithBreaker::flatten_err`].
     pub fn flatten_err(self) -> FlattenErr<Self> {
         FlattenErr::new(self)
     }
 
-    /// As [`WithBreaker::flatten_into`].
+    /// Does the same as [`WithBreaker::flatten_into`].
     pub fn flatten_into<Target>(self) -> FlattenInto<Self, Target> {
         FlattenInto::new(self)
     }
@@ -205,7 +235,7 @@ where
         if let Some(answer) = this.answer.as_mut().as_pin_mut() {
             return answer.poll(cx).map(|out| own(C::into_result(out)));
         }
-        // Without it the fallback was called, and panicked.
+        // Without an answer, `start` is `None` only if the fallback was called and panicked.
         assert!(this.start.is_some(), "`Fallback` polled after it panicked");
         let open = match this.guarded.as_mut().poll_completed(cx) {
             Poll::Pending => return Poll::Pending,
@@ -225,7 +255,7 @@ where
             this.guarded.finish();
         }
         let answer = this.answer.as_pin_mut();
-        // A refused call still has its future, and it is refused once.
+        // Both were present: `start` was checked above, and a refused call keeps its future until `finish`.
         let answer = answer.expect("`Fallback` polled after it panicked");
         answer.poll(cx).map(|out| own(C::into_result(out)))
     }

@@ -1,4 +1,4 @@
-//! [`FlattenErr`]: converts the errors of the circuit.
+//! [`FlattenErr`]: a guarded future that converts the errors of the circuit.
 
 use crate::error::BreakerError;
 use pin_project_lite::pin_project;
@@ -6,7 +6,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
-    /// A guarded future whose circuit's errors have become its own; made by `flatten_err`.
+    /// A guarded future whose circuit errors are converted to its own error type, returned by
+    /// [`flatten_err`](crate::WithBreaker::flatten_err).
+    ///
+    /// # Cancel safety
+    ///
+    /// Has the cancel safety of the guarded future.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct FlattenErr<Fut> {
@@ -29,8 +34,7 @@ where
 {
     type Output = Result<T, E>;
 
-    // As the future that it wraps.
-    #[allow(clippy::inline_always)]
+    #[allow(clippy::inline_always)] // see `src/call.rs`
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
         self.project()

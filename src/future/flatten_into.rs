@@ -1,4 +1,4 @@
-//! [`FlattenInto`]: converts all errors.
+//! [`FlattenInto`]: a guarded future that converts all errors.
 
 use crate::error::BreakerError;
 use pin_project_lite::pin_project;
@@ -8,8 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
-    /// A guarded future whose errors become an application's error type `A`; made by
-    /// `flatten_into`.
+    /// A guarded future whose errors are converted to the error type `A` of an application, returned by
+    /// [`flatten_into`](crate::WithBreaker::flatten_into).
+    ///
+    /// # Cancel safety
+    ///
+    /// Has the cancel safety of the guarded future.
     #[must_use = "futures do nothing unless polled"]
     pub struct FlattenInto<Fut, A> {
         #[pin]
@@ -35,8 +39,7 @@ where
 {
     type Output = Result<T, A>;
 
-    // As the future that it wraps.
-    #[allow(clippy::inline_always)]
+    #[allow(clippy::inline_always)] // see `src/call.rs`
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, A>> {
         self.project()

@@ -1,12 +1,13 @@
-//! A warning about a `Result` inside an `Ok`, whose errors the breaker cannot see.
+//! A warning for guarded code that returns a `Result` inside an `Ok`. The breaker does not see the inner
+//! error.
 
 use std::any::type_name;
 use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 
-/// In debug builds, warns once a call site when `Out` is a `Result` in a `Result`, as
-/// `timeout(d, future)` makes it.
+/// Prints a warning if `Out` is a `Result` inside a `Result`, for example the output of tokio's `timeout`.
+/// Warns once for each call site, and only in debug builds.
 #[track_caller]
 pub(crate) fn warn_if_nested<Out>() {
     static WARNED: Mutex<Option<HashSet<Location<'static>>>> = Mutex::new(None);
@@ -14,6 +15,7 @@ pub(crate) fn warn_if_nested<Out>() {
         return;
     }
     let site = Location::caller();
+    // A poisoned set is still usable: at worst, one warning is printed twice.
     let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
     if warned.get_or_insert_default().insert(*site) {
         drop(warned);
@@ -24,6 +26,8 @@ pub(crate) fn warn_if_nested<Out>() {
     }
 }
 
+/// Compares names, because without specialization a generic function cannot test whether a type is a
+/// `Result`. If the format of `type_name` changed, the warning would be missing.
 fn is_nested(name: &str) -> bool {
     name.strip_prefix("core::result::Result<")
         .is_some_and(|ok| ok.starts_with("core::result::Result<"))
@@ -34,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_result_directly_inside_ok_is_nested() {
+    fn is_nested_accepts_result_directly_inside_ok() {
         assert!(is_nested(type_name::<Result<Result<u8, ()>, String>>()));
         assert!(!is_nested(type_name::<Result<u8, Result<u8, ()>>>()));
         assert!(!is_nested(type_name::<Result<Vec<Result<u8, ()>>, ()>>()));

@@ -1,7 +1,7 @@
-//! What guarding a future returns, one file a combinator.
+//! Guarded futures, with one file for each combinator.
 //!
-//! [`WithBreaker`] guards a future, [`Fallback`] answers for an open circuit, [`Timeout`] limits the
-//! time, [`FlattenErr`] and [`FlattenInto`] convert errors. A call of a guarded async function is a
+//! [`WithBreaker`] guards a future, and [`Timeout`] limits its time. [`Fallback`] answers when the circuit
+//! refuses. [`FlattenErr`] and [`FlattenInto`] convert errors. A call of a guarded async function is a
 //! [`WithBreaker`] around a [`DeferredCall`]. [`RunPermit`] runs a future under a permit.
 
 mod deferred_call;

@@ -11,25 +11,26 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 impl Permit {
-    /// Runs `future` as the work of this permit: its result is recorded by the breaker's rules, and
-    /// returned.
+    /// Runs `future`, records its result by the breaker's rules, and returns the result.
     ///
-    /// Guarded calls of the same circuit that the future makes while it is polled join the permit's
-    /// trial, as those of [`call`](Self::call) do. Tasks that it spawns do not.
+    /// `future` is part of the permit's call. If the permit is a trial, guarded calls of the same circuit
+    /// that the future makes while it is polled join the trial. Calls in spawned tasks and on other threads,
+    /// such as those of `spawn_blocking`, do not join it.
     ///
     /// # Errors
     ///
-    /// The error of `future`.
+    /// The returned future has the error of `future`.
     ///
     /// # Panics
     ///
-    /// When it is polled after it completed. A panic of `future` is a failure, and propagates.
+    /// The returned future panics if it is polled after it completed. A panic of `future` is recorded as a
+    /// failure, and propagates.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops `future`, and counts as a permit that is dropped: as
+    /// Dropping the returned future drops `future`. The call is recorded as cancelled, as
     /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
-    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say.
+    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) specify.
     ///
     /// # Examples
     ///
@@ -55,7 +56,7 @@ impl Permit {
 }
 
 pin_project! {
-    /// A future that runs under a [`Permit`]; made by [`Permit::run`].
+    /// A future that runs under a [`Permit`], returned by [`Permit::run`].
     #[must_use = "futures do nothing unless polled"]
     pub struct RunPermit<F> {
         #[pin]

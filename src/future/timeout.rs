@@ -1,4 +1,7 @@
-//! The time limit of a guarded future, which decides the errors that it can end in.
+//! Limits of guarded futures: [`NoTimeout`] and [`Timeout`].
+//!
+//! The type of the limit determines the error type, so that a call without a timeout cannot return
+//! `BreakerError::TimedOut`.
 
 use crate::error::{BreakerError, CallTimeout};
 use pin_project_lite::pin_project;
@@ -15,12 +18,12 @@ mod sealed {
     impl Sealed for super::Timeout {}
 }
 
-/// [`NoTimeout`] or [`Timeout`].
+/// The limit of a guarded future: [`NoTimeout`] or [`Timeout`].
 pub trait Limit: Clone + sealed::Sealed {
-    /// The limit, once it has passed. No value of it exists where there is no limit.
+    /// The limit that has elapsed. Uninhabited for [`NoTimeout`].
     #[doc(hidden)]
     type Elapsed: Copy;
-    /// The error of a call whose refusals a fallback answers.
+    /// The error type of a call with a fallback, which cannot return a refusal.
     type WithFallback<E>;
 
     #[doc(hidden)]
@@ -37,7 +40,7 @@ pub trait Limit: Clone + sealed::Sealed {
     fn inner_with_fallback<E>(error: E) -> Self::WithFallback<E>;
 }
 
-/// No time limit: `BreakerError::TimedOut` cannot happen.
+/// No timeout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoTimeout;
 
@@ -71,7 +74,7 @@ impl Limit for NoTimeout {
 }
 
 pin_project! {
-    /// A time limit, counted by tokio's clock from the first poll of the call.
+    /// A timeout on tokio's clock that starts at the first poll of the call.
     pub struct Timeout {
         limit: Duration,
         #[pin]
@@ -84,15 +87,15 @@ impl Timeout {
         Self { limit, timer: None }
     }
 
-    /// Starts the timer now. For use before admission: this panics without a runtime that has a timer,
-    /// and no slot may be taken then.
+    /// Creates a timeout that starts now. Call it before admission, because it panics without a runtime,
+    /// and an admitted call would hold a slot then.
     pub(crate) fn started(limit: Duration) -> Self {
         let timer = Some(tokio::time::sleep(limit));
         Self { limit, timer }
     }
 }
 
-/// The clone is not started: a guarded function clones its limit for each call.
+/// A clone is not started, because a guarded function clones its limit for each call.
 impl Clone for Timeout {
     fn clone(&self) -> Self {
         Self::new(self.limit)

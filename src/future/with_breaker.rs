@@ -1,4 +1,4 @@
-//! [`WithBreaker`]: a future behind a circuit breaker.
+//! [`WithBreaker`]: a future that a circuit breaker guards.
 
 use super::lint_nested_result::warn_if_nested;
 use super::{FlattenErr, FlattenInto, Limit, NoTimeout, Timeout};
@@ -18,29 +18,30 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 pin_project! {
-    /// A future behind a circuit breaker; made by
+    /// A future that a circuit breaker guards, returned by
     /// [`with_breaker`](crate::BreakerExt::with_breaker) and
     /// [`guarded_by`](crate::BreakerExt::guarded_by).
     ///
-    /// It is admitted at its first poll, so that one that is never polled takes no trial's slot.
-    /// Refused, the guarded future is dropped unpolled.
+    /// The call is admitted at the first poll, so a future that is never polled takes no slot of a trial.
+    /// If the circuit refuses, the guarded future is dropped without being polled.
     ///
     /// # Errors
     ///
-    /// [`BreakerError::Open`] when the circuit refuses, [`BreakerError::TimedOut`] after
-    /// [`timeout`](Self::timeout), [`BreakerError::Inner`] with the error of the future.
+    /// * [`BreakerError::Open`] if the circuit refuses
+    /// * [`BreakerError::TimedOut`] if the future runs longer than its [`timeout`](Self::timeout)
+    /// * [`BreakerError::Inner`] with the error of the guarded future
     ///
     /// # Panics
     ///
-    /// When it is polled after it completed. A panic of the guarded future propagates, and is a
-    /// failure; to poll it once more after that is another call, of a future that is spent.
+    /// Panics if it is polled after it completed. A panic of the guarded future is recorded as a failure,
+    /// and propagates. A poll after such a panic is a new call of the same guarded future.
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the guarded future. The breaker counts that as
-    /// [`cancelled_as`](crate::BreakerBuilder::cancelled_as) or
-    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) say, and a trial's slot is free
-    /// again at once.
+    /// Dropping a `WithBreaker` drops the guarded future. A call that was admitted is recorded as
+    /// cancelled, as [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
+    /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after) specify. The slot of a trial becomes
+    /// free at once.
     ///
     /// # Examples
     ///
@@ -61,8 +62,8 @@ pin_project! {
     where
         H: Handle,
     {
-        // Before the call, so that the guarded code has ended when the slot of a trial becomes free.
-        // `None` once the call is over.
+        // Declared before `call`, because fields drop in this order: the guarded code has to end before
+        // the slot of a trial becomes free. `None` after the call has ended.
         #[pin]
         inner: Option<F>,
         call: Call<H>,
@@ -87,7 +88,7 @@ impl<F, H: Handle> WithBreaker<F, H> {
 }
 
 impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
-    /// Guards `inner` as the code of `call`, which may be admitted already.
+    /// Guards `inner` as the code of `call`, which may have been admitted.
     #[inline]
     pub(crate) fn with_parts(inner: F, call: Call<H>, classifier: C, limit: L) -> Self {
         Self {
@@ -98,7 +99,7 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         }
     }
 
-    /// The guarded future of a refused call, until [`finish`](Self::finish).
+    /// Returns the guarded future of a refused call, unless [`finish`](Self::finish) has dropped it.
     #[inline]
     pub(super) fn refused(self: Pin<&mut Self>) -> Option<Pin<&mut F>> {
         self.project().inner.as_pin_mut()
@@ -136,12 +137,11 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         }
     }
 
-    /// Asks for admission at the first poll, and polls the guarded future.
+    /// Admits the call at the first poll, and polls the guarded future.
     ///
-    /// After [`Completed::Refused`] the guarded future is still there, for a fallback that takes its
-    /// arguments; after the others it is gone.
-    // Inlined also into a large future, where its output would be copied through memory otherwise.
-    #[allow(clippy::inline_always)]
+    /// After [`Completed::Refused`] the guarded future still exists, because a fallback may take its
+    /// arguments. After the other variants it has been dropped.
+    #[allow(clippy::inline_always)] // see `src/call.rs`
     #[inline(always)]
     pub(super) fn poll_completed(
         mut self: Pin<&mut Self>,
@@ -160,8 +160,8 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
                 this.inner.is_some(),
                 "`WithBreaker` polled after it completed"
             );
-            // Before admission: this panics without a runtime that has a timer, and no slot may be
-            // taken then.
+            // Before admission, because a timer panics without a runtime, and an admitted call would
+            // hold a slot then.
             this.limit.start();
             match start(this.call.breaker()) {
                 Ok(token) => token,
@@ -174,8 +174,8 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         })
     }
 
-    /// Polls the guarded future of a call that was admitted. Returns `Err` after the time limit.
-    #[allow(clippy::inline_always, clippy::type_complexity)] // as above
+    /// Polls the guarded future of an admitted call. Returns `Err` if the limit has elapsed.
+    #[allow(clippy::inline_always, clippy::type_complexity)] // see `src/call.rs`
     #[inline(always)]
     pub(crate) fn poll_admitted(
         mut self: Pin<&mut Self>,
@@ -191,7 +191,7 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         self.poll_running(token, cx)
     }
 
-    #[allow(clippy::inline_always, clippy::type_complexity)] // as above
+    #[allow(clippy::inline_always, clippy::type_complexity)] // see `src/call.rs`
     #[inline(always)]
     fn poll_running(
         self: Pin<&mut Self>,
@@ -208,14 +208,18 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         let inner = inner.expect("a guarded future polled after it completed");
         let running = RunningCall::new(this.call.breaker(), token);
         if let Poll::Ready(out) = running.run(|| inner.poll(cx)) {
-            // Recorded first: the outcome does not depend on how the future is dropped.
+            // Recorded before the future is dropped, so that a panic of its `Drop` cannot change the
+            // outcome.
             let result = running.finish(this.classifier, out);
             this.inner.set(None);
             return Poll::Ready(Ok(result));
         }
+        // Before the limit is polled: the timer is not guarded code, so the thread must no longer be marked
+        // as running a trial.
         this.call.suspend(token);
         this.limit.poll_elapsed(cx).map(|elapsed| {
-            // Dropped first, so that the guarded code has ended when the slot of a trial becomes free.
+            // Dropped before the timeout is recorded: the guarded code has to end before the slot of a
+            // trial becomes free. `Drop` of the future is guarded code, so a panic of it is recorded.
             if let Some(token) = this.call.resume() {
                 RunningCall::new(this.call.breaker(), token).run(|| this.inner.set(None));
                 this.call.suspend(token);
@@ -226,10 +230,11 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
     }
 }
 
-/// What counts as a failure. The last word wins.
+/// Classification. The last of these methods replaces the earlier ones.
 impl<F: Future, H: Handle, C, L> WithBreaker<F, H, C, L> {
-    /// Errors for which `failure` holds are failures, the others unexpected ones. The breaker's
-    /// ignored errors stay ignored.
+    /// Classifies errors for which `failure` returns true as failures, and all others as unexpected.
+    ///
+    /// Errors that the breaker ignores stay ignored.
     ///
     /// # Examples
     ///
@@ -250,7 +255,7 @@ impl<F: Future, H: Handle, C, L> WithBreaker<F, H, C, L> {
         self.classified_by(FailIf(failure))
     }
 
-    /// Judges the whole result, alone: none of the breaker's rules is asked.
+    /// Classifies the whole result with `classify`, in place of the breaker's rules.
     ///
     /// # Examples
     ///
@@ -271,8 +276,9 @@ impl<F: Future, H: Handle, C, L> WithBreaker<F, H, C, L> {
         self.classified_by(Classify(classify))
     }
 
-    /// Judges an output that is no `Result`; the call's own becomes
-    /// `Result<Output, BreakerError>`.
+    /// Classifies an output that is not a `Result`.
+    ///
+    /// The output of the guarded future becomes `Result<Output, BreakerError>`.
     ///
     /// # Examples
     ///
@@ -292,26 +298,32 @@ impl<F: Future, H: Handle, C, L> WithBreaker<F, H, C, L> {
 }
 
 impl<F: Future, H: Handle, C> WithBreaker<F, H, C> {
-    /// Drops the future when it runs longer than `limit` by tokio's clock: a failure, and
-    /// [`BreakerError::TimedOut`] for the caller.
+    /// Drops the future if it runs longer than `limit` on tokio's clock, and records a failure. Default:
+    /// no timeout.
+    ///
+    /// The time starts at the first poll. The caller gets [`BreakerError::TimedOut`].
     ///
     /// # Panics
     ///
-    /// At the first poll, before admission, outside a tokio runtime with time enabled.
+    /// The guarded future panics at its first poll, before admission, outside a tokio runtime with time
+    /// enabled.
     pub fn timeout(self, limit: Duration) -> WithBreaker<F, H, C, Timeout> {
         self.limited_by(Timeout::new(limit))
     }
 }
 
 impl<F: Future, H: Handle, C, L: Limit> WithBreaker<F, H, C, L> {
-    /// Turns the circuit's errors into the future's own type, which must be
-    /// `From<BreakerError>`: `anyhow::Error`, `Box<dyn Error>`, or one with a `#[from]`.
+    /// Converts the circuit's errors to the error type of the future, which must implement
+    /// `From<BreakerError>`.
+    ///
+    /// `anyhow::Error` and `Box<dyn Error + Send + Sync>` implement it. An enum that derives thiserror's
+    /// `Error` does with a variant `Circuit(#[from] BreakerError)`.
     pub fn flatten_err(self) -> FlattenErr<Self> {
         FlattenErr::new(self)
     }
 
-    /// Converts all errors to the error type of an application, which must be `From` the future's
-    /// error and `From<BreakerError>`.
+    /// Converts all errors to the error type `A` of an application, which must implement
+    /// `From<BreakerError>` and `From` the future's error type.
     ///
     /// # Examples
     ///
@@ -350,8 +362,7 @@ where
 {
     type Output = Result<C::Ok, BreakerError<C::Err>>;
 
-    // As `poll_completed`.
-    #[allow(clippy::inline_always)]
+    #[allow(clippy::inline_always)] // see `src/call.rs`
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.as_mut()
@@ -381,12 +392,29 @@ impl<F: Future> BreakerExt<kind::Future> for F {
 }
 
 impl CircuitBreaker {
-    /// Guards `future`; the same as [`guarded_by`](crate::BreakerExt::guarded_by) the other way
-    /// round.
+    /// Guards `future`, as [`future.guarded_by(&breaker)`](crate::BreakerExt::guarded_by) does.
+    ///
+    /// For blocking work, use [`call`](Self::call) in tokio's `spawn_blocking`.
+    ///
+    /// # Errors
+    ///
+    /// The returned future has the errors of [`WithBreaker`].
     ///
     /// # Cancel safety
     ///
-    /// As that of [`WithBreaker`].
+    /// The returned future has the cancel safety of [`WithBreaker`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let users = breakerbox::CircuitBreaker::builder().build()?;
+    /// let name = users.call_async(async { Ok::<_, std::io::Error>("alice") }).await?;
+    /// assert_eq!(name, "alice");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn call_async<F>(&self, future: F) -> WithBreaker<F, &Self>
     where

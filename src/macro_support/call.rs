@@ -1,4 +1,4 @@
-//! A call of a function with `#[circuit]`.
+//! Calls of functions with `#[circuit]`.
 
 use super::result::{FromCircuit, ResultOf, Returned, refuse};
 use crate::breaker::CircuitBreaker;
@@ -40,7 +40,8 @@ impl<R: Returned, P> OfErrors<R> for FailIf<P> where
 {
 }
 
-/// Admits a call of a function with a fallback, which needs no error to describe a refusal.
+/// Admits a call of a function with a fallback. Such a function does not return the refusal, so none is
+/// built.
 #[inline]
 pub fn admit(breaker: &CircuitBreaker) -> Option<Admitted<'_>> {
     let token = call::try_admit(breaker)?;
@@ -48,7 +49,7 @@ pub fn admit(breaker: &CircuitBreaker) -> Option<Admitted<'_>> {
     Some(Admitted { call })
 }
 
-/// A call that was admitted.
+/// An admitted call.
 #[derive(Debug)]
 pub struct Admitted<'h> {
     call: Call<&'h CircuitBreaker>,
@@ -84,21 +85,21 @@ impl<'h> Admitted<'h> {
     }
 }
 
-/// No time limit.
+/// Returns the limit of a call without a timeout.
 pub fn no_timeout() -> NoTimeout {
     NoTimeout
 }
 
-/// A time limit, counted from now.
+/// Returns a timeout that starts now.
 ///
 /// # Panics
 ///
-/// Outside a tokio runtime with time enabled.
+/// Panics outside a tokio runtime with time enabled.
 pub fn started_timeout(time: Duration) -> Timeout {
     Timeout::started(time)
 }
 
-/// A time limit, and what a function returns after it.
+/// A limit of a function that returns `R`, and the return value after the limit has elapsed.
 pub trait TimeoutOutput<R>: Limit {
     #[doc(hidden)]
     fn output(elapsed: Self::Elapsed, name: &Arc<str>) -> R;
@@ -117,7 +118,7 @@ impl<R: Returned<Error: FromCircuit>> TimeoutOutput<R> for Timeout {
 }
 
 pin_project! {
-    /// The future of a call that was admitted.
+    /// The future of an admitted call.
     #[must_use = "futures do nothing unless polled"]
     pub struct RunAdmitted<'h, F, C, L> {
         #[pin]
@@ -151,7 +152,8 @@ impl<F, C, L> fmt::Debug for RunAdmitted<'_, F, C, L> {
     }
 }
 
-/// Guards the future of an async function, or one that a sync function made; admitted at its first poll.
+/// Guards the future of an async function, or a future that a sync function returned. The call is
+/// admitted at the first poll.
 #[inline]
 #[track_caller]
 pub fn guard_future<R, F, H, C, L>(
@@ -176,12 +178,12 @@ where
     ))
 }
 
-/// A time limit for [`guard_future`], counted from the first poll.
+/// Returns a timeout for [`guard_future`], which starts at the first poll.
 pub fn timeout(time: Duration) -> Timeout {
     Timeout::new(time)
 }
 
-/// What a fallback gives: what the function returns, or a future of it.
+/// The output of a fallback: the return value of the function, or a future of it.
 #[diagnostic::on_unimplemented(
     message = "this fallback cannot stand in for the function",
     label = "the fallback must give `{R}`, or a future of it, as the function does",
@@ -194,10 +196,10 @@ pub trait Answer<R, Kind> {
     fn begin(self) -> Self::Future;
 }
 
-/// The answer itself.
+/// Marks a fallback that returns the value.
 #[derive(Debug)]
 pub enum Now {}
-/// A future of it.
+/// Marks a fallback that returns a future of the value.
 #[derive(Debug)]
 pub enum Later {}
 
@@ -219,7 +221,7 @@ impl<R, F: Future<Output = R>> Answer<R, Later> for F {
     }
 }
 
-/// The answer of the fallback of an async function, which may be sync.
+/// Returns the future of a fallback's answer. The fallback of an async function may be sync.
 pub fn fallback_output<R, A, Kind>(answer: A) -> A::Future
 where
     A: Answer<R, Kind>,
@@ -227,7 +229,8 @@ where
     answer.begin()
 }
 
-/// Calls what makes the future of a sync function.
+/// Calls the body of a sync function that returns a future. The body is a closure, so that a `return` in it
+/// does not leave the expansion.
 #[inline]
 pub fn call_maker<F>(make: impl FnOnce() -> F) -> F {
     make()

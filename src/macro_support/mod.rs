@@ -1,7 +1,8 @@
-//! What the expansion of `#[circuit]` calls: hidden, and free to change with it.
+//! Functions and types that the expansion of `#[circuit]` calls. They are hidden, and change together
+//! with the expansion.
 //!
-//! * `call`: a call of a sync or async function
-//! * `result`: what such a function returns, and what the compiler says where it does not
+//! * `call`: calls of sync and async functions
+//! * `result`: return types of these functions, and compiler messages about other types
 //! * `rule`: errors that are expected or ignored
 
 mod call;

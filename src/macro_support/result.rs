@@ -1,20 +1,20 @@
 //! Return types of functions with `#[circuit]`.
 //!
-//! The traits stand in for `Result` and `From<BreakerError>`, because a compiler message can only be
-//! attached to a trait of this crate.
+//! The traits stand for `Result` and `From<BreakerError>`, because a compiler message can be attached
+//! only to a trait of this crate.
 
 use crate::error::BreakerError;
 
-/// Implemented by `Result` only: the return type of a function with `#[circuit]`.
+/// The return type of a function with `#[circuit]`. Implemented only by `Result`.
 #[diagnostic::on_unimplemented(
     message = "a function with `#[circuit]` must return a `Result`, and this one returns `{Self}`",
     label = "the circuit cannot tell whether this is a success or a failure",
     note = "return a `Result<T, E>`, or guard the calls: `.with_breaker(..).classify_output(..)`"
 )]
 pub trait Returned: Sized {
-    /// The type of the `Ok`.
+    /// The type in `Ok`.
     type Value;
-    /// The type of the `Err`.
+    /// The type in `Err`.
     type Error;
 
     /// Returns the value as a `Result`.
@@ -39,7 +39,7 @@ impl<T, E> Returned for Result<T, E> {
     }
 }
 
-/// The `Result` that `R` is. Classifiers are implemented for `Result`, not for [`Returned`].
+/// `R` as a `Result`. Classifiers are implemented for `Result`, not for [`Returned`].
 pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Error>;
 
 /// An error type that implements `From<BreakerError>`.
@@ -63,9 +63,7 @@ impl<E: From<BreakerError>> FromCircuit for E {
     }
 }
 
-/// Returns the error of a call that the breaker refused or timed out, as the return type `R`.
-// Inlined together with the conversion into `BreakerError`: a caller that passes the result through memory
-// makes admitted calls slower, too.
+/// Returns the error of a call that was refused or timed out, as the return type `R`.
 #[inline]
 pub(super) fn refuse<R>(error: impl Into<BreakerError>) -> R
 where

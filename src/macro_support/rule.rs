@@ -1,10 +1,10 @@
 //! Errors that are expected or ignored: `expected = ConnectError`, `ignored = |error| ..`.
 //!
-//! A builder has separate methods for types that implement `Error` and for other types, because it also
-//! looks for the former inside boxed errors. The attribute has one key for both, so the expansion has to
-//! choose by the type. It calls a method that two traits offer. Method resolution prefers
-//! [`AsError`], which needs one borrow less, and takes [`AsValue`] for types that do not implement
-//! `Error`.
+//! A builder has separate methods for types that implement `Error` and for other types, because only
+//! the former can be found inside boxed errors. The attribute has one key for both, so the expansion
+//! chooses by type: it calls a method that two traits provide (autoref specialization). Method
+//! resolution prefers [`AsError`], which needs one borrow less. It falls back to [`AsValue`] for types
+//! that do not implement `Error`.
 
 use super::result::Returned;
 use crate::classifier::{DefaultClassifier, FailIf};
@@ -23,7 +23,7 @@ impl<E, P> fmt::Debug for Predicate<E, P> {
 }
 
 impl<E, P> Predicate<E, P> {
-    /// Returns the receiver of the method that chooses the trait.
+    /// Returns the receiver of `__breakerbox_kind`, the method that both traits provide.
     pub fn probe(&self) -> Probe<E> {
         Probe(PhantomData)
     }
@@ -51,11 +51,11 @@ where
     Predicate(|_: &E| true, PhantomData)
 }
 
-/// The receiver of the method that chooses between [`AsError`] and [`AsValue`].
+/// The receiver of the method by which the compiler chooses [`AsError`] or [`AsValue`].
 #[derive(Debug)]
 pub struct Probe<E>(PhantomData<fn(&E)>);
 
-/// Chosen for types that implement `Error`.
+/// The trait for types that implement `Error`.
 pub trait AsError {
     #[doc(hidden)]
     fn __breakerbox_kind(&self) -> ErrorClassifier {
@@ -65,7 +65,7 @@ pub trait AsError {
 
 impl<E: Error + 'static> AsError for Probe<E> {}
 
-/// Chosen for all other types.
+/// The trait for all other types.
 pub trait AsValue {
     #[doc(hidden)]
     fn __breakerbox_kind(&self) -> ValueRules {
@@ -86,7 +86,7 @@ pub struct ValueRules;
 macro_rules! rules {
     ($Rules:ident, $expected:ident, $ignored:ident $(, $Error:ident)?) => {
         impl $Rules {
-            /// Makes errors expected for which the predicate holds.
+            /// Adds a rule: errors for which the predicate holds are expected.
             pub fn expected<E, P>(self, builder: BreakerBuilder, errors: Predicate<E, P>) -> BreakerBuilder
             where
                 E: $($Error +)? 'static,
@@ -95,7 +95,7 @@ macro_rules! rules {
                 builder.$expected(errors.0)
             }
 
-            /// Makes errors ignored for which the predicate holds.
+            /// Adds a rule: errors for which the predicate holds are ignored.
             pub fn ignored<E, P>(self, builder: BreakerBuilder, errors: Predicate<E, P>) -> BreakerBuilder
             where
                 E: $($Error +)? 'static,
@@ -110,7 +110,7 @@ macro_rules! rules {
 rules!(ErrorClassifier, expected_error_if, ignored_error_if, Error);
 rules!(ValueRules, expected_value_if, ignored_value_if);
 
-/// Returns the classifier that follows the breaker's rules.
+/// Returns the classifier that applies the breaker's rules.
 pub fn default_classifier() -> DefaultClassifier {
     DefaultClassifier
 }
@@ -125,7 +125,8 @@ where
     FailIf(failure)
 }
 
-/// Applies `adjust` to the builder. The signature gives the closure in the attribute its types.
+/// Applies `adjust` to the builder. The compiler infers the types of the closure in the attribute from
+/// this signature.
 pub fn apply_settings(
     builder: BreakerBuilder,
     adjust: impl FnOnce(BreakerBuilder) -> BreakerBuilder,

@@ -1,4 +1,4 @@
-//! Applies the document of a registry: all of it, or nothing.
+//! Application of a settings document to a registry, as a whole or not at all.
 
 use super::breaker_registry::BreakerRegistry;
 use super::config_layers::DocumentLayers;
@@ -9,12 +9,12 @@ use crate::config::Overruled;
 use crate::error::ConfigError;
 use std::sync::Arc;
 
-/// What applying a document changed.
+/// The changes that a document made.
 #[derive(Debug)]
 pub(crate) struct ApplyReport {
     pub(crate) created: Vec<Arc<str>>,
     pub(crate) reconfigured: Vec<(Arc<str>, Replaced)>,
-    /// Breakers that the previous document named, and this one does not.
+    /// Breakers that the previous document named, and the new one does not.
     pub(crate) released: Vec<(Arc<str>, Option<Replaced>)>,
     pub(crate) unchanged: usize,
     /// The settings from code that the document overrides.
@@ -37,10 +37,11 @@ impl From<ConfigError> for LayersError {
 }
 
 impl BreakerRegistry {
-    /// Applies a document to the settings from code, in place of the previous document.
+    /// Applies a document on top of the settings from code, in place of the previous document.
     pub(crate) fn apply_layers(&self, layers: DocumentLayers) -> Result<ApplyReport, LayersError> {
         let layers = Arc::new(layers);
-        // Dropped last, because the settings of evicted breakers hold user values.
+        // Dropped at the end, because the settings of evicted breakers contain user values, whose `Drop` may
+        // be slow.
         let mut evicted = Vec::new();
         let (before, presets, created) = loop {
             let before = self.inner.presets.load();
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_unpinned_twice_is_in_pool_once() {
+    fn name_unpinned_repeatedly_is_pooled_once() {
         let registry = BreakerRegistry::new();
         registry.breaker("used");
         for _ in 0..3 {

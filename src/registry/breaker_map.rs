@@ -6,28 +6,29 @@ use crate::circuit::Circuit;
 use crate::sync::Map;
 use std::sync::Arc;
 
-/// References to a circuit in the eviction pool that do not count as a holder: in the map, in the pool, and
-/// of the function that asks.
+/// The number of references to a circuit that do not hold it: those of the map, of the eviction pool and of
+/// the caller.
 const MAP_POOL_AND_CALLER: usize = 3;
 
-/// The breakers of a registry by name: a concurrent map with handle tables in front.
+/// The breakers of a registry by name: a concurrent map behind the caches in [`HandleTables`].
 ///
 /// Insertions and removals are serialized by the lock of the eviction pool.
 ///
 /// # Invariants
 ///
-/// 1. **The tables have handles of breakers in the map only.** So a name that is missing in the map is
-///    missing in every table, and a table has at most as many names as the map. A removal by name marks
-///    the breaker as removed, then takes its handles out of the tables, then takes it out of the map.
-///    The shard of the map is locked for writing meanwhile. An insertion into a table reads the mark under
-///    the lock of the table. An insertion before the removal from that table is undone by the removal; an
-///    insertion after it sees the mark. An eviction sets the mark last, and needs invariant 2.
-/// 2. **An eviction reads exact reference counts.** It locks the shard and takes the handles out of the
-///    tables before it reads the count of the circuit. No handle can be cloned from the map then. Each
-///    handle that was cloned from a table keeps its reference, and an insertion into a table has a handle
-///    of its own. So if the count is that of the map, the pool, the caller and the `#[circuit]` sites, no
-///    other handle exists, and none can come to exist until the shard is unlocked. Otherwise the breaker is
-///    held, and stays.
+/// 1. **The tables contain only handles of breakers in the map.** A name that is missing in the map is
+///    therefore missing in every table, and a table never has more names than the map. A removal by name
+///    locks the shard of the map for writing, and has three steps. It marks the breaker as removed, removes
+///    the handles from the tables, and removes the breaker from the map. An insertion into a table reads
+///    the mark under the lock of the table. If the insertion comes before the removal from that table, the
+///    removal undoes the insertion. If the insertion comes after the removal, it sees the mark. An eviction
+///    sets the mark last, and relies on invariant 2 instead.
+/// 2. **An eviction reads exact reference counts.** It locks the shard and removes the handles from the
+///    tables before it reads the count of the circuit. While the shard is locked, no handle can be cloned
+///    from the map. A handle that was cloned from a table before keeps its reference, and an insertion into
+///    a table has a handle of its own. So if the map, the pool, the caller and the `#[circuit]` sites
+///    account for the whole count, no other handle exists. None can be created until the shard is unlocked.
+///    With any other count, the breaker is held and is not evicted.
 pub(super) struct BreakerMap {
     breakers: Map<CircuitBreaker>,
     handles: HandleTables,
@@ -43,13 +44,14 @@ impl BreakerMap {
 
     /// Returns the breaker called `name`, and marks it as used.
     pub(super) fn get(&self, name: &str) -> Option<CircuitBreaker> {
-        // The shard is locked for reading until the clone exists, so an eviction cannot come in between.
+        // `found` locks the shard for reading. Cloned under this lock, because an eviction between lookup and
+        // clone would miss the new handle.
         let found = self.breakers.get(name)?;
         found.circuit.entry.touch();
         Some(found.clone())
     }
 
-    /// Returns the handle that this thread's table has for `name`, and marks its breaker as used.
+    /// Returns the handle for `name` in this thread's table, and marks its breaker as used.
     #[inline]
     pub(super) fn get_handle(&self, name: &str) -> Option<Arc<CircuitBreaker>> {
         let handle = self.handles.get(name)?;
@@ -57,33 +59,32 @@ impl BreakerMap {
         Some(handle)
     }
 
-    /// Returns a handle of `breaker`, and keeps it for the next calls of this thread while the breaker is
-    /// in the map.
+    /// Returns a handle of `breaker`, and caches it for this thread unless the breaker was removed.
     pub(super) fn insert_handle(&self, breaker: CircuitBreaker) -> Arc<CircuitBreaker> {
         self.handles.insert(breaker)
     }
 
-    /// Whether there is a breaker called `name`, without marking it as used.
+    /// Returns whether there is a breaker called `name`, without marking it as used.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.breakers.contains_key(name)
     }
 
     /// Calls `read` with the breaker called `name`, without marking it as used. The shard is locked for
-    /// reading meanwhile.
+    /// reading during the call.
     #[cfg(feature = "serde")]
     pub(super) fn peek<T>(&self, name: &str, read: impl FnOnce(&CircuitBreaker) -> T) -> Option<T> {
         let found = self.breakers.get(name)?;
         Some(read(&found))
     }
 
-    /// Calls `read` with each breaker, while its shard is locked for reading.
+    /// Calls `read` with each breaker. The shard of the breaker is locked for reading during the call.
     pub(super) fn for_each(&self, mut read: impl FnMut(&CircuitBreaker)) {
         for breaker in &self.breakers {
             read(breaker.value());
         }
     }
 
-    /// Collects what `read` returns for each breaker, in no order.
+    /// Collects the values that `read` returns for the breakers, in no particular order.
     pub(super) fn collect<T>(&self, mut read: impl FnMut(&CircuitBreaker) -> Option<T>) -> Vec<T> {
         let all = self.breakers.iter();
         all.filter_map(|entry| read(entry.value())).collect()
@@ -95,9 +96,9 @@ impl BreakerMap {
             .insert(breaker.circuit.name.clone(), breaker.clone());
     }
 
-    /// Removes the breaker called `name`, whatever holds it.
+    /// Removes the breaker called `name`, even if it is held.
     pub(super) fn remove(&self, name: &str) -> Option<CircuitBreaker> {
-        // With the shard locked, so that a lookup that misses the name finds the breaker marked.
+        // Marked under the lock of the shard: once a lookup misses the name, the breaker has the mark.
         let mark = |name: &Arc<str>, breaker: &CircuitBreaker| {
             breaker.circuit.entry.mark_removed();
             self.handles.remove(name);
@@ -123,8 +124,8 @@ impl BreakerMap {
         Some(breaker)
     }
 
-    /// Whether anything holds the breaker of `circuit`, which may change at any time. The eviction pool and
-    /// the caller have one reference to the circuit each.
+    /// Returns whether a handle holds the breaker of `circuit`. The answer may change at any time. The
+    /// eviction pool and the caller have one reference to the circuit each.
     #[cfg(any(feature = "serde", test))]
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>) -> bool {
         self.handles.is_held(circuit, MAP_POOL_AND_CALLER)

@@ -1,4 +1,4 @@
-//! [`BreakerRegistry`]: lookups by name, which create missing breakers.
+//! [`BreakerRegistry`]: lookup of breakers by name, and creation of missing breakers.
 
 use super::inner::{Inner, Limits};
 use super::presets::Presets;
@@ -11,65 +11,63 @@ use crate::event::{Event, EventBus};
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-/// Circuit breakers by name.
+/// A registry of circuit breakers by name.
 ///
-/// [`global`](Self::global) returns the registry of the process; [`new`](Self::new) and
-/// [`builder`](Self::builder) create private ones. A clone refers to the same registry.
+/// [`global`](Self::global) returns the registry of the process. [`new`](Self::new) and
+/// [`builder`](Self::builder) create private registries. Clones refer to the same registry.
 ///
 /// # Names
 ///
 /// A name has 1 to 256 bytes of any UTF-8. [`register`](Self::register) and
-/// [`configure`](Self::configure) return an error for other names. Methods that cannot return an
-/// error ([`breaker`](Self::breaker), [`with_breaker`](crate::BreakerExt::with_breaker)) return a
-/// new breaker at each lookup. The registry does not keep that breaker, and emits
+/// [`configure`](Self::configure) return an error for other names. Some methods cannot return an error:
+/// [`breaker`](Self::breaker) and [`with_breaker`](crate::BreakerExt::with_breaker). They create a new
+/// breaker at each lookup of such a name. The registry does not keep that breaker, and emits
 /// [`Event::NotKept`].
 ///
 /// # Layers of settings
 ///
-/// The default, prefixes and names each have layers of settings. A layer names some settings, and the
-/// layers are merged setting by setting, the more specific over the more general:
+/// The default, each prefix and each name have layers of settings. A layer contains some settings. Layers
+/// are merged setting by setting, with the more specific layer on top:
 ///
 /// 1. the defaults of a [`BreakerBuilder`], then
 ///    [`default_preset`](crate::RegistryBuilder::default_preset)
 /// 2. the presets of each matching prefix, from the shortest to the longest
 ///    ([`preset_for`](crate::RegistryBuilder::preset_for))
-/// 3. the name: `#[circuit]` and [`breaker_with`](Self::breaker_with), then [`register`](Self::register),
-///    then [`configure`](Self::configure), whatever the order of the calls
+/// 3. the settings of the name: `#[circuit]` and [`breaker_with`](Self::breaker_with), then
+///    [`register`](Self::register), then [`configure`](Self::configure), in any order of the calls
 ///
-/// With the feature `serde`, a document has an entry at each of these levels, which comes after the code of
-/// the level. The settings at a lookup (`breaker_with`) are read only when that lookup creates the breaker.
-/// Of two call sites that contradict each other, the first one wins, and [`Event::SettingsIgnored`] reports
-/// both places.
+/// With the feature `serde`, a document may add an entry at each level, on top of the code at that level.
+/// [`breaker_with`](Self::breaker_with) reads its settings only if it creates the breaker. If two call
+/// sites contradict each other, the first one wins, and [`Event::SettingsIgnored`] reports both places.
 ///
-/// Trip rules merge as the methods of the builder do. Error rules and listeners of all layers add up. Of
-/// all other settings, the topmost layer wins. [`explain`](crate::BreakerConfig::explain) shows the layer
+/// Trip rules merge as the methods of the builder do. Error rules and listeners of all layers add up. For
+/// every other setting, the topmost layer wins. [`explain`](crate::BreakerConfig::explain) shows the layer
 /// of each setting.
 ///
 /// # Many names
 ///
-/// A registry keeps at most [`capacity`](crate::RegistryBuilder::capacity) breakers. Without room for a new
-/// name, it evicts an idle breaker that was created by use: closed breakers without failures first,
-/// then closed ones with failures. It never evicts a breaker that
+/// A registry keeps at most [`capacity`](crate::RegistryBuilder::capacity) breakers. If there is no room
+/// for a new name, the registry evicts an idle breaker that was created by use. It prefers closed breakers
+/// without failures. It never evicts a breaker that
 ///
-/// * was registered or configured, or is named by the document that was applied,
-/// * is open and still has time to wait, is forced open, or was disabled or set to metrics only by a
-///   command,
-/// * is held by a handle: a clone, a guarded future or function, a permit, a refusal.
+/// * was registered or configured, or is named by the current document,
+/// * is open before its deadline, is forced open, or was disabled or set to metrics only by a command,
+/// * is held by a handle: a clone, a guarded future or function, a permit, or a refusal.
 ///
-/// A miss examines a random sample of 16 breakers that were created by use, however many names there
-/// are, and evicts the idlest of them. Idleness is therefore approximate. If no breaker in the sample
-/// can be evicted, the new name gets a breaker that the registry does not keep, and
-/// [`Event::NotKept`] is emitted. So names from user input cannot exhaust the memory, and failing
-/// names cannot evict a circuit that is open. With most breakers protected, a new name may need
-/// several lookups until it is kept: with nine out of ten, every fifth lookup finds no room.
+/// A lookup that creates a breaker examines a random sample of 16 breakers, for any number of names, and
+/// evicts the idlest one. Idleness is therefore approximate. If no breaker in the sample can be evicted,
+/// the registry does not keep the new breaker, and emits [`Event::NotKept`]. Names from user input
+/// therefore cannot exhaust the memory, and failing names cannot evict an open circuit. If most breakers
+/// are protected, a new name may need several lookups. With nine of ten breakers protected, every fifth
+/// lookup finds no room.
 ///
 /// # Concurrency
 ///
 /// A guarded call by name finds its breaker in one of a few tables of handles, about two per
 /// processor. Threads that run at the same time use different tables, and share neither a lock nor
 /// a reference count. [`breaker`](Self::breaker) and [`get`](Self::get) share a lock with other
-/// readers while they clone a handle. Closures, listeners, clocks and destructors of your program
-/// never run while a lock of the registry is held, so all of them may call the registry.
+/// readers while they clone a handle. Closures, listeners, clocks and destructors of your program may
+/// call the registry, because none of them runs while a lock of the registry is held.
 ///
 /// A breaker that was removed or evicted is dropped with its last handle and its last call in
 /// flight. Its settings, and the closures in them, are dropped with it.
@@ -93,8 +91,8 @@ pub struct BreakerRegistry {
 }
 
 // The shared state consists of atomics and of values behind locks. User code, which may panic, never runs
-// while a lock is held, so every lock is released with a consistent state. The compiler cannot see that
-// through the closures of listeners and predicates.
+// while a lock is held, so every value is consistent when its lock is released. The compiler cannot derive
+// this, because the state contains closures of listeners and predicates.
 impl UnwindSafe for BreakerRegistry {}
 impl RefUnwindSafe for BreakerRegistry {}
 
@@ -127,18 +125,29 @@ impl BreakerRegistry {
 
     /// Returns the breaker called `name`. A missing breaker is created from the matching preset.
     ///
-    /// Keep the handle where you can. A breaker with a handle is never evicted. A name that is empty
-    /// or longer than 256 bytes, and a new name when there is no room, gets a
+    /// Keep the handle if you can: each lookup costs time, and a breaker with a handle is never evicted. An
+    /// invalid name, or a new name in a full registry, gets a
     /// [breaker that the registry does not keep](Self#many-names).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// let users = registry.breaker("users-api");
+    /// assert!(users.call(|| "7".parse::<u8>()).is_ok());
+    /// ```
     pub fn breaker(&self, name: impl AsRef<str>) -> CircuitBreaker {
         self.get_or_create(name.as_ref())
     }
 
-    /// Returns the breaker called `name`. A missing breaker is created with what `settings` returns.
+    /// Returns the breaker called `name`. A missing breaker is created with the settings that `settings`
+    /// returns.
     ///
     /// `settings` is called only for a missing breaker, outside every lock. Two threads that look up
-    /// the same missing name may both call their closure; one of them creates the breaker. Settings that
-    /// cannot work are left out as a whole, and [`Event::SettingsRefused`] is emitted.
+    /// the same missing name may both call their closure, but only one of them creates the breaker.
+    /// Invalid settings are ignored as a whole, and [`Event::SettingsRefused`] is emitted.
     ///
     /// # Examples
     ///
@@ -169,7 +178,7 @@ impl BreakerRegistry {
         })
     }
 
-    /// Returns the breaker called `name`, if there is one.
+    /// Returns the breaker called `name`, or `None` if there is none.
     pub fn get(&self, name: impl AsRef<str>) -> Option<CircuitBreaker> {
         self.inner.breakers.get(name.as_ref())
     }
@@ -181,13 +190,14 @@ impl BreakerRegistry {
         breakers
     }
 
-    /// Returns the handle of this thread's table for the breaker called `name`, for a guarded call.
+    /// Returns a handle of the breaker called `name` from the table of this thread, for a guarded call.
     #[inline(never)]
     pub(crate) fn get_or_create_handle(&self, name: &str) -> Arc<CircuitBreaker> {
         self.get_or_create_handle_with(name, None)
     }
 
-    /// The same, except that a missing breaker is created with the settings of `layer`, if there is one.
+    /// Does the same as [`get_or_create_handle`](Self::get_or_create_handle). A missing breaker is created
+    /// with the settings of `layer`, if there is one.
     pub(crate) fn get_or_create_handle_with(
         &self,
         name: &str,
@@ -215,8 +225,8 @@ impl BreakerRegistry {
             .0
     }
 
-    /// Returns the breaker called `name`. A missing breaker, and one that only a document has named so far,
-    /// gets the settings of `layer`.
+    /// Returns the breaker called `name`. If the breaker is missing, or only a document has named it so far,
+    /// it gets the settings of `layer`.
     fn get_or_create_with(
         &self,
         name: &str,
@@ -232,7 +242,7 @@ impl BreakerRegistry {
     }
 
     /// Returns the breaker called `name`, and whether the registry tracks it. A missing breaker is created
-    /// with the settings of `layer`, on behalf of `call_site`. A layer that cannot work is left out.
+    /// with the settings of `layer`, on behalf of `call_site`. An invalid layer is ignored.
     pub(super) fn get_or_create_layered(
         &self,
         name: &str,
@@ -253,7 +263,7 @@ impl BreakerRegistry {
         (breaker, tracked)
     }
 
-    /// Adds the settings of a call site to a live breaker. A layer that cannot work is left out.
+    /// Adds the settings of a call site to a live breaker. An invalid layer is ignored.
     pub(super) fn add_layer(&self, breaker: &CircuitBreaker, layer: &Layer) {
         let mut contradiction = None;
         let change = |code: &mut NameLayers| contradiction = code.add_site(layer.clone());

@@ -14,14 +14,16 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Builds a [`BreakerRegistry`]. [`build`](Self::build) and [`install`](Self::install) check the
+/// A builder of a [`BreakerRegistry`]. [`build`](Self::build) and [`install`](Self::install) check the
 /// settings.
 ///
 /// # Default
 ///
-/// * names without a preset get the [defaults of a `BreakerBuilder`](BreakerBuilder)
-/// * 10,000 names, and no idle timeout
-/// * the system's clock
+/// * presets: none, so that all names have the [defaults of a `BreakerBuilder`](BreakerBuilder#default)
+/// * `capacity`: 10,000 breakers
+/// * `idle_timeout`: none
+/// * `clock`: the system's clock
+/// * listeners: none
 ///
 /// # Examples
 ///
@@ -76,7 +78,8 @@ impl Default for RegistryBuilder {
 }
 
 impl RegistryBuilder {
-    /// Sets the preset of all names, below the presets of prefixes. Default: a new [`BreakerBuilder`].
+    /// Sets the preset of all names, below the presets of prefixes. Default: the
+    /// [defaults of a `BreakerBuilder`](BreakerBuilder#default).
     #[track_caller]
     pub fn default_preset(mut self, preset: BreakerBuilder) -> Self {
         let origin = Origin::DefaultPreset(Location::caller());
@@ -84,9 +87,10 @@ impl RegistryBuilder {
         self
     }
 
-    /// Sets the preset of names that begin with `prefix`, at most 256 bytes. Longer prefixes are
-    /// [layered](BreakerRegistry#layers-of-settings) over shorter ones. A second preset for a prefix replaces
-    /// the first. At most 10,000 prefixes.
+    /// Sets the preset of all names that begin with `prefix`. Default: none.
+    ///
+    /// Longer prefixes are [layered](BreakerRegistry#layers-of-settings) over shorter ones. A second preset
+    /// for a prefix replaces the first. A registry has at most 10,000 prefixes, each at most 256 bytes long.
     #[track_caller]
     pub fn preset_for(mut self, prefix: impl AsRef<str>, preset: BreakerBuilder) -> Self {
         let prefix: Arc<str> = prefix.as_ref().into();
@@ -95,47 +99,49 @@ impl RegistryBuilder {
         self
     }
 
-    /// Sets the maximum number of breakers: 1 to 10,000,000. Default: 10,000. For what happens when
-    /// there is no room, see [many names](BreakerRegistry#many-names).
+    /// Sets the maximum number of breakers: 1 to 10,000,000. Default: 10,000.
+    ///
+    /// [Many names](BreakerRegistry#many-names) describes what a full registry does.
     pub fn capacity(mut self, breakers: usize) -> Self {
         self.capacity = breakers;
         self
     }
 
-    /// Evicts breakers created by use that have been idle for `time`, even while there is room. Must
-    /// be longer than zero. Default: none.
+    /// Evicts breakers that were created by use and have been idle for `time`, even if there is room.
+    /// Must be longer than zero. Default: none.
     ///
-    /// The timeout is approximate: each insertion of a new name checks a sample of 16 breakers.
+    /// The timeout is approximate, because each insertion of a new name checks a sample of 16 breakers.
     pub fn idle_timeout(mut self, time: Duration) -> Self {
         self.idle_timeout = Some(time);
         self
     }
 
-    /// Sets the clock of breakers whose settings have none. Default: the system's clock.
+    /// Sets the clock of breakers whose own settings have no clock. Default: the system's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = ClockSource::custom(clock);
         self
     }
 
-    /// Calls `listener` with every event of the registry and its breakers, outside every lock, on
-    /// the thread of a call.
+    /// Calls `listener` with every event of the registry and its breakers. Default: no listener.
     ///
-    /// A panic is caught and becomes [`Event::ListenerPanicked`]. A slow listener delays the call that
-    /// runs it, which delivers at most what is queued when it comes to deliver.
+    /// The listener runs on the thread of a call, outside every lock. A slow listener delays that call. The
+    /// call delivers at most the events that are queued when its delivery begins. A panic of the listener
+    /// is caught and becomes [`Event::ListenerPanicked`].
     ///
-    /// A listener may call the registry and its breakers. Listeners that run because of such calls
-    /// are nested at most four deep on one thread. Beyond that, only streams get the events of calls
-    /// and of the registry, and state changes wait for the next event or call of
-    /// their breaker.
+    /// A listener may call the registry and its breakers. Listeners that run because of such calls are
+    /// nested at most four deep on one thread. Beyond this depth, only streams receive the events of calls
+    /// and of the registry. State changes wait for the next event or call of their breaker.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listeners
             .push(Listener::new(CallInterest::Events, listener));
         self
     }
 
-    /// Calls `listener` like [`on_event`](Self::on_event), except for the events of single calls:
-    /// [`Recorded`](Event::Recorded) and [`Refused`](Event::Refused). Calls cost the same as without
-    /// the listener.
+    /// Calls `listener` with every event except those of single calls: [`Recorded`](Event::Recorded) and
+    /// [`Refused`](Event::Refused). Default: no listener.
+    ///
+    /// The listener runs as described for [`on_event`](Self::on_event). Calls cost the same as without the
+    /// listener.
     pub fn on_change(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listeners
             .push(Listener::new(CallInterest::None, listener));
@@ -146,7 +152,7 @@ impl RegistryBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] names the first invalid setting, with its preset
+    /// Returns [`ConfigError`] for the first invalid setting. The error names the setting with its preset
     /// (`preset_for("http:").failure_threshold`), its value and the allowed values.
     pub fn build(self) -> Result<BreakerRegistry, ConfigError> {
         if !(1..=MAX_CAPACITY).contains(&self.capacity) {
@@ -185,8 +191,8 @@ impl RegistryBuilder {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Config`] for invalid settings, as [`build`](Self::build) returns them.
-    /// [`RegistryError::GlobalInUse`] if the global registry was used or installed before.
+    /// * [`RegistryError::Config`] for invalid settings, as [`build`](Self::build) returns them
+    /// * [`RegistryError::GlobalInUse`] if the global registry was used or installed before
     ///
     /// # Examples
     ///
@@ -203,7 +209,8 @@ impl RegistryBuilder {
     }
 }
 
-/// Returns an error for a prefix that no name can have. Every name has the empty prefix.
+/// Returns an error for a prefix that no name can have. The empty prefix is valid, because every name
+/// begins with it.
 pub(super) fn check_prefix(prefix: &str) -> Result<(), (String, &'static str)> {
     if prefix.is_empty() {
         return Ok(());

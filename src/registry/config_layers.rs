@@ -1,13 +1,13 @@
-//! The layers of a document, by the table that they come from.
+//! [`DocumentLayers`]: the layers of a document by default, prefix and name.
 
 use crate::config::Layer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// An entry: the presets that it inherits first, itself last.
+/// An entry of a document: the layers of the presets that it inherits, then its own layer.
 pub(crate) type Entry = Vec<Arc<Layer>>;
 
-/// The entries of a document; empty without a document.
+/// The entries of a document. Empty if no document was applied.
 #[derive(Debug, Default)]
 pub(crate) struct DocumentLayers {
     pub(crate) default: Entry,

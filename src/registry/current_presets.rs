@@ -1,4 +1,4 @@
-//! [`CurrentPresets`]: the presets in force, and live breakers that follow them.
+//! [`CurrentPresets`]: the current presets, and changes of live breakers.
 
 use super::presets::Presets;
 use crate::breaker::CircuitBreaker;
@@ -7,13 +7,13 @@ use crate::error::ConfigError;
 use crate::sync::Mutex;
 use std::sync::Arc;
 
-/// The previous settings of a breaker, and the present ones.
+/// The previous and the present settings of a breaker.
 pub(super) type Replaced = (Arc<BreakerConfig>, Arc<BreakerConfig>);
 
-/// The presets of a registry, replaced as a whole.
+/// The current presets of a registry, which are replaced as a whole.
 ///
-/// Concurrent changes need no turn. Each thread that configures a breaker uses the presets of that moment,
-/// and checks under the breaker's lock that they are still current.
+/// Changes of a breaker are optimistic. A thread resolves the new settings with the presets that it loaded,
+/// and checks under the breaker's lock that these presets are still current. Otherwise it starts again.
 pub(super) struct CurrentPresets(Mutex<Arc<Presets>>);
 
 impl CurrentPresets {
@@ -25,17 +25,17 @@ impl CurrentPresets {
         self.0.lock().clone()
     }
 
-    /// Whether the document in force names `name`.
+    /// Returns whether the current document names `name`.
     pub(super) fn document_names(&self, name: &str) -> bool {
         self.0.lock().document().names.contains_key(name)
     }
 
-    /// Whether `presets` have not been replaced.
+    /// Returns whether `presets` are the current ones.
     pub(super) fn is_current(&self, presets: &Arc<Presets>) -> bool {
         Arc::ptr_eq(&self.0.lock(), presets)
     }
 
-    /// Replaces `current` by `next`. Returns false if another thread replaced `current` before.
+    /// Replaces `current` with `next`. Returns false if another thread has replaced `current`.
     ///
     /// The caller keeps both, so that no settings are dropped while the lock is held.
     pub(super) fn replace(&self, current: &Arc<Presets>, next: &Arc<Presets>) -> bool {
@@ -58,10 +58,10 @@ impl CurrentPresets {
         }
     }
 
-    /// Gives a live breaker the settings that its name resolves to, after `change` of the layers that code
-    /// wrote for the name. Returns `None` if the breaker has these settings already.
+    /// Changes the layers from code for the name of a live breaker, and gives the breaker the resolved
+    /// settings. Returns `None` if the breaker has these settings already.
     ///
-    /// `change` is called again if the settings or the presets change meanwhile.
+    /// `change` is called again if another thread replaces the settings or the presets before this one does.
     pub(super) fn reconfigure(
         &self,
         breaker: &CircuitBreaker,
@@ -79,6 +79,7 @@ impl CurrentPresets {
             let is_current =
                 |found: &Arc<_>| Arc::ptr_eq(found, &present) && self.is_current(&presets);
             let circuit = &breaker.circuit;
+            // Equal settings replace only the layers, because a reconfiguration emits an event.
             if resolved.has_settings_of(&present) {
                 if circuit.replace_layers_if(&resolved, is_current).is_some() {
                     return Ok(None);
@@ -89,14 +90,15 @@ impl CurrentPresets {
         }
     }
 
-    /// Lets a live breaker follow the presets in force. Returns `None` if its settings do not change.
+    /// Applies the current presets to a live breaker. Returns `None` if its settings do not change.
     ///
-    /// Layers from code that are newer than the presets, and cannot work with them, keep the settings.
+    /// If the breaker's layers from code are invalid with these presets, the breaker keeps its settings.
     pub(super) fn follow(&self, breaker: &CircuitBreaker) -> Option<Replaced> {
         self.reconfigure(breaker, |_| {}).ok().flatten()
     }
 
-    /// Lets a breaker whose settings came from `used` follow the presets, if `used` were replaced meanwhile.
+    /// Applies the current presets to a breaker whose settings came from `used`, if `used` are no longer
+    /// current.
     pub(super) fn reapply(&self, breaker: &CircuitBreaker, used: &Arc<Presets>) {
         if !self.is_current(used) {
             self.follow(breaker);

@@ -1,9 +1,9 @@
-//! [`RegistryError`]: why a registry rejects a name or its settings.
+//! [`RegistryError`]: why a registry rejects a name or settings.
 
 use crate::error::ConfigError;
 use crate::names;
 
-/// Why a registry did not register or configure a breaker, add a preset, or become the global one.
+/// The error of registering or configuring a breaker, adding a preset, or installing the global registry.
 ///
 /// # Examples
 ///
@@ -32,13 +32,15 @@ pub enum RegistryError {
     #[error("the name {value:?} is not allowed: it must be {allowed}")]
     #[non_exhaustive]
     InvalidName {
-        /// The name; shortened, and with its length, if it is too long.
+        /// The name. A name that is too long is shortened, and followed by its length.
         value: String,
-        /// The allowed names.
+        /// The lengths that are allowed.
         allowed: String,
     },
-    /// The registry is full, and no breaker can be evicted.
-    #[error("no room for {name:?}: the registry holds {capacity} breakers that must not go")]
+    /// The registry is full, and found no breaker to evict.
+    #[error(
+        "no room for {name:?}: the registry is full ({capacity} breakers), and found none to evict"
+    )]
     #[non_exhaustive]
     Full {
         /// The name.
@@ -47,7 +49,7 @@ pub enum RegistryError {
         capacity: usize,
     },
     /// The global registry was used or installed before.
-    #[error("the global registry is in use: install another one before anybody asks for it")]
+    #[error("the global registry is already in use: install another one before its first use")]
     GlobalInUse,
     /// A setting is invalid.
     #[error(transparent)]

@@ -7,9 +7,10 @@ use once_cell::sync::OnceCell;
 static GLOBAL: OnceCell<BreakerRegistry> = OnceCell::new();
 
 impl BreakerRegistry {
-    /// Returns the registry of the process: the one that was
-    /// [installed](crate::RegistryBuilder::install), or one with the
-    /// [default settings](crate::RegistryBuilder#default).
+    /// Returns the registry of the process.
+    ///
+    /// The first use creates it with the [default settings](crate::RegistryBuilder#default), unless
+    /// [`install`](crate::RegistryBuilder::install) has created it.
     ///
     /// # Examples
     ///

@@ -2,45 +2,43 @@
 //!
 //! # Problem
 //!
-//! A guarded call by name needs a handle that outlives the look-up. A handle cloned from the
-//! registry's map costs the lock of a shard and an increment of the circuit's reference count. Both
-//! are shared with every other thread that calls the name, and a contended increment costs several
-//! times what the rest of a call does.
+//! A guarded call by name needs a handle that outlives the lookup. To clone a handle from the registry's
+//! map, a thread locks a shard and increments the circuit's reference count. All threads that call the
+//! name contend for both. Bench `registry` compares calls by name on one thread and on two.
 //!
 //! # Protocol
 //!
-//! The registry owns a few tables, about two per core. A table maps names to an
-//! `Arc<CircuitBreaker>`: a handle behind a reference count of the table's own, under the table's own
-//! mutex. A thread keeps to one table, which it finds by its thread number. A thread that finds its
-//! table locked takes another number, and with it another table. So threads that run at the same
-//! time soon use different tables, and a mutex is nearly always free. (The same idea: the cells of
-//! `Striped64` in `java.util.concurrent`, whose threads rehash when they collide; the magazines of
-//! Bonwick and Adams, *Magazines and Vmem*, USENIX 2001.)
+//! The registry owns a few tables, about two per core. Each table has a mutex and maps names to an
+//! `Arc<CircuitBreaker>`: a handle with a reference count that only this table uses. The number of a
+//! thread determines its table. A thread that finds its table locked takes another number, and with it
+//! another table. Threads that run at the same time therefore soon use different tables, and a mutex is
+//! nearly always free. Related techniques are the cells of `Striped64` in `java.util.concurrent`, whose
+//! threads rehash when they collide, and the magazines of Bonwick and Adams (*Magazines and Vmem*, USENIX
+//! 2001).
 //!
 //! * [`get`](HandleTables::get) clones the handle in the table of the thread.
-//! * [`insert`](HandleTables::insert) adds a handle after a miss, unless the breaker was removed from the
-//!   registry meanwhile.
+//! * [`insert`](HandleTables::insert) adds a handle after a miss, unless the breaker has been removed from
+//!   the registry.
 //! * [`remove`](HandleTables::remove) removes the handles of one name from all tables.
 //!
-//! The plain version, `get` that finds nothing and `insert` that only makes an `Arc`, is correct: the
-//! tables change what a call costs, and nothing else.
+//! The tables are only a cache. Without them, `get` would always miss and `insert` would only create an
+//! `Arc`, and every call would still be correct.
 //!
 //! # Invariants
 //!
-//! [`BreakerMap`](super::breaker_map::BreakerMap) states those that involve the map. The tables alone have
-//! these:
+//! [`BreakerMap`](super::breaker_map::BreakerMap) states the invariants that involve the map. The tables
+//! have two more:
 //!
 //! 1. **A table has at most [`LIMIT`] names**, which bounds the memory of registries with a large
-//!    capacity. A full table starts over: evicting one name in an order of use would make every call
-//!    more expensive.
-//! 2. **No handle is dropped while a table is locked.** A handle may be the last to hold a listener or a
-//!    predicate of the user, whose `Drop` may call the registry.
+//!    capacity. A full table is cleared. To evict single names, each call would have to record its use.
+//! 2. **No handle is dropped while a table is locked.** A handle may own the last reference to a listener
+//!    or a predicate of the user. Their `Drop` may call the registry.
 //!
 //! # Orderings
 //!
-//! The mutex of a table orders everything: a handle cloned before `remove` locked the table is in the
-//! counts that are read afterwards. No atomic here is part of a protocol. No lock is taken while a table
-//! is locked.
+//! The mutex of a table orders all accesses. If a handle was cloned before `remove` locked the table, the
+//! counts that are read after `remove` include it. No atomic here is part of a protocol. No other lock is
+//! acquired while a table is locked.
 
 use crate::breaker::CircuitBreaker;
 #[cfg(any(feature = "serde", test))]
@@ -50,19 +48,19 @@ use crate::sync::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The maximum number of names in one table, about 1.2 MiB. A registry of the default capacity has fewer.
-/// Above the limit, cycling through all names misses each time (bench `registry`).
+/// The maximum number of names in one table, about 1.2 MiB. A registry with the default capacity stays
+/// below this limit. Above the limit, cycling through all names misses each time (bench `registry`).
 const LIMIT: usize = if cfg!(shuttle) { 2 } else { 16_384 };
 
 #[cfg(not(shuttle))]
 type Hasher = foldhash::fast::RandomState;
-/// Hashes the same in every run, so that a schedule can be replayed.
+/// A fixed seed, so that a schedule can be replayed.
 #[cfg(shuttle)]
 type Hasher = foldhash::fast::FixedState;
 
 type Names = HashMap<Arc<str>, Arc<CircuitBreaker>, Hasher>;
 
-/// Padded to two cache lines, because processors prefetch lines in pairs.
+/// One table, aligned to two cache lines, because some processors prefetch lines in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct Table(Mutex<Names>);
@@ -72,14 +70,14 @@ pub(super) struct HandleTables(Box<[Table]>);
 
 impl HandleTables {
     pub(super) fn new() -> Self {
-        // Thread numbers outlive a run of a loom model, so more than one table would make runs differ.
+        // Loom: the thread numbers outlive one run of a model, so with several tables the runs would differ.
         if cfg!(loom) {
             return Self(Box::new([Table::default()]));
         }
         Self(stripes())
     }
 
-    /// Returns the handle that this thread's table has for `name`.
+    /// Returns the handle for `name` in this thread's table.
     #[inline]
     pub(super) fn get(&self, name: &str) -> Option<Arc<CircuitBreaker>> {
         self.own_table().get(name).cloned()
@@ -91,12 +89,14 @@ impl HandleTables {
         let name = handle.circuit.name.clone();
         let (displaced, full) = {
             let mut table = self.own_table();
+            // Read under the lock of the table: see invariant 1 of `BreakerMap`.
             if handle.circuit.entry.is_removed() {
                 return handle;
             }
             let full = (table.len() >= LIMIT).then(|| std::mem::take(&mut *table));
             (table.insert(name, handle.clone()), full)
         };
+        // After the lock is released: see invariant 2.
         drop((displaced, full));
         handle
     }
@@ -104,19 +104,21 @@ impl HandleTables {
     /// Removes the handles of `name` from all tables.
     pub(super) fn remove(&self, name: &str) {
         for Table(table) in &self.0 {
+            // Two statements, because the guard would otherwise outlive the drop of the handle.
             let removed = table.lock().remove(name);
             drop(removed);
         }
     }
 
-    /// Whether anything holds the breaker but the tables, the call sites and `known` references.
+    /// Returns whether a handle holds the breaker, apart from the tables, the call sites and `known`
+    /// references.
     ///
     /// The answer may change at any time. It is final only after [`remove`](Self::remove).
     #[cfg(any(feature = "serde", test))]
     pub(super) fn is_held(&self, circuit: &Arc<Circuit>, known: usize) -> bool {
         let mut idle = 0;
         for Table(table) in &self.0 {
-            // Counted under the lock without a clone, which would count as a holder.
+            // Counted under the lock, without a clone that would itself count as a holder.
             match table.lock().get(&*circuit.name).map(Arc::strong_count) {
                 None => {}
                 Some(1) => idle += 1,
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn full_table_starts_over() {
+    fn full_table_is_cleared() {
         let registry = BreakerRegistry::builder().capacity(2 * LIMIT);
         let registry = registry.build().expect("settings that work");
         for name in 0..=LIMIT {
@@ -226,8 +228,8 @@ mod tests {
         assert_eq!(registry.len(), LIMIT + 1);
     }
 
-    /// Prints the time of a call by a new name in a full registry, by the number of tables. 64 tables
-    /// are those of a machine with 32 processors.
+    /// Prints the time of a call by a new name in a full registry, by the number of tables. A machine with
+    /// 32 processors has 64 tables.
     ///
     /// `cargo test --release --lib eviction_empties -- --nocapture`
     #[test]

@@ -26,14 +26,15 @@ use std::time::Duration;
 ///
 /// # Invariants
 ///
-/// 1. Breakers enter and leave `breakers` only while `pool` is locked, so creation, removal and eviction
-///    are serialized: a name has one breaker, and the capacity is exact. Lookups do not take that lock.
-/// 2. No user code runs while a lock is held. Settings are checked, breakers created, clocks read and events
-///    emitted before or after. Evicted breakers are dropped after.
+/// 1. Breakers enter and leave `breakers` only while `pool` is locked. Creation, removal and eviction are
+///    therefore serialized: a name has one breaker, and the capacity is exact. Lookups do not take this
+///    lock.
+/// 2. No user code runs while a lock is held. Settings are checked, breakers are created and clocks are read
+///    before a lock is taken. Events are emitted and evicted breakers are dropped after it is released.
 ///
 /// # Lock order
 ///
-/// `pool`, a shard of the map, a handle table, the locks of one breaker, `presets`.
+/// First `pool`, then a shard of the map, a handle table, the locks of one breaker, and `presets`.
 pub(crate) struct Inner {
     /// Unique in the process.
     pub(super) id: u64,
@@ -42,7 +43,7 @@ pub(crate) struct Inner {
     pub(super) presets: CurrentPresets,
     pub(super) limits: Limits,
     bus: Arc<EventBus>,
-    /// The warnings printed for untracked breakers.
+    /// Which warnings about untracked breakers were printed.
     warned: Warned,
     pub(crate) clock: ClockSource,
     /// Shared by the circuits of the registry.
@@ -103,7 +104,7 @@ impl Inner {
     }
 
     /// Returns the breaker called `name`, and whether the registry tracks it. A missing breaker is created
-    /// with what `config` returns, on behalf of `call_site`.
+    /// with the settings that `config` returns, on behalf of `call_site`.
     pub(super) fn get_or_create(
         &self,
         name: &str,
@@ -112,7 +113,7 @@ impl Inner {
     ) -> (CircuitBreaker, bool) {
         let create = |name, presets: &Presets| {
             let breaker = self.create(name, config(presets));
-            // Before the breaker is in the map, so that no other site can be the first.
+            // Before the breaker is in the map, where another call site could find it and add itself first.
             call_site.inspect(|site| breaker.circuit.entry.call_sites.add_first(site));
             breaker
         };
@@ -128,6 +129,7 @@ impl Inner {
         let presets = self.presets.load();
         match self.insert(create(name, &presets)) {
             InsertResult::Inserted(breaker) => {
+                // A change of the presets may not have found the breaker, which was not in the map yet.
                 self.presets.reapply(&breaker, &presets);
                 (breaker, true)
             }
@@ -178,12 +180,12 @@ impl Inner {
         if let InsertResult::Inserted(new) = &result {
             self.emit_added(new);
         }
-        // Last, because the settings of evicted breakers hold user values, whose `Drop` may be slow.
+        // Last, because the settings of evicted breakers contain user values, whose `Drop` may be slow.
         drop(evicted);
         result
     }
 
-    /// Draws candidates for eviction if `additional` breakers do not fit, or if idle breakers leave.
+    /// Draws candidates for eviction if `additional` breakers do not fit, or if there is an idle timeout.
     fn sample(&self, additional: usize, size: usize) -> Vec<Candidate> {
         let mut sample = {
             let mut pool = self.pool.lock();
@@ -193,12 +195,12 @@ impl Inner {
             }
             pool.sample(size)
         };
-        // Outside the lock, because clocks are user code.
+        // After the lock is released, because clocks are user code.
         sample.iter_mut().for_each(Candidate::decide);
         sample
     }
 
-    /// Evicts idle breakers, and one more if necessary. Returns whether there is room for one breaker.
+    /// Evicts idle breakers, and one more breaker if necessary. Returns whether there is room for one.
     fn make_room(
         &self,
         pool: &mut EvictionPool,
@@ -207,7 +209,8 @@ impl Inner {
         evicted: &mut Vec<CircuitBreaker>,
     ) -> bool {
         if sample.is_empty() && pool.map_len >= self.limits.capacity {
-            // Another thread took the last place.
+            // Another thread took the last place after `sample` was called. These candidates stay undecided,
+            // because clocks must not be read under the lock.
             sample = pool.sample(SAMPLE_SIZE);
         }
         let ranked = pool.rank(&sample, self.limits.idle_timeout, now);
@@ -215,7 +218,7 @@ impl Inner {
         pool.map_len < self.limits.capacity
     }
 
-    /// Removes the breaker called `name`, whatever holds it.
+    /// Removes the breaker called `name`, even if it is held.
     pub(super) fn remove(&self, name: &str) -> Option<CircuitBreaker> {
         let breaker = {
             let mut pool = self.pool.lock();
@@ -228,19 +231,21 @@ impl Inner {
         Some(breaker)
     }
 
-    /// The number of breakers. It is exact, unlike the length of the map, which is read shard by shard.
+    /// Returns the number of breakers. It is exact, unlike the length of the map, which is the sum of shards
+    /// that are read one after another.
     pub(super) fn len(&self) -> usize {
         self.pool.lock().map_len
     }
 
     /// Returns a stream of the events of all breakers from now on.
     pub(super) fn subscribe(&self, interest: CallInterest) -> EventStream {
+        // Subscribed before the flags are set: `emit_added` sets the flags of breakers that `set_flags` misses.
         let stream = self.bus.subscribe(interest);
         self.set_flags(interest.flags());
         stream
     }
 
-    /// Sets flags in the state words of all breakers, so that their calls look for listeners.
+    /// Sets flags in the packed states of all breakers. Their calls then look for listeners.
     pub(crate) fn set_flags(&self, flags: Flags) {
         if flags == Flags::NONE {
             return;
@@ -256,17 +261,17 @@ impl Inner {
         self.set_flags(listener.call_interest().flags());
     }
 
-    /// Reports a breaker that is not in the map, and marks it as removed, so that call sites look the name
-    /// up again.
+    /// Reports a breaker that is not in the map. Marks it as removed, so that call sites look up the name
+    /// again.
     fn report_untracked(&self, breaker: &CircuitBreaker, reason: NotKept) {
         breaker.circuit.entry.mark_removed();
         self.report(breaker, |breaker| Event::NotKept { breaker, reason });
     }
 
-    /// Emits a warning, or prints it if nothing listens.
+    /// Emits a warning. Without a listener, prints the warning in debug builds.
     ///
-    /// Each lookup of an untracked breaker creates another one, so a warning about those is printed once
-    /// for all of them.
+    /// Each lookup of an untracked name creates another breaker. Each kind of warning about untracked
+    /// breakers is therefore printed once per registry. All other kinds are printed once per breaker.
     pub(super) fn report(&self, breaker: &CircuitBreaker, warning: impl FnOnce(Arc<str>) -> Event) {
         let circuit = &breaker.circuit;
         if self.bus.listeners().shows_mistakes() {
@@ -281,7 +286,7 @@ impl Inner {
         }
     }
 
-    /// Emits an event about `breaker`, if anything listens.
+    /// Emits an event about `breaker`, if there is a listener.
     pub(super) fn emit(&self, breaker: &CircuitBreaker, event: impl FnOnce(Arc<str>) -> Event) {
         let listeners = self.bus.listeners();
         if listeners.has_any() {
@@ -291,7 +296,7 @@ impl Inner {
 
     /// Emits the event of a breaker that was inserted.
     pub(super) fn emit_added(&self, breaker: &CircuitBreaker) {
-        // A listener that was attached before the insertion did not find the breaker in the map.
+        // A listener that was attached before the insertion could not set the flags of this breaker.
         let interest = self.bus.listeners().call_interest();
         if interest > CallInterest::None {
             breaker.circuit.set_flags(interest.flags());
@@ -309,14 +314,14 @@ impl Inner {
 
 #[cfg(feature = "serde")]
 impl Inner {
-    /// Replaces `current` presets by `next`, and creates the breakers that the document in `next` names.
+    /// Replaces the presets `current` with `next`, and creates the breakers that the document in `next` names.
     ///
-    /// Returns the created breakers by name, or `None` if the presets or the map changed meanwhile and the
-    /// caller has to retry. Evicted breakers are moved to `evicted`, to be dropped last.
+    /// Returns the created breakers sorted by name. Returns `None` if another thread changed the presets or the
+    /// map; the caller then has to retry. Evicted breakers are moved to `evicted`, to be dropped last.
     ///
     /// # Errors
     ///
-    /// The number of breakers for which there is no room. The presets have not changed then.
+    /// Returns the number of breakers for which there is no room. The presets have not changed then.
     pub(super) fn replace_presets(
         &self,
         current: &Arc<Presets>,
@@ -331,11 +336,12 @@ impl Inner {
         let (result, _existing) = {
             let mut pool = self.pool.lock();
             let now = pool.advance(time);
-            // Breakers dropped under this lock run no user code: the presets hold their settings.
+            // A new breaker that is dropped under this lock runs no user code, because the presets keep its
+            // settings alive.
             let (missing, existing): (Vec<_>, Vec<_>) = created
                 .into_iter()
                 .partition(|new| !self.breakers.contains(new.name()));
-            // A breaker may have left after the missing ones were created.
+            // Another thread may have removed a breaker after `create_missing` found it in the map.
             let is_missing = |name: &&Arc<str>| !self.breakers.contains(name);
             if next.document().names.keys().filter(is_missing).count() > missing.len() {
                 return Ok(None);
@@ -344,10 +350,11 @@ impl Inner {
             let short = missing.len().saturating_sub(room);
             if short > 0 {
                 if sample.is_empty() {
-                    // Other threads took the last places.
+                    // Other threads took the last places after `sample` was called.
                     sample = pool.sample(usize::MAX);
                 }
                 let mut ranked = pool.rank(&sample, None, now);
+                // Counted first: without enough candidates, nothing is evicted.
                 EvictionPool::drop_held(&mut ranked, &self.breakers);
                 if ranked.len() >= short {
                     let max_len = pool.map_len - short;
@@ -373,7 +380,7 @@ impl Inner {
         result
     }
 
-    /// Creates a breaker for each name in the document that has none.
+    /// Creates a breaker for each name in the document that is not in the map.
     fn create_missing(&self, presets: &Presets) -> Vec<CircuitBreaker> {
         let names = presets.document().names.keys();
         names
@@ -386,8 +393,8 @@ impl Inner {
             .collect()
     }
 
-    /// Pins the breakers that the document in `next` names. Unpins those that only the one in `current` names,
-    /// which may be evicted from now on unless code registered them.
+    /// Pins the breakers that the document in `next` names. Unpins the breakers that only the document in
+    /// `current` names. They may be evicted from now on, unless code registered them.
     fn move_pins(&self, current: &Presets, next: &Presets, pool: &mut EvictionPool, now: Moment) {
         let names = &next.document().names;
         for name in names.keys() {
@@ -407,13 +414,13 @@ impl Inner {
 
 #[cfg(feature = "metrics")]
 impl Inner {
-    /// The circuits of all breakers. Weak, so that breakers can be evicted meanwhile.
+    /// Returns weak references to the circuits of all breakers. Weak references do not prevent eviction.
     pub(crate) fn circuits(&self) -> Vec<Weak<Circuit>> {
         self.breakers
             .collect(|breaker| Some(Arc::downgrade(&breaker.circuit)))
     }
 
-    /// Whether there is a breaker called `name`, without marking it as used.
+    /// Returns whether there is a breaker called `name`, without marking it as used.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.breakers.contains(name)
     }

@@ -1,16 +1,16 @@
 //! The registry: breakers by name, their settings, and their eviction.
 //!
-//! What clones of a registry share:
+//! Shared by all clones of a registry:
 //!
 //! * `inner`: the shared state, and every change to the map
-//! * `breaker_map`: breakers by name, and which of them may be removed
-//! * `handle_table`: per-core caches of handles, for calls by name
-//! * `eviction`: which breakers leave when there is no room
+//! * `breaker_map`: the map from names to breakers, and removal from it
+//! * `handle_table`: caches of handles for calls by name, about two per core
+//! * `eviction`: the choice of breakers to evict from a full registry
 //!
 //! Settings:
 //!
-//! * `presets`: resolves a name to its settings
-//! * `current_presets`: the presets in force, and live breakers that follow them
+//! * `presets`: resolution of a name to its settings
+//! * `current_presets`: the current presets, and changes of live breakers
 //! * `config_layers`: the layers of a document
 //!
 //! The public interface:
@@ -18,9 +18,11 @@
 //! * `breaker_registry`: [`BreakerRegistry`] and its lookups
 //! * `register`: settings for one name
 //! * `apply_config`: settings for many names, from a document
-//! * `query`: reading, listing, removing
-//! * `builder`, `global`, `error`
-//! * `site`: the handles that a `#[circuit]` keeps
+//! * `query`: reading, listing and removing
+//! * `builder`: the settings of a registry
+//! * `global`: the registry of the process
+//! * `error`: errors of registration
+//! * `site`: the handles that the call site of a `#[circuit]` keeps
 
 #[cfg(feature = "serde")]
 mod apply_config;

@@ -1,4 +1,4 @@
-//! [`Presets`]: resolves the name of a breaker to its settings.
+//! [`Presets`]: resolution of a breaker's name to its settings.
 
 use super::config_layers::DocumentLayers;
 use crate::config::{BreakerConfig, Layer, Level, NameLayers};
@@ -6,11 +6,11 @@ use crate::error::ConfigError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The most prefixes of a registry, from code and from the document.
+/// The maximum number of prefixes of a registry, from code and from the document together.
 pub(crate) const MAX_PREFIXES: usize = 10_000;
 
-/// The settings of names, by prefix and by document. They are merged and checked once, and shared by all
-/// breakers that resolve to them.
+/// The settings for names, from the presets in code and from the document. They are merged and checked once,
+/// and shared by all breakers that resolve to them.
 #[derive(Clone, Debug)]
 pub(super) struct Presets {
     code: CodePresets,
@@ -46,8 +46,8 @@ struct Prefix {
 impl PrefixTable {
     /// Returns the index of the longest prefix of `name`.
     ///
-    /// A prefix of `name` is also a prefix of every entry between it and `name`. So the longest prefix is
-    /// the last entry that is not after `name`, or one of its parents.
+    /// A prefix of `name` is also a prefix of every entry that sorts between the two. The longest prefix is
+    /// therefore the last entry that is not after `name`, or one of the parents of that entry.
     fn find(&self, name: &str) -> Option<usize> {
         let after = self.prefixes.partition_point(|entry| *entry.text <= *name);
         let mut found = after.checked_sub(1);
@@ -63,7 +63,7 @@ impl PrefixTable {
 }
 
 impl Presets {
-    /// Merges each level of code and document over the next more general one.
+    /// Merges the layers of code and document, each level on top of the next more general one.
     pub(super) fn merge(
         code: CodePresets,
         document: Arc<DocumentLayers>,
@@ -92,7 +92,7 @@ impl Presets {
     fn merge_prefixes(&mut self) -> Result<(), ConfigError> {
         let code = &self.code.prefixes;
         let document = &self.document.prefixes;
-        // Two sorted runs, which a stable sort merges in linear time.
+        // Stable on purpose: this sort merges two sorted runs in linear time.
         let mut prefixes: Vec<_> = code.keys().chain(document.keys()).collect();
         prefixes.sort();
         prefixes.dedup();
@@ -119,20 +119,20 @@ impl Presets {
         Ok(())
     }
 
-    /// Returns the same presets with a preset for `prefix` from code.
+    /// Returns these presets with another preset for `prefix` from code.
     pub(super) fn with(&self, prefix: &str, layer: Layer) -> Result<Self, ConfigError> {
         let mut code = self.code.clone();
         code.prefixes.insert(prefix.into(), layer.into());
         Self::merge(code, self.document.clone())
     }
 
-    /// Returns the presets from code with another document.
+    /// Returns these presets with another document.
     #[cfg(feature = "serde")]
     pub(super) fn with_document(&self, document: Arc<DocumentLayers>) -> Result<Self, ConfigError> {
         Self::merge(self.code.clone(), document)
     }
 
-    /// The default and the prefixes.
+    /// Returns the settings of the default and of all prefixes.
     #[cfg(feature = "serde")]
     pub(super) fn configs(&self) -> impl Iterator<Item = &Arc<BreakerConfig>> {
         let prefixes = self.prefixes.prefixes.iter();
@@ -148,7 +148,7 @@ impl Presets {
         self.names.get(name).unwrap_or_else(|| self.base(name))
     }
 
-    /// The settings of `name` without those that are written for the name itself.
+    /// Returns the settings that prefixes and the default give to `name`.
     fn base(&self, name: &str) -> &Arc<BreakerConfig> {
         let found = self.prefixes.find(name);
         found.map_or(&self.default, |at| &self.prefixes.prefixes[at].config)
@@ -178,7 +178,7 @@ impl Presets {
 impl Default for Presets {
     fn default() -> Self {
         let default = Self::merge(CodePresets::default(), Arc::default());
-        // Tests build the defaults, which take no input.
+        // Cannot panic: the defaults take no input, and tests build them.
         default.expect("the default settings are valid")
     }
 }

@@ -1,4 +1,4 @@
-//! Reading, listing and removing the breakers of a registry, and presets.
+//! Listing, counting and removing the breakers of a registry; its streams and presets.
 
 use super::breaker_registry::BreakerRegistry;
 use super::builder;
@@ -13,15 +13,15 @@ use std::panic::Location;
 use std::vec;
 
 impl BreakerRegistry {
-    /// Sets the preset of breakers that are created from now on with names that begin with `prefix`.
+    /// Sets the preset of all names that begin with `prefix`, for breakers that are created from now on.
     ///
     /// Longer prefixes are [layered](Self#layers-of-settings) over shorter ones. A second preset for a prefix
     /// replaces the first. Live breakers do not change.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::InvalidName`] for a prefix of more than 256 bytes,
-    /// [`RegistryError::Config`] for invalid settings.
+    /// * [`RegistryError::InvalidName`] for a prefix of more than 256 bytes
+    /// * [`RegistryError::Config`] for invalid settings, or more than 10,000 prefixes
     ///
     /// # Examples
     ///
@@ -51,8 +51,9 @@ impl BreakerRegistry {
         Ok(self.inner.presets.add(prefix, &layer)?)
     }
 
-    /// Returns a stream of the events of the registry and all its breakers, from now on. The stream
-    /// has a bounded queue.
+    /// Returns a stream of the events of the registry and all its breakers, from now on.
+    ///
+    /// The stream has a bounded queue.
     ///
     /// # Examples
     ///
@@ -68,9 +69,10 @@ impl BreakerRegistry {
         self.inner.subscribe(CallInterest::Events)
     }
 
-    /// Returns a stream of all events of the registry and its breakers, from now on, except those of
-    /// single calls: [`Recorded`](crate::Event::Recorded) and [`Refused`](crate::Event::Refused).
-    /// Calls cost the same as without the stream.
+    /// Returns a stream of the events of the registry and all its breakers, except those of single calls.
+    ///
+    /// The stream omits [`Recorded`](crate::Event::Recorded) and [`Refused`](crate::Event::Refused). Calls
+    /// cost the same as without the stream.
     ///
     /// # Examples
     ///
@@ -89,9 +91,9 @@ impl BreakerRegistry {
         self.inner.subscribe(CallInterest::None)
     }
 
-    /// Removes and returns the breaker called `name`, registered or not.
+    /// Removes the breaker called `name`, registered or not, and returns it.
     ///
-    /// Calls in flight are recorded by the removed breaker. The next lookup of the name creates a new
+    /// The removed breaker records the calls that are in flight. The next lookup of the name creates a new
     /// breaker.
     ///
     /// # Examples
@@ -111,8 +113,8 @@ impl BreakerRegistry {
 
     /// Returns an iterator over the current breakers, sorted by name.
     ///
-    /// No lock is held during the iteration. A breaker that is added or removed while the breakers
-    /// are collected may be missing or included.
+    /// The breakers are collected first, so no lock is held during the iteration. A breaker that is added
+    /// or removed during this collection may be missing or included.
     ///
     /// # Examples
     ///
@@ -129,7 +131,7 @@ impl BreakerRegistry {
         self.sorted().into_iter()
     }
 
-    /// Returns the breakers that are not closed, in no order.
+    /// Returns the breakers that are not closed, in no particular order.
     pub(crate) fn not_closed(&self) -> Vec<CircuitBreaker> {
         let closed = |breaker: &CircuitBreaker| breaker.circuit.word().state() == State::Closed;
         self.inner
@@ -137,12 +139,12 @@ impl BreakerRegistry {
             .collect(|breaker| (!closed(breaker)).then(|| breaker.clone()))
     }
 
-    /// Whether there is a breaker called `name`, without marking it as used.
+    /// Returns whether there is a breaker called `name`, without marking it as used.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.inner.breakers.contains(name)
     }
 
-    /// Returns the open and forced-open breakers, sorted by name. They refuse every call.
+    /// Returns the breakers that are open or forced open and refuse every call, sorted by name.
     pub fn open_breakers(&self) -> Vec<CircuitBreaker> {
         self.filter(|state| matches!(state, State::Open | State::ForcedOpen))
     }
@@ -158,23 +160,23 @@ impl BreakerRegistry {
         breakers
     }
 
-    /// Whether no breaker is open, forced open or half-open.
+    /// Returns whether no breaker is open, forced open or half-open.
     pub fn all_closed(&self) -> bool {
         let refuses = |state| matches!(state, State::Open | State::ForcedOpen | State::HalfOpen);
         !self.sorted().iter().any(|breaker| refuses(breaker.state()))
     }
 
-    /// The number of breakers, at most the [capacity](Self::capacity).
+    /// Returns the number of breakers, at most the [capacity](Self::capacity).
     pub fn len(&self) -> usize {
         self.inner.len()
     }
 
-    /// Whether there are no breakers.
+    /// Returns whether the registry has no breakers.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The maximum number of breakers.
+    /// Returns the maximum number of breakers.
     pub fn capacity(&self) -> usize {
         self.inner.limits.capacity
     }
@@ -204,14 +206,15 @@ impl fmt::Debug for BreakerRegistry {
     }
 }
 
-/// A table of all breakers, sorted by name: state, time in that state, failures in a row, totals.
+/// Writes a table of all breakers, sorted by name: state, time in that state, consecutive failures, and
+/// totals.
 impl fmt::Display for BreakerRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rows = vec![["breaker", "state", "for", "failures", "calls"].map(str::to_owned)];
         rows.extend(self.iter().map(|breaker| {
             let snapshot = breaker.snapshot();
             [
-                // Names may come from user input: no line breaks, no terminal codes.
+                // Names may come from user input, with line breaks or control sequences of a terminal.
                 breaker.name().escape_debug().to_string(),
                 snapshot.state.to_string(),
                 HumanDuration(snapshot.since).to_string(),

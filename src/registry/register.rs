@@ -1,4 +1,4 @@
-//! Registers and configures a breaker by name.
+//! Registration and configuration of breakers by name.
 
 use super::breaker_registry::BreakerRegistry;
 use super::error::RegistryError;
@@ -13,16 +13,17 @@ impl BreakerRegistry {
     /// Registers a breaker called `name` with `settings`. The breaker stays until it is
     /// [removed](Self::remove).
     ///
-    /// A breaker that was created by use before is adopted: the settings are
-    /// [layered](Self#layers-of-settings) over those of its call sites. It keeps its state and its counts, and [`Event::BreakerAdopted`] is emitted. An adopted breaker keeps its clock.
-    /// The name in `settings` is not used.
+    /// A breaker that was created by use is adopted: `settings` are
+    /// [layered](Self#layers-of-settings) over those of its call sites. An adopted breaker keeps its state,
+    /// its counts and its clock, and [`Event::BreakerAdopted`] is emitted. The name in `settings` is not
+    /// used.
     ///
     /// # Errors
     ///
     /// * [`RegistryError::AlreadyRegistered`] if the name was registered or
     ///   [configured](Self::configure) before
     /// * [`RegistryError::InvalidName`] unless the name is 1 to 256 bytes long
-    /// * [`RegistryError::Full`] if there is no room, and no breaker can be evicted
+    /// * [`RegistryError::Full`] if the registry is full, and finds no breaker to evict
     /// * [`RegistryError::Config`] for invalid settings
     ///
     /// # Examples
@@ -66,16 +67,17 @@ impl BreakerRegistry {
         Ok(breaker)
     }
 
-    /// Layers `settings` over what code said for `name` before, and creates a missing breaker. The breaker
-    /// stays until it is [removed](Self::remove).
+    /// Configures the breaker called `name`, and creates it if it is missing. The breaker stays until it is
+    /// [removed](Self::remove).
     ///
-    /// [`inherit`](BreakerBuilder::inherit) drops what code said before. A setting that a document names for
-    /// the breaker stays as the document says, and [`Event::SettingsIgnored`] reports it. A live breaker keeps
-    /// its state and its counts.
+    /// `settings` are layered over earlier settings from code for this name.
+    /// [`inherit`](BreakerBuilder::inherit) discards these earlier settings. A document takes precedence: a
+    /// setting that it names for the breaker does not change, and [`Event::SettingsIgnored`] reports the
+    /// conflict. A live breaker keeps its state and its counts.
     ///
     /// # Errors
     ///
-    /// The errors of [`register`](Self::register), except `AlreadyRegistered`. Nothing has changed
+    /// Returns the errors of [`register`](Self::register), except `AlreadyRegistered`. Nothing has changed
     /// then.
     ///
     /// # Examples
@@ -114,10 +116,10 @@ impl BreakerRegistry {
         Ok(breaker)
     }
 
-    /// Returns the breaker called `name`, which is not evictable from now on, and how it was before. A missing
-    /// breaker is created with `change` of no layers; `None` tells so.
+    /// Makes the breaker called `name` permanent. Returns the breaker, and whether it was permanent before.
     ///
-    /// Checks whether an existing breaker works with `change`, and changes nothing otherwise.
+    /// A missing breaker is created with the layers that `change` makes; the second value is then `None`. An
+    /// existing breaker does not get these layers yet. If they are invalid, it does not become permanent.
     fn get_or_create_permanent(
         &self,
         name: &str,
@@ -150,7 +152,7 @@ impl BreakerRegistry {
                     });
                 }
             };
-            // A breaker that was removed meanwhile leaves its name free.
+            // If another thread removed the breaker after the lookup, the name is free: start again.
             match existing.circuit.entry.make_permanent() {
                 MadePermanent::Removed => {}
                 made => return Ok((existing, Some(made))),

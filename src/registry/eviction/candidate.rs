@@ -1,27 +1,27 @@
-//! [`Candidate`]: a breaker in a sample, and its classification.
+//! [`Candidate`]: a breaker in a sample, and its classification for eviction.
 
 use crate::circuit::Circuit;
 use crate::state::{PackedState, State};
 use std::sync::{Arc, Weak};
 
-/// A position in the eviction pool, and what the clock says about the breaker there.
+/// A position in the eviction pool, and a decision about the breaker at this position.
 pub(in crate::registry) struct Candidate {
     pub(super) position: usize,
-    /// The circuit at the position, if its state word does not say whether it is protected.
+    /// The circuit at the position, if its packed state does not determine whether it is protected.
     undecided: Weak<Circuit>,
-    /// The word for which the circuit is not protected; zero for none. A deadline that has passed moves only
-    /// with the word.
+    /// The packed state with which the circuit is not protected, or zero. A deadline that has passed cannot
+    /// change without the packed state, so the decision holds while this value does.
     unprotected_word: u64,
 }
 
-/// How much would be lost if a breaker were evicted.
+/// The importance of the state that an eviction would lose, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     /// Closed, without failures.
     Clean,
-    /// With failures, or open with no time left to wait.
+    /// Closed with failures, half-open, or open past its deadline.
     Failing,
-    /// Not to be evicted.
+    /// Never evicted.
     Protected,
 }
 
@@ -38,18 +38,20 @@ impl Candidate {
         }
     }
 
-    /// Finds out whether an undecided circuit is protected. Runs outside every lock, because it reads the
-    /// clock of the circuit, and because its reference may become the last one.
+    /// Decides whether an undecided circuit is protected.
+    ///
+    /// Must be called outside every lock: it reads the clock of the circuit, and its reference may be the
+    /// last one when it is dropped.
     pub(in crate::registry) fn decide(&mut self) {
         let Some(circuit) = self.undecided.upgrade() else {
             return;
         };
-        // Read before the state: if the word changes in between, it does not match later.
+        // Read before the state: if the word changes in between, `unprotected_word` no longer matches it.
         let word = circuit.word();
         let unprotected = match word.state() {
             State::Open => circuit.state() == State::HalfOpen,
-            // If the state comes from the settings, a new breaker has it as well. A state set by a command
-            // would be lost.
+            // A new breaker starts in this state again if it comes from the settings. A state that was set
+            // by a command would be lost.
             State::Disabled | State::MetricsOnly => {
                 circuit.config.load_full().mode().initial_state() == word.state()
             }
@@ -60,8 +62,8 @@ impl Candidate {
         }
     }
 
-    /// Returns the word for which `circuit` is not protected, or zero. Another circuit may be at the position
-    /// by now.
+    /// Returns the packed state with which `circuit` is not protected, or zero. Compares the circuits, because
+    /// another circuit may have moved to the position.
     pub(super) fn unprotected_word(&self, circuit: &Arc<Circuit>) -> u64 {
         if self.undecided.as_ptr() == Arc::as_ptr(circuit) {
             self.unprotected_word
@@ -71,7 +73,7 @@ impl Candidate {
     }
 }
 
-/// Classifies by the state word, without a clock.
+/// Classifies a circuit by its packed state, without a clock.
 pub(super) fn classify(circuit: &Circuit, unprotected_word: u64) -> Class {
     let word = circuit.word();
     match word.state() {
@@ -86,7 +88,8 @@ pub(super) fn classify(circuit: &Circuit, unprotected_word: u64) -> Class {
 }
 
 fn class_by_failures(word: PackedState, circuit: &Circuit) -> Class {
-    // The word may have missed a success since the last failure.
+    // `failure_count` flushes the success buffer, because a buffered success may have ended the failures. It
+    // locks the circuit under the lock of the pool, as the lock order of `Inner` permits.
     if word.failures() == 0 || circuit.failure_count() == 0 {
         Class::Clean
     } else {

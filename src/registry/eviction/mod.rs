@@ -1,17 +1,18 @@
-//! Eviction: which breakers leave a registry that is full, and which have been idle for too long.
+//! Eviction: removes breakers from a full registry, and breakers that have been idle for too long.
 //!
-//! The breakers created by use are in an [`EvictionPool`]. An insertion examines a random sample of them and
-//! evicts the idlest one, as Redis evicts keys
-//! (<https://redis.io/docs/latest/develop/reference/eviction/#approximated-lru-algorithm>). So an insertion
-//! takes the same few steps however many breakers there are, and a lookup keeps no order of use. If every
-//! breaker in the sample is protected, there is no room.
+//! The breakers that were created by use are in an [`EvictionPool`]. An insertion examines a random sample
+//! of them and evicts the idlest one. This is the approximated LRU algorithm of Redis
+//! (<https://redis.io/docs/latest/develop/reference/eviction/#approximated-lru-algorithm>). The cost of an
+//! insertion therefore does not depend on the number of breakers, and a lookup maintains no order of use.
+//! If every breaker in the sample is protected, there is no room.
 //!
-//! The pool is under one lock, and no user code runs under it. An eviction therefore has three steps:
+//! A lock protects the pool, and no user code runs while it is held. An eviction therefore has three
+//! steps:
 //!
-//! 1. [`EvictionPool::sample`] draws candidates, under the lock.
-//! 2. [`Candidate::decide`] reads the clocks of open breakers, outside the lock.
-//! 3. [`EvictionPool::rank`] and [`EvictionPool::evict`] run under the lock. What the clock said counts only
-//!    while the state word is the same.
+//! 1. [`EvictionPool::sample`] draws candidates under the lock.
+//! 2. [`Candidate::decide`] reads the clocks of open breakers outside the lock.
+//! 3. [`EvictionPool::rank`] and [`EvictionPool::evict`] run under the lock. A decision of step 2 holds only
+//!    while the packed state is the same.
 
 mod candidate;
 
@@ -25,43 +26,45 @@ use fastrand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The candidates of an insertion. Redis draws five, and comes close to the exact order of use with ten. Ours
-/// are more, because some may be protected.
+/// The number of candidates of an insertion. Redis draws five by default, and ten approximate an exact LRU
+/// well. This number is larger, because some candidates may be protected.
 pub(super) const SAMPLE_SIZE: usize = 16;
 
-/// The breakers that were created by use, in no order.
+/// The breakers that were created by use, in no particular order.
 ///
 /// # Invariants
 ///
-/// 1. A circuit in the pool is in the map, and knows its position. Both change under the lock of the pool. So
-///    a reference from the pool is not the last one, and may be dropped under the lock.
-/// 2. Every evictable breaker in the map is in the pool. A breaker that became permanent leaves the pool when
-///    a sample has it.
+/// 1. A circuit in the pool is in the map, and stores its position in the pool. Both change only under the
+///    lock of the pool. A reference from the pool is therefore never the last one, and may be dropped under
+///    the lock.
+/// 2. Every evictable breaker in the map is in the pool. A breaker that became permanent stays in the pool
+///    until a sample contains it.
 #[derive(Debug)]
 pub(super) struct EvictionPool {
     entries: Vec<Entry>,
     /// The number of breakers in the map, evictable or not. It changes with the map, under the same lock.
     pub(super) map_len: usize,
-    /// Insertions so far: the time of a registry that needs no clock.
+    /// The number of insertions, which is the time of a registry without an idle timeout.
     insertions: u64,
-    /// Not seeded by chance, so that a run can be repeated. What is protected does not depend on it.
+    /// Has a fixed seed, so that runs are reproducible. No protection depends on random numbers.
     rng: Rng,
 }
 
 #[derive(Debug)]
 struct Entry {
     circuit: Arc<Circuit>,
-    /// When a sample last found the breaker used or held.
+    /// The last time at which a sample found the breaker used or held.
     last_used: Moment,
 }
 
-/// An unprotected candidate. The one that is first in the order is evicted first.
+/// An unprotected candidate. Candidates are evicted in ascending order of their rank.
 pub(super) struct Ranked {
     rank: Rank,
     circuit: Arc<Circuit>,
     unprotected_word: u64,
 }
 
+/// The order of eviction. The derived `Ord` compares the fields from top to bottom.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     /// False if the breaker has been idle for longer than the timeout.
@@ -81,19 +84,20 @@ impl EvictionPool {
         }
     }
 
-    /// Returns the time by which idleness is measured: that of the clock, or else the number of insertions.
+    /// Counts an insertion, and returns the time that measures idleness: the time of `clock`, or else the
+    /// number of insertions.
     pub(super) fn advance(&mut self, clock: Option<Moment>) -> Moment {
         self.insertions += 1;
         clock.unwrap_or(Moment::from_nanos(self.insertions))
     }
 
-    /// Adds a breaker that is in the map. One that is in the pool stays as it is.
+    /// Adds a breaker that is in the map. Does nothing if the breaker is in the pool.
     pub(super) fn insert(&mut self, breaker: &CircuitBreaker, now: Moment) {
         let circuit = &breaker.circuit;
         if self.position(circuit).is_some() {
             return;
         }
-        // Doubling would waste more memory than an eighth.
+        // Grows by an eighth. The default strategy doubles, and may leave half of the memory unused.
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(self.entries.len() / 8 + 8);
         }
@@ -126,14 +130,15 @@ impl EvictionPool {
         self.entries.len()
     }
 
-    /// Draws at most `size` candidates: one from each of as many parts of the pool.
+    /// Draws at most `size` candidates. Divides the pool into that number of equal parts, and draws one
+    /// candidate from each part, so that no candidate is drawn twice.
     pub(super) fn sample(&mut self, size: usize) -> Vec<Candidate> {
         let len = self.entries.len();
         let size = size.min(len);
         if size == 0 {
             return Vec::new();
         }
-        // The parts begin at a random place, because the last one leaves out what does not divide evenly.
+        // The first part begins at a random position, because the entries after the last part are left out.
         let (part, begin) = (len / size, self.rng.usize(..len));
         (0..size)
             .map(|at| (begin + at * part + self.rng.usize(..part)) % len)
@@ -141,7 +146,7 @@ impl EvictionPool {
             .collect()
     }
 
-    /// Returns the breakers of a sample that are not protected, the one to evict first in front.
+    /// Returns the breakers of a sample that are not protected, in the order of eviction.
     pub(super) fn rank(
         &mut self,
         sample: &[Candidate],
@@ -186,7 +191,8 @@ impl EvictionPool {
         ranked
     }
 
-    /// Evicts breakers until the map has at most `max_len`, and those that have been idle for too long.
+    /// Evicts all breakers that have been idle for too long, and then others until the map has at most
+    /// `max_len` breakers.
     pub(super) fn evict(
         &mut self,
         ranked: &[Ranked],
@@ -204,12 +210,14 @@ impl EvictionPool {
             if rank.in_time && self.map_len <= max_len {
                 break;
             }
+            // Classified again: calls do not take the lock of the pool, and may have opened the circuit.
             let is_unprotected = || classify(circuit, *unprotected_word) != Class::Protected;
             if let Some(breaker) = breakers.remove_if_evictable(circuit, is_unprotected) {
                 self.remove(circuit);
                 self.map_len -= 1;
                 evicted.push(breaker);
             } else if let Some(position) = self.position(circuit) {
+                // The breaker is held, or protected by now, and counts as used.
                 self.entries[position].last_used = now;
             }
         }
@@ -219,7 +227,8 @@ impl EvictionPool {
 
 #[cfg(feature = "serde")]
 impl EvictionPool {
-    /// Drops the breakers that are held, so that those that are left can be counted.
+    /// Removes breakers that are held from `ranked`. Its length is then the number of breakers that can be
+    /// evicted.
     pub(super) fn drop_held(ranked: &mut Vec<Ranked>, breakers: &BreakerMap) {
         ranked.retain(|ranked| !breakers.is_held(&ranked.circuit));
     }
@@ -272,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn removed_breakers_leave_the_pool() {
+    fn removed_breaker_leaves_pool() {
         let registry = registry_of(300);
         create(&registry, 0..200);
         for name in (0..200).step_by(3).chain(0..100) {
@@ -288,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn registered_breakers_leave_the_pool() {
+    fn registered_breaker_leaves_pool() {
         let registry = registry_of(10);
         create(&registry, 0..10);
         for name in 0..4 {
@@ -301,7 +310,8 @@ mod tests {
         assert_eq!(pooled(&registry), 6);
     }
 
-    /// A registry with two breakers, `passed` and `waits`, and a sample of them.
+    /// Returns a registry with two open breakers, and a sample of both. The deadline of `passed` has passed,
+    /// that of `waits` has not.
     fn open_breakers() -> (BreakerRegistry, Vec<Candidate>) {
         let clock = ManualClock::new();
         let registry = BreakerRegistry::builder().clock(clock.clone());
@@ -322,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn open_breaker_without_time_left_is_ranked() {
+    fn open_breaker_past_deadline_is_ranked() {
         let (registry, sample) = open_breakers();
         assert_eq!(ranked(&registry, &sample), ["passed".into()]);
     }
@@ -331,7 +341,7 @@ mod tests {
     fn decision_holds_for_one_breaker_only() {
         let (registry, sample) = open_breakers();
         registry.remove("passed");
-        // `waits` has the same word, and is at the position of `passed` now.
+        // `waits` has the same packed state, and has moved to the position of `passed`.
         assert_eq!(ranked(&registry, &sample), []);
     }
 

@@ -1,4 +1,4 @@
-//! Which breaker a `#[circuit]` uses: the registry, and the name.
+//! The key of a `#[circuit]`'s breaker: its registry and its name.
 
 use crate::breaker::CircuitBreaker;
 use crate::names::{short_type, within_crate};
@@ -7,13 +7,13 @@ use std::any::type_name;
 
 /// The registry of a `#[circuit]`.
 pub trait RegistrySource {
-    /// Whether the registry is the one with this number.
+    /// Returns whether `id` is the id of the registry.
     fn matches(&self, id: u64) -> bool;
     /// Returns the registry.
     fn registry(&self) -> &BreakerRegistry;
 }
 
-/// The global registry. There is only one, so its number needs no comparison.
+/// The global registry. A call site that uses it uses no other registry, so the id needs no comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Global;
 
@@ -28,7 +28,7 @@ impl RegistrySource for Global {
     }
 }
 
-/// The registry given in the attribute.
+/// The registry in the attribute: `registry = ..`.
 #[derive(Clone, Copy, Debug)]
 pub struct In<'a>(pub &'a BreakerRegistry);
 
@@ -45,13 +45,13 @@ impl RegistrySource for In<'_> {
 
 /// The name of the breaker of a `#[circuit]`.
 pub trait NameSource {
-    /// Returns the type in the name, or an empty string.
+    /// Returns the full name of the type in the name, or an empty string.
     fn self_type(&self) -> &'static str {
         ""
     }
-    /// Whether this is the name of `breaker`, which was found for `self_type`.
+    /// Returns whether this is the name of `breaker`, which was found for `self_type`.
     fn matches(&self, breaker: &CircuitBreaker, self_type: &'static str) -> bool;
-    /// Calls `with` with the name.
+    /// Calls `with` with the name. The name is built only here, on the slow path.
     fn with<T>(&self, with: impl FnOnce(&str) -> T) -> T;
 }
 
@@ -85,7 +85,7 @@ impl<S: AsRef<str> + ?Sized> NameSource for Given<'_, S> {
     }
 }
 
-/// The default name of a method. One method may have many types, for example in a trait.
+/// The default name of a method. The `Self` type of one method may vary, for example in a trait.
 #[derive(Clone, Copy, Debug)]
 pub struct OfType {
     module: &'static str,
@@ -114,7 +114,7 @@ impl NameSource for OfType {
 
     #[inline]
     fn matches(&self, _: &CircuitBreaker, self_type: &'static str) -> bool {
-        // The program may contain the name of a type more than once.
+        // Equal names may be at different addresses, because the program may contain a name more than once.
         std::ptr::eq(self.self_type, self_type) || self.self_type == self_type
     }
 

@@ -1,19 +1,20 @@
-//! [`Site`]: the handles that one `#[circuit]` keeps.
+//! [`Site`]: the call site of one `#[circuit]`, which keeps handles of its first breakers.
 //!
 //! `key` defines which breaker a `#[circuit]` uses.
 //!
-//! A site is a `static`, so a call can borrow a handle from it for as long as the program runs. The call
-//! touches no reference count, and the future of an async call stays `Send` and `'static`. In return, such a
-//! handle is never released, so a site has at most [`SLOTS`] of them. They cover a site that uses one registry
-//! and one name, or a few. Other breakers are found in the handle tables of the registry, as calls by name
-//! find them.
+//! A site is a `static`, so a call can borrow a handle with the lifetime `'static` from it. The call
+//! changes no reference count, and the future of an async call stays `Send` and `'static`. However, such a
+//! handle is never released. A site therefore has at most [`SLOTS`] handles, which is enough for one
+//! registry and a few names. Other breakers are found in the handle tables of the registry, as for calls
+//! by name.
 //!
 //! # Invariants
 //!
-//! 1. A breaker counts the handles in sites, and they do not hold it. So a breaker may be evicted although a
-//!    site has a handle of it. A call in flight is then recorded by the evicted breaker, as after a removal.
-//! 2. Each call reads the mark of a removed breaker before it uses a handle, so a site never returns a
-//!    removed breaker again.
+//! 1. Handles in sites do not hold a breaker: the breaker counts them, and an eviction subtracts them. A
+//!    breaker may therefore be evicted although a site has a handle of it. The evicted breaker then records
+//!    the calls in flight, as after a removal.
+//! 2. Each call checks whether the breaker was removed before it uses a handle. A site therefore never
+//!    returns a removed breaker again.
 
 mod key;
 
@@ -29,10 +30,10 @@ use once_cell::sync::OnceCell;
 use std::fmt;
 use std::sync::Arc;
 
-/// The handles that one site keeps, including those of removed breakers.
+/// The maximum number of handles of one site, including those of removed breakers.
 const SLOTS: usize = 4;
 
-/// The handles of one `#[circuit]`.
+/// The call site of one `#[circuit]`, with its handles.
 #[derive(Debug)]
 pub struct Site {
     call_site: CallSite,
@@ -47,9 +48,9 @@ struct Slot {
 /// The handle for one call.
 #[derive(Clone, Debug)]
 pub enum SiteHandle {
-    /// A handle that the site keeps.
+    /// A handle in a slot of the site.
     Static(&'static CircuitBreaker),
-    /// A handle of one of the handle tables of the registry.
+    /// A handle from a handle table of the registry, or of a breaker that the registry does not keep.
     Shared(Arc<CircuitBreaker>),
 }
 
@@ -77,7 +78,8 @@ impl Site {
         }
     }
 
-    /// Returns the breaker for the next call. A missing breaker is created with what `settings` returns.
+    /// Returns the breaker for the next call. A missing breaker is created with the settings that `settings`
+    /// returns.
     #[inline]
     pub fn find(
         &'static self,
@@ -91,8 +93,8 @@ impl Site {
         }
     }
 
-    /// The same as [`find`](Self::find), for a future: returns a reference, which needs no drop. A handle
-    /// that the site does not keep is stored in `own`.
+    /// Does the same as [`find`](Self::find), but returns a reference, which a future can store without a
+    /// destructor. A handle that is not in a slot of the site is stored in `own`.
     #[inline]
     pub fn lend<'a>(
         &'static self,
@@ -157,26 +159,28 @@ impl Site {
         }
     }
 
-    /// Stores a handle of `breaker` in the first free slot. Returns that slot, or one in which another thread
-    /// stored such a handle before.
+    /// Stores a handle of `breaker` in the first free slot. Returns that slot, or a slot in which another
+    /// thread has stored such a handle. Returns `None` if all slots have other handles.
     fn insert(
         &'static self,
         breaker: &CircuitBreaker,
         self_type: &'static str,
     ) -> Option<&'static Slot> {
         let new_slot = || {
+            // Cloned before it is counted: an eviction that sees the number also sees the reference.
             let breaker = breaker.clone();
             breaker.circuit.entry.call_sites.count_handle();
             Slot { breaker, self_type }
         };
+        // Lazy: `get_or_init` is called for one slot after another, until a slot has the breaker.
         let mut slots = self.slots.iter().map(|slot| slot.get_or_init(new_slot));
         slots.find(|slot| {
             Arc::ptr_eq(&slot.breaker.circuit, &breaker.circuit) && slot.self_type == self_type
         })
     }
 
-    /// Adds the site to the call sites of the breaker, and its settings to those of the breaker. Reports
-    /// default names that conflict, once per breaker.
+    /// Adds the site to the call sites of the breaker, and the settings of the site to those of the breaker.
+    /// Reports a default name that another site has as well, once per breaker and site.
     fn register(
         &'static self,
         registry: &BreakerRegistry,
