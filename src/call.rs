@@ -257,6 +257,13 @@ impl CircuitBreaker {
     /// `Ok` is recorded as a success. An error is classified by the rules of the breaker; without
     /// rules, every error is a failure.
     ///
+    /// `work` runs on the calling thread. In async code, call this method in tokio's `spawn_blocking`,
+    /// with a clone of the breaker. The result is recorded even if the `JoinHandle` is dropped.
+    ///
+    /// For a future, use [`call_async`](Self::call_async) instead. It also guards a call of an
+    /// `impl AsyncFn` parameter: `breaker.call_async(fetch(1))`. For work that begins in one place and
+    /// ends in another, use a [permit](Self::try_acquire), which may be moved to another thread or task.
+    ///
     /// # Errors
     ///
     /// * [`BreakerError::Open`]: the circuit refused the call, and `work` was not called.
@@ -272,6 +279,22 @@ impl CircuitBreaker {
     /// # let parser = breakerbox::CircuitBreaker::builder().build()?;
     /// assert_eq!(parser.call(|| "7".parse::<u8>()).ok(), Some(7));
     /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    ///
+    /// Blocking work in async code:
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let disk = breakerbox::CircuitBreaker::builder().build()?;
+    /// let read = {
+    ///     let disk = disk.clone();
+    ///     move || disk.call(|| std::fs::read_to_string("Cargo.toml"))
+    /// };
+    /// let text = tokio::task::spawn_blocking(read).await??;
+    /// # assert!(!text.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
     pub fn call<T, E>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, BreakerError<E>>

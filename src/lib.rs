@@ -1,4 +1,5 @@
 #![doc = include_str!("../docs/crate.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backoff;
 mod breaker;
@@ -14,6 +15,9 @@ mod event;
 mod ext;
 mod function;
 mod future;
+// Not in doctests: those of the pages need other crates, so tests/integrations runs them.
+#[cfg(all(doc, not(doctest)))]
+pub mod guide;
 mod handle;
 mod health;
 #[cfg(feature = "http")]
@@ -42,29 +46,30 @@ pub mod tracing;
 
 pub use backoff::Backoff;
 pub use breaker::CircuitBreaker;
-/// Puts a function or method behind a circuit breaker: sync or async, anything that returns a
-/// `Result`.
+/// Guards every call of a function or method, sync or async, that returns a `Result`.
 ///
 /// The signature stays as written. The error type must implement [`From<BreakerError>`](BreakerError),
 /// unless there is a `fallback` and no `timeout`.
 ///
 /// # Default
 ///
-/// * `name`: the function's, in its module: `users::fetch_user`, `users::Client::get`
+/// * `name`: the path of the function without its crate: `users::fetch_user`,
+///   `users::Client::get`
 /// * `registry`: [`BreakerRegistry::global`]
 /// * `failure_threshold`, `recovery_timeout`, `half_open_calls`, `success_threshold`,
-///   `trial_timeout`, `expected`, `ignored`, `trip_when`: those of a
-///   [`BreakerBuilder`](BreakerBuilder#default), or of the `preset` or `builder`
+///   `trial_timeout`, `expected`, `ignored`, `trip_when`: the defaults of a
+///   [`BreakerBuilder`](BreakerBuilder#default), or the values of the `preset` or `builder`
 /// * `fail_if`, `fallback`, `timeout`: none
 ///
-/// They act only when they create the breaker; the guide's page
-/// [the decorator](https://github.com/breakerbox/breakerbox/blob/main/docs/decorator.md) tells more
-/// of each.
+/// Settings apply when the breaker is created. The guide's page
+/// [the decorator](https://docs.rs/breakerbox/latest/breakerbox/guide/decorator/index.html) describes
+/// each setting.
 ///
 /// # Errors
 ///
-/// What the function returns of itself, and what its error type makes of a
-/// [`BreakerError::Open`], or with a `timeout` of a [`BreakerError::TimedOut`].
+/// The error that the function returns. A refusal becomes the error that
+/// `From<BreakerError>` makes of [`BreakerError::Open`], and an elapsed `timeout` the error that it
+/// makes of [`BreakerError::TimedOut`].
 ///
 /// # Panics
 ///
@@ -72,7 +77,7 @@ pub use breaker::CircuitBreaker;
 ///
 /// # Cancel safety
 ///
-/// As that of [`WithBreaker`].
+/// The same as for [`WithBreaker`].
 ///
 /// # Examples
 ///
@@ -108,9 +113,9 @@ pub use rules::{RuleSnapshot, TripRule, Window};
 pub use snapshot::{Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
 
-/// Type parameters and bounds of guarded futures and functions, for code that writes out such a type.
+/// Type parameters and bounds of guarded futures and functions, for code that names such a type.
 ///
-/// Hidden, since they are inferred nearly everywhere.
+/// The module is hidden because these types are nearly always inferred.
 #[doc(hidden)]
 pub mod parts {
     pub use crate::classifier::{
@@ -127,7 +132,7 @@ pub mod parts {
     pub use crate::handle::{ByName, Handle};
 }
 
-/// Called by the expansion of `#[circuit]`, and free to change with it.
+/// Items that the expansion of `#[circuit]` uses. They may change in any version.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::macro_support::{
