@@ -121,8 +121,8 @@ pub static CASES: [Case; 21] = {
         case("refused permit", Permit, Consecutive, Refused, REFUSED),
         case("by name, one name", ByName(1), Consecutive, Healthy, ONE_NAME),
         case("by name, a thousand names", ByName(1000), Consecutive, Healthy, MANY_NAMES),
-        case("#[circuit], sync", Circuit, Consecutive, Healthy, CIRCUIT),
-        case("#[circuit], async", AsyncCircuit, Consecutive, Healthy, CIRCUIT),
+        case("`#[circuit]`, sync", Circuit, Consecutive, Healthy, CIRCUIT),
+        case("`#[circuit]`, async", AsyncCircuit, Consecutive, Healthy, CIRCUIT),
         case("tower service", Service, Consecutive, Healthy, SERVICE),
     ]
 };
