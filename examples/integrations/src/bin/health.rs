@@ -1,7 +1,7 @@
 //! Serves liveness, readiness and health over HTTP, for orchestrators and for people.
 //!
 //! ```sh
-//! cargo run --example health --features serde
+//! cargo run --package breakerbox-examples --bin health
 //! ```
 
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! A server sends `Retry-After`, and the circuit of a reqwest client obeys it, over real TCP.
 //!
 //! ```text
-//! cargo run --example http_retry_after --features http
+//! cargo run --package breakerbox-examples --bin http_retry_after
 //! ```
 
 use axum::Router;

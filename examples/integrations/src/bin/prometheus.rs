@@ -4,7 +4,7 @@
 //! serves the page itself, spawn `reporter.report_every(…)` instead.
 //!
 //! ```sh
-//! cargo run --example prometheus --features metrics
+//! cargo run --package breakerbox-examples --bin prometheus
 //! ```
 
 use breakerbox::metrics::Reporter;

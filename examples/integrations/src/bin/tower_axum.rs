@@ -4,7 +4,7 @@
 //! routes still work.
 //!
 //! ```text
-//! cargo run --example tower_axum --features http,tower
+//! cargo run --package breakerbox-examples --bin tower_axum
 //! ```
 
 use axum::Router;

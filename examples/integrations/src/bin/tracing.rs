@@ -4,7 +4,7 @@
 //! if enabled, at level trace.
 //!
 //! ```sh
-//! cargo run --example tracing --features tracing
+//! cargo run --package breakerbox-examples --bin tracing
 //! ```
 
 use breakerbox::clock::ManualClock;

@@ -2,8 +2,8 @@
 //! traffic is simulated.
 //!
 //! ```text
-//! cargo run --example panel          # about three seconds
-//! cargo run --example panel -- 30    # the same outages, thirty seconds long
+//! cargo run --package breakerbox-examples --bin panel          # about three seconds
+//! cargo run --package breakerbox-examples --bin panel -- 30    # the same outages, thirty seconds long
 //! ```
 //!
 //! If the output is not a terminal, only the last frame is printed.

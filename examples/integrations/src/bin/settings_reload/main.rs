@@ -2,7 +2,7 @@
 //! invalid edit changes nothing.
 //!
 //! ```sh
-//! cargo run --example settings_reload --features serde
+//! cargo run --package breakerbox-examples --bin settings_reload
 //! ```
 
 mod dependency;
