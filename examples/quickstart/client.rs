@@ -1,4 +1,4 @@
-//! The client: one HTTP call, as it would be written without a breaker.
+//! The client of the service. It knows nothing of circuit breakers.
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Longer than this no call may take.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
+/// The time limit of one call.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(300);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
@@ -18,10 +18,10 @@ pub(crate) enum ApiError {
     Status(StatusCode),
     #[error("no answer: {0}")]
     NoAnswer(#[from] legacy::Error),
-    #[error("the answer broke off: {0}")]
-    BrokeOff(#[from] hyper::Error),
-    #[error("took longer than {PATIENCE:?}")]
-    TooLong(#[from] tokio::time::error::Elapsed),
+    #[error("the answer is incomplete: {0}")]
+    Incomplete(#[from] hyper::Error),
+    #[error("it took longer than {CALL_TIMEOUT:?}")]
+    TimedOut(#[from] tokio::time::error::Elapsed),
 }
 
 #[derive(Clone)]
@@ -41,9 +41,9 @@ impl UsersApi {
         uri.parse().expect("an address and a number make a URI")
     }
 
-    /// The timeout is in here, so that the breaker sees a call that took too long fail.
+    /// Returns a user. The timeout is inside the guarded call, so that the breaker counts it.
     pub(crate) async fn user(&self, id: u32) -> Result<Bytes, ApiError> {
-        timeout(PATIENCE, self.get(id)).await?
+        timeout(CALL_TIMEOUT, self.get(id)).await?
     }
 
     async fn get(&self, id: u32) -> Result<Bytes, ApiError> {

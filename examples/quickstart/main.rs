@@ -1,24 +1,24 @@
-//! One circuit, seen from its first call to its recovery.
+//! One circuit, from its first call to its recovery.
 //!
-//! A real server is healthy, fails, hangs and recovers; a real client calls it all the while,
-//! through `.with_breaker(&registry, "users-api")`. It ends in about six seconds, with an error if
-//! the circuit did anything else than it should.
+//! A real HTTP server is healthy, fails, hangs and recovers, while a real client calls it through
+//! `.with_breaker(&registry, "users-api")`. The program takes about six seconds, and returns an error
+//! if the circuit breaks one of its promises.
 //!
 //! ```text
 //! cargo run --example quickstart
 //! ```
 
 mod client;
-mod panel;
+mod screen;
 mod server;
 mod tally;
 
 use breakerbox::Event;
 use breakerbox::prelude::*;
-use client::{ApiError, PATIENCE, UsersApi};
+use client::{ApiError, CALL_TIMEOUT, UsersApi};
 use hyper::body::Bytes;
-use panel::{Panel, short};
-use server::{Mood, Server};
+use screen::{Screen, short};
+use server::{Behaviour, Server};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tally::{Ended, Report, Tally};
@@ -28,17 +28,18 @@ use tokio::time::interval;
 const FAILURE_THRESHOLD: u32 = 5;
 const RECOVERY_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// Calls come so often, whether those before have ended or not: this is what users do.
-const PACE: Duration = Duration::from_millis(120);
+/// The time between two calls. A call does not wait for earlier calls, just as users do not wait for
+/// each other.
+const INTERVAL: Duration = Duration::from_millis(120);
 
-/// A stretch of the server's life: its name, what the server does, and for how many calls.
-type Phase = (&'static str, Mood, usize);
+/// A phase of the run: its name, the behaviour of the server, and the number of calls.
+type Phase = (&'static str, Behaviour, usize);
 
 const PHASES: [Phase; 4] = [
-    ("healthy", Mood::Healthy, 6),
-    ("failing", Mood::Failing, 13),
-    ("hanging", Mood::Hanging, 15),
-    ("recovered", Mood::Healthy, 18),
+    ("healthy", Behaviour::Healthy, 7),
+    ("failing", Behaviour::Failing, 13),
+    ("hanging", Behaviour::Hanging, 15),
+    ("recovered", Behaviour::Healthy, 18),
 ];
 
 type GuardedError = BreakerError<ApiError>;
@@ -48,7 +49,7 @@ type States = Arc<Mutex<Vec<State>>>;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let panel = Arc::new(Panel::new());
+    let screen = Arc::new(Screen::new());
     let states = States::default();
     let registry = BreakerRegistry::builder()
         .default_preset(
@@ -56,51 +57,58 @@ async fn main() -> anyhow::Result<()> {
                 .failure_threshold(FAILURE_THRESHOLD)
                 .recovery_timeout(RECOVERY_TIMEOUT),
         )
-        .on_change(watch(Arc::clone(&panel), Arc::clone(&states)))
+        .on_change(watch(Arc::clone(&screen), Arc::clone(&states)))
         .build()?;
     let server = Server::start().await?;
     let api = UsersApi::new(server.address());
 
-    panel.introduce(&format!(
+    screen.line(&format!(
         "GET {} through .with_breaker(&registry, \"users-api\")
-opens after {FAILURE_THRESHOLD} failures in a row, lets a trial through after {RECOVERY_TIMEOUT:?}
-a call fails when it takes longer than {PATIENCE:?}",
+opens after {FAILURE_THRESHOLD} consecutive failures, admits a trial after {RECOVERY_TIMEOUT:?}
+a call fails after {CALL_TIMEOUT:?}",
         api.uri(42),
     ));
+    let users = registry.breaker("users-api");
     let mut calls = JoinSet::new();
-    let mut pace = interval(PACE);
-    pace.tick().await;
-    for (phase, mood, count) in PHASES {
-        server.turn(mood);
-        panel.heading(phase, mood.describe());
+    let mut ticks = interval(INTERVAL);
+    ticks.tick().await;
+    for (phase, behaviour, count) in PHASES {
+        server.set_behaviour(behaviour);
+        screen.heading(phase, behaviour.describe());
         for _ in 0..count {
-            calls.spawn(call(
+            let start = calls.len();
+            let call = call(
                 phase,
+                users.state(),
                 api.clone(),
                 registry.clone(),
-                Arc::clone(&panel),
-            ));
-            pace.tick().await;
+                Arc::clone(&screen),
+            );
+            calls.spawn(async move { (start, call.await) });
+            ticks.tick().await;
         }
     }
-    let tally = Tally::new(calls.join_all().await);
+    let mut reports = calls.join_all().await;
+    reports.sort_unstable_by_key(|(start, _)| *start);
+    let tally = Tally::new(reports.into_iter().map(|(_, report)| report).collect());
 
-    summarize(&panel, &registry, &tally, &server);
+    summarize(&screen, &tally, &server);
     let states = states.lock().unwrap_or_else(PoisonError::into_inner);
-    verify(&panel, &states, &tally, &server)
+    verify(&screen, &states, &tally, &server)
 }
 
-/// The call of the application.
+/// The guarded call of the application.
 async fn fetch(api: &UsersApi, registry: &BreakerRegistry) -> Result<Bytes, GuardedError> {
     api.user(42).with_breaker(registry, "users-api").await
 }
 
-/// Makes the call and sees how it ends.
+/// Makes the call and reports how it ended.
 async fn call(
     phase: &'static str,
+    state: State,
     api: UsersApi,
     registry: BreakerRegistry,
-    panel: Arc<Panel>,
+    screen: Arc<Screen>,
 ) -> Report {
     let start = Instant::now();
     let result = fetch(&api, &registry).await;
@@ -110,73 +118,80 @@ async fn call(
         Err(error) if error.is_open() => Ended::Refused,
         Err(_) => Ended::Failed,
     };
-    panel.call(ended);
-    Report { phase, ended, took }
+    screen.call(ended);
+    Report {
+        phase,
+        state,
+        ended,
+        took,
+    }
 }
 
-/// A listener that shows every change of state, and remembers it.
-fn watch(panel: Arc<Panel>, states: States) -> impl Fn(&Event) + Send + Sync {
+/// Returns a listener that prints and records every state change.
+fn watch(screen: Arc<Screen>, states: States) -> impl Fn(&Event) + Send + Sync {
     move |event| {
         if let Event::StateChanged {
             from, to, cause, ..
         } = event
         {
-            panel.change(*from, *to, cause);
+            screen.change(*from, *to, cause);
             let mut states = states.lock().unwrap_or_else(PoisonError::into_inner);
             states.push(*to);
         }
     }
 }
 
-fn summarize(panel: &Panel, registry: &BreakerRegistry, tally: &Tally, server: &Server) {
-    let refused_meanwhile = tally.count("hanging", Ended::Refused);
-    let saved = PATIENCE * u32::try_from(refused_meanwhile).unwrap_or(u32::MAX);
-    let hung = tally.median("hanging", Ended::Failed);
-    let refused = tally.median("hanging", Ended::Refused);
-
-    panel.heading("summary", "what the circuit was good for");
-    panel.figure("calls made", tally.calls());
-    panel.figure("reached the server", server.requests());
-    panel.figure("refused, so the server was spared", tally.refused());
-    panel.figure("waiting saved while it hung", short(saved));
-    panel.figure("a call that hung took", short(hung));
-    panel.figure("a call refused meanwhile took", short(refused));
-    panel.heading("snapshot", "the breaker's own view");
-    panel.line(&registry.breaker("users-api").snapshot().to_string());
+fn summarize(screen: &Screen, tally: &Tally, server: &Server) {
+    screen.heading("timeline", "one column for each call");
+    screen.timeline(tally.reports());
+    screen.line(&format!(
+        "  {} of {} calls reached the server, {} were refused",
+        server.requests(),
+        tally.calls(),
+        tally.refused(),
+    ));
+    screen.line(&format!(
+        "  failed calls took up to {}, refused calls {} (median)",
+        short(tally.slowest(Ended::Failed)),
+        short(tally.median(Ended::Refused)),
+    ));
 }
 
-/// Checks what the library promises against what has just happened.
-fn verify(panel: &Panel, states: &[State], tally: &Tally, server: &Server) -> anyhow::Result<()> {
+/// Checks the promises of the library against the run.
+fn verify(screen: &Screen, states: &[State], tally: &Tally, server: &Server) -> anyhow::Result<()> {
     use State::{Closed, HalfOpen, Open};
 
     let healthy = tally.count("healthy", Ended::Answered) == PHASES[0].2;
     let opened = states.first() == Some(&Open)
         && tally.count("failing", Ended::Failed) == FAILURE_THRESHOLD as usize;
     let refused = tally.count("failing", Ended::Refused) > 0;
-    // The phase is longer than one recovery and shorter than three.
-    let one_by_one = (1..=2).contains(&tally.count("hanging", Ended::Failed));
+    // The phase is longer than one recovery timeout and shorter than three.
+    let one_trial = (1..=2).contains(&tally.count("hanging", Ended::Failed));
     let reopened = states.windows(2).any(|pair| pair == [HalfOpen, Open]);
-    let closed = states.ends_with(&[HalfOpen, Closed]);
-    let well_again = tally.count("recovered", Ended::Answered) > 1;
-    let at_once = tally.slowest_refusal() < PATIENCE / 2;
+    let closed =
+        states.ends_with(&[HalfOpen, Closed]) && tally.count("recovered", Ended::Answered) > 1;
+    let immediate = tally.slowest(Ended::Refused) < CALL_TIMEOUT / 2;
     let spared = server.requests() + tally.refused() == tally.calls();
 
     let promises = [
         (healthy, "answered every call while the server was healthy"),
-        (opened, "opened at the fifth failure in a row"),
+        (opened, "opened at the fifth consecutive failure"),
         (refused, "refused the calls after it"),
-        (one_by_one, "let one call at a time try the hanging server"),
-        (reopened, "opened again when that call hung"),
+        (one_trial, "let one call at a time try the hanging server"),
+        (reopened, "opened again when that call timed out"),
         (
-            closed && well_again,
-            "closed when a trial succeeded, and let all calls through",
+            closed,
+            "closed when a trial succeeded, and admitted all calls",
         ),
-        (at_once, "refused at once, however long the server hung"),
+        (
+            immediate,
+            "refused calls immediately, even while the server hung",
+        ),
         (spared, "sent no refused call to the server"),
     ];
-    panel.heading("promises", "checked against what has just happened");
+    screen.heading("promises", "checked against this run");
     for (kept, promise) in promises {
-        panel.check(kept, promise);
+        screen.check(kept, promise);
     }
     let broken = promises.iter().filter(|(kept, _)| !kept).count();
     anyhow::ensure!(broken == 0, "the circuit broke {broken} of its promises");

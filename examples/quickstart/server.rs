@@ -1,4 +1,4 @@
-//! A real HTTP server that does as badly as it is told to.
+//! An HTTP server that answers, fails or hangs, as the program asks.
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -14,31 +14,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What the server does with a request.
+/// How the server treats requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
-    /// Answers.
+pub(crate) enum Behaviour {
+    /// Answers 200.
     Healthy,
     /// Answers 500.
     Failing,
-    /// Takes the request and never answers.
+    /// Accepts the request and never answers.
     Hanging,
 }
 
-impl Mood {
+impl Behaviour {
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Healthy => "the server answers",
             Self::Failing => "the server answers 500",
-            Self::Hanging => "the server takes calls and never answers",
+            Self::Hanging => "the server accepts requests and never answers",
         }
     }
 }
 
-/// A server on a free port of this machine; it lives as long as the runtime.
+/// A server on a free local port, which runs as long as the runtime.
 pub(crate) struct Server {
     address: SocketAddr,
-    mood: watch::Sender<Mood>,
+    behaviour: watch::Sender<Behaviour>,
     requests: Arc<AtomicUsize>,
 }
 
@@ -46,12 +46,12 @@ impl Server {
     pub(crate) async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let (mood, its_mood) = watch::channel(Mood::Healthy);
+        let (behaviour, receiver) = watch::channel(Behaviour::Healthy);
         let requests = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(accept(listener, its_mood, Arc::clone(&requests)));
+        tokio::spawn(accept(listener, receiver, Arc::clone(&requests)));
         Ok(Self {
             address,
-            mood,
+            behaviour,
             requests,
         })
     }
@@ -60,40 +60,44 @@ impl Server {
         self.address
     }
 
-    pub(crate) fn turn(&self, mood: Mood) {
-        self.mood.send_replace(mood);
+    pub(crate) fn set_behaviour(&self, behaviour: Behaviour) {
+        self.behaviour.send_replace(behaviour);
     }
 
-    /// How many requests have arrived: what the dependency really had to bear.
+    /// Returns the number of requests that arrived.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 }
 
-async fn accept(listener: TcpListener, mood: watch::Receiver<Mood>, requests: Arc<AtomicUsize>) {
+async fn accept(
+    listener: TcpListener,
+    behaviour: watch::Receiver<Behaviour>,
+    requests: Arc<AtomicUsize>,
+) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (mood, requests) = (mood.clone(), Arc::clone(&requests));
+        let (behaviour, requests) = (behaviour.clone(), Arc::clone(&requests));
         let service = service_fn(move |request| {
             requests.fetch_add(1, Ordering::Relaxed);
-            let mood = *mood.borrow();
-            answer(request, mood)
+            let behaviour = *behaviour.borrow();
+            answer(request, behaviour)
         });
-        // A client that gives up ends its connection with an error; that is its own affair.
+        // A client that times out closes its connection, which is an error here and expected.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
 async fn answer(
     request: Request<Incoming>,
-    mood: Mood,
+    behaviour: Behaviour,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (status, body) = match mood {
-        Mood::Healthy => (
+    let (status, body) = match behaviour {
+        Behaviour::Healthy => (
             StatusCode::OK,
             format!("you asked for {}", request.uri().path()),
         ),
-        Mood::Failing => (StatusCode::INTERNAL_SERVER_ERROR, "no database".to_owned()),
-        Mood::Hanging => std::future::pending().await,
+        Behaviour::Failing => (StatusCode::INTERNAL_SERVER_ERROR, "no database".to_owned()),
+        Behaviour::Hanging => std::future::pending().await,
     };
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;

@@ -1,5 +1,6 @@
-//! What became of the calls, added up.
+//! The results of all calls, and the figures that follow from them.
 
+use breakerbox::State;
 use std::time::Duration;
 
 /// How a call ended.
@@ -10,20 +11,26 @@ pub(crate) enum Ended {
     Refused,
 }
 
-/// What became of one call.
+/// One call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
     pub(crate) phase: &'static str,
+    /// The state of the circuit just before the call.
+    pub(crate) state: State,
     pub(crate) ended: Ended,
     pub(crate) took: Duration,
 }
 
+/// All calls, in the order in which they were made.
 pub(crate) struct Tally(Vec<Report>);
 
 impl Tally {
-    pub(crate) fn new(mut reports: Vec<Report>) -> Self {
-        reports.sort_unstable_by_key(|report| report.took);
+    pub(crate) fn new(reports: Vec<Report>) -> Self {
         Self(reports)
+    }
+
+    pub(crate) fn reports(&self) -> &[Report] {
+        &self.0
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -31,33 +38,28 @@ impl Tally {
     }
 
     pub(crate) fn refused(&self) -> usize {
-        self.refusals().count()
-    }
-
-    pub(crate) fn slowest_refusal(&self) -> Duration {
-        self.refusals().last().unwrap_or_default()
+        self.times(Ended::Refused).len()
     }
 
     pub(crate) fn count(&self, phase: &str, ended: Ended) -> usize {
-        self.times(phase, ended).count()
+        let in_phase = self.0.iter().filter(|report| report.phase == phase);
+        in_phase.filter(|report| report.ended == ended).count()
     }
 
-    pub(crate) fn median(&self, phase: &str, ended: Ended) -> Duration {
-        let middle = self.count(phase, ended) / 2;
-        self.times(phase, ended).nth(middle).unwrap_or_default()
+    pub(crate) fn median(&self, ended: Ended) -> Duration {
+        let times = self.times(ended);
+        times.get(times.len() / 2).copied().unwrap_or_default()
     }
 
-    fn refusals(&self) -> impl Iterator<Item = Duration> {
-        let refused = self
-            .0
-            .iter()
-            .filter(|report| report.ended == Ended::Refused);
-        refused.map(|report| report.took)
+    pub(crate) fn slowest(&self, ended: Ended) -> Duration {
+        self.times(ended).last().copied().unwrap_or_default()
     }
 
-    /// How long those calls took, in ascending order.
-    fn times(&self, phase: &str, ended: Ended) -> impl Iterator<Item = Duration> {
-        let wanted = move |report: &&Report| report.phase == phase && report.ended == ended;
-        self.0.iter().filter(wanted).map(|report| report.took)
+    /// The durations of the calls that ended like this, in ascending order.
+    fn times(&self, ended: Ended) -> Vec<Duration> {
+        let calls = self.0.iter().filter(|report| report.ended == ended);
+        let mut times: Vec<_> = calls.map(|report| report.took).collect();
+        times.sort_unstable();
+        times
     }
 }
