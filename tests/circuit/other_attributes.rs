@@ -68,7 +68,7 @@ async fn async_trait_and_instrument_methods_are_guarded() {
             .is_err_and(|error| error.is_open())
     );
     assert!(store.provided().await.is_err());
-    // The refusal is now inside the error type of the function, which classification does not look into.
+    // The refusal is inside the error type of the function. Classification does not look into it.
     assert_counted("other_attributes::Memory::provided", 0, 1);
     let cached = Cached(memory());
     assert_eq!(cached.provided().await.ok(), Some(1_002));

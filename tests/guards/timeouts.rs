@@ -153,8 +153,7 @@ async fn timeout_with_fallback_can_be_flattened() {
     assert_eq!(guarded.call().await.ok(), Some(8));
 }
 
-/// `tokio::time::timeout` panics without a runtime, too. Here the panic precedes admission, so no trial
-/// slot is lost.
+/// Panics like `tokio::time::timeout`. The panic precedes admission, so no trial slot is lost.
 #[test]
 fn missing_runtime_panics_before_admission() {
     let breaker = breaker(1);

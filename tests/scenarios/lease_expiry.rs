@@ -32,8 +32,8 @@ impl Traffic {
         }
     }
 
-    /// Ends the oldest call if it has run for `duration`, tries to begin another one, and advances the
-    /// clock by a second.
+    /// Ends the oldest call if it has run for `duration`, tries to begin another call, and advances
+    /// the clock by a second.
     fn tick(&mut self, end: impl Fn(Permit)) {
         let over = |(begun, _): &(u64, Permit)| self.second - begun == self.duration;
         if self.in_flight.front().is_some_and(over) {
