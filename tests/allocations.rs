@@ -12,7 +12,8 @@ use std::time::Duration;
 
 const CALLS: u32 = 100;
 
-/// Asserts that a repeated call allocates nothing. The first call is not measured: it may fill caches.
+/// Asserts that a repeated call allocates nothing. The first call is not measured, because it may
+/// fill caches.
 fn assert_no_allocation(form: &str, mut call: impl FnMut()) {
     call();
     let info = measure(|| (0..CALLS).for_each(|_| call()));
@@ -258,7 +259,7 @@ mod circuit_functions {
     }
 }
 
-/// Two names may share a slot of the handle table by chance, so a few pairs do allocate.
+/// A handle table keeps both names of a pair. The limit tolerates that a few pairs allocate.
 #[test]
 fn alternating_names_mostly_allocate_nothing() {
     const PAIRS: usize = 64;

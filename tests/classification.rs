@@ -263,7 +263,10 @@ fn unknown_types_are_reported_once_each() {
             .expected_error::<fmt::Error>()
             .on_event(move |event| {
                 if let Event::UnknownErrorType { error_type, .. } = event {
-                    reported.lock().expect("no panic").push(error_type);
+                    reported
+                        .lock()
+                        .expect("the lock is not poisoned")
+                        .push(error_type);
                 }
             })
     });
@@ -278,7 +281,7 @@ fn unknown_types_are_reported_once_each() {
         std::any::type_name::<UnknownError>(),
         std::any::type_name::<&str>(),
     ];
-    assert_eq!(*reported.lock().expect("no panic"), unknown);
+    assert_eq!(*reported.lock().expect("the lock is not poisoned"), unknown);
 }
 
 /// Fails once with each of eight error types that no rule names.
@@ -308,11 +311,14 @@ fn unknown_types_beyond_limit_are_not_reported() {
         let reported = reported.clone();
         b.expected_error::<io::Error>().on_event(move |event| {
             if let Event::UnknownErrorType { error_type, .. } = event {
-                reported.lock().expect("no panic").push(error_type);
+                reported
+                    .lock()
+                    .expect("the lock is not poisoned")
+                    .push(error_type);
             }
         })
     });
-    let count_reported = || reported.lock().expect("no panic").len();
+    let count_reported = || reported.lock().expect("the lock is not poisoned").len();
     let each = [
         fail_with_eight_types::<u8>,
         fail_with_eight_types::<u16>,
@@ -332,7 +338,7 @@ fn unknown_types_beyond_limit_are_not_reported() {
     for fail in each {
         fail(&breaker);
     }
-    let reported = reported.lock().expect("no panic");
+    let reported = reported.lock().expect("the lock is not poisoned");
     assert_eq!(reported.len(), 64, "no further types are reported");
     assert!(!reported.contains(&std::any::type_name::<UnknownError>()));
     // Unreported errors are classified like the others.

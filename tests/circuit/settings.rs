@@ -90,7 +90,7 @@ fn every_single_value_setting_is_applied() {
     assert_eq!(config.mode(), Mode::MetricsOnly);
     assert!(!config.count_successes());
     assert_eq!(config.trip_rules().len(), 1);
-    // Fails if a new setting is missing above. Add the setting there, and to the keys of the attribute.
+    // A new setting must be added above and to the keys of the attribute, or this assertion fails.
     let explanation = config.explain();
     let unnamed: Vec<_> = explanation
         .settings()

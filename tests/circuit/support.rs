@@ -35,7 +35,7 @@ pub(crate) fn expect_ready<F: Future>(future: F) -> F::Output {
 /// Returns the breaker `name` of the global registry.
 pub(crate) fn global(name: &str) -> CircuitBreaker {
     let found = BreakerRegistry::global().get(name);
-    found.unwrap_or_else(|| panic!("there should be a breaker {name:?}"))
+    found.unwrap_or_else(|| panic!("there is no breaker {name:?}"))
 }
 
 /// Asserts that the breaker counted `success` and `failure`.

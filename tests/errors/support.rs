@@ -87,7 +87,7 @@ pub(crate) fn timeout() -> CallTimeout {
         .expect("a runtime");
     match runtime.block_on(call) {
         Err(BreakerError::TimedOut(timeout)) => timeout,
-        other => panic!("no timeout: {other:?}"),
+        other => panic!("not a timeout: {other:?}"),
     }
 }
 

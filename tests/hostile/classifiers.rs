@@ -32,10 +32,10 @@ fn totals(breaker: &CircuitBreaker) -> ([u64; 4], u32) {
 fn panicking_predicate_makes_call_ignored_in_every_form() {
     type Build = fn(BreakerBuilder) -> BreakerBuilder;
     let rules: [Build; 4] = [
-        |b| b.expected_error_if(|_: &fmt::Error| panic!("broken")),
-        |b| b.ignored_error_if(|_: &fmt::Error| panic!("broken")),
-        |b| b.expected_value_if(|_: &fmt::Error| panic!("broken")),
-        |b| b.ignored_value_if(|_: &fmt::Error| panic!("broken")),
+        |b| b.expected_error_if(|_: &fmt::Error| panic!("the predicate panicked")),
+        |b| b.ignored_error_if(|_: &fmt::Error| panic!("the predicate panicked")),
+        |b| b.expected_value_if(|_: &fmt::Error| panic!("the predicate panicked")),
+        |b| b.ignored_value_if(|_: &fmt::Error| panic!("the predicate panicked")),
     ];
     for rule in rules {
         let builder = rule(CircuitBreaker::builder().failure_threshold(1));
@@ -62,8 +62,8 @@ fn panicking_predicate_makes_call_ignored_in_every_form() {
 #[test]
 fn panicking_fail_if_or_classify_makes_call_ignored() {
     let breaker = CircuitBreaker::builder().build().unwrap();
-    let fails = |_: &fmt::Error| -> bool { panic!("broken") };
-    let outcome = |_: &Result<(), fmt::Error>| -> Outcome { panic!("broken") };
+    let fails = |_: &fmt::Error| -> bool { panic!("the predicate panicked") };
+    let outcome = |_: &Result<(), fmt::Error>| -> Outcome { panic!("the classifier panicked") };
     let forms: [&dyn Fn(); 4] = [
         &|| drop(down.guarded_by(&breaker).fail_if(fails).call()),
         &|| poll_once(async { down() }.guarded_by(&breaker).fail_if(fails)),
@@ -80,7 +80,7 @@ fn panicking_fail_if_or_classify_makes_call_ignored() {
 fn panicking_predicate_frees_trial_slot() {
     let breaker = CircuitBreaker::builder()
         .half_open_calls(1)
-        .expected_error_if(|_: &fmt::Error| panic!("broken"))
+        .expected_error_if(|_: &fmt::Error| panic!("the predicate panicked"))
         .build()
         .unwrap();
     breaker.half_open();
@@ -234,7 +234,7 @@ fn threshold_lowered_by_predicate_applies_to_its_failure() {
     let call = down.guarded_by(&users).fail_if(move |_: &fmt::Error| {
         let lowered = handle.configure(|settings| settings.failure_threshold(1));
         lowered.expect("valid");
-        // The success clears the slow-path flag, which `configure` has set. The outer call must notice
+        // The success clears the slow-path flag that `configure` has set. The outer call must notice
         // the new threshold without the flag.
         drop(handle.call(|| Ok::<_, fmt::Error>(())));
         true
@@ -270,12 +270,12 @@ fn listener_added_by_predicate_receives_its_failure() {
         let count = count.clone();
         let listen = move |event: &Event| {
             let is_recorded = matches!(event, Event::Recorded { .. });
-            *count.lock().expect("no poison") += u32::from(is_recorded);
+            *count.lock().expect("the lock is not poisoned") += u32::from(is_recorded);
         };
         let configured = handle.configure(|settings| settings.on_event(listen));
         configured.expect("valid");
         true
     });
     drop(call.call());
-    assert_eq!(*recorded.lock().expect("no poison"), 1);
+    assert_eq!(*recorded.lock().expect("the lock is not poisoned"), 1);
 }

@@ -174,7 +174,10 @@ fn huge_errors_are_returned_but_not_kept() {
         let breaker = tolerant_breaker();
         fail_in_every_form(&breaker, || Huge([7; MEGABYTE]));
         let result = breaker.call(|| Err::<(), _>(Huge([8; MEGABYTE])));
-        let error = result.expect_err("failed").into_inner().expect("its own");
+        let error = result
+            .expect_err("failed")
+            .into_inner()
+            .expect("the error of the call");
         assert!(error.0.iter().all(|byte| *byte == 8));
         assert_eq!(breaker.state(), State::Open);
         breaker.last_failure().map_or(0, |text| text.len())
@@ -186,7 +189,10 @@ fn huge_errors_are_returned_but_not_kept() {
     let text = "y".repeat(10 * MEGABYTE);
     let address = text.as_ptr();
     let result = breaker.call(move || Err::<(), _>(text));
-    let text = result.expect_err("failed").into_inner().expect("its own");
+    let text = result
+        .expect_err("failed")
+        .into_inner()
+        .expect("the error of the call");
     assert_eq!((text.as_ptr(), text.len()), (address, 10 * MEGABYTE));
     assert!(breaker.last_failure().expect("kept").len() <= KEPT);
 }

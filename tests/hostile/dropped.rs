@@ -89,8 +89,8 @@ fn stream_ends_with_last_handle_after_queued_events() {
     );
 }
 
-/// A registry caches handles for threads that call by name. The handles are dropped with the registry,
-/// although the threads live on. A later registry at the same address does not get them.
+/// A registry caches handles for threads that call by name. The handles are dropped with the
+/// registry, although the threads live on. A later registry at the same address does not get them.
 #[test]
 fn dropped_registry_releases_cached_handles() {
     let log = StateLog::default();
@@ -159,7 +159,7 @@ impl CallUsers for Result<(), &'static str> {
     }
 }
 
-/// A thread may get its index before or after `LAST` is set. The destructor can call by name either way.
+/// A thread may get its index before or after `LAST` is set. The destructor can call either way.
 #[test]
 fn thread_local_destructor_can_call_by_name() {
     struct Last(BreakerRegistry);

@@ -198,7 +198,9 @@ async fn panicked_fallback_admits_no_later_poll() {
     let mut call = pin!(
         async { Ok::<_, fmt::Error>(1) }
             .guarded_by(&breaker)
-            .fallback(|_| -> std::future::Ready<Result<i32, fmt::Error>> { panic!("broken") })
+            .fallback(|_| -> std::future::Ready<Result<i32, fmt::Error>> {
+                panic!("the fallback panicked")
+            })
     );
     let cx = &mut Context::from_waker(Waker::noop());
     assert!(catch_panic(|| call.as_mut().poll(cx).is_ready()).is_none());

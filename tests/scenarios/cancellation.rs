@@ -128,7 +128,7 @@ fn cancelled_run_ends_with_any_other_outcome() {
 
 /// A listener for calls disables the fast path of successes, so this test subscribes after them.
 #[test]
-fn cancelled_run_on_fast_path_ends_with_other_outcome() {
+fn fast_path_outcome_ends_cancelled_run() {
     for settings in SETTINGS {
         for (which, ending) in ENDINGS.iter().enumerate() {
             let clock = ManualClock::new();

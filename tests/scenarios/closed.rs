@@ -30,7 +30,7 @@ fn g15_totals_count_every_outcome() {
     (0..2).for_each(|_| breaker.succeed());
     let unexpected = breaker.call(|| Err::<(), _>(std::fmt::Error));
     assert_eq!(
-        unexpected.expect_err("an error").into_inner(),
+        unexpected.expect_err("the call fails").into_inner(),
         Some(std::fmt::Error)
     );
     breaker.fail_times(2);

@@ -194,7 +194,7 @@ fn metrics_only_reports_repeated_hints_once() {
 }
 
 #[test]
-fn metrics_only_reports_rule_and_hint_of_one_call() {
+fn metrics_only_reports_rule_and_hint_together() {
     let breaker = TestBreaker::new(|b| {
         b.mode(Mode::MetricsOnly)
             .failure_threshold(1)

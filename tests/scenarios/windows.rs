@@ -129,7 +129,7 @@ fn r4_slow_success_can_trip_slow_call_rule() {
     breaker.make_call_taking(5 * SECOND, 'S');
     assert_eq!(breaker.state(), State::Open);
     let Some(breakerbox::Cause::Rule(rule)) = breaker.snapshot().cause else {
-        panic!("a rule")
+        panic!("the cause must be a rule")
     };
     assert_eq!((rule.slow, rule.recorded), (3, 5));
 }
