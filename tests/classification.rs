@@ -104,7 +104,7 @@ fn classify<E: fmt::Debug + 'static>(
         &|breaker| {
             drop(expect_ready(
                 ready(Err::<(), _>(error())).guarded_by(breaker),
-            ))
+            ));
         },
         &|breaker| {
             drop(expect_ready(

@@ -25,7 +25,7 @@ fn every_form_counts_panics() {
         &|| {
             drop(expect_ready(
                 (async || panics()).guarded_by(&breaker).call(),
-            ))
+            ));
         },
         // Panics before the function returns a future.
         &|| {
