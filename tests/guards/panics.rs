@@ -29,8 +29,8 @@ fn every_form_counts_panics() {
         },
         // Panics before the function returns a future.
         &|| {
-            let gives_a_future = || std::future::ready(panics());
-            drop(expect_ready(gives_a_future.guarded_by(&breaker).call()));
+            let returns_future = || std::future::ready(panics());
+            drop(expect_ready(returns_future.guarded_by(&breaker).call()));
         },
         &|| drop(panics.guarded_by(&breaker).call()),
         &|| drop(breaker.call(panics)),
