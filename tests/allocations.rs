@@ -1,4 +1,4 @@
-//! Nothing is allocated on a call that is healthy or refused, whatever the way in.
+//! Healthy and refused calls allocate nothing, in every form of a call.
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
@@ -12,17 +12,18 @@ use std::time::Duration;
 
 const CALLS: u32 = 100;
 
-/// The first calls may fill caches of the thread; those after them allocate nothing.
-fn allocates_nothing(way: &str, mut call: impl FnMut()) {
+/// Asserts that a repeated call allocates nothing. The first call is not measured, because it may
+/// fill caches.
+fn assert_no_allocation(form: &str, mut call: impl FnMut()) {
     call();
     let info = measure(|| (0..CALLS).for_each(|_| call()));
-    assert_eq!(info.count_total, 0, "{way}: {info:?}");
+    assert_eq!(info.count_total, 0, "{form}: {info:?}");
 }
 
 fn healthy() -> CircuitBreaker {
     CircuitBreaker::builder()
         .build()
-        .expect("the defaults work")
+        .expect("the defaults are valid")
 }
 
 fn open() -> CircuitBreaker {
@@ -31,28 +32,28 @@ fn open() -> CircuitBreaker {
     breaker
 }
 
-fn forced() -> CircuitBreaker {
+fn forced_open() -> CircuitBreaker {
     let breaker = healthy();
     breaker.force_open();
     breaker
 }
 
-/// Half-open with its trial running; the permit keeps it so.
-fn taken() -> (CircuitBreaker, breakerbox::Permit) {
+/// Creates a half-open breaker, and the permit that occupies its only slot.
+fn half_open_without_slots() -> (CircuitBreaker, breakerbox::Permit) {
     let breaker = healthy();
     breaker.half_open();
     let trial = breaker.try_acquire().expect("the trial");
     (breaker, trial)
 }
 
-fn poll<F: Future>(future: F) -> F::Output {
+fn expect_ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("these futures are ready at once"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
-fn work() -> Ready<Result<u32, Infallible>> {
+fn ready_call() -> Ready<Result<u32, Infallible>> {
     ready(Ok(7))
 }
 
@@ -61,44 +62,53 @@ fn double(number: u32) -> Result<u32, Infallible> {
     Ok(2 * number)
 }
 
-async fn double_later(number: u32) -> Result<u32, Infallible> {
+async fn double_async(number: u32) -> Result<u32, Infallible> {
     double(number)
 }
 
-/// Every way into a breaker by a handle; `passes` or is refused.
-fn every_way_in(state: &str, breaker: &CircuitBreaker, passes: bool) {
-    allocates_nothing(&format!("{state}, future"), || {
-        assert_eq!(poll(work().guarded_by(breaker)).is_ok(), passes);
+/// Checks every form of a call by a handle, which is either `admitted` or refused.
+fn check_every_form(state: &str, breaker: &CircuitBreaker, admitted: bool) {
+    assert_no_allocation(&format!("{state}, future"), || {
+        assert_eq!(
+            expect_ready(ready_call().guarded_by(breaker)).is_ok(),
+            admitted
+        );
     });
-    allocates_nothing(&format!("{state}, future by an owned handle"), || {
-        assert_eq!(poll(work().guarded_by(breaker.clone())).is_ok(), passes);
+    assert_no_allocation(&format!("{state}, future by an owned handle"), || {
+        assert_eq!(
+            expect_ready(ready_call().guarded_by(breaker.clone())).is_ok(),
+            admitted
+        );
     });
-    allocates_nothing(&format!("{state}, call_async"), || {
-        assert_eq!(poll(breaker.call_async(work())).is_ok(), passes);
+    assert_no_allocation(&format!("{state}, call_async"), || {
+        assert_eq!(
+            expect_ready(breaker.call_async(ready_call())).is_ok(),
+            admitted
+        );
     });
-    allocates_nothing(&format!("{state}, call"), || {
-        assert_eq!(breaker.call(|| double(7)).is_ok(), passes);
+    assert_no_allocation(&format!("{state}, call"), || {
+        assert_eq!(breaker.call(|| double(7)).is_ok(), admitted);
     });
     let guarded = double.guarded_by(breaker);
-    allocates_nothing(&format!("{state}, sync function"), || {
-        assert_eq!(guarded.call(7).is_ok(), passes);
+    assert_no_allocation(&format!("{state}, sync function"), || {
+        assert_eq!(guarded.call(7).is_ok(), admitted);
     });
-    let guarded = double_later.guarded_by(breaker);
-    allocates_nothing(&format!("{state}, async function"), || {
-        assert_eq!(poll(guarded.call(7)).is_ok(), passes);
+    let guarded = double_async.guarded_by(breaker);
+    assert_no_allocation(&format!("{state}, async function"), || {
+        assert_eq!(expect_ready(guarded.call(7)).is_ok(), admitted);
     });
     let guarded = double.guarded_by(breaker).fallback(double);
-    allocates_nothing(&format!("{state}, fallback"), || {
+    assert_no_allocation(&format!("{state}, fallback"), || {
         assert_eq!(guarded.call(7), Ok(14));
     });
-    allocates_nothing(&format!("{state}, permit"), || {
+    assert_no_allocation(&format!("{state}, permit"), || {
         match breaker.try_acquire() {
             Ok(permit) => {
-                assert!(passes);
+                assert!(admitted);
                 permit.success();
             }
             Err(open) => {
-                assert!(!passes);
+                assert!(!admitted);
                 drop(open);
             }
         }
@@ -106,16 +116,18 @@ fn every_way_in(state: &str, breaker: &CircuitBreaker, passes: bool) {
 }
 
 #[test]
-fn a_healthy_call() {
-    every_way_in("healthy", &healthy(), true);
+fn healthy_call_allocates_nothing() {
+    check_every_form("healthy", &healthy(), true);
 }
 
 #[test]
-fn a_healthy_call_that_is_dropped_or_ignored() {
+fn dropped_or_ignored_call_allocates_nothing() {
     let breaker = healthy();
-    allocates_nothing("dropped permit", || drop(breaker.try_acquire()));
-    allocates_nothing("unpolled future", || drop(work().guarded_by(&breaker)));
-    allocates_nothing("ignored", || {
+    assert_no_allocation("dropped permit", || drop(breaker.try_acquire()));
+    assert_no_allocation("unpolled future", || {
+        drop(ready_call().guarded_by(&breaker))
+    });
+    assert_no_allocation("ignored", || {
         breaker
             .try_acquire()
             .expect("a closed circuit")
@@ -124,18 +136,18 @@ fn a_healthy_call_that_is_dropped_or_ignored() {
 }
 
 #[test]
-fn a_refused_call() {
-    every_way_in("open", &open(), false);
-    every_way_in("forced open", &forced(), false);
-    let (breaker, trial) = taken();
-    every_way_in("trials taken", &breaker, false);
+fn refused_call_allocates_nothing() {
+    check_every_form("open", &open(), false);
+    check_every_form("forced open", &forced_open(), false);
+    let (breaker, trial) = half_open_without_slots();
+    check_every_form("trials taken", &breaker, false);
     trial.success();
 }
 
 #[test]
-fn refusal_of_an_inner_breaker() {
+fn inner_refusal_allocates_nothing() {
     let (inner, middle, outer) = (open(), healthy(), healthy());
-    allocates_nothing("typed refusal", || {
+    assert_no_allocation("typed refusal", || {
         let call = || middle.call(|| inner.call(|| Err::<(), _>("no")));
         assert!(outer.call(call).is_err_and(|error| error.is_open()));
     });
@@ -143,49 +155,49 @@ fn refusal_of_an_inner_breaker() {
 }
 
 #[test]
-fn a_call_that_passes_a_disabled_breaker() {
+fn call_of_disabled_breaker_allocates_nothing() {
     let breaker = healthy();
     breaker.disable();
-    every_way_in("disabled", &breaker, true);
+    check_every_form("disabled", &breaker, true);
 }
 
 #[test]
-fn a_healthy_call_by_name() {
+fn healthy_call_by_name_allocates_nothing() {
     let registry = BreakerRegistry::new();
-    allocates_nothing("future by name", || {
-        assert!(poll(work().with_breaker(&registry, "users-api")).is_ok());
+    assert_no_allocation("future by name", || {
+        assert!(expect_ready(ready_call().with_breaker(&registry, "users-api")).is_ok());
     });
-    allocates_nothing("sync function by name", || {
+    assert_no_allocation("sync function by name", || {
         assert!(double.with_breaker(&registry, "users-api").call(7).is_ok());
     });
-    allocates_nothing("async function by name", || {
-        let guarded = double_later.with_breaker(&registry, "users-api");
-        assert!(poll(guarded.call(7)).is_ok());
+    assert_no_allocation("async function by name", || {
+        let guarded = double_async.with_breaker(&registry, "users-api");
+        assert!(expect_ready(guarded.call(7)).is_ok());
     });
-    allocates_nothing("handle by name", || drop(registry.breaker("users-api")));
+    assert_no_allocation("handle by name", || drop(registry.breaker("users-api")));
 }
 
 #[test]
-fn a_refused_call_by_name() {
+fn refused_call_by_name_allocates_nothing() {
     let registry = BreakerRegistry::new();
     registry
         .breaker("users-api")
         .trip_for(Duration::from_secs(3600));
-    allocates_nothing("refused by name", || {
-        assert!(poll(work().with_breaker(&registry, "users-api")).is_err());
+    assert_no_allocation("refused by name", || {
+        assert!(expect_ready(ready_call().with_breaker(&registry, "users-api")).is_err());
     });
 }
 
-/// The counter counts: a failure whose text is kept, the first of its breaker, does allocate.
+/// Checks the counter itself: the first failure of a breaker allocates its text.
 #[test]
-fn what_must_allocate_is_seen() {
+fn first_failure_allocates() {
     let breaker = healthy();
     let info = measure(|| drop(breaker.call(|| Err::<(), _>("no"))));
     assert!(info.count_total > 0);
 }
 
 #[cfg(feature = "macros")]
-mod decorated {
+mod circuit_functions {
     use super::*;
 
     #[derive(Debug)]
@@ -206,7 +218,7 @@ mod decorated {
     }
 
     #[circuit(name = "allocations-async")]
-    async fn double_later(number: u32) -> Result<u32, Error> {
+    async fn double_async(number: u32) -> Result<u32, Error> {
         Ok(2 * number)
     }
 
@@ -219,66 +231,66 @@ mod decorated {
         }
     }
 
-    fn every_function(state: &str, passes: bool) {
-        allocates_nothing(&format!("{state}, sync #[circuit]"), || {
-            assert_eq!(double(7).is_ok(), passes);
+    fn check_functions(state: &str, admitted: bool) {
+        assert_no_allocation(&format!("{state}, sync #[circuit]"), || {
+            assert_eq!(double(7).is_ok(), admitted);
         });
-        allocates_nothing(&format!("{state}, async #[circuit]"), || {
-            assert_eq!(poll(double_later(7)).is_ok(), passes);
+        assert_no_allocation(&format!("{state}, async #[circuit]"), || {
+            assert_eq!(expect_ready(double_async(7)).is_ok(), admitted);
         });
     }
 
     #[test]
-    fn calls_of_decorated_functions() {
-        every_function("healthy", true);
+    fn circuit_function_allocates_nothing() {
+        check_functions("healthy", true);
         for name in ["allocations-sync", "allocations-async"] {
             let breaker = BreakerRegistry::global().breaker(name);
             breaker.trip_for(Duration::from_secs(3600));
         }
-        every_function("open", false);
+        check_functions("open", false);
     }
 
     #[test]
-    fn calls_of_a_generic_method() {
-        allocates_nothing("two types of one method", || {
+    fn generic_circuit_method_allocates_nothing() {
+        assert_no_allocation("two types of one method", || {
             assert!(Client(7_u8).get().is_ok());
             assert!(Client(7_u16).get().is_ok());
         });
     }
 }
 
-/// Names share the slots of a thread's table by chance; most of them have one each.
+/// A handle table keeps both names of a pair. The limit tolerates that a few pairs allocate.
 #[test]
-fn calls_of_two_names_that_take_turns() {
+fn alternating_names_mostly_allocate_nothing() {
     const PAIRS: usize = 64;
     let registry = BreakerRegistry::new();
-    let apart = (0..PAIRS).filter(|pair| {
+    let without_allocation = (0..PAIRS).filter(|pair| {
         let names = [format!("users {pair}"), format!("orders {pair}")];
         let call = || {
             for name in &names {
-                let _ = poll(work().with_breaker(&registry, name));
+                let _ = expect_ready(ready_call().with_breaker(&registry, name));
             }
         };
         call();
         measure(|| (0..10).for_each(|_| call())).count_total == 0
     });
-    assert!(apart.count() >= PAIRS * 7 / 8);
+    assert!(without_allocation.count() >= PAIRS * 7 / 8);
 }
 
-/// The first refusal of each breaker allocates; no later one does, however many breakers refuse.
+/// The first refusal of each breaker allocates. Later refusals must not, even with many breakers.
 #[test]
 fn refusals_of_many_breakers_allocate_once_each() {
-    let breakers: Vec<_> = (0..300).map(|_| forced()).collect();
+    let breakers: Vec<_> = (0..300).map(|_| forced_open()).collect();
     let refused = |breaker: &CircuitBreaker| drop(breaker.try_acquire().expect_err("it is open"));
     breakers.iter().for_each(refused);
     let info = measure(|| breakers.iter().for_each(refused));
     assert_eq!(info.count_total, 0, "{info:?}");
 }
 
-/// Errors that live at the same time allocate no more than errors that live one after another.
+/// Refusals that exist at the same time must not allocate more than consecutive ones.
 #[test]
 fn refusals_held_together_allocate_nothing() {
-    let breaker = forced();
+    let breaker = forced_open();
     let refuse = || breaker.try_acquire().expect_err("it is open");
     let mut held = Vec::with_capacity(200);
     held.push(refuse());

@@ -1,4 +1,4 @@
-//! Which errors count, and who says so: the judges, in the order in which they are asked.
+//! Classification of errors: rules, `fail_if` and `classify`, and their order.
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -31,26 +31,26 @@ impl Error for Wrapped {
     }
 }
 
-/// An error that nobody speaks of.
+/// An error type that no rule names.
 #[derive(Debug)]
-struct Stranger;
+struct UnknownError;
 
-impl fmt::Display for Stranger {
+impl fmt::Display for UnknownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("stranger")
+        f.write_str("unknown")
     }
 }
 
-impl Error for Stranger {}
+impl Error for UnknownError {}
 
 fn io(kind: ErrorKind) -> io::Error {
     kind.into()
 }
 
-fn now<F: Future>(future: F) -> F::Output {
+fn expect_ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("the future waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
@@ -60,52 +60,56 @@ fn breaker(settings: impl FnOnce(BreakerBuilder) -> BreakerBuilder) -> CircuitBr
         .expect("the settings are valid")
 }
 
-/// What became of the calls of a breaker.
+/// The number of calls with each outcome.
 #[derive(Debug, PartialEq)]
-struct Counted {
+struct OutcomeCounts {
     success: u64,
     failure: u64,
     ignored: u64,
 }
 
-const SUCCESS: Counted = Counted {
+const SUCCESS: OutcomeCounts = OutcomeCounts {
     success: 1,
     failure: 0,
     ignored: 0,
 };
-const FAILURE: Counted = Counted {
+const FAILURE: OutcomeCounts = OutcomeCounts {
     success: 0,
     failure: 1,
     ignored: 0,
 };
-const IGNORED: Counted = Counted {
+const IGNORED: OutcomeCounts = OutcomeCounts {
     success: 0,
     failure: 0,
     ignored: 1,
 };
 
-fn counted(breaker: &CircuitBreaker) -> Counted {
+fn outcome_counts(breaker: &CircuitBreaker) -> OutcomeCounts {
     let totals = breaker.snapshot().totals;
     let success = totals.success.expect("successes are counted");
-    Counted {
+    OutcomeCounts {
         success,
         failure: totals.failure,
         ignored: totals.ignored,
     }
 }
 
-/// What a breaker with these settings makes of `error`; the same through all four ways in.
+/// Returns how a breaker with these settings classifies `error`. Every form of a call must agree.
 #[track_caller]
-fn judged<E: fmt::Debug + 'static>(
+fn classify<E: fmt::Debug + 'static>(
     settings: impl Fn(BreakerBuilder) -> BreakerBuilder,
     error: impl Fn() -> E,
-) -> Counted {
-    let ways: [&dyn Fn(&CircuitBreaker); 4] = [
-        &|breaker| drop(now(ready(Err::<(), _>(error())).guarded_by(breaker))),
+) -> OutcomeCounts {
+    let forms: [&dyn Fn(&CircuitBreaker); 4] = [
         &|breaker| {
-            drop(now((async || Err::<(), _>(error()))
-                .guarded_by(breaker)
-                .call()));
+            drop(expect_ready(
+                ready(Err::<(), _>(error())).guarded_by(breaker),
+            ));
+        },
+        &|breaker| {
+            drop(expect_ready(
+                (async || Err::<(), _>(error())).guarded_by(breaker).call(),
+            ));
         },
         &|breaker| drop((|| Err::<(), _>(error())).guarded_by(breaker).call()),
         &|breaker| {
@@ -115,10 +119,10 @@ fn judged<E: fmt::Debug + 'static>(
                 .record_result(&Err::<(), _>(error()));
         },
     ];
-    let counts = ways.map(|way| {
+    let counts = forms.map(|call| {
         let breaker = breaker(&settings);
-        way(&breaker);
-        counted(&breaker)
+        call(&breaker);
+        outcome_counts(&breaker)
     });
     let [first, others @ ..] = counts;
     for other in others {
@@ -129,152 +133,158 @@ fn judged<E: fmt::Debug + 'static>(
 
 #[test]
 fn without_rules_every_error_is_a_failure() {
-    assert_eq!(judged(|b| b, || io(ErrorKind::Other)), FAILURE);
-    assert_eq!(judged(|b| b, || "a text"), FAILURE);
-    assert_eq!(judged(|b| b, || Boxed::from("a box")), FAILURE);
+    assert_eq!(classify(|b| b, || io(ErrorKind::Other)), FAILURE);
+    assert_eq!(classify(|b| b, || "a text"), FAILURE);
+    assert_eq!(classify(|b| b, || Boxed::from("a box")), FAILURE);
 }
 
 #[test]
-fn with_an_expected_error_every_other_is_unexpected() {
+fn expected_rule_makes_other_errors_unexpected() {
     let expecting = |b: BreakerBuilder| b.expected_error::<io::Error>();
-    assert_eq!(judged(expecting, || io(ErrorKind::Other)), FAILURE);
-    assert_eq!(judged(expecting, || Stranger), SUCCESS);
+    assert_eq!(classify(expecting, || io(ErrorKind::Other)), FAILURE);
+    assert_eq!(classify(expecting, || UnknownError), SUCCESS);
 }
 
 #[test]
-fn an_ignored_error_alone_leaves_every_other_a_failure() {
+fn ignored_rule_leaves_other_errors_failures() {
     let ignoring = |b: BreakerBuilder| b.ignored_error::<io::Error>();
-    assert_eq!(judged(ignoring, || io(ErrorKind::Other)), IGNORED);
-    assert_eq!(judged(ignoring, || Stranger), FAILURE);
+    assert_eq!(classify(ignoring, || io(ErrorKind::Other)), IGNORED);
+    assert_eq!(classify(ignoring, || UnknownError), FAILURE);
 }
 
 #[test]
-fn any_expected_rule_makes_a_failure() {
+fn any_matching_expected_rule_is_a_failure() {
     let either = |b: BreakerBuilder| {
         b.expected_error_if(|e: &io::Error| e.kind() == ErrorKind::TimedOut)
             .expected_error_if(|e: &io::Error| e.kind() == ErrorKind::BrokenPipe)
-            .expected_error::<Stranger>()
+            .expected_error::<UnknownError>()
     };
-    assert_eq!(judged(either, || io(ErrorKind::TimedOut)), FAILURE);
-    assert_eq!(judged(either, || io(ErrorKind::BrokenPipe)), FAILURE);
-    assert_eq!(judged(either, || Stranger), FAILURE);
-    assert_eq!(judged(either, || io(ErrorKind::NotFound)), SUCCESS);
+    assert_eq!(classify(either, || io(ErrorKind::TimedOut)), FAILURE);
+    assert_eq!(classify(either, || io(ErrorKind::BrokenPipe)), FAILURE);
+    assert_eq!(classify(either, || UnknownError), FAILURE);
+    assert_eq!(classify(either, || io(ErrorKind::NotFound)), SUCCESS);
 }
 
 #[test]
-fn ignored_rules_are_asked_before_expected_ones() {
+fn ignored_rules_precede_expected_rules() {
     let both = |b: BreakerBuilder| {
         b.expected_error::<io::Error>()
             .ignored_error_if(|e: &io::Error| e.kind() == ErrorKind::NotFound)
     };
-    assert_eq!(judged(both, || io(ErrorKind::NotFound)), IGNORED);
-    assert_eq!(judged(both, || io(ErrorKind::Other)), FAILURE);
+    assert_eq!(classify(both, || io(ErrorKind::NotFound)), IGNORED);
+    assert_eq!(classify(both, || io(ErrorKind::Other)), FAILURE);
 }
 
 #[test]
-fn unexpected_errors_count_as_the_breaker_is_told() {
+fn unexpected_errors_as_sets_their_outcome() {
     let ignoring = |b: BreakerBuilder| {
         b.expected_error::<io::Error>()
             .unexpected_errors_as(Outcome::Ignored)
     };
-    assert_eq!(judged(ignoring, || Stranger), IGNORED);
-    assert_eq!(judged(ignoring, || io(ErrorKind::Other)), FAILURE);
+    assert_eq!(classify(ignoring, || UnknownError), IGNORED);
+    assert_eq!(classify(ignoring, || io(ErrorKind::Other)), FAILURE);
 }
 
 #[test]
-fn types_that_are_no_errors_have_rules_of_their_own() {
+fn value_rules_classify_non_error_types() {
     let values = |b: BreakerBuilder| {
         b.expected_value_if(|e: &String| e.starts_with('5'))
             .ignored_value_if(|e: &String| e.starts_with('4'))
     };
-    assert_eq!(judged(values, || String::from("503")), FAILURE);
-    assert_eq!(judged(values, || String::from("404")), IGNORED);
-    assert_eq!(judged(values, || String::from("302")), SUCCESS);
+    assert_eq!(classify(values, || String::from("503")), FAILURE);
+    assert_eq!(classify(values, || String::from("404")), IGNORED);
+    assert_eq!(classify(values, || String::from("302")), SUCCESS);
 }
 
 #[test]
-fn every_kind_of_box_is_looked_through() {
+fn rules_look_inside_boxed_errors() {
     let expecting = |b: BreakerBuilder| b.expected_error::<io::Error>();
     let inside = || io(ErrorKind::Other);
     assert_eq!(
-        judged(expecting, || -> Boxed { Box::new(inside()) }),
+        classify(expecting, || -> Boxed { Box::new(inside()) }),
         FAILURE
     );
     assert_eq!(
-        judged(expecting, || -> Box<dyn Error + Send> {
+        classify(expecting, || -> Box<dyn Error + Send> {
             Box::new(inside())
         }),
         FAILURE
     );
     assert_eq!(
-        judged(expecting, || -> Box<dyn Error> { Box::new(inside()) }),
+        classify(expecting, || -> Box<dyn Error> { Box::new(inside()) }),
         FAILURE
     );
     assert_eq!(
-        judged(expecting, || -> Arc<dyn Error + Send + Sync> {
+        classify(expecting, || -> Arc<dyn Error + Send + Sync> {
             Arc::new(inside())
         }),
         FAILURE
     );
     assert_eq!(
-        judged(expecting, || -> Boxed { Box::new(Stranger) }),
+        classify(expecting, || -> Boxed { Box::new(UnknownError) }),
         SUCCESS
     );
 }
 
 #[test]
-fn the_causes_of_a_boxed_error_are_looked_at() {
+fn rules_look_at_sources_of_boxed_errors() {
     let twice = || -> Boxed { Wrapped(Wrapped(io(ErrorKind::TimedOut).into()).into()).into() };
     assert_eq!(
-        judged(BreakerBuilder::expected_error::<io::Error>, twice),
+        classify(BreakerBuilder::expected_error::<io::Error>, twice),
         FAILURE
     );
     assert_eq!(
-        judged(BreakerBuilder::ignored_error::<io::Error>, twice),
+        classify(BreakerBuilder::ignored_error::<io::Error>, twice),
         IGNORED
     );
     let other_kind =
         |b: BreakerBuilder| b.expected_error_if(|e: &io::Error| e.kind() == ErrorKind::NotFound);
-    assert_eq!(judged(other_kind, twice), SUCCESS);
+    assert_eq!(classify(other_kind, twice), SUCCESS);
 }
 
 #[cfg(feature = "anyhow")]
 #[test]
-fn anyhow_errors_are_looked_through() {
+fn rules_look_inside_anyhow_errors() {
     let expecting = |b: BreakerBuilder| b.expected_error::<io::Error>();
     let error = || anyhow::Error::from(io(ErrorKind::Other)).context("while fetching");
-    assert_eq!(judged(expecting, error), FAILURE);
-    assert_eq!(judged(expecting, || anyhow::Error::from(Stranger)), SUCCESS);
+    assert_eq!(classify(expecting, error), FAILURE);
+    assert_eq!(
+        classify(expecting, || anyhow::Error::from(UnknownError)),
+        SUCCESS
+    );
 }
 
 #[test]
 fn unknown_types_are_reported_once_each() {
-    let told: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+    let reported: Arc<Mutex<Vec<&'static str>>> = Arc::default();
     let breaker = breaker(|b| {
-        let told = told.clone();
+        let reported = reported.clone();
         b.ignored_error_if(|e: &io::Error| e.kind() == ErrorKind::NotFound)
             .expected_error::<fmt::Error>()
             .on_event(move |event| {
                 if let Event::UnknownErrorType { error_type, .. } = event {
-                    told.lock().expect("no panic").push(error_type);
+                    reported
+                        .lock()
+                        .expect("the lock is not poisoned")
+                        .push(error_type);
                 }
             })
     });
     for _ in 0..2 {
-        drop(breaker.call(|| Err::<(), _>(Stranger)));
+        drop(breaker.call(|| Err::<(), _>(UnknownError)));
         drop(breaker.call(|| Err::<(), _>("a text")));
-        // Known, whatever the rules say of them.
+        // A rule names these types, so they are known even if it does not match.
         drop(breaker.call(|| Err::<(), _>(io(ErrorKind::Other))));
         drop(breaker.call(|| Err::<(), _>(fmt::Error)));
     }
     let unknown = [
-        std::any::type_name::<Stranger>(),
+        std::any::type_name::<UnknownError>(),
         std::any::type_name::<&str>(),
     ];
-    assert_eq!(*told.lock().expect("no panic"), unknown);
+    assert_eq!(*reported.lock().expect("the lock is not poisoned"), unknown);
 }
 
-/// Fails once with each of eight types of errors that no rule knows.
+/// Fails once with each of eight error types that no rule names.
 fn fail_with_eight_types<A: fmt::Debug + Default + 'static>(breaker: &CircuitBreaker) {
     fn fail<E: fmt::Debug + Default + 'static>(breaker: &CircuitBreaker) {
         drop(breaker.call(|| Err::<(), _>(E::default())));
@@ -296,16 +306,19 @@ fn fail_with_eight_types<A: fmt::Debug + Default + 'static>(breaker: &CircuitBre
 
 #[test]
 fn unknown_types_beyond_limit_are_not_reported() {
-    let told: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+    let reported: Arc<Mutex<Vec<&'static str>>> = Arc::default();
     let breaker = breaker(|b| {
-        let told = told.clone();
+        let reported = reported.clone();
         b.expected_error::<io::Error>().on_event(move |event| {
             if let Event::UnknownErrorType { error_type, .. } = event {
-                told.lock().expect("no panic").push(error_type);
+                reported
+                    .lock()
+                    .expect("the lock is not poisoned")
+                    .push(error_type);
             }
         })
     });
-    let reported = || told.lock().expect("no panic").len();
+    let count_reported = || reported.lock().expect("the lock is not poisoned").len();
     let each = [
         fail_with_eight_types::<u8>,
         fail_with_eight_types::<u16>,
@@ -317,37 +330,39 @@ fn unknown_types_beyond_limit_are_not_reported() {
         fail_with_eight_types::<i64>,
     ];
     for (known, fail) in each.iter().enumerate() {
-        assert_eq!(reported(), 8 * known);
+        assert_eq!(count_reported(), 8 * known);
         fail(&breaker);
     }
-    assert_eq!(reported(), 64);
-    drop(breaker.call(|| Err::<(), _>(Stranger)));
+    assert_eq!(count_reported(), 64);
+    drop(breaker.call(|| Err::<(), _>(UnknownError)));
     for fail in each {
         fail(&breaker);
     }
-    let told = told.lock().expect("no panic");
-    assert_eq!(told.len(), 64, "neither new types nor known ones");
-    assert!(!told.contains(&std::any::type_name::<Stranger>()));
+    let reported = reported.lock().expect("the lock is not poisoned");
+    assert_eq!(reported.len(), 64, "no further types are reported");
+    assert!(!reported.contains(&std::any::type_name::<UnknownError>()));
     // Unreported errors are classified like the others.
     let totals = breaker.snapshot().totals;
     assert_eq!((totals.success, totals.failure), (Some(129), 0));
 }
 
 #[test]
-fn fail_if_is_asked_instead_of_the_expected_rules() {
+fn fail_if_replaces_expected_rules() {
     let breaker = breaker(BreakerBuilder::expected_error::<io::Error>);
     let call = |error| {
         let fails = |error: &io::Error| error.kind() == ErrorKind::TimedOut;
-        drop(now(ready(Err::<(), _>(error))
-            .guarded_by(&breaker)
-            .fail_if(fails)));
+        drop(expect_ready(
+            ready(Err::<(), _>(error))
+                .guarded_by(&breaker)
+                .fail_if(fails),
+        ));
     };
     call(io(ErrorKind::TimedOut));
-    assert_eq!(counted(&breaker), FAILURE);
+    assert_eq!(outcome_counts(&breaker), FAILURE);
     call(io(ErrorKind::NotFound));
     assert_eq!(
-        counted(&breaker),
-        Counted {
+        outcome_counts(&breaker),
+        OutcomeCounts {
             success: 1,
             ..FAILURE
         }
@@ -355,26 +370,30 @@ fn fail_if_is_asked_instead_of_the_expected_rules() {
 }
 
 #[test]
-fn fail_if_finds_failures_that_no_rule_expects() {
+fn fail_if_can_fail_unknown_errors() {
     let breaker = breaker(BreakerBuilder::expected_error::<fmt::Error>);
-    drop(now(ready(Err::<(), _>(Stranger))
-        .guarded_by(&breaker)
-        .fail_if(|_| true)));
-    assert_eq!(counted(&breaker), FAILURE);
+    drop(expect_ready(
+        ready(Err::<(), _>(UnknownError))
+            .guarded_by(&breaker)
+            .fail_if(|_| true),
+    ));
+    assert_eq!(outcome_counts(&breaker), FAILURE);
 }
 
 #[test]
-fn fail_if_cannot_speak_for_ignored_errors() {
+fn fail_if_is_not_called_for_ignored_errors() {
     let breaker = breaker(BreakerBuilder::ignored_error::<io::Error>);
     let timed_out = ready(Err::<(), _>(io(ErrorKind::TimedOut)));
-    drop(now(timed_out
-        .guarded_by(&breaker)
-        .fail_if(|_| panic!("nobody asks"))));
-    assert_eq!(counted(&breaker), IGNORED);
+    drop(expect_ready(
+        timed_out
+            .guarded_by(&breaker)
+            .fail_if(|_| panic!("`fail_if` must not be called")),
+    ));
+    assert_eq!(outcome_counts(&breaker), IGNORED);
 }
 
 #[test]
-fn what_fail_if_denies_is_unexpected() {
+fn error_rejected_by_fail_if_is_unexpected() {
     let breaker = breaker(|b| b.unexpected_errors_as(Outcome::Ignored));
     let not_found = |_: &u8| Err::<(), _>(io(ErrorKind::NotFound));
     drop(
@@ -383,37 +402,37 @@ fn what_fail_if_denies_is_unexpected() {
             .fail_if(|_: &io::Error| false)
             .call(&7),
     );
-    assert_eq!(counted(&breaker), IGNORED);
+    assert_eq!(outcome_counts(&breaker), IGNORED);
 }
 
 #[test]
-fn classify_judges_alone() {
+fn classify_replaces_all_rules() {
     let ignoring = breaker(BreakerBuilder::ignored_error::<io::Error>);
     let result = ready(Err::<u16, _>(io(ErrorKind::Other)));
-    drop(now(result
-        .guarded_by(&ignoring)
-        .classify(|_| Outcome::Failure)));
-    assert_eq!(counted(&ignoring), FAILURE);
+    drop(expect_ready(
+        result.guarded_by(&ignoring).classify(|_| Outcome::Failure),
+    ));
+    assert_eq!(outcome_counts(&ignoring), FAILURE);
 
     let expecting = breaker(BreakerBuilder::expected_error::<io::Error>);
     let result = ready(Err::<u16, _>(io(ErrorKind::Other)));
-    drop(now(result
-        .guarded_by(&expecting)
-        .classify(|_| Outcome::Success)));
-    assert_eq!(counted(&expecting), SUCCESS);
+    drop(expect_ready(
+        result.guarded_by(&expecting).classify(|_| Outcome::Success),
+    ));
+    assert_eq!(outcome_counts(&expecting), SUCCESS);
 }
 
 #[test]
-fn classify_finds_failures_inside_ok() {
+fn classify_can_fail_ok_values() {
     let breaker = breaker(|b| b.failure_threshold(2));
-    let judge = |result: &Result<u16, Stranger>| match result {
+    let classify_status = |result: &Result<u16, UnknownError>| match result {
         Ok(500..) | Err(_) => Outcome::Failure,
         Ok(400..) => Outcome::Ignored,
         Ok(_) => Outcome::Success,
     };
-    let get = (|status: u16| Ok::<_, Stranger>(status))
+    let get = (|status: u16| Ok::<_, UnknownError>(status))
         .guarded_by(&breaker)
-        .classify(judge);
+        .classify(classify_status);
     for (status, failures) in [(503, 1), (404, 1), (200, 0), (500, 1), (599, 2)] {
         assert_eq!(
             get.call(status).expect("what the function returned"),
@@ -426,7 +445,7 @@ fn classify_finds_failures_inside_ok() {
 }
 
 #[test]
-fn classify_output_judges_what_is_no_result() {
+fn classify_output_accepts_any_output() {
     let breaker = breaker(|b| b.failure_threshold(1));
     let hit = |hit: &Option<u8>| {
         if hit.is_some() {
@@ -435,7 +454,8 @@ fn classify_output_judges_what_is_no_result() {
             Outcome::Failure
         }
     };
-    let look_up = |key: Option<u8>| now(ready(key).guarded_by(&breaker).classify_output(hit));
+    let look_up =
+        |key: Option<u8>| expect_ready(ready(key).guarded_by(&breaker).classify_output(hit));
     assert_eq!(look_up(Some(7)).expect("admitted"), Some(7));
     assert_eq!(breaker.state(), State::Closed);
     assert_eq!(look_up(None).expect("admitted"), None);
@@ -447,56 +467,64 @@ fn classify_output_judges_what_is_no_result() {
     let look_up = (async |key: u8| Some(key))
         .guarded_by(&breaker)
         .classify_output(hit);
-    assert_eq!(now(look_up.call(7)).expect("admitted"), Some(7));
+    assert_eq!(expect_ready(look_up.call(7)).expect("admitted"), Some(7));
     assert_eq!(breaker.snapshot().totals.success, Some(2));
 }
 
 #[test]
-fn trip_for_opens_the_circuit_at_once() {
+fn trip_for_opens_circuit_immediately() {
     let breaker = breaker(|b| {
         b.max_trip_for(Duration::from_secs(60))
             .clock(ManualClock::new())
     });
-    for (asked, most) in [(20, 20), (600, 60)] {
-        let busy = |_: &Result<u8, Stranger>| Outcome::TripFor(Duration::from_secs(asked));
-        drop(now(ready(Ok(7)).guarded_by(&breaker).classify(busy)));
+    for (requested, expected) in [(20, 20), (600, 60)] {
+        let busy = |_: &Result<u8, UnknownError>| Outcome::TripFor(Duration::from_secs(requested));
+        drop(expect_ready(
+            ready(Ok(7)).guarded_by(&breaker).classify(busy),
+        ));
         assert_eq!(breaker.state(), State::Open);
-        assert_eq!(breaker.open_remaining(), Some(Duration::from_secs(most)));
+        assert_eq!(
+            breaker.open_remaining(),
+            Some(Duration::from_secs(expected))
+        );
         breaker.reset();
     }
 }
 
 #[test]
-fn a_judge_that_panics_leaves_a_call_that_says_nothing() {
-    let breaker = breaker(|b| b.expected_error_if(|_: &io::Error| panic!("a predicate broke")));
+fn panicking_predicate_makes_call_ignored() {
+    let breaker =
+        breaker(|b| b.expected_error_if(|_: &io::Error| panic!("the predicate panicked")));
     let call = || drop(breaker.call(|| Err::<(), _>(io(ErrorKind::Other))));
     let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
-    assert!(payload.is_err_and(|payload| payload.downcast_ref() == Some(&"a predicate broke")));
-    assert_eq!(counted(&breaker), IGNORED);
+    assert!(
+        payload.is_err_and(|payload| payload.downcast_ref() == Some(&"the predicate panicked"))
+    );
+    assert_eq!(outcome_counts(&breaker), IGNORED);
 }
 
 #[test]
-fn refusals_of_inner_breakers_are_ignored() {
+fn inner_refusals_are_ignored() {
     let inner = breaker(|b| b.name("inner"));
     inner.force_open();
     let open = || inner.try_acquire().expect_err("refused");
     let error = || BreakerError::<Infallible>::from(open());
-    assert_eq!(judged(|b| b, open), IGNORED);
-    assert_eq!(judged(|b| b, error), IGNORED);
-    assert_eq!(judged(|b| b, || Boxed::from(open())), IGNORED);
-    assert_eq!(judged(|b| b, || Boxed::from(error())), IGNORED);
+    assert_eq!(classify(|b| b, open), IGNORED);
+    assert_eq!(classify(|b| b, error), IGNORED);
+    assert_eq!(classify(|b| b, || Boxed::from(open())), IGNORED);
+    assert_eq!(classify(|b| b, || Boxed::from(error())), IGNORED);
     assert_eq!(
-        judged(|b| b, || Boxed::from(Wrapped(open().into()))),
+        classify(|b| b, || Boxed::from(Wrapped(open().into()))),
         IGNORED
     );
     assert_eq!(
-        judged(BreakerBuilder::expected_error::<CircuitOpen>, open),
+        classify(BreakerBuilder::expected_error::<CircuitOpen>, open),
         IGNORED
     );
 }
 
 #[test]
-fn a_timeout_of_an_inner_breaker_is_a_failure_of_the_outer_one() {
+fn inner_timeout_is_a_failure_of_outer_breaker() {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let outer = breaker(|b| b);
     let inner = breaker(|b| b);
@@ -512,5 +540,5 @@ fn a_timeout_of_an_inner_breaker_is_a_failure_of_the_outer_one() {
         .expect("a runtime");
     let result = runtime.block_on(call);
     assert!(result.is_err_and(|error| error.inner().is_some()));
-    assert_eq!(counted(&outer), FAILURE);
+    assert_eq!(outcome_counts(&outer), FAILURE);
 }

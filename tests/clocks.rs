@@ -1,4 +1,4 @@
-//! A coarse clock that lags as far as it may changes nothing.
+//! Clocks whose coarse reading lags, and clocks that show a wrong time.
 #![cfg(not(any(loom, shuttle, tsan)))]
 #![allow(missing_docs)]
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// The most that is allowed.
+/// The maximum lag that `Clock::recent` may have.
 const LAG: Duration = Duration::from_millis(20);
 
 struct Lagging(ManualClock);
@@ -27,11 +27,11 @@ fn lagging(rule: TripRule) -> (CircuitBreaker, ManualClock) {
     let clock = ManualClock::new();
     let breaker = CircuitBreaker::builder().clock(Lagging(clock.clone()));
     let breaker = breaker.trip_rules([rule]).build();
-    (breaker.expect("settings that work"), clock)
+    (breaker.expect("valid settings"), clock)
 }
 
 #[test]
-fn what_was_just_recorded_is_in_a_short_window() {
+fn lagging_clock_keeps_outcomes_in_short_window() {
     const MS: Duration = Duration::from_millis(1);
     let window = Window::time(3 * MS).buckets(3);
     let rule = TripRule::failure_rate(0.5).over(window).minimum_calls(2);
@@ -47,20 +47,25 @@ fn what_was_just_recorded_is_in_a_short_window() {
 }
 
 #[test]
-fn an_open_circuit_half_opens_at_its_time() {
+fn lagging_clock_half_opens_at_deadline() {
     let (breaker, clock) = lagging(TripRule::consecutive_failures(1));
     breaker.try_acquire().expect("a closed circuit").failure();
     clock.advance(Duration::from_secs(30) - Duration::from_nanos(1));
-    let open = breaker.try_acquire().expect_err("a nanosecond early");
-    // By the coarse clock, which never says too little.
-    let left = open.retry_after().expect("it is open for a time");
+    let open = breaker.try_acquire().expect_err("one nanosecond early");
+    // `retry_after` uses the coarse reading, so it may be too long by the lag, and never too short.
+    let left = open
+        .retry_after()
+        .expect("the circuit is open until a deadline");
     assert!(left >= Duration::from_nanos(1) && left <= LAG + Duration::from_nanos(1));
     clock.advance(Duration::from_nanos(1));
-    breaker.try_acquire().expect("its time has come").success();
+    breaker
+        .try_acquire()
+        .expect("the recovery timeout has elapsed")
+        .success();
     assert_eq!(breaker.state(), State::Closed);
 }
 
-/// A clock that shows what it is set to.
+/// A clock that shows the time it was last set to.
 #[derive(Clone, Default)]
 struct Settable(Arc<AtomicU64>);
 
@@ -83,13 +88,13 @@ impl Clock for Settable {
 const SECOND: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Wrong times: beyond what a clock may show, its last time, far and near ones.
+/// Wrong times: above the maximum of a clock, the maximum, and nearer ones.
 fn wrong_times() -> [Duration; 6] {
-    let last = Duration::from_nanos(i64::MAX.unsigned_abs());
+    let maximum = Duration::from_nanos(i64::MAX.unsigned_abs());
     [
         Duration::MAX,
-        last + Duration::from_nanos(1),
-        last,
+        maximum + Duration::from_nanos(1),
+        maximum,
         100 * YEAR,
         2 * YEAR,
         3_600 * SECOND,
@@ -97,7 +102,7 @@ fn wrong_times() -> [Duration; 6] {
 }
 
 /// A breaker whose clock shows a thousand seconds.
-fn settable() -> (CircuitBreaker, Settable) {
+fn settable_breaker() -> (CircuitBreaker, Settable) {
     let clock = Settable::default();
     clock.show(1_000 * SECOND);
     let builder = CircuitBreaker::builder().failure_threshold(1);
@@ -105,12 +110,12 @@ fn settable() -> (CircuitBreaker, Settable) {
     (breaker, clock)
 }
 
-/// Shows `time` for as long as it takes the breaker to see it, and the right time again.
-fn show_for_a_while(breaker: &CircuitBreaker, clock: &Settable, time: Duration) {
-    let right = clock.now();
+/// Shows `time` for one reading of the breaker, and the correct time for the next one.
+fn show_briefly(breaker: &CircuitBreaker, clock: &Settable, time: Duration) {
+    let correct = clock.now();
     clock.show(time);
     let _ = breaker.snapshot();
-    clock.show(right);
+    clock.show(correct);
     let _ = breaker.snapshot();
 }
 
@@ -119,10 +124,13 @@ fn advance(clock: &Settable, time: Duration) {
 }
 
 fn fail(breaker: &CircuitBreaker) {
-    breaker.try_acquire().expect("it admits").failure();
+    breaker
+        .try_acquire()
+        .expect("the call is admitted")
+        .failure();
 }
 
-fn recovers(breaker: &CircuitBreaker, clock: &Settable) {
+fn assert_recovers(breaker: &CircuitBreaker, clock: &Settable) {
     advance(clock, 30 * SECOND);
     assert_eq!(breaker.state(), State::HalfOpen);
     breaker.try_acquire().expect("a trial").success();
@@ -130,60 +138,60 @@ fn recovers(breaker: &CircuitBreaker, clock: &Settable) {
 }
 
 #[test]
-fn wrong_time_before_a_trip_delays_no_recovery() {
+fn wrong_time_before_trip_does_not_delay_recovery() {
     for time in wrong_times() {
-        let (breaker, clock) = settable();
-        show_for_a_while(&breaker, &clock, time);
+        let (breaker, clock) = settable_breaker();
+        show_briefly(&breaker, &clock, time);
         fail(&breaker);
         assert_eq!(breaker.open_remaining(), Some(30 * SECOND), "{time:?}");
-        recovers(&breaker, &clock);
+        assert_recovers(&breaker, &clock);
     }
 }
 
 #[test]
-fn wrong_time_at_a_trip_delays_no_recovery() {
+fn wrong_time_at_trip_does_not_delay_recovery() {
     for time in wrong_times() {
-        let (breaker, clock) = settable();
-        let right = clock.now();
+        let (breaker, clock) = settable_breaker();
+        let correct = clock.now();
         clock.show(time);
         fail(&breaker);
-        clock.show(right);
+        clock.show(correct);
         assert_eq!(breaker.open_remaining(), Some(30 * SECOND), "{time:?}");
-        recovers(&breaker, &clock);
+        assert_recovers(&breaker, &clock);
     }
 }
 
 #[test]
-fn wrong_time_of_an_open_circuit_delays_no_recovery() {
+fn wrong_time_while_open_does_not_delay_recovery() {
     for time in wrong_times() {
-        let (breaker, clock) = settable();
+        let (breaker, clock) = settable_breaker();
         fail(&breaker);
-        show_for_a_while(&breaker, &clock, time);
-        recovers(&breaker, &clock);
+        show_briefly(&breaker, &clock, time);
+        assert_recovers(&breaker, &clock);
         fail(&breaker);
         assert_eq!(breaker.open_remaining(), Some(30 * SECOND), "{time:?}");
-        recovers(&breaker, &clock);
+        assert_recovers(&breaker, &clock);
     }
 }
 
 #[test]
-fn wrong_time_during_a_trial_keeps_no_slot() {
+fn wrong_time_during_trial_does_not_extend_lease() {
     for time in wrong_times() {
-        let (breaker, clock) = settable();
+        let (breaker, clock) = settable_breaker();
         breaker.half_open();
         let hung = breaker.try_acquire().expect("a trial");
-        show_for_a_while(&breaker, &clock, time);
-        // The lease lasts 30 seconds at most.
+        show_briefly(&breaker, &clock, time);
+        // The lease must have expired after its 30 seconds.
         advance(&clock, 30 * SECOND);
-        breaker.try_acquire().expect("its slot").success();
+        breaker.try_acquire().expect("the slot is free").success();
         assert_eq!(breaker.state(), State::Closed, "{time:?}");
         drop(hung);
     }
 }
 
 #[test]
-fn clock_reset_to_zero_delays_no_recovery() {
-    let (breaker, clock) = settable();
+fn clock_reset_to_zero_does_not_delay_recovery() {
+    let (breaker, clock) = settable_breaker();
     fail(&breaker);
     advance(&clock, 10 * SECOND);
     assert_eq!(breaker.open_remaining(), Some(20 * SECOND));
@@ -194,18 +202,18 @@ fn clock_reset_to_zero_delays_no_recovery() {
 }
 
 #[test]
-fn clock_that_is_wrong_again_and_again_delays_no_recovery() {
-    let (breaker, clock) = settable();
+fn repeated_wrong_times_do_not_delay_recovery() {
+    let (breaker, clock) = settable_breaker();
     for time in wrong_times().into_iter().skip(4).cycle().take(50) {
         fail(&breaker);
-        show_for_a_while(&breaker, &clock, time);
-        recovers(&breaker, &clock);
+        show_briefly(&breaker, &clock, time);
+        assert_recovers(&breaker, &clock);
     }
 }
 
-/// Every second reading is wrong, and never two in a row.
+/// Every second reading is wrong, so there are never two wrong readings in a row.
 #[test]
-fn every_second_reading_may_be_wrong() {
+fn alternating_wrong_readings_are_ignored() {
     struct Flickering(ManualClock, AtomicU64, Duration);
     impl Clock for Flickering {
         fn now(&self) -> Duration {
@@ -222,7 +230,7 @@ fn every_second_reading_may_be_wrong() {
         for _ in 0..100 {
             fail(&breaker);
             manual.advance(29 * SECOND);
-            // Two readings each, of which one is right.
+            // Two readings, because one of them is wrong.
             let _ = (breaker.snapshot(), breaker.snapshot());
             assert_eq!(breaker.state(), State::Open, "{time:?}");
             manual.advance(SECOND);
@@ -234,13 +242,13 @@ fn every_second_reading_may_be_wrong() {
 }
 
 #[test]
-fn manual_clock_stops_at_its_last_time() {
+fn manual_clock_stops_at_maximum_time() {
     let clock = ManualClock::new();
-    let last = Duration::from_nanos(i64::MAX.unsigned_abs());
+    let maximum = Duration::from_nanos(i64::MAX.unsigned_abs());
     clock.advance(Duration::MAX);
-    assert_eq!(clock.now(), last);
+    assert_eq!(clock.now(), maximum);
     clock.advance(SECOND);
-    assert_eq!(clock.now(), last);
+    assert_eq!(clock.now(), maximum);
     let breaker = CircuitBreaker::builder().clock(clock.clone()).build();
     let breaker = breaker.unwrap();
     breaker.trip();

@@ -25,8 +25,8 @@ fn succeed(breaker: &CircuitBreaker) {
     breaker.call(|| Ok::<_, ()>(())).unwrap();
 }
 
-/// In which state the breaker is, and why.
-fn told(breaker: &CircuitBreaker) -> (State, String) {
+/// Returns the state of the breaker and the text of its cause.
+fn state_and_cause(breaker: &CircuitBreaker) -> (State, String) {
     let snapshot = breaker.snapshot();
     let cause = snapshot.cause.map(|cause| cause.to_string());
     (snapshot.state, cause.unwrap_or_default())
@@ -41,11 +41,11 @@ fn changes(events: &mut EventStream) -> Vec<(State, String)> {
     .collect()
 }
 
-type Plain = fn(Command<'_>);
+type Unconditional = fn(Command<'_>);
 type Conditional = fn(Command<'_, Result<(), State>>) -> Result<(), State>;
 
-/// Every command, without and with a condition, and the state that it leads to.
-const ALL: [(Plain, Conditional, State); 7] = [
+/// Every command, without and with a condition, and the resulting state.
+const COMMANDS: [(Unconditional, Conditional, State); 7] = [
     (|c| c.trip(), |c| c.trip(), State::Open),
     (|c| c.trip_for(SECOND), |c| c.trip_for(SECOND), State::Open),
     (|c| c.half_open(), |c| c.half_open(), State::HalfOpen),
@@ -74,26 +74,29 @@ const STATES: [(Entering, State); 6] = [
 #[test]
 fn every_command_keeps_reason_and_actor() {
     for (enter, from) in STATES {
-        for (command, conditional, to) in ALL {
+        for (command, conditional, to) in COMMANDS {
             let (breaker, _clock) = breaker();
             enter(&breaker);
             let mut events = breaker.subscribe();
             command(breaker.because("INC-1").by("alice"));
             let expected = (to, "a command by alice: INC-1".to_owned());
-            assert_eq!(told(&breaker), expected, "from {from}");
+            assert_eq!(state_and_cause(&breaker), expected, "from {from}");
             let sent = changes(&mut events);
             assert_eq!(sent, if from == to { vec![] } else { vec![expected] });
 
             enter(&breaker);
             let answer = conditional(breaker.by("bob").if_state(from));
             assert_eq!(answer, Ok(()), "from {from} to {to}");
-            assert_eq!(told(&breaker), (to, "a command by bob".to_owned()));
+            assert_eq!(
+                state_and_cause(&breaker),
+                (to, "a command by bob".to_owned())
+            );
         }
     }
 }
 
 #[test]
-fn chain_accepts_any_order() {
+fn command_chain_accepts_any_order() {
     let expected = (State::Open, "a command by alice: INC-1".to_owned());
     let closed = State::Closed;
     let orders: [Conditional; 6] = [
@@ -137,20 +140,24 @@ fn chain_accepts_any_order() {
     for order in orders {
         let (breaker, _clock) = breaker();
         assert_eq!(order(breaker.if_state(closed)), Ok(()));
-        assert_eq!(told(&breaker), expected);
+        assert_eq!(state_and_cause(&breaker), expected);
     }
     let (breaker, _clock) = breaker();
     let later = breaker.because("x").by("y").because("INC-1").by("alice");
     let later = later.if_state(State::Open).if_state(closed);
-    assert_eq!(later.clone().trip(), Ok(()), "the later word replaces");
-    assert_eq!(told(&breaker), expected);
+    assert_eq!(
+        later.clone().trip(),
+        Ok(()),
+        "a later value replaces an earlier one"
+    );
+    assert_eq!(state_and_cause(&breaker), expected);
     assert_eq!(later.trip(), Err(State::Open));
 }
 
 #[test]
-fn command_in_another_state_changes_nothing() {
+fn conditional_command_in_other_state_changes_nothing() {
     for (enter, from) in STATES {
-        for (_, conditional, to) in ALL {
+        for (_, conditional, to) in COMMANDS {
             for (_, expected) in STATES.into_iter().filter(|(_, state)| *state != from) {
                 let (breaker, _clock) = breaker();
                 fail(&breaker);
@@ -167,37 +174,40 @@ fn command_in_another_state_changes_nothing() {
 }
 
 #[test]
-fn condition_sees_open_past_deadline_as_half_open() {
+fn condition_treats_elapsed_open_as_half_open() {
     let (breaker, clock) = breaker();
     breaker.trip_for(30 * SECOND);
     clock.advance(Duration::from_nanos(29_999_999_999));
     assert_eq!(
         breaker.if_state(State::HalfOpen).reset(),
         Err(State::Open),
-        "a nanosecond early"
+        "one nanosecond early"
     );
     clock.advance(Duration::from_nanos(1));
     let mut events = breaker.subscribe();
     assert_eq!(breaker.if_state(State::Open).reset(), Err(State::HalfOpen));
     assert_eq!(breaker.if_state(State::HalfOpen).half_open(), Ok(()));
-    assert!(events.try_next().is_none(), "it was half-open by time");
+    assert!(
+        events.try_next().is_none(),
+        "the circuit was half-open already"
+    );
     assert_eq!(breaker.if_state(State::HalfOpen).trip(), Ok(()));
     let sent: Vec<_> = changes(&mut events).into_iter().map(|(to, _)| to).collect();
     assert_eq!(sent, [State::HalfOpen, State::Open]);
 }
 
 #[test]
-fn one_of_many_conditional_commands_wins() {
+fn concurrent_conditional_commands_succeed_once() {
     const THREADS: usize = 4;
     let (breaker, _clock) = breaker();
     for _ in 0..50 {
         let barrier = Barrier::new(THREADS);
         let won = thread::scope(|scope| {
-            let race = || {
+            let trip_if_closed = || {
                 barrier.wait();
                 breaker.if_state(State::Closed).trip().is_ok()
             };
-            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(race)).collect();
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(trip_if_closed)).collect();
             let won = threads.into_iter().map(|thread| thread.join().unwrap());
             won.filter(|won| *won).count()
         });
@@ -208,15 +218,15 @@ fn one_of_many_conditional_commands_wins() {
 
 #[test]
 fn repeated_command_replaces_reason_and_actor() {
-    for (command, _, state) in ALL {
+    for (command, _, state) in COMMANDS {
         let (breaker, _clock) = breaker();
         command(breaker.because("INC-1").by("alice"));
         let mut events = breaker.subscribe();
-        let told = || told(&breaker).1;
+        let cause = || state_and_cause(&breaker).1;
         command(breaker.because("INC-2"));
-        assert_eq!(told(), "a command: INC-2", "{state}");
+        assert_eq!(cause(), "a command: INC-2", "{state}");
         command(breaker.by("bob"));
-        assert_eq!(told(), "a command by bob", "{state}");
+        assert_eq!(cause(), "a command by bob", "{state}");
         match state {
             State::Open => breaker.trip(),
             State::HalfOpen => breaker.half_open(),
@@ -225,13 +235,13 @@ fn repeated_command_replaces_reason_and_actor() {
             State::MetricsOnly => breaker.metrics_only(),
             _ => breaker.reset(),
         }
-        assert_eq!(told(), "a command", "{state}");
+        assert_eq!(cause(), "a command", "{state}");
         assert!(events.try_next().is_none(), "{state}");
     }
 }
 
 #[test]
-fn silent_command_keeps_what_opened_the_circuit() {
+fn trip_without_reason_keeps_cause_of_opening() {
     type Opening = fn(&CircuitBreaker, &ManualClock);
     let openings: [(Opening, &str); 3] = [
         (|b, _| fail(b), "1 failures in a row: 1"),
@@ -254,25 +264,32 @@ fn silent_command_keeps_what_opened_the_circuit() {
         let (breaker, clock) = breaker();
         open(&breaker, &clock);
         breaker.trip();
-        assert_eq!(told(&breaker), (State::Open, cause.to_owned()));
+        assert_eq!(state_and_cause(&breaker), (State::Open, cause.to_owned()));
         let left = breaker.open_remaining();
         breaker.because("INC-1").trip();
-        assert_eq!(told(&breaker).1, "a command: INC-1", "after {cause}");
+        assert_eq!(
+            state_and_cause(&breaker).1,
+            "a command: INC-1",
+            "after {cause}"
+        );
         assert_eq!(breaker.open_remaining(), left);
         breaker.trip();
-        assert_eq!(told(&breaker).1, "a command", "after {cause}");
+        assert_eq!(state_and_cause(&breaker).1, "a command", "after {cause}");
     }
 }
 
 #[test]
-fn trip_for_on_open_circuit_makes_it_a_command() {
+fn trip_for_on_open_circuit_replaces_cause() {
     let (breaker, _clock) = breaker();
     fail(&breaker);
     breaker.trip_for(7 * SECOND);
     assert_eq!(breaker.open_remaining(), Some(7 * SECOND));
-    assert_eq!(told(&breaker), (State::Open, "a command".to_owned()));
+    assert_eq!(
+        state_and_cause(&breaker),
+        (State::Open, "a command".to_owned())
+    );
     breaker.by("alice").trip_for(8 * SECOND);
-    assert_eq!(told(&breaker).1, "a command by alice");
+    assert_eq!(state_and_cause(&breaker).1, "a command by alice");
 }
 
 #[test]
@@ -281,42 +298,46 @@ fn reset_of_closed_circuit_clears_counts_and_keeps_cause() {
     let builder = CircuitBreaker::builder().failure_threshold(2);
     let breaker = builder.clock(clock.clone()).build().unwrap();
     breaker.reset();
-    assert_eq!(breaker.snapshot().cause, None, "it has never changed");
+    assert_eq!(
+        breaker.snapshot().cause,
+        None,
+        "the state has never changed"
+    );
     breaker.trip();
     clock.advance(30 * SECOND);
     succeed(&breaker);
     fail(&breaker);
     breaker.reset();
     assert_eq!(breaker.failure_count(), 0);
-    assert_eq!(told(&breaker).1, "the trials succeeded");
+    assert_eq!(state_and_cause(&breaker).1, "the trials succeeded");
     fail(&breaker);
     breaker.because("INC-1").reset();
     assert_eq!(breaker.failure_count(), 0);
     assert_eq!(
-        told(&breaker),
+        state_and_cause(&breaker),
         (State::Closed, "a command: INC-1".to_owned())
     );
 }
 
 #[test]
-fn command_names_itself_in_state_of_the_settings() {
+fn force_open_with_reason_sets_missing_cause() {
     let forced = CircuitBreaker::builder().mode(Mode::ForcedOpen);
     let breaker = forced.build().unwrap();
     breaker.force_open();
     assert_eq!(breaker.snapshot().cause, None);
     breaker.because("INC-1").force_open();
-    assert_eq!(told(&breaker).1, "a command: INC-1");
+    assert_eq!(state_and_cause(&breaker).1, "a command: INC-1");
 }
 
 #[test]
-fn reason_and_actor_are_kept_as_given_up_to_256_bytes() {
+fn reason_and_actor_are_truncated_to_256_bytes() {
     let crabs = "\u{1F980}".repeat(1 << 10);
     for shift in 0..4 {
         let text = "x".repeat(shift) + &crabs;
         let (breaker, _clock) = breaker();
         breaker.because(&text).by(&text).disable();
         let Some(Cause::Manual { reason, actor, .. }) = breaker.snapshot().cause else {
-            unreachable!("it was a command")
+            unreachable!("the cause is a command")
         };
         let reason = reason.unwrap();
         assert_eq!(Some(&reason), actor.as_ref());
@@ -326,10 +347,10 @@ fn reason_and_actor_are_kept_as_given_up_to_256_bytes() {
     let (breaker, _clock) = breaker();
     breaker.because("a\n\u{202e}b").by("").trip();
     let Some(Cause::Manual { reason, actor, .. }) = breaker.snapshot().cause else {
-        unreachable!("it was a command")
+        unreachable!("the cause is a command")
     };
     assert_eq!(reason.as_deref(), Some("a\n\u{202e}b"));
-    assert_eq!(actor, None, "an empty text is none");
+    assert_eq!(actor, None, "an empty actor is `None`");
 }
 
 #[test]
@@ -347,13 +368,16 @@ fn displayed_reason_and_actor_are_escaped() {
             .force_open();
         let escaped = character.escape_debug();
         let expected = format!("a command by c{escaped}d: a{escaped}b");
-        assert_eq!(told(&breaker).1, expected);
+        assert_eq!(state_and_cause(&breaker).1, expected);
         let shown = breaker.snapshot().to_string();
         assert!(shown.contains(&expected), "{shown}");
     }
     let (breaker, _clock) = breaker();
     breaker.because("Übergröße, 日本, 🦀").force_open();
-    assert_eq!(told(&breaker).1, "a command: Übergröße, 日本, 🦀");
+    assert_eq!(
+        state_and_cause(&breaker).1,
+        "a command: Übergröße, 日本, 🦀"
+    );
 }
 
 #[test]

@@ -1,20 +1,20 @@
-//! What a registry says of functions whose settings or names meet those of others.
+//! Events about functions that share a name, or that disagree about its settings.
 
-use crate::support::{Answer, watched};
+use crate::support::{CallResult, registry_with_log};
 use breakerbox::prelude::*;
 
 #[circuit(name = "events", registry = registry, failure_threshold = 3)]
-fn first(registry: &BreakerRegistry) -> Answer<()> {
+fn first(registry: &BreakerRegistry) -> CallResult<()> {
     Ok(())
 }
 
 #[circuit(name = "events", registry = registry, failure_threshold = 4)]
-fn second(registry: &BreakerRegistry) -> Answer<()> {
+fn second(registry: &BreakerRegistry) -> CallResult<()> {
     Ok(())
 }
 
 #[circuit(name = "events", registry = registry)]
-fn without_settings(registry: &BreakerRegistry) -> Answer<()> {
+fn without_settings(registry: &BreakerRegistry) -> CallResult<()> {
     Ok(())
 }
 
@@ -30,14 +30,14 @@ fn kinds(events: &[Event]) -> Vec<&'static str> {
 
 #[test]
 fn second_site_with_other_settings_is_reported_once() {
-    let (registry, events) = watched();
+    let (registry, events) = registry_with_log();
     for _ in 0..3 {
         first(&registry).expect("closed");
         without_settings(&registry).expect("closed");
     }
     assert!(
         events.lock().unwrap().is_empty(),
-        "its settings have made the breaker"
+        "the breaker has the settings of this function"
     );
     for _ in 0..3 {
         second(&registry).expect("closed");
@@ -66,7 +66,7 @@ fn second_site_with_other_settings_is_reported_once() {
     }
     let rules = registry.breaker("events").config().trip_rules().to_vec();
     assert_eq!(rules, [TripRule::consecutive_failures(3)]);
-    // Another breaker: it is told again, of whoever comes second.
+    // A new breaker sends the event again, for the function that is called second.
     registry.remove("events");
     second(&registry).expect("closed");
     first(&registry).expect("closed");
@@ -74,13 +74,13 @@ fn second_site_with_other_settings_is_reported_once() {
 }
 
 #[circuit(name = "events", registry = registry, half_open_calls = 2, failure_threshold = 3)]
-fn third(registry: &BreakerRegistry) -> Answer<()> {
+fn third(registry: &BreakerRegistry) -> CallResult<()> {
     Ok(())
 }
 
 #[test]
-fn site_adds_settings_that_no_other_site_names() {
-    let (registry, events) = watched();
+fn site_adds_settings_missing_at_other_sites() {
+    let (registry, events) = registry_with_log();
     first(&registry).expect("closed");
     third(&registry).expect("closed");
     let config = registry.breaker("events").config();
@@ -88,7 +88,7 @@ fn site_adds_settings_that_no_other_site_names() {
     assert_eq!(config.half_open_calls(), 2);
     assert_eq!(kinds(&events.lock().unwrap()), [""; 0]);
     // The settings of `breaker_with` have the same rank.
-    let (registry, events) = watched();
+    let (registry, events) = registry_with_log();
     registry.breaker_with("events", || CircuitBreaker::builder().half_open_calls(7));
     third(&registry).expect("closed");
     let config = registry.breaker("events").config();
@@ -100,13 +100,13 @@ fn site_adds_settings_that_no_other_site_names() {
 #[test]
 fn register_overrides_sites_silently_in_any_order() {
     for register_first in [false, true] {
-        let (registry, events) = watched();
+        let (registry, events) = registry_with_log();
         if !register_first {
             third(&registry).expect("closed");
         }
         registry
             .register("events", CircuitBreaker::builder().failure_threshold(9))
-            .expect("free");
+            .expect("the name is not registered yet");
         third(&registry).expect("closed");
         without_settings(&registry).expect("closed");
         let config = registry.breaker("events").config();
@@ -117,11 +117,11 @@ fn register_overrides_sites_silently_in_any_order() {
 }
 
 #[test]
-fn settings_win_over_presets() {
+fn function_settings_override_presets() {
     let registry = BreakerRegistry::builder()
         .preset_for("events", CircuitBreaker::builder().failure_threshold(8))
         .build()
-        .expect("these can work");
+        .expect("valid settings");
     first(&registry).expect("closed");
     let rules = registry.breaker("events").config().trip_rules().to_vec();
     assert_eq!(rules, [TripRule::consecutive_failures(3)]);
@@ -132,13 +132,13 @@ fn settings_win_over_presets() {
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn invalid_function_settings_send_one_event() {
     const NONE: u32 = 0;
     #[circuit(name = "refused", registry = registry, failure_threshold = NONE)]
-    fn function(registry: &BreakerRegistry) -> Answer<()> {
+    fn function(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
-    let (registry, events) = watched();
+    let (registry, events) = registry_with_log();
     function(&registry).expect("closed");
     function(&registry).expect("closed");
     assert_eq!(kinds(&events.lock().unwrap()), ["refused"]);
@@ -149,21 +149,21 @@ struct There;
 
 impl Here {
     #[circuit(registry = registry)]
-    fn connect(registry: &BreakerRegistry) -> Answer<()> {
+    fn connect(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
 }
 
 impl There {
     #[circuit(registry = registry)]
-    fn connect(registry: &BreakerRegistry) -> Answer<()> {
+    fn connect(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
 }
 
 #[test]
-fn a_default_name_that_is_shared_is_told_once() {
-    let (registry, events) = watched();
+fn shared_default_name_is_reported_once() {
+    let (registry, events) = registry_with_log();
     for _ in 0..3 {
         Here::connect(&registry).expect("closed");
         There::connect(&registry).expect("closed");
@@ -185,27 +185,27 @@ fn a_default_name_that_is_shared_is_told_once() {
 }
 
 #[test]
-fn a_name_that_was_given_may_be_shared() {
+fn shared_explicit_name_is_not_reported() {
     #[circuit(name = "events::connect", registry = registry)]
-    fn on_purpose(registry: &BreakerRegistry) -> Answer<()> {
+    fn on_purpose(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
-    let (registry, events) = watched();
+    let (registry, events) = registry_with_log();
     Here::connect(&registry).expect("closed");
     on_purpose(&registry).expect("closed");
     assert!(events.lock().unwrap().is_empty());
 }
 
 #[test]
-fn one_function_of_many_types_is_one() {
+fn generic_function_is_one_call_site() {
     struct Client<T>(T);
     impl<T> Client<T> {
         #[circuit(registry = registry, failure_threshold = 3)]
-        fn get(&self, registry: &BreakerRegistry) -> Answer<&T> {
+        fn get(&self, registry: &BreakerRegistry) -> CallResult<&T> {
             Ok(&self.0)
         }
     }
-    let (registry, events) = watched();
+    let (registry, events) = registry_with_log();
     for _ in 0..2 {
         Client(1_u8).get(&registry).expect("closed");
         Client(1_u16).get(&registry).expect("closed");

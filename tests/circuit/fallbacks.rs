@@ -1,27 +1,27 @@
-//! What answers while the circuit is open.
+//! `fallback`: the function that answers for a refused call.
 
-use crate::support::{Answer, Error, assert_send, global, now};
+use crate::support::{CallResult, Error, assert_send, expect_ready, global};
 use breakerbox::prelude::*;
 
-/// Moves, and is neither `Clone` nor `Copy`.
+/// Neither `Clone` nor `Copy`, so the fallback must get the original argument.
 #[derive(Debug, PartialEq)]
 struct Order(u32);
 
-/// Has nothing to do with circuits.
+/// An error type without a conversion from `BreakerError`.
 #[derive(Debug, PartialEq)]
 struct Plain;
 
-fn kept(mut order: Order) -> Result<Order, Plain> {
+fn cached(mut order: Order) -> Result<Order, Plain> {
     order.0 += 100;
     Ok(order)
 }
 
-async fn kept_async(order: Order) -> Result<Order, Plain> {
+async fn cached_async(order: Order) -> Result<Order, Plain> {
     std::future::ready(()).await;
-    kept(order)
+    cached(order)
 }
 
-#[circuit(fallback = kept)]
+#[circuit(fallback = cached)]
 fn sync(order: Order) -> Result<Order, Plain> {
     if order.0 == 0 {
         return Err(Plain);
@@ -29,12 +29,12 @@ fn sync(order: Order) -> Result<Order, Plain> {
     Ok(order)
 }
 
-#[circuit(fallback = kept_async)]
+#[circuit(fallback = cached_async)]
 async fn asynchronous(order: Order) -> Result<Order, Plain> {
     Ok(order)
 }
 
-#[circuit(fallback = kept)]
+#[circuit(fallback = cached)]
 async fn sync_for_async(order: Order) -> Result<Order, Plain> {
     Ok(order)
 }
@@ -45,20 +45,30 @@ fn closure(order: Order) -> Result<Order, Plain> {
 }
 
 #[test]
-fn it_gets_the_arguments_when_refused() {
+fn fallback_gets_arguments_of_refused_call() {
     assert_eq!(sync(Order(1)), Ok(Order(1)));
     for _ in 0..5 {
-        assert_eq!(sync(Order(0)), Err(Plain), "not for the error that opens");
+        assert_eq!(
+            sync(Order(0)),
+            Err(Plain),
+            "no fallback for the error that trips the circuit"
+        );
     }
     assert_eq!(sync(Order(1)), Ok(Order(101)));
-    assert_eq!(now(assert_send(asynchronous(Order(1)))), Ok(Order(1)));
-    assert_eq!(now(assert_send(sync_for_async(Order(1)))), Ok(Order(1)));
+    assert_eq!(
+        expect_ready(assert_send(asynchronous(Order(1)))),
+        Ok(Order(1))
+    );
+    assert_eq!(
+        expect_ready(assert_send(sync_for_async(Order(1)))),
+        Ok(Order(1))
+    );
     assert_eq!(closure(Order(1)), Ok(Order(1)));
     for name in ["asynchronous", "sync_for_async", "closure"] {
         global(&format!("fallbacks::{name}")).trip();
     }
-    assert_eq!(now(asynchronous(Order(1))), Ok(Order(101)));
-    assert_eq!(now(sync_for_async(Order(1))), Ok(Order(101)));
+    assert_eq!(expect_ready(asynchronous(Order(1))), Ok(Order(101)));
+    assert_eq!(expect_ready(sync_for_async(Order(1))), Ok(Order(101)));
     assert_eq!(closure(Order(1)), Ok(Order(2)));
     assert_eq!(global("fallbacks::sync").snapshot().totals.refused, 1);
 }
@@ -69,46 +79,57 @@ struct Prices {
 
 impl Prices {
     #[circuit(name = "prices", fallback = Self::usual)]
-    async fn price(&self, (item, number): (&str, u32), _: bool) -> Answer<u32> {
+    async fn price(&self, (item, number): (&str, u32), _: bool) -> CallResult<u32> {
         let _ = item;
         Ok(number)
     }
 
-    async fn usual(&self, (item, number): (&str, u32), _: bool) -> Answer<u32> {
+    async fn usual(&self, (item, number): (&str, u32), _: bool) -> CallResult<u32> {
         let _ = item;
         Ok(self.usual + number)
     }
 
     #[circuit(name = "sale", fallback = Self::note)]
-    fn sell(&mut self, mut number: u32, Order(ref order): Order, _unused: u8) -> Answer<&mut u32> {
+    fn sell(
+        &mut self,
+        mut number: u32,
+        Order(ref order): Order,
+        _unused: u8,
+    ) -> CallResult<&mut u32> {
         number += order;
         self.usual -= number;
         Ok(&mut self.usual)
     }
 
-    fn note(&mut self, number: u32, _order: Order, _unused: u8) -> Answer<&mut u32> {
+    fn note(&mut self, number: u32, _order: Order, _unused: u8) -> CallResult<&mut u32> {
         self.usual = number;
         Ok(&mut self.usual)
     }
 }
 
 #[test]
-fn methods_and_patterns() {
+fn method_fallback_accepts_argument_patterns() {
     let mut prices = Prices { usual: 90 };
-    assert_eq!(now(prices.price(("x", 1), true)).ok(), Some(1));
+    assert_eq!(expect_ready(prices.price(("x", 1), true)).ok(), Some(1));
     global("prices").trip();
-    assert_eq!(now(prices.price(("x", 1), true)).ok(), Some(91));
+    assert_eq!(expect_ready(prices.price(("x", 1), true)).ok(), Some(91));
     assert_eq!(prices.sell(1, Order(1), 0).ok(), Some(&mut 88));
     global("sale").trip();
     assert_eq!(prices.sell(1, Order(1), 0).ok(), Some(&mut 1));
 }
 
 #[circuit(fallback = generic_instead, name = "generic-fallback")]
-async fn generic<T: Send, const N: usize>(values: [T; N], _: impl Fn() + Send) -> Answer<usize> {
+async fn generic<T: Send, const N: usize>(
+    values: [T; N],
+    _: impl Fn() + Send,
+) -> CallResult<usize> {
     Ok(values.len())
 }
 
-async fn generic_instead<T: Send, const N: usize>(_: [T; N], _: impl Fn() + Send) -> Answer<usize> {
+async fn generic_instead<T: Send, const N: usize>(
+    _: [T; N],
+    _: impl Fn() + Send,
+) -> CallResult<usize> {
     Err(Error::NoAnswer)
 }
 
@@ -134,14 +155,20 @@ async fn block_instead(_: Order) -> Result<Order, Plain> {
 }
 
 #[test]
-fn generic_functions_and_futures() {
-    assert_eq!(now(assert_send(generic([1, 2], || {}))).ok(), Some(2));
+fn generic_and_future_functions_use_fallback() {
+    assert_eq!(
+        expect_ready(assert_send(generic([1, 2], || {}))).ok(),
+        Some(2)
+    );
     global("generic-fallback").trip();
-    assert!(matches!(now(generic([1, 2], || {})), Err(Error::NoAnswer)));
+    assert!(matches!(
+        expect_ready(generic([1, 2], || {})),
+        Err(Error::NoAnswer)
+    ));
     assert_eq!(some(3).map(Iterator::sum::<u8>), Ok(3));
     global("some-fallback").trip();
     assert_eq!(some(3).map(Iterator::count), Ok(0));
-    assert_eq!(now(block(Order(1))), Ok(Order(1)));
+    assert_eq!(expect_ready(block(Order(1))), Ok(Order(1)));
     global("block-fallback").trip();
-    assert_eq!(now(block(Order(1))), Err(Plain));
+    assert_eq!(expect_ready(block(Order(1))), Err(Plain));
 }

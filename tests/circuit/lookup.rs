@@ -1,36 +1,44 @@
-//! The handle that is kept at the function, and when it is looked up again.
+//! Handles that a call site keeps, and when it looks up its breaker again.
 
-use crate::support::{Answer, Error, assert_send, now};
+use crate::support::{CallResult, Error, assert_send, expect_ready};
 use breakerbox::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Waker};
 use std::thread;
 
 #[test]
-fn the_look_up_happens_once() {
-    static LOOK_UPS: AtomicU32 = AtomicU32::new(0);
-    #[circuit(name = "lookup-once", builder = { LOOK_UPS.fetch_add(1, Ordering::Relaxed); CircuitBreaker::builder() })]
-    fn generic<T>(value: T) -> Answer<T> {
+fn lookup_happens_once_per_breaker() {
+    static LOOKUPS: AtomicU32 = AtomicU32::new(0);
+    #[circuit(name = "lookup-once", builder = { LOOKUPS.fetch_add(1, Ordering::Relaxed); CircuitBreaker::builder() })]
+    fn generic<T>(value: T) -> CallResult<T> {
         Ok(value)
     }
     for number in 0..10 {
         assert_eq!(generic(number).ok(), Some(number));
         assert_eq!(generic("x").ok(), Some("x"));
     }
-    assert_eq!(LOOK_UPS.load(Ordering::Relaxed), 1);
+    assert_eq!(LOOKUPS.load(Ordering::Relaxed), 1);
     for count in 2..10 {
         let removed = BreakerRegistry::global()
             .remove("lookup-once")
-            .expect("it is there");
+            .expect("the breaker exists");
         assert_eq!(generic(1).ok(), Some(1));
         assert_eq!(generic(1).ok(), Some(1));
-        assert_eq!(LOOK_UPS.load(Ordering::Relaxed), count, "it was made anew");
+        assert_eq!(
+            LOOKUPS.load(Ordering::Relaxed),
+            count,
+            "the breaker was created again"
+        );
         let fresh = BreakerRegistry::global()
             .get("lookup-once")
-            .expect("it is there");
+            .expect("the breaker exists");
         assert_eq!(fresh.snapshot().totals.success, Some(2));
         removed.trip();
-        assert_eq!(generic(1).ok(), Some(1), "what was removed guards nothing");
+        assert_eq!(
+            generic(1).ok(),
+            Some(1),
+            "a removed breaker guards no calls"
+        );
         fresh.trip();
         assert!(generic(1).is_err_and(|error| error.is_open()));
     }
@@ -42,18 +50,18 @@ struct Service {
 
 impl Service {
     #[circuit(name = "charge", registry = self.registry)]
-    async fn charge(&self, ok: bool) -> Answer<()> {
+    async fn charge(&self, ok: bool) -> CallResult<()> {
         if ok { Ok(()) } else { Err(Error::NoAnswer) }
     }
 
     #[circuit(name = "mutable", registry = self.registry)]
-    fn mutable(&mut self) -> Answer<&mut BreakerRegistry> {
+    fn mutable(&mut self) -> CallResult<&mut BreakerRegistry> {
         Ok(&mut self.registry)
     }
 }
 
 #[test]
-fn each_registry_has_its_own() {
+fn each_registry_has_its_own_breaker() {
     let services: Vec<_> = (0..9)
         .map(|_| Service {
             registry: BreakerRegistry::new(),
@@ -61,7 +69,7 @@ fn each_registry_has_its_own() {
         .collect();
     for _ in 0..3 {
         for (number, service) in services.iter().enumerate() {
-            let answer = now(assert_send(service.charge(number % 2 == 0)));
+            let answer = expect_ready(assert_send(service.charge(number % 2 == 0)));
             assert_eq!(answer.is_ok(), number % 2 == 0);
         }
     }
@@ -74,50 +82,52 @@ fn each_registry_has_its_own() {
         };
         assert_eq!((totals.success, totals.failure), expected, "{number}");
         service.registry.breaker("charge").trip();
-        assert!(now(service.charge(true)).is_err_and(|error| error.is_open()));
+        assert!(expect_ready(service.charge(true)).is_err_and(|error| error.is_open()));
         service.mutable().expect("closed").breaker("mutable").trip();
         assert!(service.mutable().is_err());
     }
 }
 
-fn with_room_for_one() -> BreakerRegistry {
+fn registry_of_capacity_one() -> BreakerRegistry {
     let registry = BreakerRegistry::builder().capacity(1).build();
-    registry.expect("these can work")
+    registry.expect("valid settings")
 }
 
 #[test]
-fn a_function_does_not_keep_its_breaker_from_leaving() {
+fn call_site_does_not_prevent_eviction() {
     #[circuit(name = "lookup-evicted", registry = registry)]
-    fn function(registry: &BreakerRegistry) -> Answer<()> {
+    fn function(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
-    let registry = with_room_for_one();
+    let registry = registry_of_capacity_one();
     for round in 0..10 {
         function(&registry).expect("closed");
         assert!(registry.get("lookup-evicted").is_some(), "round {round}");
         registry.breaker("another");
         assert!(
             registry.get("lookup-evicted").is_none(),
-            "it left in round {round}"
+            "still registered in round {round}"
         );
     }
 }
 
 #[test]
-fn two_functions_do_not_keep_their_breaker_but_a_handle_does() {
+fn user_handle_prevents_eviction() {
     #[circuit(name = "lookup-shared", registry = registry)]
-    fn one(registry: &BreakerRegistry) -> Answer<()> {
+    fn one(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
     #[circuit(name = "lookup-shared", registry = registry)]
-    async fn other(registry: &BreakerRegistry) -> Answer<()> {
+    async fn other(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
-    let registry = with_room_for_one();
+    let registry = registry_of_capacity_one();
     for round in 0..10 {
         one(&registry).expect("closed");
-        now(other(&registry)).expect("closed");
-        let held = registry.get("lookup-shared").expect("it was just called");
+        expect_ready(other(&registry)).expect("closed");
+        let held = registry
+            .get("lookup-shared")
+            .expect("the breaker was just called");
         registry.breaker("another");
         assert!(
             registry.get("lookup-shared").is_some(),
@@ -127,31 +137,34 @@ fn two_functions_do_not_keep_their_breaker_but_a_handle_does() {
         registry.breaker("another");
         assert!(
             registry.get("lookup-shared").is_none(),
-            "it left in round {round}"
+            "still registered in round {round}"
         );
     }
 }
 
 #[test]
-fn a_breaker_that_waits_does_not_leave() {
+fn open_breaker_is_not_evicted() {
     #[circuit(name = "lookup-open", registry = registry)]
-    fn function(registry: &BreakerRegistry) -> Answer<()> {
+    fn function(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
-    let registry = with_room_for_one();
+    let registry = registry_of_capacity_one();
     function(&registry).expect("closed");
-    registry.get("lookup-open").expect("it is there").trip();
+    registry
+        .get("lookup-open")
+        .expect("the breaker exists")
+        .trip();
     registry.breaker("another");
     assert!(function(&registry).is_err_and(|error| error.is_open()));
 }
 
 #[test]
-fn a_full_registry_guards_but_does_not_keep() {
+fn full_registry_guards_without_storing() {
     #[circuit(name = "lookup-no-room", registry = registry)]
-    fn function(registry: &BreakerRegistry) -> Answer<()> {
+    fn function(registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
-    let registry = with_room_for_one();
+    let registry = registry_of_capacity_one();
     let held = registry.breaker("held");
     function(&registry).expect("closed");
     function(&registry).expect("closed");
@@ -162,9 +175,9 @@ fn a_full_registry_guards_but_does_not_keep() {
 }
 
 #[test]
-fn threads_that_come_at_once_share_one_breaker() {
+fn concurrent_first_calls_share_one_breaker() {
     #[circuit(name = "lookup-threads", failure_threshold = 3)]
-    fn function() -> Answer<()> {
+    fn function() -> CallResult<()> {
         Ok(())
     }
     thread::scope(|scope| {
@@ -174,38 +187,38 @@ fn threads_that_come_at_once_share_one_breaker() {
     });
     let breaker = BreakerRegistry::global()
         .get("lookup-threads")
-        .expect("it is there");
+        .expect("the breaker exists");
     assert_eq!(breaker.snapshot().totals.success, Some(800));
 }
 
 #[test]
-fn a_call_in_flight_ends_where_it_began() {
+fn unpolled_call_uses_current_breaker() {
     let registry = BreakerRegistry::new();
     let service = Service {
         registry: registry.clone(),
     };
-    now(service.charge(true)).expect("closed");
+    expect_ready(service.charge(true)).expect("closed");
     let call = service.charge(false);
-    let old = registry.remove("charge").expect("it is there");
-    assert!(now(call).is_err());
-    // It had not begun: nothing is looked up before the first poll.
+    let old = registry.remove("charge").expect("the breaker exists");
+    assert!(expect_ready(call).is_err());
+    // The lookup happens at the first poll, so the removed breaker counts nothing.
     assert_eq!(old.failure_count(), 0);
     assert_eq!(registry.breaker("charge").failure_count(), 1);
 }
 
-/// A call by the handle that the function keeps does not hold its breaker in the registry; a trial does.
+/// A call through the handle of a call site does not prevent eviction, unless the call is a trial.
 #[test]
-fn a_breaker_stays_while_its_trial_runs() {
+fn breaker_with_running_trial_is_not_evicted() {
     struct Tried(BreakerRegistry);
     impl Tried {
         #[circuit(name = "tried", registry = self.0)]
-        async fn call(&self) -> Answer<()> {
+        async fn call(&self) -> CallResult<()> {
             std::future::pending().await
         }
     }
     let registry = BreakerRegistry::builder().capacity(2).build();
-    let tried = Tried(registry.expect("it can work"));
-    let flood = || {
+    let tried = Tried(registry.expect("valid settings"));
+    let fill_registry = || {
         for name in 0..50 {
             let breaker = tried.0.breaker(name.to_string());
             let _ = breaker.call(|| Err::<(), _>("down"));
@@ -215,9 +228,9 @@ fn a_breaker_stays_while_its_trial_runs() {
     let mut trial = Box::pin(tried.call());
     let cx = &mut Context::from_waker(Waker::noop());
     assert!(trial.as_mut().poll(cx).is_pending());
-    flood();
-    assert!(tried.0.get("tried").is_some(), "somebody tries it");
+    fill_registry();
+    assert!(tried.0.get("tried").is_some(), "a trial is running");
     drop(trial);
-    flood();
+    fill_registry();
     assert!(tried.0.get("tried").is_none());
 }

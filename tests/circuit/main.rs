@@ -1,21 +1,21 @@
-//! `#[circuit]`, in every form that a function has.
+//! `#[circuit]` on every form of function, with every argument.
 #![cfg(all(not(loom), feature = "macros"))]
 #![allow(missing_docs)]
-// No warning may come from what the attribute makes of a function.
+// The expansion must not cause warnings in the code of users.
 #![deny(warnings, clippy::pedantic)]
-// These are about what the functions here do themselves, which is little.
+// These lints concern the guarded functions themselves, which do little here.
 #![allow(
     clippy::unnecessary_wraps,
     clippy::unused_async,
     clippy::manual_async_fn
 )]
 
+mod edge_cases;
 mod events;
 mod fallbacks;
 mod forms;
-mod hostile;
 mod lookup;
 mod names;
+mod other_attributes;
 mod settings;
 mod support;
-mod together;

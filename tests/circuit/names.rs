@@ -1,15 +1,15 @@
-//! What a circuit is called that was given no name.
+//! Default names of circuits, and names from expressions.
 
-use crate::support::{Answer, now};
+use crate::support::{CallResult, expect_ready};
 use breakerbox::prelude::*;
 
 #[circuit(registry = registry)]
-pub(crate) fn fetch(registry: &BreakerRegistry) -> Answer<()> {
+pub(crate) fn fetch(registry: &BreakerRegistry) -> CallResult<()> {
     Ok(())
 }
 
 #[circuit(registry = registry)]
-fn r#type(registry: &BreakerRegistry) -> Answer<()> {
+fn r#type(registry: &BreakerRegistry) -> CallResult<()> {
     Ok(())
 }
 
@@ -20,19 +20,19 @@ mod users {
 
     impl<T> Client<T> {
         #[circuit(registry = registry)]
-        pub(super) fn get(&self, registry: &BreakerRegistry) -> Answer<&T> {
+        pub(super) fn get(&self, registry: &BreakerRegistry) -> CallResult<&T> {
             Ok(&self.0)
         }
 
         #[circuit(registry = registry)]
-        pub(super) fn of_self(registry: &BreakerRegistry) -> Answer<()> {
+        pub(super) fn of_self(registry: &BreakerRegistry) -> CallResult<()> {
             let _: Option<Self> = None;
             assert!(registry.all_closed());
             Ok(())
         }
 
         #[circuit(registry = registry)]
-        pub(super) fn looks_free(registry: &BreakerRegistry) -> Answer<()> {
+        pub(super) fn looks_free(registry: &BreakerRegistry) -> CallResult<()> {
             Ok(())
         }
     }
@@ -40,7 +40,7 @@ mod users {
 
 trait Named {
     #[circuit(registry = registry)]
-    fn provided(&self, registry: &BreakerRegistry) -> Answer<()> {
+    fn provided(&self, registry: &BreakerRegistry) -> CallResult<()> {
         Ok(())
     }
 }
@@ -51,7 +51,7 @@ impl<T> Named for &T {}
 impl Named for dyn Fn(u8) + Send {}
 
 #[circuit(registry = registry)]
-fn with_its_own_self(registry: &BreakerRegistry) -> Answer<()> {
+fn with_its_own_self(registry: &BreakerRegistry) -> CallResult<()> {
     struct Inner;
     impl Inner {
         fn new() -> Self {
@@ -70,7 +70,7 @@ fn names(registry: &BreakerRegistry) -> Vec<String> {
 }
 
 #[test]
-fn a_name_is_short() {
+fn default_name_omits_crate_and_generics() {
     let registry = BreakerRegistry::new();
     fetch(&registry).expect("closed");
     r#type(&registry).expect("closed");
@@ -91,7 +91,7 @@ fn a_name_is_short() {
 }
 
 #[test]
-fn a_method_of_a_trait_is_named_after_each_type() {
+fn trait_method_is_named_after_implementing_type() {
     let registry = BreakerRegistry::new();
     "x".provided(&registry).expect("closed");
     vec![1].provided(&registry).expect("closed");
@@ -105,33 +105,33 @@ fn a_method_of_a_trait_is_named_after_each_type() {
 }
 
 #[circuit(name = format!("tenant:{tenant}"), registry = registry)]
-async fn by_tenant(registry: &BreakerRegistry, tenant: u32) -> Answer<()> {
+async fn by_tenant(registry: &BreakerRegistry, tenant: u32) -> CallResult<()> {
     Ok(())
 }
 
 const CONSTANT: &str = "constant";
 
 #[circuit(name = CONSTANT, registry = registry)]
-fn by_constant(registry: &BreakerRegistry) -> Answer<()> {
+fn by_constant(registry: &BreakerRegistry) -> CallResult<()> {
     Ok(())
 }
 
 #[test]
-fn a_name_may_be_made_at_each_call() {
+fn name_expression_is_evaluated_at_each_call() {
     let registry = BreakerRegistry::new();
     for tenant in (0..9).chain(0..9) {
-        now(by_tenant(&registry, tenant)).expect("closed");
+        expect_ready(by_tenant(&registry, tenant)).expect("closed");
     }
     by_constant(&registry).expect("closed");
     assert_eq!(registry.len(), 10);
     for tenant in 0..9 {
         let breaker = registry
             .get(format!("tenant:{tenant}"))
-            .expect("it is there");
+            .expect("the breaker exists");
         assert_eq!(breaker.snapshot().totals.success, Some(2));
     }
-    registry.get("tenant:8").expect("it is there").trip();
-    assert!(now(by_tenant(&registry, 8)).is_err());
-    assert!(now(by_tenant(&registry, 7)).is_ok());
+    registry.get("tenant:8").expect("the breaker exists").trip();
+    assert!(expect_ready(by_tenant(&registry, 8)).is_err());
+    assert!(expect_ready(by_tenant(&registry, 7)).is_ok());
     assert!(registry.get(CONSTANT).is_some());
 }

@@ -1,6 +1,6 @@
-//! What can be written between the parentheses.
+//! The arguments of `#[circuit]`: settings, presets, error rules, time limits and `crate`.
 
-use crate::support::{Answer, Error, assert_send, global, now};
+use crate::support::{CallResult, Error, assert_send, expect_ready, global};
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
 use std::io;
@@ -22,22 +22,22 @@ const THRESHOLD: u32 = 7;
         TripRule::failures(9).over(Window::time(MINUTE)),
     ],
 )]
-fn all() -> Answer<()> {
+fn all() -> CallResult<()> {
     Ok(())
 }
 
 #[circuit(name = "settings-expressions", failure_threshold = THRESHOLD, recovery_timeout = MINUTE * 2)]
-fn expressions() -> Answer<()> {
+fn expressions() -> CallResult<()> {
     Ok(())
 }
 
 #[circuit(name = "settings-rule", trip_when = TripRule::failures(2).over(Window::calls(2)))]
-fn one_rule() -> Answer<()> {
+fn one_rule() -> CallResult<()> {
     Ok(())
 }
 
 #[test]
-fn numbers_durations_and_rules() {
+fn numbers_durations_and_rules_are_applied() {
     all().expect("closed");
     let config = global("settings-all").config();
     assert_eq!(config.trip_rules().len(), 3);
@@ -73,12 +73,12 @@ fn numbers_durations_and_rules() {
     redact_last_failure = |text| format!("redacted {}", text.len()),
     trip_rules = [TripRule::failures(2).over(Window::calls(2))],
 )]
-fn others() -> Answer<()> {
+fn others() -> CallResult<()> {
     Ok(())
 }
 
 #[test]
-fn settings_with_one_value_are_attributes() {
+fn every_single_value_setting_is_applied() {
     others().expect("nothing is refused");
     let config = global("settings-others").config();
     assert_eq!(config.recovery_backoff(), Backoff::exponential(MINUTE));
@@ -90,7 +90,7 @@ fn settings_with_one_value_are_attributes() {
     assert_eq!(config.mode(), Mode::MetricsOnly);
     assert!(!config.count_successes());
     assert_eq!(config.trip_rules().len(), 1);
-    // A new setting has to be added here and to the keys of the attribute.
+    // A new setting must be added above and to the keys of the attribute, or this assertion fails.
     let explanation = config.explain();
     let unnamed: Vec<_> = explanation
         .settings()
@@ -115,23 +115,23 @@ impl Preset for Careful {
 }
 
 #[circuit(name = "settings-preset", preset = Careful)]
-fn with_preset() -> Answer<()> {
+fn with_preset() -> CallResult<()> {
     Ok(())
 }
 
 #[circuit(name = "settings-adjusted", preset = Careful, failure_threshold = 9,
     builder = |builder| builder.cancelled_after(MINUTE))]
-fn with_adjusted_preset() -> Answer<()> {
+fn with_adjusted_preset() -> CallResult<()> {
     Ok(())
 }
 
 #[circuit(name = "settings-builder", builder = CircuitBreaker::builder().mode(Mode::ForcedOpen))]
-fn with_builder() -> Answer<()> {
+fn with_builder() -> CallResult<()> {
     Ok(())
 }
 
 #[test]
-fn presets_and_builders() {
+fn presets_and_builders_are_applied() {
     with_preset().expect("closed");
     let breaker = global("settings-preset");
     assert_eq!(
@@ -191,7 +191,7 @@ answers! {
 }
 
 #[test]
-fn errors_that_count() {
+fn error_settings_decide_outcome() {
     type Function = fn(Option<ApiError>) -> Result<(), ApiError>;
     let cases: [(&str, Function, bool, bool, bool); 10] = [
         ("by_closure", by_closure, false, true, true),
@@ -217,7 +217,7 @@ fn errors_that_count() {
     assert_eq!(
         global("settings::by_list").state(),
         State::Closed,
-        "not boxed, and so unknown"
+        "the type is unknown, because it is not boxed"
     );
 }
 
@@ -246,7 +246,7 @@ fn no_error_type_but_a_predicate(text: &str) -> Result<(), Text> {
 }
 
 #[test]
-fn errors_are_found_whatever_they_are() {
+fn error_rules_find_boxed_and_plain_types() {
     assert!(boxed(io::Error::other("x")).is_err());
     #[cfg(feature = "anyhow")]
     assert_eq!(global("settings::boxed").state(), State::Open);
@@ -266,7 +266,7 @@ fn errors_are_found_whatever_they_are() {
 }
 
 #[circuit(name = "settings-timeout", timeout = "20ms", failure_threshold = 1)]
-async fn slow(wait: bool) -> Answer<u8> {
+async fn slow(wait: bool) -> CallResult<u8> {
     if wait {
         std::future::pending::<()>().await;
     }
@@ -274,27 +274,26 @@ async fn slow(wait: bool) -> Answer<u8> {
 }
 
 #[circuit(name = "settings-timeout-fallback", timeout = MINUTE, failure_threshold = 1, fallback = instead)]
-async fn slow_with_fallback(wait: bool) -> Answer<u8> {
+async fn slow_with_fallback(wait: bool) -> CallResult<u8> {
     if wait {
         std::future::pending::<()>().await;
     }
     Ok(1)
 }
 
-fn instead(wait: bool) -> Answer<u8> {
+fn instead(wait: bool) -> CallResult<u8> {
     Ok(u8::from(wait) + 10)
 }
 
 #[circuit(name = "settings-timeout-made", timeout = "1s")]
-fn slow_and_made() -> impl Future<Output = Answer<u8>> {
+fn slow_and_made() -> impl Future<Output = CallResult<u8>> {
     std::future::pending()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_limit() {
+async fn timeout_setting_limits_calls() {
     assert_eq!(slow(false).await.ok(), Some(1));
-    let is_late =
-        |answer: Answer<u8>| matches!(answer, Err(Error::Circuit(error)) if error.is_timed_out());
+    let is_late = |answer: CallResult<u8>| matches!(answer, Err(Error::Circuit(error)) if error.is_timed_out());
     assert!(is_late(slow(true).await));
     assert_eq!(global("settings-timeout").state(), State::Open);
     assert!(slow(false).await.is_err_and(|error| error.is_open()));
@@ -308,13 +307,13 @@ async fn a_time_limit() {
 }
 
 #[test]
-fn without_a_timer_nothing_is_admitted() {
+fn missing_timer_panics_before_admission() {
     #[circuit(name = "settings-no-timer", timeout = "1s")]
-    async fn limited() -> Answer<()> {
+    async fn limited() -> CallResult<()> {
         Ok(())
     }
-    let called = std::panic::catch_unwind(|| now(limited()));
-    assert!(called.is_err(), "there is no runtime here");
+    let called = std::panic::catch_unwind(|| expect_ready(limited()));
+    assert!(called.is_err(), "the call must panic without a runtime");
     let snapshot = global("settings-no-timer").snapshot();
     assert_eq!((snapshot.totals.failure, snapshot.totals.cancelled), (0, 0));
 }
@@ -324,28 +323,28 @@ mod elsewhere {
 }
 
 #[circuit(crate = elsewhere::exported, name = "settings-crate", expected = [Error], failure_threshold = 2)]
-fn by_another_path() -> Answer<()> {
+fn by_another_path() -> CallResult<()> {
     Ok(())
 }
 
 #[test]
-fn the_crate_may_have_another_path() {
+fn crate_setting_changes_path() {
     by_another_path().expect("closed");
     global("settings-crate").trip();
     assert!(by_another_path().is_err());
 }
 
 #[test]
-fn settings_act_on_time() {
+fn recovery_timeout_setting_is_applied() {
     #[circuit(name = "settings-recovery", registry = registry, recovery_timeout = "5s", failure_threshold = 1)]
-    fn fails(registry: &BreakerRegistry) -> Answer<()> {
+    fn fails(registry: &BreakerRegistry) -> CallResult<()> {
         Err(Error::NoAnswer)
     }
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder()
         .clock(clock.clone())
         .build()
-        .expect("these can work");
+        .expect("valid settings");
     assert!(matches!(fails(&registry), Err(Error::NoAnswer)));
     assert!(fails(&registry).is_err_and(|error| error.is_open()));
     clock.advance(Duration::from_secs(5));
@@ -354,13 +353,13 @@ fn settings_act_on_time() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn they_lie_under_a_document_whoever_used_the_breaker_by_name_before() {
+fn function_settings_extend_document_settings() {
     #[circuit(name = name, registry = registry, failure_threshold = 2)]
-    fn fails(registry: &BreakerRegistry, name: &str) -> Answer<()> {
+    fn fails(registry: &BreakerRegistry, name: &str) -> CallResult<()> {
         Err(Error::NoAnswer)
     }
     let registry = BreakerRegistry::new();
-    // One more than a function keeps.
+    // One more name than a call site keeps handles for.
     let names = ["a", "b", "c", "d", "e"];
     let breakers = names.map(|name| (name, serde_json::json!({})));
     let breakers = serde_json::Value::from_iter(breakers);
@@ -377,19 +376,19 @@ fn they_lie_under_a_document_whoever_used_the_breaker_by_name_before() {
     }
 }
 
-/// Its limit is behind a lock, which the body takes, too.
+/// The `timeout` setting locks the mutex, and so does the body.
 struct Limited(Mutex<Duration>);
 
 impl Limited {
     #[circuit(name = "settings-limit-behind-a-lock", timeout = *self.0.lock().unwrap())]
-    async fn is_free(&self) -> Answer<bool> {
+    async fn is_free(&self) -> CallResult<bool> {
         tokio::task::yield_now().await;
         Ok(self.0.try_lock().is_ok())
     }
 }
 
 #[tokio::test]
-async fn what_a_setting_borrows_is_given_back_before_the_body_runs() {
+async fn setting_borrow_ends_before_body_runs() {
     let limited = Limited(Mutex::new(MINUTE));
     let call = limited.is_free();
     assert_send(&call);

@@ -1,3 +1,5 @@
+//! An error type for guarded functions, and helpers for breakers and futures.
+
 use breakerbox::BreakerError;
 use breakerbox::prelude::*;
 use std::pin::pin;
@@ -18,21 +20,22 @@ impl Error {
     }
 }
 
-pub(crate) type Answer<T> = Result<T, Error>;
+pub(crate) type CallResult<T> = Result<T, Error>;
 
-/// Runs a future that never waits.
+/// Returns the output of a future that is ready at its first poll.
 #[track_caller]
-pub(crate) fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn expect_ready<F: Future>(future: F) -> F::Output {
     let polled = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
     let Poll::Ready(output) = polled else {
-        panic!("it waits")
+        panic!("the future is pending")
     };
     output
 }
 
+/// Returns the breaker `name` of the global registry.
 pub(crate) fn global(name: &str) -> CircuitBreaker {
     let found = BreakerRegistry::global().get(name);
-    found.unwrap_or_else(|| panic!("there should be a breaker {name:?}"))
+    found.unwrap_or_else(|| panic!("there is no breaker {name:?}"))
 }
 
 /// Asserts that the breaker counted `success` and `failure`.
@@ -46,24 +49,24 @@ pub(crate) fn assert_counted(name: &str, success: u64, failure: u64) {
     );
 }
 
-/// A registry whose events about settings and names are kept.
-pub(crate) fn watched() -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
+/// Creates a registry, and a log of its events about settings and names.
+pub(crate) fn registry_with_log() -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::<Mutex<Vec<Event>>>::default();
     let log = events.clone();
     let registry = BreakerRegistry::builder().on_event(move |event| {
-        let told = matches!(
+        let is_logged = matches!(
             event,
             Event::SettingsIgnored { .. }
                 | Event::NameShared { .. }
                 | Event::SettingsRefused { .. }
         );
-        if told {
+        if is_logged {
             log.lock()
-                .expect("nobody panics with it")
+                .expect("the lock is not poisoned")
                 .push(event.clone());
         }
     });
-    (registry.build().expect("these settings can work"), events)
+    (registry.build().expect("valid settings"), events)
 }
 
 pub(crate) fn assert_send<T: Send>(value: T) -> T {

@@ -1,4 +1,4 @@
-//! `BreakerError`: questions, conversions and texts.
+//! `BreakerError`: accessors, conversions and formatting.
 
 use crate::support::{
     AppError, BoxError, Opaque, breaker, open, refusal, refused_io, refusing, timeout,
@@ -16,8 +16,8 @@ fn nested<E>(error: Breaker<E>) -> Nested<E> {
     Breaker::Inner(Breaker::Inner(Breaker::Inner(Breaker::Inner(error))))
 }
 
-/// A refusal that says when to come back.
-fn hour() -> CircuitOpen {
+/// Returns a refusal whose `retry_after` is about an hour.
+fn refusal_for_an_hour() -> CircuitOpen {
     let breaker = breaker();
     breaker.trip_for(Duration::from_secs(3600));
     breaker.try_acquire().expect_err("a refusal")
@@ -38,14 +38,14 @@ fn variants_can_be_matched_exhaustively() {
 }
 
 #[test]
-fn questions_look_through_nested_refusals() {
-    let error = Breaker::Inner(Breaker::<Opaque>::from(hour()));
+fn accessors_look_inside_nested_refusals() {
+    let error = Breaker::Inner(Breaker::<Opaque>::from(refusal_for_an_hour()));
     assert!(error.is_open() && !error.is_timed_out());
     assert!(error.inner().is_none());
     assert!(error.retry_after() > Some(Duration::from_secs(3590)));
     assert!(error.into_inner().is_none());
 
-    let error = nested(Breaker::<Opaque>::from(hour()));
+    let error = nested(Breaker::<Opaque>::from(refusal_for_an_hour()));
     assert!(error.is_open() && !error.is_timed_out());
     assert!(error.inner().is_none());
     assert!(error.retry_after() > Some(Duration::from_secs(3590)));
@@ -58,7 +58,7 @@ fn questions_look_through_nested_refusals() {
 }
 
 #[test]
-fn questions_look_through_nested_timeouts() {
+fn accessors_look_inside_nested_timeouts() {
     let error = nested(Breaker::<Opaque>::from(timeout()));
     assert!(error.is_timed_out() && !error.is_open());
     assert!(error.inner().is_none());
@@ -67,7 +67,7 @@ fn questions_look_through_nested_timeouts() {
 }
 
 #[test]
-fn inner_errors_are_given_at_any_depth() {
+fn inner_returns_error_at_any_depth() {
     let error = nested(Breaker::Inner(7));
     assert!(!error.is_open() && !error.is_timed_out());
     assert!(error.retry_after().is_none());
@@ -91,7 +91,7 @@ fn inner_errors_are_given_at_any_depth() {
 }
 
 #[test]
-fn stacked_breakers_answer_questions() {
+fn stacked_breakers_distinguish_refusals_from_errors() {
     let (inner, middle, outer) = (refusing(), breaker(), breaker());
     let call = |work: fn() -> io::Result<()>| outer.call(|| middle.call(|| inner.call(work)));
     assert!(call(|| Ok(())).is_err_and(|error| error.is_open()));
@@ -101,7 +101,7 @@ fn stacked_breakers_answer_questions() {
 }
 
 #[test]
-fn source_is_that_of_every_variant() {
+fn source_returns_error_of_each_variant() {
     let error = Breaker::<io::Error>::from(open());
     assert!(error.source().unwrap().is::<CircuitOpen>());
     let error = Breaker::<io::Error>::from(timeout());
@@ -137,7 +137,7 @@ fn display_forwards_formatter_flags() {
 }
 
 #[test]
-fn debug_shows_the_variant() {
+fn debug_shows_variant() {
     let inner = Breaker::Inner("down");
     assert_eq!(format!("{inner:?}"), "Inner(\"down\")");
     assert!(format!("{:?}", refusal::<u8>()).starts_with("Open(CircuitOpen { name: \"unnamed\""));
@@ -151,7 +151,7 @@ fn debug_shows_the_variant() {
 }
 
 #[test]
-fn flatten_converts_errors_of_the_circuit() {
+fn flatten_converts_circuit_errors() {
     let flat: BoxError = Breaker::Inner(BoxError::from("down")).flatten();
     assert_eq!(flat.to_string(), "down");
     let flat: BoxError = Breaker::<BoxError>::from(open()).flatten();
@@ -177,7 +177,7 @@ fn flatten_into_converts_every_error() {
 }
 
 #[test]
-fn map_inner_converts_the_guarded_error_only() {
+fn map_inner_converts_only_guarded_error() {
     let error = Breaker::Inner(7).map_inner(|n| n + 1);
     assert!(matches!(error, Breaker::Inner(8)));
     let mapped = refusal::<u8>().map_inner(|_| -> String { unreachable!("no inner error") });
@@ -187,19 +187,19 @@ fn map_inner_converts_the_guarded_error_only() {
 }
 
 #[test]
-fn io_error_keeps_the_original() {
+fn io_error_keeps_original_error() {
     let error = io::Error::from(refusal());
     assert_eq!(error.kind(), ErrorKind::Other);
-    let ours = error
+    let original = error
         .get_ref()
         .and_then(|e| e.downcast_ref::<BreakerError>());
-    assert!(ours.is_some_and(BreakerError::is_open));
+    assert!(original.is_some_and(BreakerError::is_open));
     let error = io::Error::from(BreakerError::from(timeout()));
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    let ours = error
+    let original = error
         .get_ref()
         .and_then(|e| e.downcast_ref::<BreakerError>());
-    assert!(ours.is_some_and(BreakerError::is_timed_out));
+    assert!(original.is_some_and(BreakerError::is_timed_out));
     let kind = |kind: &ErrorKind| io::Error::from(refusal()).kind() == *kind;
     assert!(
         ![ErrorKind::Interrupted, ErrorKind::WouldBlock]

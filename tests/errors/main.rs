@@ -1,15 +1,15 @@
-//! Errors of guarded calls: how they are recognised inside other errors, and how they become the
+//! Errors of guarded calls: how breakers find them inside other errors, and how they convert to the
 //! errors of an application.
 #![cfg(not(loom))]
 #![allow(missing_docs)]
-// What is guarded here stands for what can fail.
+// The guarded functions stand for functions that can fail.
 #![allow(clippy::unnecessary_wraps)]
 // Helpers take errors by value, so that a test shows the type.
 #![allow(clippy::needless_pass_by_value)]
 
 mod breaker_error;
 mod permits;
-mod recipe;
+mod question_mark;
 mod refusals;
 mod rules;
 mod support;

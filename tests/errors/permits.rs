@@ -1,4 +1,4 @@
-//! `Permit::record_error`.
+//! `Permit::record_error`: classifies and records an error.
 
 use crate::support::{breaker, refusal, refused_io};
 use breakerbox::{CircuitBreaker, Event};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
-fn record_error_stores_a_failure() {
+fn record_error_stores_failure_text() {
     let breaker = breaker();
     let permit = breaker.try_acquire().unwrap();
     permit.record_error(&refused_io());
@@ -30,7 +30,7 @@ fn permit_with_error_is_recorded_once() {
 }
 
 #[test]
-fn record_error_goes_by_the_rules() {
+fn record_error_applies_rules() {
     let unknown = Arc::new(AtomicUsize::new(0));
     let counter = unknown.clone();
     let breaker = CircuitBreaker::builder()
@@ -58,7 +58,7 @@ fn record_error_goes_by_the_rules() {
 }
 
 #[test]
-fn record_error_ignores_a_refusal() {
+fn record_error_ignores_refusal() {
     let breaker = breaker();
     let permit = breaker.try_acquire().unwrap();
     permit.record_error(&refusal::<io::Error>());
@@ -66,7 +66,7 @@ fn record_error_ignores_a_refusal() {
 }
 
 #[test]
-fn record_error_opens_the_circuit() {
+fn record_error_can_trip() {
     let breaker = breaker();
     for _ in 0..5 {
         breaker.try_acquire().unwrap().record_error(&refused_io());

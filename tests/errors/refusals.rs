@@ -1,8 +1,8 @@
-//! The refusal of an inner breaker is ignored, whatever carries it.
+//! The refusal of an inner breaker is ignored, inside any supported error type.
 
 use crate::support::{
-    AppError, BoxError, FAILURE, IGNORED, Opaque, SUCCESS, Wrapper, breaker, judged_by, now, open,
-    refusal, refused_io, refusing, unknown,
+    AppError, BoxError, FAILURE, IGNORED, Opaque, SUCCESS, Wrapper, breaker, classify_with,
+    expect_ready, open, refusal, refused_io, refusing, unknown,
 };
 use breakerbox::prelude::*;
 use breakerbox::{BreakerBuilder, is_refusal};
@@ -13,20 +13,20 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Ignored with no rule, beside rules that do not know the type, and in spite of `fail_if`.
+/// Asserts that `error` is ignored: without rules, with rules for other types, and with `fail_if`.
 #[track_caller]
 fn assert_ignored<E: Debug + 'static>(error: impl Fn() -> E) {
-    let carrier = std::any::type_name::<E>();
-    assert_eq!(judged_by(|b| b, error()), IGNORED, "{carrier}");
+    let type_name = std::any::type_name::<E>();
+    assert_eq!(classify_with(|b| b, error()), IGNORED, "{type_name}");
     let rules = |b: BreakerBuilder| {
         b.expected_error::<fmt::Error>()
             .ignored_error::<std::num::ParseIntError>()
     };
-    assert_eq!(judged_by(rules, error()), IGNORED, "{carrier}");
+    assert_eq!(classify_with(rules, error()), IGNORED, "{type_name}");
     let outer = breaker();
     let call = ready(Err::<(), _>(error())).guarded_by(&outer);
-    assert!(now(call.fail_if(|_| true)).is_err());
-    assert_eq!(outer.snapshot().totals.ignored, 1, "{carrier}");
+    assert!(expect_ready(call.fail_if(|_| true)).is_err());
+    assert_eq!(outer.snapshot().totals.ignored, 1, "{type_name}");
 }
 
 #[test]
@@ -45,13 +45,13 @@ fn inner_call_refused_is_ignored_by_outer() {
 }
 
 #[test]
-fn guarded_futures_and_functions_nest() {
+fn refusals_of_nested_guards_are_ignored() {
     let (inner, outer) = (refusing(), breaker());
     let future = ready(io::Result::Ok(())).guarded_by(&inner);
-    assert!(now(future.guarded_by(&outer)).is_err());
+    assert!(expect_ready(future.guarded_by(&outer)).is_err());
     let fetch = (async |_: u8| Err::<(), _>(Opaque)).guarded_by(inner.clone());
     let fetch = (async |id| fetch.call(id).await).guarded_by(&outer);
-    assert!(now(fetch.call(7)).is_err());
+    assert!(expect_ready(fetch.call(7)).is_err());
     let parse = (|_: u8| Err::<(), _>(Opaque)).guarded_by(inner);
     assert!((|id| parse.call(id)).guarded_by(&outer).call(7).is_err());
     assert_eq!(outer.snapshot().totals.ignored, 3);
@@ -109,7 +109,7 @@ fn boxed_refusals_are_ignored() {
 }
 
 #[test]
-fn sources_of_boxed_errors_are_walked() {
+fn refusals_in_sources_of_boxed_errors_are_ignored() {
     let wrapped = || Wrapper {
         source: open().into(),
     };
@@ -125,7 +125,7 @@ fn sources_of_boxed_errors_are_walked() {
 }
 
 #[test]
-fn chain_of_a_refusal_begins_in_breaker_error() {
+fn refusals_inside_breaker_error_are_ignored() {
     assert_ignored(|| BreakerError::Inner(BoxError::from(open())));
     assert_ignored(|| BreakerError::Inner(BoxError::from(refusal::<io::Error>())));
     assert_ignored(|| BreakerError::Inner(BreakerError::Inner(BoxError::from(open()))));
@@ -165,7 +165,7 @@ fn refusals_in_anyhow_errors_are_ignored() {
 }
 
 #[test]
-fn question_mark_keeps_a_refusal_visible() {
+fn refusals_converted_by_question_mark_are_ignored() {
     let inner = refusing();
     let call = || inner.call(|| Ok::<_, io::Error>(()));
     assert_ignored(|| {
@@ -193,71 +193,74 @@ fn question_mark_keeps_a_refusal_visible() {
 }
 
 #[test]
-fn application_error_named_by_a_rule_is_walked() {
+fn application_error_named_by_rule_is_searched() {
     let circuit = || AppError::Circuit(refusal());
-    // Nothing names the type.
-    assert_eq!(judged_by(|b| b, circuit()), FAILURE);
-    let stranger = |b: BreakerBuilder| b.expected_error::<fmt::Error>();
-    assert_eq!(judged_by(stranger, circuit()), unknown::<AppError>());
+    // No rule names the type.
+    assert_eq!(classify_with(|b| b, circuit()), FAILURE);
+    let other_rules = |b: BreakerBuilder| b.expected_error::<fmt::Error>();
+    assert_eq!(classify_with(other_rules, circuit()), unknown::<AppError>());
 
     let ignoring = |b: BreakerBuilder| b.ignored_error_if(|e: &AppError| is_refusal(e));
-    assert_eq!(judged_by(ignoring, circuit()), IGNORED);
-    assert_eq!(judged_by(ignoring, AppError::Io(refused_io())), FAILURE);
+    assert_eq!(classify_with(ignoring, circuit()), IGNORED);
+    assert_eq!(classify_with(ignoring, AppError::Io(refused_io())), FAILURE);
     let naming = |b: BreakerBuilder| b.ignored_error_if(|_: &AppError| false);
     let expecting = |b: BreakerBuilder| b.expected_error::<AppError>();
     let carrying = || AppError::Io(io::Error::other(open()));
     for settings in [naming, expecting] {
-        assert_eq!(judged_by(settings, circuit()), IGNORED);
-        assert_eq!(judged_by(settings, carrying()), IGNORED);
-        assert_eq!(judged_by(settings, Box::new(circuit())), IGNORED);
-        assert_eq!(judged_by(settings, Arc::new(circuit())), IGNORED);
+        assert_eq!(classify_with(settings, circuit()), IGNORED);
+        assert_eq!(classify_with(settings, carrying()), IGNORED);
+        assert_eq!(classify_with(settings, Box::new(circuit())), IGNORED);
+        assert_eq!(classify_with(settings, Arc::new(circuit())), IGNORED);
         let nested = BreakerError::Inner(circuit());
-        assert_eq!(judged_by(settings, nested), IGNORED);
+        assert_eq!(classify_with(settings, nested), IGNORED);
         let nested = BreakerError::Inner(BreakerError::Inner(Box::new(circuit())));
-        assert_eq!(judged_by(settings, nested), IGNORED);
+        assert_eq!(classify_with(settings, nested), IGNORED);
     }
 }
 
 #[test]
-fn errors_of_guarded_code_are_still_judged() {
-    assert_eq!(judged_by(|b| b, BreakerError::Inner(Opaque)), FAILURE);
+fn errors_of_guarded_code_are_classified() {
+    assert_eq!(classify_with(|b| b, BreakerError::Inner(Opaque)), FAILURE);
     assert_eq!(
-        judged_by(|b| b, BreakerError::Inner(BreakerError::Inner(Opaque))),
+        classify_with(|b| b, BreakerError::Inner(BreakerError::Inner(Opaque))),
         FAILURE
     );
-    assert_eq!(judged_by(|b| b, Box::new(Opaque)), FAILURE);
-    assert_eq!(judged_by(|b| b, io::Error::other("down")), FAILURE);
+    assert_eq!(classify_with(|b| b, Box::new(Opaque)), FAILURE);
+    assert_eq!(classify_with(|b| b, io::Error::other("down")), FAILURE);
     let expecting = |b: BreakerBuilder| b.expected_error::<fmt::Error>();
-    assert_eq!(judged_by(expecting, fmt::Error), FAILURE);
-    assert_eq!(judged_by(expecting, Opaque), unknown::<Opaque>());
+    assert_eq!(classify_with(expecting, fmt::Error), FAILURE);
+    assert_eq!(classify_with(expecting, Opaque), unknown::<Opaque>());
     assert_eq!(
-        judged_by(expecting, BreakerError::Inner(Opaque)),
+        classify_with(expecting, BreakerError::Inner(Opaque)),
         unknown::<BreakerError<Opaque>>()
     );
     let never = |b: BreakerBuilder| b.expected_error_if(|_: &fmt::Error| false);
-    assert_eq!(judged_by(never, BreakerError::Inner(fmt::Error)), SUCCESS);
+    assert_eq!(
+        classify_with(never, BreakerError::Inner(fmt::Error)),
+        SUCCESS
+    );
 }
 
 #[test]
-fn classification_never_formats_errors_of_users() {
+fn classification_never_formats_errors() {
     struct Unprintable;
     impl Debug for Unprintable {
         fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-            panic!("an error was formatted");
+            panic!("the error was formatted");
         }
     }
     // Successes keep no text, so only classification could format the error.
     let rules = |b: BreakerBuilder| b.expected_error::<fmt::Error>();
-    assert_eq!(judged_by(rules, Unprintable), unknown::<Unprintable>());
-    judged_by(rules, Box::new(Unprintable));
-    judged_by(rules, BreakerError::Inner(Unprintable));
-    judged_by(rules, BreakerError::Inner(Arc::new(Unprintable)));
-    judged_by(rules, BreakerError::Inner(BreakerError::Inner(Unprintable)));
+    assert_eq!(classify_with(rules, Unprintable), unknown::<Unprintable>());
+    classify_with(rules, Box::new(Unprintable));
+    classify_with(rules, BreakerError::Inner(Unprintable));
+    classify_with(rules, BreakerError::Inner(Arc::new(Unprintable)));
+    classify_with(rules, BreakerError::Inner(BreakerError::Inner(Unprintable)));
     assert!(!BreakerError::Inner(Unprintable).is_open());
 }
 
 #[test]
-fn public_is_refusal_walks_every_chain() {
+fn is_refusal_searches_every_chain() {
     assert!(is_refusal(&open()));
     assert!(is_refusal(&refusal::<io::Error>()));
     assert!(is_refusal(&BreakerError::Inner(refusal::<io::Error>())));
@@ -278,7 +281,7 @@ fn public_is_refusal_walks_every_chain() {
 
 #[cfg(feature = "http")]
 #[test]
-fn http_judges_ignore_refusals() {
+fn http_classification_ignores_refusals() {
     use breakerbox::http::{grpc, judge_result};
     use http::Response;
 
@@ -312,12 +315,12 @@ fn http_judges_ignore_refusals() {
     let (inner, outer) = (refusing(), breaker());
     let get = ready(Err::<Response<()>, _>(refused_io())).guarded_by(&inner);
     let call = get.guarded_by(&outer).classify(judge_result);
-    assert!(now(call).is_err_and(|error| error.is_open()));
+    assert!(expect_ready(call).is_err_and(|error| error.is_open()));
     assert_eq!(outer.failure_count(), 0);
 }
 
 #[test]
-fn refusal_behind_transparent_variant_is_recognised() {
+fn refusal_in_transparent_variant_is_ignored() {
     #[derive(Debug, thiserror::Error)]
     enum AppError {
         #[error(transparent)]
@@ -348,7 +351,7 @@ fn refusal_behind_transparent_variant_is_recognised() {
 }
 
 #[test]
-fn source_that_panics_ends_the_chain() {
+fn panicking_source_ends_chain() {
     #[derive(Debug, thiserror::Error)]
     #[error("broken")]
     struct Broken(#[source] Panics);
@@ -364,7 +367,7 @@ fn source_that_panics_ends_the_chain() {
 
     impl std::error::Error for Panics {
         fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-            panic!("a source that has broken");
+            panic!("the source panicked");
         }
     }
 

@@ -1,3 +1,5 @@
+//! Error types, refusals and timeouts for the tests, and a function that classifies an error.
+
 use breakerbox::{
     BreakerBuilder, BreakerError, CallTimeout, CircuitBreaker, CircuitOpen, Event, Outcome,
 };
@@ -11,12 +13,11 @@ use std::time::Duration;
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// An error type of which no rule knows anything, and whose `Debug` classification must not run.
+/// A type that no rule names, and that does not implement `Error`.
 pub(crate) struct Opaque;
 
 impl Debug for Opaque {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The last failure is formatted, after classification.
         f.write_str("Opaque")
     }
 }
@@ -47,17 +48,17 @@ where
     }
 }
 
-pub(crate) fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn expect_ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("the future waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
 pub(crate) fn breaker() -> CircuitBreaker {
     CircuitBreaker::builder()
         .build()
-        .expect("the defaults work")
+        .expect("the defaults are valid")
 }
 
 pub(crate) fn refusing() -> CircuitBreaker {
@@ -86,7 +87,7 @@ pub(crate) fn timeout() -> CallTimeout {
         .expect("a runtime");
     match runtime.block_on(call) {
         Err(BreakerError::TimedOut(timeout)) => timeout,
-        other => panic!("no timeout: {other:?}"),
+        other => panic!("not a timeout: {other:?}"),
     }
 }
 
@@ -94,54 +95,54 @@ pub(crate) fn refused_io() -> io::Error {
     io::ErrorKind::ConnectionRefused.into()
 }
 
-/// What a breaker made of an error.
+/// How a breaker classified an error.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Judged {
+pub(crate) struct Classified {
     pub(crate) outcome: Outcome,
-    /// The type that `Event::UnknownErrorType` told.
+    /// The type that `Event::UnknownErrorType` reported.
     pub(crate) unknown: Option<&'static str>,
 }
 
-pub(crate) const IGNORED: Judged = known(Outcome::Ignored);
-pub(crate) const FAILURE: Judged = known(Outcome::Failure);
-pub(crate) const SUCCESS: Judged = known(Outcome::Success);
+pub(crate) const IGNORED: Classified = known(Outcome::Ignored);
+pub(crate) const FAILURE: Classified = known(Outcome::Failure);
+pub(crate) const SUCCESS: Classified = known(Outcome::Success);
 
-const fn known(outcome: Outcome) -> Judged {
-    Judged {
+const fn known(outcome: Outcome) -> Classified {
+    Classified {
         outcome,
         unknown: None,
     }
 }
 
-/// A success, because no rule knows a `T`.
-pub(crate) fn unknown<T>() -> Judged {
-    Judged {
+/// Returns the classification of a `T` that no rule names: an unexpected error, and so a success.
+pub(crate) fn unknown<T>() -> Classified {
+    Classified {
         unknown: Some(std::any::type_name::<T>()),
         ..SUCCESS
     }
 }
 
-/// What a breaker with these settings makes of `error`.
-pub(crate) fn judged_by<E: Debug + 'static>(
+/// Classifies `error` by a breaker with these settings.
+pub(crate) fn classify_with<E: Debug + 'static>(
     settings: impl FnOnce(BreakerBuilder) -> BreakerBuilder,
     error: E,
-) -> Judged {
-    let judged: Arc<Mutex<Vec<Judged>>> = Arc::default();
+) -> Classified {
+    let outcomes: Arc<Mutex<Vec<Classified>>> = Arc::default();
     let types: Arc<Mutex<Option<&'static str>>> = Arc::default();
-    let (outcomes, unknown) = (judged.clone(), types.clone());
+    let (log, unknown) = (outcomes.clone(), types.clone());
     let breaker = settings(CircuitBreaker::builder())
         .on_event(move |event| match event {
             Event::UnknownErrorType { error_type, .. } => {
                 *unknown.lock().unwrap() = Some(error_type);
             }
-            Event::Recorded { outcome, .. } => outcomes.lock().unwrap().push(known(*outcome)),
+            Event::Recorded { outcome, .. } => log.lock().unwrap().push(known(*outcome)),
             _ => {}
         })
         .build()
-        .expect("settings that work");
+        .expect("valid settings");
     assert!(breaker.call(|| Err::<(), _>(error)).is_err());
-    let recorded = judged.lock().unwrap().pop().expect("a recorded call");
-    Judged {
+    let recorded = outcomes.lock().unwrap().pop().expect("a recorded call");
+    Classified {
         unknown: *types.lock().unwrap(),
         ..recorded
     }

@@ -1,6 +1,6 @@
-//! The timeout of an inner breaker is judged as any other error.
+//! The timeout of an inner breaker is classified like any other error.
 
-use crate::support::{BoxError, FAILURE, Judged, Opaque, judged_by, timeout, unknown};
+use crate::support::{BoxError, Classified, FAILURE, Opaque, classify_with, timeout, unknown};
 use breakerbox::{BreakerBuilder, BreakerError, CallTimeout};
 use std::fmt::{self, Debug};
 use std::io;
@@ -11,16 +11,16 @@ type Breaker<E> = BreakerError<E>;
 
 #[track_caller]
 fn assert_failure<E: Debug + 'static>(error: impl Fn() -> E) {
-    let carrier = std::any::type_name::<E>();
-    assert_eq!(judged_by(|b| b, error()), FAILURE, "{carrier}");
+    let type_name = std::any::type_name::<E>();
+    assert_eq!(classify_with(|b| b, error()), FAILURE, "{type_name}");
     let naming = |b: BreakerBuilder| {
         b.expected_error_if(|e: &CallTimeout| e.limit() == Duration::from_secs(1))
     };
-    assert_eq!(judged_by(naming, error()), FAILURE, "{carrier}");
+    assert_eq!(classify_with(naming, error()), FAILURE, "{type_name}");
 }
 
 #[test]
-fn inner_timeout_is_found_in_every_carrier() {
+fn inner_timeout_is_found_inside_wrappers() {
     assert_failure(timeout);
     assert_failure(|| Breaker::<Opaque>::from(timeout()));
     assert_failure(|| Breaker::<std::convert::Infallible>::from(timeout()));
@@ -32,9 +32,9 @@ fn inner_timeout_is_found_in_every_carrier() {
 }
 
 #[test]
-fn inner_timeout_that_no_rule_names_is_unknown() {
-    fn expecting<E: Debug + 'static>(error: E) -> Judged {
-        judged_by(BreakerBuilder::expected_error::<fmt::Error>, error)
+fn unnamed_inner_timeout_is_unknown() {
+    fn expecting<E: Debug + 'static>(error: E) -> Classified {
+        classify_with(BreakerBuilder::expected_error::<fmt::Error>, error)
     }
     let typed = Breaker::<Opaque>::from(timeout());
     assert_eq!(expecting(typed), unknown::<Breaker<Opaque>>());

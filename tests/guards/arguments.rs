@@ -1,6 +1,6 @@
-//! Arguments as they were: none to eight, by value and by reference.
+//! Arguments of guarded functions: none to eight, by value and by reference.
 
-use crate::support::{Fault, now, successes};
+use crate::support::{Fault, expect_ready, successes};
 use breakerbox::prelude::*;
 use std::future::ready;
 
@@ -43,15 +43,18 @@ fn eight_sync(
 }
 
 #[test]
-fn from_none_to_eight() {
+fn guarded_function_accepts_up_to_eight_arguments() {
     let registry = BreakerRegistry::new();
-    assert_eq!(now(none.with_breaker(&registry, "x").call()).ok(), Some(7));
+    assert_eq!(
+        expect_ready(none.with_breaker(&registry, "x").call()).ok(),
+        Some(7)
+    );
     assert_eq!(none_sync.with_breaker(&registry, "x").call().ok(), Some(7));
     let all = (1, 2, 3, 4, 5, '6', true, "8");
     let call = eight
         .with_breaker(&registry, "x")
         .call_once(1, 2, 3, 4, 5, '6', true, "8");
-    assert_eq!(now(call).ok(), Some(all));
+    assert_eq!(expect_ready(call).ok(), Some(all));
     let guarded = eight_sync.with_breaker(&registry, "x");
     assert_eq!(guarded.call(1, 2, 3, 4, 5, '6', true, "8").ok(), Some(all));
     assert_eq!(successes(&registry), Some(4));
@@ -70,23 +73,23 @@ fn first(text: &str) -> Result<&str, Fault> {
 }
 
 #[test]
-fn references_that_live_for_one_turn_of_a_loop() {
+fn guarded_function_accepts_short_lived_references() {
     let registry = BreakerRegistry::new();
     let measured = length.with_breaker(&registry, "x");
     let taken = first.with_breaker(&registry, "x");
     let compared = longer.with_breaker(&registry, "x");
     for word in ["a", "bb", "ccc"] {
         let text = format!("{word} and more");
-        assert_eq!(now(measured.call(&text)).ok(), Some(text.len()));
+        assert_eq!(expect_ready(measured.call(&text)).ok(), Some(text.len()));
         assert_eq!(taken.call(&text).ok(), Some(word));
-        assert_eq!(now(compared.call(&text, word)).ok(), Some(&*text));
+        assert_eq!(expect_ready(compared.call(&text, word)).ok(), Some(&*text));
     }
-    assert_eq!(now(measured.call("static")).ok(), Some(6));
+    assert_eq!(expect_ready(measured.call("static")).ok(), Some(6));
     assert_eq!(successes(&registry), Some(10));
 }
 
 #[test]
-fn mutable_references() {
+fn guarded_function_accepts_mutable_references() {
     let registry = BreakerRegistry::new();
     let push = |all: &mut Vec<u8>, one: u8| -> Result<(), Fault> {
         all.push(one);
@@ -100,13 +103,13 @@ fn mutable_references() {
     let append = append.with_breaker(&registry, "x");
     let mut all = Vec::new();
     push.call(&mut all, 1).expect("admitted");
-    now(append.call(&mut all, 2)).expect("admitted");
+    expect_ready(append.call(&mut all, 2)).expect("admitted");
     push.call(&mut all, 3).expect("admitted");
     assert_eq!(all, [1, 2, 3]);
 }
 
 #[test]
-fn functions_that_change_what_they_hold() {
+fn fn_mut_closure_is_called_with_call_mut() {
     let registry = BreakerRegistry::new();
     let mut count = 0;
     let mut sync = (|by: u32| -> Result<u32, Fault> {
@@ -123,24 +126,24 @@ fn functions_that_change_what_they_hold() {
         ready(Ok::<u32, Fault>(count))
     })
     .with_breaker(&registry, "x");
-    assert_eq!(now(guarded.call_mut(2)).ok(), Some(2));
-    assert_eq!(now(guarded.call_mut(3)).ok(), Some(5));
+    assert_eq!(expect_ready(guarded.call_mut(2)).ok(), Some(2));
+    assert_eq!(expect_ready(guarded.call_mut(3)).ok(), Some(5));
     assert_eq!(count, 5);
 
-    // One whose future borrows what it changes can be called once.
-    let lends = async |by: u32| -> Result<u32, Fault> {
+    // A closure whose future borrows its state can only be called once.
+    let lending = async |by: u32| -> Result<u32, Fault> {
         count += by;
         Ok(count)
     };
     assert_eq!(
-        now(lends.with_breaker(&registry, "x").call_once(2)).ok(),
+        expect_ready(lending.with_breaker(&registry, "x").call_once(2)).ok(),
         Some(7)
     );
     assert_eq!(count, 7);
 }
 
 #[test]
-fn functions_that_can_be_called_once() {
+fn fn_once_closure_is_called_with_call_once() {
     let registry = BreakerRegistry::new();
     let (one, other) = (String::from("one"), String::from("other"));
     let sync = move || Ok::<String, Fault>(one);
@@ -150,6 +153,6 @@ fn functions_that_can_be_called_once() {
     );
     let guarded = async move || Ok::<String, Fault>(other);
     let call = guarded.with_breaker(&registry, "x").call_once();
-    assert_eq!(now(call).ok(), Some("other".to_owned()));
+    assert_eq!(expect_ready(call).ok(), Some("other".to_owned()));
     assert_eq!(successes(&registry), Some(2));
 }

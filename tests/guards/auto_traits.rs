@@ -1,5 +1,4 @@
-//! `Send`, `Sync`, `Unpin`, `'static` and unwind safety, for each public type; and how large a guard
-//! is.
+//! Auto traits, `'static` and unwind safety of the public types, and the size of a guard.
 
 use crate::support::Fault;
 use breakerbox::clock::{ManualClock, SystemClock};
@@ -20,61 +19,61 @@ use std::marker::PhantomPinned;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
-fn plain<T: Send + Sync + Unpin + 'static>() {}
-fn send<T: Send + 'static>() {}
-fn unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+fn assert_plain<T: Send + Sync + Unpin + 'static>() {}
+fn assert_send<T: Send + 'static>() {}
+fn assert_unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
 
-/// Compiles only if `$type` lacks `$trait`: otherwise the compiler cannot tell which impl is meant.
-macro_rules! lacks {
+/// Compiles only if `$type` lacks `$trait`. Otherwise both impls apply, and the call is ambiguous.
+macro_rules! assert_lacks {
     ($type:ty: $trait:ident) => {{
         trait Ambiguous<Marker> {
             fn which() {}
         }
         impl<T: ?Sized> Ambiguous<()> for T {}
-        struct HasIt;
-        impl<T: ?Sized + $trait> Ambiguous<HasIt> for T {}
+        struct Implements;
+        impl<T: ?Sized + $trait> Ambiguous<Implements> for T {}
         <$type as Ambiguous<_>>::which();
     }};
 }
 
 #[test]
-fn values() {
-    plain::<(CircuitBreaker, Permit, BreakerRegistry, RegistryBuilder)>();
-    plain::<(BreakerBuilder, BreakerConfig, ConfigError, RegistryError)>();
-    plain::<(
+fn values_are_send_sync_and_unpin() {
+    assert_plain::<(CircuitBreaker, Permit, BreakerRegistry, RegistryBuilder)>();
+    assert_plain::<(BreakerBuilder, BreakerConfig, ConfigError, RegistryError)>();
+    assert_plain::<(
         BreakerError,
         BreakerError<Fault>,
         CircuitOpen,
         CallTimeout,
         Refusal,
     )>();
-    plain::<(Backoff, Mode, Outcome, State, TripRule, Window)>();
-    plain::<(Event, Cause, NotKept, Snapshot, RuleSnapshot, Totals)>();
-    plain::<(ManualClock, SystemClock)>();
-    plain::<(Command<'static>, Command<'static, Result<(), State>>)>();
-    plain::<(ByName, DefaultClassifier, NoTimeout, NoFallback)>();
+    assert_plain::<(Backoff, Mode, Outcome, State, TripRule, Window)>();
+    assert_plain::<(Event, Cause, NotKept, Snapshot, RuleSnapshot, Totals)>();
+    assert_plain::<(ManualClock, SystemClock)>();
+    assert_plain::<(Command<'static>, Command<'static, Result<(), State>>)>();
+    assert_plain::<(ByName, DefaultClassifier, NoTimeout, NoFallback)>();
 }
 
 #[test]
 fn handles_and_errors_are_unwind_safe() {
-    unwind_safe::<CircuitBreaker>();
-    unwind_safe::<BreakerRegistry>();
-    unwind_safe::<Permit>();
-    unwind_safe::<EventStream>();
-    unwind_safe::<CircuitOpen>();
-    unwind_safe::<CallTimeout>();
-    unwind_safe::<BreakerError>();
-    unwind_safe::<BreakerError<Fault>>();
-    unwind_safe::<BreakerError<BreakerError<Fault>>>();
-    unwind_safe::<(Event, Snapshot, ConfigError, RegistryError)>();
-    lacks!(BreakerError<Box<dyn Send>>: UnwindSafe);
-    lacks!(BreakerError<Cell<u8>>: RefUnwindSafe);
+    assert_unwind_safe::<CircuitBreaker>();
+    assert_unwind_safe::<BreakerRegistry>();
+    assert_unwind_safe::<Permit>();
+    assert_unwind_safe::<EventStream>();
+    assert_unwind_safe::<CircuitOpen>();
+    assert_unwind_safe::<CallTimeout>();
+    assert_unwind_safe::<BreakerError>();
+    assert_unwind_safe::<BreakerError<Fault>>();
+    assert_unwind_safe::<BreakerError<BreakerError<Fault>>>();
+    assert_unwind_safe::<(Event, Snapshot, ConfigError, RegistryError)>();
+    assert_lacks!(BreakerError<Box<dyn Send>>: UnwindSafe);
+    assert_lacks!(BreakerError<Cell<u8>>: RefUnwindSafe);
 }
 
 #[test]
-fn breaker_can_be_used_after_a_caught_panic() {
+fn breaker_is_usable_after_caught_panic() {
     let breaker = CircuitBreaker::builder().build().unwrap();
-    let call = || breaker.call(|| -> Result<(), Fault> { panic!("the work broke") });
+    let call = || breaker.call(|| -> Result<(), Fault> { panic!("guarded code panicked") });
     assert!(std::panic::catch_unwind(call).is_err());
     assert_eq!(breaker.failure_count(), 1);
     let permit = breaker.try_acquire().unwrap();
@@ -88,20 +87,20 @@ type Parse = fn(u8) -> Result<u8, Fault>;
 type Answer = fn(CircuitOpen) -> Call;
 type Predicate = fn(&Fault) -> bool;
 
-fn stands_in<F: AsyncFallback<(u8,), Call>>() {}
+fn assert_async_fallback<F: AsyncFallback<(u8,), Call>>() {}
 
 #[test]
-fn guards_of_plain_content() {
-    plain::<WithBreaker<Call>>();
-    plain::<WithBreaker<Call, CircuitBreaker>>();
-    plain::<WithBreaker<Call, &'static CircuitBreaker, FailIf<Predicate>>>();
-    plain::<(Classify<Predicate>, ClassifyOutput<Predicate>)>();
-    plain::<FlattenErr<WithBreaker<Call>>>();
-    plain::<FlattenInto<WithBreaker<Call>, Rc<u8>>>();
-    plain::<Fallback<Call, ByName, DefaultClassifier, NoTimeout, OnOpen<Answer>, Call>>();
-    plain::<GuardedFn<Function, AsyncFn<1>>>();
-    plain::<GuardedFn<Parse, SyncFn<1>, CircuitBreaker>>();
-    plain::<
+fn guards_of_plain_content_are_plain() {
+    assert_plain::<WithBreaker<Call>>();
+    assert_plain::<WithBreaker<Call, CircuitBreaker>>();
+    assert_plain::<WithBreaker<Call, &'static CircuitBreaker, FailIf<Predicate>>>();
+    assert_plain::<(Classify<Predicate>, ClassifyOutput<Predicate>)>();
+    assert_plain::<FlattenErr<WithBreaker<Call>>>();
+    assert_plain::<FlattenInto<WithBreaker<Call>, Rc<u8>>>();
+    assert_plain::<Fallback<Call, ByName, DefaultClassifier, NoTimeout, OnOpen<Answer>, Call>>();
+    assert_plain::<GuardedFn<Function, AsyncFn<1>>>();
+    assert_plain::<GuardedFn<Parse, SyncFn<1>, CircuitBreaker>>();
+    assert_plain::<
         GuardedFn<
             Function,
             AsyncFn<1>,
@@ -111,9 +110,10 @@ fn guards_of_plain_content() {
             WithFallback<Function>,
         >,
     >();
-    plain::<GuardedFn<Parse, SyncFn<1>, ByName, DefaultClassifier, NoTimeout, Flattened<NoFallback>>>(
-    );
-    plain::<
+    assert_plain::<
+        GuardedFn<Parse, SyncFn<1>, ByName, DefaultClassifier, NoTimeout, Flattened<NoFallback>>,
+    >();
+    assert_plain::<
         GuardedFn<
             Parse,
             SyncFn<1>,
@@ -123,8 +123,8 @@ fn guards_of_plain_content() {
             FlattenedInto<NoFallback, Rc<u8>>,
         >,
     >();
-    plain::<WithBreaker<DeferredCall<Function, (u8,), Call>>>();
-    plain::<
+    assert_plain::<WithBreaker<DeferredCall<Function, (u8,), Call>>>();
+    assert_plain::<
         Fallback<
             DeferredCall<Function, (u8,), Call>,
             ByName,
@@ -134,28 +134,28 @@ fn guards_of_plain_content() {
             Call,
         >,
     >();
-    stands_in::<Function>();
+    assert_async_fallback::<Function>();
 }
 
 #[test]
-fn guards_with_a_time_limit_can_be_sent() {
-    send::<WithBreaker<Call, ByName, DefaultClassifier, Timeout>>();
-    send::<GuardedFn<Function, AsyncFn<1>, ByName, DefaultClassifier, Timeout>>();
-    send::<Fallback<Call, ByName, DefaultClassifier, Timeout, OnOpen<Answer>, Call>>();
+fn guards_with_time_limit_are_send() {
+    assert_send::<WithBreaker<Call, ByName, DefaultClassifier, Timeout>>();
+    assert_send::<GuardedFn<Function, AsyncFn<1>, ByName, DefaultClassifier, Timeout>>();
+    assert_send::<Fallback<Call, ByName, DefaultClassifier, Timeout, OnOpen<Answer>, Call>>();
 }
 
 #[test]
-fn guards_are_no_better_than_their_content() {
-    lacks!(WithBreaker<Ready<Result<Rc<u8>, Fault>>>: Send);
-    lacks!(WithBreaker<Ready<Result<Rc<u8>, Fault>>>: Sync);
-    lacks!(WithBreaker<PhantomPinned>: Unpin);
-    lacks!(GuardedFn<Rc<Function>, AsyncFn<1>>: Send);
-    lacks!(FlattenErr<PhantomPinned>: Unpin);
-    lacks!(FlattenInto<PhantomPinned, Fault>: Unpin);
+fn guards_lack_auto_traits_of_their_content() {
+    assert_lacks!(WithBreaker<Ready<Result<Rc<u8>, Fault>>>: Send);
+    assert_lacks!(WithBreaker<Ready<Result<Rc<u8>, Fault>>>: Sync);
+    assert_lacks!(WithBreaker<PhantomPinned>: Unpin);
+    assert_lacks!(GuardedFn<Rc<Function>, AsyncFn<1>>: Send);
+    assert_lacks!(FlattenErr<PhantomPinned>: Unpin);
+    assert_lacks!(FlattenInto<PhantomPinned, Fault>: Unpin);
 }
 
 #[test]
-fn a_guard_is_four_words_larger_than_its_future_at_most() {
+fn guard_adds_at_most_four_words() {
     fn added<F>() -> usize {
         size_of::<WithBreaker<F>>() - size_of::<F>()
     }

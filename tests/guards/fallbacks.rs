@@ -1,6 +1,6 @@
-//! Answers for an open circuit: only then, from the same arguments.
+//! Fallbacks: they answer only for an open circuit, and get the original arguments.
 
-use crate::support::{Fault, now, refusing};
+use crate::support::{Fault, expect_ready, refusing};
 use breakerbox::Outcome;
 use breakerbox::prelude::*;
 use std::cell::Cell;
@@ -28,11 +28,17 @@ fn cached_sync(argument: Unique, text: &str) -> Result<Unique, Fault> {
 }
 
 #[test]
-fn a_refused_function_answers_from_its_own_arguments() {
+fn fallback_gets_arguments_of_refused_call() {
     let registry = refusing();
     let guarded = fetch.with_breaker(&registry, "x").fallback(cached);
-    assert_eq!(now(guarded.call(Unique(7), "the same")), Ok(Unique(7)));
-    assert_eq!(now(guarded.call_once(Unique(8), "the same")), Ok(Unique(8)));
+    assert_eq!(
+        expect_ready(guarded.call(Unique(7), "the same")),
+        Ok(Unique(7))
+    );
+    assert_eq!(
+        expect_ready(guarded.call_once(Unique(8), "the same")),
+        Ok(Unique(8))
+    );
     let guarded = fetch_sync
         .with_breaker(&registry, "x")
         .fallback(cached_sync);
@@ -41,7 +47,7 @@ fn a_refused_function_answers_from_its_own_arguments() {
 }
 
 #[test]
-fn fallbacks_may_be_closures_that_change_what_they_hold() {
+fn fallback_can_be_fn_mut_closure() {
     let registry = refusing();
     let mut answered = 0;
     let mut guarded = (|_: u8| Ok::<u8, Fault>(0))
@@ -55,41 +61,41 @@ fn fallbacks_may_be_closures_that_change_what_they_hold() {
 }
 
 #[test]
-fn a_call_that_is_admitted_asks_no_fallback() {
+fn admitted_call_does_not_use_fallback() {
     let breaker = CircuitBreaker::builder()
         .failure_threshold(3)
         .build()
-        .expect("valid");
-    let asked = Cell::new(0);
+        .expect("valid settings");
+    let fallback_calls = Cell::new(0);
     let answer = |_: u8| {
-        asked.set(asked.get() + 1);
+        fallback_calls.set(fallback_calls.get() + 1);
         Ok::<&str, Fault>("from the fallback")
     };
     let fails = (|_: u8| Err::<&str, _>(Fault))
         .guarded_by(&breaker)
         .fallback(answer);
     for _ in 0..3 {
-        assert_eq!(fails.call(7), Err(Fault), "also the one that trips");
+        assert_eq!(fails.call(7), Err(Fault), "even for the failure that trips");
     }
-    assert_eq!((breaker.state(), asked.get()), (State::Open, 0));
+    assert_eq!((breaker.state(), fallback_calls.get()), (State::Open, 0));
     assert_eq!(fails.call(7), Ok("from the fallback"));
-    assert_eq!(asked.get(), 1);
+    assert_eq!(fallback_calls.get(), 1);
     breaker.half_open();
-    assert_eq!(fails.call(7), Err(Fault), "the trial's own");
-    assert_eq!(asked.get(), 1);
+    assert_eq!(fails.call(7), Err(Fault), "the trial's own error");
+    assert_eq!(fallback_calls.get(), 1);
 }
 
 #[test]
-fn the_fallback_of_a_future_is_told_why() {
+fn fallback_of_future_gets_refusal() {
     let registry = refusing();
     let fetch = async || -> Result<String, Fault> { panic!("called") };
     let guarded = fetch().with_breaker(&registry, "x");
     let answer = guarded.fallback(|open: CircuitOpen| async move { Ok(open.name().to_owned()) });
-    assert_eq!(now(answer), Ok("x".to_owned()));
+    assert_eq!(expect_ready(answer), Ok("x".to_owned()));
 }
 
 #[test]
-fn the_fallback_of_a_future_may_wait() {
+fn fallback_of_future_can_be_pending() {
     let registry = refusing();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -104,7 +110,7 @@ fn the_fallback_of_a_future_may_wait() {
 }
 
 #[test]
-fn errors_of_a_fallback_pass_through_uncounted() {
+fn fallback_errors_are_returned_but_not_counted() {
     let registry = refusing();
     let breaker = registry.breaker("x");
     let sync = (|| Ok::<u8, Fault>(0))
@@ -112,7 +118,10 @@ fn errors_of_a_fallback_pass_through_uncounted() {
         .fallback(|| Err(Fault));
     assert_eq!(sync.call(), Err(Fault));
     let future = async { Ok::<u8, Fault>(0) }.with_breaker(&registry, "x");
-    assert_eq!(now(future.fallback(|_| async { Err(Fault) })), Err(Fault));
+    assert_eq!(
+        expect_ready(future.fallback(|_| async { Err(Fault) })),
+        Err(Fault)
+    );
     let totals = breaker.snapshot().totals;
     assert_eq!(
         (totals.failure, totals.refused, breaker.failure_count()),
@@ -121,32 +130,28 @@ fn errors_of_a_fallback_pass_through_uncounted() {
 }
 
 #[test]
-fn judges_and_fallbacks_in_either_order() {
+fn classifier_and_fallback_work_in_either_order() {
     let breaker = CircuitBreaker::builder()
         .failure_threshold(1)
         .build()
-        .expect("valid");
+        .expect("valid settings");
     let fails = || async { Err::<u8, _>(Fault) }.guarded_by(&breaker);
     let rescued = fails().fallback(|_| async { Ok(7) }).fail_if(|_| false);
-    assert_eq!(now(rescued), Err(Fault));
+    assert_eq!(expect_ready(rescued), Err(Fault));
     let rescued = fails().fail_if(|_| false).fallback(|_| async { Ok(7) });
-    assert_eq!(now(rescued), Err(Fault));
-    assert_eq!(
-        breaker.state(),
-        State::Closed,
-        "not one of them is a failure"
-    );
+    assert_eq!(expect_ready(rescued), Err(Fault));
+    assert_eq!(breaker.state(), State::Closed, "neither call is a failure");
     let rescued = fails()
         .fallback(|_| async { Ok(7) })
         .classify(|_| breakerbox::Outcome::Failure);
-    assert_eq!(now(rescued), Err(Fault));
-    assert_eq!(now(fails().fallback(|_| async { Ok(7) })), Ok(7));
+    assert_eq!(expect_ready(rescued), Err(Fault));
+    assert_eq!(expect_ready(fails().fallback(|_| async { Ok(7) })), Ok(7));
 }
 
 #[test]
-fn the_judge_may_come_after_the_fallback() {
+fn classify_output_works_after_fallback() {
     let breaker = CircuitBreaker::builder().failure_threshold(1).build();
-    let breaker = breaker.expect("settings that work");
+    let breaker = breaker.expect("valid settings");
     let found = |found: &Option<u8>| match found {
         Some(_) => Outcome::Success,
         None => Outcome::Failure,
@@ -154,10 +159,14 @@ fn the_judge_may_come_after_the_fallback() {
     let look_up = |found_now: Option<u8>| {
         let guarded = std::future::ready(found_now).guarded_by(&breaker);
         let guarded = guarded.fallback(async |_| Some(9)).classify_output(found);
-        now(guarded).unwrap_or_else(|never| match never {})
+        expect_ready(guarded).unwrap_or_else(|never| match never {})
     };
     assert_eq!(look_up(Some(7)), Some(7));
-    assert_eq!(look_up(None), None, "a failure's output is the caller's");
+    assert_eq!(
+        look_up(None),
+        None,
+        "the caller gets the output of a failure"
+    );
     assert_eq!(breaker.state(), State::Open);
     assert_eq!(look_up(Some(7)), Some(9));
 }

@@ -1,12 +1,12 @@
-//! `?` into the caller's own error type.
+//! `flatten_err`: guarded calls that return the caller's own error type.
 
-use crate::support::{now, refusing};
+use crate::support::{expect_ready, refusing};
 use breakerbox::prelude::*;
 use std::error::Error;
 
 type Boxed = Box<dyn Error + Send + Sync>;
 
-/// An error enum with a place for the circuit's.
+/// An error enum with a variant for errors of the circuit.
 #[derive(Debug)]
 enum AppError {
     Own,
@@ -20,10 +20,10 @@ impl From<BreakerError> for AppError {
 }
 
 #[test]
-fn a_refusal_becomes_the_callers_error() {
+fn refusal_converts_into_callers_error() {
     let registry = refusing();
     let future = async { Err::<u8, _>(AppError::Own) }.with_breaker(&registry, "x");
-    let error = now(future.flatten_err()).expect_err("refused");
+    let error = expect_ready(future.flatten_err()).expect_err("refused");
     assert!(
         matches!(error, AppError::Circuit(BreakerError::Open(_))),
         "{error:?}"
@@ -37,7 +37,7 @@ fn a_refusal_becomes_the_callers_error() {
         "{error:?}"
     );
     let guarded = (async |_: u8| Err::<u8, _>(AppError::Own)).with_breaker(&registry, "x");
-    let error = now(guarded.flatten_err().call(7)).expect_err("refused");
+    let error = expect_ready(guarded.flatten_err().call(7)).expect_err("refused");
     assert!(
         matches!(error, AppError::Circuit(BreakerError::Open(_))),
         "{error:?}"
@@ -45,10 +45,13 @@ fn a_refusal_becomes_the_callers_error() {
 }
 
 #[test]
-fn the_callers_own_error_stays_what_it_was() {
+fn callers_own_error_is_unchanged() {
     let registry = BreakerRegistry::new();
     let future = async { Err::<u8, _>(AppError::Own) }.with_breaker(&registry, "x");
-    assert!(matches!(now(future.flatten_err()), Err(AppError::Own)));
+    assert!(matches!(
+        expect_ready(future.flatten_err()),
+        Err(AppError::Own)
+    ));
     let mut sync = (|| Err::<u8, _>(AppError::Own))
         .with_breaker(&registry, "x")
         .flatten_err();
@@ -58,17 +61,17 @@ fn the_callers_own_error_stays_what_it_was() {
 }
 
 #[test]
-fn boxed_and_anyhow_errors() {
+fn refusal_converts_into_boxed_and_anyhow_errors() {
     let registry = refusing();
     let future = async { Ok::<u8, Boxed>(7) }.with_breaker(&registry, "x");
-    let error = now(future.flatten_err()).expect_err("refused");
+    let error = expect_ready(future.flatten_err()).expect_err("refused");
     assert!(
         error
             .downcast_ref::<BreakerError>()
             .is_some_and(BreakerError::is_open)
     );
     let future = async { anyhow::Ok(7) }.with_breaker(&registry, "x");
-    let error = now(future.flatten_err()).expect_err("refused");
+    let error = expect_ready(future.flatten_err()).expect_err("refused");
     assert!(
         error
             .downcast_ref::<BreakerError>()

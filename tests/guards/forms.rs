@@ -1,6 +1,6 @@
-//! What can be guarded: each form once, by name, and seen by the breaker.
+//! Every form of code that can be guarded. Each test checks that the breaker counts the calls.
 
-use crate::support::{Fault, now, of, successes};
+use crate::support::{Fault, expect_ready, success_count, successes};
 use breakerbox::prelude::*;
 use std::future::ready;
 use std::pin::Pin;
@@ -38,80 +38,83 @@ fn double_boxed(number: u64) -> Boxed<u64> {
 }
 
 #[test]
-fn futures() {
+fn futures_are_guarded() {
     let registry = BreakerRegistry::new();
-    assert_eq!(now(double(4).with_breaker(&registry, "x")).ok(), Some(8));
     assert_eq!(
-        now(async { Ok::<_, Fault>(8) }.with_breaker(&registry, "x")).ok(),
+        expect_ready(double(4).with_breaker(&registry, "x")).ok(),
         Some(8)
     );
     assert_eq!(
-        now(double_boxed(4).with_breaker(&registry, "x")).ok(),
+        expect_ready(async { Ok::<_, Fault>(8) }.with_breaker(&registry, "x")).ok(),
         Some(8)
     );
     assert_eq!(
-        now(ready(Ok::<_, Fault>(8)).with_breaker(&registry, "x")).ok(),
+        expect_ready(double_boxed(4).with_breaker(&registry, "x")).ok(),
         Some(8)
     );
     assert_eq!(
-        now(Client { base: 4 }.get(4).with_breaker(&registry, "x")).ok(),
+        expect_ready(ready(Ok::<_, Fault>(8)).with_breaker(&registry, "x")).ok(),
+        Some(8)
+    );
+    assert_eq!(
+        expect_ready(Client { base: 4 }.get(4).with_breaker(&registry, "x")).ok(),
         Some(8)
     );
     let mut borrowed = std::pin::pin!(double(4));
     assert_eq!(
-        now(borrowed.as_mut().with_breaker(&registry, "x")).ok(),
+        expect_ready(borrowed.as_mut().with_breaker(&registry, "x")).ok(),
         Some(8)
     );
     assert_eq!(successes(&registry), Some(6));
 }
 
 #[test]
-fn async_functions() {
+fn async_functions_are_guarded() {
     let registry = BreakerRegistry::new();
     assert_eq!(
-        now(double.with_breaker(&registry, "x").call(4)).ok(),
+        expect_ready(double.with_breaker(&registry, "x").call(4)).ok(),
         Some(8)
     );
     assert_eq!(
-        now(double_boxed.with_breaker(&registry, "x").call(4)).ok(),
+        expect_ready(double_boxed.with_breaker(&registry, "x").call(4)).ok(),
         Some(8)
     );
     let pointer: fn(u64) -> Boxed<u64> = double_boxed;
     assert_eq!(
-        now(pointer.with_breaker(&registry, "x").call(4)).ok(),
+        expect_ready(pointer.with_breaker(&registry, "x").call(4)).ok(),
         Some(8)
     );
     assert_eq!(successes(&registry), Some(3));
 }
 
 #[test]
-fn async_closures() {
+fn async_closures_are_guarded() {
     let registry = BreakerRegistry::new();
     let factor = 2;
     let borrows = async |number: u64| Ok::<_, Fault>(factor * number);
     assert_eq!(
-        now(borrows.with_breaker(&registry, "x").call(4)).ok(),
+        expect_ready(borrows.with_breaker(&registry, "x").call(4)).ok(),
         Some(8)
     );
-    let gives_a_future = move |number: u64| double(factor * number);
+    let returns_future = move |number: u64| double(factor * number);
     assert_eq!(
-        now(gives_a_future.with_breaker(&registry, "x").call(2)).ok(),
+        expect_ready(returns_future.with_breaker(&registry, "x").call(2)).ok(),
         Some(8)
     );
-    let gives_a_block = |number: u64| async move { Ok::<_, Fault>(2 * number) };
+    let returns_block = |number: u64| async move { Ok::<_, Fault>(2 * number) };
     assert_eq!(
-        now(gives_a_block.with_breaker(&registry, "x").call(4)).ok(),
+        expect_ready(returns_block.with_breaker(&registry, "x").call(4)).ok(),
         Some(8)
     );
     assert_eq!(successes(&registry), Some(3));
 }
 
 #[test]
-fn methods() {
+fn methods_are_guarded() {
     let registry = BreakerRegistry::new();
     let client = Client { base: 4 };
     assert_eq!(
-        now(Client::get.with_breaker(&registry, "x").call(&client, 4)).ok(),
+        expect_ready(Client::get.with_breaker(&registry, "x").call(&client, 4)).ok(),
         Some(8)
     );
     assert_eq!(
@@ -125,7 +128,7 @@ fn methods() {
 }
 
 #[test]
-fn sync_functions_and_closures() {
+fn sync_functions_and_closures_are_guarded() {
     let registry = BreakerRegistry::new();
     assert_eq!(half.with_breaker(&registry, "x").call(16).ok(), Some(8));
     let pointer: fn(u64) -> Result<u64, Fault> = half;
@@ -141,8 +144,11 @@ fn sync_functions_and_closures() {
     assert_eq!(registry.breaker("x").failure_count(), 1);
 }
 
-/// Code that is generic over what it guards.
-async fn through<F>(registry: &BreakerRegistry, function: F) -> Result<u64, BreakerError<Fault>>
+// The next four functions are generic over the code that they guard.
+async fn call_async_fn<F>(
+    registry: &BreakerRegistry,
+    function: F,
+) -> Result<u64, BreakerError<Fault>>
 where
     F: AsyncFn(u64) -> Result<u64, Fault>,
 {
@@ -152,7 +158,7 @@ where
         .await
 }
 
-async fn through_fn<F, Fut>(
+async fn call_fn_returning_future<F, Fut>(
     registry: &BreakerRegistry,
     function: F,
 ) -> Result<u64, BreakerError<Fault>>
@@ -163,7 +169,7 @@ where
     function.with_breaker(registry, "x").call(4).await
 }
 
-async fn through_future<Fut>(
+async fn await_future<Fut>(
     registry: &BreakerRegistry,
     future: Fut,
 ) -> Result<u64, BreakerError<Fault>>
@@ -173,7 +179,7 @@ where
     future.with_breaker(registry, "x").await
 }
 
-fn through_sync<F>(registry: &BreakerRegistry, function: F) -> Result<u64, BreakerError<Fault>>
+fn call_sync_fn<F>(registry: &BreakerRegistry, function: F) -> Result<u64, BreakerError<Fault>>
 where
     F: Fn(u64) -> Result<u64, Fault>,
 {
@@ -181,43 +187,55 @@ where
 }
 
 #[test]
-fn generic_code() {
+fn generic_functions_can_guard_arguments() {
     let registry = BreakerRegistry::new();
-    assert_eq!(now(through(&registry, double)).ok(), Some(8));
+    assert_eq!(expect_ready(call_async_fn(&registry, double)).ok(), Some(8));
     assert_eq!(
-        now(through(&registry, async |number| double(number).await)).ok(),
+        expect_ready(call_async_fn(&registry, async |number| double(number).await)).ok(),
         Some(8)
     );
-    assert_eq!(now(through_fn(&registry, double)).ok(), Some(8));
-    assert_eq!(now(through_future(&registry, double(4))).ok(), Some(8));
-    assert_eq!(through_sync(&registry, half).ok(), Some(8));
+    assert_eq!(
+        expect_ready(call_fn_returning_future(&registry, double)).ok(),
+        Some(8)
+    );
+    assert_eq!(
+        expect_ready(await_future(&registry, double(4))).ok(),
+        Some(8)
+    );
+    assert_eq!(call_sync_fn(&registry, half).ok(), Some(8));
     assert_eq!(successes(&registry), Some(5));
 }
 
 #[test]
-fn handles() {
-    let breaker = CircuitBreaker::builder().build().expect("valid");
-    assert_eq!(now(double(4).guarded_by(&breaker)).ok(), Some(8));
-    assert_eq!(now(double(4).guarded_by(breaker.clone())).ok(), Some(8));
-    assert_eq!(now(double.guarded_by(&breaker).call(4)).ok(), Some(8));
+fn handles_guard_every_form() {
+    let breaker = CircuitBreaker::builder().build().expect("valid settings");
+    assert_eq!(expect_ready(double(4).guarded_by(&breaker)).ok(), Some(8));
+    assert_eq!(
+        expect_ready(double(4).guarded_by(breaker.clone())).ok(),
+        Some(8)
+    );
+    assert_eq!(
+        expect_ready(double.guarded_by(&breaker).call(4)).ok(),
+        Some(8)
+    );
     assert_eq!(half.guarded_by(breaker.clone()).call(16).ok(), Some(8));
-    assert_eq!(now(breaker.call_async(double(4))).ok(), Some(8));
+    assert_eq!(expect_ready(breaker.call_async(double(4))).ok(), Some(8));
     assert_eq!(breaker.call(|| half(16)).ok(), Some(8));
-    assert_eq!(of(&breaker), Some(6));
+    assert_eq!(success_count(&breaker), Some(6));
 }
 
 #[tokio::test]
 async fn owned_guards_can_be_spawned() {
     let registry = BreakerRegistry::new();
     let by_name = tokio::spawn(double(4).with_breaker(&registry, "x"));
-    assert_eq!(by_name.await.expect("it ends").ok(), Some(8));
+    assert_eq!(by_name.await.expect("the task completes").ok(), Some(8));
     let owned = tokio::spawn(double(4).guarded_by(registry.breaker("x")));
-    assert_eq!(owned.await.expect("it ends").ok(), Some(8));
+    assert_eq!(owned.await.expect("the task completes").ok(), Some(8));
     let guarded = double.with_breaker(&registry, "x");
     let call = tokio::spawn(async move { guarded.call(4).await });
-    assert_eq!(call.await.expect("it ends").ok(), Some(8));
+    assert_eq!(call.await.expect("the task completes").ok(), Some(8));
     let call_once = tokio::spawn(double.with_breaker(&registry, "x").call_once(4));
-    assert_eq!(call_once.await.expect("it ends").ok(), Some(8));
+    assert_eq!(call_once.await.expect("the task completes").ok(), Some(8));
 }
 
 #[async_trait::async_trait]
@@ -233,11 +251,11 @@ impl Store for Client {
 }
 
 #[test]
-fn a_method_of_an_object_safe_async_trait() {
+fn object_safe_async_trait_method_is_guarded() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let store: Box<dyn Store> = Box::new(Client { base: 1 });
-    assert_eq!(now(store.load(2).guarded_by(&breaker)).unwrap(), 3);
+    assert_eq!(expect_ready(store.load(2).guarded_by(&breaker)).unwrap(), 3);
     let load = (|id: u64| store.load(id)).guarded_by(&breaker);
-    assert_eq!(now(load.call(3)).unwrap(), 4);
+    assert_eq!(expect_ready(load.call(3)).unwrap(), 4);
     assert_eq!(breaker.snapshot().totals.success, Some(2));
 }

@@ -1,6 +1,6 @@
-//! Nothing is called before the first poll, and nothing at all when the circuit refuses.
+//! Guarded code runs at the first poll at the earliest, and never if the circuit refuses the call.
 
-use crate::support::{Fault, now, of, poll, refusing};
+use crate::support::{Fault, expect_ready, poll, refusing, success_count};
 use breakerbox::prelude::*;
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 #[test]
-fn an_async_function_is_called_at_the_first_poll() {
-    let breaker = CircuitBreaker::builder().build().expect("valid");
+fn async_function_is_called_at_first_poll() {
+    let breaker = CircuitBreaker::builder().build().expect("valid settings");
     let called = Cell::new(0);
     let function = |()| {
         called.set(called.get() + 1);
@@ -27,19 +27,19 @@ fn an_async_function_is_called_at_the_first_poll() {
 }
 
 #[test]
-fn admission_is_decided_at_the_first_poll() {
-    let breaker = CircuitBreaker::builder().build().expect("valid");
+fn admission_is_decided_at_first_poll() {
+    let breaker = CircuitBreaker::builder().build().expect("valid settings");
     let begun_closed = async { Ok::<_, Fault>(7) }.guarded_by(&breaker);
     breaker.force_open();
     let begun_open = async { Ok::<_, Fault>(7) }.guarded_by(&breaker);
-    assert!(now(begun_closed).expect_err("refused").is_open());
+    assert!(expect_ready(begun_closed).expect_err("refused").is_open());
     breaker.reset();
-    assert_eq!(now(begun_open).ok(), Some(7));
+    assert_eq!(expect_ready(begun_open).ok(), Some(7));
 }
 
 #[test]
-fn a_call_that_was_admitted_goes_on_in_an_open_circuit() {
-    let breaker = CircuitBreaker::builder().build().expect("valid");
+fn admitted_call_continues_after_trip() {
+    let breaker = CircuitBreaker::builder().build().expect("valid settings");
     let mut polls = 0;
     let dependency = poll_fn(|_| {
         polls += 1;
@@ -53,13 +53,13 @@ fn a_call_that_was_admitted_goes_on_in_an_open_circuit() {
     assert!(poll(call.as_mut()).is_pending());
     breaker.trip();
     let Poll::Ready(result) = poll(call) else {
-        panic!("it has ended")
+        panic!("the call must have completed")
     };
     assert_eq!(result.ok(), Some(7));
 }
 
 #[test]
-fn a_refused_function_is_not_called() {
+fn refused_function_is_not_called() {
     let registry = refusing();
     let sync = || -> Result<(), Fault> { panic!("called") };
     assert!(
@@ -70,14 +70,18 @@ fn a_refused_function_is_not_called() {
     );
     let returns_future = |_: u8| -> std::future::Ready<Result<(), Fault>> { panic!("called") };
     let guarded = returns_future.with_breaker(&registry, "x");
-    assert!(now(guarded.call(7)).expect_err("refused").is_open());
+    assert!(
+        expect_ready(guarded.call(7))
+            .expect_err("refused")
+            .is_open()
+    );
     let error = registry.breaker("x").call(sync).expect_err("refused");
     assert!(error.is_open());
-    assert_eq!(of(&registry.breaker("x")), Some(0));
+    assert_eq!(success_count(&registry.breaker("x")), Some(0));
 }
 
 #[test]
-fn a_refused_future_is_dropped_unpolled() {
+fn refused_future_is_dropped_unpolled() {
     let registry = refusing();
     let held = Rc::new(());
     let holds = held.clone();
@@ -93,7 +97,7 @@ fn a_refused_future_is_dropped_unpolled() {
     assert_eq!(
         Rc::strong_count(&held),
         1,
-        "before the guard itself is dropped"
+        "the future is dropped before the guard"
     );
     drop(call);
 }
@@ -110,7 +114,7 @@ fn refused_future_is_dropped_before_fallback_runs() {
     let answer = holding(held)
         .with_breaker(&registry, "x")
         .fallback(|_| async { Ok(u8::from(alive.upgrade().is_none())) });
-    assert_eq!(now(answer), Ok(1));
+    assert_eq!(expect_ready(answer), Ok(1));
 
     let held = Rc::new(());
     let alive = Rc::downgrade(&held);
@@ -122,18 +126,21 @@ fn refused_future_is_dropped_before_fallback_runs() {
         .with_breaker(&registry, "x")
         .fallback(async |n: u8| Ok(n + u8::from(alive.upgrade().is_none())))
         .call_once(6);
-    assert_eq!(now(answer), Ok(7));
+    assert_eq!(expect_ready(answer), Ok(7));
 }
 
 #[test]
 fn refused_call_with_fallback_is_counted_once() {
-    let breaker = CircuitBreaker::builder().build().expect("valid");
+    let breaker = CircuitBreaker::builder().build().expect("valid settings");
     breaker.force_open();
     let refused = || async { Ok::<u8, Fault>(0) }.guarded_by(&breaker);
     let mut waiting = Box::pin(refused().fallback(|_| pending()));
     assert!(poll(waiting.as_mut()).is_pending());
     breaker.reset();
-    assert!(poll(waiting.as_mut()).is_pending(), "refused once");
+    assert!(
+        poll(waiting.as_mut()).is_pending(),
+        "the call is refused only once"
+    );
     drop(waiting);
     drop(refused().fallback(|_| pending()));
     let totals = breaker.snapshot().totals;
@@ -144,7 +151,7 @@ fn refused_call_with_fallback_is_counted_once() {
 }
 
 #[test]
-fn a_future_that_ended_is_dropped_at_once() {
+fn completed_future_is_dropped_immediately() {
     let registry = BreakerRegistry::new();
     let held = Rc::new(());
     let holds = held.clone();

@@ -1,7 +1,6 @@
-//! Everything that can be guarded, and what guards it: one method for futures, async and sync
-//! functions.
+//! Guards of futures, async functions and sync functions, and their options.
 
-// What is guarded here stands for what can wait and fail.
+// The guarded functions stand for functions that can wait and fail.
 #![allow(clippy::unnecessary_wraps, clippy::unused_async)]
 
 mod support;

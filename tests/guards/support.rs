@@ -1,3 +1,5 @@
+//! An error type, and helpers for breakers and futures.
+
 use breakerbox::{BreakerRegistry, CircuitBreaker};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -13,11 +15,12 @@ pub(crate) fn refusing() -> BreakerRegistry {
     registry
 }
 
+/// Returns the number of successes of the breaker `"x"`.
 pub(crate) fn successes(registry: &BreakerRegistry) -> Option<u64> {
-    of(&registry.breaker("x"))
+    success_count(&registry.breaker("x"))
 }
 
-pub(crate) fn of(breaker: &CircuitBreaker) -> Option<u64> {
+pub(crate) fn success_count(breaker: &CircuitBreaker) -> Option<u64> {
     breaker.snapshot().totals.success
 }
 
@@ -25,11 +28,11 @@ pub(crate) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// What a future gives that never waits. No runtime takes part.
+/// Returns the output of a future that is ready at its first poll, without a runtime.
 #[track_caller]
-pub(crate) fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn expect_ready<F: Future>(future: F) -> F::Output {
     match poll(pin!(future)) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("the future waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }

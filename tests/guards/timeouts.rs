@@ -1,4 +1,4 @@
-//! Time limits, by tokio's clock, which stands still here unless somebody waits.
+//! Time limits, with the paused clock of tokio. It advances only while all tasks wait for timers.
 
 use crate::support::{Fault, poll};
 use breakerbox::Snapshot;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn takes(time: Duration) -> Result<u8, Fault> {
+async fn complete_after(time: Duration) -> Result<u8, Fault> {
     sleep(time).await;
     Ok(7)
 }
@@ -24,14 +24,14 @@ fn breaker(threshold: u32) -> CircuitBreaker {
         .name("users")
         .failure_threshold(threshold)
         .build()
-        .expect("valid")
+        .expect("valid settings")
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_within_its_time_is_left_alone() {
+async fn call_within_time_limit_succeeds() {
     let breaker = breaker(1);
     assert_eq!(
-        takes(SECOND / 2)
+        complete_after(SECOND / 2)
             .guarded_by(&breaker)
             .timeout(SECOND)
             .await
@@ -39,7 +39,7 @@ async fn a_call_within_its_time_is_left_alone() {
         Some(7)
     );
     assert_eq!(
-        takes
+        complete_after
             .guarded_by(&breaker)
             .timeout(SECOND)
             .call(SECOND / 2)
@@ -51,9 +51,9 @@ async fn a_call_within_its_time_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_runs_too_long_is_dropped_and_a_failure() {
+async fn call_beyond_time_limit_is_a_failure() {
     let breaker = breaker(2);
-    let guarded = takes.guarded_by(&breaker).timeout(SECOND);
+    let guarded = complete_after.guarded_by(&breaker).timeout(SECOND);
     let begun = Instant::now();
     let error = guarded.call(2 * SECOND).await.expect_err("too long");
     assert_eq!(begun.elapsed(), SECOND);
@@ -63,23 +63,22 @@ async fn a_call_that_runs_too_long_is_dropped_and_a_failure() {
     assert_eq!((timeout.name(), timeout.limit()), ("users", SECOND));
     assert!(error.is_timed_out() && !error.is_open() && error.inner().is_none());
     assert_eq!(breaker.failure_count(), 1);
-    let each_call_has_its_own = guarded.call(SECOND / 2).await;
-    assert_eq!(
-        (each_call_has_its_own.ok(), breaker.failure_count()),
-        (Some(7), 0)
-    );
+    let next_call = guarded.call(SECOND / 2).await;
+    assert_eq!((next_call.ok(), breaker.failure_count()), (Some(7), 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_runs_from_the_first_poll() {
+async fn time_limit_starts_at_first_poll() {
     let breaker = breaker(1);
-    let call = takes(SECOND / 2).guarded_by(&breaker).timeout(SECOND);
+    let call = complete_after(SECOND / 2)
+        .guarded_by(&breaker)
+        .timeout(SECOND);
     sleep(5 * SECOND).await;
     assert_eq!(call.await.ok(), Some(7));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fallback_answers_for_the_circuit_and_not_for_the_time() {
+async fn fallback_does_not_answer_timed_out_calls() {
     let breaker = breaker(2);
     for _ in 0..2 {
         let call = pending::<Result<u8, Fault>>()
@@ -95,7 +94,7 @@ async fn a_fallback_answers_for_the_circuit_and_not_for_the_time() {
         .guarded_by(&breaker)
         .timeout(SECOND);
     assert_eq!(call.fallback(|_| async { Ok(8) }).await.ok(), Some(8));
-    let guarded = takes
+    let guarded = complete_after
         .guarded_by(&breaker)
         .fallback(async |_| Ok(9))
         .timeout(SECOND);
@@ -111,17 +110,20 @@ async fn a_fallback_answers_for_the_circuit_and_not_for_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_fallback_itself_has_no_limit() {
+async fn fallback_has_no_time_limit() {
     let breaker = breaker(1);
     breaker.force_open();
     let call = pending::<Result<u8, Fault>>()
         .guarded_by(&breaker)
         .timeout(SECOND);
-    assert_eq!(call.fallback(|_| takes(5 * SECOND)).await.ok(), Some(7));
+    assert_eq!(
+        call.fallback(|_| complete_after(5 * SECOND)).await.ok(),
+        Some(7)
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_fallback_leaves_can_be_flattened() {
+async fn timeout_with_fallback_can_be_flattened() {
     let breaker = breaker(9);
     let hung = || {
         pending::<anyhow::Result<u8>>()
@@ -151,9 +153,9 @@ async fn what_a_fallback_leaves_can_be_flattened() {
     assert_eq!(guarded.call().await.ok(), Some(8));
 }
 
-/// As `tokio::time::timeout` does; before admission, so that no trial's slot is lost.
+/// Panics like `tokio::time::timeout`. The panic precedes admission, so no trial slot is lost.
 #[test]
-fn without_a_runtime_it_panics_before_admission() {
+fn missing_runtime_panics_before_admission() {
     let breaker = breaker(1);
     breaker.half_open();
     let mut call = pin!(
@@ -167,22 +169,22 @@ fn without_a_runtime_it_panics_before_admission() {
         (State::HalfOpen, 0)
     );
     breaker.try_acquire().expect("the slot is free").success();
-    assert_eq!(breaker.state(), State::Closed, "it was a trial of its own");
+    assert_eq!(breaker.state(), State::Closed, "the call was a trial");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_may_come_after_the_fallback() {
+async fn timeout_works_after_fallback() {
     let breaker = breaker(1);
     let call = || {
         let guarded = pending::<Result<u8, Fault>>().guarded_by(&breaker);
         let guarded = guarded.fallback(async |_| Ok(2));
         guarded.timeout(SECOND)
     };
-    assert!(call().await.expect_err("it never ends").is_timed_out());
-    assert_eq!(call().await.expect("its circuit is open"), 2);
+    assert!(call().await.expect_err("the call hangs").is_timed_out());
+    assert_eq!(call().await.expect("the fallback answers"), 2);
 }
 
-/// Never ends, and notes what its breaker has recorded by the time it is dropped.
+/// Never completes, and stores a snapshot of its breaker when it is dropped.
 struct Observer<'a> {
     breaker: &'a CircuitBreaker,
     seen: &'a Cell<Option<Snapshot>>,
@@ -222,7 +224,7 @@ async fn timed_out_future_is_dropped_before_outcome() {
                 call.await
             };
             assert!(result.expect_err("too long").is_timed_out());
-            let seen = seen.take().expect("it was dropped");
+            let seen = seen.take().expect("the future was dropped");
             assert_eq!((seen.totals.timed_out, seen.totals.failure), (0, 0));
             assert_eq!(seen.in_flight, half_open.then_some(1));
             let totals = breaker.snapshot().totals;
@@ -233,7 +235,7 @@ async fn timed_out_future_is_dropped_before_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timed_out_future_is_gone_before_guard() {
+async fn timed_out_future_is_dropped_before_guard() {
     let breaker = breaker(1);
     let seen = Cell::new(None);
     let observer = Observer {
@@ -242,7 +244,7 @@ async fn timed_out_future_is_gone_before_guard() {
     };
     let mut call = Box::pin(observer.guarded_by(&breaker).timeout(SECOND));
     assert!(call.as_mut().await.is_err());
-    assert!(seen.take().is_some(), "while the guard is still there");
+    assert!(seen.take().is_some(), "the guard still exists");
     drop(call);
     assert!(seen.take().is_none());
 }
@@ -252,7 +254,7 @@ async fn timed_out_future_whose_drop_panics_counts_once() {
     struct Fragile;
     impl Drop for Fragile {
         fn drop(&mut self) {
-            panic!("a future that has broken");
+            panic!("the drop of the future panicked");
         }
     }
     let breaker = breaker(1);

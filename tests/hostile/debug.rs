@@ -1,4 +1,4 @@
-//! Errors whose `Debug` is a danger: endless, re-entrant, or broken. And errors of every size.
+//! Errors whose `Debug` is verbose, re-entrant or panics, and errors of unusual size.
 
 use super::breaker;
 use breakerbox::prelude::*;
@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// What is kept of a text, in bytes.
+/// Bytes of a failure text that a breaker keeps.
 const KEPT: usize = 128;
 const MEGABYTE: usize = 1 << 20;
 
@@ -16,7 +16,7 @@ thread_local! {
     static WRITTEN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Writes ten megabytes, a kilobyte at a time, and stops when it is told to.
+/// Writes ten megabytes, a kilobyte at a time, and stops at the first error.
 struct Verbose;
 
 impl fmt::Debug for Verbose {
@@ -29,10 +29,10 @@ impl fmt::Debug for Verbose {
     }
 }
 
-/// Writes ten megabytes, whatever it is told.
-struct Deaf;
+/// Writes ten megabytes, and ignores the errors of the formatter.
+struct IgnoresErrors;
 
-impl fmt::Debug for Deaf {
+impl fmt::Debug for IgnoresErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for _ in 0..10 * 1_024 {
             let _ = f.write_str(&"x".repeat(1_024));
@@ -41,10 +41,10 @@ impl fmt::Debug for Deaf {
     }
 }
 
-fn now<F: Future>(future: F) -> F::Output {
+fn expect_ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("it has nothing to wait for"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
@@ -56,8 +56,8 @@ fn fail_in_every_form<E: fmt::Debug + 'static>(breaker: &CircuitBreaker, error: 
     let fails = || Err::<(), E>(error());
     failed(breaker.call(fails));
     failed(fails.guarded_by(breaker).call());
-    failed(now(async { fails() }.guarded_by(breaker)));
-    failed(now((async || fails()).guarded_by(breaker).call()));
+    failed(expect_ready(async { fails() }.guarded_by(breaker)));
+    failed(expect_ready((async || fails()).guarded_by(breaker).call()));
     breaker
         .try_acquire()
         .expect("closed")
@@ -70,25 +70,26 @@ fn fail_in_every_form<E: fmt::Debug + 'static>(breaker: &CircuitBreaker, error: 
     assert_eq!(breaker.failure_count(), 5);
 }
 
-fn patient() -> CircuitBreaker {
+/// Creates a breaker that stays closed for five failures.
+fn tolerant_breaker() -> CircuitBreaker {
     let builder = CircuitBreaker::builder().failure_threshold(6);
     builder.build().expect("valid")
 }
 
 #[test]
-fn a_debug_that_prints_ten_megabytes_is_stopped_at_once() {
-    let breaker = patient();
+fn verbose_debug_is_stopped_early() {
+    let breaker = tolerant_breaker();
     WRITTEN.set(0);
     fail_in_every_form(&breaker, || Verbose);
-    assert_eq!(WRITTEN.get(), 5 * 1_024, "its first kilobyte was enough");
+    assert_eq!(WRITTEN.get(), 5 * 1_024, "stopped after the first kilobyte");
     let text = breaker.last_failure().expect("kept");
     assert_eq!((text.len(), &text[..4]), (KEPT, "éé"));
 }
 
 #[test]
-fn a_debug_that_heeds_no_error_is_kept_short_all_the_same() {
-    let breaker = patient();
-    fail_in_every_form(&breaker, || Deaf);
+fn debug_ignoring_errors_is_truncated() {
+    let breaker = tolerant_breaker();
+    fail_in_every_form(&breaker, || IgnoresErrors);
     assert_eq!(breaker.last_failure().expect("kept").len(), KEPT);
     breaker.trip();
     let refused = breaker.try_acquire().expect_err("open");
@@ -98,7 +99,7 @@ fn a_debug_that_heeds_no_error_is_kept_short_all_the_same() {
 }
 
 #[test]
-fn a_debug_that_nobody_wants_is_not_asked() {
+fn debug_is_not_called_without_capture() {
     let builder = CircuitBreaker::builder().capture_last_failure(false);
     let breaker = builder.failure_threshold(6).build().expect("valid");
     WRITTEN.set(0);
@@ -106,27 +107,27 @@ fn a_debug_that_nobody_wants_is_not_asked() {
     assert_eq!((WRITTEN.get(), breaker.last_failure()), (0, None));
 }
 
-struct Broken;
+struct PanickingDebug;
 
-impl fmt::Debug for Broken {
+impl fmt::Debug for PanickingDebug {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("half a text")?;
-        panic!("a Debug that has broken");
+        panic!("the Debug panicked");
     }
 }
 
 #[test]
-fn a_debug_that_panics_costs_no_outcome_in_any_form() {
-    let breaker = patient();
-    fail_in_every_form(&breaker, || Broken);
+fn panicking_debug_keeps_outcome_in_every_form() {
+    let breaker = tolerant_breaker();
+    fail_in_every_form(&breaker, || PanickingDebug);
     let text = breaker.last_failure().expect("kept");
     assert_eq!(&*text, "half a text (its Debug panicked)");
 }
 
-/// Uses its own breaker while the breaker asks for its text.
-struct Nosy(CircuitBreaker);
+/// Uses its own breaker while the breaker formats it.
+struct Reentrant(CircuitBreaker);
 
-impl fmt::Debug for Nosy {
+impl fmt::Debug for Reentrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let _ = self.0.call(|| Ok::<(), fmt::Error>(()));
         let _ = self.0.try_acquire();
@@ -137,12 +138,12 @@ impl fmt::Debug for Nosy {
 }
 
 #[test]
-fn a_debug_may_call_its_breaker() {
+fn debug_can_call_its_breaker() {
     let breaker = breaker();
-    let result = breaker.call(|| Err::<(), _>(Nosy(breaker.clone())));
+    let result = breaker.call(|| Err::<(), _>(Reentrant(breaker.clone())));
     assert!(result.is_err_and(|error| error.into_inner().is_some()));
     let totals = breaker.snapshot().totals;
-    // It ended in another closed period than the one in which it had begun.
+    // The reset began a new closed period during the call, so its outcome is late.
     assert_eq!((totals.failure, totals.late), (0, 1), "{totals:?}");
     assert_eq!(breaker.state(), State::Closed);
     assert!(breaker.call(|| Err::<(), _>("down")).is_err());
@@ -150,61 +151,67 @@ fn a_debug_may_call_its_breaker() {
 }
 
 #[test]
-fn errors_without_a_size_count_like_any_other() {
+fn zero_sized_errors_count_like_others() {
     #[derive(Clone, Copy, Debug, PartialEq)]
     struct Nothing;
     assert_eq!(size_of::<Nothing>(), 0);
-    let breaker = patient();
+    let breaker = tolerant_breaker();
     fail_in_every_form(&breaker, || Nothing);
     assert_eq!(breaker.last_failure().as_deref(), Some("Nothing"));
-    let unit = patient();
+    let unit = tolerant_breaker();
     fail_in_every_form(&unit, || ());
     assert_eq!(unit.last_failure().as_deref(), Some("()"));
 }
 
 #[test]
-#[allow(clippy::large_stack_arrays, clippy::result_large_err)] // which is the point
-fn huge_errors_arrive_whole_and_are_not_kept() {
-    // By value, on a stack that can hold a few of them.
+#[allow(clippy::large_stack_arrays, clippy::result_large_err)] // this test is about large errors
+fn huge_errors_are_returned_but_not_kept() {
+    // By value, on a stack that can hold several values.
     #[derive(Debug)]
     struct Huge([u8; MEGABYTE]);
     let thread = std::thread::Builder::new().stack_size(128 * MEGABYTE);
     let by_value = thread.spawn(|| {
-        let breaker = patient();
+        let breaker = tolerant_breaker();
         fail_in_every_form(&breaker, || Huge([7; MEGABYTE]));
         let result = breaker.call(|| Err::<(), _>(Huge([8; MEGABYTE])));
-        let error = result.expect_err("failed").into_inner().expect("its own");
+        let error = result
+            .expect_err("failed")
+            .into_inner()
+            .expect("the error of the call");
         assert!(error.0.iter().all(|byte| *byte == 8));
         assert_eq!(breaker.state(), State::Open);
         breaker.last_failure().map_or(0, |text| text.len())
     });
     assert!(by_value.expect("spawned").join().expect("no overflow") <= KEPT);
 
-    // By reference: the very allocation comes back.
-    let breaker = patient();
+    // On the heap: the caller gets the same allocation back.
+    let breaker = tolerant_breaker();
     let text = "y".repeat(10 * MEGABYTE);
-    let place = text.as_ptr();
+    let address = text.as_ptr();
     let result = breaker.call(move || Err::<(), _>(text));
-    let text = result.expect_err("failed").into_inner().expect("its own");
-    assert_eq!((text.as_ptr(), text.len()), (place, 10 * MEGABYTE));
+    let text = result
+        .expect_err("failed")
+        .into_inner()
+        .expect("the error of the call");
+    assert_eq!((text.as_ptr(), text.len()), (address, 10 * MEGABYTE));
     assert!(breaker.last_failure().expect("kept").len() <= KEPT);
 }
 
-/// An error that somebody's settings forbid to be kept, while its text is being made.
-struct Forbidden(CircuitBreaker);
+/// An error whose `Debug` disables the capture of failure texts.
+struct DisablesCapture(CircuitBreaker);
 
-impl fmt::Debug for Forbidden {
+impl fmt::Debug for DisablesCapture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let forbidden = self.0.configure(|b| b.capture_last_failure(false));
-        forbidden.expect("settings that work");
+        let configured = self.0.configure(|b| b.capture_last_failure(false));
+        configured.expect("valid settings");
         f.write_str("secret")
     }
 }
 
 #[test]
-fn a_text_that_is_forbidden_while_it_is_made_is_not_kept() {
-    let breaker = patient();
-    let _ = breaker.call(|| Err::<(), _>(Forbidden(breaker.clone())));
+fn capture_disabled_during_failure_discards_its_text() {
+    let breaker = tolerant_breaker();
+    let _ = breaker.call(|| Err::<(), _>(DisablesCapture(breaker.clone())));
     assert_eq!(breaker.failure_count(), 1);
     assert_eq!(breaker.last_failure(), None);
 }
@@ -216,13 +223,13 @@ struct Reconfiguring(CircuitBreaker, Change);
 
 impl fmt::Debug for Reconfiguring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.configure(self.1).expect("settings that work");
+        self.0.configure(self.1).expect("valid settings");
         f.write_str("secret")
     }
 }
 
-/// Breakers that record the next failure in different ways.
-fn recording_in_every_way(settings: &BreakerBuilder) -> [CircuitBreaker; 5] {
+/// Creates breakers that record the next failure on different code paths.
+fn breakers_of_every_code_path(settings: &BreakerBuilder) -> [CircuitBreaker; 5] {
     let window = TripRule::failures(2).over(Window::calls(10));
     let closed = settings.clone().failure_threshold(2);
     let [counting, tripping, windowed] = [
@@ -250,12 +257,12 @@ const REDACTIONS: [[Change; 2]; 2] = [
 ];
 
 #[test]
-fn configure_with_other_redaction_hides_old_text() {
+fn configure_with_other_redaction_discards_old_text() {
     for [before, after] in REDACTIONS {
-        for breaker in recording_in_every_way(&before(CircuitBreaker::builder())) {
+        for breaker in breakers_of_every_code_path(&before(CircuitBreaker::builder())) {
             let _ = breaker.call(|| Err::<(), _>("secret"));
             assert_eq!(breaker.last_failure().as_deref(), Some("\"secret\""));
-            breaker.configure(after).expect("settings that work");
+            breaker.configure(after).expect("valid settings");
             let snapshot = breaker.snapshot();
             assert_eq!((snapshot.failure_count, snapshot.last_failure), (1, None));
             assert_eq!(breaker.last_failure(), None);
@@ -276,19 +283,19 @@ fn configure_with_same_redaction_keeps_text() {
         (CircuitBreaker::builder(), "\"secret\""),
         (redacted, "hidden"),
     ] {
-        for breaker in recording_in_every_way(&settings) {
+        for breaker in breakers_of_every_code_path(&settings) {
             let _ = breaker.call(|| Err::<(), _>("secret"));
             let longer = |b: BreakerBuilder| b.recovery_timeout(Duration::from_secs(60));
-            breaker.configure(longer).expect("settings that work");
+            breaker.configure(longer).expect("valid settings");
             assert_eq!(breaker.last_failure().as_deref(), Some(text));
         }
     }
 }
 
 #[test]
-fn redaction_changed_during_failure_hides_its_text() {
+fn redaction_changed_during_failure_discards_its_text() {
     for [before, after] in REDACTIONS {
-        for breaker in recording_in_every_way(&before(CircuitBreaker::builder())) {
+        for breaker in breakers_of_every_code_path(&before(CircuitBreaker::builder())) {
             let _ = breaker.call(|| Err::<(), _>(Reconfiguring(breaker.clone(), after)));
             assert_eq!(breaker.snapshot().totals.failure, 1);
             assert_eq!((breaker.failure_count(), breaker.last_failure()), (1, None));
@@ -298,7 +305,7 @@ fn redaction_changed_during_failure_hides_its_text() {
 
 #[test]
 fn other_setting_changed_during_failure_keeps_text() {
-    for breaker in recording_in_every_way(&CircuitBreaker::builder()) {
+    for breaker in breakers_of_every_code_path(&CircuitBreaker::builder()) {
         let error = Reconfiguring(breaker.clone(), |b| {
             b.recovery_timeout(Duration::from_secs(60))
         });

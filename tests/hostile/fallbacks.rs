@@ -1,4 +1,4 @@
-//! Fallbacks that call the breaker that refused.
+//! Fallbacks that call the breaker that refused their call.
 
 use super::breaker;
 use breakerbox::prelude::*;
@@ -7,35 +7,35 @@ use std::fmt;
 use std::time::Duration;
 
 #[test]
-fn a_fallback_that_calls_the_breaker_again_is_refused_again() {
+fn fallback_calling_its_breaker_is_refused() {
     let breaker = breaker();
     breaker.trip();
-    let asked = Cell::new(0);
+    let fallback_calls = Cell::new(0);
     let answer = (|n: u8| Ok::<_, fmt::Error>(n))
         .guarded_by(&breaker)
         .fallback(|n: u8| {
-            asked.set(asked.get() + 1);
+            fallback_calls.set(fallback_calls.get() + 1);
             let again = breaker.call(|| Ok::<_, fmt::Error>(n));
             assert!(again.is_err_and(|error| error.is_open()));
             Ok(n + 1)
         })
         .call(1);
-    assert_eq!((answer.unwrap(), asked.get()), (2, 1));
+    assert_eq!((answer.unwrap(), fallback_calls.get()), (2, 1));
     let totals = breaker.snapshot().totals;
     assert_eq!(totals.refused, 2, "{totals:?}");
 }
 
 #[tokio::test]
-async fn fallbacks_of_fallbacks_end_with_the_last_one() {
+async fn nested_fallbacks_return_innermost_value() {
     let breaker = breaker();
     breaker.trip();
-    let own = &breaker;
+    let handle = &breaker;
     let down = || async { Err::<u8, _>(fmt::Error) };
     let answer = down()
-        .guarded_by(own)
+        .guarded_by(handle)
         .fallback(async |_| {
-            let inner = down().guarded_by(own).fallback(async |_| {
-                let innermost = down().guarded_by(own).await;
+            let inner = down().guarded_by(handle).fallback(async |_| {
+                let innermost = down().guarded_by(handle).await;
                 assert!(innermost.is_err_and(|error| error.is_open()));
                 Ok(3)
             });
@@ -47,7 +47,7 @@ async fn fallbacks_of_fallbacks_end_with_the_last_one() {
 }
 
 #[test]
-fn a_fallback_may_reset_the_breaker_and_call_it() {
+fn fallback_can_reset_and_call_its_breaker() {
     let breaker = breaker();
     breaker.trip();
     let guarded = (|| Ok::<_, fmt::Error>(1))
@@ -64,9 +64,9 @@ fn a_fallback_may_reset_the_breaker_and_call_it() {
     assert_eq!(breaker.state(), State::Closed);
 }
 
-/// The one trial is taken; the fallback of a second call asks for it in vain, and takes nothing.
+/// The only trial slot is taken. The fallback of a second call is refused, and takes no slot.
 #[tokio::test(start_paused = true)]
-async fn a_fallback_takes_no_trial_of_its_own() {
+async fn fallback_takes_no_trial_slot() {
     let builder = CircuitBreaker::builder().half_open_calls(1);
     let breaker = builder.build().unwrap();
     breaker.half_open();
@@ -81,12 +81,12 @@ async fn a_fallback_takes_no_trial_of_its_own() {
         }
     });
     tokio::task::yield_now().await;
-    let own = &breaker;
+    let handle = &breaker;
     let answer = async { Ok::<_, fmt::Error>(2) }
-        .guarded_by(own)
+        .guarded_by(handle)
         .fallback(async |_| {
-            assert_eq!(own.snapshot().in_flight, Some(1));
-            let again = async { Ok::<_, fmt::Error>(3) }.guarded_by(own).await;
+            assert_eq!(handle.snapshot().in_flight, Some(1));
+            let again = async { Ok::<_, fmt::Error>(3) }.guarded_by(handle).await;
             again.map_err(|_| fmt::Error).or(Ok(4))
         })
         .await;

@@ -1,10 +1,10 @@
-//! What users do to a breaker that nobody meant them to.
+//! Misuse: user code that panics, blocks, calls its own breaker, or holds enormous values.
 
-mod amounts;
+mod classifiers;
 mod debug;
 mod dropped;
 mod fallbacks;
-mod judges;
+mod scale;
 
 use breakerbox::prelude::*;
 use std::fmt;
@@ -14,33 +14,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-fn caught<T>(code: impl FnOnce() -> T) -> Option<T> {
+/// Runs `code`, and returns `None` if it panics.
+fn catch_panic<T>(code: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(code)).ok()
 }
 
-/// A waker that panics, as nobody's should.
-struct Grenade;
+/// A waker that panics.
+struct PanickingWaker;
 
-impl Wake for Grenade {
+impl Wake for PanickingWaker {
     fn wake(self: Arc<Self>) {
-        panic!("a waker that has broken");
+        panic!("the waker panicked");
     }
 }
 
-/// A payload that panics once more when it is dropped.
-struct Bomb;
+/// A panic payload whose drop panics again.
+struct PanicsOnDrop;
 
-impl Drop for Bomb {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
-        panic!("a payload that has broken");
+        panic!("the drop of the payload panicked");
     }
 }
 
-struct Undebuggable;
+/// An error whose `Debug` panics with a payload that panics again.
+struct PanickingDebug;
 
-impl fmt::Debug for Undebuggable {
+impl fmt::Debug for PanickingDebug {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        panic_any(Bomb)
+        panic_any(PanicsOnDrop)
     }
 }
 
@@ -52,16 +54,16 @@ fn breaker() -> CircuitBreaker {
 }
 
 #[test]
-fn a_debug_whose_panic_panics_again_costs_no_outcome() {
+fn panicking_panic_payload_keeps_outcome() {
     let breaker = breaker();
-    let result = caught(|| breaker.call(|| Err::<(), _>(Undebuggable)).is_err());
+    let result = catch_panic(|| breaker.call(|| Err::<(), _>(PanickingDebug)).is_err());
     assert_eq!(result, Some(true));
     assert_eq!(breaker.state(), State::Open);
     assert_eq!(breaker.snapshot().totals.failure, 1);
 }
 
 #[test]
-fn a_result_counts_whatever_the_drop_of_its_future_does() {
+fn outcome_counts_if_future_drop_panics() {
     struct Fails;
     impl Future for Fails {
         type Output = Result<(), fmt::Error>;
@@ -71,11 +73,11 @@ fn a_result_counts_whatever_the_drop_of_its_future_does() {
     }
     impl Drop for Fails {
         fn drop(&mut self) {
-            panic!("a future that has broken");
+            panic!("the drop of the future panicked");
         }
     }
     let breaker = breaker();
-    let polled = caught(|| {
+    let polled = catch_panic(|| {
         let call = pin!(Fails.guarded_by(&breaker));
         let _ = call.poll(&mut Context::from_waker(Waker::noop()));
     });
@@ -86,22 +88,22 @@ fn a_result_counts_whatever_the_drop_of_its_future_does() {
 }
 
 #[test]
-fn a_waker_that_panics_silences_nobody() {
+fn panicking_waker_loses_no_events() {
     let breaker = breaker();
     let mut events = breaker.subscribe();
     {
-        let waker = Waker::from(Arc::new(Grenade));
+        let waker = Waker::from(Arc::new(PanickingWaker));
         let next = pin!(events.recv());
         assert!(next.poll(&mut Context::from_waker(&waker)).is_pending());
     }
-    assert!(caught(|| breaker.trip()).is_some());
+    assert!(catch_panic(|| breaker.trip()).is_some());
     breaker.reset();
-    let states: Vec<_> = std::iter::from_fn(|| events.try_next()).collect();
-    assert_eq!(states.len(), 2);
+    let received: Vec<_> = std::iter::from_fn(|| events.try_next()).collect();
+    assert_eq!(received.len(), 2);
 }
 
 #[test]
-fn a_text_from_before_capture_was_turned_off_is_gone() {
+fn disabling_capture_discards_failure_text() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let _ = breaker.call(|| Err::<(), _>("a secret"));
     breaker
@@ -113,7 +115,7 @@ fn a_text_from_before_capture_was_turned_off_is_gone() {
 }
 
 #[test]
-fn a_reason_writes_no_lines_of_its_own_into_a_log() {
+fn reason_is_escaped_and_shortened() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     breaker
         .because("x\n2026 all is well \u{1b}[2J")
@@ -127,7 +129,7 @@ fn a_reason_writes_no_lines_of_its_own_into_a_log() {
 }
 
 #[test]
-fn a_disabled_breaker_records_nothing_at_all() {
+fn disabled_breaker_sends_no_events() {
     let breaker = CircuitBreaker::builder()
         .expected_error::<fmt::Error>()
         .build()
@@ -140,7 +142,7 @@ fn a_disabled_breaker_records_nothing_at_all() {
 }
 
 #[test]
-fn streams_that_nobody_keeps_leave_nothing_behind() {
+fn dropped_streams_do_not_affect_later_streams() {
     let registry = BreakerRegistry::new();
     for _ in 0..100_000 {
         drop(registry.subscribe());
@@ -151,7 +153,7 @@ fn streams_that_nobody_keeps_leave_nothing_behind() {
 }
 
 #[test]
-fn a_stream_ends_with_its_registry_although_a_handle_lives() {
+fn stream_ends_with_registry_despite_live_handle() {
     let registry = BreakerRegistry::new();
     let users = registry.breaker("users");
     let mut events = registry.subscribe();
@@ -165,12 +167,12 @@ fn a_stream_ends_with_its_registry_although_a_handle_lives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_that_nobody_polls_holds_nobody_up_for_long() {
+async fn unpolled_waiter_does_not_block_others() {
     let breaker = breaker();
     breaker.trip();
-    let mut forgotten = Box::pin(breaker.until_ready());
+    let mut unpolled = Box::pin(breaker.until_ready());
     assert!(
-        forgotten
+        unpolled
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
             .is_pending()
@@ -181,7 +183,7 @@ async fn a_waiter_that_nobody_polls_holds_nobody_up_for_long() {
     });
     tokio::time::sleep(Duration::from_millis(1)).await;
     breaker.reset();
-    // One that comes now finds it closed.
+    // A new waiter finds the circuit closed.
     breaker.until_ready().await.success();
     tokio::time::timeout(Duration::from_secs(3), waiting)
         .await
@@ -190,23 +192,25 @@ async fn a_waiter_that_nobody_polls_holds_nobody_up_for_long() {
 }
 
 #[tokio::test]
-async fn a_fallback_that_panicked_lets_nothing_pass_later() {
+async fn panicked_fallback_admits_no_later_poll() {
     let breaker = breaker();
     breaker.trip();
     let mut call = pin!(
         async { Ok::<_, fmt::Error>(1) }
             .guarded_by(&breaker)
-            .fallback(|_| -> std::future::Ready<Result<i32, fmt::Error>> { panic!("broken") })
+            .fallback(|_| -> std::future::Ready<Result<i32, fmt::Error>> {
+                panic!("the fallback panicked")
+            })
     );
     let cx = &mut Context::from_waker(Waker::noop());
-    assert!(caught(|| call.as_mut().poll(cx).is_ready()).is_none());
+    assert!(catch_panic(|| call.as_mut().poll(cx).is_ready()).is_none());
     breaker.reset();
-    assert!(caught(|| call.as_mut().poll(cx).is_ready()).is_none());
+    assert!(catch_panic(|| call.as_mut().poll(cx).is_ready()).is_none());
     assert_eq!(breaker.snapshot().totals.success, Some(0));
 }
 
 #[test]
-fn a_rule_that_turned_false_by_itself_is_told_again() {
+fn rule_true_again_after_expiry_is_reported_again() {
     let clock = breakerbox::clock::ManualClock::new();
     let breaker = CircuitBreaker::builder()
         .clock(clock.clone())
@@ -222,7 +226,7 @@ fn a_rule_that_turned_false_by_itself_is_told_again() {
 }
 
 #[test]
-fn naming_the_default_buckets_empties_no_window() {
+fn explicit_default_buckets_keep_window() {
     let ten = Window::time(Duration::from_secs(10));
     let rule = |window| TripRule::failures(9).over(window);
     let breaker = CircuitBreaker::builder()

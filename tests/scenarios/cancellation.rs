@@ -1,6 +1,6 @@
-//! Five cancelled calls in a row send one event. Every other outcome ends the run.
+//! Runs of cancelled calls: the fifth in a row sends one event, and any other outcome ends the run.
 
-use crate::support::{Bench, Cancelled, Fault, SECOND, now};
+use crate::support::{Fault, IgnoredError, SECOND, TestBreaker, expect_ready};
 use breakerbox::clock::ManualClock;
 use breakerbox::{
     BreakerBuilder, BreakerExt, CircuitBreaker, Event, EventStream, Outcome, TripRule, Window,
@@ -12,7 +12,7 @@ use tokio::runtime;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Settings under which calls are recorded in different ways.
+/// Settings that record calls on different code paths.
 const SETTINGS: [fn(BreakerBuilder) -> BreakerBuilder; 8] = [
     |b| b.failure_threshold(1_000),
     |b| b.failure_threshold(1_000).capture_last_failure(false),
@@ -27,14 +27,14 @@ const SETTINGS: [fn(BreakerBuilder) -> BreakerBuilder; 8] = [
     |b| b.failure_threshold(1_000).cancelled_as(Outcome::Success),
 ];
 
-/// Calls that end in every other way.
+/// Calls that end with any outcome other than a cancellation.
 const ENDINGS: [fn(&CircuitBreaker); 10] = [
     |breaker| breaker.try_acquire().expect("admitted").success(),
     |breaker| breaker.call(|| Ok::<_, Fault>(())).expect("admitted"),
-    |breaker| now(async { Ok::<_, Fault>(()) }.guarded_by(breaker)).expect("admitted"),
+    |breaker| expect_ready(async { Ok::<_, Fault>(()) }.guarded_by(breaker)).expect("admitted"),
     |breaker| breaker.try_acquire().expect("admitted").failure(),
     |breaker| drop(breaker.call(|| Err::<(), _>(Fault))),
-    |breaker| drop(breaker.call(|| Err::<(), _>(Cancelled))),
+    |breaker| drop(breaker.call(|| Err::<(), _>(IgnoredError))),
     |breaker| {
         let permit = breaker.try_acquire().expect("admitted");
         permit.record(Outcome::Ignored);
@@ -51,16 +51,16 @@ const ENDINGS: [fn(&CircuitBreaker); 10] = [
             .build()
             .expect("a runtime");
         let error = timers.block_on(async { hung.timeout(SECOND).await });
-        assert!(error.expect_err("it hangs").is_timed_out());
+        assert!(error.expect_err("the call hangs").is_timed_out());
     },
     |breaker| {
-        let panics = || breaker.call(|| -> Result<(), Fault> { panic!("broken") });
+        let panics = || breaker.call(|| -> Result<(), Fault> { panic!("guarded code panicked") });
         catch_unwind(AssertUnwindSafe(panics)).expect_err("the panic propagates");
     },
 ];
 
-/// `settings` under which only `TripFor` opens the circuit, and no call of this file closes it again.
-fn patient(
+/// Adds a success threshold that no test reaches, so that a half-open circuit never closes.
+fn never_closing(
     settings: fn(BreakerBuilder) -> BreakerBuilder,
 ) -> impl Fn(BreakerBuilder) -> BreakerBuilder {
     move |builder| settings(builder.half_open_calls(1_000).success_threshold(500))
@@ -70,7 +70,7 @@ fn cancel(breaker: &CircuitBreaker, times: u32) {
     (0..times).for_each(|_| drop(breaker.try_acquire().expect("admitted")));
 }
 
-fn reports_run(event: &Event) -> bool {
+fn is_run(event: &Event) -> bool {
     match event {
         Event::CancelledInARow { calls, .. } => {
             assert_eq!(*calls, 5);
@@ -80,20 +80,20 @@ fn reports_run(event: &Event) -> bool {
     }
 }
 
-/// How many of the events that wait report a run.
-fn reported(events: &mut EventStream) -> usize {
-    let waiting = std::iter::from_fn(|| events.try_next());
-    waiting.filter(reports_run).count()
+/// Counts the queued events that report a run.
+fn count_runs(events: &mut EventStream) -> usize {
+    let queued = std::iter::from_fn(|| events.try_next());
+    queued.filter(is_run).count()
 }
 
 #[test]
-fn cancelled_run_reports_fifth_call_once() {
+fn cancelled_run_sends_one_event_at_fifth_call() {
     for settings in SETTINGS {
-        let bench = Bench::new(patient(settings));
+        let breaker = TestBreaker::new(never_closing(settings));
         for calls in 1..=20 {
-            cancel(&bench, 1);
+            cancel(&breaker, 1);
             let expected = usize::from(calls >= 5);
-            assert_eq!(bench.log.count(reports_run), expected, "after {calls}");
+            assert_eq!(breaker.log.count(is_run), expected, "after {calls}");
         }
     }
 }
@@ -102,41 +102,41 @@ fn cancelled_run_reports_fifth_call_once() {
 fn cancelled_run_ends_with_any_other_outcome() {
     for settings in SETTINGS {
         for (which, ending) in ENDINGS.iter().enumerate() {
-            let bench = Bench::new(patient(settings));
-            let ends = || {
-                ending(&bench);
-                // After `TripFor` the next calls are trials.
-                bench.clock.advance(HOUR);
+            let breaker = TestBreaker::new(never_closing(settings));
+            let end_run = || {
+                ending(&breaker);
+                // After `TripFor`, the next calls must be trials and not refusals.
+                breaker.clock.advance(HOUR);
             };
-            let runs = || bench.log.count(reports_run);
+            let runs = || breaker.log.count(is_run);
             for calls in [4, 1] {
-                cancel(&bench, calls);
-                ends();
+                cancel(&breaker, calls);
+                end_run();
             }
-            cancel(&bench, 4);
+            cancel(&breaker, 4);
             assert_eq!(runs(), 0, "ending {which}");
-            cancel(&bench, 1);
+            cancel(&breaker, 1);
             assert_eq!(runs(), 1, "ending {which}");
-            ends();
-            cancel(&bench, 4);
+            end_run();
+            cancel(&breaker, 4);
             assert_eq!(runs(), 1, "ending {which}");
-            cancel(&bench, 1);
+            cancel(&breaker, 1);
             assert_eq!(runs(), 2, "ending {which}");
         }
     }
 }
 
-/// With a listener for calls, no success is recorded on the fast path.
+/// A listener for calls disables the fast path of successes, so this test subscribes after them.
 #[test]
-fn cancelled_run_without_listener_ends_the_same() {
+fn fast_path_outcome_ends_cancelled_run() {
     for settings in SETTINGS {
         for (which, ending) in ENDINGS.iter().enumerate() {
             let clock = ManualClock::new();
             let builder = CircuitBreaker::builder()
-                .ignored_error::<Cancelled>()
+                .ignored_error::<IgnoredError>()
                 .clock(clock.clone());
-            let breaker = patient(settings)(builder).build().expect("valid");
-            // From the third success on, windows take them on the fast path.
+            let breaker = never_closing(settings)(builder).build().expect("valid");
+            // Windows take successes on the fast path from the third one on.
             (0..3).for_each(|_| breaker.try_acquire().expect("admitted").success());
             for calls in [4, 1] {
                 cancel(&breaker, calls);
@@ -145,20 +145,20 @@ fn cancelled_run_without_listener_ends_the_same() {
             }
             let mut events = breaker.subscribe();
             cancel(&breaker, 4);
-            assert_eq!(reported(&mut events), 0, "ending {which}");
+            assert_eq!(count_runs(&mut events), 0, "ending {which}");
             cancel(&breaker, 1);
-            assert_eq!(reported(&mut events), 1, "ending {which}");
+            assert_eq!(count_runs(&mut events), 1, "ending {which}");
         }
     }
 }
 
 #[test]
-fn cancelled_run_ends_with_reset() {
-    let bench = Bench::new(|b| b);
-    cancel(&bench, 4);
-    bench.reset();
-    cancel(&bench, 4);
-    assert_eq!(bench.log.count(reports_run), 0);
-    cancel(&bench, 1);
-    assert_eq!(bench.log.count(reports_run), 1);
+fn reset_ends_cancelled_run() {
+    let breaker = TestBreaker::new(|b| b);
+    cancel(&breaker, 4);
+    breaker.reset();
+    cancel(&breaker, 4);
+    assert_eq!(breaker.log.count(is_run), 0);
+    cancel(&breaker, 1);
+    assert_eq!(breaker.log.count(is_run), 1);
 }

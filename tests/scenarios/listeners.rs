@@ -1,12 +1,12 @@
 //! Listeners that call breakers or panic.
 
-use crate::support::{Bench, Fault, Log};
+use crate::support::{Fault, Log, TestBreaker};
 use breakerbox::{CircuitBreaker, Event, State};
 use std::sync::{Arc, OnceLock};
 
 #[test]
-fn g23_listener_may_read_state_and_trip_breakers() {
-    let other = Bench::new(|b| b);
+fn g23_listener_can_read_state_and_trip_breakers() {
+    let other = TestBreaker::new(|b| b);
     let seen = Log::default();
     let own: Arc<OnceLock<CircuitBreaker>> = Arc::default();
     let listener = {
@@ -16,7 +16,7 @@ fn g23_listener_may_read_state_and_trip_breakers() {
             let own = own.get().expect("set before the first event");
             assert_ne!(own.snapshot().state, State::Disabled);
             other.trip();
-            // From inside an event of its own: delivered after this event.
+            // A state change from within a listener is delivered after the current event.
             if matches!(
                 event,
                 Event::StateChanged {
@@ -28,35 +28,38 @@ fn g23_listener_may_read_state_and_trip_breakers() {
             }
         }
     };
-    let bench = Bench::new(|b| b.failure_threshold(1).on_event(listener));
-    own.set(CircuitBreaker::clone(&bench))
-        .expect("the first to set it");
-    bench.fails();
+    let breaker = TestBreaker::new(|b| b.failure_threshold(1).on_event(listener));
+    own.set(CircuitBreaker::clone(&breaker))
+        .expect("set only once");
+    breaker.fail();
     assert_eq!(
-        (other.state(), bench.state()),
+        (other.state(), breaker.state()),
         (State::Open, State::HalfOpen)
     );
     let changes = [(State::Closed, State::Open), (State::Open, State::HalfOpen)];
     assert_eq!(seen.changes(), changes);
-    assert_eq!(bench.log.changes(), changes);
+    assert_eq!(breaker.log.changes(), changes);
 }
 
 #[test]
 fn g23_listener_panic_is_contained() {
-    let bench = Bench::new(|b| {
+    let breaker = TestBreaker::new(|b| {
         b.failure_threshold(1).on_event(|event| {
             assert!(
                 !matches!(event, Event::StateChanged { .. }),
-                "a listener broke"
+                "the listener panicked"
             );
         })
     });
-    let result = bench.call(|| Err::<(), _>(Fault));
-    assert_eq!(result.expect_err("its own error").into_inner(), Some(Fault));
-    bench.reset();
-    bench.succeeds();
+    let result = breaker.call(|| Err::<(), _>(Fault));
+    assert_eq!(
+        result.expect_err("the call's own error").into_inner(),
+        Some(Fault)
+    );
+    breaker.reset();
+    breaker.succeed();
     let changes = [(State::Closed, State::Open), (State::Open, State::Closed)];
-    assert_eq!(bench.log.changes(), changes);
-    let panicked = |event: &Event| matches!(event, Event::ListenerPanicked { message, .. } if message.contains("a listener broke"));
-    assert_eq!(bench.log.count(panicked), 2);
+    assert_eq!(breaker.log.changes(), changes);
+    let panicked = |event: &Event| matches!(event, Event::ListenerPanicked { message, .. } if message.contains("the listener panicked"));
+    assert_eq!(breaker.log.count(panicked), 2);
 }

@@ -1,187 +1,187 @@
-//! From open to half-open: by time, and when.
+//! Recovery of open circuits: when they become half-open, and how the backoff grows.
 
-use crate::support::{Bench, RECOVERY, SECOND, ms};
+use crate::support::{RECOVERY, SECOND, TestBreaker, ms};
 use breakerbox::{Backoff, Refusal, State};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[test]
-fn r8_the_end_of_the_recovery_timeout_is_inclusive() {
-    let bench = Bench::new(|b| b);
-    bench.trip();
-    bench.clock.advance(ms(4_999));
-    let open = bench.refusal();
+fn r8_recovery_timeout_end_is_inclusive() {
+    let breaker = TestBreaker::new(|b| b);
+    breaker.trip();
+    breaker.clock.advance(ms(4_999));
+    let open = breaker.expect_refusal();
     assert_eq!(
         (open.reason(), open.retry_after()),
         (Refusal::Open, Some(ms(1)))
     );
-    bench.clock.advance(ms(1));
-    assert_eq!(bench.state(), State::HalfOpen);
-    assert_eq!(bench.open_remaining(), None);
-    bench.begin().success();
-    assert_eq!(bench.state(), State::Closed);
+    breaker.clock.advance(ms(1));
+    assert_eq!(breaker.state(), State::HalfOpen);
+    assert_eq!(breaker.open_remaining(), None);
+    breaker.acquire().success();
+    assert_eq!(breaker.state(), State::Closed);
 }
 
 #[test]
-fn r9_a_circuit_opens_for_as_long_as_it_is_told() {
-    let bench = Bench::new(|b| b);
-    bench.trip_for(2 * HOUR);
-    bench.clock.advance(HOUR);
-    assert_eq!(bench.refusal().retry_after(), Some(HOUR));
-    bench.clock.advance(HOUR);
-    bench.begin().success();
+fn r9_trip_for_sets_open_duration() {
+    let breaker = TestBreaker::new(|b| b);
+    breaker.trip_for(2 * HOUR);
+    breaker.clock.advance(HOUR);
+    assert_eq!(breaker.expect_refusal().retry_after(), Some(HOUR));
+    breaker.clock.advance(HOUR);
+    breaker.acquire().success();
 }
 
 #[test]
-fn r11_each_failed_recovery_waits_longer() {
+fn r11_failed_recovery_backs_off() {
     let backoff = Backoff::exponential(RECOVERY).factor(1.5);
-    let bench = Bench::new(|b| b.recovery_backoff(backoff));
-    bench.trip();
-    bench.clock.advance(3 * SECOND);
-    bench.refusal();
-    bench.clock.advance(2 * SECOND);
-    bench.fails();
-    assert_eq!(bench.state(), State::Open);
-    assert_eq!(bench.open_remaining(), Some(ms(7_500)));
-    bench.clock.advance(6 * SECOND);
-    bench.refusal();
-    bench.clock.advance(ms(1_500));
-    bench.begin().success();
-    bench.trip();
+    let breaker = TestBreaker::new(|b| b.recovery_backoff(backoff));
+    breaker.trip();
+    breaker.clock.advance(3 * SECOND);
+    breaker.expect_refusal();
+    breaker.clock.advance(2 * SECOND);
+    breaker.fail();
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(breaker.open_remaining(), Some(ms(7_500)));
+    breaker.clock.advance(6 * SECOND);
+    breaker.expect_refusal();
+    breaker.clock.advance(ms(1_500));
+    breaker.acquire().success();
+    breaker.trip();
     assert_eq!(
-        bench.open_remaining(),
+        breaker.open_remaining(),
         Some(ms(11_250)),
-        "it was closed for less than the last opening lasted"
+        "the closed period was shorter than the last open period"
     );
 }
 
 #[test]
-fn r42_a_reset_leaves_nothing_of_an_earlier_trip() {
-    let bench = Bench::new(|b| b.recovery_timeout(SECOND));
-    bench.trip();
-    bench.clock.advance(ms(500));
-    bench.reset();
-    assert_eq!(bench.state(), State::Closed);
-    bench.trip();
-    bench.clock.advance(ms(500));
-    assert_eq!(bench.state(), State::Open);
-    assert_eq!(bench.refusal().retry_after(), Some(ms(500)));
-    bench.clock.advance(ms(500));
-    assert_eq!(bench.state(), State::HalfOpen);
+fn r42_reset_discards_earlier_deadline() {
+    let breaker = TestBreaker::new(|b| b.recovery_timeout(SECOND));
+    breaker.trip();
+    breaker.clock.advance(ms(500));
+    breaker.reset();
+    assert_eq!(breaker.state(), State::Closed);
+    breaker.trip();
+    breaker.clock.advance(ms(500));
+    assert_eq!(breaker.state(), State::Open);
+    assert_eq!(breaker.expect_refusal().retry_after(), Some(ms(500)));
+    breaker.clock.advance(ms(500));
+    assert_eq!(breaker.state(), State::HalfOpen);
 }
 
 #[test]
-fn p17_attempts_are_counted_until_a_reset() {
-    let bench = Bench::new(|b| b.failure_threshold(1));
+fn p17_attempts_count_until_reset() {
+    let breaker = TestBreaker::new(|b| b.failure_threshold(1));
     let attempts = |periods: usize| -> Vec<u32> {
         let period = |_| {
-            bench.fails();
-            assert_eq!(bench.state(), State::Open);
-            let attempt = bench.snapshot().attempt;
-            bench.clock.advance(RECOVERY);
+            breaker.fail();
+            assert_eq!(breaker.state(), State::Open);
+            let attempt = breaker.snapshot().attempt;
+            breaker.clock.advance(RECOVERY);
             attempt
         };
         (0..periods).map(period).collect()
     };
     assert_eq!(attempts(5), [0, 1, 2, 3, 4]);
-    bench.reset();
+    breaker.reset();
     assert_eq!(attempts(3), [0, 1, 2]);
 }
 
 #[test]
-fn p20_the_first_call_after_the_recovery_timeout_is_the_trial() {
-    let bench = Bench::new(|b| b);
-    bench.trip();
-    bench.clock.advance(RECOVERY);
-    assert_eq!(bench.state(), State::HalfOpen);
+fn p20_first_call_after_timeout_is_the_trial() {
+    let breaker = TestBreaker::new(|b| b);
+    breaker.trip();
+    breaker.clock.advance(RECOVERY);
+    assert_eq!(breaker.state(), State::HalfOpen);
     assert_eq!(
-        bench.log.changes(),
+        breaker.log.changes(),
         [(State::Closed, State::Open)],
-        "reading sends nothing"
+        "reading the state sends no event"
     );
-    let trial = bench.begin();
-    let taken = bench.refusal();
+    let trial = breaker.acquire();
+    let taken = breaker.expect_refusal();
     assert_eq!(
         (taken.reason(), taken.state()),
         (Refusal::TrialsTaken, State::HalfOpen)
     );
     let both = [(State::Closed, State::Open), (State::Open, State::HalfOpen)];
-    assert_eq!(bench.log.changes(), both);
+    assert_eq!(breaker.log.changes(), both);
     trial.success();
     assert_eq!(
-        bench.log.changes().last(),
+        breaker.log.changes().last(),
         Some(&(State::HalfOpen, State::Closed))
     );
 }
 
 #[test]
-fn e6_a_circuit_that_opens_for_ever_stays_open() {
-    let bench = Bench::new(|b| b.recovery_timeout(Duration::MAX).failure_threshold(1));
-    bench.clock.advance(SECOND);
-    bench.fails();
+fn e6_maximum_recovery_timeout_never_half_opens() {
+    let breaker = TestBreaker::new(|b| b.recovery_timeout(Duration::MAX).failure_threshold(1));
+    breaker.clock.advance(SECOND);
+    breaker.fail();
     for time in [Duration::ZERO, HOUR, Duration::MAX, Duration::MAX] {
-        bench.clock.advance(time);
-        assert_eq!(bench.state(), State::Open);
-        assert_eq!(bench.open_remaining(), Some(Duration::MAX));
-        assert_eq!(bench.refusal().retry_after(), Some(Duration::MAX));
+        breaker.clock.advance(time);
+        assert_eq!(breaker.state(), State::Open);
+        assert_eq!(breaker.open_remaining(), Some(Duration::MAX));
+        assert_eq!(breaker.expect_refusal().retry_after(), Some(Duration::MAX));
     }
-    bench.reset();
-    bench.succeeds();
+    breaker.reset();
+    breaker.succeed();
 }
 
 #[test]
-fn attempts_are_forgotten_once_recovery_has_lasted() {
-    let bench = Bench::new(|b| b.failure_threshold(1));
-    bench.fails();
-    bench.clock.advance(RECOVERY);
-    bench.fails();
-    assert_eq!(bench.snapshot().attempt, 1);
-    bench.clock.advance(RECOVERY);
-    bench.succeeds();
-    assert_eq!(bench.state(), State::Closed);
-    assert_eq!(bench.snapshot().attempt, 1);
-    bench.clock.advance(ms(4_999));
-    assert_eq!(bench.snapshot().attempt, 1);
-    bench.clock.advance(ms(1));
-    assert_eq!(bench.snapshot().attempt, 0);
+fn attempts_reset_after_lasting_recovery() {
+    let breaker = TestBreaker::new(|b| b.failure_threshold(1));
+    breaker.fail();
+    breaker.clock.advance(RECOVERY);
+    breaker.fail();
+    assert_eq!(breaker.snapshot().attempt, 1);
+    breaker.clock.advance(RECOVERY);
+    breaker.succeed();
+    assert_eq!(breaker.state(), State::Closed);
+    assert_eq!(breaker.snapshot().attempt, 1);
+    breaker.clock.advance(ms(4_999));
+    assert_eq!(breaker.snapshot().attempt, 1);
+    breaker.clock.advance(ms(1));
+    assert_eq!(breaker.snapshot().attempt, 0);
 }
 
 #[test]
-fn snapshot_past_deadline_counts_since_deadline() {
-    for almost in [ms(1), ms(4_999), 60 * SECOND] {
-        let open_for = almost + ms(1);
-        let bench = Bench::new(|b| b);
-        bench.clock.advance(SECOND);
-        bench.trip_for(open_for);
-        let shown = || {
-            let snapshot = bench.snapshot();
+fn snapshot_past_deadline_measures_since_deadline() {
+    for before_deadline in [ms(1), ms(4_999), 60 * SECOND] {
+        let open_for = before_deadline + ms(1);
+        let breaker = TestBreaker::new(|b| b);
+        breaker.clock.advance(SECOND);
+        breaker.trip_for(open_for);
+        let state_since = || {
+            let snapshot = breaker.snapshot();
             (snapshot.state, snapshot.since)
         };
-        assert_eq!(shown(), (State::Open, Duration::ZERO));
-        bench.clock.advance(almost);
-        assert_eq!(shown(), (State::Open, almost));
-        bench.clock.advance(ms(1));
-        assert_eq!(shown(), (State::HalfOpen, Duration::ZERO));
-        bench.clock.advance(3 * SECOND);
-        assert_eq!(shown(), (State::HalfOpen, 3 * SECOND));
-        let trial = bench.begin();
-        assert_eq!(shown(), (State::HalfOpen, Duration::ZERO));
-        bench.clock.advance(2 * SECOND);
-        assert_eq!(shown(), (State::HalfOpen, 2 * SECOND));
+        assert_eq!(state_since(), (State::Open, Duration::ZERO));
+        breaker.clock.advance(before_deadline);
+        assert_eq!(state_since(), (State::Open, before_deadline));
+        breaker.clock.advance(ms(1));
+        assert_eq!(state_since(), (State::HalfOpen, Duration::ZERO));
+        breaker.clock.advance(3 * SECOND);
+        assert_eq!(state_since(), (State::HalfOpen, 3 * SECOND));
+        let trial = breaker.acquire();
+        assert_eq!(state_since(), (State::HalfOpen, Duration::ZERO));
+        breaker.clock.advance(2 * SECOND);
+        assert_eq!(state_since(), (State::HalfOpen, 2 * SECOND));
         trial.success();
-        assert_eq!(shown(), (State::Closed, Duration::ZERO));
+        assert_eq!(state_since(), (State::Closed, Duration::ZERO));
     }
 }
 
 #[test]
-fn snapshot_counts_since_latest_deadline() {
-    let bench = Bench::new(|b| b);
-    bench.trip();
-    bench.clock.advance(SECOND);
-    bench.trip_for(10 * SECOND);
-    bench.clock.advance(12 * SECOND);
-    let snapshot = bench.snapshot();
+fn snapshot_measures_since_latest_deadline() {
+    let breaker = TestBreaker::new(|b| b);
+    breaker.trip();
+    breaker.clock.advance(SECOND);
+    breaker.trip_for(10 * SECOND);
+    breaker.clock.advance(12 * SECOND);
+    let snapshot = breaker.snapshot();
     assert_eq!(
         (snapshot.state, snapshot.since),
         (State::HalfOpen, 2 * SECOND)

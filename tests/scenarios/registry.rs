@@ -1,6 +1,6 @@
-//! R40: what a name may be told, and when.
+//! Registration, configuration and removal of names.
 
-use crate::support::{Fault, Log, now, poll};
+use crate::support::{Fault, Log, expect_ready, poll};
 use breakerbox::{
     BreakerExt, BreakerRegistry, CircuitBreaker, Event, RegistryError, State, TripRule,
 };
@@ -13,7 +13,7 @@ fn threshold(failures: u32) -> breakerbox::BreakerBuilder {
 }
 
 #[track_caller]
-fn trips_after(breaker: &CircuitBreaker, failures: u32) {
+fn assert_threshold(breaker: &CircuitBreaker, failures: u32) {
     assert_eq!(
         breaker.config().trip_rules(),
         [TripRule::consecutive_failures(failures)]
@@ -21,7 +21,7 @@ fn trips_after(breaker: &CircuitBreaker, failures: u32) {
 }
 
 #[test]
-fn r40_a_name_is_registered_once() {
+fn r40_second_registration_is_an_error() {
     let registry = BreakerRegistry::new();
     let payments = registry
         .register("payments", threshold(7))
@@ -33,7 +33,7 @@ fn r40_a_name_is_registered_once() {
         panic!("{again:?}")
     };
     assert_eq!(name, "payments");
-    trips_after(&payments, 7);
+    assert_threshold(&payments, 7);
     registry
         .configure("refunds", threshold(9))
         .expect("a new name");
@@ -43,7 +43,7 @@ fn r40_a_name_is_registered_once() {
 }
 
 #[test]
-fn r40_a_breaker_created_by_use_is_adopted_as_it_stands() {
+fn r40_register_adopts_existing_breaker() {
     let log = Log::default();
     let registry = BreakerRegistry::builder()
         .on_event(log.listener())
@@ -51,15 +51,15 @@ fn r40_a_breaker_created_by_use_is_adopted_as_it_stands() {
         .expect("valid");
     let used = registry.breaker("payments");
     used.call(|| Err::<(), _>(Fault))
-        .expect_err("its own error");
+        .expect_err("the call's own error");
     let adopted = registry
         .register("payments", threshold(2))
         .expect("free to register");
-    trips_after(&used, 2);
-    assert_eq!(used.failure_count(), 1, "counts stay");
+    assert_threshold(&used, 2);
+    assert_eq!(used.failure_count(), 1, "counts are kept");
     adopted
         .call(|| Err::<(), _>(Fault))
-        .expect_err("its own error");
+        .expect_err("the call's own error");
     assert_eq!(used.state(), State::Open, "the same breaker");
     assert_eq!(
         log.count(|event| matches!(event, Event::BreakerAdopted { .. })),
@@ -71,44 +71,44 @@ fn r40_a_breaker_created_by_use_is_adopted_as_it_stands() {
 }
 
 #[test]
-fn r40_configuring_an_unknown_name_creates_it() {
+fn r40_configure_creates_unknown_name() {
     let registry = BreakerRegistry::new();
     registry
         .configure("payments", threshold(7))
         .expect("created");
     assert_eq!(registry.len(), 1);
-    trips_after(&registry.breaker("payments"), 7);
+    assert_threshold(&registry.breaker("payments"), 7);
 }
 
 #[test]
-fn r40_a_call_in_flight_survives_the_removal_of_its_breaker() {
+fn r40_removed_breaker_records_call_in_flight() {
     let registry = BreakerRegistry::new();
     let (answer, dependency) = oneshot::channel();
     let mut call = pin!(dependency.with_breaker(&registry, "payments"));
     assert!(poll(call.as_mut()).is_pending());
-    let removed = registry.remove("payments").expect("it was there");
-    answer.send("done").expect("somebody waits");
+    let removed = registry.remove("payments").expect("the breaker exists");
+    answer.send("done").expect("the receiver exists");
     let Poll::Ready(result) = poll(call) else {
-        panic!("it has ended")
+        panic!("the call must have completed")
     };
-    assert_eq!(result.expect("its own result"), "done");
+    assert_eq!(result.expect("the call's own result"), "done");
     assert_eq!(removed.snapshot().totals.success, Some(1));
     assert!(registry.get("payments").is_none());
 }
 
 #[test]
-fn r40_a_name_that_was_removed_is_free_again() {
+fn r40_removed_name_can_be_registered_again() {
     let registry = BreakerRegistry::new();
     registry
         .register("payments", threshold(1))
         .expect("a new name");
-    let fail = || now(async { Err::<(), _>(Fault) }.with_breaker(&registry, "payments"));
-    assert!(fail().expect_err("its own error").inner().is_some());
+    let fail = || expect_ready(async { Err::<(), _>(Fault) }.with_breaker(&registry, "payments"));
+    assert!(fail().expect_err("the call's own error").inner().is_some());
     assert!(fail().expect_err("refused").is_open());
-    registry.remove("payments").expect("it was there");
+    registry.remove("payments").expect("the breaker exists");
     assert!(
-        fail().expect_err("its own error").inner().is_some(),
-        "a fresh breaker"
+        fail().expect_err("the call's own error").inner().is_some(),
+        "a new breaker"
     );
     registry
         .register("payments", threshold(2))
@@ -116,26 +116,28 @@ fn r40_a_name_that_was_removed_is_free_again() {
 }
 
 #[test]
-fn r40_what_cannot_work_changes_nothing() {
+fn r40_invalid_settings_or_names_change_nothing() {
     let registry = BreakerRegistry::new();
     for settings in [threshold(0), threshold(1).half_open_calls(0)] {
         let error = registry
             .register("payments", settings.clone())
-            .expect_err("refused");
+            .expect_err("invalid settings");
         assert!(matches!(error, RegistryError::Config(_)), "{error:?}");
         registry
             .configure("payments", settings)
-            .expect_err("refused");
+            .expect_err("invalid settings");
     }
     for name in [String::new(), "n".repeat(257)] {
-        let error = registry.register(&name, threshold(1)).expect_err("refused");
+        let error = registry
+            .register(&name, threshold(1))
+            .expect_err("invalid name");
         assert!(
             matches!(error, RegistryError::InvalidName { .. }),
             "{error:?}"
         );
         registry
             .configure(&name, threshold(1))
-            .expect_err("refused");
+            .expect_err("invalid name");
     }
     assert_eq!(registry.len(), 0);
 }

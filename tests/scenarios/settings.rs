@@ -1,4 +1,4 @@
-//! Settings that cannot work are refused by name.
+//! Invalid settings: the `ConfigError` names the field, the value and the allowed range.
 
 use breakerbox::{Backoff, BreakerBuilder, CircuitBreaker, Outcome, TripRule, Window};
 use std::time::Duration;
@@ -8,9 +8,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HUNDRED: Window = Window::calls(100);
 
-/// What is set, and field, value and range that the error must name.
+/// Asserts that `build` fails with an error that names `field`, `value` and a range that starts with
+/// `allowed`.
 #[track_caller]
-fn refused(
+fn assert_rejected(
     set: impl FnOnce(BreakerBuilder) -> BreakerBuilder,
     field: &str,
     value: &str,
@@ -30,81 +31,81 @@ fn refused(
 }
 
 #[track_caller]
-fn rule_refused(rule: TripRule, field: &str, value: &str, allowed: &str) {
-    refused(|b| b.trip_when(rule), field, value, allowed);
-    refused(|b| b.trip_rules([rule]), field, value, allowed);
+fn assert_rule_rejected(rule: TripRule, field: &str, value: &str, allowed: &str) {
+    assert_rejected(|b| b.trip_when(rule), field, value, allowed);
+    assert_rejected(|b| b.trip_rules([rule]), field, value, allowed);
 }
 
 #[track_caller]
-fn accepted(set: impl FnOnce(BreakerBuilder) -> BreakerBuilder) {
+fn assert_accepted(set: impl FnOnce(BreakerBuilder) -> BreakerBuilder) {
     set(CircuitBreaker::builder())
         .build()
-        .expect("at the edge of the range");
+        .expect("a value at the limit of its range");
 }
 
 #[test]
-fn r39_names() {
-    refused(|b| b.name(""), "name", "\"\"", "1 to 256 bytes");
+fn r39_invalid_name_is_rejected() {
+    assert_rejected(|b| b.name(""), "name", "\"\"", "1 to 256 bytes");
     let long = format!("\"{}… (257 bytes)\"", "n".repeat(32));
-    refused(|b| b.name("n".repeat(257)), "name", &long, "1 to 256 bytes");
-    accepted(|b| b.name("n".repeat(256)));
-    accepted(|b| b.name("\u{0}\n☎"));
+    assert_rejected(|b| b.name("n".repeat(257)), "name", &long, "1 to 256 bytes");
+    assert_accepted(|b| b.name("n".repeat(256)));
+    assert_accepted(|b| b.name("\u{0}\n☎"));
 }
 
 #[test]
-fn r39_counts() {
-    refused(
+fn r39_invalid_count_is_rejected() {
+    assert_rejected(
         |b| b.failure_threshold(0),
         "failure_threshold",
         "0",
         "1 to 4294967295",
     );
-    refused(
+    assert_rejected(
         |b| b.half_open_calls(0),
         "half_open_calls",
         "0",
         "1 to 1000",
     );
-    refused(
+    assert_rejected(
         |b| b.half_open_calls(1_001),
         "half_open_calls",
         "1001",
         "1 to 1000",
     );
-    accepted(|b| b.half_open_calls(1_000));
-    refused(
+    assert_accepted(|b| b.half_open_calls(1_000));
+    assert_rejected(
         |b| b.success_threshold(0),
         "success_threshold",
         "0",
         "1 to 1",
     );
-    refused(
+    assert_rejected(
         |b| b.half_open_calls(3).success_threshold(4),
         "success_threshold",
         "4",
         "1 to 3",
     );
-    accepted(|b| b.success_threshold(3).half_open_calls(3));
+    assert_accepted(|b| b.success_threshold(3).half_open_calls(3));
 }
 
 #[test]
-fn r39_durations() {
+fn r39_zero_duration_is_rejected() {
     let positive = "longer than zero";
-    refused(
+    assert_rejected(
         |b| b.recovery_timeout(ZERO),
         "recovery_timeout",
         "0s",
         positive,
     );
-    refused(|b| b.trial_timeout(ZERO), "trial_timeout", "0s", positive);
-    refused(
+    assert_rejected(|b| b.trial_timeout(ZERO), "trial_timeout", "0s", positive);
+    assert_rejected(
         |b| b.cancelled_after(ZERO),
         "cancelled_after",
         "0s",
         positive,
     );
-    refused(|b| b.max_trip_for(ZERO), "max_trip_for", "0s", positive);
-    accepted(|b| {
+    assert_rejected(|b| b.max_trip_for(ZERO), "max_trip_for", "0s", positive);
+    assert_accepted(|b| {
         b.recovery_timeout(Duration::MAX)
             .trial_timeout(Duration::MAX)
             .cancelled_after(Duration::MAX)
@@ -113,10 +114,10 @@ fn r39_durations() {
 }
 
 #[test]
-fn r39_backoff() {
+fn r39_invalid_backoff_is_rejected() {
     let backoff = Backoff::exponential(SECOND);
     let first = Backoff::exponential(ZERO);
-    refused(
+    assert_rejected(
         |b| b.recovery_backoff(first),
         "recovery_backoff.first",
         "0s",
@@ -129,7 +130,7 @@ fn r39_backoff() {
         (f64::INFINITY, "inf"),
     ] {
         let backoff = backoff.factor(factor);
-        refused(
+        assert_rejected(
             |b| b.recovery_backoff(backoff),
             "recovery_backoff.factor",
             value,
@@ -137,7 +138,7 @@ fn r39_backoff() {
         );
     }
     let max = backoff.max(MILLISECOND);
-    refused(
+    assert_rejected(
         |b| b.recovery_backoff(max),
         "recovery_backoff.max",
         "1ms",
@@ -145,7 +146,7 @@ fn r39_backoff() {
     );
     for (jitter, value) in [(-0.1, "-0.1"), (1.0, "1.0"), (f64::NAN, "NaN")] {
         let backoff = backoff.jitter(jitter);
-        refused(
+        assert_rejected(
             |b| b.recovery_backoff(backoff),
             "recovery_backoff.jitter",
             value,
@@ -155,7 +156,7 @@ fn r39_backoff() {
 }
 
 #[test]
-fn r39_rates() {
+fn r39_invalid_rate_is_rejected() {
     for (rate, value) in [
         (0.0, "0.0"),
         (-0.5, "-0.5"),
@@ -164,138 +165,138 @@ fn r39_rates() {
         (f64::INFINITY, "inf"),
     ] {
         let failures = TripRule::failure_rate(rate).over(HUNDRED);
-        rule_refused(failures, "failure_rate", value, "above 0.0, up to 1.0");
+        assert_rule_rejected(failures, "failure_rate", value, "above 0.0, up to 1.0");
         let slow = TripRule::slow_calls(rate).slower_than(SECOND).over(HUNDRED);
-        rule_refused(slow, "slow_calls", value, "above 0.0, up to 1.0");
+        assert_rule_rejected(slow, "slow_calls", value, "above 0.0, up to 1.0");
     }
-    accepted(|b| b.trip_when(TripRule::failure_rate(1.0).over(HUNDRED)));
+    assert_accepted(|b| b.trip_when(TripRule::failure_rate(1.0).over(HUNDRED)));
 }
 
 #[test]
-fn r39_rules() {
-    refused(
+fn r39_invalid_rule_is_rejected() {
+    assert_rejected(
         |b| b.trip_rules([]),
         "trip_rules",
         "[]",
         "at least one rule",
     );
-    rule_refused(
+    assert_rule_rejected(
         TripRule::consecutive_failures(0),
         "failure_threshold",
         "0",
         "1 to",
     );
-    rule_refused(TripRule::failures(0).over(HUNDRED), "failures", "0", "1 to");
-    rule_refused(
+    assert_rule_rejected(TripRule::failures(0).over(HUNDRED), "failures", "0", "1 to");
+    assert_rule_rejected(
         TripRule::failures(101).over(HUNDRED),
         "failures",
         "101",
         "1 to 100",
     );
-    rule_refused(
+    assert_rule_rejected(
         TripRule::failure_rate(0.5),
         "failure_rate.over",
         "left out",
         "a window",
     );
     let slow = TripRule::slow_calls(0.5).over(HUNDRED);
-    rule_refused(slow, "slow_calls.slower_than", "left out", "a duration");
-    rule_refused(
+    assert_rule_rejected(slow, "slow_calls.slower_than", "left out", "a duration");
+    assert_rule_rejected(
         slow.slower_than(ZERO),
         "slow_calls.slower_than",
         "0s",
         "longer than zero",
     );
     let rate = TripRule::failure_rate(0.5).over(HUNDRED);
-    rule_refused(
+    assert_rule_rejected(
         rate.slower_than(SECOND),
         "failure_rate.slower_than",
         "1s",
         "left out",
     );
-    rule_refused(
+    assert_rule_rejected(
         rate.minimum_calls(0),
         "failure_rate.minimum_calls",
         "0",
         "1 to 100",
     );
-    rule_refused(
+    assert_rule_rejected(
         rate.minimum_calls(101),
         "failure_rate.minimum_calls",
         "101",
         "1 to 100",
     );
-    accepted(|b| b.trip_when(rate.minimum_calls(100)));
+    assert_accepted(|b| b.trip_when(rate.minimum_calls(100)));
 }
 
 #[test]
-fn r39_windows() {
+fn r39_invalid_window_is_rejected() {
     let over = |window| TripRule::failures(1).over(window);
-    rule_refused(
+    assert_rule_rejected(
         over(Window::calls(0)),
         "failures.window.calls",
         "0",
         "1 to 1000000",
     );
-    rule_refused(
+    assert_rule_rejected(
         over(Window::calls(1_000_001)),
         "failures.window.calls",
         "1000001",
         "1 to 1000000",
     );
-    rule_refused(
+    assert_rule_rejected(
         over(HUNDRED.buckets(10)),
         "failures.window.buckets",
         "10",
         "left",
     );
     let time = Window::time;
-    rule_refused(
+    assert_rule_rejected(
         over(time(Duration::MAX)),
         "failures.window.time",
         "forever",
         "1ms to",
     );
-    rule_refused(
+    assert_rule_rejected(
         over(time(SECOND).buckets(0)),
         "failures.window.buckets",
         "0",
         "1 to 3600",
     );
-    rule_refused(
+    assert_rule_rejected(
         over(time(SECOND * 60).buckets(3_601)),
         "failures.window.buckets",
         "3601",
         "1 to 3600",
     );
-    rule_refused(
+    assert_rule_rejected(
         over(time(MILLISECOND).buckets(2)),
         "failures.window.buckets",
         "2",
         "so few",
     );
-    accepted(|b| b.trip_when(over(time(MILLISECOND).buckets(1))));
+    assert_accepted(|b| b.trip_when(over(time(MILLISECOND).buckets(1))));
 }
 
-/// A window of no time is what is wrong, not its buckets.
+/// The error names the time of the window, not its default number of buckets.
 #[test]
-fn r39_windows_of_no_time() {
+fn r39_window_of_zero_time_is_rejected() {
     let rule = TripRule::failures(1).over(Window::time(ZERO));
-    rule_refused(rule, "failures.window.time", "0s", "1ms to");
+    assert_rule_rejected(rule, "failures.window.time", "0s", "1ms to");
 }
 
 #[test]
-fn r39_outcomes() {
+fn r39_unsupported_outcome_is_rejected() {
     let failure = Outcome::Failure;
     let allowed = "Success or Ignored";
-    refused(
+    assert_rejected(
         |b| b.unexpected_errors_as(failure),
         "unexpected_errors_as",
         "Failure",
         allowed,
     );
     let trip = Outcome::TripFor(SECOND);
-    refused(
+    assert_rejected(
         |b| b.cancelled_as(trip),
         "cancelled_as",
         "TripFor(1s)",
@@ -304,14 +305,14 @@ fn r39_outcomes() {
 }
 
 #[test]
-fn r39_a_live_breaker_refuses_them_too_and_keeps_its_own() {
+fn r39_rejected_configure_keeps_settings() {
     let breaker = CircuitBreaker::builder()
         .failure_threshold(7)
         .build()
         .expect("valid");
     let error = breaker
         .configure(|b| b.failure_threshold(0))
-        .expect_err("refused");
+        .expect_err("an invalid threshold");
     assert_eq!(error.field(), "failure_threshold");
     assert_eq!(
         breaker.config().trip_rules(),

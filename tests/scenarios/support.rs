@@ -1,3 +1,5 @@
+//! A breaker with a manual clock and an event log, and helpers that poll futures.
+
 use breakerbox::clock::ManualClock;
 use breakerbox::{BreakerBuilder, BreakerError, CircuitBreaker, CircuitOpen, Event, Permit, State};
 use std::fmt;
@@ -9,20 +11,20 @@ use std::time::Duration;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-/// The recovery timeout of every [`Bench`] that names no other.
+/// The recovery timeout of a [`TestBreaker`], unless a test sets another one.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(5);
 
 pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// An error that counts.
+/// An error that is a failure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Fault;
 
-/// An error that every [`Bench`] ignores.
+/// An error that every [`TestBreaker`] ignores.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Cancelled;
+pub(crate) struct IgnoredError;
 
 macro_rules! error {
     ($($name:ident),*) => {$(
@@ -36,9 +38,9 @@ macro_rules! error {
     )*};
 }
 
-error!(Fault, Cancelled);
+error!(Fault, IgnoredError);
 
-/// What a breaker told its listener.
+/// The events that a listener received.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<Event>>>);
 
@@ -64,7 +66,7 @@ impl Log {
         self.events().iter().filter(|event| which(event)).count()
     }
 
-    /// The state changes, from and to.
+    /// Returns the old and new state of each state change.
     pub(crate) fn changes(&self) -> Vec<(State, State)> {
         let change = |event| match event {
             Event::StateChanged { from, to, .. } => Some((from, to)),
@@ -74,14 +76,14 @@ impl Log {
     }
 }
 
-/// A breaker with a clock in the test's hand and an ear on its events.
-pub(crate) struct Bench {
+/// A breaker with a manual clock and a log of its events.
+pub(crate) struct TestBreaker {
     pub(crate) clock: ManualClock,
     pub(crate) log: Log,
     breaker: CircuitBreaker,
 }
 
-impl Deref for Bench {
+impl Deref for TestBreaker {
     type Target = CircuitBreaker;
 
     fn deref(&self) -> &CircuitBreaker {
@@ -89,13 +91,13 @@ impl Deref for Bench {
     }
 }
 
-impl Bench {
+impl TestBreaker {
     pub(crate) fn new(settings: impl FnOnce(BreakerBuilder) -> BreakerBuilder) -> Self {
         let clock = ManualClock::new();
         let log = Log::default();
         let builder = CircuitBreaker::builder()
             .recovery_timeout(RECOVERY)
-            .ignored_error::<Cancelled>()
+            .ignored_error::<IgnoredError>()
             .clock(clock.clone())
             .on_event(log.listener());
         let breaker = settings(builder).build().expect("the settings are valid");
@@ -106,74 +108,74 @@ impl Bench {
         }
     }
 
-    /// A breaker whose half-open period has begun, by time.
+    /// Creates a breaker that is half-open because its recovery timeout has elapsed.
     pub(crate) fn half_open(settings: impl FnOnce(BreakerBuilder) -> BreakerBuilder) -> Self {
-        let bench = Self::new(settings);
-        bench.trip();
-        bench.clock.advance(RECOVERY);
-        assert_eq!(bench.state(), State::HalfOpen);
-        bench
+        let breaker = Self::new(settings);
+        breaker.trip();
+        breaker.clock.advance(RECOVERY);
+        assert_eq!(breaker.state(), State::HalfOpen);
+        breaker
     }
 
     #[track_caller]
-    pub(crate) fn begin(&self) -> Permit {
+    pub(crate) fn acquire(&self) -> Permit {
         self.try_acquire().expect("the call is admitted")
     }
 
     #[track_caller]
-    pub(crate) fn refusal(&self) -> CircuitOpen {
+    pub(crate) fn expect_refusal(&self) -> CircuitOpen {
         self.try_acquire().expect_err("the call is refused")
     }
 
-    /// S: a call that succeeds at once.
+    /// Makes a call that succeeds.
     #[track_caller]
-    pub(crate) fn succeeds(&self) {
-        self.ends(Ok(()));
+    pub(crate) fn succeed(&self) {
+        self.call_returning(Ok(()));
     }
 
-    /// F: a call that fails at once.
+    /// Makes a call that fails.
     #[track_caller]
-    pub(crate) fn fails(&self) {
-        self.ends(Err(Fault));
+    pub(crate) fn fail(&self) {
+        self.call_returning(Err(Fault));
     }
 
-    /// I: a call that ends at once in an error that is ignored.
+    /// Makes a call that returns an ignored error.
     #[track_caller]
-    pub(crate) fn is_cancelled(&self) {
-        let result = self.call(|| Err::<(), _>(Cancelled));
+    pub(crate) fn fail_ignored(&self) {
+        let result = self.call(|| Err::<(), _>(IgnoredError));
         assert_eq!(
             result.expect_err("the call fails").into_inner(),
-            Some(Cancelled)
+            Some(IgnoredError)
         );
     }
 
-    /// `count` failures one after the other.
+    /// Makes `count` calls that fail.
     #[track_caller]
-    pub(crate) fn fails_times(&self, count: u32) {
-        (0..count).for_each(|_| self.fails());
+    pub(crate) fn fail_times(&self, count: u32) {
+        (0..count).for_each(|_| self.fail());
     }
 
     #[track_caller]
-    fn ends(&self, result: Result<(), Fault>) {
-        let seen = self.call(|| result).map_err(BreakerError::into_inner);
+    fn call_returning(&self, result: Result<(), Fault>) {
+        let returned = self.call(|| result).map_err(BreakerError::into_inner);
         assert_eq!(
-            seen,
+            returned,
             result.map_err(Some),
-            "admitted, and its own result returned"
+            "the call must be admitted and return its own result"
         );
     }
 }
 
-/// Polls once.
+/// Polls `future` once.
 pub(crate) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// What a future gives that never waits.
+/// Returns the output of a future that is ready at its first poll.
 #[track_caller]
-pub(crate) fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn expect_ready<F: Future>(future: F) -> F::Output {
     match poll(std::pin::pin!(future)) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("the future waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }

@@ -1,9 +1,9 @@
-//! Forms that a macro may stumble over.
+//! Functions that could break the expansion: shadowed names, attributes, lifetimes, nesting.
 
-use crate::support::{Answer, Error, assert_counted, now};
+use crate::support::{CallResult, Error, assert_counted, expect_ready};
 use breakerbox::circuit;
 
-/// Variables called as those of the expansion may be.
+/// The parameters have names that the expansion could use for its own variables.
 #[circuit(name = "hygiene", failure_threshold = handle_of())]
 #[allow(clippy::too_many_arguments)]
 async fn hygiene(
@@ -16,7 +16,7 @@ async fn hygiene(
     predicate: u8,
     kind: u8,
     argument_0: u8,
-) -> Answer<u8> {
+) -> CallResult<u8> {
     let breakerbox = handle + admitted + limit + open + returned + builder;
     Ok(breakerbox + predicate + kind + argument_0)
 }
@@ -27,23 +27,26 @@ fn handle_of() -> u32 {
 }
 
 #[circuit(name = "hygiene-sync", fallback = hygiene_instead)]
-fn hygiene_sync((admitted, argument_1): (u8, u8), [handle, ..]: [u8; 2]) -> Answer<u8> {
+fn hygiene_sync((admitted, argument_1): (u8, u8), [handle, ..]: [u8; 2]) -> CallResult<u8> {
     Ok(admitted + argument_1 + handle)
 }
 
-fn hygiene_instead((_, argument_1): (u8, u8), _: [u8; 2]) -> Answer<u8> {
+fn hygiene_instead((_, argument_1): (u8, u8), _: [u8; 2]) -> CallResult<u8> {
     Ok(argument_1)
 }
 
 #[test]
-fn variables_of_the_same_names() {
-    assert_eq!(now(hygiene(1, 1, 1, 1, 1, 1, 1, 1, 1)).ok(), Some(9));
+fn expansion_variables_do_not_clash() {
+    assert_eq!(
+        expect_ready(hygiene(1, 1, 1, 1, 1, 1, 1, 1, 1)).ok(),
+        Some(9)
+    );
     assert_eq!(hygiene_sync((1, 2), [3, 4]).ok(), Some(6));
     crate::support::global("hygiene-sync").trip();
     assert_eq!(hygiene_sync((1, 2), [3, 4]).ok(), Some(2));
 }
 
-/// Everything that the prelude has means something else here.
+/// Shadows the names of the prelude, so the expansion must use absolute paths.
 #[allow(dead_code)]
 mod shadowed {
     use crate::support::Error;
@@ -80,7 +83,7 @@ mod shadowed {
     #[allow(unused_macros)]
     macro_rules! concat {
         ($($any:tt)*) => {
-            compile_error!("not this one")
+            compile_error!("the expansion must not use this macro")
         };
     }
     #[allow(unused_imports)]
@@ -108,27 +111,27 @@ mod shadowed {
 }
 
 #[test]
-fn a_shadowed_prelude() {
-    assert_eq!(now(shadowed::shadowed(1)).ok(), Some(1));
-    assert!(now(shadowed::shadowed(0)).is_err());
-    assert!(now(shadowed::shadowed(0)).is_err());
-    assert_eq!(now(shadowed::shadowed(0)).ok(), Some(9));
+fn expansion_ignores_shadowed_prelude() {
+    assert_eq!(expect_ready(shadowed::shadowed(1)).ok(), Some(1));
+    assert!(expect_ready(shadowed::shadowed(0)).is_err());
+    assert!(expect_ready(shadowed::shadowed(0)).is_err());
+    assert_eq!(expect_ready(shadowed::shadowed(0)).ok(), Some(9));
     assert_eq!(shadowed::shadowed_sync().ok(), Some(1));
 }
 
 #[circuit]
 #[allow(clippy::diverging_sub_expression)]
-fn never() -> Answer<u8> {
-    panic!("it never returns")
+fn never() -> CallResult<u8> {
+    panic!("this function never returns")
 }
 
 #[circuit]
-async fn never_async() -> Answer<u8> {
+async fn never_async() -> CallResult<u8> {
     todo!("later")
 }
 
 #[circuit]
-fn endless(stop: bool) -> Answer<u8> {
+fn endless(stop: bool) -> CallResult<u8> {
     loop {
         if stop {
             break Err(Error::NoAnswer);
@@ -137,22 +140,22 @@ fn endless(stop: bool) -> Answer<u8> {
 }
 
 #[test]
-fn bodies_that_do_not_return() {
+fn diverging_bodies_count_as_failures() {
     assert!(std::panic::catch_unwind(never).is_err());
-    assert!(std::panic::catch_unwind(|| now(never_async())).is_err());
+    assert!(std::panic::catch_unwind(|| expect_ready(never_async())).is_err());
     assert!(endless(true).is_err());
     for name in ["never", "never_async", "endless"] {
-        assert_counted(&format!("hostile::{name}"), 0, 1);
+        assert_counted(&format!("edge_cases::{name}"), 0, 1);
     }
 }
 
-/// With attributes and documentation.
+/// Has attributes and documentation, which the expansion must keep.
 #[circuit]
 #[inline]
-#[must_use = "it may have failed"]
+#[must_use = "the call may have failed"]
 #[cfg(not(any()))]
 #[allow(clippy::let_and_return, unused_variables)]
-pub(crate) fn attributed(#[allow(unused_variables)] first: u8, mut second: u8) -> Answer<u8> {
+pub(crate) fn attributed(#[allow(unused_variables)] first: u8, mut second: u8) -> CallResult<u8> {
     const ADDED: u8 = 1;
     second += ADDED;
     let result = Ok(second);
@@ -160,7 +163,7 @@ pub(crate) fn attributed(#[allow(unused_variables)] first: u8, mut second: u8) -
 }
 
 #[circuit]
-async fn items_first(mut number: u8) -> Answer<u8> {
+async fn items_first(mut number: u8) -> CallResult<u8> {
     #![allow(clippy::let_and_return)]
     use std::convert::identity;
     struct Wrapper(u8);
@@ -170,11 +173,11 @@ async fn items_first(mut number: u8) -> Answer<u8> {
 }
 
 #[circuit]
-async fn on_one_line() -> Answer<u8> {
+async fn on_one_line() -> CallResult<u8> {
     Ok(1)
 }
 #[circuit]
-fn on_one_line_sync() -> Answer<u8> {
+fn on_one_line_sync() -> CallResult<u8> {
     Ok(1)
 }
 
@@ -183,10 +186,10 @@ fn on_one_line_sync() -> Answer<u8> {
 fn not_there() -> Missing {}
 
 #[test]
-fn attributes_stay() {
+fn expansion_keeps_attributes() {
     assert_eq!(attributed(1, 2).ok(), Some(3));
-    assert_eq!(now(items_first(1)).ok(), Some(2));
-    assert_eq!(now(on_one_line()).ok(), Some(1));
+    assert_eq!(expect_ready(items_first(1)).ok(), Some(2));
+    assert_eq!(expect_ready(on_one_line()).ok(), Some(1));
     assert_eq!(on_one_line_sync().ok(), Some(1));
 }
 
@@ -204,31 +207,31 @@ macro_rules! make {
     };
 }
 
-make!(#[allow(dead_code)] made, "made-by-macro", 3, "1m", Error, (number: u8) -> Answer<u8> { Ok(number) });
+make!(#[allow(dead_code)] made, "made-by-macro", 3, "1m", Error, (number: u8) -> CallResult<u8> { Ok(number) });
 
 #[test]
-fn functions_made_by_macros() {
+fn functions_from_macros_are_guarded() {
     assert_eq!(made(7).ok(), Some(7));
-    assert_eq!(now(made::inner(7)).ok(), Some(7));
+    assert_eq!(expect_ready(made::inner(7)).ok(), Some(7));
     assert_counted("made-by-macro", 1, 0);
-    assert_counted("hostile::made::inner", 1, 0);
+    assert_counted("edge_cases::made::inner", 1, 0);
 }
 
 #[circuit]
-fn borrowed<'a, 'b: 'a>(left: &'a mut Vec<&'b str>, right: &'b str) -> Answer<&'a mut &'b str> {
+fn borrowed<'a, 'b: 'a>(left: &'a mut Vec<&'b str>, right: &'b str) -> CallResult<&'a mut &'b str> {
     left.push(right);
     left.last_mut().ok_or(Error::NoAnswer)
 }
 
 #[circuit]
-async fn borrowed_async<'a>(left: &'a mut [u8], at: &usize) -> Answer<&'a mut u8> {
+async fn borrowed_async<'a>(left: &'a mut [u8], at: &usize) -> CallResult<&'a mut u8> {
     left.get_mut(*at).ok_or(Error::NoAnswer)
 }
 
 #[circuit]
-async fn dropped(guard: Guard<'_>) -> Answer<()> {
+async fn dropped(guard: Guard<'_>) -> CallResult<()> {
     std::future::ready(()).await;
-    assert!(!guard.0.get(), "it lives as long as the body");
+    assert!(!guard.0.get(), "the guard must live as long as the body");
     Ok(())
 }
 
@@ -241,12 +244,15 @@ impl Drop for Guard<'_> {
 }
 
 #[test]
-fn lifetimes() {
+fn borrowed_arguments_keep_their_lifetimes() {
     let mut texts = vec![];
     assert_eq!(borrowed(&mut texts, "x").ok(), Some(&mut "x"));
-    assert_eq!(now(borrowed_async(&mut [1, 2], &1)).ok(), Some(&mut 2));
+    assert_eq!(
+        expect_ready(borrowed_async(&mut [1, 2], &1)).ok(),
+        Some(&mut 2)
+    );
     let is_dropped = std::cell::Cell::new(false);
-    now(dropped(Guard(&is_dropped))).expect("closed");
+    expect_ready(dropped(Guard(&is_dropped))).expect("closed");
     assert!(is_dropped.get());
 }
 
@@ -256,7 +262,7 @@ impl Type {
     const LIMIT: u32 = 2;
 
     #[circuit(name = "self-in-settings", failure_threshold = Self::LIMIT, expected = Self::counts)]
-    fn of_self(&self) -> Answer<[u8; Self::LENGTH]> {
+    fn of_self(&self) -> CallResult<[u8; Self::LENGTH]> {
         let Self = self;
         Ok([0; Self::LENGTH])
     }
@@ -269,18 +275,18 @@ impl Type {
 }
 
 #[test]
-fn self_in_settings_and_bodies() {
+fn self_type_works_in_settings_and_body() {
     assert_eq!(Type.of_self().ok(), Some([0]));
 }
 
-/// A function within a function within a closure.
+/// A function in a function in a closure.
 #[test]
-fn nested() {
+fn nested_functions_are_guarded() {
     let outer = || {
         #[circuit(name = "nested-outer")]
-        fn outer() -> Answer<u8> {
+        fn outer() -> CallResult<u8> {
             #[circuit(name = "nested-inner")]
-            fn inner() -> Answer<u8> {
+            fn inner() -> CallResult<u8> {
                 Ok(1)
             }
             inner()
@@ -291,7 +297,7 @@ fn nested() {
     assert_counted("nested-inner", 1, 0);
 }
 
-mod without_a_prelude {
+mod without_prelude {
     #![no_implicit_prelude]
 
     use ::breakerbox::circuit;
@@ -320,17 +326,17 @@ mod without_a_prelude {
 }
 
 #[tokio::test]
-async fn no_prelude() {
-    let client = without_a_prelude::Client(1);
+async fn expansion_works_without_prelude() {
+    let client = without_prelude::Client(1);
     assert_eq!(client.all((2, 3)).await.ok(), Some(3));
     crate::support::global("without-1").trip();
     assert_eq!(client.all((2, 3)).await.ok(), Some(4));
     assert_eq!(client.sync().ok(), Some(1));
 }
 
-/// Whatever a future held across an await it holds still, and no more: `Send` as it was.
+/// The future holds an `Rc` across an await. The expansion must accept futures that are not `Send`.
 #[circuit]
-async fn not_send() -> Answer<u8> {
+async fn not_send() -> CallResult<u8> {
     let shared = std::rc::Rc::new(7);
     std::future::ready(()).await;
     Ok(*shared)
@@ -339,35 +345,35 @@ async fn not_send() -> Answer<u8> {
 struct NotDebug;
 
 #[circuit]
-async fn any_value(value: NotDebug) -> Answer<NotDebug> {
+async fn any_value(value: NotDebug) -> CallResult<NotDebug> {
     std::future::ready(()).await;
     Ok(value)
 }
 
 #[test]
-fn values_of_any_kind() {
-    assert_eq!(now(not_send()).ok(), Some(7));
-    assert!(now(crate::support::assert_send(any_value(NotDebug))).is_ok());
-    // What is not `Send` may be returned: it is not there while the future waits.
-    assert!(now(crate::support::assert_send(makes_not_send())).is_ok());
+fn expansion_preserves_send() {
+    assert_eq!(expect_ready(not_send()).ok(), Some(7));
+    assert!(expect_ready(crate::support::assert_send(any_value(NotDebug))).is_ok());
+    // The return value need not be `Send`, because it does not exist while the future is pending.
+    assert!(expect_ready(crate::support::assert_send(makes_not_send())).is_ok());
 }
 
 #[circuit]
-async fn makes_not_send() -> Answer<std::rc::Rc<u8>> {
+async fn makes_not_send() -> CallResult<std::rc::Rc<u8>> {
     std::future::ready(()).await;
     Ok(std::rc::Rc::new(1))
 }
 
 #[circuit(fallback = not_send_instead)]
-async fn makes_not_send_or() -> Answer<std::rc::Rc<u8>> {
+async fn makes_not_send_or() -> CallResult<std::rc::Rc<u8>> {
     makes_not_send().await
 }
 
-async fn not_send_instead() -> Answer<std::rc::Rc<u8>> {
+async fn not_send_instead() -> CallResult<std::rc::Rc<u8>> {
     Err(Error::NoAnswer)
 }
 
 #[test]
-fn a_fallback_leaves_it_send() {
-    assert!(now(crate::support::assert_send(makes_not_send_or())).is_ok());
+fn fallback_keeps_future_send() {
+    assert!(expect_ready(crate::support::assert_send(makes_not_send_or())).is_ok());
 }

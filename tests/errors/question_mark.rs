@@ -1,6 +1,6 @@
-//! One error enum for several clients, for which `?` is enough.
+//! An application error for several clients, to which `?` and `flatten_into` convert.
 
-use crate::support::{AppError, now, refused_io};
+use crate::support::{AppError, expect_ready, refused_io};
 use breakerbox::prelude::*;
 use std::convert::Infallible;
 use std::future::{pending, ready};
@@ -8,7 +8,7 @@ use std::io;
 use std::num::ParseIntError;
 use std::time::Duration;
 
-/// As `AppError`, with several clients.
+/// Like `AppError`, but for several clients.
 #[derive(Debug, thiserror::Error)]
 enum ServiceError {
     #[error("no answer: {0}")]
@@ -58,16 +58,16 @@ async fn order(registry: &BreakerRegistry, id: u8, text: &str) -> Result<u32, Se
 #[test]
 fn question_mark_converts_every_error() {
     let registry = BreakerRegistry::new();
-    assert_eq!(now(order(&registry, 2, "3")).unwrap(), 6);
-    let error = now(order(&registry, 0, "3")).unwrap_err();
+    assert_eq!(expect_ready(order(&registry, 2, "3")).unwrap(), 6);
+    let error = expect_ready(order(&registry, 0, "3")).unwrap_err();
     assert!(matches!(error, ServiceError::Database(_)));
-    let error = now(order(&registry, 2, "x")).unwrap_err();
+    let error = expect_ready(order(&registry, 2, "x")).unwrap_err();
     assert!(matches!(error, ServiceError::Price(_)));
     for name in ["users", "prices", "stock", "mails"] {
         registry.breaker(name).force_open();
-        let error = now(order(&registry, 2, "3")).unwrap_err();
+        let error = expect_ready(order(&registry, 2, "3")).unwrap_err();
         let ServiceError::Circuit(BreakerError::Open(open)) = error else {
-            panic!("no refusal: {error}");
+            panic!("not a refusal: {error}");
         };
         assert_eq!(open.name(), name);
         registry.breaker(name).reset();
@@ -102,25 +102,27 @@ fn is_io<T>(result: Result<T, AppError>) -> bool {
 }
 
 #[test]
-fn futures_flatten_into() {
+fn flatten_into_converts_errors_of_futures() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let call = |result: io::Result<u8>| {
         let guarded = ready(result).guarded_by(&breaker);
-        now(guarded.flatten_into::<AppError>())
+        expect_ready(guarded.flatten_into::<AppError>())
     };
     assert_eq!(call(Ok(7)).unwrap(), 7);
     assert!(is_io(call(Err(refused_io()))));
     breaker.force_open();
     assert!(is_circuit(call(Ok(7))));
-    let inferred: Result<u8, AppError> = now(ready(io::Result::Ok(7))
-        .guarded_by(&breaker)
-        .fail_if(|_| true)
-        .flatten_into());
+    let inferred: Result<u8, AppError> = expect_ready(
+        ready(io::Result::Ok(7))
+            .guarded_by(&breaker)
+            .fail_if(|_| true)
+            .flatten_into(),
+    );
     assert!(is_circuit(inferred));
 }
 
 #[test]
-fn sync_functions_flatten_into() {
+fn flatten_into_converts_errors_of_functions() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let work = |fails: bool, n: u8| if fails { Err(refused_io()) } else { Ok(n) };
     let mut guarded = work.guarded_by(&breaker).flatten_into::<AppError>();
@@ -139,20 +141,20 @@ fn sync_functions_flatten_into() {
 }
 
 #[test]
-fn async_functions_flatten_into() {
+fn flatten_into_converts_errors_of_async_functions() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let mut guarded = user.guarded_by(&breaker).flatten_into::<AppError>();
-    assert_eq!(now(guarded.call(7)).unwrap(), 7);
-    assert!(is_io(now(guarded.call(0))));
-    assert!(is_io(now(guarded.call_mut(0))));
+    assert_eq!(expect_ready(guarded.call(7)).unwrap(), 7);
+    assert!(is_io(expect_ready(guarded.call(0))));
+    assert!(is_io(expect_ready(guarded.call_mut(0))));
     breaker.force_open();
-    assert!(is_circuit(now(guarded.call(7))));
-    assert!(is_circuit(now(guarded.call_mut(7))));
-    assert!(is_circuit(now(guarded.call_once(7))));
+    assert!(is_circuit(expect_ready(guarded.call(7))));
+    assert!(is_circuit(expect_ready(guarded.call_mut(7))));
+    assert!(is_circuit(expect_ready(guarded.call_once(7))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn timeouts_flatten_into() {
+async fn flatten_into_converts_timeouts() {
     let second = Duration::from_secs(1);
     let breaker = CircuitBreaker::builder().build().unwrap();
     let hung = || pending::<io::Result<u8>>();
@@ -190,11 +192,11 @@ async fn timeouts_flatten_into() {
 }
 
 #[test]
-fn flatten_err_serves_errors_of_io() {
+fn flatten_err_converts_into_io_error() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     breaker.force_open();
     let read = ready(io::Result::Ok(7)).guarded_by(&breaker).flatten_err();
-    let error = now(read).unwrap_err();
+    let error = expect_ready(read).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::Other);
     assert!(error.get_ref().is_some_and(|e| is_refusal(e)));
 }

@@ -1,16 +1,16 @@
-//! With the attributes that people put beside it.
+//! `#[circuit]` with other attributes: `async_trait`, `instrument` and `tokio::test`.
 
-use crate::support::{Answer, Error, assert_counted, assert_send, global, now};
+use crate::support::{CallResult, Error, assert_counted, assert_send, expect_ready, global};
 use async_trait::async_trait;
 use breakerbox::prelude::*;
 use tracing::instrument;
 
 #[async_trait]
 trait Store: Send + Sync {
-    async fn load(&self, key: (u32, u32), name: &str) -> Answer<u32>;
+    async fn load(&self, key: (u32, u32), name: &str) -> CallResult<u32>;
 
     #[circuit]
-    async fn provided(&self) -> Answer<u32> {
+    async fn provided(&self) -> CallResult<u32> {
         self.load((1, 1), "x").await
     }
 }
@@ -21,7 +21,7 @@ struct Memory {
 }
 
 impl Memory {
-    async fn instead(&self, (left, right): (u32, u32), _: &str) -> Answer<u32> {
+    async fn instead(&self, (left, right): (u32, u32), _: &str) -> CallResult<u32> {
         Ok(1_000 + left + right)
     }
 }
@@ -30,7 +30,7 @@ impl Memory {
 impl Store for Memory {
     #[circuit(name = "load", registry = self.registry, failure_threshold = 1)]
     #[instrument(skip(self))]
-    async fn load(&self, (left, right): (u32, u32), name: &str) -> Answer<u32> {
+    async fn load(&self, (left, right): (u32, u32), name: &str) -> CallResult<u32> {
         if name.is_empty() {
             return Err(Error::NoAnswer);
         }
@@ -44,7 +44,7 @@ struct Cached(Memory);
 impl Store for Cached {
     #[instrument(skip(self))]
     #[circuit(name = "cached", registry = self.0.registry, timeout = "1s")]
-    async fn load(&self, key: (u32, u32), name: &str) -> Answer<u32> {
+    async fn load(&self, key: (u32, u32), name: &str) -> CallResult<u32> {
         self.0.instead(key, name).await
     }
 }
@@ -57,7 +57,7 @@ fn memory() -> Memory {
 }
 
 #[tokio::test]
-async fn async_trait_and_instrument() {
+async fn async_trait_and_instrument_methods_are_guarded() {
     let store: Box<dyn Store> = Box::new(memory());
     assert_eq!(assert_send(store.load((1, 2), "x")).await.ok(), Some(13));
     assert!(matches!(store.load((1, 2), "").await, Err(Error::NoAnswer)));
@@ -68,8 +68,8 @@ async fn async_trait_and_instrument() {
             .is_err_and(|error| error.is_open())
     );
     assert!(store.provided().await.is_err());
-    // Its error is one of ours by now, which no breaker looks through.
-    assert_counted("together::Memory::provided", 0, 1);
+    // The refusal is inside the error type of the function. Classification does not look into it.
+    assert_counted("other_attributes::Memory::provided", 0, 1);
     let cached = Cached(memory());
     assert_eq!(cached.provided().await.ok(), Some(1_002));
     assert_eq!(
@@ -82,42 +82,42 @@ async fn async_trait_and_instrument() {
             .success,
         Some(1)
     );
-    assert_counted("together::Cached::provided", 1, 0);
+    assert_counted("other_attributes::Cached::provided", 1, 0);
 }
 
-struct Fallen(Memory);
+struct WithFallback(Memory);
 
 #[async_trait]
-impl Store for Fallen {
-    #[circuit(name = "fallen", registry = self.0.registry, fallback = Self::instead)]
-    async fn load(&self, (left, _): (u32, u32), _name: &str) -> Answer<u32> {
+impl Store for WithFallback {
+    #[circuit(name = "with-fallback", registry = self.0.registry, fallback = Self::instead)]
+    async fn load(&self, (left, _): (u32, u32), _name: &str) -> CallResult<u32> {
         Ok(left)
     }
 }
 
-impl Fallen {
-    async fn instead(&self, (left, right): (u32, u32), _: &str) -> Answer<u32> {
+impl WithFallback {
+    async fn instead(&self, (left, right): (u32, u32), _: &str) -> CallResult<u32> {
         Ok(left + right + self.0.offset)
     }
 }
 
 #[tokio::test]
-async fn async_trait_with_a_fallback() {
-    let fallen = Fallen(memory());
-    assert_eq!(fallen.load((1, 2), "x").await.ok(), Some(1));
-    fallen.0.registry.breaker("fallen").trip();
-    assert_eq!(fallen.load((1, 2), "x").await.ok(), Some(13));
+async fn async_trait_method_uses_fallback() {
+    let with_fallback = WithFallback(memory());
+    assert_eq!(with_fallback.load((1, 2), "x").await.ok(), Some(1));
+    with_fallback.0.registry.breaker("with-fallback").trip();
+    assert_eq!(with_fallback.load((1, 2), "x").await.ok(), Some(13));
 }
 
 #[async_trait(?Send)]
 trait Local {
-    async fn local(&mut self) -> Answer<std::rc::Rc<u8>>;
+    async fn local(&mut self) -> CallResult<std::rc::Rc<u8>>;
 }
 
 #[async_trait(?Send)]
 impl Local for u8 {
     #[circuit]
-    async fn local(&mut self) -> Answer<std::rc::Rc<u8>> {
+    async fn local(&mut self) -> CallResult<std::rc::Rc<u8>> {
         let shared = std::rc::Rc::new(*self);
         std::future::ready(()).await;
         *self += 1;
@@ -126,44 +126,47 @@ impl Local for u8 {
 }
 
 #[test]
-fn async_trait_without_send() {
+fn local_async_trait_method_is_guarded() {
     let mut number = 1_u8;
-    assert_eq!(now(number.local()).map(|shared| *shared).ok(), Some(1));
+    assert_eq!(
+        expect_ready(number.local()).map(|shared| *shared).ok(),
+        Some(1)
+    );
     assert_eq!(number, 2);
-    global("together::u8::local").trip();
-    assert!(now(number.local()).is_err());
+    global("other_attributes::u8::local").trip();
+    assert!(expect_ready(number.local()).is_err());
 }
 
 #[circuit(name = "instrument-inside")]
 #[instrument(err)]
-async fn inside(ok: bool) -> Answer<u8> {
+async fn inside(ok: bool) -> CallResult<u8> {
     if ok { Ok(1) } else { Err(Error::NoAnswer) }
 }
 
 #[instrument(err, ret)]
 #[circuit(name = "instrument-outside")]
-async fn outside(ok: bool) -> Answer<u8> {
+async fn outside(ok: bool) -> CallResult<u8> {
     if ok { Ok(1) } else { Err(Error::NoAnswer) }
 }
 
 #[circuit(name = "instrument-sync-inside")]
 #[instrument]
-fn sync_inside(ok: bool) -> Answer<u8> {
+fn sync_inside(ok: bool) -> CallResult<u8> {
     if ok { Ok(1) } else { Err(Error::NoAnswer) }
 }
 
 #[instrument]
 #[circuit(name = "instrument-sync-outside")]
-fn sync_outside(ok: bool) -> Answer<u8> {
+fn sync_outside(ok: bool) -> CallResult<u8> {
     if ok { Ok(1) } else { Err(Error::NoAnswer) }
 }
 
 #[test]
-fn instrument() {
-    assert_eq!(now(assert_send(inside(true))).ok(), Some(1));
-    assert!(now(inside(false)).is_err());
-    assert_eq!(now(assert_send(outside(true))).ok(), Some(1));
-    assert!(now(outside(false)).is_err());
+fn instrument_before_or_after_circuit_is_guarded() {
+    assert_eq!(expect_ready(assert_send(inside(true))).ok(), Some(1));
+    assert!(expect_ready(inside(false)).is_err());
+    assert_eq!(expect_ready(assert_send(outside(true))).ok(), Some(1));
+    assert!(expect_ready(outside(false)).is_err());
     assert!(sync_inside(true).is_ok() && sync_inside(false).is_err());
     assert!(sync_outside(true).is_ok() && sync_outside(false).is_err());
     for name in ["inside", "outside", "sync-inside", "sync-outside"] {
@@ -173,14 +176,14 @@ fn instrument() {
 
 #[tokio::test]
 #[circuit(name = "test-outside")]
-async fn tokio_test_outside() -> Answer<()> {
+async fn tokio_test_above_circuit_passes() -> CallResult<()> {
     tokio::task::yield_now().await;
     Ok(())
 }
 
 #[circuit(name = "test-inside")]
 #[tokio::test]
-async fn tokio_test_inside() -> Answer<()> {
+async fn tokio_test_below_circuit_passes() -> CallResult<()> {
     tokio::task::yield_now().await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A million breakers, and names of a megabyte.
+//! A million breakers, and names of a megabyte, with limits on the memory of the process.
 
 use breakerbox::prelude::*;
 use std::fmt;
@@ -7,39 +7,39 @@ use std::time::Duration;
 
 const MILLION: usize = 1_000_000;
 
-/// One test at a time, so that each can measure.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Serializes the tests, because each one measures the memory of the process.
+static MEASURING: Mutex<()> = Mutex::new(());
 
-fn memory() -> Option<usize> {
+/// Returns the resident memory of this process, where the system reports it.
+fn resident_memory() -> Option<usize> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = pages.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * 4096)
 }
 
-/// Less than so many bytes more than before, where that can be known, and but for what the other tests
-/// of this process use.
-fn grew_less_than(before: Option<usize>, bytes: usize) {
-    if let (Some(before), Some(after)) = (before, memory()) {
+/// Asserts that memory grew by less than `bytes`, plus 64 MiB for the other tests of this process.
+fn assert_grew_less_than(before: Option<usize>, bytes: usize) {
+    if let (Some(before), Some(after)) = (before, resident_memory()) {
         let grown = after.saturating_sub(before);
         assert!(grown < bytes + (64 << 20), "grew by {grown} bytes");
     }
 }
 
 #[test]
-fn a_million_breakers_in_one_registry() {
+fn million_breakers_fit_in_one_registry() {
     let builder = BreakerRegistry::builder().capacity(MILLION);
     let registry = builder.build().unwrap();
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = memory();
+    let _measuring = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = resident_memory();
     for n in 0..MILLION {
         let breaker = registry.breaker(n.to_string());
         if n % 100_000 == 7 {
-            // For longer than this test takes on any machine.
+            // Longer than the test can take, so the circuit stays open.
             breaker.trip_for(Duration::from_secs(86_400));
         }
     }
-    assert_eq!(registry.len(), MILLION, "none had to go");
-    grew_less_than(before, 400 * MILLION);
+    assert_eq!(registry.len(), MILLION, "no breaker was evicted");
+    assert_grew_less_than(before, 400 * MILLION);
     let open = |n: usize| registry.breaker(n.to_string()).state() == State::Open;
     assert!(
         (0..MILLION)
@@ -50,31 +50,30 @@ fn a_million_breakers_in_one_registry() {
         registry.iter().filter(|b| b.state() == State::Open).count(),
         10
     );
-    // One more makes room, and it is no open one that goes.
+    // One more name evicts a breaker, but not an open one.
     registry.breaker("one more");
     assert_eq!(registry.len(), MILLION);
     assert!((0..MILLION).step_by(100_000).all(|n| open(n + 7)));
 }
 
 #[test]
-fn a_million_breakers_in_no_registry() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = memory();
+fn million_breakers_work_without_registry() {
+    let _measuring = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = resident_memory();
     let breakers: Vec<_> = (0..MILLION)
         .map(|_| CircuitBreaker::builder().build().unwrap())
         .collect();
     for breaker in &breakers {
         assert!(breaker.call(|| Ok::<_, fmt::Error>(())).is_ok());
     }
-    grew_less_than(before, 900 * MILLION);
+    assert_grew_less_than(before, 900 * MILLION);
 }
 
-/// Three hundred of them, of which nothing stays.
 #[test]
-fn names_of_a_megabyte_stay_nowhere() {
+fn megabyte_names_are_not_stored() {
     let registry = BreakerRegistry::new();
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = memory();
+    let _measuring = MEASURING.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = resident_memory();
     let mut name = "n".repeat(1 << 20);
     for n in 0..300 {
         name.truncate(1 << 20);
@@ -86,5 +85,5 @@ fn names_of_a_megabyte_stay_nowhere() {
         assert!(refused.unwrap_err().to_string().len() < 1_000);
     }
     assert!(registry.is_empty());
-    grew_less_than(before, 8 << 20);
+    assert_grew_less_than(before, 8 << 20);
 }
