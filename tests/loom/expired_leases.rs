@@ -1,24 +1,24 @@
-//! Trials whose lease has lapsed: they still decide while their half-open period lasts, but hold no slot.
+//! Expired trials: they hold no slot, but their outcome still counts in their half-open period.
 
 use super::*;
 
-/// A half-open circuit of which `lapsed` trials have lost their slots and one more has taken the first.
-struct Lapsed<const N: usize> {
+/// A half-open circuit in which the leases of `N` trials have expired, and a new trial has a slot.
+struct Expired<const N: usize> {
     breaker: CircuitBreaker,
     clock: ManualClock,
-    lapsed: [Permit; N],
+    expired: [Permit; N],
     next: Permit,
 }
 
-fn lapsed<const N: usize>(settings: BreakerBuilder) -> Lapsed<N> {
+fn expired<const N: usize>(settings: BreakerBuilder) -> Expired<N> {
     let (breaker, clock) = recovering(settings);
-    let lapsed = permits(&breaker);
+    let expired = permits(&breaker);
     clock.advance(LEASE);
     let [next] = permits(&breaker);
-    Lapsed {
+    Expired {
         breaker,
         clock,
-        lapsed,
+        expired,
         next,
     }
 }
@@ -27,7 +27,7 @@ fn in_flight(breaker: &CircuitBreaker) -> Option<u32> {
     breaker.snapshot().in_flight
 }
 
-/// What there is to see of a circuit whose period has ended.
+/// The state, the consecutive failures, and the totals of successes, failures and late calls.
 fn seen(breaker: &CircuitBreaker) -> (State, u32, Option<u64>, u64, u64) {
     let totals = totals(breaker);
     (
@@ -39,20 +39,21 @@ fn seen(breaker: &CircuitBreaker) -> (State, u32, Option<u64>, u64, u64) {
     )
 }
 
-const CLOSED_BY_ONE: (State, u32, Option<u64>, u64, u64) = (State::Closed, 0, Some(1), 0, 1);
-const OPENED_BY_ONE: (State, u32, Option<u64>, u64, u64) = (State::Open, 1, Some(0), 1, 1);
+const CLOSED_BY_FIRST: (State, u32, Option<u64>, u64, u64) = (State::Closed, 0, Some(1), 0, 1);
+const OPENED_BY_FIRST: (State, u32, Option<u64>, u64, u64) = (State::Open, 1, Some(0), 1, 1);
 
 #[test]
-fn lapsed_success_against_takeover_closes() {
-    explore("lapsed success against its takeover", |race| {
-        let (breaker, clock) = recovering(quick(1));
-        let [lapsed] = permits(&breaker);
+fn expired_success_against_replacement_closes() {
+    explore("expired success against its replacement", |race| {
+        let (breaker, clock) = recovering(settings_with_threshold(1));
+        let [expired] = permits(&breaker);
         clock.advance(LEASE);
         let next = breaker.clone();
-        let ((), next) = race.run(|| lapsed.success(), move || next.try_acquire());
+        let ((), next) = race.run(|| expired.success(), move || next.try_acquire());
         assert_eq!(breaker.state(), State::Closed);
-        // A trial that is late now, or a call of the closed circuit.
-        next.expect("a slot or a closed circuit").success();
+        // Either a late trial, or a call of the closed circuit.
+        next.expect("a free slot, or the circuit is closed")
+            .success();
         let totals = totals(&breaker);
         assert_eq!(totals.success.map(|n| n + totals.late), Some(2));
         assert_eq!(totals.refused, 0);
@@ -60,13 +61,13 @@ fn lapsed_success_against_takeover_closes() {
 }
 
 #[test]
-fn lapsed_failure_against_takeover_reopens() {
-    explore("lapsed failure against its takeover", |race| {
-        let (breaker, clock) = recovering(quick(1));
-        let [lapsed] = permits(&breaker);
+fn expired_failure_against_replacement_reopens() {
+    explore("expired failure against its replacement", |race| {
+        let (breaker, clock) = recovering(settings_with_threshold(1));
+        let [expired] = permits(&breaker);
         clock.advance(LEASE);
         let next = breaker.clone();
-        let ((), next) = race.run(|| lapsed.failure(), move || next.try_acquire());
+        let ((), next) = race.run(|| expired.failure(), move || next.try_acquire());
         let admitted = match next {
             Ok(next) => {
                 next.success();
@@ -81,100 +82,100 @@ fn lapsed_failure_against_takeover_reopens() {
         assert_eq!(
             seen(&breaker),
             (State::Open, 1, Some(0), 1, admitted),
-            "the trial that took over is late"
+            "the new trial is late"
         );
     });
 }
 
 #[test]
-fn lapsed_slot_goes_to_one_of_two() {
-    explore("two for a lapsed slot", |race| {
-        let (breaker, clock) = recovering(quick(1));
-        let [lapsed] = permits(&breaker);
+fn expired_slot_admits_one_of_two() {
+    explore("two calls for an expired slot", |race| {
+        let (breaker, clock) = recovering(settings_with_threshold(1));
+        let [expired] = permits(&breaker);
         clock.advance(LEASE);
         let (one, other) = (breaker.clone(), breaker.clone());
         let (one, other) = race.run(move || one.try_acquire(), move || other.try_acquire());
         let ((Ok(next), Err(refused)) | (Err(refused), Ok(next))) = (one, other) else {
-            panic!("one of the two takes the slot");
+            panic!("exactly one call should take the slot");
         };
         assert_eq!(refused.reason(), Refusal::TrialsTaken);
         assert_eq!(refused.retry_after(), Some(LEASE));
         assert_eq!(in_flight(&breaker), Some(1));
-        lapsed.failure();
+        expired.failure();
         drop(next);
-        assert_eq!(seen(&breaker), OPENED_BY_ONE);
+        assert_eq!(seen(&breaker), OPENED_BY_FIRST);
     });
 }
 
-/// Of a lapsed trial and the one with its slot, the first to end decides and the other is late.
-fn first_of_two_decides(model: &str, lapsed_ends: Outcome, next_ends: Outcome) {
+/// An expired trial races with the trial that has its slot. The first outcome decides, and the other is late.
+fn assert_first_outcome_decides(model: &str, expired_outcome: Outcome, next_outcome: Outcome) {
     explore(model, move |race| {
-        let Lapsed {
+        let Expired {
             breaker,
-            lapsed: [lapsed],
+            expired: [expired],
             next,
             ..
-        } = lapsed(quick(1));
+        } = expired(settings_with_threshold(1));
         race.run(
-            move || lapsed.record(lapsed_ends),
-            move || next.record(next_ends),
+            move || expired.record(expired_outcome),
+            move || next.record(next_outcome),
         );
         let seen = seen(&breaker);
-        let ends = [lapsed_ends, next_ends];
-        let closed = ends.contains(&Outcome::Success) && seen == CLOSED_BY_ONE;
-        let opened = ends.contains(&Outcome::Failure) && seen == OPENED_BY_ONE;
+        let outcomes = [expired_outcome, next_outcome];
+        let closed = outcomes.contains(&Outcome::Success) && seen == CLOSED_BY_FIRST;
+        let opened = outcomes.contains(&Outcome::Failure) && seen == OPENED_BY_FIRST;
         assert!(closed || opened, "{seen:?}");
     });
 }
 
 #[test]
-fn lapsed_success_against_closing_trial_is_first_or_late() {
-    first_of_two_decides(
-        "lapsed success against a closing trial",
+fn expired_success_against_closing_trial_is_first_or_late() {
+    assert_first_outcome_decides(
+        "expired success against a closing trial",
         Outcome::Success,
         Outcome::Success,
     );
 }
 
 #[test]
-fn lapsed_success_against_failing_trial_is_first_or_late() {
-    first_of_two_decides(
-        "lapsed success against a failing trial",
+fn expired_success_against_failing_trial_is_first_or_late() {
+    assert_first_outcome_decides(
+        "expired success against a failing trial",
         Outcome::Success,
         Outcome::Failure,
     );
 }
 
 #[test]
-fn lapsed_failure_against_closing_trial_is_first_or_late() {
-    first_of_two_decides(
-        "lapsed failure against a closing trial",
+fn expired_failure_against_closing_trial_is_first_or_late() {
+    assert_first_outcome_decides(
+        "expired failure against a closing trial",
         Outcome::Failure,
         Outcome::Success,
     );
 }
 
 #[test]
-fn lapsed_failure_against_failing_trial_is_first_or_late() {
-    first_of_two_decides(
-        "lapsed failure against a failing trial",
+fn expired_failure_against_failing_trial_is_first_or_late() {
+    assert_first_outcome_decides(
+        "expired failure against a failing trial",
         Outcome::Failure,
         Outcome::Failure,
     );
 }
 
-/// The command has the last word, and all changes are told in order.
-fn reset_has_the_last_word(model: &str, ends: Outcome) {
+/// The command applies in either order, and the state changes are reported in order.
+fn assert_reset_applies(model: &str, outcome: Outcome) {
     explore(model, move |race| {
-        let changes = Changes::default();
-        let Lapsed {
+        let changes = TransitionLog::default();
+        let Expired {
             breaker,
-            lapsed: [lapsed],
+            expired: [expired],
             next,
             ..
-        } = lapsed(changes.heard_by(quick(1)));
+        } = expired(changes.observe(settings_with_threshold(1)));
         let reset = breaker.clone();
-        race.run(move || lapsed.record(ends), move || reset.reset());
+        race.run(move || expired.record(outcome), move || reset.reset());
         next.success();
         assert_eq!(
             (breaker.state(), breaker.failure_count()),
@@ -182,7 +183,7 @@ fn reset_has_the_last_word(model: &str, ends: Outcome) {
         );
         let totals = totals(&breaker);
         let decided = totals.failure + totals.success.expect("successes are counted");
-        // The lapsed trial decided or is late; the other one is late in any case.
+        // The expired trial decided or is late. The other trial is always late.
         assert_eq!((decided + totals.late, totals.late.min(1)), (2, 1));
         let changes = changes.all(&breaker);
         let linked = changes.windows(2).all(|pair| pair[0].1 == pair[1].0);
@@ -192,26 +193,26 @@ fn reset_has_the_last_word(model: &str, ends: Outcome) {
 }
 
 #[test]
-fn lapsed_success_against_reset_is_first_or_late() {
-    reset_has_the_last_word("lapsed success against reset", Outcome::Success);
+fn expired_success_against_reset_is_first_or_late() {
+    assert_reset_applies("expired success against reset", Outcome::Success);
 }
 
 #[test]
-fn lapsed_failure_against_reset_is_first_or_late() {
-    reset_has_the_last_word("lapsed failure against reset", Outcome::Failure);
+fn expired_failure_against_reset_is_first_or_late() {
+    assert_reset_applies("expired failure against reset", Outcome::Failure);
 }
 
 #[test]
-fn dropped_lapsed_trial_frees_no_slot() {
-    explore("dropped lapsed trial against an acquirer", |race| {
-        let Lapsed {
+fn dropped_expired_trial_frees_no_slot() {
+    explore("dropped expired trial against an acquirer", |race| {
+        let Expired {
             breaker,
-            lapsed: [lapsed],
+            expired: [expired],
             next,
             ..
-        } = lapsed(quick(1));
-        let waiting = breaker.clone();
-        let ((), refused) = race.run(|| drop(lapsed), move || waiting.try_acquire());
+        } = expired(settings_with_threshold(1));
+        let caller = breaker.clone();
+        let ((), refused) = race.run(|| drop(expired), move || caller.try_acquire());
         let refused = refused.expect_err("the slot is taken");
         assert_eq!(refused.reason(), Refusal::TrialsTaken);
         assert_eq!(refused.retry_after(), Some(LEASE));
@@ -224,36 +225,39 @@ fn dropped_lapsed_trial_frees_no_slot() {
 }
 
 #[test]
-fn dropped_trial_against_lapsed_verdict_frees_its_own_slot() {
-    explore("lapsed success against a dropped trial", |race| {
-        let Lapsed {
+fn dropped_trial_against_expired_outcome_frees_its_slot() {
+    explore("expired success against a dropped trial", |race| {
+        let Expired {
             breaker,
-            lapsed: [lapsed],
+            expired: [expired],
             next,
             ..
-        } = lapsed(quick(1).half_open_calls(2));
-        race.run(|| lapsed.success(), || drop(next));
+        } = expired(settings_with_threshold(1).half_open_calls(2));
+        race.run(|| expired.success(), || drop(next));
         assert_eq!(in_flight(&breaker), Some(0));
         let [last] = permits(&breaker);
-        assert!(breaker.try_acquire().is_err(), "one verdict is left");
+        assert!(
+            breaker.try_acquire().is_err(),
+            "only one more outcome counts"
+        );
         last.success();
         assert_eq!(breaker.state(), State::Closed);
     });
 }
 
 #[test]
-fn lapsed_verdict_takes_no_slot_from_a_trial() {
-    explore("lapsed success against an acquirer", |race| {
-        let Lapsed {
+fn expired_outcome_takes_no_slot_from_trial() {
+    explore("expired success against an acquirer", |race| {
+        let Expired {
             breaker,
-            lapsed: [lapsed],
+            expired: [expired],
             next,
             ..
-        } = lapsed(quick(1).half_open_calls(2));
-        let waiting = breaker.clone();
-        let ((), other) = race.run(|| lapsed.success(), move || waiting.try_acquire());
+        } = expired(settings_with_threshold(1).half_open_calls(2));
+        let caller = breaker.clone();
+        let ((), other) = race.run(|| expired.success(), move || caller.try_acquire());
         if let Err(refused) = &other {
-            // The trial in flight is the last one that can count.
+            // The trial in flight has the last outcome that counts.
             assert_eq!(refused.reason(), Refusal::TrialsTaken);
             assert_eq!(refused.retry_after(), Some(LEASE));
         }
@@ -268,14 +272,14 @@ fn lapsed_verdict_takes_no_slot_from_a_trial() {
 }
 
 #[test]
-fn two_lapsed_successes_are_both_counted() {
-    explore("two lapsed successes", |race| {
-        let Lapsed {
+fn two_expired_successes_are_both_counted() {
+    explore("two expired successes", |race| {
+        let Expired {
             breaker,
-            lapsed: [one, other],
+            expired: [one, other],
             next,
             ..
-        } = lapsed(quick(1).half_open_calls(2));
+        } = expired(settings_with_threshold(1).half_open_calls(2));
         race.run(|| one.success(), || other.success());
         next.success();
         assert_eq!(seen(&breaker), (State::Closed, 0, Some(2), 0, 1));
@@ -283,36 +287,41 @@ fn two_lapsed_successes_are_both_counted() {
 }
 
 #[test]
-fn two_lapsed_failures_are_both_counted() {
-    explore("two lapsed failures", |race| {
-        let settings = quick(1).half_open_calls(2).success_threshold(1);
-        let Lapsed {
+fn two_expired_failures_are_both_counted() {
+    explore("two expired failures", |race| {
+        let settings = settings_with_threshold(1)
+            .half_open_calls(2)
+            .success_threshold(1);
+        let Expired {
             breaker,
-            lapsed: [one, other],
+            expired: [one, other],
             next,
             ..
-        } = lapsed(settings);
+        } = expired(settings);
         race.run(|| one.failure(), || other.failure());
         next.success();
         assert_eq!(seen(&breaker), (State::Open, 2, Some(0), 2, 1));
     });
 }
 
-/// Each of them lost the only slot to the next one.
+/// Both expired trials have lost the only slot.
 #[test]
-fn two_lapsed_verdicts_in_period_of_one_count_once() {
-    explore("two lapsed verdicts where one counts", |race| {
-        let Lapsed {
+fn two_expired_outcomes_for_one_slot_count_once() {
+    explore("two expired outcomes, one of which counts", |race| {
+        let Expired {
             breaker,
             clock,
-            lapsed: [one],
+            expired: [one],
             next: other,
-        } = lapsed(quick(1));
+        } = expired(settings_with_threshold(1));
         clock.advance(LEASE);
         let [next] = permits(&breaker);
         race.run(|| one.failure(), || other.success());
         let seen = seen(&breaker);
-        assert!([CLOSED_BY_ONE, OPENED_BY_ONE].contains(&seen), "{seen:?}");
+        assert!(
+            [CLOSED_BY_FIRST, OPENED_BY_FIRST].contains(&seen),
+            "{seen:?}"
+        );
         drop(next);
         assert_eq!(totals(&breaker).late, 2);
     });

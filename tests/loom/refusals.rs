@@ -1,8 +1,8 @@
-//! `retry_after` belongs to a deadline that was set, and to the state that refused.
+//! Refusals during transitions: `retry_after` matches a deadline that was set, and the refusing state.
 
 use super::*;
 
-fn refusals(
+fn assert_retry_after(
     model: &str,
     prepare: fn() -> CircuitBreaker,
     act: fn(&CircuitBreaker),
@@ -10,18 +10,21 @@ fn refusals(
 ) {
     explore(model, move |race| {
         let breaker = prepare();
-        let steered = breaker.clone();
-        let (answer, ()) = race.run(move || breaker.try_acquire(), move || act(&steered));
-        if let Err(refused) = answer {
+        let commanded = breaker.clone();
+        let (result, ()) = race.run(move || breaker.try_acquire(), move || act(&commanded));
+        if let Err(refused) = result {
             assert_eq!(refused.reason(), Refusal::Open);
-            let left = refused.retry_after().expect("an end").as_secs();
-            assert!(seconds.contains(&left), "{left} s");
+            let remaining = refused
+                .retry_after()
+                .expect("the circuit has a deadline")
+                .as_secs();
+            assert!(seconds.contains(&remaining), "{remaining} s");
         }
     });
 }
 
 fn closed() -> CircuitBreaker {
-    build(quick(1))
+    build(settings_with_threshold(1))
 }
 
 fn open() -> CircuitBreaker {
@@ -31,32 +34,32 @@ fn open() -> CircuitBreaker {
 }
 
 #[test]
-fn against_trip() {
-    refusals("refusal against trip", closed, CircuitBreaker::trip, &[10]);
+fn refusal_against_trip_shows_its_deadline() {
+    assert_retry_after("refusal against trip", closed, CircuitBreaker::trip, &[10]);
 }
 
 #[test]
-fn against_trip_for() {
+fn refusal_against_trip_for_shows_one_deadline() {
     let act = |breaker: &CircuitBreaker| breaker.trip_for(90 * SECOND);
-    refusals("refusal against trip_for", open, act, &[10, 90]);
+    assert_retry_after("refusal against trip_for", open, act, &[10, 90]);
 }
 
 #[test]
-fn against_reset_and_trip() {
+fn refusal_against_reset_and_trip_shows_one_deadline() {
     let act = |breaker: &CircuitBreaker| {
         breaker.reset();
         breaker.trip_for(90 * SECOND);
     };
-    refusals("refusal against reset and trip_for", open, act, &[10, 90]);
+    assert_retry_after("refusal against reset and trip_for", open, act, &[10, 90]);
 }
 
 #[test]
-fn against_a_trial_that_fails() {
+fn refusal_against_failing_trial_is_consistent() {
     explore("refusal against a failing trial", |race| {
-        let (breaker, _) = recovering(quick(1));
-        let trial = breaker.try_acquire().expect("the trial");
-        let (mine, ()) = race.run(move || breaker.try_acquire(), || trial.failure());
-        let refused = mine.expect_err("the trial has the only slot, until it reopens");
+        let (breaker, _) = recovering(settings_with_threshold(1));
+        let trial = breaker.try_acquire().expect("a free slot");
+        let (result, ()) = race.run(move || breaker.try_acquire(), || trial.failure());
+        let refused = result.expect_err("the trial holds the only slot until the circuit reopens");
         match refused.reason() {
             Refusal::Open => {
                 assert_eq!(refused.retry_after(), Some(RECOVERY));
@@ -68,11 +71,14 @@ fn against_a_trial_that_fails() {
 }
 
 #[test]
-fn what_people_ask_agrees_with_what_was_set() {
+fn open_remaining_against_trip_shows_its_deadline() {
     explore("open_remaining against trip", |race| {
         let breaker = closed();
         let tripped = breaker.clone();
-        let (left, ()) = race.run(move || breaker.open_remaining(), move || tripped.trip());
-        assert!(left.is_none() || left == Some(RECOVERY), "{left:?}");
+        let (remaining, ()) = race.run(move || breaker.open_remaining(), move || tripped.trip());
+        assert!(
+            remaining.is_none() || remaining == Some(RECOVERY),
+            "{remaining:?}"
+        );
     });
 }

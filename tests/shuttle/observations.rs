@@ -1,6 +1,7 @@
-//! What the tasks saw, to compare with what the breakers say.
+//! Observations of the tasks, which the tests compare with the totals and events of the breakers.
 //!
-//! Standard atomics and locks: they are no part of what is explored.
+//! These types use the atomics and locks of the standard library, so shuttle does not schedule at
+//! them.
 
 use breakerbox::prelude::*;
 use breakerbox::{CircuitOpen, Event, Totals};
@@ -9,45 +10,49 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
-/// What happened in any schedule of a test: one in which it never happens shows nothing.
+/// Counts the cases that occurred in the schedules of a test. A case that never occurs is untested.
 #[derive(Clone, Default)]
-pub(crate) struct Happened(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+pub(crate) struct CaseCounts(Arc<Mutex<BTreeMap<&'static str, u64>>>);
 
-impl Happened {
-    pub(crate) fn note(&self, what: &'static str, times: u64) {
-        let mut all = self.0.lock().expect("no poison");
+impl CaseCounts {
+    pub(crate) fn count(&self, what: &'static str, times: u64) {
+        let mut all = self.0.lock().expect("not poisoned");
         *all.entry(what).or_default() += times;
     }
 
-    pub(crate) fn finish(&self, test: &str) {
-        let all = self.0.lock().expect("no poison");
+    pub(crate) fn assert_all_occurred(&self, test: &str) {
+        let all = self.0.lock().expect("not poisoned");
         println!("{test}: {all:?}");
-        let never = all.iter().find(|(_, times)| **times == 0);
-        assert!(never.is_none(), "never in any schedule: {never:?}");
-        assert!(!all.is_empty(), "nothing was looked for");
+        let missing = all.iter().find(|(_, times)| **times == 0);
+        assert!(
+            missing.is_none(),
+            "a case occurred in no schedule: {missing:?}"
+        );
+        assert!(!all.is_empty(), "the test counted no cases");
     }
 }
 
-/// How many are inside at once, and the most there ever were.
+/// Counts how many calls run, and how many ran at once at most.
 #[derive(Default)]
-pub(crate) struct Crowd {
-    inside: AtomicU64,
-    most: AtomicU64,
+pub(crate) struct Concurrency {
+    current: AtomicU64,
+    peak: AtomicU64,
     entered: AtomicU64,
 }
 
-impl Crowd {
-    pub(crate) fn most(&self) -> u64 {
-        self.most.load(SeqCst)
+impl Concurrency {
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak.load(SeqCst)
     }
 }
 
+/// Counts the calls of a breaker by the way they ended.
 #[derive(Clone, Default)]
-pub(crate) struct Books(Arc<Accounts>);
+pub(crate) struct CallCounts(Arc<Counts>);
 
 #[derive(Default)]
-struct Accounts {
-    crowd: Crowd,
+struct Counts {
+    concurrency: Concurrency,
     ok: AtomicU64,
     err: AtomicU64,
     panicked: AtomicU64,
@@ -56,116 +61,117 @@ struct Accounts {
     refused: AtomicU64,
 }
 
-pub(crate) struct Inside(Books);
+/// A call whose guarded code runs, until this value is dropped.
+pub(crate) struct RunningCall(CallCounts);
 
-impl Drop for Inside {
+impl Drop for RunningCall {
     fn drop(&mut self) {
-        self.0.0.crowd.inside.fetch_sub(1, SeqCst);
+        self.0.0.concurrency.current.fetch_sub(1, SeqCst);
     }
 }
 
-impl Books {
-    pub(crate) fn crowd(&self) -> &Crowd {
-        &self.0.crowd
+impl CallCounts {
+    pub(crate) fn concurrency(&self) -> &Concurrency {
+        &self.0.concurrency
     }
 
-    /// The guarded code runs.
-    pub(crate) fn enter(&self) -> Inside {
-        let crowd = self.crowd();
-        crowd.entered.fetch_add(1, SeqCst);
-        let inside = crowd.inside.fetch_add(1, SeqCst) + 1;
-        crowd.most.fetch_max(inside, SeqCst);
-        Inside(self.clone())
+    /// Counts a call whose guarded code starts.
+    pub(crate) fn enter(&self) -> RunningCall {
+        let concurrency = self.concurrency();
+        concurrency.entered.fetch_add(1, SeqCst);
+        let current = concurrency.current.fetch_add(1, SeqCst) + 1;
+        concurrency.peak.fetch_max(current, SeqCst);
+        RunningCall(self.clone())
     }
 
     pub(crate) fn entered(&self) -> u64 {
-        self.crowd().entered.load(SeqCst)
+        self.concurrency().entered.load(SeqCst)
     }
 
-    pub(crate) fn ended(
+    pub(crate) fn record_result(
         &self,
-        how: Result<Result<(), BreakerError<std::fmt::Error>>, Box<dyn Any + Send>>,
+        result: Result<Result<(), BreakerError<std::fmt::Error>>, Box<dyn Any + Send>>,
     ) {
-        let books = &self.0;
-        match how {
-            Ok(Ok(())) => &books.ok,
-            Ok(Err(BreakerError::Open(open))) => return self.refused(&open),
-            Ok(Err(BreakerError::TimedOut(_))) => &books.timed_out,
-            Ok(Err(_)) => &books.err,
-            Err(_) => &books.panicked,
+        let counts = &self.0;
+        match result {
+            Ok(Ok(())) => &counts.ok,
+            Ok(Err(BreakerError::Open(open))) => return self.record_refused(&open),
+            Ok(Err(BreakerError::TimedOut(_))) => &counts.timed_out,
+            Ok(Err(_)) => &counts.err,
+            Err(_) => &counts.panicked,
         }
         .fetch_add(1, SeqCst);
     }
 
-    pub(crate) fn refused(&self, open: &CircuitOpen) {
-        // What it says was so at one moment.
+    pub(crate) fn record_refused(&self, open: &CircuitOpen) {
+        // The reason and the deadline must belong together.
         if open.reason() == breakerbox::Refusal::Open {
             assert!(open.retry_after().is_some());
         }
         self.0.refused.fetch_add(1, SeqCst);
     }
 
-    pub(crate) fn dropped(&self) {
+    pub(crate) fn record_dropped(&self) {
         self.0.dropped.fetch_add(1, SeqCst);
     }
 
-    /// Every admitted call is in one total, and every refused one in another.
-    pub(crate) fn agree_with(&self, totals: &Totals) {
-        let success = totals.success.expect("they are counted");
-        let ended = success + totals.failure + totals.ignored + totals.cancelled + totals.late;
-        assert_eq!(ended, self.entered(), "{totals:?}");
+    /// Asserts that each admitted call is in one total, and each refused call in the total of refusals.
+    pub(crate) fn assert_agree_with(&self, totals: &Totals) {
+        let success = totals.success.expect("successes are counted");
+        let recorded = success + totals.failure + totals.ignored + totals.cancelled + totals.late;
+        assert_eq!(recorded, self.entered(), "{totals:?}");
         assert_eq!(totals.refused, self.0.refused.load(SeqCst));
         let read = |counter: &AtomicU64| counter.load(SeqCst);
-        let books = &self.0;
-        assert!(success <= read(&books.ok));
-        // One that is out of time as it returns, and is late, was timed out all the same.
-        assert_eq!(totals.timed_out, read(&books.timed_out));
-        assert!(totals.cancelled <= read(&books.dropped));
-        assert_eq!(self.crowd().inside.load(SeqCst), 0);
+        let counts = &self.0;
+        assert!(success <= read(&counts.ok));
+        // Timeouts of late calls are counted, too.
+        assert_eq!(totals.timed_out, read(&counts.timed_out));
+        assert!(totals.cancelled <= read(&counts.dropped));
+        assert_eq!(self.concurrency().current.load(SeqCst), 0);
     }
 
-    pub(crate) fn tell(&self, happened: &Happened, totals: &Totals) {
-        let books = &self.0;
+    pub(crate) fn count_cases(&self, cases: &CaseCounts, totals: &Totals) {
+        let counts = &self.0;
         for (what, counter) in [
-            ("ok", &books.ok),
-            ("errors", &books.err),
-            ("panics", &books.panicked),
-            ("timeouts", &books.timed_out),
-            ("dropped", &books.dropped),
-            ("refused", &books.refused),
+            ("ok", &counts.ok),
+            ("errors", &counts.err),
+            ("panics", &counts.panicked),
+            ("timeouts", &counts.timed_out),
+            ("dropped", &counts.dropped),
+            ("refused", &counts.refused),
         ] {
-            happened.note(what, counter.load(SeqCst));
+            cases.count(what, counter.load(SeqCst));
         }
-        happened.note("cancelled", totals.cancelled);
-        happened.note("late", totals.late);
-        happened.note("two inside", u64::from(self.crowd().most() > 1));
+        cases.count("cancelled", totals.cancelled);
+        cases.count("late", totals.late);
+        cases.count("two at once", u64::from(self.concurrency().peak() > 1));
     }
 }
 
-/// The state changes of a breaker, in the order in which they were told.
+/// The state changes of a breaker, in the order of their events.
 #[derive(Clone, Default)]
-pub(crate) struct Chain(Arc<Mutex<Vec<(State, State)>>>);
+pub(crate) struct TransitionLog(Arc<Mutex<Vec<(State, State)>>>);
 
-impl Chain {
-    pub(crate) fn heard_by(&self, settings: BreakerBuilder) -> BreakerBuilder {
-        let chain = self.0.clone();
+impl TransitionLog {
+    pub(crate) fn observe(&self, settings: BreakerBuilder) -> BreakerBuilder {
+        let transitions = self.0.clone();
         settings.on_event(move |event| {
             if let Event::StateChanged { from, to, .. } = event {
-                chain.lock().expect("no poison").push((*from, *to));
+                transitions.lock().expect("not poisoned").push((*from, *to));
             }
         })
     }
 
-    /// All of them, of which each begins where the one before ended.
-    pub(crate) fn unbroken(&self, breaker: &CircuitBreaker) -> Vec<(State, State)> {
-        // Delivers what the tasks have left in the queue.
-        breaker.configure(|same| same).expect("the same settings");
-        let chain = self.0.lock().expect("no poison").clone();
+    /// Returns all state changes. Asserts that each begins in the state where the previous one ended.
+    pub(crate) fn assert_contiguous(&self, breaker: &CircuitBreaker) -> Vec<(State, State)> {
+        // Any operation delivers the events that are still queued.
+        breaker.configure(|same| same).expect("valid settings");
+        let transitions = self.0.lock().expect("not poisoned").clone();
         let mut last = State::Closed;
-        for (from, to) in &chain {
-            assert!(*from == last && from != to, "{chain:?}");
+        for (from, to) in &transitions {
+            assert!(*from == last && from != to, "{transitions:?}");
             last = *to;
         }
-        chain
+        transitions
     }
 }
