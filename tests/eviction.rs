@@ -228,7 +228,7 @@ async fn held_breakers_are_never_evicted() {
     };
     let borrowed = registry.breaker("borrowed");
     let call = async { Ok::<(), String>(()) }.guarded_by(&borrowed);
-    // The handle table has fewer slots than there are names, so it drops the handles from above.
+    // The handle table has fewer slots than there are names, so the new names displace the handles above.
     for name in 0..3_000 {
         fail(&registry, &name.to_string());
     }

@@ -46,7 +46,7 @@ fn invalid_names() -> Vec<(String, String)> {
     vec![
         (String::new(), String::new()),
         ("a".repeat(257), "a".repeat(256)),
-        // The cut is before a character that crosses the limit.
+        // The shortened name never ends in the middle of a character.
         (format!("{}é", "a".repeat(255)), "a".repeat(255)),
         ("名".repeat(100), "名".repeat(85)),
         ("\0".repeat(300), "\0".repeat(256)),

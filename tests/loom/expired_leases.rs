@@ -27,7 +27,7 @@ fn in_flight(breaker: &CircuitBreaker) -> Option<u32> {
     breaker.snapshot().in_flight
 }
 
-/// The state, the consecutive failures, and the totals of successes, failures and late calls.
+/// Returns the state, the consecutive failures, and the totals of successes, failures and late calls.
 fn seen(breaker: &CircuitBreaker) -> (State, u32, Option<u64>, u64, u64) {
     let totals = totals(breaker);
     (
@@ -107,7 +107,8 @@ fn expired_slot_admits_one_of_two() {
     });
 }
 
-/// An expired trial races with the trial that has its slot. The first outcome decides, and the other is late.
+/// An expired trial races with the trial that has its slot. The first outcome decides, and the other is
+/// late.
 fn assert_first_outcome_decides(model: &str, expired_outcome: Outcome, next_outcome: Outcome) {
     explore(model, move |race| {
         let Expired {

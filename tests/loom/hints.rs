@@ -31,7 +31,7 @@ fn hint_against_trip_keeps_longer_deadline() {
 }
 
 #[test]
-fn two_hints_leave_the_longer_one() {
+fn longer_of_two_hints_wins() {
     explore("two hints", |race| {
         let breaker = build(settings_with_threshold(5));
         let [one, other] = permits(&breaker);
@@ -46,7 +46,7 @@ fn two_hints_leave_the_longer_one() {
 }
 
 #[test]
-fn two_late_hints_leave_the_longer_one() {
+fn longer_of_two_late_hints_wins() {
     explore("two late hints", |race| {
         let breaker = build(settings_with_threshold(5));
         let [one, other] = permits(&breaker);

@@ -125,7 +125,7 @@ fn totals(breaker: &CircuitBreaker) -> Totals {
     breaker.snapshot().totals
 }
 
-/// The number of admitted calls whose outcome was recorded.
+/// Returns the number of admitted calls whose outcome was recorded.
 fn recorded(breaker: &CircuitBreaker) -> u64 {
     let totals = totals(breaker);
     let success = totals.success.expect("successes are counted");
@@ -147,7 +147,7 @@ impl TransitionLog {
     }
 
     fn all(&self, breaker: &CircuitBreaker) -> Vec<(State, State)> {
-        // Any operation delivers the events that are still queued.
+        // `configure` delivers the events that are still queued.
         breaker.configure(|same| same).expect("valid settings");
         self.0.lock().expect("not poisoned").clone()
     }

@@ -112,7 +112,7 @@ fn snapshot_loses_no_success() {
         );
         let [first, second] = snapshots.map(|snapshot| {
             let recorded = snapshot.rules[0].recorded;
-            // A snapshot reads the totals and the windows at the same time.
+            // A snapshot is consistent: its totals match its windows.
             assert_eq!(snapshot.totals.success, Some(recorded.into()));
             recorded
         });
@@ -171,7 +171,7 @@ fn failure_in_full_window_keeps_concurrent_success() {
         let calls = TripRule::failures(2).over(Window::calls(2));
         let minute = TripRule::failures(4).over(MINUTE);
         let breaker = build(settings_with_threshold(5).trip_rules([calls, minute]));
-        // One success more than fill the count window.
+        // One success more than the count window holds.
         for permit in permits::<3>(&breaker) {
             permit.success();
         }

@@ -55,7 +55,7 @@ fn assert_success_resets_or_is_late(model: &str, settings: fn() -> BreakerBuilde
             totals.late,
         );
         match seen {
-            // Either the failure was first, or the success.
+            // The failure was first, or the success was first.
             (State::Open, 2, Some(0), 1) | (State::Closed, 1, Some(1), 0) => {}
             _ => panic!("no order of the two calls results in {seen:?}"),
         }

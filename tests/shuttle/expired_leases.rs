@@ -72,7 +72,7 @@ async fn slow_trials(time: &TestTime, outcome: fn() -> Outcome) -> Recovery {
     for task in tasks {
         task.await.expect("the task should not panic");
     }
-    // Any operation delivers the events that are still queued.
+    // `configure` delivers the events that are still queued.
     breaker.configure(|same| same).expect("valid settings");
     Recovery {
         breaker,

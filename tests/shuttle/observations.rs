@@ -164,7 +164,7 @@ impl TransitionLog {
 
     /// Returns all state changes. Asserts that each begins in the state where the previous one ended.
     pub(crate) fn assert_contiguous(&self, breaker: &CircuitBreaker) -> Vec<(State, State)> {
-        // Any operation delivers the events that are still queued.
+        // `configure` delivers the events that are still queued.
         breaker.configure(|same| same).expect("valid settings");
         let transitions = self.0.lock().expect("not poisoned").clone();
         let mut last = State::Closed;

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 /// A registry whose breakers open only by command.
 struct Fixture {
     registry: BreakerRegistry,
-    /// The names of the breakers that the registry did not keep.
+    /// The names of untracked breakers, which the registry did not keep.
     not_kept: Arc<Mutex<Vec<String>>>,
 }
 
@@ -29,7 +29,7 @@ impl Fixture {
         Self { registry, not_kept }
     }
 
-    /// How many lookups of `name` returned a breaker that is not kept.
+    /// Returns how many lookups of `name` returned an untracked breaker.
     fn not_kept(&self, name: &str) -> usize {
         let names = self.not_kept.lock().expect("not poisoned");
         names.iter().filter(|one| *one == name).count()

@@ -39,7 +39,8 @@ fn trials_never_exceed_slots_or_lose_one() {
     });
 }
 
-/// Hung trials outlive their lease, and other trials take their slots. A failure of a hung trial still counts.
+/// Hung trials outlive their lease, and other trials take their slots. A failure of a hung trial still
+/// counts.
 #[test]
 fn expired_lease_admits_one_trial_per_slot() {
     explore("leases", move |time, cases| async move {

@@ -25,7 +25,7 @@ fn count_windows_lose_no_outcome() {
                 call if thread == 1 && call % 1_000 == 5 => {
                     permit.success();
                     let snapshot = breaker.snapshot();
-                    // A snapshot reads the totals and the windows at the same time.
+                    // A snapshot is consistent: its totals match its windows.
                     let succeeded = snapshot.rules[0].recorded - snapshot.rules[0].failed;
                     assert_eq!(snapshot.totals.success, Some(succeeded.into()));
                     assert!(snapshot.rules[1].recorded <= LAST);

@@ -142,6 +142,7 @@ fn settings(clock: &ManualClock) -> BreakerBuilder {
         .clock(clock.clone())
 }
 
+/// Runs `work` on all threads at once. Its argument is the number of the thread.
 fn on_threads(work: impl Fn(usize) + Sync) {
     let work = &work;
     thread::scope(|scope| {
@@ -154,7 +155,7 @@ fn on_threads(work: impl Fn(usize) + Sync) {
     });
 }
 
-/// The number of admitted calls that have ended.
+/// Returns the number of admitted calls that have ended.
 fn ended(totals: &Totals) -> u64 {
     let success = totals.success.expect("successes are counted");
     success + totals.failure + totals.ignored + totals.cancelled + totals.late

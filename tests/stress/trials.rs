@@ -137,7 +137,8 @@ fn concurrent_trials_equal_slots() {
         PERIODS * (THREADS as u64 - u64::from(SLOTS))
     );
     let changes = transitions.assert_contiguous(&breaker);
-    // The first trip, and one per half-open period: by a failed trial, or by the leader after the circuit closed.
+    // The first trip, and one per half-open period: by a failed trial, or by the leader after the circuit
+    // closed.
     changes.assert_counts(PERIODS + 1, PERIODS, PERIODS / 2);
 }
 
@@ -150,14 +151,14 @@ fn trials_outliving_lease_open_and_close() {
     let clock = ManualClock::new();
     let transitions = TransitionLog::default();
     let outlived = Arc::new(AtomicU64::new(0));
-    let heard = outlived.clone();
+    let counter = outlived.clone();
     let settings = transitions.observe(settings(&clock)).failure_threshold(1);
     let breaker = settings
         .trial_timeout(LEASE)
         .on_event(move |event| {
             if let Event::TrialsOutlived { trials, lease, .. } = event {
                 assert_eq!((*trials, *lease), (1, LEASE));
-                count(&heard);
+                count(&counter);
             }
         })
         .build();
