@@ -1,4 +1,4 @@
-//! What `Debug` shows of the types that people hold.
+//! The `Debug` output of the public types.
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
@@ -8,10 +8,10 @@ use std::fmt;
 use std::time::Duration;
 
 #[track_caller]
-fn shows(value: &impl fmt::Debug, parts: &[&str]) {
+fn assert_debug_contains(value: &impl fmt::Debug, parts: &[&str]) {
     let shown = format!("{value:?}");
     for part in parts {
-        assert!(shown.contains(part), "no {part} in {shown}");
+        assert!(shown.contains(part), "{part} is missing: {shown}");
     }
 }
 
@@ -20,56 +20,56 @@ fn users() -> CircuitBreaker {
 }
 
 #[test]
-fn of_a_breaker_its_name_and_its_state() {
+fn debug_of_breaker_shows_name_and_state() {
     let users = users();
     let _ = users.call(|| Err::<(), _>("down"));
-    shows(&users, &["\"users\"", "state: Closed", "count: 1"]);
+    assert_debug_contains(&users, &["\"users\"", "state: Closed", "count: 1"]);
     users.half_open();
     let _trial = users.try_acquire().unwrap();
-    shows(&users, &["state: HalfOpen", "in_flight: 1"]);
+    assert_debug_contains(&users, &["state: HalfOpen", "in_flight: 1"]);
 }
 
 #[test]
-fn of_a_permit_whose_it_is() {
-    shows(&users().try_acquire().unwrap(), &["Permit(\"users\")"]);
+fn debug_of_permit_shows_breaker_name() {
+    assert_debug_contains(&users().try_acquire().unwrap(), &["Permit(\"users\")"]);
 }
 
 #[test]
-fn of_a_refusal_its_reason_and_who_refused() {
+fn debug_of_refusal_shows_name_and_reason() {
     let users = users();
     users.force_open();
-    shows(&users.try_acquire().unwrap_err(), &["users", "Forced"]);
+    assert_debug_contains(&users.try_acquire().unwrap_err(), &["users", "Forced"]);
 }
 
 #[test]
-fn of_settings_the_errors_that_they_know() {
+fn debug_of_settings_lists_error_types() {
     let builder = CircuitBreaker::builder()
         .expected_error::<fmt::Error>()
         .ignored_error::<std::num::ParseIntError>();
-    let known = ["core::fmt::Error", "ParseIntError"];
-    shows(&builder, &known);
-    shows(&builder.build().unwrap().config(), &known);
+    let error_types = ["core::fmt::Error", "ParseIntError"];
+    assert_debug_contains(&builder, &error_types);
+    assert_debug_contains(&builder.build().unwrap().config(), &error_types);
 }
 
 #[test]
-fn of_guarded_code_the_breaker_and_never_the_code() {
+fn debug_of_guarded_code_shows_breaker_only() {
     let users = users();
     let work = || std::future::ready(Ok::<_, String>(7));
     let future = work()
         .guarded_by(&users)
         .timeout(Duration::from_secs(3))
         .fail_if(|_| true);
-    shows(&future, &["WithBreaker", "Timeout", "3s"]);
-    let answering = work()
+    assert_debug_contains(&future, &["WithBreaker", "Timeout", "3s"]);
+    let with_fallback = work()
         .guarded_by(&users)
         .fallback(|_| std::future::ready(Ok(8)));
-    shows(&answering, &["Fallback", "answering: false"]);
+    assert_debug_contains(&with_fallback, &["Fallback", "answering: false"]);
     let parse = |text: &str| text.parse::<u8>();
-    shows(&parse.guarded_by(&users), &["GuardedFn", "\"users\""]);
+    assert_debug_contains(&parse.guarded_by(&users), &["GuardedFn", "\"users\""]);
 }
 
 #[test]
-fn of_a_clock_that_it_is_somebodys_own() {
-    let own = CircuitBreaker::builder().clock(ManualClock::new());
-    shows(&own, &["Custom"]);
+fn debug_of_custom_clock_says_custom() {
+    let with_clock = CircuitBreaker::builder().clock(ManualClock::new());
+    assert_debug_contains(&with_clock, &["Custom"]);
 }

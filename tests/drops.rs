@@ -1,4 +1,4 @@
-//! Settings whose captured values panic, block or call back when they are dropped.
+//! Settings whose captured values panic, or call a breaker, when they are dropped.
 #![cfg(not(any(loom, shuttle, tsan)))]
 #![allow(missing_docs)]
 
@@ -13,7 +13,7 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// Calls a closure when it is dropped.
+/// A value that calls a closure when it is dropped.
 struct OnDrop(Box<dyn Fn() + Send + Sync>);
 
 impl Drop for OnDrop {
@@ -22,24 +22,31 @@ impl Drop for OnDrop {
     }
 }
 
-/// Panics when it is dropped, and counts that.
-fn bomb(dropped: &Arc<AtomicUsize>) -> OnDrop {
+/// Returns a value whose drop increments `dropped` and then panics.
+fn panics_on_drop(dropped: &Arc<AtomicUsize>) -> OnDrop {
     let dropped = dropped.clone();
     OnDrop(Box::new(move || {
         dropped.fetch_add(1, Relaxed);
-        panic!("a drop that has broken");
+        panic!("the drop panics");
     }))
 }
 
-/// Settings with a bomb in every place that holds user code.
-fn mined(builder: BreakerBuilder, dropped: &Arc<AtomicUsize>) -> BreakerBuilder {
-    let held = || {
-        let bomb = bomb(dropped);
+/// Adds a value that panics on drop to each setting that holds user code.
+fn add_panicking_drops(builder: BreakerBuilder, dropped: &Arc<AtomicUsize>) -> BreakerBuilder {
+    let capture = || {
+        let value = panics_on_drop(dropped);
         move || {
-            let _ = &bomb;
+            let _ = &value;
         }
     };
-    let (one, two, three, four, five, six) = (held(), held(), held(), held(), held(), held());
+    let (one, two, three, four, five, six) = (
+        capture(),
+        capture(),
+        capture(),
+        capture(),
+        capture(),
+        capture(),
+    );
     builder
         .on_event(move |_| one())
         .expected_error_if(move |_: &fmt::Error| {
@@ -64,13 +71,13 @@ fn mined(builder: BreakerBuilder, dropped: &Arc<AtomicUsize>) -> BreakerBuilder 
         })
 }
 
-/// Bombs in `mined` settings.
-const MINES: usize = 6;
+/// The number of values that `add_panicking_drops` adds.
+const PANICKING_DROPS: usize = 6;
 
-/// Counts how often it was woken.
-struct Counting(Arc<AtomicUsize>);
+/// A waker that counts its wake-ups.
+struct CountingWaker(Arc<AtomicUsize>);
 
-impl Wake for Counting {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Relaxed);
     }
@@ -84,7 +91,7 @@ fn fail(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Err::<(), _>("down"));
 }
 
-fn has(events: &mut EventStream, wanted: impl Fn(&Event) -> bool) -> bool {
+fn any_event(events: &mut EventStream, wanted: impl Fn(&Event) -> bool) -> bool {
     let all: Vec<_> = std::iter::from_fn(|| events.try_next()).collect();
     all.iter().any(wanted)
 }
@@ -94,23 +101,27 @@ fn is_configured(event: &Event) -> bool {
 }
 
 #[test]
-fn configure_survives_drop_of_old_settings() {
+fn configure_survives_panicking_drop() {
     let dropped = Arc::<AtomicUsize>::default();
-    let breaker = mined(builder(), &dropped).build().unwrap();
+    let breaker = add_panicking_drops(builder(), &dropped).build().unwrap();
     let mut events = breaker.subscribe();
     breaker
         .configure(|_| builder().failure_threshold(7))
         .unwrap();
-    assert_eq!(dropped.load(Relaxed), MINES, "each once");
-    assert!(has(&mut events, is_configured));
+    assert_eq!(
+        dropped.load(Relaxed),
+        PANICKING_DROPS,
+        "each value is dropped once"
+    );
+    assert!(any_event(&mut events, is_configured));
     let rules = [TripRule::consecutive_failures(7)];
     assert_eq!(breaker.config().trip_rules(), rules);
 }
 
 #[tokio::test(start_paused = true)]
-async fn configure_wakes_waiters_whatever_the_drop_does() {
+async fn configure_wakes_waiters_despite_panicking_drop() {
     let dropped = Arc::<AtomicUsize>::default();
-    let breaker = mined(builder(), &dropped)
+    let breaker = add_panicking_drops(builder(), &dropped)
         .recovery_timeout(Duration::from_secs(1 << 30))
         .build()
         .unwrap();
@@ -123,28 +134,30 @@ async fn configure_wakes_waiters_whatever_the_drop_does() {
     breaker
         .configure(|_| builder().mode(Mode::MetricsOnly))
         .unwrap();
-    assert_eq!(dropped.load(Relaxed), MINES);
+    assert_eq!(dropped.load(Relaxed), PANICKING_DROPS);
     let limit = Duration::from_secs(5);
     tokio::time::timeout(limit, waiter).await.unwrap().unwrap();
 }
 
-/// What is done by the time that the old settings are dropped, which may take its time.
+/// A drop may be slow, so it must delay neither events nor wake-ups.
 #[test]
-fn old_settings_are_dropped_last() {
+fn configure_drops_old_settings_last() {
     let events = Arc::<Mutex<Option<EventStream>>>::default();
     let woken = Arc::<AtomicUsize>::default();
     let seen = Arc::<Mutex<Vec<(bool, usize)>>>::default();
-    let at_drop = {
+    let on_drop = {
         let (events, woken, seen) = (events.clone(), woken.clone(), seen.clone());
         OnDrop(Box::new(move || {
             let mut events = events.lock().unwrap();
-            let configured = events.as_mut().is_some_and(|all| has(all, is_configured));
+            let configured = events
+                .as_mut()
+                .is_some_and(|all| any_event(all, is_configured));
             seen.lock().unwrap().push((configured, woken.load(Relaxed)));
         }))
     };
     let breaker = builder()
         .redact_last_failure(move |text| {
-            let _ = &at_drop;
+            let _ = &on_drop;
             text.to_owned()
         })
         .build()
@@ -155,7 +168,7 @@ fn old_settings_are_dropped_last() {
         .build()
         .unwrap();
     let _entered = runtime.enter();
-    let waker = Waker::from(Arc::new(Counting(woken.clone())));
+    let waker = Waker::from(Arc::new(CountingWaker(woken.clone())));
     let mut waiting = pin!(breaker.until_ready());
     let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
     assert!(polled.is_pending());
@@ -167,17 +180,17 @@ fn old_settings_are_dropped_last() {
 }
 
 #[test]
-fn drop_may_call_its_breaker() {
+fn drop_of_settings_may_call_breaker() {
     let registry = BreakerRegistry::new();
-    let (theirs, seen) = (registry.clone(), Arc::<Mutex<Vec<State>>>::default());
+    let (inner, seen) = (registry.clone(), Arc::<Mutex<Vec<State>>>::default());
     let log = seen.clone();
-    let at_drop = OnDrop(Box::new(move || {
-        let users = theirs.breaker("users");
+    let on_drop = OnDrop(Box::new(move || {
+        let users = inner.breaker("users");
         fail(&users);
         log.lock().unwrap().push(users.state());
     }));
     let settings = builder().redact_last_failure(move |text| {
-        let _ = &at_drop;
+        let _ = &on_drop;
         text.to_owned()
     });
     registry.register("users", settings).unwrap();
@@ -187,80 +200,82 @@ fn drop_may_call_its_breaker() {
 }
 
 #[test]
-fn registry_goes_on_whatever_the_drop_does() {
+fn registry_survives_panicking_drops() {
     let dropped = Arc::<AtomicUsize>::default();
-    let taken = || dropped.swap(0, Relaxed);
-    let mines = || mined(builder(), &dropped);
+    let take_count = || dropped.swap(0, Relaxed);
+    let settings = || add_panicking_drops(builder(), &dropped);
     let registry = BreakerRegistry::builder().capacity(3).build().unwrap();
     let mut events = registry.subscribe();
 
-    // Adopted by `register`, and replaced by `configure`.
-    let used = registry.breaker_with("adopted", mines);
+    // `register` adopts the breaker, and `configure` replaces its settings.
+    let used = registry.breaker_with("adopted", settings);
     registry.register("adopted", builder()).unwrap();
     used.configure(|_| builder()).unwrap();
-    assert_eq!(taken(), MINES);
-    assert!(has(&mut events, |event| matches!(
+    assert_eq!(take_count(), PANICKING_DROPS);
+    assert!(any_event(&mut events, |event| matches!(
         event,
         Event::BreakerAdopted { .. }
     )));
     drop(used);
 
-    // Replaced by `configure`, twice.
-    registry.configure("configured", mines()).unwrap();
-    registry.configure("configured", mines().inherit()).unwrap();
+    // `configure` replaces the settings twice.
+    registry.configure("configured", settings()).unwrap();
+    registry
+        .configure("configured", settings().inherit())
+        .unwrap();
     registry
         .configure("configured", builder().inherit())
         .unwrap();
-    assert_eq!(taken(), 2 * MINES);
-    assert!(has(&mut events, is_configured));
+    assert_eq!(take_count(), 2 * PANICKING_DROPS);
+    assert!(any_event(&mut events, is_configured));
 
-    // Evicted, and the breaker that came for it is announced and heard.
-    registry.breaker_with("evicted", mines);
+    // The breaker is evicted. Listeners still receive the events of the new breaker.
+    registry.breaker_with("evicted", settings);
     let next = registry.breaker("next");
-    assert_eq!(taken(), MINES);
-    assert!(has(&mut events, |event| matches!(
+    assert_eq!(take_count(), PANICKING_DROPS);
+    assert!(any_event(&mut events, |event| matches!(
         event,
         Event::BreakerEvicted { .. }
     )));
     fail(&next);
-    assert!(has(&mut events, |event| matches!(
+    assert!(any_event(&mut events, |event| matches!(
         event,
         Event::Recorded { .. }
     )));
 
-    // Removed.
-    registry.configure("configured", mines()).unwrap();
+    // The breaker is removed.
+    registry.configure("configured", settings()).unwrap();
     drop(registry.remove("configured"));
-    assert_eq!(taken(), MINES);
-    assert!(has(&mut events, |event| matches!(
+    assert_eq!(take_count(), PANICKING_DROPS);
+    assert!(any_event(&mut events, |event| matches!(
         event,
         Event::BreakerRemoved { .. }
     )));
 
-    // With settings that cannot work.
-    registry.breaker_with("refused", || mines().half_open_calls(0));
-    assert_eq!(taken(), MINES);
-    assert!(has(&mut events, |event| matches!(
+    // The settings are invalid.
+    registry.breaker_with("refused", || settings().half_open_calls(0));
+    assert_eq!(take_count(), PANICKING_DROPS);
+    assert!(any_event(&mut events, |event| matches!(
         event,
         Event::SettingsRefused { .. }
     )));
 
-    // With the registry, whose presets hold some.
-    registry.preset_for("http:", mines()).unwrap();
+    // A preset is replaced, and then the registry is dropped with its presets.
+    registry.preset_for("http:", settings()).unwrap();
     registry.preset_for("http:", builder()).unwrap();
-    assert_eq!(taken(), MINES, "of a preset that was replaced");
-    registry.preset_for("http:", mines()).unwrap();
+    assert_eq!(take_count(), PANICKING_DROPS, "the replaced preset");
+    registry.preset_for("http:", settings()).unwrap();
     drop((registry, next));
-    assert_eq!(taken(), MINES);
+    assert_eq!(take_count(), PANICKING_DROPS);
 }
 
 #[test]
 #[cfg(feature = "serde")]
-fn apply_configures_every_breaker_whatever_the_drop_does() {
+fn apply_configures_every_breaker_despite_panicking_drops() {
     let dropped = Arc::<AtomicUsize>::default();
     let registry = BreakerRegistry::new();
     for name in ["a", "b", "c"] {
-        let users = mined(CircuitBreaker::builder(), &dropped);
+        let users = add_panicking_drops(CircuitBreaker::builder(), &dropped);
         registry.register(name, users).unwrap();
     }
     let apply = |threshold: u32| {
@@ -280,44 +295,44 @@ fn apply_configures_every_breaker_whatever_the_drop_does() {
         let configured = configured.filter(is_configured).count();
         assert!(configured >= 3, "at {threshold}: {configured}");
     }
-    // Code replaces the mines, and the document lies on top.
+    // Code replaces the values that panic. The document still takes precedence.
     for name in ["a", "b", "c"] {
         let settings = CircuitBreaker::builder().inherit();
         registry.configure(name, settings).unwrap();
     }
     apply(5).unwrap();
-    assert_eq!(dropped.load(Relaxed), 3 * MINES);
+    assert_eq!(dropped.load(Relaxed), 3 * PANICKING_DROPS);
 }
 
 #[test]
-fn thread_that_ends_survives_drop_of_its_handles() {
+fn worker_thread_survives_panicking_drop() {
     let dropped = Arc::<AtomicUsize>::default();
     let registry = BreakerRegistry::new();
     registry
-        .register("users", mined(builder(), &dropped))
+        .register("users", add_panicking_drops(builder(), &dropped))
         .unwrap();
     let worker = thread::spawn(move || {
         let call = (|| Ok::<_, fmt::Error>(1)).with_breaker(&registry, "users");
         assert_eq!(call.call().unwrap(), 1);
-        // Its own handle is the last one.
+        // The registry holds the last reference to the breaker, so this thread drops the settings.
         drop(call);
         drop(registry);
     });
     worker.join().unwrap();
-    assert_eq!(dropped.load(Relaxed), MINES);
+    assert_eq!(dropped.load(Relaxed), PANICKING_DROPS);
 }
 
 #[test]
-fn clock_whose_drop_panics_is_contained() {
-    struct Mined(ManualClock, OnDrop);
-    impl Clock for Mined {
+fn panicking_drop_of_clock_is_caught() {
+    struct PanickingClock(ManualClock, OnDrop);
+    impl Clock for PanickingClock {
         fn now(&self) -> Duration {
             let _ = &self.1;
             self.0.now()
         }
     }
     let dropped = Arc::<AtomicUsize>::default();
-    let clock = || Mined(ManualClock::new(), bomb(&dropped));
+    let clock = || PanickingClock(ManualClock::new(), panics_on_drop(&dropped));
     drop(builder().clock(clock()).build().unwrap());
     drop(BreakerRegistry::builder().clock(clock()).build().unwrap());
     drop(builder().clock(clock()).failure_threshold(0).build());
@@ -325,15 +340,15 @@ fn clock_whose_drop_panics_is_contained() {
 }
 
 #[test]
-fn delivery_goes_on_when_a_listener_replaces_its_settings() {
+fn delivery_continues_after_listener_replaces_settings() {
     let dropped = Arc::<AtomicUsize>::default();
-    let later = Arc::<Mutex<Option<CircuitBreaker>>>::default();
-    let heard = Arc::<Mutex<Vec<State>>>::default();
-    let (there, log) = (later.clone(), heard.clone());
+    let breaker_slot = Arc::<Mutex<Option<CircuitBreaker>>>::default();
+    let received = Arc::<Mutex<Vec<State>>>::default();
+    let (slot, log) = (breaker_slot.clone(), received.clone());
     let registry = BreakerRegistry::builder().on_event(move |event| {
         if let Event::StateChanged { to, .. } = event {
             log.lock().unwrap().push(*to);
-            let breaker = there.lock().unwrap().take();
+            let breaker = slot.lock().unwrap().take();
             if let Some(breaker) = breaker {
                 breaker.configure(|_| builder()).unwrap();
                 breaker.half_open();
@@ -342,13 +357,17 @@ fn delivery_goes_on_when_a_listener_replaces_its_settings() {
         }
     });
     let registry = registry.build().unwrap();
-    let users = registry.register("users", mined(builder(), &dropped));
+    let users = registry.register("users", add_panicking_drops(builder(), &dropped));
     let users = users.unwrap();
-    *later.lock().unwrap() = Some(users.clone());
+    *breaker_slot.lock().unwrap() = Some(users.clone());
     users.trip();
-    assert_eq!(dropped.load(Relaxed), MINES);
+    assert_eq!(dropped.load(Relaxed), PANICKING_DROPS);
     let expected = [State::Open, State::HalfOpen, State::Closed];
-    assert_eq!(*heard.lock().unwrap(), expected);
+    assert_eq!(*received.lock().unwrap(), expected);
     users.trip();
-    assert_eq!(heard.lock().unwrap().len(), 4, "the delivery has ended");
+    assert_eq!(
+        received.lock().unwrap().len(),
+        4,
+        "later events are delivered"
+    );
 }

@@ -1,4 +1,4 @@
-//! Many names: who goes when there is no room, and who never does.
+//! Eviction: which breakers make room for new names, and which stay.
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-fn of(capacity: usize) -> BreakerRegistry {
+fn with_capacity(capacity: usize) -> BreakerRegistry {
     BreakerRegistry::builder()
         .capacity(capacity)
         .build()
         .unwrap()
 }
 
-fn counting(builder: RegistryBuilder) -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
+fn recording(builder: RegistryBuilder) -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
     let events: Arc<Mutex<Vec<Event>>> = Arc::default();
-    let heard = events.clone();
-    let listener = move |event: &Event| heard.lock().unwrap().push(event.clone());
+    let log = events.clone();
+    let listener = move |event: &Event| log.lock().unwrap().push(event.clone());
     (builder.on_event(listener).build().unwrap(), events)
 }
 
@@ -42,28 +42,28 @@ fn names(registry: &BreakerRegistry) -> Vec<String> {
 }
 
 #[test]
-fn the_capacity_is_kept() {
+fn registry_never_exceeds_capacity() {
     for capacity in [1, 2, 7, 100] {
-        let registry = of(capacity);
+        let registry = with_capacity(capacity);
         for name in 0..500 {
             pass(&registry, &name.to_string());
             assert!(registry.len() <= capacity);
         }
         assert_eq!(registry.len(), capacity);
-        assert!(registry.get("499").is_some(), "new names are kept");
+        assert!(registry.get("499").is_some(), "the newest name is kept");
     }
 }
 
 #[test]
-fn clean_ones_go_before_failing_ones_and_the_oldest_first() {
-    let (registry, events) = counting(BreakerRegistry::builder().capacity(6));
+fn eviction_takes_clean_first_then_oldest() {
+    let (registry, events) = recording(BreakerRegistry::builder().capacity(6));
     for name in ["f1", "f2", "f3"] {
         fail(&registry, name);
     }
     for name in ["c1", "c2", "c3"] {
         pass(&registry, name);
     }
-    let gone = || -> Vec<String> {
+    let evicted_names = || -> Vec<String> {
         let events = events.lock().unwrap();
         let evicted = events
             .iter()
@@ -73,12 +73,12 @@ fn clean_ones_go_before_failing_ones_and_the_oldest_first() {
     for name in ["n1", "n2", "n3", "n4", "n5", "n6"] {
         fail(&registry, name);
     }
-    assert_eq!(gone(), ["c1", "c2", "c3", "f1", "f2", "f3"]);
+    assert_eq!(evicted_names(), ["c1", "c2", "c3", "f1", "f2", "f3"]);
 }
 
 #[test]
-fn one_that_failed_and_recovered_is_clean_again() {
-    // With a window, the success waits for it elsewhere.
+fn recovered_breaker_is_evicted_before_failing_one() {
+    // If a rule has a window, the success may still be in the success buffer.
     let window = TripRule::failures(9).over(Window::calls(10));
     let plain = CircuitBreaker::builder();
     for settings in [plain.clone(), plain.trip_when(window)] {
@@ -89,7 +89,7 @@ fn one_that_failed_and_recovered_is_clean_again() {
         fail(&registry, "x");
         fail(&registry, "y");
         pass(&registry, "z");
-        // Found failing, and put aside as such.
+        // Evicts `z`, because `x` and `y` are failing.
         pass(&registry, "z2");
         pass(&registry, "x");
         pass(&registry, "z3");
@@ -102,19 +102,19 @@ fn one_that_failed_and_recovered_is_clean_again() {
 }
 
 #[test]
-fn what_is_used_gets_a_second_chance() {
-    let registry = of(10);
+fn used_breaker_survives_flood() {
+    let registry = with_capacity(10);
     for name in 0..2_000 {
         pass(&registry, "busy");
         pass(&registry, &name.to_string());
     }
     let totals = registry.get("busy").unwrap().snapshot().totals;
-    assert_eq!(totals.success, Some(2_000), "it was never made anew");
+    assert_eq!(totals.success, Some(2_000), "never evicted");
 }
 
 #[test]
-fn registered_and_configured_names_never_go() {
-    let registry = of(4);
+fn registered_and_configured_breakers_are_never_evicted() {
+    let registry = with_capacity(4);
     registry
         .register("registered", CircuitBreaker::builder())
         .unwrap();
@@ -132,24 +132,24 @@ fn registered_and_configured_names_never_go() {
         assert!(registry.get(name).is_some(), "{name}");
     }
     registry
-        .register("the last", CircuitBreaker::builder())
+        .register("last", CircuitBreaker::builder())
         .unwrap();
     let full = registry
-        .register("one more", CircuitBreaker::builder())
+        .register("extra", CircuitBreaker::builder())
         .unwrap_err();
     assert!(
         matches!(&full, RegistryError::Full { capacity: 4, .. }),
         "{full}"
     );
-    registry.remove("the last").unwrap();
+    registry.remove("last").unwrap();
     registry
-        .register("one more", CircuitBreaker::builder())
+        .register("extra", CircuitBreaker::builder())
         .unwrap();
     assert_eq!(registry.len(), 4);
 }
 
 #[test]
-fn open_ones_stay_until_their_time_has_come() {
+fn open_breakers_stay_until_their_deadline() {
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder()
         .capacity(5)
@@ -167,20 +167,23 @@ fn open_ones_stay_until_their_time_has_come() {
     }
     clock.advance(Duration::from_secs(30));
     flood(1_000);
-    assert!(registry.get("open").is_none(), "no time left to wait");
+    assert!(registry.get("open").is_none(), "its deadline has passed");
     assert!(registry.get("longer").is_some());
     clock.advance(Duration::from_secs(30));
     flood(2_000);
     assert!(registry.get("longer").is_none());
-    assert!(registry.get("forced").is_some(), "has no time to come");
+    assert!(
+        registry.get("forced").is_some(),
+        "a forced state has no deadline"
+    );
     assert!(
         registry.get("disabled").is_some(),
-        "a command is not forgotten"
+        "a state set by command stays"
     );
 }
 
 #[test]
-fn modes_of_the_settings_are_no_reason_to_stay() {
+fn mode_from_settings_does_not_prevent_eviction() {
     for mode in [Mode::Disabled, Mode::MetricsOnly] {
         let preset = CircuitBreaker::builder().mode(mode);
         let registry = BreakerRegistry::builder()
@@ -197,22 +200,22 @@ fn modes_of_the_settings_are_no_reason_to_stay() {
 }
 
 #[test]
-fn half_open_ones_with_nothing_in_flight_may_go() {
-    let registry = of(2);
+fn half_open_breaker_without_trials_is_evicted() {
+    let registry = with_capacity(2);
     registry.breaker("trial").half_open();
     let permit = registry.breaker("trial").try_acquire().unwrap();
     (0..50).for_each(|n| fail(&registry, &n.to_string()));
-    assert!(registry.get("trial").is_some(), "somebody tries it");
+    assert!(registry.get("trial").is_some(), "a trial is in flight");
     drop(permit);
     (50..99).for_each(|n| fail(&registry, &n.to_string()));
     assert!(registry.get("trial").is_none());
 }
 
 #[tokio::test]
-async fn what_somebody_holds_never_goes() {
-    let (registry, events) = counting(BreakerRegistry::builder().capacity(6));
+async fn held_breakers_are_never_evicted() {
+    let (registry, events) = recording(BreakerRegistry::builder().capacity(6));
     let handle = registry.breaker("handle");
-    // Twice: the first look-up fills the thread's table, the second is served from it.
+    // The first look-up fills the handle table of this thread, and the second hits it.
     pass(&registry, "future");
     let future = async { Ok::<(), String>(()) }.with_breaker(&registry, "future");
     let function = (|| Ok::<(), String>(())).with_breaker(&registry, "function");
@@ -225,7 +228,7 @@ async fn what_somebody_holds_never_goes() {
     };
     let borrowed = registry.breaker("borrowed");
     let call = async { Ok::<(), String>(()) }.guarded_by(&borrowed);
-    // More names than the table has slots: what is held was displaced from it.
+    // The handle table has fewer slots than there are names, so the new names displace the handles above.
     for name in 0..3_000 {
         fail(&registry, &name.to_string());
     }
@@ -262,21 +265,21 @@ async fn what_somebody_holds_never_goes() {
 }
 
 #[test]
-fn a_future_that_another_thread_holds_is_held_when_its_maker_has_ended() {
-    let registry = of(2);
-    let made = thread::scope(|scope| {
-        let made = scope.spawn(|| {
+fn guarded_function_protects_breaker_after_thread_exit() {
+    let registry = with_capacity(2);
+    let guarded = thread::scope(|scope| {
+        let guarded = scope.spawn(|| {
             pass(&registry, "moved");
             (|| Err::<(), _>("down")).with_breaker(&registry, "moved")
         });
-        made.join().unwrap()
+        guarded.join().unwrap()
     });
     for name in 0..100 {
         fail(&registry, &name.to_string());
     }
-    let _ = made.call();
+    let _ = guarded.call();
     assert_eq!(registry.get("moved").unwrap().failure_count(), 1);
-    drop(made);
+    drop(guarded);
     for name in 0..100 {
         fail(&registry, &name.to_string());
     }
@@ -284,8 +287,8 @@ fn a_future_that_another_thread_holds_is_held_when_its_maker_has_ended() {
 }
 
 #[test]
-fn handles_that_only_sit_in_the_tables_of_threads_hold_nothing() {
-    let registry = of(4);
+fn cached_handles_do_not_prevent_eviction() {
+    let registry = with_capacity(4);
     let barrier = std::sync::Barrier::new(4);
     thread::scope(|scope| {
         for _ in 0..3 {
@@ -296,7 +299,7 @@ fn handles_that_only_sit_in_the_tables_of_threads_hold_nothing() {
                 barrier.wait();
                 barrier.wait();
                 for name in ["a", "b", "c", "d"] {
-                    // From this thread's table, unless the mark of an evicted one is seen.
+                    // A cached handle must not be used once its breaker is marked as removed.
                     fail(&registry, name);
                 }
             });
@@ -318,9 +321,9 @@ fn handles_that_only_sit_in_the_tables_of_threads_hold_nothing() {
 }
 
 #[test]
-fn idle_names_go_even_while_there_is_room() {
+fn idle_breakers_are_evicted_below_capacity() {
     let clock = ManualClock::new();
-    let (registry, events) = counting(
+    let (registry, events) = recording(
         BreakerRegistry::builder()
             .idle_timeout(Duration::from_secs(60))
             .clock(clock.clone()),
@@ -343,13 +346,13 @@ fn idle_names_go_even_while_there_is_room() {
     }
     assert!(registry.len() < 20, "{:?}", names(&registry));
     let busy = registry.get("busy").unwrap().snapshot().totals.success;
-    assert_eq!(busy, Some(50), "what is used stays");
+    assert_eq!(busy, Some(50), "a used breaker stays");
     let evicted = |event: &&Event| matches!(event, Event::BreakerEvicted { .. });
     assert!(events.lock().unwrap().iter().filter(evicted).count() > 30);
     drop(held);
 }
 
-/// A registry whose names are evicted after a minute without use.
+/// A registry that evicts breakers after a minute without use.
 struct Idle {
     clock: ManualClock,
     registry: BreakerRegistry,
@@ -362,7 +365,7 @@ impl Idle {
 
     fn new() -> Self {
         let clock = ManualClock::new();
-        let (registry, events) = counting(
+        let (registry, events) = recording(
             BreakerRegistry::builder()
                 .idle_timeout(Self::TIMEOUT)
                 .clock(clock.clone()),
@@ -374,44 +377,44 @@ impl Idle {
         }
     }
 
-    /// Looks up a new name, which is when idle names are evicted, and removes it again.
-    fn miss(&self) {
+    /// Looks up a new name and removes it again. Only such a miss evicts idle breakers.
+    fn cause_miss(&self) {
         self.registry.breaker("new");
         self.registry.remove("new");
     }
 
     fn is_evicted(&self, name: &str) -> bool {
         let events = self.events.lock().unwrap();
-        let gone = |event: &Event| matches!(event, Event::BreakerEvicted { .. });
+        let is_eviction = |event: &Event| matches!(event, Event::BreakerEvicted { .. });
         events
             .iter()
-            .any(|event| gone(event) && event.breaker() == name)
+            .any(|event| is_eviction(event) && event.breaker() == name)
     }
 
-    /// Asserts that `name`, idle from now on, stays until the timeout has passed, and no longer.
+    /// Asserts that `name`, which is idle from now on, is evicted exactly at the timeout.
     #[track_caller]
-    fn assert_goes_after_timeout(&self, name: &str) {
+    fn assert_evicted_at_timeout(&self, name: &str) {
         self.clock.advance(Self::ALMOST);
-        self.miss();
-        assert!(!self.is_evicted(name), "a nanosecond is left");
+        self.cause_miss();
+        assert!(!self.is_evicted(name), "evicted a nanosecond early");
         self.clock.advance(Duration::from_nanos(1));
-        self.miss();
+        self.cause_miss();
         assert!(self.is_evicted(name));
     }
 }
 
-/// Calls by name that succeed, and that fail.
-const USES: [fn(&BreakerRegistry, &str); 2] = [pass, fail];
+/// A successful and a failed call by name.
+const CALLS: [fn(&BreakerRegistry, &str); 2] = [pass, fail];
 
 #[test]
 fn idle_name_is_evicted_exactly_at_timeout() {
-    for created in USES {
+    for call in CALLS {
         let idle = Idle::new();
         idle.clock.advance(Duration::from_secs(7));
-        created(&idle.registry, "users");
-        // Takes note of the call.
-        idle.miss();
-        idle.assert_goes_after_timeout("users");
+        call(&idle.registry, "users");
+        // The miss notices that the breaker was used.
+        idle.cause_miss();
+        idle.assert_evicted_at_timeout("users");
     }
 }
 
@@ -420,76 +423,79 @@ fn idle_timeout_begins_with_creation() {
     let idle = Idle::new();
     idle.clock.advance(Duration::from_secs(7));
     idle.registry.breaker("users");
-    idle.assert_goes_after_timeout("users");
+    idle.assert_evicted_at_timeout("users");
 }
 
 #[test]
 fn idle_timeout_is_renewed_by_use() {
-    for created in USES {
+    for call in CALLS {
         let idle = Idle::new();
-        created(&idle.registry, "users");
+        call(&idle.registry, "users");
         for _ in 0..3 {
             idle.clock.advance(Idle::TIMEOUT);
-            created(&idle.registry, "users");
-            idle.miss();
+            call(&idle.registry, "users");
+            idle.cause_miss();
             assert!(!idle.is_evicted("users"));
         }
-        idle.assert_goes_after_timeout("users");
+        idle.assert_evicted_at_timeout("users");
     }
 }
 
 #[test]
 fn idle_timeout_is_renewed_by_held_handle() {
-    for created in USES {
+    for call in CALLS {
         let idle = Idle::new();
-        created(&idle.registry, "users");
+        call(&idle.registry, "users");
         let held = idle.registry.get("users").unwrap();
         for _ in 0..3 {
             idle.clock.advance(Idle::TIMEOUT);
-            idle.miss();
+            idle.cause_miss();
             assert!(!idle.is_evicted("users"));
         }
         drop(held);
-        idle.assert_goes_after_timeout("users");
+        idle.assert_evicted_at_timeout("users");
     }
 }
 
 #[test]
-fn names_that_come_and_go_leave_nothing_behind() {
-    // Far below the capacity, where nobody ever looks for somebody to evict.
-    let registry = of(10_000);
-    let before = memory();
+fn removed_names_leave_no_memory() {
+    // Far below the capacity, where a miss does not look for eviction candidates.
+    let registry = with_capacity(10_000);
+    let before = resident_memory();
     for n in 0..200_000 {
         let name = n.to_string();
         registry.breaker(&name);
         registry.remove(&name);
     }
     assert!(registry.is_empty());
-    grew_less_than(before, 8 << 20);
+    assert_grew_less_than(before, 8 << 20);
 }
 
-/// Ten million names of one failing call each are `examples/many_names.rs`.
+/// `examples/many_names.rs` does the same with ten million names.
 #[test]
-fn a_flood_of_failing_names_neither_grows_nor_pushes_out_an_open_breaker() {
+fn flood_of_failing_names_spares_open_breaker() {
     const NAMES: u32 = 200_000;
-    let registry = of(1_000);
+    let registry = with_capacity(1_000);
     registry
         .breaker("protects")
         .trip_for(Duration::from_secs(3_600));
     let flood = |from: u32, to: u32| (from..to).for_each(|n| fail(&registry, &n.to_string()));
     flood(0, 20_000);
-    let before = memory();
-    let begun = Instant::now();
+    let before = resident_memory();
+    let started = Instant::now();
     flood(20_000, NAMES);
-    let each = begun.elapsed() / (NAMES - 20_000);
+    let time_per_name = started.elapsed() / (NAMES - 20_000);
     assert_eq!(registry.len(), 1_000);
     assert_eq!(registry.get("protects").unwrap().state(), State::Open);
-    grew_less_than(before, 4 << 20);
-    // Unoptimized, on a busy machine.
-    assert!(each < Duration::from_micros(200), "{each:?} a name");
+    assert_grew_less_than(before, 4 << 20);
+    // The bound is generous: the build is not optimized, and other tests run in parallel.
+    assert!(
+        time_per_name < Duration::from_micros(200),
+        "{time_per_name:?} a name"
+    );
 }
 
-/// Of 10,000 breakers, nine out of ten are open with time left to wait, or forced open, or held.
+/// Nine out of ten breakers are open before their deadline, forced open, or held.
 #[test]
 fn protected_breakers_stay_in_flood_of_names() {
     const CAPACITY: usize = 10_000;
@@ -522,7 +528,7 @@ fn protected_breakers_stay_in_flood_of_names() {
     let count = |at: usize| counts[at].swap(0, Ordering::Relaxed);
     let mut held = Vec::new();
     for n in 0..CAPACITY {
-        // Protected ones and others alternate, as they would have come.
+        // Idle breakers are spread evenly among the protected ones.
         if n % 10 == 0 {
             pass(&registry, &format!("idle {n}"));
             continue;
@@ -549,35 +555,45 @@ fn protected_breakers_stay_in_flood_of_names() {
         });
     };
 
-    flood("all wait");
+    flood("before the deadline");
     assert_eq!(count(protected_evicted), 0);
-    let (left, came, refused) = (count(evicted), count(added), count(not_kept));
-    assert_eq!((left, came + refused), (came, 2 * NEW));
-    assert!(came > NEW, "most find one of the others: {came}");
-    let stays = |breaker: &CircuitBreaker| breaker.name().starts_with("protected");
-    assert_eq!(registry.iter().filter(stays).count(), PROTECTED);
+    let (evicted_count, added_count, not_kept_count) =
+        (count(evicted), count(added), count(not_kept));
+    assert_eq!(
+        (evicted_count, added_count + not_kept_count),
+        (added_count, 2 * NEW)
+    );
+    assert!(
+        added_count > NEW,
+        "most samples contain an idle breaker: {added_count}"
+    );
+    let is_protected = |breaker: &CircuitBreaker| breaker.name().starts_with("protected");
+    assert_eq!(registry.iter().filter(is_protected).count(), PROTECTED);
 
     clock.advance(Duration::from_secs(60));
-    flood("some wait");
-    let gone = count(protected_evicted);
-    assert!(gone > NEW, "no time left to wait: {gone}");
-    assert_eq!(count(not_kept), 0, "one in a sample may go");
-    for breaker in registry.iter().filter(stays) {
+    flood("after the deadline");
+    let evicted_count = count(protected_evicted);
+    assert!(
+        evicted_count > NEW,
+        "the deadlines have passed: {evicted_count}"
+    );
+    assert_eq!(count(not_kept), 0, "each sample contains a candidate");
+    for breaker in registry.iter().filter(is_protected) {
         let expected = [State::Closed, State::ForcedOpen, State::HalfOpen];
         assert!(expected.contains(&breaker.state()), "{breaker:?}");
     }
     assert_eq!(registry.open_breakers().len(), 1_000);
     for breaker in held {
-        let found = registry.get(breaker.name()).expect("it is held");
+        let found = registry.get(breaker.name()).expect("a held breaker stays");
         fail(&registry, found.name());
         assert_eq!(breaker.failure_count(), 1, "{breaker:?}");
     }
 }
 
-/// The idlest of a sample of many comes close to the idlest of all.
+/// The least recently used breaker of a large sample is nearly the least recently used of all.
 #[test]
-fn used_breakers_outlast_idle_ones() {
-    let (registry, events) = counting(BreakerRegistry::builder().capacity(2_000));
+fn used_breakers_outlast_idle_breakers() {
+    let (registry, events) = recording(BreakerRegistry::builder().capacity(2_000));
     for _ in 0..2 {
         (0..1_000).for_each(|n| pass(&registry, &format!("used {n}")));
     }
@@ -585,28 +601,28 @@ fn used_breakers_outlast_idle_ones() {
     (0..600).for_each(|n| pass(&registry, &format!("new {n}")));
     let events = events.lock().unwrap();
     let evicted = |prefix: &str| {
-        let gone = |event: &&Event| {
+        let is_eviction = |event: &&Event| {
             matches!(event, Event::BreakerEvicted { .. }) && event.breaker().starts_with(prefix)
         };
-        events.iter().filter(gone).count()
+        events.iter().filter(is_eviction).count()
     };
     assert!(evicted("idle") > 590, "{}", evicted("idle"));
 }
 
 #[test]
-fn threads_that_flood_keep_within_the_capacity() {
+fn concurrent_floods_never_exceed_capacity() {
     const THREADS: usize = 4;
-    let (capacity, made) = (50, AtomicUsize::new(0));
-    let registry = of(capacity);
+    let (capacity, calls) = (50, AtomicUsize::new(0));
+    let registry = with_capacity(capacity);
     let held: Vec<_> = (0..10)
         .map(|n| registry.breaker(format!("held {n}")))
         .collect();
     thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (registry, made) = (&registry, &made);
+            let (registry, calls) = (&registry, &calls);
             scope.spawn(move || {
                 for n in 0..5_000 {
-                    // Half of the names are asked for by all threads.
+                    // All threads share half of the names.
                     let name = if n % 2 == 0 {
                         n.to_string()
                     } else {
@@ -617,60 +633,60 @@ fn threads_that_flood_keep_within_the_capacity() {
                         registry.remove(&name);
                     }
                     assert!(registry.len() <= capacity);
-                    made.fetch_add(1, Ordering::Relaxed);
+                    calls.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
     });
-    assert_eq!(made.into_inner(), 5_000 * THREADS);
+    assert_eq!(calls.into_inner(), 5_000 * THREADS);
     for breaker in held {
         fail(&registry, breaker.name());
         assert_eq!(
             breaker.failure_count(),
             1,
-            "it was the one of its name throughout"
+            "the held breaker was never replaced"
         );
     }
 }
 
-/// A thread takes a handle and lets it go again while another evicts: what is called by name
-/// while the handle is out must reach that very breaker.
+/// One thread takes and drops handles while another evicts. A call by name that is made while a
+/// handle exists must reach the breaker of that handle.
 #[test]
-fn holders_and_evictors_race() {
-    let patient = CircuitBreaker::builder().failure_threshold(u32::MAX);
+fn handle_racing_with_eviction_stays_valid() {
+    let never_trips = CircuitBreaker::builder().failure_threshold(u32::MAX);
     let evicted = Arc::new(AtomicUsize::new(0));
     let counted = evicted.clone();
     let registry = BreakerRegistry::builder()
         .capacity(8)
-        .default_preset(patient)
+        .default_preset(never_trips)
         .on_event(move |event| {
-            let gone = matches!(event, Event::BreakerEvicted { .. });
-            if gone && event.breaker() == "contended" {
+            let is_eviction = matches!(event, Event::BreakerEvicted { .. });
+            if is_eviction && event.breaker() == "contended" {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
         })
         .build()
         .unwrap();
-    let remade = thread::scope(|scope| {
+    let created = thread::scope(|scope| {
         let registry = &registry;
         let holder = scope.spawn(move || {
-            let mut remade = 0;
+            let mut created = 0;
             for round in 0..500 {
                 let handle = registry.breaker("contended");
                 let before = handle.failure_count();
-                remade += u32::from(before == 0);
+                created += u32::from(before == 0);
                 fail(registry, "contended");
                 assert_eq!(handle.failure_count(), before + 1);
-                let gone = evicted.load(Ordering::SeqCst);
+                let before = evicted.load(Ordering::SeqCst);
                 drop(handle);
-                // Every other time until it was found idle, which it is unless the evictor is slow.
-                let mut patience = 100_000;
-                while round % 2 == 0 && evicted.load(Ordering::SeqCst) == gone && patience > 0 {
-                    patience -= 1;
+                // In every other round, wait until the breaker is evicted. Give up if the evictor is slow.
+                let mut attempts = 100_000;
+                while round % 2 == 0 && evicted.load(Ordering::SeqCst) == before && attempts > 0 {
+                    attempts -= 1;
                     thread::yield_now();
                 }
             }
-            remade
+            created
         });
         (0..u32::MAX)
             .take_while(|_| !holder.is_finished())
@@ -678,16 +694,16 @@ fn holders_and_evictors_race() {
         holder.join().unwrap()
     });
     assert!(
-        remade > 1,
-        "it was evicted between two handles, {remade} times"
+        created > 1,
+        "created only {created} times, so never evicted between two handles"
     );
 }
 
-/// A thread is refused and drops its handle while another evicts: the error alone must protect the
-/// breaker. An eviction that reads the links before the handles can miss both.
+/// One thread is refused and drops its handle while another evicts. The error alone must protect
+/// the breaker. An eviction that reads the links before the handles can miss both.
 #[test]
-fn refused_caller_and_evictor_race() {
-    let registry = of(2);
+fn refusal_racing_with_eviction_protects_breaker() {
+    let registry = with_capacity(2);
     let evicted = thread::scope(|scope| {
         let registry = &registry;
         let caller = scope.spawn(move || {
@@ -713,28 +729,31 @@ fn refused_caller_and_evictor_race() {
             .for_each(|n| fail(registry, &n.to_string()));
         caller.join().unwrap()
     });
-    assert!(evicted > 1, "evicted between two errors {evicted} times");
+    assert!(
+        evicted > 1,
+        "evicted between two errors only {evicted} times"
+    );
 }
 
-/// Resident memory in bytes, where the system tells.
-fn memory() -> Option<usize> {
+/// Returns the resident memory in bytes, or `None` if the system has no `/proc`.
+fn resident_memory() -> Option<usize> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = pages.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * 4096)
 }
 
-fn grew_less_than(before: Option<usize>, bytes: usize) {
-    let (Some(before), Some(after)) = (before, memory()) else {
+fn assert_grew_less_than(before: Option<usize>, bytes: usize) {
+    let (Some(before), Some(after)) = (before, resident_memory()) else {
         return;
     };
     let grown = after.saturating_sub(before);
-    // The other tests of this file run beside this one, in the same process.
+    // Other tests of this file may allocate at the same time, in the same process.
     assert!(grown < bytes + (64 << 20), "grew by {grown} bytes");
 }
 
 #[test]
-fn the_oldest_goes_although_all_are_in_use() {
-    let registry = of(400);
+fn registry_of_used_breakers_admits_new_name() {
+    let registry = with_capacity(400);
     for _ in 0..2 {
         (0..400).for_each(|name| pass(&registry, &name.to_string()));
     }
@@ -743,26 +762,29 @@ fn the_oldest_goes_although_all_are_in_use() {
     assert_eq!(registry.len(), 400);
 }
 
-/// A thread still has the handle of one that was removed. When that one's time comes, the name is
-/// somebody else's.
+/// Another thread has used the removed breaker by name. An eviction must not mistake the registered
+/// breaker of the same name for the removed one.
 #[test]
-fn one_that_was_removed_does_not_take_its_successor_with_it() {
-    let registry = of(3);
-    let (send, orders) = std::sync::mpsc::channel::<()>();
-    let (done, is_done) = std::sync::mpsc::channel();
+fn removed_breaker_does_not_evict_its_successor() {
+    let registry = with_capacity(3);
+    let (stop_sender, stop) = std::sync::mpsc::channel::<()>();
+    let (called_sender, called) = std::sync::mpsc::channel();
     let worker = thread::spawn({
         let registry = registry.clone();
         move || {
             pass(&registry, "x");
-            done.send(()).unwrap();
-            orders.recv().unwrap_err();
+            called_sender.send(()).unwrap();
+            stop.recv().unwrap_err();
         }
     });
-    is_done.recv().unwrap();
+    called.recv().unwrap();
     registry.remove("x").unwrap();
     registry.register("x", CircuitBreaker::builder()).unwrap();
     (0..20).for_each(|name| pass(&registry, &name.to_string()));
-    assert!(registry.get("x").is_some(), "registered: it stays");
-    drop(send);
+    assert!(
+        registry.get("x").is_some(),
+        "a registered breaker is never evicted"
+    );
+    drop(stop_sender);
     worker.join().unwrap();
 }

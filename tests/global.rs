@@ -1,4 +1,4 @@
-//! The registry of the whole process; a program of its own, since there is one.
+//! The global registry. It has a test binary of its own, because a process has only one.
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
@@ -6,7 +6,7 @@ use breakerbox::RegistryError;
 use breakerbox::prelude::*;
 
 #[test]
-fn it_is_installed_once() {
+fn global_registry_is_installed_once() {
     let installed = BreakerRegistry::builder().capacity(7).install().unwrap();
     assert_eq!(installed.capacity(), 7);
     installed.breaker("users");

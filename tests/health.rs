@@ -1,4 +1,4 @@
-//! Health: who makes it worse, and how it is told.
+//! Health of a registry: its status, text and serialized form.
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -12,7 +12,7 @@ fn registry() -> (BreakerRegistry, ManualClock) {
 }
 
 #[track_caller]
-fn is(registry: &BreakerRegistry, named: &[&str], status: HealthStatus) -> Health {
+fn assert_status(registry: &BreakerRegistry, named: &[&str], status: HealthStatus) -> Health {
     let health = registry.health(named);
     assert_eq!(health.status(), status, "{health}");
     assert_eq!(health.is_healthy(), status == HealthStatus::Healthy);
@@ -21,59 +21,59 @@ fn is(registry: &BreakerRegistry, named: &[&str], status: HealthStatus) -> Healt
 }
 
 #[test]
-fn only_a_named_circuit_that_refuses_makes_it_unhealthy() {
+fn only_named_refusing_circuit_makes_unhealthy() {
     use HealthStatus::{Degraded, Healthy, Unhealthy};
     let (registry, clock) = registry();
-    is(&registry, &[], Healthy);
+    assert_status(&registry, &[], Healthy);
     let payments = registry.breaker("payments");
     let search = registry.breaker("search");
-    is(&registry, &["payments"], Healthy);
+    assert_status(&registry, &["payments"], Healthy);
     search.trip();
-    is(&registry, &["payments"], Degraded);
-    is(&registry, &[], Degraded);
-    is(&registry, &["search"], Unhealthy);
+    assert_status(&registry, &["payments"], Degraded);
+    assert_status(&registry, &[], Degraded);
+    assert_status(&registry, &["search"], Unhealthy);
     search.force_open();
-    is(&registry, &["payments"], Degraded);
-    is(&registry, &["payments", "search"], Unhealthy);
+    assert_status(&registry, &["payments"], Degraded);
+    assert_status(&registry, &["payments", "search"], Unhealthy);
     search.reset();
     payments.trip();
-    is(&registry, &["payments"], Unhealthy);
-    // Half-open by time alone, before any trial: the way back.
+    assert_status(&registry, &["payments"], Unhealthy);
+    // Past the deadline the circuit is half-open, even before the first trial.
     clock.advance(Duration::from_secs(30));
-    is(&registry, &["payments"], Degraded);
+    assert_status(&registry, &["payments"], Degraded);
     let trial = payments.try_acquire().unwrap();
-    is(&registry, &["payments"], Degraded);
+    assert_status(&registry, &["payments"], Degraded);
     trial.success();
-    is(&registry, &["payments"], Healthy);
+    assert_status(&registry, &["payments"], Healthy);
     assert!(registry.all_closed());
 }
 
 #[test]
-fn those_that_refuse_nothing_are_well() {
+fn breakers_that_never_refuse_are_healthy() {
     let (registry, _) = registry();
     registry.breaker("watching").metrics_only();
     registry.breaker("off").disable();
     let failing = registry.breaker("failing");
     let _ = failing.call(|| Err::<(), _>("down"));
-    let health = is(&registry, &["watching", "off"], HealthStatus::Healthy);
+    let health = assert_status(&registry, &["watching", "off"], HealthStatus::Healthy);
     assert!(health.impaired().is_empty());
     assert_eq!(health.to_string(), "healthy");
 }
 
 #[test]
-fn a_name_without_a_breaker_is_well_but_told() {
+fn unknown_name_is_healthy_and_listed() {
     let (registry, _) = registry();
-    let health = is(&registry, &["paymnets"], HealthStatus::Healthy);
+    let health = assert_status(&registry, &["paymnets"], HealthStatus::Healthy);
     assert_eq!(health.unknown().len(), 1);
     assert_eq!(
         health.to_string(),
         "healthy\n  \"paymnets\" has no breaker so far"
     );
-    assert!(registry.is_empty(), "looking does not create");
+    assert!(registry.is_empty(), "health creates no breaker");
 }
 
 #[test]
-fn it_prints_for_people() {
+fn health_display_lists_impaired_breakers() {
     let (registry, clock) = registry();
     registry.breaker("b\n").trip_for(Duration::MAX);
     registry.breaker("z").trip();
@@ -96,9 +96,9 @@ fn it_prints_for_people() {
 }
 
 #[test]
-fn a_clock_may_ask_for_health() {
-    struct Curious(std::sync::Arc<std::sync::OnceLock<BreakerRegistry>>);
-    impl breakerbox::clock::Clock for Curious {
+fn clock_may_use_registry_during_health() {
+    struct LookupClock(std::sync::Arc<std::sync::OnceLock<BreakerRegistry>>);
+    impl breakerbox::clock::Clock for LookupClock {
         fn now(&self) -> Duration {
             if let Some(registry) = self.0.get() {
                 let _ = registry.len();
@@ -108,35 +108,35 @@ fn a_clock_may_ask_for_health() {
         }
     }
     let cell = std::sync::Arc::default();
-    let clock = Curious(std::sync::Arc::clone(&cell));
+    let clock = LookupClock(std::sync::Arc::clone(&cell));
     let registry = BreakerRegistry::builder().build().unwrap();
     let a = registry
         .register("a", CircuitBreaker::builder().clock(clock))
         .unwrap();
     a.trip();
     let _ = cell.set(registry.clone());
-    is(&registry, &["a"], HealthStatus::Unhealthy);
+    assert_status(&registry, &["a"], HealthStatus::Unhealthy);
     assert!(registry.get("seen").is_some());
 }
 
 #[test]
-fn types_go_where_threads_go() {
-    fn goes<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
-    goes::<Health>();
-    goes::<Impaired>();
-    goes::<HealthStatus>();
+fn public_types_are_send_and_sync() {
+    fn assert_auto_traits<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
+    assert_auto_traits::<Health>();
+    assert_auto_traits::<Impaired>();
+    assert_auto_traits::<HealthStatus>();
     #[cfg(feature = "serde")]
     {
-        goes::<breakerbox::settings::Settings>();
-        goes::<breakerbox::settings::Applied>();
-        goes::<breakerbox::settings::Change>();
-        goes::<breakerbox::settings::ApplyError>();
+        assert_auto_traits::<breakerbox::settings::Settings>();
+        assert_auto_traits::<breakerbox::settings::Applied>();
+        assert_auto_traits::<breakerbox::settings::Change>();
+        assert_auto_traits::<breakerbox::settings::ApplyError>();
     }
 }
 
 #[cfg(feature = "serde")]
 #[test]
-fn it_serializes() {
+fn health_serializes_as_documented() {
     let (registry, clock) = registry();
     registry.breaker("payments").trip();
     clock.advance(Duration::from_secs(10));

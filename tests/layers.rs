@@ -1,4 +1,4 @@
-//! Layers of settings from code: which layer wins, and what is refused or reported.
+//! Layers of settings from code: precedence, merging, and errors.
 #![cfg(all(not(loom), feature = "macros"))]
 
 use breakerbox::prelude::*;
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-type Answer = Result<(), BreakerError>;
+type CallResult = Result<(), BreakerError>;
 
-/// A registry, and the warnings about settings that it emitted.
-fn watched(builder: RegistryBuilder) -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
+/// Builds a registry, and returns it with a log of its warnings about settings.
+fn recording(builder: RegistryBuilder) -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
     let warnings = Arc::default();
     let seen: Arc<Mutex<Vec<Event>>> = Arc::clone(&warnings);
     let registry = builder
@@ -34,7 +34,7 @@ fn builder() -> BreakerBuilder {
     CircuitBreaker::builder()
 }
 
-/// The rules as text, and the recovery timeout.
+/// Returns the rules as text, and the recovery timeout.
 fn rules_and_recovery(config: &BreakerConfig) -> (String, Duration) {
     let rules: Vec<_> = config
         .trip_rules()
@@ -45,18 +45,18 @@ fn rules_and_recovery(config: &BreakerConfig) -> (String, Duration) {
 }
 
 #[test]
-fn prefix_reaches_a_name_with_settings_of_its_own() {
+fn prefix_preset_applies_below_own_settings() {
     struct Http;
     impl Preset for Http {
         const FAILURE_THRESHOLD: u32 = 3;
         const RECOVERY_TIMEOUT: Duration = Duration::from_secs(2);
     }
     #[circuit(name = "http:expected", registry = registry, expected = io::Error)]
-    fn expected(registry: &BreakerRegistry) -> Answer {
+    fn expected(registry: &BreakerRegistry) -> CallResult {
         Ok(())
     }
     #[circuit(name = "http:builder", registry = registry, builder = |b| b.half_open_calls(2))]
-    fn adjusted(registry: &BreakerRegistry) -> Answer {
+    fn adjusted(registry: &BreakerRegistry) -> CallResult {
         Ok(())
     }
 
@@ -88,11 +88,11 @@ fn prefix_reaches_a_name_with_settings_of_its_own() {
     );
     let expected = registry.breaker("http:expected");
     let _ = expected.call(|| Err::<(), _>(fmt::Error));
-    assert_eq!(expected.failure_count(), 0, "an unexpected error");
+    assert_eq!(expected.failure_count(), 0, "not an expected error");
 }
 
 #[test]
-fn longer_prefixes_are_layered_over_shorter_ones() {
+fn longer_prefix_overrides_shorter_prefix() {
     let registry = BreakerRegistry::builder()
         .default_preset(builder().half_open_calls(4).success_threshold(1))
         .preset_for("http:eu.", builder().recovery_timeout(7 * SECOND))
@@ -103,22 +103,28 @@ fn longer_prefixes_are_layered_over_shorter_ones() {
         .preset_for("httq", builder().failure_threshold(99))
         .build()
         .unwrap();
-    let of = |name: &str| {
+    let settings_of = |name: &str| {
         let config = registry.breaker(name).config();
         (rules_and_recovery(&config), config.half_open_calls())
     };
     let three = "3 failures in a row".to_owned();
-    assert_eq!(of("http:eu.users"), ((three.clone(), 7 * SECOND), 4));
-    assert_eq!(of("http:us.users"), ((three.clone(), 2 * SECOND), 4));
-    assert_eq!(of("http:eu"), ((three, 2 * SECOND), 4));
     assert_eq!(
-        of("http"),
+        settings_of("http:eu.users"),
+        ((three.clone(), 7 * SECOND), 4)
+    );
+    assert_eq!(
+        settings_of("http:us.users"),
+        ((three.clone(), 2 * SECOND), 4)
+    );
+    assert_eq!(settings_of("http:eu"), ((three, 2 * SECOND), 4));
+    assert_eq!(
+        settings_of("http"),
         (("5 failures in a row".to_owned(), 30 * SECOND), 4)
     );
 }
 
 #[test]
-fn preset_names_its_threshold_and_only_a_special_timeout() {
+fn preset_sets_threshold_and_only_changed_timeout() {
     struct Plain;
     impl Preset for Plain {}
     let registry = BreakerRegistry::builder()
@@ -132,7 +138,7 @@ fn preset_names_its_threshold_and_only_a_special_timeout() {
 }
 
 #[test]
-fn error_rules_of_all_layers_add_up_until_dropped() {
+fn error_rules_of_layers_accumulate_until_reset() {
     #[derive(Debug, thiserror::Error)]
     #[error("odd")]
     struct Odd;
@@ -146,7 +152,7 @@ fn error_rules_of_all_layers_add_up_until_dropped() {
         )
         .build()
         .unwrap();
-    let fails = |breaker: &CircuitBreaker| {
+    let classify = |breaker: &CircuitBreaker| {
         let mut failures = Vec::new();
         for call in [
             &|| Err::<(), Box<dyn std::error::Error + Send + Sync>>(io::Error::other("x").into()),
@@ -159,34 +165,34 @@ fn error_rules_of_all_layers_add_up_until_dropped() {
         }
         failures
     };
-    assert_eq!(fails(&registry.breaker("a")), [true, true, false]);
+    assert_eq!(classify(&registry.breaker("a")), [true, true, false]);
     assert_eq!(
-        fails(&registry.breaker("ab")),
+        classify(&registry.breaker("ab")),
         [false, true, true],
-        "all but the ignored"
+        "all errors except the ignored type"
     );
     let abc = registry.breaker_with("abc", || builder().expected_error::<Odd>());
-    assert_eq!(fails(&abc), [false, false, true]);
+    assert_eq!(classify(&abc), [false, false, true]);
     abc.configure(|code| code.inherit().own_error_rules())
         .unwrap();
-    assert_eq!(fails(&abc), [true, true, true]);
+    assert_eq!(classify(&abc), [true, true, true]);
 }
 
 #[test]
-fn listeners_of_all_layers_hear_events() {
-    let heard: Arc<Mutex<Vec<&str>>> = Arc::default();
-    let listening = |layer: &'static str| {
-        let heard = heard.clone();
-        builder().on_event(move |_| heard.lock().unwrap().push(layer))
+fn listeners_of_all_layers_receive_events() {
+    let events: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let recording_layer = |layer: &'static str| {
+        let events = events.clone();
+        builder().on_event(move |_| events.lock().unwrap().push(layer))
     };
     let registry = BreakerRegistry::builder()
-        .default_preset(listening("default"))
-        .preset_for("a", listening("prefix"))
+        .default_preset(recording_layer("default"))
+        .preset_for("a", recording_layer("prefix"))
         .build()
         .unwrap();
-    let a = registry.register("a", listening("register")).unwrap();
+    let a = registry.register("a", recording_layer("register")).unwrap();
     a.trip();
-    assert_eq!(*heard.lock().unwrap(), ["default", "prefix", "register"]);
+    assert_eq!(*events.lock().unwrap(), ["default", "prefix", "register"]);
     let config = a.config();
     let explanation = config.explain();
     let layers = explanation
@@ -199,21 +205,21 @@ fn listeners_of_all_layers_hear_events() {
 }
 
 #[test]
-fn layer_that_cannot_work_is_left_out_and_reported() {
+fn invalid_layer_is_ignored_and_reported() {
     #[circuit(name = "a", registry = registry, failure_threshold = 2, success_threshold = COUNT)]
-    fn site(registry: &BreakerRegistry) -> Answer {
+    fn site(registry: &BreakerRegistry) -> CallResult {
         Ok(())
     }
     const COUNT: u32 = 3;
 
-    let (registry, warnings) = watched(BreakerRegistry::builder());
+    let (registry, warnings) = recording(BreakerRegistry::builder());
     let a = registry.breaker("a");
     site(&registry).unwrap();
     site(&registry).unwrap();
     let b = registry.breaker_with("b", || builder().failure_threshold(2).success_threshold(3));
     for breaker in [a, b] {
         let (rules, _) = rules_and_recovery(&breaker.config());
-        assert_eq!(rules, "5 failures in a row", "the whole layer is left out");
+        assert_eq!(rules, "5 failures in a row", "the whole layer is ignored");
     }
     let refused: Vec<_> = std::mem::take(&mut *warnings.lock().unwrap());
     assert_eq!(refused.len(), 2);
@@ -227,18 +233,24 @@ fn layer_that_cannot_work_is_left_out_and_reported() {
 }
 
 #[test]
-fn layer_that_cannot_work_changes_nothing_where_an_error_is_returned() {
+fn invalid_layer_returns_error_and_changes_nothing() {
     let (registry, warnings) =
-        watched(BreakerRegistry::builder().preset_for("a", builder().half_open_calls(2)));
+        recording(BreakerRegistry::builder().preset_for("a", builder().half_open_calls(2)));
     let ab = registry.breaker_with("ab", || builder().success_threshold(2));
-    let few = || builder().failure_threshold(9).half_open_calls(1);
+    let one_trial = || builder().failure_threshold(9).half_open_calls(1);
     let expected = "success_threshold is 2, but must be 1 to 1 (the half_open_calls)";
     assert_eq!(
-        registry.register("ab", few()).unwrap_err().to_string(),
+        registry
+            .register("ab", one_trial())
+            .unwrap_err()
+            .to_string(),
         expected
     );
     assert_eq!(
-        registry.configure("ab", few()).unwrap_err().to_string(),
+        registry
+            .configure("ab", one_trial())
+            .unwrap_err()
+            .to_string(),
         expected
     );
     let error = ab.configure(|code| code.half_open_calls(1)).unwrap_err();
@@ -247,7 +259,7 @@ fn layer_that_cannot_work_changes_nothing_where_an_error_is_returned() {
     assert_eq!(rules, "5 failures in a row");
     registry
         .register("ab", builder().half_open_calls(3))
-        .expect("the name is still free");
+        .expect("the name is not registered yet");
 
     let error = registry
         .preset_for("a", builder().success_threshold(2))
@@ -265,7 +277,7 @@ fn layer_that_cannot_work_changes_nothing_where_an_error_is_returned() {
 }
 
 #[test]
-fn configure_gets_the_code_of_the_name_and_inherit_empties_it() {
+fn configure_extends_code_layer_and_inherit_clears_it() {
     let registry = BreakerRegistry::builder()
         .default_preset(builder().recovery_timeout(2 * SECOND))
         .build()
@@ -297,7 +309,7 @@ fn configure_gets_the_code_of_the_name_and_inherit_empties_it() {
 }
 
 #[test]
-fn configure_replaces_the_code_of_the_name_by_what_it_returns() {
+fn configure_replaces_code_layer_with_returned_settings() {
     let registry = BreakerRegistry::new();
     let a = registry
         .register("a", builder().failure_threshold(3).half_open_calls(2))
@@ -305,29 +317,29 @@ fn configure_replaces_the_code_of_the_name_by_what_it_returns() {
     a.configure(|_| builder().failure_threshold(4)).unwrap();
     let (rules, _) = rules_and_recovery(&a.config());
     assert_eq!(rules, "4 failures in a row");
-    assert_eq!(a.config().half_open_calls(), 1, "not named any more");
+    assert_eq!(a.config().half_open_calls(), 1, "no longer set");
 }
 
 #[test]
-fn repeated_configure_keeps_no_settings_that_do_not_count() {
+fn repeated_configure_frees_replaced_settings() {
     let registry = BreakerRegistry::new();
-    let dropped = Arc::new(());
+    let captured = Arc::new(());
     for recovery in 1..100 {
-        let token = dropped.clone();
+        let token = captured.clone();
         let settings = builder()
             .recovery_timeout(recovery * SECOND)
             .redact_last_failure(move |_| format!("{token:?}"));
         registry.configure("a", settings).unwrap();
     }
     assert_eq!(
-        Arc::strong_count(&dropped),
+        Arc::strong_count(&captured),
         2,
-        "only the last redaction is kept"
+        "only the latest redaction is kept"
     );
 }
 
 #[test]
-fn rules_merge_as_the_methods_of_the_builder_do() {
+fn rules_of_layers_merge_like_builder_methods() {
     let rate = TripRule::failure_rate(0.5).over(Window::calls(10));
     let count = TripRule::failures(3).over(Window::calls(10));
     let registry = BreakerRegistry::builder()
@@ -337,11 +349,11 @@ fn rules_merge_as_the_methods_of_the_builder_do() {
         .preset_for("changes", builder().failure_threshold(9))
         .build()
         .unwrap();
-    let in_a_row = TripRule::consecutive_failures;
+    let consecutive = TripRule::consecutive_failures;
     for (name, rules) in [
-        ("adds", &[in_a_row(7), rate, count][..]),
+        ("adds", &[consecutive(7), rate, count][..]),
         ("replaces", &[count]),
-        ("changes", &[rate, in_a_row(9)]),
+        ("changes", &[rate, consecutive(9)]),
     ] {
         assert_eq!(
             registry.breaker(name).config().trip_rules(),
@@ -352,7 +364,7 @@ fn rules_merge_as_the_methods_of_the_builder_do() {
 }
 
 #[test]
-fn merged_rules_are_bounded() {
+fn merged_rules_are_limited() {
     let rules = |range: std::ops::Range<u32>| {
         let rule = |n| TripRule::failures(n).over(Window::calls(100));
         range.fold(builder(), |builder, n| builder.trip_when(rule(n)))
@@ -375,7 +387,7 @@ fn merged_rules_are_bounded() {
 }
 
 #[test]
-fn prefixes_are_bounded_and_found_quickly() {
+fn prefixes_are_limited_to_ten_thousand() {
     let prefixes = |count: u32| {
         (0..count).fold(BreakerRegistry::builder(), |registry, n| {
             registry.preset_for(format!("{n:05}"), builder().failure_threshold(n + 1))
@@ -397,22 +409,22 @@ fn prefixes_are_bounded_and_found_quickly() {
     registry.preset_for("new", builder()).unwrap_err();
     registry
         .preset_for("00001", builder())
-        .expect("replaces one");
+        .expect("replaces an existing prefix");
 }
 
 #[test]
-fn explanation_names_the_place_in_code() {
+fn explanation_names_source_location() {
     let registry = BreakerRegistry::new();
-    let place = |line: u32| format!(" at {}:{line}", file!());
+    let location = |line: u32| format!(" at {}:{line}", file!());
     let three = builder().failure_threshold(3);
     registry.preset_for("a", three).unwrap();
-    let prefix = place(line!() - 1);
+    let prefix = location(line!() - 1);
     let two = || builder().half_open_calls(2);
     let a = registry.breaker_with("a", two);
-    let with = place(line!() - 1);
+    let with = location(line!() - 1);
     let change = |code: BreakerBuilder| code.cancelled_after(SECOND);
     a.configure(change).unwrap();
-    let configure = place(line!() - 1);
+    let configure = location(line!() - 1);
     let config = a.config();
     let explanation = config.explain();
     for (key, value, layer) in [
@@ -433,7 +445,7 @@ fn explanation_names_the_place_in_code() {
     }
     assert_eq!(explanation.to_string().lines().count(), 16);
     let alone = two().build().unwrap();
-    let built = place(line!() - 1);
+    let built = location(line!() - 1);
     let config = alone.config();
     assert_eq!(
         config.explain().get("half_open_calls"),

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 
-/// Levels of listeners on one thread.
-const DEEPEST: usize = 4;
+/// The nesting limit of listeners on one thread.
+const MAX_DEPTH: usize = 4;
 
-/// A handle for a listener that is made before the breaker.
-type Later = Arc<OnceLock<CircuitBreaker>>;
+/// A breaker that is set after its listener was created.
+type BreakerSlot = Arc<OnceLock<CircuitBreaker>>;
 
 fn fail(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Err::<(), _>("down"));
@@ -22,35 +22,35 @@ fn succeed(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Ok::<_, ()>(()));
 }
 
-/// A breaker whose listener does `work` with it at every event, and the number of these events.
-fn reacting(
+/// Builds a breaker whose listener runs `work` on each event. Returns it with a counter of the events.
+fn with_listener(
     builder: BreakerBuilder,
     work: impl Fn(&CircuitBreaker, &Event) + Send + Sync + 'static,
 ) -> (CircuitBreaker, Arc<AtomicUsize>) {
-    let (later, told) = (Later::default(), Arc::<AtomicUsize>::default());
+    let (slot, received) = (BreakerSlot::default(), Arc::<AtomicUsize>::default());
     let listener = {
-        let (later, told) = (later.clone(), told.clone());
+        let (slot, received) = (slot.clone(), received.clone());
         move |event: &Event| {
-            told.fetch_add(1, Relaxed);
-            work(later.get().unwrap(), event);
+            received.fetch_add(1, Relaxed);
+            work(slot.get().unwrap(), event);
         }
     };
     let breaker = builder.on_event(listener).build().unwrap();
-    later.set(breaker.clone()).unwrap();
-    (breaker, told)
+    slot.set(breaker.clone()).unwrap();
+    (breaker, received)
 }
 
 fn builder() -> BreakerBuilder {
     CircuitBreaker::builder()
 }
 
-fn received(events: &mut EventStream) -> Vec<Event> {
+fn drain(events: &mut EventStream) -> Vec<Event> {
     std::iter::from_fn(|| events.try_next()).collect()
 }
 
-/// The state changes, each of which begins where the one before ended.
+/// Asserts that each state change begins in the state where the previous one ended. Returns the last state.
 #[track_caller]
-fn assert_unbroken(events: &[Event], mut at: State) -> State {
+fn assert_contiguous(events: &[Event], mut at: State) -> State {
     for event in events {
         if let Event::StateChanged { from, to, .. } = event {
             assert_eq!(*from, at, "{events:?}");
@@ -61,101 +61,101 @@ fn assert_unbroken(events: &[Event], mut at: State) -> State {
 }
 
 #[test]
-fn listener_that_calls_its_breaker_has_bounded_depth() {
-    let (breaker, told) = reacting(builder(), |breaker, _| succeed(breaker));
+fn listener_calling_its_breaker_nests_to_limit() {
+    let (breaker, received) = with_listener(builder(), |breaker, _| succeed(breaker));
     let mut events = breaker.subscribe();
     for round in 1..=3 {
         succeed(&breaker);
-        assert_eq!(told.load(Relaxed), round * DEEPEST);
-        let events = received(&mut events);
-        assert_eq!(events.len(), DEEPEST + 1, "a stream gets every event");
+        assert_eq!(received.load(Relaxed), round * MAX_DEPTH);
+        let events = drain(&mut events);
+        assert_eq!(events.len(), MAX_DEPTH + 1, "a stream receives every event");
     }
 }
 
 #[test]
-fn listener_that_makes_several_calls_ends() {
-    let (breaker, told) = reacting(builder(), |breaker, _| {
+fn listener_making_several_calls_terminates() {
+    let (breaker, received) = with_listener(builder(), |breaker, _| {
         (0..3).for_each(|_| succeed(breaker));
     });
     succeed(&breaker);
-    assert_eq!(told.load(Relaxed), 1 + 3 + 9 + 27);
+    assert_eq!(received.load(Relaxed), 1 + 3 + 9 + 27);
     assert_eq!(breaker.snapshot().totals.success, Some(1 + 3 + 9 + 27 + 81));
 }
 
 #[test]
-fn listener_that_is_refused_ends() {
-    let (breaker, told) = reacting(builder(), |breaker, _| succeed(breaker));
+fn refused_listener_terminates() {
+    let (breaker, received) = with_listener(builder(), |breaker, _| succeed(breaker));
     breaker.force_open();
-    assert_eq!(told.swap(0, Relaxed), DEEPEST);
+    assert_eq!(received.swap(0, Relaxed), MAX_DEPTH);
     succeed(&breaker);
-    assert_eq!(told.load(Relaxed), DEEPEST);
+    assert_eq!(received.load(Relaxed), MAX_DEPTH);
     assert_eq!(breaker.snapshot().totals.refused, 2 * 4 + 1);
 }
 
 #[test]
-fn listener_of_a_watching_breaker_ends() {
+fn listener_of_metrics_only_breaker_terminates() {
     let watching = builder().mode(Mode::MetricsOnly).failure_threshold(1);
-    let (breaker, told) = reacting(watching, |breaker, event| {
+    let (breaker, received) = with_listener(watching, |breaker, event| {
         if matches!(event, Event::WouldTrip { .. }) {
-            // The rule turns false, and then holds again.
+            // The success ends the consecutive failures. The failure meets the rule again.
             succeed(breaker);
             fail(breaker);
         }
     });
     let mut events = breaker.subscribe();
     fail(&breaker);
-    assert!(told.load(Relaxed) >= DEEPEST);
+    assert!(received.load(Relaxed) >= MAX_DEPTH);
     let would = |event: &Event| matches!(event, Event::WouldTrip { .. });
-    let sent = received(&mut events);
+    let sent = drain(&mut events);
     let would_trip = breaker.snapshot().totals.would_trip;
     assert_eq!(
         sent.iter().filter(|event| would(event)).count() as u64,
         would_trip
     );
-    assert_eq!(would_trip, 1 + DEEPEST as u64);
+    assert_eq!(would_trip, 1 + MAX_DEPTH as u64);
 }
 
 #[test]
-fn listeners_that_call_each_other_end() {
-    let (there, told) = (Later::default(), Arc::<AtomicUsize>::default());
+fn mutually_calling_listeners_terminate() {
+    let (slot, other_count) = (BreakerSlot::default(), Arc::<AtomicUsize>::default());
     let other = {
-        let (there, told) = (there.clone(), told.clone());
+        let (slot, other_count) = (slot.clone(), other_count.clone());
         builder()
             .on_event(move |_| {
-                told.fetch_add(1, Relaxed);
-                fail(there.get().unwrap());
+                other_count.fetch_add(1, Relaxed);
+                fail(slot.get().unwrap());
             })
             .build()
             .unwrap()
     };
-    let theirs = other.clone();
-    let (breaker, own) = reacting(builder(), move |_, _| fail(&theirs));
-    there.set(breaker.clone()).unwrap();
+    let target = other.clone();
+    let (breaker, own_count) = with_listener(builder(), move |_, _| fail(&target));
+    slot.set(breaker.clone()).unwrap();
     let streams = [&breaker, &other].map(CircuitBreaker::subscribe);
     for _ in 0..20 {
         fail(&breaker);
     }
-    assert!(own.load(Relaxed) > 0 && told.load(Relaxed) > 0);
+    assert!(own_count.load(Relaxed) > 0 && other_count.load(Relaxed) > 0);
     for (breaker, mut stream) in [&breaker, &other].into_iter().zip(streams) {
         assert_eq!(breaker.state(), State::Open);
-        let last = assert_unbroken(&received(&mut stream), State::Closed);
+        let last = assert_contiguous(&drain(&mut stream), State::Closed);
         assert_eq!(last, State::Open);
     }
 }
 
 #[test]
-fn registry_listener_that_uses_its_registry_ends() {
-    let (later, told) = (
+fn registry_listener_using_its_registry_terminates() {
+    let (slot, received) = (
         Arc::<OnceLock<BreakerRegistry>>::default(),
         Arc::<AtomicUsize>::default(),
     );
     let registry = {
-        let (later, told) = (later.clone(), told.clone());
+        let (slot, received) = (slot.clone(), received.clone());
         BreakerRegistry::builder()
             .on_event(move |event| {
-                told.fetch_add(1, Relaxed);
-                let registry: &BreakerRegistry = later.get().unwrap();
-                // A new name, which is an event of the registry, and a call, which is one of its own.
+                received.fetch_add(1, Relaxed);
+                let registry: &BreakerRegistry = slot.get().unwrap();
+                // The new name is an event of the registry, and the call an event of the breaker.
                 let name = format!("{}+", event.breaker());
                 let _ = (|| Err::<(), _>("down"))
                     .with_breaker(registry, name)
@@ -164,27 +164,27 @@ fn registry_listener_that_uses_its_registry_ends() {
             .build()
             .unwrap()
     };
-    later.set(registry.clone()).unwrap();
+    slot.set(registry.clone()).unwrap();
     let mut events = registry.subscribe();
     registry.breaker("a");
     let added = |event: &Event| matches!(event, Event::BreakerAdded { .. });
-    let sent = received(&mut events);
+    let sent = drain(&mut events);
     assert_eq!(
         sent.iter().filter(|event| added(event)).count(),
-        DEEPEST + 1
+        MAX_DEPTH + 1
     );
-    assert_eq!(registry.len(), DEEPEST + 1);
-    assert!(told.load(Relaxed) >= DEEPEST);
+    assert_eq!(registry.len(), MAX_DEPTH + 1);
+    assert!(received.load(Relaxed) >= MAX_DEPTH);
 }
 
 #[test]
-fn listeners_of_a_breaker_and_its_registry_end() {
-    let (later, told) = (Later::default(), Arc::<AtomicUsize>::default());
+fn listeners_of_breaker_and_registry_terminate() {
+    let (slot, received) = (BreakerSlot::default(), Arc::<AtomicUsize>::default());
     let listener = {
-        let (later, told) = (later.clone(), told.clone());
+        let (slot, received) = (slot.clone(), received.clone());
         move |event: &Event| {
-            told.fetch_add(1, Relaxed);
-            if let (Event::Recorded { .. }, Some(breaker)) = (event, later.get()) {
+            received.fetch_add(1, Relaxed);
+            if let (Event::Recorded { .. }, Some(breaker)) = (event, slot.get()) {
                 succeed(breaker);
             }
         }
@@ -192,17 +192,17 @@ fn listeners_of_a_breaker_and_its_registry_end() {
     let registry = BreakerRegistry::builder().on_event(listener.clone());
     let registry = registry.build().unwrap();
     let breaker = registry.register("users", builder().on_event(listener));
-    later.set(breaker.unwrap()).unwrap();
-    told.store(0, Relaxed);
+    slot.set(breaker.unwrap()).unwrap();
+    received.store(0, Relaxed);
     succeed(&registry.breaker("users"));
-    assert_eq!(told.load(Relaxed), 2 + 4 + 8 + 16);
+    assert_eq!(received.load(Relaxed), 2 + 4 + 8 + 16);
 }
 
 #[test]
-fn state_changes_too_deep_arrive_in_order() {
-    let heard = Arc::<Mutex<Vec<Event>>>::default();
-    let log = heard.clone();
-    let (breaker, _) = reacting(builder(), move |breaker, event| {
+fn state_changes_beyond_depth_arrive_in_order() {
+    let events_received = Arc::<Mutex<Vec<Event>>>::default();
+    let log = events_received.clone();
+    let (breaker, _) = with_listener(builder(), move |breaker, event| {
         log.lock().unwrap().push(event.clone());
         if matches!(event, Event::Recorded { .. }) {
             breaker.trip();
@@ -212,58 +212,65 @@ fn state_changes_too_deep_arrive_in_order() {
     });
     let mut events = breaker.subscribe();
     succeed(&breaker);
-    let sent = received(&mut events);
+    let sent = drain(&mut events);
     let changes = |events: &[Event]| {
         let change = |event: &&Event| matches!(event, Event::StateChanged { .. });
         events.iter().filter(change).count()
     };
-    assert_eq!(changes(&sent), 2 * DEEPEST);
-    assert_unbroken(&sent, State::Closed);
-    let heard = heard.lock().unwrap();
-    assert_eq!(changes(&heard), 2 * DEEPEST, "a listener gets every change");
-    assert_unbroken(&heard, State::Closed);
+    assert_eq!(changes(&sent), 2 * MAX_DEPTH);
+    assert_contiguous(&sent, State::Closed);
+    let events_received = events_received.lock().unwrap();
+    assert_eq!(
+        changes(&events_received),
+        2 * MAX_DEPTH,
+        "a listener receives every change"
+    );
+    assert_contiguous(&events_received, State::Closed);
 }
 
-/// A chain of breakers, each of which is tripped by the listener of the one before.
+/// The listener of each breaker trips the next breaker of a chain.
 #[test]
-fn state_change_too_deep_waits_for_the_next_event() {
-    let heard = Arc::<Mutex<Vec<Event>>>::default();
-    let log = heard.clone();
+fn state_change_beyond_depth_waits_for_next_event() {
+    let events_received = Arc::<Mutex<Vec<Event>>>::default();
+    let log = events_received.clone();
     let last = builder()
         .on_event(move |event| log.lock().unwrap().push(event.clone()))
         .build()
         .unwrap();
     let mut events = last.subscribe();
-    let first = (0..DEEPEST).fold(last.clone(), |next, _| {
+    let first = (0..MAX_DEPTH).fold(last.clone(), |next, _| {
         builder().on_event(move |_| next.trip()).build().unwrap()
     });
     first.trip();
     assert_eq!(last.state(), State::Open);
-    assert!(heard.lock().unwrap().is_empty(), "one level too deep");
+    assert!(
+        events_received.lock().unwrap().is_empty(),
+        "one level too deep"
+    );
     succeed(&last);
-    let seen = heard.lock().unwrap().clone();
+    let seen = events_received.lock().unwrap().clone();
     assert_eq!(seen.len(), 2, "{seen:?}");
-    assert_eq!(assert_unbroken(&seen, State::Closed), State::Open);
-    assert_eq!(received(&mut events).len(), 2);
+    assert_eq!(assert_contiguous(&seen, State::Closed), State::Open);
+    assert_eq!(drain(&mut events).len(), 2);
 }
 
 #[test]
-fn depth_is_restored_after_a_panic() {
-    let (breaker, told) = reacting(builder(), |breaker, event| {
+fn depth_is_restored_after_panic() {
+    let (breaker, received) = with_listener(builder(), |breaker, event| {
         if matches!(event, Event::Recorded { .. }) {
             succeed(breaker);
-            panic!("a listener that has broken");
+            panic!("the listener panics");
         }
     });
     for round in 1..=5 {
         succeed(&breaker);
-        assert_eq!(told.load(Relaxed), round * DEEPEST);
+        assert_eq!(received.load(Relaxed), round * MAX_DEPTH);
     }
 }
 
 #[test]
-fn depth_is_counted_for_each_thread() {
-    let (breaker, told) = reacting(builder(), |breaker, event| {
+fn depth_is_counted_per_thread() {
+    let (breaker, received) = with_listener(builder(), |breaker, event| {
         if matches!(event, Event::StateChanged { .. }) {
             thread::scope(|scope| {
                 scope.spawn(|| succeed(breaker));
@@ -273,31 +280,31 @@ fn depth_is_counted_for_each_thread() {
         }
     });
     breaker.trip_for(std::time::Duration::ZERO);
-    assert!(told.load(Relaxed) > DEEPEST);
+    assert!(received.load(Relaxed) > MAX_DEPTH);
 }
 
 #[test]
 fn change_listener_is_not_called_for_calls() {
-    let told = Arc::<Mutex<Vec<Event>>>::default();
+    let received = Arc::<Mutex<Vec<Event>>>::default();
     let listener = || {
-        let told = told.clone();
-        move |event: &Event| told.lock().unwrap().push(event.clone())
+        let received = received.clone();
+        move |event: &Event| received.lock().unwrap().push(event.clone())
     };
     let registry = BreakerRegistry::builder().on_change(listener());
     let registry = registry.build().unwrap();
     let settings = builder().failure_threshold(1).on_change(listener());
     let breaker = registry.register("users", settings).unwrap();
-    told.lock().unwrap().clear();
+    received.lock().unwrap().clear();
     succeed(&breaker);
     fail(&breaker);
     fail(&breaker);
-    let told = told.lock().unwrap();
+    let received = received.lock().unwrap();
     assert_eq!(
-        told.len(),
+        received.len(),
         2,
-        "by the breaker and by the registry: {told:?}"
+        "from the breaker and from the registry: {received:?}"
     );
-    for event in told.iter() {
+    for event in received.iter() {
         assert!(matches!(
             event,
             Event::StateChanged {
@@ -308,27 +315,27 @@ fn change_listener_is_not_called_for_calls() {
     }
 }
 
-/// The state changes that may wait for delivery.
+/// The capacity of the queue of undelivered state changes.
 const CAPACITY: usize = 1_024;
 
-/// The state changes that one call delivers.
-const MOST: usize = 32;
+/// The most state changes that one call delivers.
+const MAX_PER_CALL: usize = 32;
 
-/// The events that a listener got.
-type Told = Arc<Mutex<Vec<Event>>>;
+/// The events that a listener received.
+type EventLog = Arc<Mutex<Vec<Event>>>;
 
-/// A breaker in `state`, and what its listener was told. While the listener was busy with the first of the
-/// changes, `work` was done with the breaker.
-fn after_busy_listener(work: impl FnOnce(&CircuitBreaker)) -> (CircuitBreaker, Told) {
-    let told = Told::default();
+/// Trips a breaker, and runs `work` on it while its listener is busy with this first change. Returns the
+/// breaker and the events that the listener received.
+fn after_busy_listener(work: impl FnOnce(&CircuitBreaker)) -> (CircuitBreaker, EventLog) {
+    let received = EventLog::default();
     let (entered, is_entered) = mpsc::channel();
     let (leave, may_leave) = mpsc::channel::<()>();
     let may_leave = Mutex::new(may_leave);
-    let log = told.clone();
+    let log = received.clone();
     let listener = move |event: &Event| {
         log.lock().unwrap().push(event.clone());
         let _ = entered.send(());
-        // Blocks once: afterwards there is no sender.
+        // Blocks until the sender is dropped, and never again.
         let _ = may_leave.lock().unwrap().recv();
     };
     let breaker = builder().name("users").on_change(listener).build().unwrap();
@@ -339,26 +346,30 @@ fn after_busy_listener(work: impl FnOnce(&CircuitBreaker)) -> (CircuitBreaker, T
         drop(leave);
         first.join().unwrap();
     });
-    (breaker, told)
+    (breaker, received)
 }
 
 #[test]
-fn call_delivers_only_what_was_queued() {
-    let (breaker, told) = after_busy_listener(|breaker| {
+fn call_delivers_only_queued_changes() {
+    let (breaker, received) = after_busy_listener(|breaker| {
         for _ in 0..3 {
             breaker.reset();
             breaker.trip();
         }
     });
-    assert_eq!(told.lock().unwrap().len(), 1, "its own state change");
+    assert_eq!(
+        received.lock().unwrap().len(),
+        1,
+        "only its own state change"
+    );
     succeed(&breaker);
-    let told = told.lock().unwrap();
-    assert_eq!(told.len(), 7, "the next call delivers the rest");
-    assert_eq!(assert_unbroken(&told, State::Closed), State::Open);
+    let received = received.lock().unwrap();
+    assert_eq!(received.len(), 7, "the next call delivers the rest");
+    assert_eq!(assert_contiguous(&received, State::Closed), State::Open);
 }
 
 #[test]
-fn every_call_delivers_what_is_left() {
+fn every_operation_delivers_queued_changes() {
     type Work = fn(&CircuitBreaker);
     let cases: [(&str, Work, Work); 9] = [
         ("success", CircuitBreaker::reset, succeed),
@@ -374,53 +385,63 @@ fn every_call_delivers_what_is_left() {
         }),
     ];
     for (name, leave, work) in cases {
-        let (breaker, told) = after_busy_listener(leave);
-        assert_eq!(told.lock().unwrap().len(), 1, "{name}");
+        let (breaker, received) = after_busy_listener(leave);
+        assert_eq!(received.lock().unwrap().len(), 1, "{name}");
         let state = breaker.state();
         work(&breaker);
-        let told = told.lock().unwrap();
-        assert_eq!(assert_unbroken(&told[..2], State::Closed), state, "{name}");
+        let received = received.lock().unwrap();
+        assert_eq!(
+            assert_contiguous(&received[..2], State::Closed),
+            state,
+            "{name}"
+        );
     }
 }
 
 #[test]
-fn late_call_delivers_what_is_left() {
+fn late_call_delivers_queued_changes() {
     let mut permit = None;
-    let (_, told) = after_busy_listener(|breaker| {
+    let (_, received) = after_busy_listener(|breaker| {
         breaker.reset();
         permit = breaker.try_acquire().ok();
         breaker.force_open();
     });
-    assert_eq!(told.lock().unwrap().len(), 1);
+    assert_eq!(received.lock().unwrap().len(), 1);
     permit.unwrap().success();
-    let told = told.lock().unwrap();
-    assert_eq!(assert_unbroken(&told, State::Closed), State::ForcedOpen);
+    let received = received.lock().unwrap();
+    assert_eq!(
+        assert_contiguous(&received, State::Closed),
+        State::ForcedOpen
+    );
 }
 
 #[test]
-fn full_queue_reports_what_it_dropped() {
-    let (breaker, told) = after_busy_listener(|breaker| {
+fn full_queue_reports_dropped_changes() {
+    let (breaker, received) = after_busy_listener(|breaker| {
         for _ in 0..CAPACITY {
             breaker.reset();
             breaker.trip();
         }
     });
-    for call in 1..=CAPACITY / MOST {
+    for call in 1..=CAPACITY / MAX_PER_CALL {
         succeed(&breaker);
-        assert_eq!(told.lock().unwrap().len(), 1 + call * MOST);
+        assert_eq!(received.lock().unwrap().len(), 1 + call * MAX_PER_CALL);
     }
     breaker.reset();
-    let told = told.lock().unwrap();
-    let [before @ .., missed, last] = &told[1..] else {
-        panic!("{told:?}");
+    let received = received.lock().unwrap();
+    let [before @ .., missed, last] = &received[1..] else {
+        panic!("{received:?}");
     };
     assert_eq!(before.len(), CAPACITY);
-    assert_unbroken(before, State::Open);
+    assert_contiguous(before, State::Open);
     let dropped = CAPACITY as u64;
     let Event::Missed { events: missed, .. } = missed else {
-        panic!("{told:?}");
+        panic!("{received:?}");
     };
-    assert_eq!((*missed, told[CAPACITY + 1].breaker()), (dropped, "users"));
+    assert_eq!(
+        (*missed, received[CAPACITY + 1].breaker()),
+        (dropped, "users")
+    );
     assert!(matches!(
         last,
         Event::StateChanged {
@@ -431,10 +452,10 @@ fn full_queue_reports_what_it_dropped() {
 }
 
 #[test]
-fn listener_that_changes_the_state_each_time_ends() {
-    let heard = Told::default();
-    let log = heard.clone();
-    let (breaker, told) = reacting(builder(), move |breaker, event| {
+fn listener_changing_state_every_time_terminates() {
+    let events_received = EventLog::default();
+    let log = events_received.clone();
+    let (breaker, received) = with_listener(builder(), move |breaker, event| {
         log.lock().unwrap().push(event.clone());
         if breaker.state() == State::Open {
             breaker.reset();
@@ -443,52 +464,52 @@ fn listener_that_changes_the_state_each_time_ends() {
         }
     });
     breaker.trip();
-    assert_eq!(told.load(Relaxed), MOST);
+    assert_eq!(received.load(Relaxed), MAX_PER_CALL);
     breaker.force_open();
-    assert_eq!(told.load(Relaxed), 2 * MOST);
-    assert_unbroken(&heard.lock().unwrap(), State::Closed);
+    assert_eq!(received.load(Relaxed), 2 * MAX_PER_CALL);
+    assert_contiguous(&events_received.lock().unwrap(), State::Closed);
 }
 
-/// Each call of three threads makes one change, while the listener is slow.
+/// Each call changes the state once, and the listener is slow.
 #[test]
-fn calls_of_many_threads_deliver_a_bounded_number() {
+fn concurrent_calls_deliver_limited_changes() {
     thread_local! {
-        static TOLD_BY_CALL: Cell<usize> = const { Cell::new(0) };
+        static RECEIVED_BY_CALL: Cell<usize> = const { Cell::new(0) };
     }
-    let told = Told::default();
-    let log = told.clone();
+    let received = EventLog::default();
+    let log = received.clone();
     let listener = move |event: &Event| {
         log.lock().unwrap().push(event.clone());
-        TOLD_BY_CALL.set(TOLD_BY_CALL.get() + 1);
+        RECEIVED_BY_CALL.set(RECEIVED_BY_CALL.get() + 1);
         (0..10).for_each(|_| thread::yield_now());
     };
     let breaker = builder().on_change(listener).build().unwrap();
     let change = || {
-        TOLD_BY_CALL.set(0);
+        RECEIVED_BY_CALL.set(0);
         if breaker.state() == State::Open {
             breaker.reset();
         } else {
             breaker.trip();
         }
-        assert!(TOLD_BY_CALL.get() <= MOST);
+        assert!(RECEIVED_BY_CALL.get() <= MAX_PER_CALL);
     };
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| (0..2_000).for_each(|_| change()));
         }
     });
-    for _ in 0..=CAPACITY / MOST {
+    for _ in 0..=CAPACITY / MAX_PER_CALL {
         succeed(&breaker);
     }
-    let told = told.lock().unwrap();
-    let parts = told.split(|event| matches!(event, Event::Missed { .. }));
+    let received = received.lock().unwrap();
+    let parts = received.split(|event| matches!(event, Event::Missed { .. }));
     let mut last = State::Closed;
     for part in parts {
         if let Some(Event::StateChanged { from, .. }) = part.first() {
-            last = assert_unbroken(part, *from);
+            last = assert_contiguous(part, *from);
         }
     }
-    if !matches!(told.last(), Some(Event::Missed { .. })) {
+    if !matches!(received.last(), Some(Event::Missed { .. })) {
         assert_eq!(last, breaker.state());
     }
 }
@@ -519,5 +540,5 @@ fn dropped_receivers_leave_no_memory() {
     users.reset();
     succeed(&users);
     let calls = allocation_counter::measure(|| succeed(&users));
-    assert_eq!(calls.count_total, 0, "no event is built");
+    assert_eq!(calls.count_total, 0, "no event is created");
 }

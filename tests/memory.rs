@@ -1,4 +1,4 @@
-//! How much memory a breaker takes, beside its name.
+//! The memory that a breaker takes.
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
@@ -7,15 +7,15 @@ use breakerbox::prelude::*;
 
 const BREAKERS: usize = 10_000;
 
-/// Bytes of heap for a breaker that a registry made by use, beside its name: the breaker itself,
-/// its default rule, its places in the map and in the eviction pool.
+/// The most heap bytes for a breaker that was created by use, without its name: the breaker, its
+/// default rule, and its entries in the map and in the eviction pool.
 ///
-/// The goal is 256. The map's share depends by chance, and on the number of processors, on how full
-/// its parts are; the bound leaves 40 bytes for that.
-const MOST: usize = 296;
+/// The goal is 256. The bound allows 40 more, because the share of the map depends on the load of
+/// its shards, and so on the hashes and the number of processors.
+const MAX_BYTES: usize = 296;
 
 #[test]
-fn a_breaker_with_the_default_rule_is_small() {
+fn breaker_with_default_rule_is_small() {
     let names: Vec<_> = (0..BREAKERS)
         .map(|number| format!("tenant:{number:05}"))
         .collect();
@@ -27,10 +27,10 @@ fn a_breaker_with_the_default_rule_is_small() {
         }
         kept = Some(registry);
     });
-    let registry = kept.expect("it was made");
-    assert_eq!(registry.len(), BREAKERS, "all of them were kept");
+    let registry = kept.expect("the closure ran");
+    assert_eq!(registry.len(), BREAKERS, "every breaker is kept");
     let bytes = usize::try_from(info.bytes_current).expect("more allocated than freed");
-    let each = bytes / BREAKERS - names[0].len();
-    println!("{each} bytes a breaker, beside its name");
-    assert!(each <= MOST, "{each} bytes a breaker");
+    let per_breaker = bytes / BREAKERS - names[0].len();
+    println!("{per_breaker} bytes per breaker, without its name");
+    assert!(per_breaker <= MAX_BYTES, "{per_breaker} bytes per breaker");
 }

@@ -1,21 +1,21 @@
-//! Names of every kind, through every way in.
+//! Valid and invalid names, in each method that takes one.
 
 use breakerbox::prelude::*;
 use breakerbox::{Event, NotKept, RegistryError};
 use std::sync::{Arc, Mutex};
 
-fn listening() -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
+fn recording() -> (BreakerRegistry, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
-    let heard = events.clone();
+    let log = events.clone();
     let registry = BreakerRegistry::builder()
-        .on_event(move |event| heard.lock().unwrap().push(event.clone()))
+        .on_event(move |event| log.lock().unwrap().push(event.clone()))
         .build()
         .unwrap();
     (registry, events)
 }
 
-/// Every kind of name that is allowed.
-fn good() -> Vec<String> {
+/// Valid names of every kind.
+fn valid_names() -> Vec<String> {
     let kinds = [
         "x",
         " ",
@@ -41,12 +41,12 @@ fn good() -> Vec<String> {
     names
 }
 
-/// Every kind of name that is not, with what is left of it.
-fn bad() -> Vec<(String, String)> {
+/// Invalid names of every kind, each with the shortened name of its breaker.
+fn invalid_names() -> Vec<(String, String)> {
     vec![
         (String::new(), String::new()),
         ("a".repeat(257), "a".repeat(256)),
-        // A character across the boundary goes whole.
+        // The shortened name never ends in the middle of a character.
         (format!("{}é", "a".repeat(255)), "a".repeat(255)),
         ("名".repeat(100), "名".repeat(85)),
         ("\0".repeat(300), "\0".repeat(256)),
@@ -55,9 +55,9 @@ fn bad() -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn allowed_names_are_kept_as_they_are() {
-    for name in good() {
-        let (registry, events) = listening();
+async fn valid_names_are_kept_unchanged() {
+    for name in valid_names() {
+        let (registry, events) = recording();
         let breaker = registry.breaker(&name);
         assert_eq!(breaker.name(), name);
         breaker.trip();
@@ -67,7 +67,7 @@ async fn allowed_names_are_kept_as_they_are() {
             .await;
         assert!(
             refused.unwrap_err().is_open(),
-            "{name:?} is one breaker from every side"
+            "{name:?} should name one breaker in every method"
         );
         assert_eq!(registry.len(), 1);
         registry
@@ -82,37 +82,42 @@ async fn allowed_names_are_kept_as_they_are() {
 }
 
 #[test]
-fn names_differ_by_their_bytes() {
+fn names_are_compared_by_bytes() {
     let registry = BreakerRegistry::new();
-    for name in good() {
+    for name in valid_names() {
         registry.breaker(&name);
     }
-    // Neither case nor normalization is looked through.
+    // Names that differ only by case or normalization are different.
     registry.breaker("X");
     registry.breaker("\u{e9}");
-    assert_eq!(registry.len(), good().len() + 2);
+    assert_eq!(registry.len(), valid_names().len() + 2);
 }
 
 #[tokio::test]
-async fn other_names_get_a_breaker_that_is_not_kept() {
-    for (name, left) in bad() {
-        let (registry, events) = listening();
+async fn invalid_names_get_untracked_breaker() {
+    for (name, shortened) in invalid_names() {
+        let (registry, events) = recording();
         let breaker = registry.breaker(&name);
-        assert_eq!(breaker.name(), left);
+        assert_eq!(breaker.name(), shortened);
         breaker.trip();
-        assert_eq!(breaker.state(), State::Open, "it works as any other");
+        assert_eq!(
+            breaker.state(),
+            State::Open,
+            "an untracked breaker works like any other"
+        );
         assert_eq!(
             registry.breaker(&name).state(),
             State::Closed,
-            "but each is a fresh one"
+            "each look-up creates a breaker"
         );
         let passed = async { Ok::<u8, String>(7) }
             .with_breaker(&registry, &name)
             .await;
         assert_eq!(passed.unwrap(), 7);
-        let made = registry.breaker_with(&name, || CircuitBreaker::builder().failure_threshold(2));
+        let with_settings =
+            registry.breaker_with(&name, || CircuitBreaker::builder().failure_threshold(2));
         assert_eq!(
-            made.config().trip_rules(),
+            with_settings.config().trip_rules(),
             [TripRule::consecutive_failures(2)]
         );
         assert!(registry.get(&name).is_none());
@@ -126,16 +131,16 @@ async fn other_names_get_a_breaker_that_is_not_kept() {
                     reason: NotKept::InvalidName,
                     ..
                 }
-            ) && event.breaker() == left
+            ) && event.breaker() == shortened
         });
         assert_eq!(not_kept.count(), 4);
     }
 }
 
 #[test]
-fn register_and_configure_refuse_them() {
+fn register_and_configure_reject_invalid_names() {
     let registry = BreakerRegistry::new();
-    for (name, _) in bad() {
+    for (name, _) in invalid_names() {
         for refused in [
             registry
                 .register(&name, CircuitBreaker::builder())
@@ -148,7 +153,7 @@ fn register_and_configure_refuse_them() {
                 panic!("{refused}");
             };
             assert_eq!(allowed, "1 to 256 bytes long");
-            assert!(value.len() < 100, "no megabytes in an error");
+            assert!(value.len() < 100, "the error shortens the name");
             assert!(refused.to_string().contains("1 to 256 bytes long"));
             if name.len() > 256 {
                 assert!(value.contains(&format!("({} bytes)", name.len())));
@@ -159,7 +164,7 @@ fn register_and_configure_refuse_them() {
 }
 
 #[test]
-fn prefixes_are_such_that_a_name_can_begin_with_them() {
+fn prefix_longer_than_names_is_rejected() {
     let registry = BreakerRegistry::new();
     let preset = || CircuitBreaker::builder().failure_threshold(7);
     let long = "p".repeat(257);
@@ -178,6 +183,6 @@ fn prefixes_are_such_that_a_name_can_begin_with_them() {
     assert_eq!(
         rules,
         [TripRule::consecutive_failures(7)],
-        "all names begin with nothing"
+        "every name begins with the empty prefix"
     );
 }

@@ -1,4 +1,4 @@
-//! Refusals describe their own moment, keep no breaker alive and protect it from eviction.
+//! Refusal errors: each describes its own refusal, keeps no breaker alive, and prevents eviction.
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-/// A breaker that refuses, and what lives as long as its settings do.
-fn refusing() -> (CircuitBreaker, Weak<()>) {
+/// Returns a breaker that refuses all calls, and a reference that lives as long as its settings.
+fn forced_open() -> (CircuitBreaker, Weak<()>) {
     let token = Arc::new(());
     let alive = Arc::downgrade(&token);
     let breaker = CircuitBreaker::builder()
@@ -20,18 +20,18 @@ fn refusing() -> (CircuitBreaker, Weak<()>) {
             let _ = &token;
         })
         .build()
-        .expect("settings that work");
+        .expect("valid settings");
     breaker.force_open();
     (breaker, alive)
 }
 
 fn refusal(breaker: &CircuitBreaker) -> CircuitOpen {
-    breaker.try_acquire().expect_err("a circuit that refuses")
+    breaker.try_acquire().expect_err("the circuit is open")
 }
 
 #[test]
-fn each_describes_its_own_moment() {
-    let (breaker, _) = refusing();
+fn refusal_describes_its_own_moment() {
+    let (breaker, _) = forced_open();
     let forced = refusal(&breaker);
     breaker.trip_for(Duration::from_secs(3600));
     let open = refusal(&breaker);
@@ -39,20 +39,20 @@ fn each_describes_its_own_moment() {
     drop(forced);
     let again = refusal(&breaker);
     breaker.half_open();
-    let _trial = breaker.try_acquire().expect("the trial");
-    let taken = refusal(&breaker);
+    let _trial = breaker.try_acquire().expect("a free slot");
+    let no_slot = refusal(&breaker);
     drop(again);
-    let other = thread::spawn(move || (open.reason(), taken.reason()));
+    let other = thread::spawn(move || (open.reason(), no_slot.reason()));
     assert_eq!(copy.reason(), Refusal::Forced);
     assert_eq!(
-        other.join().expect("no panic"),
+        other.join().expect("the thread should not panic"),
         (Refusal::Open, Refusal::TrialsTaken)
     );
 }
 
 #[test]
-fn refusal_never_changes_while_another_thread_reads() {
-    let (breaker, _) = refusing();
+fn refusal_never_changes_during_concurrent_reads() {
+    let (breaker, _) = forced_open();
     for round in 0..2_000_u64 {
         let seconds = 3600 * (1 + round % 7);
         breaker.trip_for(Duration::from_secs(seconds));
@@ -65,8 +65,11 @@ fn refusal_never_changes_while_another_thread_reads() {
         breaker.trip_for(Duration::from_secs(7 * 86_400));
         drop(refusal(&breaker));
         if let Some(reader) = reader {
-            let left = reader.join().expect("no panic").expect("a time");
-            // In whole seconds: the reading of a coarse clock may be a few milliseconds behind.
+            let left = reader
+                .join()
+                .expect("the thread should not panic")
+                .expect("the circuit has a deadline");
+            // Whole seconds, because a coarse clock may be a few milliseconds behind.
             assert!(left.as_secs() <= seconds, "{left:?}");
         }
         breaker.reset();
@@ -74,8 +77,8 @@ fn refusal_never_changes_while_another_thread_reads() {
 }
 
 #[test]
-fn a_breaker_ends_with_its_last_handle() {
-    let (breaker, alive) = refusing();
+fn breaker_is_dropped_with_last_handle() {
+    let (breaker, alive) = forced_open();
     let mut events = breaker.subscribe();
     drop(refusal(&breaker));
     let held = thread::scope(|scope| {
@@ -83,7 +86,7 @@ fn a_breaker_ends_with_its_last_handle() {
             drop(refusal(&breaker));
             refusal(&breaker)
         });
-        other.join().expect("no panic")
+        other.join().expect("the thread should not panic")
     });
     drop(breaker);
     assert!(alive.upgrade().is_none());
@@ -93,17 +96,20 @@ fn a_breaker_ends_with_its_last_handle() {
         (Refusal::Forced, None)
     );
     assert_eq!(format!("{held:#}"), "circuit \"unnamed\" is forced open");
-    let mut end = || pin!(events.recv()).poll(&mut Context::from_waker(Waker::noop()));
-    while let Poll::Ready(Some(_)) = end() {}
-    assert!(matches!(end(), Poll::Ready(None)), "the stream goes on");
+    let mut poll_next = || pin!(events.recv()).poll(&mut Context::from_waker(Waker::noop()));
+    while let Poll::Ready(Some(_)) = poll_next() {}
+    assert!(
+        matches!(poll_next(), Poll::Ready(None)),
+        "the stream should end"
+    );
 }
 
 #[test]
-fn each_keeps_its_breaker_from_eviction() {
+fn each_refusal_prevents_eviction() {
     let registry = BreakerRegistry::builder()
         .capacity(1)
         .build()
-        .expect("room for one");
+        .expect("valid settings");
     let refuse = || {
         let breaker = registry.breaker("a");
         breaker.force_open();
@@ -112,22 +118,22 @@ fn each_keeps_its_breaker_from_eviction() {
     let first = refuse();
     let second = refuse();
     registry.breaker("a").reset();
-    let stays = || {
+    let is_kept = || {
         (0..4).for_each(|_| drop(registry.breaker("b")));
         registry.get("a").is_some()
     };
-    assert!(stays());
+    assert!(is_kept());
     drop(first);
-    assert!(stays());
+    assert!(is_kept());
     drop(second);
-    assert!(!stays());
+    assert!(!is_kept());
 }
 
 #[test]
-fn thousand_breakers_end_after_their_refusals() {
+fn thousand_refusing_breakers_are_dropped() {
     let tokens: Vec<_> = (0..1_000)
         .map(|_| {
-            let (breaker, alive) = refusing();
+            let (breaker, alive) = forced_open();
             drop((refusal(&breaker), refusal(&breaker)));
             alive
         })
@@ -136,7 +142,7 @@ fn thousand_breakers_end_after_their_refusals() {
 }
 
 #[test]
-fn one_whose_thread_has_ended_keeps_its_breaker() {
+fn refusal_prevents_eviction_after_thread_exit() {
     let registry = BreakerRegistry::builder().capacity(1).build().unwrap();
     let elsewhere = registry.clone();
     let refused = thread::spawn(move || {
@@ -144,7 +150,7 @@ fn one_whose_thread_has_ended_keeps_its_breaker() {
         users.force_open();
         refusal(&users)
     });
-    let held = refused.join().expect("no panic");
+    let held = refused.join().expect("the thread should not panic");
     registry.breaker("users").reset();
     for _ in 0..3 {
         drop(registry.breaker("posts"));
@@ -157,13 +163,13 @@ fn one_whose_thread_has_ended_keeps_its_breaker() {
     assert!(registry.get("users").is_none());
 }
 
-/// A breaker that opened because of `failures` calls that failed.
+/// Returns a breaker that was opened by this number of failures.
 fn opened_by(failures: u32, clock: &ManualClock) -> CircuitBreaker {
     let breaker = CircuitBreaker::builder()
         .failure_threshold(failures)
         .clock(clock.clone())
         .build()
-        .expect("settings that work");
+        .expect("valid settings");
     for _ in 0..failures {
         let _ = breaker.call(|| Err::<(), _>("down"));
     }
@@ -172,8 +178,8 @@ fn opened_by(failures: u32, clock: &ManualClock) -> CircuitBreaker {
 }
 
 #[test]
-fn refusal_keeps_last_failure_while_circuit_stays() {
-    for (failures, said) in [(1, "(1 failure, "), (2, "(2 failures, ")] {
+fn refusal_shows_last_failure_without_transition() {
+    for (failures, expected) in [(1, "(1 failure, "), (2, "(2 failures, ")] {
         let clock = ManualClock::new();
         let breaker = opened_by(failures, &clock);
         let open = refusal(&breaker);
@@ -182,13 +188,16 @@ fn refusal_keeps_last_failure_while_circuit_stays() {
         drop(refusal(&breaker));
         assert_eq!(open.last_failure().as_deref(), Some("\"down\""));
         let text = format!("{open:#}");
-        assert!(text.ends_with(&format!("{said}last: \"down\")")), "{text}");
+        assert!(
+            text.ends_with(&format!("{expected}last: \"down\")")),
+            "{text}"
+        );
     }
 }
 
 #[test]
-fn refusal_hides_last_failure_once_circuit_moved_on() {
-    let moves: [fn(&CircuitBreaker, &ManualClock); 6] = [
+fn refusal_hides_last_failure_after_transition() {
+    let transitions: [fn(&CircuitBreaker, &ManualClock); 6] = [
         |breaker, _| breaker.force_open(),
         |breaker, _| breaker.half_open(),
         |breaker, _| breaker.metrics_only(),
@@ -202,12 +211,12 @@ fn refusal_hides_last_failure_once_circuit_moved_on() {
             let _ = breaker.call(|| Err::<(), _>("another"));
         },
     ];
-    for moves_on in moves {
+    for transition in transitions {
         for failures in [1, 2] {
             let clock = ManualClock::new();
             let breaker = opened_by(failures, &clock);
             let open = refusal(&breaker);
-            moves_on(&breaker, &clock);
+            transition(&breaker, &clock);
             assert_eq!(open.last_failure(), None, "{breaker:?}");
             assert_eq!(open.failure_count(), failures);
             assert!(!format!("{open:#}").contains("last"), "{open:#}");
@@ -217,9 +226,7 @@ fn refusal_hides_last_failure_once_circuit_moved_on() {
 
 #[test]
 fn refusal_shows_no_failure_from_before_success() {
-    let breaker = CircuitBreaker::builder()
-        .build()
-        .expect("settings that work");
+    let breaker = CircuitBreaker::builder().build().expect("valid settings");
     let _ = breaker.call(|| Err::<(), _>("down"));
     let _ = breaker.call(|| Ok::<_, &str>(()));
     breaker.trip();

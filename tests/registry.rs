@@ -1,4 +1,4 @@
-//! The registry: who makes a breaker, who wins, what is served, and who may come back.
+//! The registry: creation, registration, settings, removal, and queries.
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -8,27 +8,27 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-type Heard = Arc<Mutex<Vec<Event>>>;
+type EventLog = Arc<Mutex<Vec<Event>>>;
 
-fn listening(builder: RegistryBuilder) -> (BreakerRegistry, Heard) {
-    let events = Heard::default();
-    let heard = events.clone();
-    let listener = move |event: &Event| heard.lock().unwrap().push(event.clone());
+fn recording(builder: RegistryBuilder) -> (BreakerRegistry, EventLog) {
+    let events = EventLog::default();
+    let log = events.clone();
+    let listener = move |event: &Event| log.lock().unwrap().push(event.clone());
     (builder.on_event(listener).build().unwrap(), events)
 }
 
-fn after(failures: u32) -> BreakerBuilder {
+fn with_threshold(failures: u32) -> BreakerBuilder {
     CircuitBreaker::builder().failure_threshold(failures)
 }
 
-fn threshold(breaker: &CircuitBreaker) -> String {
+fn rules_text(breaker: &CircuitBreaker) -> String {
     format!("{:?}", breaker.config().trip_rules())
 }
 
 #[track_caller]
-fn opens_after(breaker: &CircuitBreaker, failures: u32) {
+fn assert_opens_after(breaker: &CircuitBreaker, failures: u32) {
     let expected = format!("{:?}", [TripRule::consecutive_failures(failures)]);
-    assert_eq!(threshold(breaker), expected);
+    assert_eq!(rules_text(breaker), expected);
 }
 
 fn fail(breaker: &CircuitBreaker) {
@@ -36,15 +36,15 @@ fn fail(breaker: &CircuitBreaker) {
 }
 
 #[test]
-fn a_name_is_one_breaker() {
+fn name_refers_to_one_breaker() {
     let registry = BreakerRegistry::new();
-    assert!(registry.get("users").is_none(), "looking does not create");
+    assert!(registry.get("users").is_none(), "get creates no breaker");
     registry.breaker("users").trip();
     assert_eq!(registry.get("users").unwrap().state(), State::Open);
     assert_eq!(
         registry.clone().breaker("users").state(),
         State::Open,
-        "a clone is the same"
+        "a clone is the same registry"
     );
     assert_eq!(
         BreakerRegistry::new().breaker("users").state(),
@@ -54,33 +54,36 @@ fn a_name_is_one_breaker() {
 }
 
 #[test]
-fn registering_twice_is_refused() {
+fn second_register_returns_error() {
     let registry = BreakerRegistry::new();
-    registry.register("users", after(3)).unwrap();
-    let again = registry.register("users", after(4)).unwrap_err();
+    registry.register("users", with_threshold(3)).unwrap();
+    let again = registry.register("users", with_threshold(4)).unwrap_err();
     assert!(matches!(&again, RegistryError::AlreadyRegistered { name, .. } if name == "users"));
-    opens_after(&registry.breaker("users"), 3);
+    assert_opens_after(&registry.breaker("users"), 3);
     registry.remove("users").unwrap();
-    registry.register("users", after(4)).unwrap();
-    opens_after(&registry.breaker("users"), 4);
+    registry.register("users", with_threshold(4)).unwrap();
+    assert_opens_after(&registry.breaker("users"), 4);
 }
 
 #[test]
-fn a_name_created_by_use_is_adopted() {
-    let (registry, events) = listening(BreakerRegistry::builder());
+fn register_adopts_breaker_created_by_use() {
+    let (registry, events) = recording(BreakerRegistry::builder());
     let users = registry.breaker("users");
     fail(&users);
     fail(&users);
-    registry.register("users", after(3)).unwrap();
-    opens_after(&users, 3);
-    assert_eq!(users.failure_count(), 2, "counts stay");
+    registry.register("users", with_threshold(3)).unwrap();
+    assert_opens_after(&users, 3);
+    assert_eq!(users.failure_count(), 2, "adoption keeps the counts");
     fail(&users);
     assert_eq!(
         users.state(),
         State::Open,
-        "and the new settings act at the next failure"
+        "the new settings apply to the next failure"
     );
-    assert!(registry.register("users", after(9)).is_err(), "once");
+    assert!(
+        registry.register("users", with_threshold(9)).is_err(),
+        "adopted only once"
+    );
     let events = events.lock().unwrap();
     assert!(
         events
@@ -90,53 +93,57 @@ fn a_name_created_by_use_is_adopted() {
 }
 
 #[test]
-fn configure_wins_over_register_over_presets_over_the_default() {
+fn settings_follow_order_of_precedence() {
     let registry = BreakerRegistry::builder()
-        .default_preset(after(11))
-        .preset_for("http:", after(12))
+        .default_preset(with_threshold(11))
+        .preset_for("http:", with_threshold(12))
         .build()
         .unwrap();
-    opens_after(&registry.breaker("a"), 11);
+    assert_opens_after(&registry.breaker("a"), 11);
     let users = registry.breaker("http:users");
-    opens_after(&users, 12);
-    opens_after(&registry.breaker_with("http:b", || after(13)), 13);
-    opens_after(
-        &registry.breaker_with("http:b", || unreachable!("it is there")),
+    assert_opens_after(&users, 12);
+    assert_opens_after(&registry.breaker_with("http:b", || with_threshold(13)), 13);
+    assert_opens_after(
+        &registry.breaker_with("http:b", || unreachable!("the breaker exists")),
         13,
     );
-    registry.register("http:users", after(14)).unwrap();
-    opens_after(&users, 14);
-    registry.configure("http:users", after(15)).unwrap();
-    opens_after(&users, 15);
-    assert!(registry.register("http:users", after(16)).is_err());
-    opens_after(&users, 15);
-    registry.configure("http:users", after(17)).unwrap();
-    opens_after(&users, 17);
+    registry.register("http:users", with_threshold(14)).unwrap();
+    assert_opens_after(&users, 14);
+    registry
+        .configure("http:users", with_threshold(15))
+        .unwrap();
+    assert_opens_after(&users, 15);
+    assert!(registry.register("http:users", with_threshold(16)).is_err());
+    assert_opens_after(&users, 15);
+    registry
+        .configure("http:users", with_threshold(17))
+        .unwrap();
+    assert_opens_after(&users, 17);
 }
 
 #[test]
-fn configure_creates_unknown_names_and_leaves_state_and_counts() {
+fn configure_creates_unknown_name_and_keeps_state() {
     let registry = BreakerRegistry::new();
-    opens_after(&registry.configure("new", after(2)).unwrap(), 2);
+    assert_opens_after(&registry.configure("new", with_threshold(2)).unwrap(), 2);
     assert!(
-        registry.register("new", after(3)).is_err(),
-        "configured before"
+        registry.register("new", with_threshold(3)).is_err(),
+        "already configured"
     );
     let users = registry.breaker("users");
     users.trip();
-    registry.configure("users", after(2)).unwrap();
+    registry.configure("users", with_threshold(2)).unwrap();
     assert_eq!(users.state(), State::Open);
-    let refused = registry.configure("users", after(0)).unwrap_err();
+    let refused = registry.configure("users", with_threshold(0)).unwrap_err();
     assert!(matches!(refused, RegistryError::Config(_)));
-    opens_after(&users, 2);
+    assert_opens_after(&users, 2);
 }
 
 #[test]
-fn the_longest_prefix_wins_whatever_the_order() {
+fn longest_prefix_wins_in_any_order() {
     let registry = BreakerRegistry::builder()
-        .preset_for("http:api:", after(3))
-        .preset_for("http:", after(2))
-        .preset_for("http:api:v1", after(4))
+        .preset_for("http:api:", with_threshold(3))
+        .preset_for("http:", with_threshold(2))
+        .preset_for("http:api:v1", with_threshold(4))
         .build()
         .unwrap();
     for (name, failures) in [
@@ -145,19 +152,21 @@ fn the_longest_prefix_wins_whatever_the_order() {
         ("http:api:x", 3),
         ("http:api:v1/a", 4),
     ] {
-        opens_after(&registry.breaker(name), failures);
+        assert_opens_after(&registry.breaker(name), failures);
     }
-    registry.preset_for("http:api:v", after(6)).unwrap();
-    registry.preset_for("http:", after(7)).unwrap();
-    opens_after(&registry.breaker("http:api:v2"), 6);
-    opens_after(&registry.breaker("http:api:v1/b"), 4);
-    opens_after(&registry.breaker("http:y"), 7);
-    opens_after(&registry.breaker("http:x"), 2);
+    registry
+        .preset_for("http:api:v", with_threshold(6))
+        .unwrap();
+    registry.preset_for("http:", with_threshold(7)).unwrap();
+    assert_opens_after(&registry.breaker("http:api:v2"), 6);
+    assert_opens_after(&registry.breaker("http:api:v1/b"), 4);
+    assert_opens_after(&registry.breaker("http:y"), 7);
+    assert_opens_after(&registry.breaker("http:x"), 2);
 }
 
 #[test]
-fn presets_that_cannot_work_are_named() {
-    let zero = || after(0);
+fn invalid_presets_are_named_in_error() {
+    let zero = || with_threshold(0);
     let refused = BreakerRegistry::builder()
         .default_preset(zero())
         .build()
@@ -192,9 +201,10 @@ fn presets_that_cannot_work_are_named() {
 }
 
 #[test]
-fn settings_refused_where_no_error_can_be_returned_are_told() {
-    let (registry, events) = listening(BreakerRegistry::builder().default_preset(after(8)));
-    opens_after(&registry.breaker_with("users", || after(0)), 8);
+fn invalid_settings_of_breaker_with_send_event() {
+    let (registry, events) =
+        recording(BreakerRegistry::builder().default_preset(with_threshold(8)));
+    assert_opens_after(&registry.breaker_with("users", || with_threshold(0)), 8);
     let events = events.lock().unwrap();
     let refused = events.iter().find_map(|event| match event {
         Event::SettingsRefused { error, .. } => Some(error.field()),
@@ -204,20 +214,24 @@ fn settings_refused_where_no_error_can_be_returned_are_told() {
 }
 
 #[tokio::test]
-async fn a_removed_breaker_is_never_served_again() {
-    let (registry, events) = listening(BreakerRegistry::builder());
+async fn removed_breaker_is_never_returned_again() {
+    let (registry, events) = recording(BreakerRegistry::builder());
     let call = || async { Ok::<(), String>(()) }.with_breaker(&registry, "users");
     for _ in 0..3 {
-        // Twice, so that the second look-up comes from the thread's own table.
+        // The second call finds the handle that the first one has cached.
         assert!(call().await.is_ok());
         assert!(call().await.is_ok());
         let removed = registry.remove("users").unwrap();
         removed.force_open();
-        assert!(call().await.is_ok(), "a fresh one");
+        assert!(call().await.is_ok(), "a new breaker");
         assert_eq!(registry.open_breakers().len(), 0);
-        assert_eq!(removed.state(), State::ForcedOpen, "the handle works on");
+        assert_eq!(
+            removed.state(),
+            State::ForcedOpen,
+            "a handle of the removed breaker still works"
+        );
     }
-    assert!(registry.remove("nobody").is_none());
+    assert!(registry.remove("unknown").is_none());
     let events = events.lock().unwrap();
     let removals = events
         .iter()
@@ -226,12 +240,12 @@ async fn a_removed_breaker_is_never_served_again() {
 }
 
 #[tokio::test]
-async fn calls_in_flight_end_on_the_breaker_they_began_on() {
+async fn call_in_flight_is_recorded_by_removed_breaker() {
     let registry = BreakerRegistry::new();
     let (send, receive) = tokio::sync::oneshot::channel::<()>();
     let call = async move { receive.await.map_err(|_| "down") };
     let mut call = Box::pin(call.with_breaker(&registry, "users"));
-    assert!(futures_poll(&mut call).is_none());
+    assert!(poll_once(&mut call).is_none());
     let removed = registry.remove("users").unwrap();
     drop(send);
     assert!(call.await.is_err());
@@ -239,7 +253,7 @@ async fn calls_in_flight_end_on_the_breaker_they_began_on() {
     assert_eq!(registry.breaker("users").failure_count(), 0);
 }
 
-fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::Pin::new(future).poll(&mut context) {
         std::task::Poll::Ready(output) => Some(output),
@@ -248,9 +262,9 @@ fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 }
 
 #[test]
-fn other_threads_do_not_serve_a_removed_breaker_either() {
+fn removed_breaker_is_never_returned_to_other_threads() {
     let registry = BreakerRegistry::new();
-    let works = || {
+    let call_succeeds = || {
         (|| Ok::<(), String>(()))
             .with_breaker(&registry, "users")
             .call()
@@ -260,7 +274,7 @@ fn other_threads_do_not_serve_a_removed_breaker_either() {
     thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..100 {
-                assert!(works() && works());
+                assert!(call_succeeds() && call_succeeds());
                 turn.wait();
                 turn.wait();
             }
@@ -274,9 +288,9 @@ fn other_threads_do_not_serve_a_removed_breaker_either() {
 }
 
 #[test]
-fn threads_that_ask_for_one_name_get_one_breaker() {
-    let (registry, events) = listening(BreakerRegistry::builder());
-    let made = AtomicUsize::new(0);
+fn concurrent_lookups_of_name_get_one_breaker() {
+    let (registry, events) = recording(BreakerRegistry::builder());
+    let closure_runs = AtomicUsize::new(0);
     for round in 0..200 {
         let name = format!("round {round}");
         let barrier = Barrier::new(4);
@@ -285,8 +299,8 @@ fn threads_that_ask_for_one_name_get_one_breaker() {
                 scope.spawn(|| {
                     barrier.wait();
                     let breaker = registry.breaker_with(&name, || {
-                        made.fetch_add(1, Ordering::Relaxed);
-                        after(100)
+                        closure_runs.fetch_add(1, Ordering::Relaxed);
+                        with_threshold(100)
                     });
                     fail(&breaker);
                     let again = (|| Err::<(), _>("down")).with_breaker(&registry, &name);
@@ -297,42 +311,38 @@ fn threads_that_ask_for_one_name_get_one_breaker() {
         assert_eq!(registry.breaker(&name).failure_count(), 8);
     }
     assert_eq!(registry.len(), 200);
-    assert!(made.load(Ordering::Relaxed) >= 200);
+    assert!(closure_runs.load(Ordering::Relaxed) >= 200);
     let events = events.lock().unwrap();
     let added = events
         .iter()
         .filter(|event| matches!(event, Event::BreakerAdded { .. }));
-    assert_eq!(
-        added.count(),
-        200,
-        "one event a breaker, however many raced"
-    );
+    assert_eq!(added.count(), 200, "one event per breaker");
 }
 
 #[test]
-fn one_of_many_who_register_wins() {
+fn concurrent_registers_succeed_once() {
     for used_before in [false, true] {
         let registry = BreakerRegistry::new();
         if used_before {
             registry.breaker("users");
         }
         let barrier = Barrier::new(4);
-        let won = AtomicUsize::new(0);
+        let registered_count = AtomicUsize::new(0);
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     barrier.wait();
-                    let registered = registry.register("users", after(3)).is_ok();
-                    won.fetch_add(usize::from(registered), Ordering::Relaxed);
+                    let registered = registry.register("users", with_threshold(3)).is_ok();
+                    registered_count.fetch_add(usize::from(registered), Ordering::Relaxed);
                 });
             }
         });
-        assert_eq!(won.into_inner(), 1);
+        assert_eq!(registered_count.into_inner(), 1);
     }
 }
 
 #[test]
-fn the_views_tell_states_apart_and_sort_by_name() {
+fn queries_filter_by_state_and_sort_by_name() {
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder()
         .clock(clock.clone())
@@ -361,26 +371,23 @@ fn the_views_tell_states_apart_and_sort_by_name() {
     assert_eq!(
         names(registry.open_breakers()),
         [""; 0],
-        "half-open by time alone"
+        "half-open after the deadline"
     );
-    assert!(!registry.all_closed(), "which is not closed");
+    assert!(!registry.all_closed(), "half-open is not closed");
     for breaker in &registry {
         registry.remove(breaker.name());
     }
-    assert!(
-        registry.is_empty(),
-        "nothing is locked while one goes through them"
-    );
+    assert!(registry.is_empty(), "the iterator holds no lock");
 }
 
 #[test]
-fn closures_and_listeners_may_call_the_registry() {
-    let place: Arc<OnceLock<BreakerRegistry>> = Arc::default();
-    let inside = place.clone();
+fn closures_and_listeners_may_call_registry() {
+    let slot: Arc<OnceLock<BreakerRegistry>> = Arc::default();
+    let inner = slot.clone();
     let registry = BreakerRegistry::builder()
         .capacity(3)
         .on_event(move |event| {
-            let Some(registry) = inside.get() else { return };
+            let Some(registry) = inner.get() else { return };
             let _ = (
                 registry.len(),
                 registry.iter().count(),
@@ -390,20 +397,20 @@ fn closures_and_listeners_may_call_the_registry() {
             if let Event::BreakerAdded { .. } = event {
                 if event.breaker().len() < 8 {
                     registry.breaker(format!("{}+", event.breaker()));
-                    registry.remove("nobody");
+                    registry.remove("unknown");
                 }
             }
         })
         .build()
         .unwrap();
-    place.set(registry.clone()).unwrap();
+    slot.set(registry.clone()).unwrap();
     let outer = registry.breaker_with("outer", || {
         registry.breaker("inner");
-        registry.register("lasting", after(2)).unwrap();
-        registry.breaker_with("outer", || after(3)).trip();
-        after(4)
+        registry.register("lasting", with_threshold(2)).unwrap();
+        registry.breaker_with("outer", || with_threshold(3)).trip();
+        with_threshold(4)
     });
-    opens_after(&outer, 3);
+    assert_opens_after(&outer, 3);
     for name in 0..50 {
         registry.breaker(name.to_string());
     }
@@ -411,43 +418,43 @@ fn closures_and_listeners_may_call_the_registry() {
     assert!(registry.get("lasting").is_some() && registry.get("outer").is_some());
 }
 
-/// Calls its registry when it is dropped.
-struct Nosy(BreakerRegistry);
+/// A value that calls its registry when it is dropped.
+struct CallsRegistryOnDrop(BreakerRegistry);
 
-impl Drop for Nosy {
+impl Drop for CallsRegistryOnDrop {
     fn drop(&mut self) {
-        self.0.breaker("from a drop");
-        self.0.remove("from a drop");
+        self.0.breaker("dropped");
+        self.0.remove("dropped");
         let _ = (|| Ok::<(), String>(()))
-            .with_breaker(&self.0, "from a drop")
+            .with_breaker(&self.0, "dropped")
             .call();
     }
 }
 
 #[test]
-fn destructors_of_settings_may_call_the_registry() {
+fn destructors_of_settings_may_call_registry() {
     let registry = BreakerRegistry::builder().capacity(4).build().unwrap();
-    let nosy = || {
-        let nosy = Nosy(registry.clone());
-        after(5).on_event(move |_| {
-            let _ = &nosy;
+    let settings = || {
+        let value = CallsRegistryOnDrop(registry.clone());
+        with_threshold(5).on_event(move |_| {
+            let _ = &value;
         })
     };
     for name in 0..200 {
         let name = (name % 9).to_string();
-        registry.breaker_with(&name, nosy);
+        registry.breaker_with(&name, settings);
         let _ = (|| Err::<(), _>("down"))
             .with_breaker(&registry, &name)
             .call();
         if name == "7" {
             registry.remove(&name);
-            let _ = registry.configure(&name, nosy());
+            let _ = registry.configure(&name, settings());
             registry.remove(&name);
         }
     }
-    registry.preset_for("p", nosy()).unwrap();
-    registry.preset_for("p", after(1)).unwrap();
-    // The table of another thread is dropped while that thread ends.
+    registry.preset_for("p", settings()).unwrap();
+    registry.preset_for("p", with_threshold(1)).unwrap();
+    // Another thread uses the breakers by name, and ends.
     thread::scope(|scope| {
         scope.spawn(|| {
             for name in 0..9 {
@@ -463,16 +470,16 @@ fn destructors_of_settings_may_call_the_registry() {
 }
 
 #[test]
-fn a_panicking_closure_leaves_the_registry_whole() {
+fn panicking_closure_leaves_registry_usable() {
     let registry = BreakerRegistry::new();
-    let panicking = || registry.breaker_with("users", || panic!("no settings today"));
+    let panicking = || registry.breaker_with("users", || panic!("the closure panics"));
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicking)).is_err());
     assert!(registry.is_empty());
-    opens_after(&registry.breaker_with("users", || after(3)), 3);
+    assert_opens_after(&registry.breaker_with("users", || with_threshold(3)), 3);
 }
 
 #[test]
-fn a_dropped_registry_lets_its_listeners_go() {
+fn dropped_registry_drops_its_listeners() {
     let token = Arc::new(());
     let kept = token.clone();
     let registry = BreakerRegistry::builder()
@@ -497,7 +504,7 @@ fn remove_releases_handles_cached_by_thread() {
     let token = Arc::new(());
     for round in 0..2 {
         let kept = token.clone();
-        let settings = after(5).on_event(move |_| {
+        let settings = with_threshold(5).on_event(move |_| {
             let _ = &kept;
         });
         registry.register("users", settings).unwrap();
@@ -506,15 +513,15 @@ fn remove_releases_handles_cached_by_thread() {
             assert!(call.call().is_err());
         }
         drop(registry.remove("users").unwrap());
-        assert_eq!(Arc::strong_count(&token), 1, "in round {round}");
+        assert_eq!(Arc::strong_count(&token), 1, "round {round}");
     }
 }
 
 #[test]
-fn handles_are_shared_between_threads_and_outlive_the_registry() {
-    fn portable<T: Send + Sync + Clone + 'static>(_: &T) {}
+fn handles_outlive_registry() {
+    fn assert_auto_traits<T: Send + Sync + Clone + 'static>(_: &T) {}
     let registry = BreakerRegistry::new();
-    portable(&registry);
+    assert_auto_traits(&registry);
     let users = registry.breaker("users");
     assert!(!registry.is_empty());
     drop(registry);
@@ -524,8 +531,8 @@ fn handles_are_shared_between_threads_and_outlive_the_registry() {
 }
 
 #[test]
-fn refusals_keep_the_breaker_that_refused() {
-    // More breakers than the table has slots, so that some share one.
+fn refusals_name_their_breaker() {
+    // Many breakers, because the refusals of different breakers must not share state.
     let breakers: Vec<_> = (0..300)
         .map(|n| {
             CircuitBreaker::builder()
@@ -545,7 +552,7 @@ fn refusals_keep_the_breaker_that_refused() {
 }
 
 #[test]
-fn a_registry_prints_as_a_table() {
+fn registry_displays_as_table() {
     let registry = BreakerRegistry::new();
     registry.breaker("users-api").trip();
     let _ = registry.breaker("pay\n\u{1b}[31m").call(|| Ok::<_, ()>(()));

@@ -1,4 +1,4 @@
-//! `subscribe` and `subscribe_changes`: events as bounded streams.
+//! Event streams of `subscribe` and `subscribe_changes`.
 
 use breakerbox::prelude::*;
 use futures_util::StreamExt;
@@ -8,7 +8,7 @@ fn fail(breaker: &CircuitBreaker) {
 }
 
 #[test]
-fn registry_stream_gets_old_and_new_breakers() {
+fn registry_stream_includes_old_and_new_breakers() {
     let registry = BreakerRegistry::new();
     let old = registry.breaker("old");
     let mut events = registry.subscribe();
@@ -24,7 +24,7 @@ fn registry_stream_gets_old_and_new_breakers() {
 }
 
 #[test]
-fn stream_gets_outcomes_and_refusals() {
+fn stream_receives_outcomes_and_refusals() {
     let breaker = CircuitBreaker::builder()
         .failure_threshold(1)
         .build()
@@ -63,7 +63,7 @@ fn full_stream_reports_missed_events_in_place() {
 }
 
 #[test]
-fn dropped_stream_gets_no_more_calls() {
+fn new_stream_receives_only_later_calls() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     drop(breaker.subscribe());
     let mut late = {
@@ -94,12 +94,12 @@ async fn stream_wakes_reader_and_ends_with_breaker() {
 }
 
 #[tokio::test]
-async fn dropped_read_loses_no_event() {
+async fn cancelled_recv_loses_no_event() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let mut events = breaker.subscribe();
     tokio::select! {
         biased;
-        _ = events.recv() => unreachable!("nothing has happened"),
+        _ = events.recv() => unreachable!("no event was sent"),
         () = tokio::task::yield_now() => {}
     }
     breaker.trip();
@@ -107,8 +107,8 @@ async fn dropped_read_loses_no_event() {
 }
 
 #[test]
-fn stream_gets_panic_of_listener() {
-    let listener = |_: &Event| panic!("a listener that has broken");
+fn stream_receives_panic_of_listener() {
+    let listener = |_: &Event| panic!("the listener panics");
     let breaker = CircuitBreaker::builder()
         .on_event(listener)
         .build()
@@ -127,7 +127,7 @@ fn stream_gets_panic_of_listener() {
 }
 
 #[test]
-fn later_stream_gets_calls_of_untracked_breakers() {
+fn later_stream_receives_calls_of_untracked_breakers() {
     let registry = BreakerRegistry::new();
     let removed = registry.breaker("users");
     assert!(registry.remove("users").is_some());
@@ -142,7 +142,7 @@ fn later_stream_gets_calls_of_untracked_breakers() {
     }
 }
 
-/// The state changes in a stream of changes, which has no events of calls.
+/// Drains a stream of changes and returns its state changes. Panics if the stream has an event of a call.
 #[track_caller]
 fn changes(events: &mut EventStream) -> Vec<(State, State)> {
     std::iter::from_fn(|| events.try_next())
@@ -155,7 +155,7 @@ fn changes(events: &mut EventStream) -> Vec<(State, State)> {
 }
 
 #[test]
-fn changes_of_a_breaker_leave_out_calls() {
+fn change_stream_of_breaker_excludes_calls() {
     let breaker = CircuitBreaker::builder()
         .failure_threshold(1)
         .build()
@@ -171,11 +171,11 @@ fn changes_of_a_breaker_leave_out_calls() {
 }
 
 #[test]
-fn changes_of_a_registry_leave_out_calls() {
+fn change_stream_of_registry_excludes_calls() {
     let registry = BreakerRegistry::new();
     let old = registry.breaker("old");
     let mut stream = registry.subscribe_changes();
-    let mut everything = registry.subscribe();
+    let mut all_events = registry.subscribe();
     let new = registry.breaker("new");
     for breaker in [&old, &new] {
         fail(breaker);
@@ -186,13 +186,17 @@ fn changes_of_a_registry_leave_out_calls() {
         changes(&mut stream),
         [(State::Closed, State::ForcedOpen); 2]
     );
-    let all = std::iter::from_fn(|| everything.try_next());
+    let all = std::iter::from_fn(|| all_events.try_next());
     let calls = |event: &Event| matches!(event, Event::Recorded { .. } | Event::Refused { .. });
-    assert_eq!(all.filter(calls).count(), 4, "another stream gets them");
+    assert_eq!(
+        all.filter(calls).count(),
+        4,
+        "the stream of all events receives them"
+    );
 }
 
 #[test]
-fn changes_include_warnings() {
+fn change_stream_includes_warnings() {
     let breaker = CircuitBreaker::builder()
         .expected_error::<std::fmt::Error>()
         .build()

@@ -1,29 +1,29 @@
-//! With the feature `test-util` the default clock follows tokio's.
+//! The feature `test-util`, with which the default clock follows tokio's clock.
 #![cfg(feature = "test-util")]
 
 use breakerbox::prelude::*;
 use std::time::Duration;
 
-const MOMENT: Duration = Duration::from_millis(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 #[tokio::test(start_paused = true)]
-async fn tokio_time_steers_a_breaker_without_a_clock_of_its_own() {
+async fn paused_tokio_clock_controls_default_clock() {
     let registry = BreakerRegistry::new();
     let users = registry.breaker("users");
     users.trip();
     tokio::time::advance(Duration::from_millis(29_999)).await;
     assert_eq!(users.state(), State::Open);
-    assert_eq!(users.open_remaining(), Some(MOMENT));
-    tokio::time::advance(MOMENT).await;
+    assert_eq!(users.open_remaining(), Some(MILLISECOND));
+    tokio::time::advance(MILLISECOND).await;
     assert_eq!(users.state(), State::HalfOpen);
     let trial = async { Ok::<_, std::fmt::Error>(()) };
     assert!(trial.guarded_by(&users).await.is_ok());
     assert_eq!(users.state(), State::Closed);
 }
 
-/// Each runtime has a paused clock of its own; the second one's begins anew.
+/// Each runtime has its own paused clock, so the time goes back when the second runtime starts.
 #[test]
-fn a_clock_that_jumps_back_takes_nothing_with_it() {
+fn clock_that_goes_back_keeps_circuit_open() {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true).build().unwrap()

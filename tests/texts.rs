@@ -1,4 +1,4 @@
-//! What is printed for people.
+//! Texts of `Display` and the last failure, and what errors return.
 #![cfg(not(loom))]
 #![allow(missing_docs)]
 
@@ -25,7 +25,7 @@ fn users(settings: impl FnOnce(BreakerBuilder) -> BreakerBuilder) -> (CircuitBre
 }
 
 #[test]
-fn of_a_snapshot_all_that_there_is_to_know() {
+fn snapshot_display_shows_state_and_totals() {
     let (users, clock) = users(|b| b);
     clock.advance(2 * SECOND);
     users.call(|| Ok::<_, String>(7)).unwrap();
@@ -40,13 +40,13 @@ fn of_a_snapshot_all_that_there_is_to_know() {
     assert_eq!(users.snapshot().to_string(), open);
     clock.advance(20 * SECOND);
     fail(&users);
-    let again = users.snapshot().to_string();
-    assert!(again.contains("because   a trial failed"), "{again}");
-    assert!(again.contains("attempt   1"), "{again}");
+    let reopened = users.snapshot().to_string();
+    assert!(reopened.contains("because   a trial failed"), "{reopened}");
+    assert!(reopened.contains("attempt   1"), "{reopened}");
 }
 
 #[test]
-fn of_an_open_circuit_that_it_stays_so() {
+fn display_of_circuit_without_deadline_says_so() {
     let (users, clock) = users(|b| b.recovery_timeout(Duration::MAX));
     users.trip();
     clock.advance(SECOND);
@@ -62,13 +62,13 @@ fn of_an_open_circuit_that_it_stays_so() {
 }
 
 #[test]
-fn of_a_change_what_caused_it() {
+fn display_of_cause_names_reason() {
     let causes: Arc<Mutex<Vec<String>>> = Arc::default();
-    let heard = causes.clone();
+    let log = causes.clone();
     let (users, clock) = users(|b| {
         b.on_event(move |event| {
             if let Event::StateChanged { cause, .. } = event {
-                heard.lock().unwrap().push(cause.to_string());
+                log.lock().unwrap().push(cause.to_string());
             }
         })
     });
@@ -91,7 +91,7 @@ fn of_a_change_what_caused_it() {
 }
 
 #[test]
-fn of_a_refusal_only_the_error_of_the_guarded_code_is_taken_out() {
+fn into_inner_returns_only_error_of_guarded_code() {
     let (users, _) = users(|b| b);
     let failed = fail(&users);
     assert_eq!(
@@ -107,18 +107,18 @@ fn of_a_refusal_only_the_error_of_the_guarded_code_is_taken_out() {
 }
 
 #[test]
-fn of_a_last_failure_what_the_redaction_leaves() {
-    let (hidden, _) = users(|b| b.redact_last_failure(|text| text.replace("down", "***")));
-    fail(&hidden);
-    assert_eq!(hidden.last_failure().as_deref(), Some("\"***\""));
-    let (broken, _) = users(|b| b.redact_last_failure(|_| panic!("as a redaction may")));
-    fail(&broken);
-    let last = broken.last_failure();
+fn last_failure_is_redacted() {
+    let (redacted, _) = users(|b| b.redact_last_failure(|text| text.replace("down", "***")));
+    fail(&redacted);
+    assert_eq!(redacted.last_failure().as_deref(), Some("\"***\""));
+    let (panicking, _) = users(|b| b.redact_last_failure(|_| panic!("the redaction panics")));
+    fail(&panicking);
+    let last = panicking.last_failure();
     assert_eq!(last.as_deref(), Some("(its redaction panicked)"));
 }
 
 #[test]
-fn of_a_clock_that_is_shared_the_same_time() {
+fn shared_clock_returns_same_time() {
     let clock = ManualClock::new();
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     clock.advance(SECOND);
@@ -132,10 +132,10 @@ fn of_a_clock_that_is_shared_the_same_time() {
 }
 
 #[test]
-fn of_a_rule_what_it_says() {
+fn display_of_rule_describes_rule() {
     let calls = Window::calls(100);
     let minute = Window::time(60 * SECOND).buckets(12);
-    for (rule, said) in [
+    for (rule, expected) in [
         (TripRule::consecutive_failures(3), "3 failures in a row"),
         (
             TripRule::failures(3).over(calls),
@@ -152,6 +152,6 @@ fn of_a_rule_what_it_says() {
             "slow calls 80% slower than 2s over 100 calls",
         ),
     ] {
-        assert_eq!(rule.to_string(), said);
+        assert_eq!(rule.to_string(), expected);
     }
 }

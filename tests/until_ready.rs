@@ -1,4 +1,4 @@
-//! `until_ready`: waiting instead of being refused.
+//! `until_ready`, which waits until the circuit admits a call.
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -9,13 +9,13 @@ use tokio::task::{JoinHandle, yield_now};
 
 const RECOVERY: Duration = Duration::from_secs(30);
 
-struct Bench {
+struct Fixture {
     breaker: CircuitBreaker,
     clock: ManualClock,
     admitted: Arc<AtomicUsize>,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         let clock = ManualClock::new();
         let breaker = CircuitBreaker::builder()
@@ -29,8 +29,8 @@ impl Bench {
         }
     }
 
-    /// A task that waits, and keeps what it got until it is told how the call went.
-    fn waiter(&self) -> JoinHandle<Permit> {
+    /// Spawns a task that waits for a permit and returns it.
+    fn spawn_waiter(&self) -> JoinHandle<Permit> {
         let (breaker, admitted) = (self.breaker.clone(), self.admitted.clone());
         tokio::spawn(async move {
             let permit = breaker.until_ready().await;
@@ -39,73 +39,75 @@ impl Bench {
         })
     }
 
-    /// Lets all tasks go as far as they can, and a second of tokio's time pass.
-    async fn settle(&self) -> usize {
+    /// Advances tokio's clock by a second, and returns how many tasks were admitted so far.
+    ///
+    /// The paused clock advances only once all tasks are idle.
+    async fn count_admitted(&self) -> usize {
         tokio::time::sleep(Duration::from_secs(1)).await;
         self.admitted.load(Ordering::SeqCst)
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn e8_one_is_let_in_and_the_others_when_it_closed() {
-    let bench = Bench::new();
-    bench.breaker.trip();
-    let trial = bench.waiter();
+async fn e8_one_waiter_is_trial_others_follow() {
+    let fixture = Fixture::new();
+    fixture.breaker.trip();
+    let trial = fixture.spawn_waiter();
     yield_now().await;
-    let others = [bench.waiter(), bench.waiter()];
-    assert_eq!(bench.settle().await, 0);
-    bench.clock.advance(RECOVERY);
-    assert_eq!(bench.settle().await, 1);
+    let others = [fixture.spawn_waiter(), fixture.spawn_waiter()];
+    assert_eq!(fixture.count_admitted().await, 0);
+    fixture.clock.advance(RECOVERY);
+    assert_eq!(fixture.count_admitted().await, 1);
     trial.await.unwrap().success();
-    assert_eq!(bench.settle().await, 3);
+    assert_eq!(fixture.count_admitted().await, 3);
     for other in others {
         other.await.unwrap().success();
     }
-    let totals = bench.breaker.snapshot().totals;
+    let totals = fixture.breaker.snapshot().totals;
     assert_eq!((totals.success, totals.refused), (Some(3), 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn e8_dropping_a_waiter_loses_nothing() {
-    let bench = Bench::new();
-    bench.breaker.trip();
-    let first = bench.waiter();
+async fn e8_aborted_waiter_passes_wakeup_on() {
+    let fixture = Fixture::new();
+    fixture.breaker.trip();
+    let first = fixture.spawn_waiter();
     yield_now().await;
-    let second = bench.waiter();
-    assert_eq!(bench.settle().await, 0);
+    let second = fixture.spawn_waiter();
+    assert_eq!(fixture.count_admitted().await, 0);
     first.abort();
-    bench.clock.advance(RECOVERY);
-    assert_eq!(bench.settle().await, 1);
+    fixture.clock.advance(RECOVERY);
+    assert_eq!(fixture.count_admitted().await, 1);
     second.await.unwrap().success();
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(fixture.breaker.state(), State::Closed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_trial_that_is_dropped_makes_way_for_the_next() {
-    let bench = Bench::new();
-    bench.breaker.half_open();
-    let first = bench.waiter().await.unwrap();
-    let second = bench.waiter();
-    assert_eq!(bench.settle().await, 1);
+async fn dropped_trial_admits_next_waiter() {
+    let fixture = Fixture::new();
+    fixture.breaker.half_open();
+    let first = fixture.spawn_waiter().await.unwrap();
+    let second = fixture.spawn_waiter();
+    assert_eq!(fixture.count_admitted().await, 1);
     drop(first);
-    assert_eq!(bench.settle().await, 2);
+    assert_eq!(fixture.count_admitted().await, 2);
     second.await.unwrap().failure();
-    assert_eq!(bench.breaker.state(), State::Open);
+    assert_eq!(fixture.breaker.state(), State::Open);
 }
 
 #[tokio::test(start_paused = true)]
-async fn commands_and_settings_wake_those_who_wait() {
-    let bench = Bench::new();
-    bench.breaker.force_open();
-    let waiter = bench.waiter();
-    assert_eq!(bench.settle().await, 0);
-    bench.breaker.reset();
+async fn commands_and_settings_wake_waiters() {
+    let fixture = Fixture::new();
+    fixture.breaker.force_open();
+    let waiter = fixture.spawn_waiter();
+    assert_eq!(fixture.count_admitted().await, 0);
+    fixture.breaker.reset();
     waiter.await.unwrap().success();
 
-    bench.breaker.force_open();
-    let waiter = bench.waiter();
-    assert_eq!(bench.settle().await, 1);
-    bench
+    fixture.breaker.force_open();
+    let waiter = fixture.spawn_waiter();
+    assert_eq!(fixture.count_admitted().await, 1);
+    fixture
         .breaker
         .configure(|settings| settings.mode(Mode::Disabled))
         .unwrap();
@@ -113,23 +115,23 @@ async fn commands_and_settings_wake_those_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crowd_is_let_in_in_the_order_of_coming() {
-    let bench = Bench::new();
-    bench.breaker.force_open();
+async fn waiters_are_admitted_in_order() {
+    let fixture = Fixture::new();
+    fixture.breaker.force_open();
     let order = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let mut crowd = Vec::new();
+    let mut tasks = Vec::new();
     for number in 0..100 {
-        let (breaker, order) = (bench.breaker.clone(), order.clone());
-        crowd.push(tokio::spawn(async move {
+        let (breaker, order) = (fixture.breaker.clone(), order.clone());
+        tasks.push(tokio::spawn(async move {
             let permit = breaker.until_ready().await;
             order.lock().unwrap().push(number);
             permit.success();
         }));
         yield_now().await;
     }
-    bench.breaker.reset();
-    for waiter in crowd {
-        waiter.await.unwrap();
+    fixture.breaker.reset();
+    for task in tasks {
+        task.await.unwrap();
     }
     assert_eq!(*order.lock().unwrap(), (0..100).collect::<Vec<_>>());
 }

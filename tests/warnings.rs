@@ -1,5 +1,5 @@
-//! Warnings on standard error. Each test runs once more in a process of its own, since the test
-//! harness captures output, and the environment belongs to the process.
+//! Warnings on standard error. Each test runs its work in a child process, because the test harness
+//! captures output, and environment variables apply to the whole process.
 #![cfg(all(debug_assertions, feature = "macros", not(any(loom, shuttle, tsan))))]
 #![allow(missing_docs)]
 
@@ -15,6 +15,7 @@ use std::{env, panic};
 const CHILD: &str = "BREAKERBOX_WARNINGS_CHILD";
 const SILENT: (&str, &str) = ("BREAKERBOX_WARN", "0");
 
+/// Returns a command that runs `test` again in a child process. In the child, runs `work` and exits.
 fn child(test: &str, vars: &[(&str, &str)], work: fn()) -> Command {
     if env::var_os(CHILD).is_some() {
         work();
@@ -29,7 +30,7 @@ fn child(test: &str, vars: &[(&str, &str)], work: fn()) -> Command {
     command
 }
 
-/// The warnings that `work` prints in a child process that runs this `test`.
+/// Returns the warnings that `work` prints, in a child process that runs `test` again.
 fn printed(test: &str, vars: &[(&str, &str)], work: fn()) -> Vec<String> {
     let output = child(test, vars, work).output().unwrap();
     let printed = String::from_utf8(output.stderr).unwrap();
@@ -43,7 +44,7 @@ fn printed(test: &str, vars: &[(&str, &str)], work: fn()) -> Vec<String> {
 #[track_caller]
 fn assert_one(warnings: &[String], parts: &[&str]) {
     let [warning] = warnings else {
-        panic!("there should be one warning: {warnings:?}")
+        panic!("expected one warning: {warnings:?}")
     };
     for part in parts {
         assert!(warning.contains(part), "{part} is missing: {warning}");
@@ -56,14 +57,14 @@ fn builder() -> BreakerBuilder {
         .expected_error::<fmt::Error>()
 }
 
-/// Calls of which the breaker learns nothing.
+/// Makes calls that are cancelled.
 fn cancel(breaker: &CircuitBreaker, calls: usize) {
     for _ in 0..calls {
         drop(breaker.try_acquire().unwrap());
     }
 }
 
-fn unknown(breaker: &CircuitBreaker) {
+fn fail_with_unknown_type(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Err::<(), _>("down"));
 }
 
@@ -71,29 +72,25 @@ fn unknown(breaker: &CircuitBreaker) {
 fn unknown_error_type_is_printed_once() {
     let warnings = printed("unknown_error_type_is_printed_once", &[], || {
         let breaker = builder().build().unwrap();
-        unknown(&breaker);
-        unknown(&breaker);
+        fail_with_unknown_type(&breaker);
+        fail_with_unknown_type(&breaker);
         let _ = breaker.call(|| Err::<(), _>(7_u64));
     });
     assert_one(&warnings, &["\"users-api\"", "`&str`", "expected_error"]);
 }
 
 #[test]
-fn cancelled_calls_are_printed_once_with_both_causes() {
-    let warnings = printed(
-        "cancelled_calls_are_printed_once_with_both_causes",
-        &[],
-        || {
-            let breaker = builder().build().unwrap();
-            cancel(&breaker, 4);
-            breaker.call(|| Ok::<_, fmt::Error>(())).unwrap();
-            cancel(&breaker, 4);
-            breaker.call(|| Ok::<_, fmt::Error>(())).unwrap();
-            cancel(&breaker, 100);
-            breaker.call(|| Ok::<_, fmt::Error>(())).unwrap();
-            cancel(&breaker, 100);
-        },
-    );
+fn cancelled_calls_are_printed_once() {
+    let warnings = printed("cancelled_calls_are_printed_once", &[], || {
+        let breaker = builder().build().unwrap();
+        cancel(&breaker, 4);
+        breaker.call(|| Ok::<_, fmt::Error>(())).unwrap();
+        cancel(&breaker, 4);
+        breaker.call(|| Ok::<_, fmt::Error>(())).unwrap();
+        cancel(&breaker, 100);
+        breaker.call(|| Ok::<_, fmt::Error>(())).unwrap();
+        cancel(&breaker, 100);
+    });
     let parts = [
         "\"users-api\"",
         "timeout outside the breaker",
@@ -105,8 +102,8 @@ fn cancelled_calls_are_printed_once_with_both_causes() {
 }
 
 #[test]
-fn dropped_futures_are_printed() {
-    let warnings = printed("dropped_futures_are_printed", &[], || {
+fn dropped_futures_are_printed_once() {
+    let warnings = printed("dropped_futures_are_printed_once", &[], || {
         let breaker = builder().build().unwrap();
         for _ in 0..5 {
             let call = std::future::pending::<Result<(), fmt::Error>>().guarded_by(&breaker);
@@ -120,43 +117,43 @@ fn dropped_futures_are_printed() {
 #[test]
 fn each_breaker_and_kind_is_printed() {
     let warnings = printed("each_breaker_and_kind_is_printed", &[], || {
-        // Two with the same name, and two of a registry.
+        // Two breakers with the same name, and two breakers of a registry.
         let registry = BreakerRegistry::builder().default_preset(builder());
         let registry = registry.build().unwrap();
         let two = [builder().build().unwrap(), builder().build().unwrap()];
         let others = [registry.breaker("a"), registry.breaker("b")];
         for breaker in two.iter().chain(&others) {
-            unknown(breaker);
+            fail_with_unknown_type(breaker);
             cancel(breaker, 5);
         }
     });
-    let of = |part: &str| warnings.iter().filter(|text| text.contains(part)).count();
-    assert_eq!(of("no rule"), 4, "{warnings:?}");
-    assert_eq!(of("in a row"), 4, "{warnings:?}");
-    assert_eq!(of("\"users-api\""), 4, "{warnings:?}");
-    assert_eq!(of("\"a\""), 2, "{warnings:?}");
+    let count_containing = |part: &str| warnings.iter().filter(|text| text.contains(part)).count();
+    assert_eq!(count_containing("no rule"), 4, "{warnings:?}");
+    assert_eq!(count_containing("in a row"), 4, "{warnings:?}");
+    assert_eq!(count_containing("\"users-api\""), 4, "{warnings:?}");
+    assert_eq!(count_containing("\"a\""), 2, "{warnings:?}");
 }
 
-type Answer = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+type CallResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 #[circuit(name = "users", registry = registry, failure_threshold = 3)]
-fn fetch(registry: &BreakerRegistry) -> Answer {
+fn fetch(registry: &BreakerRegistry) -> CallResult {
     Ok(())
 }
 
-struct Here;
-struct There;
+struct FirstType;
+struct SecondType;
 
-impl Here {
+impl FirstType {
     #[circuit(registry = registry)]
-    fn connect(registry: &BreakerRegistry) -> Answer {
+    fn connect(registry: &BreakerRegistry) -> CallResult {
         Ok(())
     }
 }
 
-impl There {
+impl SecondType {
     #[circuit(registry = registry)]
-    fn connect(registry: &BreakerRegistry) -> Answer {
+    fn connect(registry: &BreakerRegistry) -> CallResult {
         Ok(())
     }
 }
@@ -179,8 +176,8 @@ fn shared_default_name_is_printed_once() {
     let warnings = printed("shared_default_name_is_printed_once", &[], || {
         let registry = BreakerRegistry::new();
         for _ in 0..3 {
-            Here::connect(&registry).unwrap();
-            There::connect(&registry).unwrap();
+            FirstType::connect(&registry).unwrap();
+            SecondType::connect(&registry).unwrap();
         }
     });
     let parts = ["\"connect\"", "tests/warnings.rs:", "name = "];
@@ -202,9 +199,9 @@ fn refused_settings_are_printed() {
 }
 
 #[test]
-fn breakers_not_kept_are_printed_once_for_a_registry() {
+fn untracked_breakers_are_printed_once_per_registry() {
     let warnings = printed(
-        "breakers_not_kept_are_printed_once_for_a_registry",
+        "untracked_breakers_are_printed_once_per_registry",
         &[],
         || {
             let registry = BreakerRegistry::builder().capacity(1).build().unwrap();
@@ -236,21 +233,22 @@ fn result_inside_ok_is_printed_once() {
     );
 }
 
-/// Makes a mistake of each kind that events report.
-fn mistakes(registry: &BreakerRegistry) {
+/// Makes each mistake that an event reports.
+fn make_mistakes(registry: &BreakerRegistry) {
     let users = registry.breaker("users");
-    unknown(&users);
+    fail_with_unknown_type(&users);
     cancel(&users, 5);
     registry.breaker_with("refused", || builder().half_open_calls(0));
     registry.breaker("");
 }
 
-fn all_kinds() {
+/// Makes each mistake that causes a warning.
+fn make_all_mistakes() {
     let registry = BreakerRegistry::builder()
         .default_preset(builder())
         .build()
         .unwrap();
-    mistakes(&registry);
+    make_mistakes(&registry);
     let users = registry.breaker("users");
     let nested = async { Ok::<Result<(), &str>, fmt::Error>(Err("down")) };
     drop(nested.guarded_by(&users));
@@ -259,10 +257,14 @@ fn all_kinds() {
 #[test]
 fn environment_turns_warnings_off() {
     let test = "environment_turns_warnings_off";
-    assert_eq!(printed(test, &[SILENT], all_kinds), [""; 0]);
+    assert_eq!(printed(test, &[SILENT], make_all_mistakes), [""; 0]);
     for other in ["1", "", "00", "false"] {
         let vars = [("BREAKERBOX_WARN", other)];
-        assert_eq!(printed(test, &vars, all_kinds).len(), 5, "{other:?}");
+        assert_eq!(
+            printed(test, &vars, make_all_mistakes).len(),
+            5,
+            "{other:?}"
+        );
     }
 }
 
@@ -270,7 +272,7 @@ fn environment_turns_warnings_off() {
 fn listener_of_the_breaker_silences_warnings() {
     let warnings = printed("listener_of_the_breaker_silences_warnings", &[], || {
         let breaker = builder().on_event(|_| {}).build().unwrap();
-        unknown(&breaker);
+        fail_with_unknown_type(&breaker);
         cancel(&breaker, 5);
     });
     assert_eq!(warnings, [""; 0]);
@@ -280,7 +282,7 @@ fn listener_of_the_breaker_silences_warnings() {
 fn change_listener_silences_warnings() {
     let warnings = printed("change_listener_silences_warnings", &[], || {
         let breaker = builder().on_change(|_| {}).build().unwrap();
-        unknown(&breaker);
+        fail_with_unknown_type(&breaker);
         let breaker = builder().build().unwrap();
         let _changes = breaker.subscribe_changes();
         cancel(&breaker, 5);
@@ -296,7 +298,7 @@ fn listener_of_the_registry_silences_warnings() {
             .on_event(|_| {})
             .build()
             .unwrap();
-        mistakes(&registry);
+        make_mistakes(&registry);
     });
     assert_eq!(warnings, [""; 0]);
 }
@@ -316,8 +318,8 @@ fn subscriber_silences_warnings_while_it_reads() {
 
 #[test]
 #[cfg(feature = "metrics")]
-fn durations_of_calls_silence_nothing() {
-    let warnings = printed("durations_of_calls_silence_nothing", &[], || {
+fn duration_metrics_silence_no_warnings() {
+    let warnings = printed("duration_metrics_silence_no_warnings", &[], || {
         let registry = BreakerRegistry::new();
         let reporter = breakerbox::metrics::builder().durations(true);
         let _reporter = reporter.install(&registry).unwrap();
@@ -327,20 +329,20 @@ fn durations_of_calls_silence_nothing() {
 }
 
 #[test]
-fn hostile_names_stay_on_their_line() {
-    let warnings = printed("hostile_names_stay_on_their_line", &[], || {
+fn hostile_names_are_escaped() {
+    let warnings = printed("hostile_names_are_escaped", &[], || {
         let registry = BreakerRegistry::builder().default_preset(builder());
         let registry = registry.build().unwrap();
-        unknown(&registry.breaker("a\nbreakerbox: \u{1b}[31m\u{202e}b"));
+        fail_with_unknown_type(&registry.breaker("a\nbreakerbox: \u{1b}[31m\u{202e}b"));
     });
     assert_one(&warnings, &["a\\nbreakerbox: \\u{1b}[31m\\u{202e}b"]);
 }
 
 #[test]
-fn process_prints_a_bounded_number_of_warnings() {
-    let warnings = printed("process_prints_a_bounded_number_of_warnings", &[], || {
+fn process_prints_at_most_hundred_warnings() {
+    let warnings = printed("process_prints_at_most_hundred_warnings", &[], || {
         for _ in 0..1_000 {
-            unknown(&builder().build().unwrap());
+            fail_with_unknown_type(&builder().build().unwrap());
         }
     });
     assert_eq!(warnings.len(), 101);
@@ -348,12 +350,12 @@ fn process_prints_a_bounded_number_of_warnings() {
 }
 
 #[test]
-fn closed_standard_error_is_no_panic() {
-    let mut command = child("closed_standard_error_is_no_panic", &[], || {
+fn closed_standard_error_does_not_panic() {
+    let mut command = child("closed_standard_error_does_not_panic", &[], || {
         panic::set_hook(Box::new(|_| exit(101)));
         let mut closed = String::new();
         stdin().read_to_string(&mut closed).unwrap();
-        all_kinds();
+        make_all_mistakes();
         exit(42);
     });
     let mut child = command
@@ -368,12 +370,12 @@ fn closed_standard_error_is_no_panic() {
 }
 
 #[test]
-fn warnings_of_many_threads_are_whole_lines() {
-    let warnings = printed("warnings_of_many_threads_are_whole_lines", &[], || {
+fn concurrent_warnings_are_whole_lines() {
+    let warnings = printed("concurrent_warnings_are_whole_lines", &[], || {
         let breakers: Arc<[_]> = (0..40).map(|_| builder().build().unwrap()).collect();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| breakers.iter().for_each(unknown));
+                scope.spawn(|| breakers.iter().for_each(fail_with_unknown_type));
             }
         });
     });

@@ -1,20 +1,20 @@
-//! New settings against everything else: nothing is lost, and the next call goes by them.
+//! New settings while calls end and states change: no call is lost, and the next call uses them.
 
 use super::*;
 
-fn configured(breaker: &CircuitBreaker, change: fn(BreakerBuilder) -> BreakerBuilder) {
-    breaker.configure(change).expect("settings that work");
+fn configure(breaker: &CircuitBreaker, change: fn(BreakerBuilder) -> BreakerBuilder) {
+    breaker.configure(change).expect("valid settings");
 }
 
 #[test]
-fn a_failure_is_counted_whatever_the_settings() {
+fn failure_is_counted_during_configure() {
     explore("configure against a failure", |race| {
-        let breaker = build(quick(5));
+        let breaker = build(settings_with_threshold(5));
         let [permit] = permits(&breaker);
-        let steered = breaker.clone();
+        let configured = breaker.clone();
         race.run(
             || permit.failure(),
-            move || configured(&steered, |settings| settings.failure_threshold(2)),
+            move || configure(&configured, |settings| settings.failure_threshold(2)),
         );
         assert_eq!(
             (breaker.state(), breaker.failure_count()),
@@ -27,14 +27,14 @@ fn a_failure_is_counted_whatever_the_settings() {
 }
 
 #[test]
-fn a_raised_threshold_holds_a_failure_or_comes_too_late() {
+fn raised_threshold_prevents_trip_or_is_late() {
     explore("configure against the last failure", |race| {
-        let breaker = build(quick(1));
+        let breaker = build(settings_with_threshold(1));
         let [permit] = permits(&breaker);
-        let steered = breaker.clone();
+        let configured = breaker.clone();
         race.run(
             || permit.failure(),
-            move || configured(&steered, |settings| settings.failure_threshold(2)),
+            move || configure(&configured, |settings| settings.failure_threshold(2)),
         );
         assert_eq!(breaker.failure_count(), 1);
         let totals = totals(&breaker);
@@ -42,20 +42,22 @@ fn a_raised_threshold_holds_a_failure_or_comes_too_late() {
     });
 }
 
-/// The flags of the word are those of the new settings, whichever came first.
-fn the_next_call_goes_by_the_new_settings(model: &str, act: fn(&CircuitBreaker)) {
+/// In either order, the packed state ends with the flags of the new settings.
+fn assert_next_call_uses_new_settings(model: &str, act: fn(&CircuitBreaker)) {
     explore(model, move |race| {
         let clock = ManualClock::new();
-        let settings = quick(2).count_successes(false).clock(clock.clone());
+        let settings = settings_with_threshold(2)
+            .count_successes(false)
+            .clock(clock.clone());
         let breaker = build(settings);
-        let (steered, acted) = (breaker.clone(), breaker.clone());
+        let (configured, other) = (breaker.clone(), breaker.clone());
         race.run(
             move || {
-                configured(&steered, |settings| {
+                configure(&configured, |settings| {
                     settings.count_successes(true).cancelled_after(SECOND)
                 });
             },
-            move || act(&acted),
+            move || act(&other),
         );
         assert_eq!(breaker.state(), State::Closed);
         let before = totals(&breaker);
@@ -68,20 +70,20 @@ fn the_next_call_goes_by_the_new_settings(model: &str, act: fn(&CircuitBreaker))
         assert_eq!(
             after.failure,
             before.failure + 1,
-            "the dropped call was timed"
+            "the dropped call was measured"
         );
     });
 }
 
 #[test]
-fn against_reset() {
-    the_next_call_goes_by_the_new_settings("configure against reset", CircuitBreaker::reset);
+fn configure_against_reset_affects_next_call() {
+    assert_next_call_uses_new_settings("configure against reset", CircuitBreaker::reset);
 }
 
 #[test]
-fn against_a_closing_trial() {
-    the_next_call_goes_by_the_new_settings("configure against a closing trial", |breaker| {
+fn configure_against_closing_trial_affects_next_call() {
+    assert_next_call_uses_new_settings("configure against a closing trial", |breaker| {
         breaker.half_open();
-        breaker.try_acquire().expect("the trial").success();
+        breaker.try_acquire().expect("a free slot").success();
     });
 }

@@ -1,29 +1,29 @@
-//! Every interleaving of two threads, explored by loom through the public interface.
+//! Models for loom, which explores every interleaving of two threads through the public interface.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --test loom --release
 //! ```
 //!
-//! Each model is complete: no bound on preemptions. Add `-- --nocapture` to see how many
-//! interleavings each has. The clock is a [`ManualClock`], which stands still while threads run,
-//! so time is no source of interleavings.
+//! Each model is complete, without a bound on preemptions. `-- --nocapture` prints the number of
+//! interleavings of each model. The clock is a [`ManualClock`], which advances only on request, so
+//! time adds no interleavings.
 //!
-//! Three threads that ask for a trial have hundreds of thousands of interleavings with two preemptions, and
-//! no end in sight without that bound. Such crowds are for `tests/shuttle/`.
+//! Three threads that acquire a trial have hundreds of thousands of interleavings with only two
+//! preemptions. `tests/shuttle/` tests more threads by random schedules.
 #![cfg(loom)]
 #![allow(missing_docs)]
 
 mod configure;
+mod count_windows;
+mod expired_leases;
 mod hints;
-mod joined;
-mod lapsed;
-mod late;
-mod refusal;
-mod retirement;
+mod late_calls;
+mod nested_calls;
+mod refusals;
+mod removal;
 mod success_buffer;
 mod threshold;
 mod trials;
-mod windows;
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -37,10 +37,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const RECOVERY: Duration = Duration::from_secs(10);
 const LEASE: Duration = Duration::from_secs(40);
 
-/// Who of two goes first in the first interleaving; loom goes on from there.
+/// The thread that runs first in the first interleaving that loom explores.
 ///
-/// Every model is explored from both ends: loom remembers only the latest access to an atomic, so
-/// that a thread which loads and then stores hides the load of another one before it.
+/// Each model runs with both values. Loom remembers only the latest access to an atomic, so a
+/// thread that loads and then stores hides an earlier load of the other thread.
 #[derive(Clone, Copy)]
 enum Race {
     LeftFirst,
@@ -68,7 +68,7 @@ impl Race {
     }
 }
 
-/// Explores `run` and says how many interleavings there were.
+/// Explores the model `run`, and prints the number of its interleavings.
 fn explore(model: &str, run: impl Fn(Race) + Clone + Send + Sync + 'static) {
     let runs = Arc::new(AtomicUsize::new(0));
     for race in [Race::LeftFirst, Race::RightFirst] {
@@ -80,11 +80,11 @@ fn explore(model: &str, run: impl Fn(Race) + Clone + Send + Sync + 'static) {
     }
     let runs = runs.load(Ordering::Relaxed);
     println!("{model}: {runs} interleavings");
-    assert!(runs > 2, "threads that never meet show nothing");
+    assert!(runs > 2, "the threads never interleaved");
 }
 
-/// A breaker that keeps no texts, so that failures below the threshold take no lock.
-fn quick(threshold: u32) -> BreakerBuilder {
+/// Settings without the text of the last failure, so failures below the threshold take no lock.
+fn settings_with_threshold(threshold: u32) -> BreakerBuilder {
     CircuitBreaker::builder()
         .failure_threshold(threshold)
         .recovery_timeout(RECOVERY)
@@ -94,18 +94,21 @@ fn quick(threshold: u32) -> BreakerBuilder {
 }
 
 fn build(settings: BreakerBuilder) -> CircuitBreaker {
-    settings.build().expect("settings that work")
+    settings.build().expect("valid settings")
 }
 
 fn permits<const N: usize>(breaker: &CircuitBreaker) -> [Permit; N] {
-    std::array::from_fn(|_| breaker.try_acquire().expect("a closed circuit"))
+    std::array::from_fn(|_| breaker.try_acquire().expect("the circuit admits calls"))
 }
 
 fn fail(breaker: &CircuitBreaker) {
-    breaker.try_acquire().expect("a closed circuit").failure();
+    breaker
+        .try_acquire()
+        .expect("the circuit is closed")
+        .failure();
 }
 
-/// Open, with its time come: the next call is a trial.
+/// Returns an open circuit past its deadline. The next call is a trial.
 fn recovering(settings: BreakerBuilder) -> (CircuitBreaker, ManualClock) {
     let clock = ManualClock::new();
     let breaker = build(settings.clock(clock.clone()));
@@ -115,37 +118,37 @@ fn recovering(settings: BreakerBuilder) -> (CircuitBreaker, ManualClock) {
 }
 
 fn join<T>(thread: JoinHandle<T>) -> T {
-    thread.join().expect("a thread that ends")
+    thread.join().expect("the thread should not panic")
 }
 
 fn totals(breaker: &CircuitBreaker) -> Totals {
     breaker.snapshot().totals
 }
 
-/// Every call that was admitted and recorded, in whatever way it ended.
+/// Returns the number of admitted calls whose outcome was recorded.
 fn recorded(breaker: &CircuitBreaker) -> u64 {
     let totals = totals(breaker);
     let success = totals.success.expect("successes are counted");
     success + totals.failure + totals.ignored + totals.cancelled + totals.late
 }
 
-/// The state changes of a breaker, in the order in which they were told.
+/// The state changes of a breaker, in the order of their events.
 #[derive(Clone, Default)]
-struct Changes(Arc<Mutex<Vec<(State, State)>>>);
+struct TransitionLog(Arc<Mutex<Vec<(State, State)>>>);
 
-impl Changes {
-    fn heard_by(&self, settings: BreakerBuilder) -> BreakerBuilder {
+impl TransitionLog {
+    fn observe(&self, settings: BreakerBuilder) -> BreakerBuilder {
         let changes = self.0.clone();
         settings.on_event(move |event| {
             if let Event::StateChanged { from, to, .. } = event {
-                changes.lock().expect("no poison").push((*from, *to));
+                changes.lock().expect("not poisoned").push((*from, *to));
             }
         })
     }
 
     fn all(&self, breaker: &CircuitBreaker) -> Vec<(State, State)> {
-        // Delivers what the threads have left in the queue.
-        breaker.configure(|same| same).expect("the same settings");
-        self.0.lock().expect("no poison").clone()
+        // `configure` delivers the events that are still queued.
+        breaker.configure(|same| same).expect("valid settings");
+        self.0.lock().expect("not poisoned").clone()
     }
 }

@@ -1,6 +1,8 @@
+//! Consecutive failures at the threshold: the circuit opens exactly once.
+
 use super::*;
 
-fn two_failures_trip_once(model: &str, settings: fn() -> BreakerBuilder) {
+fn assert_two_failures_trip_once(model: &str, settings: fn() -> BreakerBuilder) {
     explore(model, move |race| {
         let breaker = build(settings());
         let [one, other] = permits(&breaker);
@@ -14,21 +16,21 @@ fn two_failures_trip_once(model: &str, settings: fn() -> BreakerBuilder) {
 
 #[test]
 fn two_failures_trip_once_without_texts() {
-    two_failures_trip_once("two failures, no texts", || quick(2));
+    assert_two_failures_trip_once("two failures, no texts", || settings_with_threshold(2));
 }
 
 #[test]
 fn two_failures_trip_once_with_texts() {
-    two_failures_trip_once("two failures, texts", || {
-        quick(2).capture_last_failure(true)
+    assert_two_failures_trip_once("two failures, texts", || {
+        settings_with_threshold(2).capture_last_failure(true)
     });
 }
 
 #[test]
-fn of_two_failures_that_could_trip_one_does_and_the_other_is_late() {
-    explore("two failures at the threshold, heard", |race| {
-        let changes = Changes::default();
-        let breaker = build(changes.heard_by(quick(2)));
+fn second_failure_past_threshold_is_late() {
+    explore("two failures at the threshold, with a listener", |race| {
+        let changes = TransitionLog::default();
+        let breaker = build(changes.observe(settings_with_threshold(2)));
         fail(&breaker);
         let [one, other] = permits(&breaker);
         race.run(|| one.failure(), || other.failure());
@@ -39,7 +41,7 @@ fn of_two_failures_that_could_trip_one_does_and_the_other_is_late() {
     });
 }
 
-fn a_success_resets_or_is_late(model: &str, settings: fn() -> BreakerBuilder) {
+fn assert_success_resets_or_is_late(model: &str, settings: fn() -> BreakerBuilder) {
     explore(model, move |race| {
         let breaker = build(settings());
         fail(&breaker);
@@ -53,30 +55,32 @@ fn a_success_resets_or_is_late(model: &str, settings: fn() -> BreakerBuilder) {
             totals.late,
         );
         match seen {
-            // the failure, then the success; or the other way round
+            // The failure was first, or the success was first.
             (State::Open, 2, Some(0), 1) | (State::Closed, 1, Some(1), 0) => {}
-            _ => panic!("{seen:?} is the outcome of no order"),
+            _ => panic!("no order of the two calls results in {seen:?}"),
         }
         assert_eq!(totals.failure, 2);
     });
 }
 
 #[test]
-fn a_success_resets_the_count_or_is_late() {
-    a_success_resets_or_is_late("success against the last failure, no texts", || quick(2));
-}
-
-#[test]
-fn a_success_resets_the_count_or_is_late_with_texts() {
-    a_success_resets_or_is_late("success against the last failure, texts", || {
-        quick(2).capture_last_failure(true)
+fn success_resets_failures_or_is_late() {
+    assert_success_resets_or_is_late("success against the last failure, no texts", || {
+        settings_with_threshold(2)
     });
 }
 
 #[test]
-fn the_last_of_three_failures_trips_although_a_streak_was_being_ended() {
+fn success_resets_failures_or_is_late_with_texts() {
+    assert_success_resets_or_is_late("success against the last failure, texts", || {
+        settings_with_threshold(2).capture_last_failure(true)
+    });
+}
+
+#[test]
+fn three_failures_trip_after_cancelled_call() {
     explore("three failures after a dropped call, no texts", |race| {
-        let breaker = build(quick(3));
+        let breaker = build(settings_with_threshold(3));
         let [dropped, one, two, three] = permits(&breaker);
         drop(dropped);
         race.run(

@@ -1,9 +1,11 @@
+//! Trials: slots are granted, released and counted exactly once.
+
 use super::*;
 
-/// Two for the last of `slots`.
-fn one_of_two_passes(model: &str, slots: u32) {
+/// Two calls compete for the last of `slots` slots.
+fn assert_one_of_two_admitted(model: &str, slots: u32) {
     explore(model, move |race| {
-        let (breaker, _) = recovering(quick(1).half_open_calls(slots));
+        let (breaker, _) = recovering(settings_with_threshold(1).half_open_calls(slots));
         let taken: Vec<_> = (1..slots).map(|_| breaker.try_acquire()).collect();
         let (one, other) = (breaker.clone(), breaker.clone());
         let (one, other) = race.run(move || one.try_acquire(), move || other.try_acquire());
@@ -18,32 +20,32 @@ fn one_of_two_passes(model: &str, slots: u32) {
 }
 
 #[test]
-fn of_two_one_passes_where_one_slot_is() {
-    one_of_two_passes("two for one slot", 1);
+fn single_slot_admits_one_of_two() {
+    assert_one_of_two_admitted("two calls for one slot", 1);
 }
 
 #[test]
-fn of_two_one_passes_where_another_slot_is_taken() {
-    one_of_two_passes("two for the last of two slots", 2);
+fn last_slot_admits_one_of_two() {
+    assert_one_of_two_admitted("two calls for the last of two slots", 2);
 }
 
 #[test]
-fn a_dropped_trial_gives_its_slot_back() {
+fn dropped_trial_frees_its_slot() {
     explore("dropped trial against an acquirer", |race| {
-        let (breaker, _) = recovering(quick(1));
-        let trial = breaker.try_acquire().expect("the trial");
-        let waiting = breaker.clone();
-        // The other's, if it got one, is dropped too.
-        race.run(|| drop(trial), move || drop(waiting.try_acquire()));
+        let (breaker, _) = recovering(settings_with_threshold(1));
+        let trial = breaker.try_acquire().expect("a free slot");
+        let caller = breaker.clone();
+        // If the other thread acquires a permit, it also drops it.
+        race.run(|| drop(trial), move || drop(caller.try_acquire()));
         assert_eq!(breaker.snapshot().in_flight, Some(0));
         assert!(breaker.try_acquire().is_ok());
     });
 }
 
 #[test]
-fn two_trials_that_end_together_are_both_counted() {
+fn concurrent_trial_successes_are_both_counted() {
     explore("two succeeding trials", |race| {
-        let (breaker, _) = recovering(quick(1).half_open_calls(2));
+        let (breaker, _) = recovering(settings_with_threshold(1).half_open_calls(2));
         let [one, other] = permits(&breaker);
         race.run(|| one.success(), || other.success());
         assert_eq!(breaker.state(), State::Closed);

@@ -1,78 +1,78 @@
-//! Calls of every kind that end in every way, on one breaker whose time goes by.
+//! Calls of every kind and with every outcome, on one breaker, while time passes.
 
 use super::*;
 use breakerbox::Outcome;
 
-/// Three tasks with two calls each, while time goes by.
-fn every_call_is_in_one_total(test: &str, settings: fn(BreakerBuilder) -> BreakerBuilder) {
-    explore(test, move |time, happened| async move {
-        let chain = Chain::default();
+/// Three tasks with three calls each, while time passes.
+fn assert_every_call_is_in_one_total(test: &str, settings: fn(BreakerBuilder) -> BreakerBuilder) {
+    explore(test, move |time, cases| async move {
+        let transitions = TransitionLog::default();
         let settings = settings(time.settings().half_open_calls(2).success_threshold(1));
-        let breaker = build(chain.heard_by(settings));
-        let books = Books::default();
+        let breaker = build(transitions.observe(settings));
+        let counts = CallCounts::default();
         let tasks = [(); 3].map(|()| {
-            let (breaker, books) = (breaker.clone(), books.clone());
+            let (breaker, counts) = (breaker.clone(), counts.clone());
             spawn(async move {
                 for _ in 0..3 {
-                    let end = any(&[End::Ok, End::Err, End::Panic]);
-                    call(end, any(&WAYS), &breaker, &books).await;
+                    let outcome = choose(&[End::Ok, End::Err, End::Panic]);
+                    call(outcome, choose(&CALL_STYLES), &breaker, &counts).await;
                 }
             })
         });
-        let passing = time.clone();
-        let passes = spawn(async move {
+        let timer = time.clone();
+        let timer_task = spawn(async move {
             for _ in 0..4 {
-                yields(4).await;
-                passing.pass(5 * SECOND);
+                yield_up_to(4).await;
+                timer.advance(5 * SECOND);
             }
         });
         for task in tasks {
-            task.await.expect("a task that ends");
+            task.await.expect("the task should not panic");
         }
-        passes.await.expect("a task that ends");
+        timer_task.await.expect("the task should not panic");
         let snapshot = breaker.snapshot();
-        books.agree_with(&snapshot.totals);
-        books.tell(&happened, &snapshot.totals);
+        counts.assert_agree_with(&snapshot.totals);
+        counts.count_cases(&cases, &snapshot.totals);
         assert_eq!(snapshot.in_flight.unwrap_or(0), 0);
-        let changes = chain.unbroken(&breaker);
+        let changes = transitions.assert_contiguous(&breaker);
         if let Some((_, last)) = changes.last() {
-            // A circuit whose time has come is half-open before anybody hears of it.
-            let told = matches!((last, snapshot.state), (State::Open, State::HalfOpen));
-            assert!(*last == snapshot.state || told, "{changes:?}");
+            // After the deadline a circuit is half-open, but no event reports it before the next call.
+            let is_unreported = matches!((last, snapshot.state), (State::Open, State::HalfOpen));
+            assert!(*last == snapshot.state || is_unreported, "{changes:?}");
         }
         let reopened = changes.contains(&(State::HalfOpen, State::Open));
         let closed = changes.contains(&(State::HalfOpen, State::Closed));
-        happened.note("reopened", reopened.into());
-        happened.note("closed again", closed.into());
-        time.assert_revives(&breaker);
-        chain.unbroken(&breaker);
+        cases.count("reopened", reopened.into());
+        cases.count("closed again", closed.into());
+        time.assert_recovers(&breaker);
+        transitions.assert_contiguous(&breaker);
     });
 }
 
 #[test]
-fn with_a_count_alone() {
-    every_call_is_in_one_total("count alone", |settings| {
+fn consecutive_failures_count_every_call_once() {
+    assert_every_call_is_in_one_total("count alone", |settings| {
         settings.failure_threshold(2).capture_last_failure(false)
     });
 }
 
 #[test]
-fn with_texts_and_a_window_of_calls() {
-    every_call_is_in_one_total("window of calls", |settings| {
+fn count_window_counts_every_call_once() {
+    assert_every_call_is_in_one_total("window of calls", |settings| {
         settings.trip_rules([TripRule::failures(2).over(Window::calls(4))])
     });
 }
 
 #[test]
-fn with_a_window_of_time() {
-    every_call_is_in_one_total("window of time", |settings| {
+fn time_window_counts_every_call_once() {
+    assert_every_call_is_in_one_total("window of time", |settings| {
         settings.trip_rules([TripRule::failures(2).over(Window::time(60 * SECOND))])
     });
 }
 
 #[test]
-fn with_slow_calls_and_dropped_ones_that_fail() {
-    every_call_is_in_one_total("slow calls", |settings| {
+fn slow_call_rule_counts_every_call_once() {
+    assert_every_call_is_in_one_total("slow calls", |settings| {
         let slow = TripRule::slow_calls(0.5).slower_than(2 * SECOND);
         settings
             .failure_threshold(2)
@@ -81,57 +81,63 @@ fn with_slow_calls_and_dropped_ones_that_fail() {
     });
 }
 
-/// Five tasks whose calls all fail: the third recorded failure opens, and no other.
+/// All calls of five tasks fail. The third recorded failure opens the circuit, and no other one does.
 #[test]
-fn a_failing_dependency_opens_after_exactly_so_many_failures() {
+fn concurrent_failures_open_circuit_at_threshold() {
     explore(
-        "exactly so many failures",
-        move |time, happened| async move {
-            let chain = Chain::default();
-            let texts = any(&[false, true]);
+        "failures up to the threshold",
+        move |time, cases| async move {
+            let transitions = TransitionLog::default();
+            let texts = choose(&[false, true]);
             let settings = time.settings().failure_threshold(3);
-            let breaker = build(chain.heard_by(settings.capture_last_failure(texts)));
-            let books = Books::default();
+            let breaker = build(transitions.observe(settings.capture_last_failure(texts)));
+            let counts = CallCounts::default();
             let tasks = [(); 5].map(|()| {
-                let (breaker, books) = (breaker.clone(), books.clone());
-                let end = any(&[End::Err, End::Panic]);
-                spawn(async move { call(end, Way::Awaited, &breaker, &books).await })
+                let (breaker, counts) = (breaker.clone(), counts.clone());
+                let outcome = choose(&[End::Err, End::Panic]);
+                spawn(async move { call(outcome, CallStyle::Awaited, &breaker, &counts).await })
             });
             for task in tasks {
-                task.await.expect("a task that ends");
+                task.await.expect("the task should not panic");
             }
             let totals = breaker.snapshot().totals;
-            books.agree_with(&totals);
+            counts.assert_agree_with(&totals);
             assert_eq!((totals.failure, breaker.failure_count()), (3, 3));
-            assert_eq!(chain.unbroken(&breaker), [(State::Closed, State::Open)]);
-            happened.note("late", totals.late);
-            happened.note("refused", totals.refused);
+            assert_eq!(
+                transitions.assert_contiguous(&breaker),
+                [(State::Closed, State::Open)]
+            );
+            cases.count("late", totals.late);
+            cases.count("refused", totals.refused);
         },
     );
 }
 
-/// Whatever was called before a reset is late after it, or was forgotten by it.
+/// A call from before the reset is either recorded and cleared by the reset, or late.
 #[test]
-fn what_began_before_a_reset_says_nothing_after_it() {
-    explore("before a reset", move |time, happened| async move {
-        // With the last one alone, quick successes put themselves down without the lock.
-        let rule = any(&[
+fn calls_from_before_reset_leave_no_trace() {
+    explore("before a reset", move |time, cases| async move {
+        // A window lets successes enter the success buffer, which takes no lock.
+        let rule = choose(&[
             TripRule::consecutive_failures(5),
             TripRule::failures(5).over(Window::calls(10)),
             TripRule::failures(5).over(Window::time(60 * SECOND)),
         ]);
         let breaker = build(time.settings().trip_rules([rule]));
-        let permits = [(); 4].map(|()| breaker.try_acquire().expect("a closed circuit"));
-        // The first success makes the way for those without the lock.
-        breaker.try_acquire().expect("a closed circuit").success();
+        let permits = [(); 4].map(|()| breaker.try_acquire().expect("the circuit is closed"));
+        // The first success opens the buffer.
+        breaker
+            .try_acquire()
+            .expect("the circuit is closed")
+            .success();
         let tasks = permits.map(|permit| {
-            let outcome = any(&[Outcome::Failure, Outcome::Success]);
+            let outcome = choose(&[Outcome::Failure, Outcome::Success]);
             spawn(async move { permit.record(outcome) })
         });
-        yields(2).await;
+        yield_up_to(2).await;
         breaker.reset();
         for task in tasks {
-            task.await.expect("a task that ends");
+            task.await.expect("the task should not panic");
         }
         let snapshot = breaker.snapshot();
         assert_eq!(snapshot.failure_count, 0);
@@ -140,9 +146,9 @@ fn what_began_before_a_reset_says_nothing_after_it() {
             assert_eq!((rule.recorded, rule.failed), (0, 0), "{rule:?}");
         }
         let totals = &snapshot.totals;
-        let success = totals.success.expect("they are counted");
+        let success = totals.success.expect("successes are counted");
         assert_eq!(success + totals.failure + totals.late, 5);
-        happened.note("late", totals.late);
-        happened.note("in time", totals.failure);
+        cases.count("late", totals.late);
+        cases.count("in time", totals.failure);
     });
 }

@@ -1,4 +1,4 @@
-//! Commands and new settings while calls come and go.
+//! Commands and new settings, concurrent with calls.
 
 use super::*;
 
@@ -13,11 +13,11 @@ const COMMANDS: [Command; 8] = [
     CircuitBreaker::reset,
     |breaker| {
         let minute = Window::time(60 * SECOND);
-        let rules = [TripRule::failures(any(&[1, 3])).over(minute)];
+        let rules = [TripRule::failures(choose(&[1, 3])).over(minute)];
         configure(breaker, |settings| settings.trip_rules(rules));
     },
     |breaker| {
-        let calls = any(&[1, 2, 5]);
+        let calls = choose(&[1, 2, 5]);
         configure(breaker, |settings| {
             settings.failure_threshold(calls).half_open_calls(calls)
         });
@@ -25,100 +25,108 @@ const COMMANDS: [Command; 8] = [
 ];
 
 fn configure(breaker: &CircuitBreaker, change: impl FnOnce(BreakerBuilder) -> BreakerBuilder) {
-    breaker.configure(change).expect("settings that work");
+    breaker.configure(change).expect("valid settings");
 }
 
-fn commander(breaker: &CircuitBreaker, commands: usize) -> shuttle::future::JoinHandle<()> {
+fn spawn_commands(breaker: &CircuitBreaker, commands: usize) -> shuttle::future::JoinHandle<()> {
     let breaker = breaker.clone();
     spawn(async move {
         for _ in 0..commands {
-            any(&COMMANDS)(&breaker);
-            yields(1).await;
+            choose(&COMMANDS)(&breaker);
+            yield_up_to(1).await;
         }
     })
 }
 
-/// Two who command and two who call: nothing is lost, and every change is told in its order.
+/// Two tasks send commands and two make calls. Each call is counted, and each change is reported in order.
 #[test]
-fn commands_lose_no_call_and_no_change() {
-    explore("commands", move |time, happened| async move {
-        let chain = Chain::default();
-        let breaker = build(chain.heard_by(time.settings().failure_threshold(2)));
-        let books = Books::default();
-        let commanders = [(); 2].map(|()| commander(&breaker, 3));
+fn commands_lose_no_call_or_transition() {
+    explore("commands", move |time, cases| async move {
+        let transitions = TransitionLog::default();
+        let breaker = build(transitions.observe(time.settings().failure_threshold(2)));
+        let counts = CallCounts::default();
+        let commanders = [(); 2].map(|()| spawn_commands(&breaker, 3));
         let callers = [(); 2].map(|()| {
-            let (breaker, books) = (breaker.clone(), books.clone());
+            let (breaker, counts) = (breaker.clone(), counts.clone());
             spawn(async move {
                 for _ in 0..2 {
-                    let end = any(&[End::Ok, End::Err, End::Panic]);
-                    call(end, any(&WAYS), &breaker, &books).await;
+                    let outcome = choose(&[End::Ok, End::Err, End::Panic]);
+                    call(outcome, choose(&CALL_STYLES), &breaker, &counts).await;
                 }
             })
         });
-        yields(4).await;
-        time.pass(6 * SECOND);
+        yield_up_to(4).await;
+        time.advance(6 * SECOND);
         for task in commanders.into_iter().chain(callers) {
-            task.await.expect("a task that ends");
+            task.await.expect("the task should not panic");
         }
         let snapshot = breaker.snapshot();
-        books.agree_with(&snapshot.totals);
-        books.tell(&happened, &snapshot.totals);
-        let changes = chain.unbroken(&breaker);
-        happened.note("changes", changes.len() as u64);
+        counts.assert_agree_with(&snapshot.totals);
+        counts.count_cases(&cases, &snapshot.totals);
+        let changes = transitions.assert_contiguous(&breaker);
+        cases.count("changes", changes.len() as u64);
         breaker.reset();
-        let last = chain.unbroken(&breaker).last().map(|(_, to)| *to);
+        let last = transitions
+            .assert_contiguous(&breaker)
+            .last()
+            .map(|(_, to)| *to);
         assert!(last.is_none_or(|to| to == State::Closed), "{last:?}");
-        time.assert_revives(&breaker);
+        time.assert_recovers(&breaker);
     });
 }
 
-/// While somebody trips, resets and reconfigures, a refusal tells of a deadline that was set.
+/// While another task trips and resets the circuit, a refusal shows a deadline that was set.
 #[test]
-fn what_a_refusal_says_was_so() {
-    explore("what refusals say", move |time, happened| async move {
+fn refusal_shows_deadline_that_was_set() {
+    explore("deadlines of refusals", move |time, cases| async move {
         let breaker = build(time.settings());
-        let steered = breaker.clone();
-        let steers = spawn(async move {
-            steered.trip();
-            steered.trip_for(90 * SECOND);
-            steered.reset();
-            steered.trip_for(60 * SECOND);
+        let commanded = breaker.clone();
+        let command_task = spawn(async move {
+            commanded.trip();
+            commanded.trip_for(90 * SECOND);
+            commanded.reset();
+            commanded.trip_for(60 * SECOND);
         });
-        let askers = [(); 2].map(|()| {
-            let (breaker, happened) = (breaker.clone(), happened.clone());
+        let callers = [(); 2].map(|()| {
+            let (breaker, cases) = (breaker.clone(), cases.clone());
             spawn(async move {
                 for _ in 0..3 {
                     if let Err(open) = breaker.try_acquire() {
-                        let left = open.retry_after().expect("an end").as_secs();
-                        assert!([10, 60, 90].contains(&left), "{left} s");
-                        happened.note("refused", 1);
+                        let remaining = open
+                            .retry_after()
+                            .expect("the circuit has a deadline")
+                            .as_secs();
+                        assert!([10, 60, 90].contains(&remaining), "{remaining} s");
+                        cases.count("refused", 1);
                     }
-                    let left = breaker.open_remaining().map(|left| left.as_secs());
-                    assert!(left.is_none_or(|left| [10, 60, 90].contains(&left)));
+                    let remaining = breaker
+                        .open_remaining()
+                        .map(|remaining| remaining.as_secs());
+                    assert!(remaining.is_none_or(|remaining| [10, 60, 90].contains(&remaining)));
                 }
             })
         });
-        for task in askers.into_iter().chain([steers]) {
-            task.await.expect("a task that ends");
+        for task in callers.into_iter().chain([command_task]) {
+            task.await.expect("the task should not panic");
         }
         assert_eq!(breaker.open_remaining(), Some(60 * SECOND));
     });
 }
 
-/// A refusal is counted where its thread keeps what its errors say. While such threads end, and take that
-/// with them, whoever looks never sees the total go back, and at last all are in it.
+/// The total of refusals never decreases while threads make refused calls and end, and is complete
+/// at the end.
 #[test]
 fn refusals_are_counted_once() {
-    explore("refusals counted", move |time, happened| async move {
+    explore("refusals counted", move |time, cases| async move {
         let breaker = build(time.settings());
         breaker.trip();
         let refused = |breaker: &CircuitBreaker| breaker.snapshot().totals.refused;
         let callers = [(); 2].map(|()| {
             let breaker = breaker.clone();
             shuttle::thread::spawn(move || {
-                let held = breaker.try_acquire().expect_err("it is open");
+                let held = breaker.try_acquire().expect_err("the circuit is open");
                 for _ in 0..2 {
-                    drop(breaker.try_acquire().expect_err("it is open"));
+                    drop(breaker.try_acquire().expect_err("the circuit is open"));
                 }
                 held
             })
@@ -127,14 +135,14 @@ fn refusals_are_counted_once() {
         for _ in 0..4 {
             let now = refused(&breaker);
             assert!(now >= seen, "{now} after {seen}");
-            happened.note("seen meanwhile", u64::from(0 < now && now < 6));
+            cases.count("read during the calls", u64::from(0 < now && now < 6));
             seen = now;
             yield_now().await;
         }
-        let held = callers.map(|caller| caller.join().expect("no panic"));
+        let held = callers.map(|caller| caller.join().expect("the thread should not panic"));
         assert_eq!(refused(&breaker), 6);
         drop(held);
-        drop(breaker.try_acquire().expect_err("it is open"));
+        drop(breaker.try_acquire().expect_err("the circuit is open"));
         assert_eq!(refused(&breaker), 7);
     });
 }

@@ -1,60 +1,60 @@
-//! Random schedules of whole calls: guarded futures that are raced, aborted, timed out, that panic or fall
-//! back, with commands, new settings and removals meanwhile.
+//! Random schedules of whole calls: guarded futures that are raced, aborted, time out, panic or fall back,
+//! concurrent with commands, new settings and removals.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg shuttle" cargo test --test shuttle --release
 //! ```
 //!
-//! Shuttle runs all tasks on one thread and chooses at every atomic, lock and `.await` who goes on. It
-//! knows no weak orderings: those are loom's to explore, in models that are small enough to be complete.
-//! What is explored here is the order of steps, in crowds that loom cannot manage.
+//! Shuttle runs all tasks on one thread, and chooses the next task at each atomic, lock and `.await`. All
+//! atomics are sequentially consistent. The models of `tests/loom/` explore weak orderings, with only two
+//! threads. These tests explore the order of steps, with more tasks than loom can handle.
 //!
-//! A schedule that fails is printed. It is played again with
-//! `SCHEDULE='…' … cargo test --test shuttle --release the_test`; `SCHEDULES=100` runs a hundred times as many.
+//! A failed test prints its schedule. `SCHEDULE='…' … cargo test --test shuttle --release the_test` runs
+//! that schedule again, and `SCHEDULES=100` runs a hundred times as many schedules.
 #![cfg(shuttle)]
 #![allow(missing_docs)]
 
-mod books;
 mod calls;
 mod commands;
-mod lapsed;
+mod expired_leases;
 mod names;
-mod nested;
+mod nested_calls;
+mod observations;
 mod registry;
 mod trials;
 mod waiting;
 
-use books::{Books, Chain, Happened};
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
+use observations::{CallCounts, CaseCounts, TransitionLog};
 use shuttle::future::{block_on, spawn, yield_now};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{
-    PctScheduler, RandomScheduler, UncontrolledNondeterminismCheckScheduler as Twice,
+    PctScheduler, RandomScheduler, UncontrolledNondeterminismCheckScheduler as RunTwice,
 };
 use shuttle::{Config, Runner};
-use std::fmt::Error as Failed;
+use std::fmt::Error as Failure;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{self, Runtime};
 
-/// Schedules of each scheduler for one test.
+/// The number of schedules of each scheduler for one test.
 const SCHEDULES: usize = 5_000;
-/// How often the scheduler with priorities changes its mind in one schedule.
+/// The number of priority changes in a schedule of the [`PctScheduler`].
 const DEPTH: usize = 3;
 
 const SECOND: Duration = Duration::from_secs(1);
 const RECOVERY: Duration = Duration::from_secs(10);
 const LEASE: Duration = Duration::from_secs(40);
 
-/// Runs a test by schedules that choose at random, and by such as let one task wait for long.
+/// Runs a test with random schedules, and with schedules that delay single tasks for long.
 ///
-/// What it noted to have [`Happened`] must have done so in some of them.
-fn explore<F>(test: &str, run: impl Fn(Time, Happened) -> F + Send + Sync + 'static)
+/// Each case that the test counts in [`CaseCounts`] must occur in at least one schedule.
+fn explore<F>(test: &str, run: impl Fn(TestTime, CaseCounts) -> F + Send + Sync + 'static)
 where
     F: Future<Output = ()>,
 {
@@ -62,16 +62,16 @@ where
         .enable_time()
         .start_paused(true)
         .build();
-    // Never dropped: at its end it would wake the tasks of a schedule that failed.
-    let timers: &Runtime = Box::leak(Box::new(timers.expect("a runtime of timers")));
-    // Every task of a schedule is on this thread, and finds the timers here.
+    // Leaked, because its drop would wake the tasks of a failed schedule.
+    let timers: &Runtime = Box::leak(Box::new(timers.expect("a runtime with timers")));
+    // All tasks run on this thread, so they find the timers of this runtime.
     let _entered = timers.enter();
-    let happened = Happened::default();
-    let noted = happened.clone();
+    let cases = CaseCounts::default();
+    let recorded_cases = cases.clone();
     let run = Arc::new(move || {
-        // The jitter of those who wait is the same each time.
+        // The seed makes the jitter of waiters the same in each run of a schedule.
         fastrand::seed(7);
-        block_on(run(Time::new(timers), noted.clone()));
+        block_on(run(TestTime::new(timers), recorded_cases.clone()));
     });
     if let Ok(schedule) = std::env::var("SCHEDULE") {
         return shuttle::replay(move || run(), &schedule);
@@ -82,25 +82,25 @@ where
     config.stack_size = 1 << 17;
     config.silence_warnings = true;
     let (twice, chosen) = (run.clone(), run.clone());
-    // What comes out otherwise the second time could not be played again when it fails.
+    // Runs each schedule twice. A schedule whose runs differ could not be repeated after a failure.
     Runner::new(
-        Twice::new(RandomScheduler::new(SCHEDULES / 50)),
+        RunTwice::new(RandomScheduler::new(SCHEDULES / 50)),
         config.clone(),
     )
     .run(move || twice());
     Runner::new(RandomScheduler::new(schedules), config.clone()).run(move || chosen());
     Runner::new(PctScheduler::new(DEPTH, schedules), config).run(move || run());
-    happened.finish(test);
+    cases.assert_all_occurred(test);
 }
 
-/// The breakers' clock and tokio's, which move together and only when told to.
+/// The clock of the breakers and tokio's clock, which advance together, and only on request.
 #[derive(Clone)]
-struct Time {
+struct TestTime {
     clock: ManualClock,
     timers: &'static Runtime,
 }
 
-impl Time {
+impl TestTime {
     fn new(timers: &'static Runtime) -> Self {
         Self {
             clock: ManualClock::new(),
@@ -108,8 +108,8 @@ impl Time {
         }
     }
 
-    /// No other task runs meanwhile, but those whose time has come may run next.
-    fn pass(&self, time: Duration) {
+    /// Advances both clocks. No task runs during this call, but timers may wake tasks that run next.
+    fn advance(&self, time: Duration) {
         self.clock.advance(time);
         self.timers.block_on(tokio::time::advance(time));
     }
@@ -121,17 +121,17 @@ impl Time {
             .clock(self.clock.clone())
     }
 
-    /// Open, with its time come: the next call is a trial.
+    /// Returns an open circuit past its deadline. The next call is a trial.
     fn recovering(&self, settings: BreakerBuilder) -> CircuitBreaker {
         let breaker = build(settings);
         breaker.trip();
-        self.pass(RECOVERY);
+        self.advance(RECOVERY);
         breaker
     }
 
-    /// Whatever happened to it, it closes when its dependency is back.
-    fn assert_revives(&self, breaker: &CircuitBreaker) {
-        self.pass(3_600 * SECOND);
+    /// Asserts that the circuit closes when its calls succeed, whatever its state.
+    fn assert_recovers(&self, breaker: &CircuitBreaker) {
+        self.advance(3_600 * SECOND);
         for _ in 0..8 {
             breaker.try_acquire().expect("a free slot").success();
         }
@@ -141,10 +141,10 @@ impl Time {
 }
 
 fn build(settings: BreakerBuilder) -> CircuitBreaker {
-    settings.build().expect("settings that work")
+    settings.build().expect("valid settings")
 }
 
-/// How the guarded code ends, if nobody drops it before.
+/// How the guarded code ends, unless it is dropped first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Ok,
@@ -152,82 +152,82 @@ enum End {
     Panic,
 }
 
-/// How its future is driven.
+/// How a guarded future is run.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum CallStyle {
     Awaited,
     Raced,
-    Limited,
-    Backed,
+    WithTimeout,
+    WithFallback,
     Aborted,
 }
 
-fn any<T: Copy>(choice: &[T]) -> T {
+fn choose<T: Copy>(choice: &[T]) -> T {
     choice[thread_rng().gen_range(0..choice.len())]
 }
 
-async fn yields(most: usize) {
-    for _ in 0..thread_rng().gen_range(0..=most) {
+async fn yield_up_to(limit: usize) {
+    for _ in 0..thread_rng().gen_range(0..=limit) {
         yield_now().await;
     }
 }
 
-/// The guarded code: takes a few turns and tells the books.
-async fn work(end: End, books: Books) -> Result<(), Failed> {
-    let _inside = books.enter();
-    yields(2).await;
+/// The guarded code. Yields a few times, and counts the call in `counts`.
+async fn work(end: End, counts: CallCounts) -> Result<(), Failure> {
+    let _running = counts.enter();
+    yield_up_to(2).await;
     match end {
         End::Ok => Ok(()),
-        End::Err => Err(Failed),
-        // Without the panic hook, which would print every one.
+        End::Err => Err(Failure),
+        // `resume_unwind` skips the panic hook, which would print each panic.
         End::Panic => resume_unwind(Box::new("the guarded code panics")),
     }
 }
 
-/// One call from its beginning to its end, whatever that is.
-async fn call(end: End, way: Way, breaker: &CircuitBreaker, books: &Books) {
-    let guarded = work(end, books.clone()).guarded_by(breaker.clone());
-    match way {
-        Way::Awaited => books.ended(AssertUnwindSafe(guarded).catch_unwind().await),
-        Way::Raced => {
+/// Makes one call and counts its end.
+async fn call(end: End, style: CallStyle, breaker: &CircuitBreaker, counts: &CallCounts) {
+    let guarded = work(end, counts.clone()).guarded_by(breaker.clone());
+    match style {
+        CallStyle::Awaited => counts.record_result(AssertUnwindSafe(guarded).catch_unwind().await),
+        CallStyle::Raced => {
             let guarded = AssertUnwindSafe(guarded).catch_unwind();
-            match select(pin!(guarded), pin!(yields(2))).await {
-                Either::Left((ended, _)) => books.ended(ended),
-                Either::Right(_) => books.dropped(),
+            match select(pin!(guarded), pin!(yield_up_to(2))).await {
+                Either::Left((result, _)) => counts.record_result(result),
+                Either::Right(_) => counts.record_dropped(),
             }
         }
-        Way::Limited => {
+        CallStyle::WithTimeout => {
             let guarded = guarded.timeout(5 * SECOND);
-            books.ended(AssertUnwindSafe(guarded).catch_unwind().await);
+            counts.record_result(AssertUnwindSafe(guarded).catch_unwind().await);
         }
-        Way::Backed => {
-            let (asked, books) = (books.clone(), books.clone());
+        CallStyle::WithFallback => {
+            let (fallback_counts, counts) = (counts.clone(), counts.clone());
             let guarded = guarded.fallback(move |open| async move {
-                asked.refused(&open);
-                Err(Failed)
+                fallback_counts.record_refused(&open);
+                Err(Failure)
             });
-            let ended = AssertUnwindSafe(guarded).catch_unwind().await;
-            books.ended(ended.map(|result| result.map_err(BreakerError::Inner)));
+            let result = AssertUnwindSafe(guarded).catch_unwind().await;
+            counts.record_result(result.map(|result| result.map_err(BreakerError::Inner)));
         }
-        Way::Aborted => {
-            let ends = books.clone();
+        CallStyle::Aborted => {
+            let task_counts = counts.clone();
             let task = spawn(async move {
-                let ended = AssertUnwindSafe(guarded).catch_unwind().await;
-                ends.ended(ended);
+                let result = AssertUnwindSafe(guarded).catch_unwind().await;
+                task_counts.record_result(result);
             });
-            yields(3).await;
+            yield_up_to(3).await;
             task.abort();
             if task.await.is_err() {
-                books.dropped();
+                counts.record_dropped();
             }
         }
     }
 }
 
-const WAYS: [Way; 5] = [
-    Way::Awaited,
-    Way::Raced,
-    Way::Limited,
-    Way::Backed,
-    Way::Aborted,
+const CALL_STYLES: [CallStyle; 5] = [
+    CallStyle::Awaited,
+    CallStyle::Raced,
+    CallStyle::WithTimeout,
+    CallStyle::WithFallback,
+    CallStyle::Aborted,
 ];

@@ -1,58 +1,58 @@
-//! Registration, removal and eviction, racing with each other, with lookups and with commands.
+//! Races between registration, removal, eviction, lookups and commands.
 
 use super::*;
 use breakerbox::{Event, RegistryError};
 use std::sync::Mutex;
 
-/// A registry whose breakers open by command only.
-struct Scene {
+/// A registry whose breakers open only by command.
+struct Fixture {
     registry: BreakerRegistry,
-    /// The names of the breakers that the registry did not keep.
+    /// The names of untracked breakers, which the registry did not keep.
     not_kept: Arc<Mutex<Vec<String>>>,
 }
 
-impl Scene {
-    fn new(time: &Time, capacity: usize) -> Self {
+impl Fixture {
+    fn new(time: &TestTime, capacity: usize) -> Self {
         let not_kept = Arc::<Mutex<Vec<String>>>::default();
-        let told = not_kept.clone();
+        let log = not_kept.clone();
         let registry = BreakerRegistry::builder()
-            .default_preset(patient(time))
+            .default_preset(rarely_trips(time))
             .capacity(capacity)
             .clock(time.clock.clone())
             .on_event(move |event| {
                 if let Event::NotKept { breaker, .. } = event {
-                    told.lock().expect("no poison").push(breaker.to_string());
+                    log.lock().expect("not poisoned").push(breaker.to_string());
                 }
             })
             .build()
-            .expect("settings that work");
+            .expect("valid settings");
         Self { registry, not_kept }
     }
 
-    /// How many lookups of `name` returned a breaker that is not kept.
+    /// Returns how many lookups of `name` returned an untracked breaker.
     fn not_kept(&self, name: &str) -> usize {
-        let names = self.not_kept.lock().expect("no poison");
+        let names = self.not_kept.lock().expect("not poisoned");
         names.iter().filter(|one| *one == name).count()
     }
 
-    /// Two tasks that call new names, so that other names are evicted.
-    fn crowd(&self) -> [shuttle::future::JoinHandle<()>; 2] {
+    /// Spawns two tasks that call new names, and so cause evictions.
+    fn spawn_new_names(&self) -> [shuttle::future::JoinHandle<()>; 2] {
         [["a", "b"], ["c", "d"]].map(|names| {
             let registry = self.registry.clone();
             spawn(async move {
                 for name in names {
-                    let work = async { Ok::<_, Failed>(()) };
-                    let ended = work.with_breaker(&registry, name).await;
-                    ended.expect("a circuit that stays closed");
-                    yields(1).await;
+                    let work = async { Ok::<_, Failure>(()) };
+                    let result = work.with_breaker(&registry, name).await;
+                    result.expect("the circuit stays closed");
+                    yield_up_to(1).await;
                 }
             })
         })
     }
 
-    /// Asserts that idle names are still evicted for new ones.
+    /// Asserts that a new name still evicts an idle breaker.
     fn assert_makes_room(&self) {
-        // A breaker that was held is reconsidered within a few misses.
+        // It may take a few misses until a breaker that was held is a candidate again.
         for name in ["x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8"] {
             self.registry.breaker(name);
         }
@@ -60,12 +60,12 @@ impl Scene {
     }
 }
 
-fn patient(time: &Time) -> BreakerBuilder {
+fn rarely_trips(time: &TestTime) -> BreakerBuilder {
     time.settings().failure_threshold(1_000)
 }
 
-/// Settings that tell a registered breaker from one created by use.
-fn registered(time: &Time) -> BreakerBuilder {
+/// Settings that distinguish a registered breaker from one created by use.
+fn registered(time: &TestTime) -> BreakerBuilder {
     time.settings().failure_threshold(2_000)
 }
 
@@ -73,32 +73,33 @@ fn is_registered(breaker: &CircuitBreaker) -> bool {
     breaker.config().trip_rules() == [TripRule::consecutive_failures(2_000)]
 }
 
+/// Returns whether both handles refer to one breaker. Records a failure.
 fn is_same(one: &CircuitBreaker, other: &CircuitBreaker) -> bool {
     let before = other.snapshot().totals.failure;
-    one.try_acquire().expect("a closed circuit").failure();
+    one.try_acquire().expect("the circuit is closed").failure();
     other.snapshot().totals.failure > before
 }
 
-/// One task registers a name and calls it, one removes it, and one calls it meanwhile.
+/// One task registers a name and calls it, another removes it, and a third calls it.
 #[test]
 fn register_racing_with_remove_leaves_one_breaker() {
-    explore("register and remove", move |time, happened| async move {
-        let scene = Scene::new(&time, 10);
-        let registry = &scene.registry;
-        if any(&[true, false]) {
+    explore("register and remove", move |time, cases| async move {
+        let fixture = Fixture::new(&time, 10);
+        let registry = &fixture.registry;
+        if choose(&[true, false]) {
             registry.breaker("users");
         }
         let call = async |registry: &BreakerRegistry| {
-            let work = async { Ok::<_, Failed>(()) };
-            let ended = work.with_breaker(registry, "users").await;
-            ended.expect("a circuit that stays closed");
+            let work = async { Ok::<_, Failure>(()) };
+            let result = work.with_breaker(registry, "users").await;
+            result.expect("the circuit stays closed");
         };
         let (owner, caller, remover) = (registry.clone(), registry.clone(), registry.clone());
         let settings = registered(&time);
-        let owns = spawn(async move {
-            // Caches a handle, which must not be used once it is removed.
+        let owner_task = spawn(async move {
+            // Caches a handle, which must not be used after the removal.
             call(&owner).await;
-            yields(1).await;
+            yield_up_to(1).await;
             let registered = owner.register("users", settings);
             let registered = registered.expect("the first to register it");
             let before = registered.snapshot().totals.success;
@@ -106,16 +107,16 @@ fn register_racing_with_remove_leaves_one_breaker() {
             let called = registered.snapshot().totals.success > before;
             (registered, called)
         });
-        let calls = spawn(async move {
+        let caller_task = spawn(async move {
             for _ in 0..2 {
                 call(&caller).await;
-                yields(1).await;
+                yield_up_to(1).await;
             }
         });
-        yields(3).await;
+        yield_up_to(3).await;
         let removed = remover.remove("users");
-        let (registered, called) = owns.await.expect("a task that ends");
-        calls.await.expect("a task that ends");
+        let (registered, called) = owner_task.await.expect("the task should not panic");
+        caller_task.await.expect("the task should not panic");
 
         let present = registry.get("users");
         assert_eq!(registry.len(), usize::from(present.is_some()));
@@ -126,103 +127,112 @@ fn register_racing_with_remove_leaves_one_breaker() {
         assert!(is_registered(&registered));
         let is_removed = removed.is_some_and(|removed| is_same(&registered, &removed));
         let stays = present.is_some_and(|present| is_same(&registered, &present));
-        assert_ne!(is_removed, stays, "in the registry until it is removed");
-        assert!(called || is_removed, "called by name once it is registered");
+        assert_ne!(
+            is_removed, stays,
+            "the registered breaker is either removed or in the registry"
+        );
+        assert!(
+            called || is_removed,
+            "a call after registration reaches the registered breaker"
+        );
         let again = registry.register("users", self::registered(&time));
         let refused = matches!(again, Err(RegistryError::AlreadyRegistered { .. }));
         assert_eq!(refused, stays);
-        happened.note("removed", is_removed.into());
-        happened.note("stays", stays.into());
+        cases.count("removed", is_removed.into());
+        cases.count("stays", stays.into());
     });
 }
 
-/// One operation each: the windows of a few steps are hit in small schedules only.
+/// Each task has one operation, because only short schedules hit a race of a few steps.
 #[test]
 fn eviction_racing_with_register_spares_registered() {
-    explore("eviction and register", move |time, happened| async move {
-        let scene = Scene::new(&time, 1);
-        let registry = scene.registry.clone();
+    explore("eviction and register", move |time, cases| async move {
+        let fixture = Fixture::new(&time, 1);
+        let registry = fixture.registry.clone();
         let users = registry.breaker("users");
-        users.try_acquire().expect("a closed circuit").success();
+        users
+            .try_acquire()
+            .expect("the circuit is closed")
+            .success();
         drop(users);
-        if any(&[true, false]) {
-            // Used since its creation, and so evicted only when nothing else may be.
+        if choose(&[true, false]) {
+            // A used breaker is evicted only if there is no idle candidate.
             registry.breaker("users");
         }
         let other = registry.clone();
-        let evicts = spawn(async move { drop(other.breaker("new")) });
+        let eviction_task = spawn(async move { drop(other.breaker("new")) });
         let registered = registry.register("users", registered(&time)).map(drop);
-        evicts.await.expect("a task that ends");
+        eviction_task.await.expect("the task should not panic");
         match registered {
             Ok(()) => {
                 let users = registry.get("users").expect("registered");
                 assert!(is_registered(&users));
                 let adopted = users.snapshot().totals.success > Some(0);
-                happened.note("adopted", adopted.into());
-                happened.note("made anew", (!adopted).into());
-                let again = registry.register("users", patient(&time));
+                cases.count("adopted", adopted.into());
+                cases.count("created again", (!adopted).into());
+                let again = registry.register("users", rarely_trips(&time));
                 let again = again.expect_err("registered before");
                 assert!(matches!(again, RegistryError::AlreadyRegistered { .. }));
             }
-            Err(RegistryError::Full { .. }) => happened.note("no room", 1),
+            Err(RegistryError::Full { .. }) => cases.count("no room", 1),
             Err(error) => panic!("{error}"),
         }
         assert_eq!(registry.len(), 1);
     });
 }
 
-/// A guarded future holds its breaker, also one that was found in the cache of its thread.
+/// A guarded future holds its breaker, even if the handle was cached.
 #[test]
 fn eviction_racing_with_lookup_spares_looked_up() {
-    explore("eviction and lookup", move |time, happened| async move {
-        let scene = Scene::new(&time, any(&[1, 2]));
-        let registry = scene.registry.clone();
-        let crowd = scene.crowd();
+    explore("eviction and lookup", move |time, cases| async move {
+        let fixture = Fixture::new(&time, choose(&[1, 2]));
+        let registry = fixture.registry.clone();
+        let evicting_tasks = fixture.spawn_new_names();
         for _ in 0..3 {
-            let before = scene.not_kept("users");
-            let call = async { Err::<(), _>(Failed) }.with_breaker(&registry, "users");
-            let is_kept = scene.not_kept("users") == before;
-            yields(1).await;
-            // No other task looks this name up.
+            let before = fixture.not_kept("users");
+            let call = async { Err::<(), _>(Failure) }.with_breaker(&registry, "users");
+            let is_kept = fixture.not_kept("users") == before;
+            yield_up_to(1).await;
+            // Only this task looks up the name.
             let kept = registry.get("users");
             assert_eq!(kept.is_some(), is_kept);
             let failures = |kept: &CircuitBreaker| kept.snapshot().totals.failure;
             let counted = kept.as_ref().map(failures);
-            call.await.expect_err("it fails");
+            call.await.expect_err("the call fails");
             assert_eq!(kept.as_ref().map(failures), counted.map(|count| count + 1));
-            happened.note("kept", is_kept.into());
-            happened.note("not kept", (!is_kept).into());
-            happened.note("found again", u64::from(counted > Some(0)));
+            cases.count("kept", is_kept.into());
+            cases.count("not kept", (!is_kept).into());
+            cases.count("found again", u64::from(counted > Some(0)));
             drop(kept);
-            yields(1).await;
+            yield_up_to(1).await;
         }
-        for task in crowd {
-            task.await.expect("a task that ends");
+        for task in evicting_tasks {
+            task.await.expect("the task should not panic");
         }
-        scene.assert_makes_room();
+        fixture.assert_makes_room();
     });
 }
 
 #[test]
 fn eviction_racing_with_trip_spares_open_circuit() {
-    explore("eviction and trip", move |time, happened| async move {
-        let scene = Scene::new(&time, any(&[1, 2]));
-        let registry = scene.registry.clone();
-        // The oldest, and so the first candidate.
+    explore("eviction and trip", move |time, cases| async move {
+        let fixture = Fixture::new(&time, choose(&[1, 2]));
+        let registry = fixture.registry.clone();
+        // The least recently used breaker, and so the first candidate.
         registry.breaker("users");
-        let crowd = scene.crowd();
-        yields(2).await;
-        let before = scene.not_kept("users");
+        let evicting_tasks = fixture.spawn_new_names();
+        yield_up_to(2).await;
+        let before = fixture.not_kept("users");
         registry.breaker("users").trip();
-        let is_kept = scene.not_kept("users") == before;
-        for task in crowd {
-            task.await.expect("a task that ends");
+        let is_kept = fixture.not_kept("users") == before;
+        for task in evicting_tasks {
+            task.await.expect("the task should not panic");
         }
         let state = registry.get("users").map(|users| users.state());
         assert_eq!(state, is_kept.then_some(State::Open));
-        happened.note("kept", is_kept.into());
-        happened.note("not kept", (!is_kept).into());
-        time.pass(RECOVERY);
-        scene.assert_makes_room();
+        cases.count("kept", is_kept.into());
+        cases.count("not kept", (!is_kept).into());
+        time.advance(RECOVERY);
+        fixture.assert_makes_room();
     });
 }

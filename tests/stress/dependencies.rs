@@ -1,6 +1,6 @@
-//! Breakers with all kinds of rules, and what their callers see of them.
+//! Breakers with rules of all kinds, and counts of the calls as their callers see them.
 
-use super::tasks::turns;
+use super::tasks::yield_times;
 use super::*;
 use breakerbox::CircuitOpen;
 use std::future::pending;
@@ -9,17 +9,18 @@ use std::panic::resume_unwind;
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 const HOUR: Window = Window::time(Duration::from_secs(3_600));
 
-/// One breaker, and what its callers saw of it.
+/// One breaker, and the counts of its calls.
 pub(crate) struct Dependency {
     pub(crate) name: &'static str,
     pub(crate) breaker: CircuitBreaker,
-    chain: Chain,
-    pub(crate) books: Books,
+    transitions: TransitionLog,
+    pub(crate) counts: CallCounts,
 }
 
+/// Counts calls by the way they ended, independent of the breaker.
 #[derive(Default)]
-pub(crate) struct Books {
-    inside: Crowd,
+pub(crate) struct CallCounts {
+    concurrency: Concurrency,
     entered: AtomicU64,
     pub(crate) ok: AtomicU64,
     pub(crate) errors: AtomicU64,
@@ -30,12 +31,12 @@ pub(crate) struct Books {
     pub(crate) fell_back: AtomicU64,
 }
 
-/// The guarded code of one call runs, from its first poll until it is dropped.
-pub(crate) struct Inside(Arc<Dependency>);
+/// A call whose guarded code runs, from the first poll until it is dropped.
+pub(crate) struct RunningCall(Arc<Dependency>);
 
-impl Drop for Inside {
+impl Drop for RunningCall {
     fn drop(&mut self) {
-        self.0.books.inside.leave();
+        self.0.counts.concurrency.leave();
     }
 }
 
@@ -51,52 +52,54 @@ pub(crate) enum End {
 pub(crate) struct Failed;
 
 impl Dependency {
-    pub(crate) fn enter(self: &Arc<Self>, touched: &AtomicU64) -> Inside {
-        count(touched);
-        count(&self.books.entered);
-        self.books.inside.enter();
-        Inside(self.clone())
+    pub(crate) fn enter(self: &Arc<Self>, runs: &AtomicU64) -> RunningCall {
+        count(runs);
+        count(&self.counts.entered);
+        self.counts.concurrency.enter();
+        RunningCall(self.clone())
     }
 
-    /// The guarded code.
+    /// The guarded code of a call.
     pub(crate) async fn work(
         self: Arc<Self>,
-        touched: Arc<AtomicU64>,
+        runs: Arc<AtomicU64>,
         end: End,
-        during: u8,
+        yields: u8,
     ) -> Result<(), Failed> {
-        let _inside = self.enter(&touched);
-        turns(during).await;
+        let _running = self.enter(&runs);
+        yield_times(yields).await;
         match end {
             End::Ok => Ok(()),
             End::Err => Err(Failed),
-            // Without the panic hook, which would print every one.
+            // `resume_unwind` skips the panic hook, which would print each panic.
             End::Panic => resume_unwind(Box::new("the guarded code panics")),
             End::Never => pending().await,
         }
     }
 
-    pub(crate) fn refused(&self, open: &CircuitOpen, touched: &AtomicU64) {
-        assert_eq!(read(touched), 0, "a refused call ran");
+    pub(crate) fn record_refused(&self, open: &CircuitOpen, runs: &AtomicU64) {
+        assert_eq!(read(runs), 0, "a refused call ran");
         assert_ne!(open.retry_after(), Some(Duration::ZERO));
-        count(&self.books.refused);
+        count(&self.counts.refused);
     }
 
-    /// It was dropped, perhaps before it was let in.
-    pub(crate) fn dropped(&self, touched: &AtomicU64) {
-        self.books
-            .dropped
-            .fetch_add(read(touched), Ordering::SeqCst);
+    /// Counts a dropped call, if it was admitted before.
+    pub(crate) fn record_dropped(&self, runs: &AtomicU64) {
+        self.counts.dropped.fetch_add(read(runs), Ordering::SeqCst);
     }
 
-    pub(crate) fn note(&self, result: &Result<(), BreakerError<Failed>>, touched: &AtomicU64) {
-        let book = match result {
-            Ok(()) => &self.books.ok,
-            Err(BreakerError::Open(open)) => return self.refused(open, touched),
-            Err(BreakerError::TimedOut(_)) => &self.books.timeouts,
-            Err(_) => &self.books.errors,
+    pub(crate) fn record_result(
+        &self,
+        result: &Result<(), BreakerError<Failed>>,
+        runs: &AtomicU64,
+    ) {
+        let counter = match result {
+            Ok(()) => &self.counts.ok,
+            Err(BreakerError::Open(open)) => return self.record_refused(open, runs),
+            Err(BreakerError::TimedOut(_)) => &self.counts.timeouts,
+            Err(_) => &self.counts.errors,
         };
-        count(book);
+        count(counter);
     }
 }
 
@@ -115,11 +118,11 @@ pub(crate) fn dependencies(
     [
         ("count", settings().capture_last_failure(false)),
         (
-            "window of calls",
+            "count window",
             settings().trip_rules([TripRule::failure_rate(0.5).over(Window::calls(20))]),
         ),
         (
-            "window of time",
+            "time window",
             settings().trip_rules([TripRule::failures(10).over(HOUR)]),
         ),
         (
@@ -134,55 +137,64 @@ pub(crate) fn dependencies(
                 .recovery_backoff(backoff),
         ),
         (
-            "dropped ones fail",
+            "cancelled calls fail",
             settings().cancelled_as(Outcome::Failure),
         ),
-        ("only watched", settings().mode(Mode::MetricsOnly)),
+        ("metrics only", settings().mode(Mode::MetricsOnly)),
     ]
     .into_iter()
     .map(|(name, settings)| {
-        let chain = Chain::default();
-        let breaker = registry.register(name, chain.heard_by(settings));
+        let transitions = TransitionLog::default();
+        let breaker = registry.register(name, transitions.observe(settings));
         Arc::new(Dependency {
             name,
             breaker: breaker.expect("a free name"),
-            chain,
-            books: Books::default(),
+            transitions,
+            counts: CallCounts::default(),
         })
     })
     .collect()
 }
 
-/// Once nothing runs any more, the breaker says what its callers saw.
-pub(crate) fn check(one: &Dependency) {
+/// Asserts that the totals of the breaker match the counts of its callers, after all calls have ended.
+pub(crate) fn assert_totals_match(dependency: &Dependency) {
     let Dependency {
         name,
         breaker,
-        chain,
-        books,
-    } = one;
+        transitions,
+        counts,
+    } = dependency;
     let snapshot = breaker.snapshot();
     let totals = &snapshot.totals;
-    println!("{name}: {totals:?}, most inside: {}", books.inside.most());
-    assert!(books.inside.most() > 1, "{name}: the tasks never met");
-    assert_eq!(ended(totals), read(&books.entered), "{name}");
-    assert_eq!(totals.refused, read(&books.refused), "{name}");
-    assert_eq!(totals.timed_out, read(&books.timeouts), "{name}");
-    let (ok, dropped) = (read(&books.ok), read(&books.dropped));
-    let failed = read(&books.errors) + read(&books.panics) + read(&books.timeouts);
-    assert_eq!(ok + failed + dropped, read(&books.entered), "{name}");
-    let success = totals.success.expect("they are counted");
+    println!(
+        "{name}: {totals:?}, at most {} at once",
+        counts.concurrency.peak()
+    );
+    assert!(
+        counts.concurrency.peak() > 1,
+        "{name}: the calls never ran concurrently"
+    );
+    assert_eq!(ended(totals), read(&counts.entered), "{name}");
+    assert_eq!(totals.refused, read(&counts.refused), "{name}");
+    assert_eq!(totals.timed_out, read(&counts.timeouts), "{name}");
+    let (ok, dropped) = (read(&counts.ok), read(&counts.dropped));
+    let failed = read(&counts.errors) + read(&counts.panics) + read(&counts.timeouts);
+    assert_eq!(ok + failed + dropped, read(&counts.entered), "{name}");
+    let success = totals.success.expect("successes are counted");
     assert!(success <= ok && totals.cancelled <= dropped, "{name}");
     if totals.late == 0 && totals.cancelled > 0 {
         let seen = (ok, failed, dropped);
         assert_eq!((success, totals.failure, totals.cancelled), seen, "{name}");
     }
     assert_eq!(snapshot.in_flight.unwrap_or(0), 0, "{name}");
-    let changes = chain.finish(breaker);
+    let changes = transitions.assert_contiguous(breaker);
     if breaker.state() != State::MetricsOnly {
         assert!(changes.opened > 0 && changes.closed > 0, "{name}");
     }
-    // It works on: its dependency is back.
+    // The breaker still works after a reset.
     breaker.reset();
-    breaker.try_acquire().expect("a closed circuit").success();
+    breaker
+        .try_acquire()
+        .expect("the circuit is closed")
+        .success();
 }

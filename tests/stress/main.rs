@@ -1,18 +1,19 @@
-//! Real threads, and tasks on them: what must hold however they meet, and proof that they met.
+//! Stress tests on real threads, and on tasks of a multi-threaded runtime. Each test fails unless its calls
+//! ran concurrently.
 //!
-//! Also run under the thread sanitizer, by `.ci/sanitize`. That knows nothing of what happens inside the
-//! standard library, which is not built with it: so threads are joined one by one, and what they share
-//! is held by who started them until they have ended.
+//! `.ci/sanitize` also runs these tests under the thread sanitizer. The sanitizer does not see the
+//! synchronization inside the standard library, which is not instrumented. Therefore, threads are joined
+//! one by one, and the test owns all shared data until they have ended.
 #![cfg(not(any(loom, shuttle)))]
 #![allow(missing_docs)]
 
+mod aborted_trials;
+mod count_windows;
 mod dependencies;
 mod names;
-mod slots;
 mod tasks;
 mod totals;
 mod trials;
-mod windows;
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -25,48 +26,48 @@ use std::time::Duration;
 const RECOVERY: Duration = Duration::from_millis(1);
 const THREADS: usize = 4;
 
-/// How many are inside at once, and the most there ever were.
+/// Counts how many calls run, and how many ran at once at most.
 #[derive(Default)]
-struct Crowd {
-    inside: AtomicUsize,
-    most: AtomicUsize,
+struct Concurrency {
+    current: AtomicUsize,
+    peak: AtomicUsize,
 }
 
-impl Crowd {
+impl Concurrency {
     fn enter(&self) {
-        let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most.fetch_max(inside, Ordering::SeqCst);
+        let current = self.current.fetch_add(1, Ordering::SeqCst) + 1;
+        self.peak.fetch_max(current, Ordering::SeqCst);
     }
 
     fn leave(&self) {
-        self.inside.fetch_sub(1, Ordering::SeqCst);
+        self.current.fetch_sub(1, Ordering::SeqCst);
     }
 
-    fn most(&self) -> usize {
-        self.most.load(Ordering::SeqCst)
+    fn peak(&self) -> usize {
+        self.peak.load(Ordering::SeqCst)
     }
 }
 
-/// The state changes of a breaker, checked as they arrive.
+/// A listener that checks and counts the state changes of a breaker.
 #[derive(Clone, Default)]
-struct Chain(Arc<Mutex<Changes>>);
+struct TransitionLog(Arc<Mutex<TransitionCounts>>);
 
 #[derive(Default)]
-struct Changes {
+struct TransitionCounts {
     last: Option<State>,
     broken: Option<(State, State)>,
     opened: u64,
     half_opened: u64,
     closed: u64,
-    /// Dropped events. The queue may be full after the thread that delivers was interrupted.
+    /// Dropped events. The queue fills up while the delivering thread is descheduled.
     missed: u64,
 }
 
-impl Chain {
-    fn heard_by(&self, settings: BreakerBuilder) -> BreakerBuilder {
-        let chain = self.0.clone();
+impl TransitionLog {
+    fn observe(&self, settings: BreakerBuilder) -> BreakerBuilder {
+        let transitions = self.0.clone();
         settings.on_event(move |event| {
-            let mut changes = chain.lock().expect("no poison");
+            let mut changes = transitions.lock().expect("not poisoned");
             if let Event::Missed { events, .. } = event {
                 changes.missed += events;
                 changes.last = None;
@@ -92,22 +93,22 @@ impl Chain {
         })
     }
 
-    fn finish(&self, breaker: &CircuitBreaker) -> Changes {
-        // Each delivers some of the changes that are left in the queue, and records nothing.
+    fn assert_contiguous(&self, breaker: &CircuitBreaker) -> TransitionCounts {
+        // Each `configure` delivers some of the queued changes, and records nothing.
         for _ in 0..40 {
-            breaker.configure(|same| same).expect("the same settings");
+            breaker.configure(|same| same).expect("valid settings");
         }
-        let changes = std::mem::take(&mut *self.0.lock().expect("no poison"));
+        let changes = std::mem::take(&mut *self.0.lock().expect("not poisoned"));
         assert_eq!(
             changes.broken, None,
-            "each begins where the one before ended"
+            "each change should begin in the state where the previous one ended"
         );
         changes
     }
 }
 
-impl Changes {
-    /// Asserts how often each state was entered. Changes that were missed may be any of them.
+impl TransitionCounts {
+    /// Asserts how often each state was entered. A missed change may be of any kind.
     #[track_caller]
     fn assert_counts(&self, opened: u64, half_opened: u64, closed: u64) {
         let counts = [self.opened, self.half_opened, self.closed];
@@ -141,20 +142,21 @@ fn settings(clock: &ManualClock) -> BreakerBuilder {
         .clock(clock.clone())
 }
 
+/// Runs `work` on all threads at once. Its argument is the number of the thread.
 fn on_threads(work: impl Fn(usize) + Sync) {
     let work = &work;
     thread::scope(|scope| {
         let start = |number| scope.spawn(move || work(number));
         let threads: Vec<_> = (0..THREADS).map(start).collect();
-        // The scope would join them as well, but in a way that the thread sanitizer does not see.
+        // The scope also joins the threads, but the thread sanitizer does not see that join.
         for thread in threads {
-            thread.join().expect("a thread that ends");
+            thread.join().expect("the thread should not panic");
         }
     });
 }
 
-/// Every call that was let in, in whatever way it ended.
+/// Returns the number of admitted calls that have ended.
 fn ended(totals: &Totals) -> u64 {
-    let success = totals.success.expect("they are counted");
+    let success = totals.success.expect("successes are counted");
     success + totals.failure + totals.ignored + totals.cancelled + totals.late
 }

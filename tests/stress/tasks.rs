@@ -1,6 +1,8 @@
-//! Ten thousand tasks on several threads, some of which are aborted, raced, timed out, or panic.
+//! Ten thousand tasks on several threads. Some are aborted, raced, time out or panic.
 
-use super::dependencies::{Books, Dependency, End, Failed, TICK, check, dependencies};
+use super::dependencies::{
+    CallCounts, Dependency, End, Failed, TICK, assert_totals_match, dependencies,
+};
 use super::*;
 use breakerbox::{CircuitOpen, Permit};
 use fastrand::Rng;
@@ -9,109 +11,109 @@ use tokio::runtime;
 use tokio::task::{JoinHandle, yield_now};
 
 const TASKS: u64 = 10_000;
-/// Over how many turns of the executor the tasks spread, so that the clock moves in between.
+/// The most times that a task yields before its call, so that the clock advances between calls.
 const SPREAD: u16 = 120;
 
-/// Turns that tasks have taken: what the clock goes by.
-static TURNS: AtomicU64 = AtomicU64::new(0);
-const TURNS_A_TICK: u32 = 1_000;
+/// Counts how often tasks have yielded. The clock advances with this count.
+static YIELDS: AtomicU64 = AtomicU64::new(0);
+const YIELDS_PER_TICK: u32 = 1_000;
 
-pub(crate) async fn turns(turns: impl Into<u16>) {
-    for _ in 0..turns.into() {
-        count(&TURNS);
+pub(crate) async fn yield_times(times: impl Into<u16>) {
+    for _ in 0..times.into() {
+        count(&YIELDS);
         yield_now().await;
     }
 }
 
-/// One call, by whichever way the dice say; its guarded code may be dropped anywhere.
+/// Makes one call of a random kind. Its guarded code may be dropped at any yield.
 async fn call(
-    to: Arc<Dependency>,
-    touched: Arc<AtomicU64>,
+    dependency: Arc<Dependency>,
+    runs: Arc<AtomicU64>,
     registry: BreakerRegistry,
-    mut dice: Rng,
+    mut rng: Rng,
 ) {
-    let end = [End::Ok, End::Ok, End::Ok, End::Err, End::Err, End::Panic][dice.usize(0..6)];
-    let during = dice.u8(0..4);
-    let work = to.clone().work(touched.clone(), end, during);
-    let (one, saw) = (to.clone(), touched.clone());
-    match dice.u8(0..6) {
-        0 => one.note(&work.with_breaker(&registry, one.name).await, &saw),
-        1 => one.note(&work.guarded_by(&one.breaker).await, &saw),
+    let end = [End::Ok, End::Ok, End::Ok, End::Err, End::Err, End::Panic][rng.usize(0..6)];
+    let yields = rng.u8(0..4);
+    let work = dependency.clone().work(runs.clone(), end, yields);
+    let (target, run_count) = (dependency.clone(), runs.clone());
+    match rng.u8(0..6) {
+        0 => target.record_result(&work.with_breaker(&registry, target.name).await, &run_count),
+        1 => target.record_result(&work.guarded_by(&target.breaker).await, &run_count),
         2 => {
-            // Raced: whoever is first, the other is dropped.
-            let others = turns(dice.u8(0..4));
+            // The future that finishes first drops the other one.
+            let competitor = yield_times(rng.u8(0..4));
             tokio::select! {
                 biased;
-                result = work.guarded_by(&one.breaker) => one.note(&result, &saw),
-                () = others => one.dropped(&saw),
+                result = work.guarded_by(&target.breaker) => target.record_result(&result, &run_count),
+                () = competitor => target.record_dropped(&run_count),
             }
         }
         3 => {
-            // It would never end; the timer is tokio's, and how long it takes does not matter.
-            let work = to.clone().work(touched, End::Never, during);
+            // The work never ends. The timeout uses the timer of tokio, so its duration is irrelevant.
+            let work = dependency.clone().work(runs, End::Never, yields);
             let guarded = work
-                .guarded_by(&one.breaker)
+                .guarded_by(&target.breaker)
                 .timeout(Duration::from_millis(1));
-            one.note(&guarded.await, &saw);
+            target.record_result(&guarded.await, &run_count);
         }
         4 => {
             let back = |open: CircuitOpen| {
-                one.refused(&open, &saw);
-                count(&one.books.fell_back);
+                target.record_refused(&open, &run_count);
+                count(&target.counts.fell_back);
                 std::future::ready(Ok(()))
             };
-            let result = work.guarded_by(&one.breaker).fallback(back).await;
+            let result = work.guarded_by(&target.breaker).fallback(back).await;
             match result {
-                Ok(()) if read(&saw) == 0 => {}
-                Ok(()) => drop(count(&one.books.ok)),
-                Err(Failed) => drop(count(&one.books.errors)),
+                Ok(()) if read(&run_count) == 0 => {}
+                Ok(()) => drop(count(&target.counts.ok)),
+                Err(Failed) => drop(count(&target.counts.errors)),
             }
         }
         _ => {
-            // Waits for its turn, but not for ever.
-            let wait = async {
-                let permit = one.breaker.until_ready().await;
-                let _inside = one.enter(&saw);
-                turns(during).await;
-                end_permit(permit, end, &one.books);
+            // Waits for a permit, but gives up after some yields.
+            let permit_call = async {
+                let permit = target.breaker.until_ready().await;
+                let _running = target.enter(&run_count);
+                yield_times(yields).await;
+                end_permit(permit, end, &target.counts);
             };
-            let patience = turns(20_u8);
+            let give_up = yield_times(20_u8);
             tokio::select! {
                 biased;
-                () = wait => {}
-                () = patience => one.dropped(&saw),
+                () = permit_call => {}
+                () = give_up => target.record_dropped(&run_count),
             }
         }
     }
 }
 
-fn end_permit(permit: Permit, end: End, books: &Books) {
+fn end_permit(permit: Permit, end: End, counts: &CallCounts) {
     match end {
         End::Ok => {
-            count(&books.ok);
+            count(&counts.ok);
             permit.success();
         }
         End::Err => {
-            count(&books.errors);
+            count(&counts.errors);
             permit.failure();
         }
         End::Panic | End::Never => {
-            count(&books.dropped);
+            count(&counts.dropped);
             drop(permit);
         }
     }
 }
 
-/// Starts the call of one number, and may abort it after a while.
+/// Spawns the call with this number, and may abort it.
 async fn supervise(number: u64, all: Arc<Vec<Arc<Dependency>>>, registry: BreakerRegistry) {
-    let mut dice = Rng::with_seed(number);
-    let to = all[dice.usize(0..all.len())].clone();
-    turns(dice.u16(0..SPREAD)).await;
-    let touched = Arc::new(AtomicU64::new(0));
-    let made = call(to.clone(), touched.clone(), registry, dice.fork());
-    let task: JoinHandle<()> = tokio::spawn(made);
-    if dice.u8(0..5) == 0 {
-        turns(dice.u8(0..6)).await;
+    let mut rng = Rng::with_seed(number);
+    let dependency = all[rng.usize(0..all.len())].clone();
+    yield_times(rng.u16(0..SPREAD)).await;
+    let runs = Arc::new(AtomicU64::new(0));
+    let guarded_call = call(dependency.clone(), runs.clone(), registry, rng.fork());
+    let task: JoinHandle<()> = tokio::spawn(guarded_call);
+    if rng.u8(0..5) == 0 {
+        yield_times(rng.u8(0..6)).await;
         task.abort();
     }
     match task.await {
@@ -121,14 +123,14 @@ async fn supervise(number: u64, all: Arc<Vec<Arc<Dependency>>>, registry: Breake
             if payload.downcast_ref() != Some(&"the guarded code panics") {
                 resume_unwind(payload);
             }
-            count(&to.books.panics);
+            count(&dependency.counts.panics);
         }
-        Err(_) => to.dropped(&touched),
+        Err(_) => dependency.record_dropped(&runs),
     }
 }
 
 #[test]
-fn ten_thousand_tasks_agree_with_every_breaker() {
+fn totals_match_outcomes_of_tasks() {
     let clock = ManualClock::new();
     let registry = BreakerRegistry::new();
     let all = Arc::new(dependencies(&clock, &registry));
@@ -141,38 +143,44 @@ fn ten_thousand_tasks_agree_with_every_breaker() {
         let tasks =
             (0..TASKS).map(|number| tokio::spawn(supervise(number, all.clone(), registry.clone())));
         let tasks: Vec<_> = tasks.collect();
-        // The one who moves the clock, as far as the others have come.
-        let mut seen = read(&TURNS);
+        // Only this loop advances the clock, in proportion to the yields of the tasks.
+        let mut seen = read(&YIELDS);
         while !tasks.iter().all(JoinHandle::is_finished) {
-            let turns = u32::try_from(read(&TURNS) - seen).expect("a small number");
-            seen += u64::from(turns);
-            clock.advance(TICK * turns / TURNS_A_TICK);
+            let new_yields = u32::try_from(read(&YIELDS) - seen).expect("fits in u32");
+            seen += u64::from(new_yields);
+            clock.advance(TICK * new_yields / YIELDS_PER_TICK);
             yield_now().await;
         }
         for task in tasks {
-            task.await.expect("a task that ends");
+            task.await.expect("the task should not panic");
         }
     });
     drop(runtime);
-    all.iter().for_each(|one| check(one));
+    all.iter()
+        .for_each(|dependency| assert_totals_match(dependency));
     let sum = |total: fn(&Totals) -> u64| {
-        let totals = all.iter().map(|one| one.breaker.snapshot().totals);
+        let totals = all
+            .iter()
+            .map(|dependency| dependency.breaker.snapshot().totals);
         totals.map(|totals| total(&totals)).sum::<u64>()
     };
-    let seen =
-        |book: fn(&Books) -> &AtomicU64| all.iter().map(|one| read(book(&one.books))).sum::<u64>();
-    let happened = [
+    let seen = |counter: fn(&CallCounts) -> &AtomicU64| {
+        all.iter()
+            .map(|dependency| read(counter(&dependency.counts)))
+            .sum::<u64>()
+    };
+    let cases = [
         ("refused", sum(|totals| totals.refused)),
         ("cancelled", sum(|totals| totals.cancelled)),
         ("late", sum(|totals| totals.late)),
         ("slow", sum(|totals| totals.slow)),
         ("would have tripped", sum(|totals| totals.would_trip)),
-        ("timed out", seen(|books| &books.timeouts)),
-        ("panicked", seen(|books| &books.panics)),
-        ("fell back", seen(|books| &books.fell_back)),
+        ("timed out", seen(|counts| &counts.timeouts)),
+        ("panicked", seen(|counts| &counts.panics)),
+        ("fell back", seen(|counts| &counts.fell_back)),
     ];
-    println!("{happened:?}");
-    for (what, times) in happened {
-        assert!(times > 0, "never {what}");
+    println!("{cases:?}");
+    for (what, times) in cases {
+        assert!(times > 0, "no call of this kind: {what}");
     }
 }

@@ -1,26 +1,26 @@
-//! Every call is in one total, and in every window.
+//! Each call is in one total, and in each window.
 
 use super::*;
 
-/// Calls of all kinds, trips and recoveries; when the dust settles every call is in one total.
+/// Threads make calls with all outcomes, while the circuit opens and recovers.
 #[test]
-fn totals_add_up_when_the_dust_settles() {
+fn every_call_is_in_one_total() {
     const CALLS: u64 = 50_000;
     let clock = ManualClock::new();
-    let chain = Chain::default();
-    let breaker = chain
-        .heard_by(settings(&clock).failure_threshold(3))
+    let transitions = TransitionLog::default();
+    let breaker = transitions
+        .observe(settings(&clock).failure_threshold(3))
         .build();
-    let breaker = breaker.expect("settings that work");
-    let askers = Crowd::default();
-    let (passed, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+    let breaker = breaker.expect("valid settings");
+    let callers = Concurrency::default();
+    let (admitted, refused) = (AtomicU64::new(0), AtomicU64::new(0));
     on_threads(|number| {
         for call in 0..CALLS {
-            askers.enter();
+            callers.enter();
             match breaker.try_acquire() {
                 Ok(permit) => {
-                    count(&passed);
-                    // Failures come in runs, so that some of them trip.
+                    count(&admitted);
+                    // Failures are consecutive, so that some of them trip.
                     match (call + number as u64) / 3 % 8 {
                         0 => permit.failure(),
                         1 => permit.record(Outcome::Ignored),
@@ -34,29 +34,29 @@ fn totals_add_up_when_the_dust_settles() {
                     clock.advance(RECOVERY / 8);
                 }
             }
-            askers.leave();
+            callers.leave();
         }
     });
-    assert!(askers.most() > 1, "the threads never met");
+    assert!(callers.peak() > 1, "the threads never ran concurrently");
     let totals = breaker.snapshot().totals;
     assert_eq!(totals.refused, read(&refused));
-    assert_eq!(read(&passed) + read(&refused), CALLS * THREADS as u64);
-    assert_eq!(ended(&totals), read(&passed));
-    let changes = chain.finish(&breaker);
+    assert_eq!(read(&admitted) + read(&refused), CALLS * THREADS as u64);
+    assert_eq!(ended(&totals), read(&admitted));
+    let changes = transitions.assert_contiguous(&breaker);
     assert!(
         changes.opened > 0 && changes.closed > 0,
-        "it never tripped or never recovered"
+        "the circuit should trip and recover"
     );
-    // Closed, open, half-open, and round again: one event a trip.
+    // The states alternate, so no state is entered more often than the previous one.
     assert!(changes.half_opened <= changes.opened + changes.missed);
     assert!(changes.closed <= changes.half_opened + changes.missed);
 }
 
-/// Windows of time and slow calls while the clock moves: successes that threads put down by
-/// themselves, and those that failures and snapshots fold in meanwhile, are all there in the end.
+/// Time windows of failures and of slow calls, while the clock advances. Failures and snapshots flush
+/// the success buffer, and no success is lost.
 #[test]
-fn windows_of_time_lose_no_outcome() {
-    const EACH: usize = 50_000;
+fn time_windows_lose_no_outcome() {
+    const CALLS_PER_THREAD: usize = 50_000;
     const HOUR: Window = Window::time(Duration::from_secs(3_600));
     let clock = ManualClock::new();
     let rules = [
@@ -66,12 +66,12 @@ fn windows_of_time_lose_no_outcome() {
             .over(HOUR),
     ];
     let breaker = settings(&clock).trip_rules(rules).build();
-    let breaker = breaker.expect("settings that work");
-    let crowd = Crowd::default();
+    let breaker = breaker.expect("valid settings");
+    let concurrency = Concurrency::default();
     on_threads(|thread| {
-        for call in 0..EACH {
-            crowd.enter();
-            let permit = breaker.try_acquire().expect("no rule ever trips");
+        for call in 0..CALLS_PER_THREAD {
+            concurrency.enter();
+            let permit = breaker.try_acquire().expect("no rule trips");
             match call % 1_000 {
                 0 => permit.failure(),
                 1 => drop(permit),
@@ -82,17 +82,17 @@ fn windows_of_time_lose_no_outcome() {
                 3 if thread == 1 => assert!(breaker.snapshot().rules[0].recorded > 0),
                 _ => permit.success(),
             }
-            crowd.leave();
+            concurrency.leave();
         }
     });
-    assert!(crowd.most() > 1, "threads that never meet show nothing");
+    assert!(concurrency.peak() > 1, "the threads never ran concurrently");
     let snapshot = breaker.snapshot();
-    let each = u32::try_from(EACH).expect("a number that fits");
-    let threads = u32::try_from(THREADS).expect("a number that fits");
-    let failed = threads * each / 1_000;
-    // Thread 1 dropped the calls during which it took a snapshot, and each its cancelled ones.
-    let cancelled = failed + each / 1_000;
-    let recorded = threads * each - cancelled;
+    let calls_per_thread = u32::try_from(CALLS_PER_THREAD).expect("fits in u32");
+    let threads = u32::try_from(THREADS).expect("fits in u32");
+    let failed = threads * calls_per_thread / 1_000;
+    // Each thread cancels calls. Thread 1 also drops the permits of the calls that take a snapshot.
+    let cancelled = failed + calls_per_thread / 1_000;
+    let recorded = threads * calls_per_thread - cancelled;
     for rule in &snapshot.rules {
         assert_eq!(
             (rule.recorded, rule.failed, rule.slow),

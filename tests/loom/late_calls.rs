@@ -1,9 +1,11 @@
+//! Late calls: outcomes that race with a transition.
+
 use super::*;
 
 #[test]
-fn a_failure_counts_before_a_trip_or_is_late() {
+fn failure_against_trip_counts_or_is_late() {
     explore("failure against trip", |race| {
-        let breaker = build(quick(5));
+        let breaker = build(settings_with_threshold(5));
         let [permit] = permits(&breaker);
         let tripped = breaker.clone();
         race.run(|| permit.failure(), move || tripped.trip());
@@ -15,9 +17,9 @@ fn a_failure_counts_before_a_trip_or_is_late() {
 }
 
 #[test]
-fn a_failure_counts_before_a_reset_or_is_late() {
+fn failure_against_reset_counts_or_is_late() {
     explore("failure against reset", |race| {
-        let breaker = build(quick(5));
+        let breaker = build(settings_with_threshold(5));
         let [permit] = permits(&breaker);
         let reset = breaker.clone();
         race.run(|| permit.failure(), move || reset.reset());
@@ -31,17 +33,17 @@ fn a_failure_counts_before_a_reset_or_is_late() {
 }
 
 #[test]
-fn a_result_from_before_does_not_steer_the_trial() {
+fn late_failure_does_not_affect_trial() {
     explore("late failure against a closing trial", |race| {
         let clock = ManualClock::new();
-        let breaker = build(quick(1).clock(clock.clone()));
+        let breaker = build(settings_with_threshold(1).clock(clock.clone()));
         let [late] = permits(&breaker);
         breaker.trip();
         clock.advance(RECOVERY);
-        let tried = breaker.clone();
+        let caller = breaker.clone();
         race.run(
             || late.failure(),
-            move || tried.try_acquire().expect("the trial").success(),
+            move || caller.try_acquire().expect("a free slot").success(),
         );
         assert_eq!(
             (breaker.state(), breaker.failure_count()),
@@ -56,17 +58,17 @@ fn a_result_from_before_does_not_steer_the_trial() {
 }
 
 #[test]
-fn a_trial_decides_or_a_command_does() {
+fn failing_trial_against_reset_counts_or_is_late() {
     explore("failing trial against reset", |race| {
-        let changes = Changes::default();
-        let (breaker, _) = recovering(changes.heard_by(quick(1)));
-        let trial = breaker.try_acquire().expect("the trial");
+        let changes = TransitionLog::default();
+        let (breaker, _) = recovering(changes.observe(settings_with_threshold(1)));
+        let trial = breaker.try_acquire().expect("a free slot");
         let reset = breaker.clone();
         race.run(|| trial.failure(), move || reset.reset());
         assert_eq!(breaker.state(), State::Closed);
         let totals = totals(&breaker);
         assert_eq!(totals.failure + totals.late, 1);
-        // Told in order, each beginning where the one before ended.
+        // Each change begins in the state where the previous one ended.
         let changes = changes.all(&breaker);
         let linked = changes.windows(2).all(|pair| pair[0].1 == pair[1].0);
         assert!(linked, "{changes:?}");

@@ -1,8 +1,8 @@
-//! Removal against a thread that keeps a handle of that name.
+//! Removal of a breaker, against a thread that has cached a handle of it.
 //!
-//! The map is no part of the models: its locks are `DashMap`'s own, which loom does not know. So
-//! the two threads must never wait for each other there: one removes, the other has the handle in
-//! its cache already, and comes to the map only once it has seen the removal.
+//! Loom does not know the locks of `DashMap`, so the map is not part of the model. The two threads
+//! must therefore never wait for each other at the map. One thread removes the breaker. The other
+//! has a cached handle, and uses the map only after it has seen the removal.
 
 use super::*;
 use std::pin::pin;
@@ -15,21 +15,23 @@ fn fail_by_name(registry: &BreakerRegistry) {
 }
 
 #[test]
-fn a_removed_breaker_is_not_served_by_name() {
+fn removed_breaker_is_not_called_by_name() {
     let runs = Arc::new(AtomicUsize::new(0));
     let counter = runs.clone();
     loom::model(move || {
         counter.fetch_add(1, Ordering::Relaxed);
         let registry = BreakerRegistry::new();
-        let held = registry.register("x", quick(9)).expect("a free name");
+        let held = registry
+            .register("x", settings_with_threshold(9))
+            .expect("a free name");
         fail_by_name(&registry);
-        let emptied = registry.clone();
-        let removal = thread::spawn(move || drop(emptied.remove("x")));
+        let other = registry.clone();
+        let removal = thread::spawn(move || drop(other.remove("x")));
         fail_by_name(&registry);
         join(removal);
-        // From here on the name has another one, unless the call made it already.
+        // Creates the next breaker of this name, unless the racing call has created it.
         fail_by_name(&registry);
-        let fresh = registry.get("x").expect("made by its name");
+        let fresh = registry.get("x").expect("created by the call");
         assert_eq!(
             fresh.snapshot().totals.failure + held.snapshot().totals.failure,
             3
@@ -38,5 +40,5 @@ fn a_removed_breaker_is_not_served_by_name() {
     });
     let runs = runs.load(Ordering::Relaxed);
     println!("remove against a cached handle: {runs} interleavings");
-    assert!(runs > 1, "threads that never meet show nothing");
+    assert!(runs > 1, "the threads never interleaved");
 }

@@ -1,6 +1,6 @@
-//! Tasks that are dropped while they run as trials.
+//! Trials whose tasks are aborted.
 
-use super::tasks::turns;
+use super::tasks::yield_times;
 use super::*;
 use fastrand::Rng;
 use tokio::runtime;
@@ -9,17 +9,17 @@ const TASKS: u64 = 10_000;
 const SPREAD: u16 = 120;
 const SLOTS: usize = 3;
 
-/// A half-open circuit whose trials never decide anything, whatever becomes of them.
+/// The outcomes of these trials are ignored, so the circuit stays half-open.
 #[test]
-fn tasks_that_are_dropped_never_make_more_trials_than_slots() {
+fn aborted_trials_never_exceed_slots() {
     let clock = ManualClock::new();
     let settings = settings(&clock)
         .half_open_calls(3)
         .ignored_error::<std::fmt::Error>();
-    let breaker = settings.build().expect("settings that work");
+    let breaker = settings.build().expect("valid settings");
     breaker.trip();
     clock.advance(RECOVERY);
-    let trials = Arc::new(Crowd::default());
+    let trials = Arc::new(Concurrency::default());
     let entered = Arc::new(AtomicU64::new(0));
     let refused = Arc::new(AtomicU64::new(0));
     let runtime = runtime::Builder::new_multi_thread()
@@ -28,19 +28,19 @@ fn tasks_that_are_dropped_never_make_more_trials_than_slots() {
         .expect("a runtime");
     runtime.block_on(async {
         let tasks = (0..TASKS).map(|number| {
-            let mut dice = Rng::with_seed(number);
+            let mut rng = Rng::with_seed(number);
             let (trials, entered, refused) = (trials.clone(), entered.clone(), refused.clone());
-            let (breaker, during) = (breaker.clone(), dice.u8(0..4));
-            let before = dice.u16(0..SPREAD);
+            let (breaker, yields) = (breaker.clone(), rng.u8(0..4));
+            let before = rng.u16(0..SPREAD);
             let work = async move {
                 trials.enter();
                 count(&entered);
-                let _left = Left(trials);
-                turns(during).await;
+                let _guard = LeaveOnDrop(trials);
+                yield_times(yields).await;
                 Err::<(), _>(std::fmt::Error)
             };
             let task = tokio::spawn(async move {
-                turns(before).await;
+                yield_times(before).await;
                 if work
                     .guarded_by(breaker)
                     .await
@@ -49,23 +49,23 @@ fn tasks_that_are_dropped_never_make_more_trials_than_slots() {
                     count(&refused);
                 }
             });
-            let aborted = dice.bool().then(|| task.abort_handle());
+            let aborted = rng.bool().then(|| task.abort_handle());
             tokio::spawn(async move {
                 if let Some(task) = aborted {
-                    turns(before + 2).await;
+                    yield_times(before + 2).await;
                     task.abort();
                 }
                 let _ = task.await;
             })
         });
         for task in tasks.collect::<Vec<_>>() {
-            task.await.expect("a task that ends");
+            task.await.expect("the task should not panic");
         }
     });
     drop(runtime);
     let totals = breaker.snapshot().totals;
-    println!("{totals:?}, most inside: {}", trials.most());
-    assert_eq!(trials.most(), SLOTS);
+    println!("{totals:?}, at most {} at once", trials.peak());
+    assert_eq!(trials.peak(), SLOTS);
     assert_eq!(ended(&totals), read(&entered));
     assert_eq!(totals.refused, read(&refused));
     assert!(totals.refused > 0 && totals.ignored > 0 && totals.cancelled > 0);
@@ -73,9 +73,10 @@ fn tasks_that_are_dropped_never_make_more_trials_than_slots() {
     assert_eq!(breaker.state(), State::HalfOpen);
 }
 
-struct Left(Arc<Crowd>);
+/// Leaves the gauge when it is dropped.
+struct LeaveOnDrop(Arc<Concurrency>);
 
-impl Drop for Left {
+impl Drop for LeaveOnDrop {
     fn drop(&mut self) {
         self.0.leave();
     }
