@@ -16,6 +16,5 @@ mod fallbacks;
 mod forms;
 mod lookup;
 mod names;
-mod other_attributes;
 mod settings;
 mod support;

@@ -1,9 +1,50 @@
 //! `#[circuit]` with other attributes: `async_trait`, `instrument` and `tokio::test`.
 
-use crate::support::{CallResult, Error, assert_counted, assert_send, expect_ready, global};
 use async_trait::async_trait;
 use breakerbox::prelude::*;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use tracing::instrument;
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Circuit(#[from] BreakerError),
+    #[error("no answer")]
+    NoAnswer,
+}
+
+impl Error {
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Circuit(error) if error.is_open())
+    }
+}
+
+type CallResult<T> = Result<T, Error>;
+
+#[track_caller]
+fn expect_ready<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the future should be ready"),
+    }
+}
+
+fn assert_send<T: Send>(value: T) -> T {
+    value
+}
+
+fn global(name: &str) -> CircuitBreaker {
+    let found = BreakerRegistry::global().get(name);
+    found.unwrap_or_else(|| panic!("there should be a breaker {name:?}"))
+}
+
+#[track_caller]
+fn assert_counted(name: &str, success: u64, failure: u64) {
+    let totals = global(name).snapshot().totals;
+    let counts = (totals.success, totals.failure);
+    assert_eq!(counts, (Some(success), failure), "{name}");
+}
 
 #[async_trait]
 trait Store: Send + Sync {

@@ -1,0 +1,6 @@
+//! `#[circuit]` with attributes of other crates.
+#![allow(missing_docs)]
+// Guarded functions stand for functions that can fail.
+#![allow(clippy::unnecessary_wraps)]
+
+mod other_attributes;
