@@ -5,10 +5,10 @@
 #![allow(missing_docs, missing_debug_implementations)]
 #![allow(clippy::missing_panics_doc)]
 
-pub mod ending;
+pub mod completion;
 pub mod invariants;
-pub mod naive;
+pub mod log;
+pub mod model;
 pub mod pair;
-pub mod record;
 pub mod settings;
 pub mod steps;
