@@ -37,7 +37,7 @@ fn judge_classifies_every_status() {
     for code in 100..1000 {
         let status = StatusCode::from_u16(code).unwrap();
         let plain = breaker_http::judge(status, &HeaderMap::new());
-        let asked = breaker_http::judge(status, &retry_after_header("7"));
+        let requested = breaker_http::judge(status, &retry_after_header("7"));
         let expected = if (500..600).contains(&code) {
             Outcome::Failure
         } else {
@@ -45,8 +45,8 @@ fn judge_classifies_every_status() {
         };
         assert_eq!(plain, expected, "{code}");
         match code {
-            429 | 503 => assert_eq!(asked, Outcome::TripFor(Duration::from_secs(7))),
-            _ => assert_eq!(asked, expected, "{code}"),
+            429 | 503 => assert_eq!(requested, Outcome::TripFor(Duration::from_secs(7))),
+            _ => assert_eq!(requested, expected, "{code}"),
         }
     }
 }
