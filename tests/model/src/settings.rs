@@ -89,6 +89,7 @@ impl Rule {
     }
 
     /// Returns a rule of the kind of `other` over the same window, or this rule if that is impossible.
+    #[must_use]
     pub fn with_kind_of(&self, other: &Self) -> Self {
         match (self.span, self.slower_than) {
             (Some(span), None) if other.slower_than.is_none() && other.span.is_some() => {
