@@ -96,7 +96,7 @@ impl World {
             }
             Step::Advance(time) => self.advance(*time),
             Step::AdvanceTo(which, side) => {
-                self.advance(self.pair.time_until_boundary(*which, *side))
+                self.advance(self.pair.time_until_boundary(*which, *side));
             }
             Step::Command(command) => self.pair.send_command(*command),
             Step::Configure(change) => {
