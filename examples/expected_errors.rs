@@ -43,13 +43,13 @@ async fn main() -> anyhow::Result<()> {
     assert_eq!(fail_with(ApiError::Status(404)), 0);
 
     // A call site can classify its own results, including `Ok` values.
-    let judge = |result: &Result<u16, ApiError>| match result {
+    let classifier = |result: &Result<u16, ApiError>| match result {
         Ok(500..) | Err(_) => Outcome::Failure,
         Ok(_) => Outcome::Success,
     };
     let status = async { Ok(503) }
         .guarded_by(&breaker)
-        .classify(judge)
+        .classify(classifier)
         .await?;
     println!(
         "after Ok({status})          {} failures in a row",

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 const CAPACITY: usize = 10_000;
-const FLAT: usize = 8 << 20;
+const MAX_GROWTH: usize = 8 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let count: u64 = std::env::args()
@@ -20,19 +20,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map_or(Ok(10_000_000), |count| count.parse())?;
     let registry = BreakerRegistry::builder().capacity(CAPACITY).build()?;
     registry
-        .breaker("protects")
+        .breaker("open")
         .trip_for(Duration::from_secs(24 * 3_600));
 
     // Memory may grow until the registry is full and the allocator has settled.
     let warm_up = (5 * CAPACITY as u64).min(count);
     flood(&registry, 0..warm_up);
-    let settled = resident();
+    let baseline = resident();
 
     println!(
         "{:>12}  {:>10}  {:>10}  {:>8}",
         "names", "resident", "per name", "kept"
     );
-    let (mut from, mut most) = (warm_up, settled);
+    let (mut from, mut peak) = (warm_up, baseline);
     let step = ((count - warm_up) / 10).max(1);
     while from < count {
         let to = (from + step).min(count);
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         flood(&registry, from..to);
         let nanos = begun.elapsed().as_nanos() / u128::from(to - from);
         let now = resident();
-        most = most.max(now);
+        peak = peak.max(now);
         let mebibytes = now.map_or("?".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
         println!(
             "{to:>12}  {mebibytes:>10}  {nanos:>7} ns  {:>8}",
@@ -49,19 +49,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         from = to;
     }
 
-    let open = registry
-        .get("protects")
+    let stays_open = registry
+        .get("open")
         .is_some_and(|breaker| breaker.state() == State::Open);
-    if !open {
+    if !stays_open {
         return Err("the open breaker was evicted".into());
     }
-    if let (Some(settled), Some(most)) = (settled, most) {
-        let grown = most.saturating_sub(settled);
+    if let (Some(baseline), Some(peak)) = (baseline, peak) {
+        let growth = peak.saturating_sub(baseline);
         println!(
             "\ngrew by {} KiB; the open breaker is still there",
-            grown >> 10
+            growth >> 10
         );
-        if grown > FLAT {
+        if growth > MAX_GROWTH {
             return Err("memory was not flat".into());
         }
     }

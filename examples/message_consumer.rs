@@ -18,15 +18,15 @@ const OUTAGE: std::ops::Range<Duration> = Duration::from_millis(200)..Duration::
 /// The store that the consumer writes to. Writes fail during the outage.
 struct Store {
     begun: Instant,
-    kept: Mutex<Vec<u32>>,
+    messages: Mutex<Vec<u32>>,
 }
 
 impl Store {
-    fn keep(&self, message: u32) -> io::Result<()> {
+    fn insert(&self, message: u32) -> io::Result<()> {
         if OUTAGE.contains(&self.begun.elapsed()) {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        self.kept.lock().expect("no panic").push(message);
+        self.messages.lock().expect("no panic").push(message);
         Ok(())
     }
 }
@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
         .build()?;
     let store = Store {
         begun,
-        kept: Mutex::default(),
+        messages: Mutex::default(),
     };
 
     // The queue is short, so that the producer waits while the consumer waits.
@@ -68,15 +68,15 @@ async fn main() -> anyhow::Result<()> {
     consume(inbox, &breaker, &store).await;
 
     let totals = breaker.snapshot().totals;
-    let kept = store.kept.into_inner()?;
+    let stored = store.messages.into_inner()?;
     println!(
         "all {} messages were stored in order; {} calls failed, {} were refused",
-        kept.len(),
+        stored.len(),
         totals.failure,
         totals.refused
     );
     assert!(
-        kept.into_iter().eq(0..MESSAGES),
+        stored.into_iter().eq(0..MESSAGES),
         "a message was lost or reordered"
     );
     // Three failures open the circuit. Failing trials follow after 100, 200 and 400 ms.
@@ -92,11 +92,11 @@ async fn main() -> anyhow::Result<()> {
 async fn consume(mut inbox: mpsc::Receiver<u32>, breaker: &CircuitBreaker, store: &Store) {
     while let Some(message) = inbox.recv().await {
         // Receive the message before acquiring the permit: a permit that is held while waiting for
-        // a message could occupy the only trial of a half-open circuit. A message that failed is
-        // stored again.
+        // a message could occupy the only trial of a half-open circuit. A failed message is
+        // tried again.
         loop {
             let permit = breaker.until_ready().await;
-            let result = store.keep(message);
+            let result = store.insert(message);
             permit.record_result(&result);
             if result.is_ok() {
                 break;

@@ -16,7 +16,7 @@ fn main() -> anyhow::Result<()> {
 
     // A permit can be sent to another thread. Here, the thread that receives the answer records it.
     let (answers, inbox) = mpsc::channel::<(Permit, &str)>();
-    let judge = thread::spawn(move || {
+    let recorder = thread::spawn(move || {
         for (permit, answer) in inbox {
             match answer {
                 "nack" => permit.failure(),
@@ -28,7 +28,7 @@ fn main() -> anyhow::Result<()> {
         answers.send((breaker.try_acquire()?, answer))?;
     }
     drop(answers);
-    judge.join().expect("the thread does not panic");
+    recorder.join().expect("the thread does not panic");
 
     let Err(open) = breaker.try_acquire() else {
         anyhow::bail!("two failures in a row should have opened the circuit");

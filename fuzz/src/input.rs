@@ -5,7 +5,7 @@ use crate::errors::{self, TestError, Text};
 use arbitrary::{Result, Unstructured};
 use breakerbox::{Mode, Outcome};
 use breakerbox_model::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
-use breakerbox_model::steps::{Change, Command, Mixture, Side};
+use breakerbox_model::steps::{Change, Command, RuleMix, Side};
 use std::time::Duration;
 
 pub(crate) type Input<'a> = Unstructured<'a>;
@@ -69,7 +69,7 @@ fn rule(u: &mut Input) -> Result<Rule> {
         },
     };
     let minimum = maybe(u, |u| u.int_in_range(1..=6))?;
-    Ok(Rule::of(kind, span, minimum, length(u)?))
+    Ok(Rule::clamped(kind, span, minimum, length(u)?))
 }
 
 pub(crate) fn settings(u: &mut Input) -> Result<Settings> {
@@ -117,11 +117,11 @@ fn mode(u: &mut Input) -> Result<Mode> {
 
 pub(crate) fn change(u: &mut Input) -> Result<Change> {
     let mixtures = [
-        Mixture::Old,
-        Mixture::New,
-        Mixture::OldThenNew,
-        Mixture::NewThenOld,
-        Mixture::Rekinded,
+        RuleMix::Old,
+        RuleMix::New,
+        RuleMix::OldThenNew,
+        RuleMix::NewThenOld,
+        RuleMix::NewKinds,
     ];
     Ok(Change {
         rules: one_of(u, &mixtures)?,

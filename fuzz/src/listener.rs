@@ -2,8 +2,8 @@
 
 use crate::errors::panic_on_purpose;
 use breakerbox::{CircuitBreaker, Event, EventStream, State};
-use breakerbox_model::naive::Model;
-use breakerbox_model::record;
+use breakerbox_model::log;
+use breakerbox_model::model::Model;
 use breakerbox_model::steps::Command;
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ impl TestListener {
                     state.behavior = Behavior::Record;
                     state.sent = Some((on, command));
                     drop(state);
-                    command.steer(&breaker);
+                    command.send_to(&breaker);
                 }
             }
         }
@@ -105,16 +105,15 @@ impl EventTally {
             self.add(&event);
         }
         assert_eq!(self.state, model.state, "the state in the last event");
-        let count = |of: fn(&record::Event) -> bool| {
-            model.log.iter().filter(|event| of(event)).count() as u64
-        };
-        let ended = count(|event| matches!(event, record::Event::Ended(_)));
+        let count =
+            |of: fn(&log::Event) -> bool| model.log.iter().filter(|event| of(event)).count() as u64;
+        let ended = count(|event| matches!(event, log::Event::Recorded(_)));
         assert_eq!(self.recorded, ended, "events about completions");
-        let refused = count(|event| matches!(event, record::Event::Refused));
+        let refused = count(|event| matches!(event, log::Event::Refused));
         assert_eq!(self.refused, refused, "events about refusals");
-        let would_trip = record::would_trip(&model.log);
+        let would_trip = log::would_trip(&model.log);
         assert_eq!(self.would_trip, would_trip, "events about rules");
-        let outlived = record::outlived(&model.log);
+        let outlived = log::outlived(&model.log);
         assert_eq!(self.outlived, outlived, "trials that outlived their lease");
     }
 

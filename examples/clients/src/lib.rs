@@ -12,7 +12,7 @@ pub use server::Server;
 use breakerbox::Event;
 
 /// Prints state changes; a listener for `on_change`.
-pub fn tell(event: &Event) {
+pub fn print_state_change(event: &Event) {
     if let Event::StateChanged {
         breaker,
         from,

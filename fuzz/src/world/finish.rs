@@ -7,7 +7,7 @@ use crate::errors::{self, TestError, Text};
 use crate::input::Input;
 use crate::listener::Behavior;
 use breakerbox::{Mode, State};
-use breakerbox_model::record;
+use breakerbox_model::log;
 use breakerbox_model::settings::{Kind, Rule, Settings};
 use breakerbox_model::steps::Command;
 
@@ -41,19 +41,19 @@ impl World {
             mode: Mode::Enforcing,
             ..self.pair.model.settings.clone()
         };
-        self.pair.configured(&settings);
+        self.pair.record_settings(&settings);
         self.apply_settings(&settings, self.rules);
-        self.pair.command(Command::Reset);
+        self.pair.send_command(Command::Reset);
         for (answer, leads_to) in [(Ok(false), State::Closed), (FATAL, State::Open)] {
             self.call_plainly(answer);
             self.check(true);
             assert_eq!(self.pair.breaker.state(), leads_to);
         }
-        self.pair.command(Command::HalfOpen);
+        self.pair.send_command(Command::HalfOpen);
         self.call_plainly(Ok(false));
         self.check(true);
         assert_eq!(self.pair.breaker.state(), State::Closed);
-        assert_eq!(record::consecutive(&self.pair.model.log), 0);
+        assert_eq!(log::consecutive_failures(&self.pair.model.log), 0);
     }
 
     fn call_plainly(&mut self, answer: Answer) {

@@ -6,7 +6,7 @@ use crate::classification::Site;
 use crate::errors::catch_deliberate_panic;
 use crate::input::{self, Input};
 use arbitrary::Result;
-use breakerbox_model::naive::Refused;
+use breakerbox_model::model::Refused;
 use breakerbox_model::steps::Ending;
 use std::rc::Rc;
 use std::task::Poll;

@@ -14,9 +14,9 @@ use crate::listener::{Behavior, EventTally, TestListener};
 use arbitrary::Result;
 use breakerbox::prelude::*;
 use breakerbox::{BreakerBuilder, EventStream, Permit};
-use breakerbox_model::naive::Refused;
+use breakerbox_model::log::Event;
+use breakerbox_model::model::Refused;
 use breakerbox_model::pair::Pair;
-use breakerbox_model::record::Event;
 use breakerbox_model::settings::Settings;
 use breakerbox_model::steps::Ending;
 use std::rc::Rc;
@@ -136,12 +136,12 @@ impl World {
             21 => self.clock.advance(input::time(u)?),
             22 | 23 => {
                 let which = usize::from(u.arbitrary::<u8>()?);
-                let time = self.pair.way_to(which, input::side(u)?);
+                let time = self.pair.time_until_boundary(which, input::side(u)?);
                 self.clock.advance(time);
             }
             24 => self.clock.set_back(input::time(u)?),
             25 => self.clock.set_panicking(u.arbitrary()?),
-            26 | 27 => self.pair.command(input::command(u)?),
+            26 | 27 => self.pair.send_command(input::command(u)?),
             28 => self.configure(u)?,
             29 => self.change_listener(u)?,
             30 => self.poll_until_ready(),
@@ -158,9 +158,9 @@ impl World {
 
     fn check(&mut self, full: bool) {
         self.pair.model.now = self.clock.time();
-        self.pair.glance();
+        self.pair.check_state();
         if full {
-            self.pair.look();
+            self.pair.check_snapshot();
         }
         let model = &self.pair.model;
         if let Some((listener, tally)) = &mut self.listener {
@@ -192,8 +192,8 @@ impl World {
             .as_ref()
             .and_then(|(listener, _)| listener.take_command(on));
         if let Some(command) = command {
-            self.pair.meddled = true;
-            self.pair.commanded(command);
+            self.pair.listener_interfered = true;
+            self.pair.record_command(command);
         }
     }
 
@@ -214,7 +214,7 @@ impl World {
     /// Returns `true` if a call would join a trial whose guarded code is running.
     fn joins_trial(&self) -> bool {
         let model = &self.pair.model;
-        self.inside.iter().any(|call| model.is_trial(*call))
+        self.inside.iter().any(|call| model.is_current_trial(*call))
     }
 
     /// Begins a call in the model.
@@ -269,11 +269,11 @@ impl World {
             .listener
             .as_ref()
             .is_some_and(|(listener, _)| listener.has_sent_command());
-        self.pair.meddled |= sent;
-        let recorded = self.pair.ended(call, ending);
+        self.pair.listener_interfered |= sent;
+        let recorded = self.pair.record_ending(call, ending);
         let failed = self.pair.model.log[before..]
             .iter()
-            .any(|event| matches!(event, Event::Ended(ended) if ended.failed()));
+            .any(|event| matches!(event, Event::Recorded(call) if call.failed()));
         if failed {
             self.last_failure = if self.rules.captures_text {
                 text
@@ -287,7 +287,7 @@ impl World {
     fn configure(&mut self, u: &mut Input) -> Result<()> {
         let change = input::change(u)?;
         let rules = input::rules(u)?;
-        let settings = self.pair.configure(&change);
+        let settings = self.pair.record_change(&change);
         self.apply_settings(&settings, rules);
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::errors::{catch_deliberate_panic, panic_on_purpose};
 use crate::input::{self, Input};
 use arbitrary::Result;
 use breakerbox::Outcome;
-use breakerbox_model::record::Event;
+use breakerbox_model::log::Event;
 use breakerbox_model::steps::Ending;
 use std::future::pending;
 use std::pin::pin;
@@ -22,7 +22,7 @@ impl World {
         let began = if self.joins_trial() {
             Some((found.expect("a call that joins"), None))
         } else {
-            let began = self.pair.began(found);
+            let began = self.pair.compare_admission(found);
             began.map(|(permit, call)| (permit, Some(call)))
         };
         self.pending
@@ -65,7 +65,7 @@ impl World {
         });
         assert_eq!(
             found.is_pending(),
-            !self.joins_trial() && self.pair.model.refuses()
+            !self.joins_trial() && self.pair.model.would_refuse()
         );
     }
 

@@ -1,4 +1,4 @@
-//! The tower layer and the log allocate nothing on a healthy or refused call.
+//! Checks that the tower layer and the `tracing` integration do not allocate on admitted and refused calls.
 #![allow(missing_docs)]
 
 use allocation_counter::measure;
@@ -13,16 +13,16 @@ use std::time::Duration;
 use tower::{Layer, Service, service_fn};
 use tracing_subscriber::filter::LevelFilter;
 
-/// Asserts that calls allocate nothing once the first call has filled the caches of the thread.
-fn allocates_nothing(way: &str, mut call: impl FnMut()) {
+/// Asserts that calls allocate nothing after the first call, which fills the caches of the thread.
+fn assert_no_allocations(api: &str, mut call: impl FnMut()) {
     call();
     let info = measure(|| (0..100).for_each(|_| call()));
-    assert_eq!(info.count_total, 0, "{way}: {info:?}");
+    assert_eq!(info.count_total, 0, "{api}: {info:?}");
 }
 
 fn healthy() -> CircuitBreaker {
     let built = CircuitBreaker::builder().build();
-    built.expect("the defaults work")
+    built.expect("the default settings are valid")
 }
 
 fn open() -> CircuitBreaker {
@@ -40,7 +40,7 @@ fn forced() -> CircuitBreaker {
 fn poll<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("these futures are ready at once"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
@@ -48,7 +48,7 @@ fn work() -> Ready<Result<u32, Infallible>> {
     ready(Ok(7))
 }
 
-/// The integration is installed, and the subscriber takes everything except calls.
+/// The integration is installed, and the subscriber accepts everything except calls.
 #[test]
 fn call_that_is_not_logged_allocates_nothing() {
     let subscriber = tracing_subscriber::fmt()
@@ -56,17 +56,17 @@ fn call_that_is_not_logged_allocates_nothing() {
         .with_writer(std::io::sink)
         .finish();
     tracing::subscriber::with_default(subscriber, || {
-        for (breaker, passes) in [(healthy(), true), (open(), false), (forced(), false)] {
+        for (breaker, is_admitted) in [(healthy(), true), (open(), false), (forced(), false)] {
             breakerbox::tracing::install_for(&breaker);
-            allocates_nothing("future", || {
-                assert_eq!(poll(work().guarded_by(&breaker)).is_ok(), passes);
+            assert_no_allocations("future", || {
+                assert_eq!(poll(work().guarded_by(&breaker)).is_ok(), is_admitted);
             });
-            allocates_nothing("call", || {
-                assert_eq!(breaker.call(|| Ok::<_, Infallible>(7)).is_ok(), passes);
+            assert_no_allocations("call", || {
+                assert_eq!(breaker.call(|| Ok::<_, Infallible>(7)).is_ok(), is_admitted);
             });
-            allocates_nothing("permit", || {
+            assert_no_allocations("permit", || {
                 let permit = breaker.try_acquire();
-                assert_eq!(permit.is_ok(), passes);
+                assert_eq!(permit.is_ok(), is_admitted);
                 if let Ok(permit) = permit {
                     permit.success();
                 }
@@ -83,13 +83,15 @@ fn call<S: Service<(), Response = u32>>(service: &mut S) -> bool {
 
 #[test]
 fn layer_allocates_nothing() {
-    for (breaker, passes) in [(healthy(), true), (open(), false), (forced(), false)] {
+    for (breaker, is_admitted) in [(healthy(), true), (open(), false), (forced(), false)] {
         let layer = BreakerLayer::new(breaker);
         let mut service = layer.layer(service_fn(|()| work()));
-        allocates_nothing("layer", || assert_eq!(call(&mut service), passes));
-        let judged = layer.classify_response(|_: &u32| Outcome::Success);
-        let mut service = judged.layer(service_fn(|()| work()));
-        allocates_nothing("layer, judged", || assert_eq!(call(&mut service), passes));
+        assert_no_allocations("layer", || assert_eq!(call(&mut service), is_admitted));
+        let classifying = layer.classify_response(|_: &u32| Outcome::Success);
+        let mut service = classifying.layer(service_fn(|()| work()));
+        assert_no_allocations("layer with a classifier", || {
+            assert_eq!(call(&mut service), is_admitted);
+        });
     }
 }
 
@@ -99,7 +101,7 @@ fn keyed_layer_allocates_nothing() {
     let name: Arc<str> = "host:a".into();
     let layer = BreakerLayer::keyed(&registry, |(): &()| name.clone());
     let mut service = layer.layer(service_fn(|()| work()));
-    allocates_nothing("keyed layer", || assert!(call(&mut service)));
+    assert_no_allocations("keyed layer", || assert!(call(&mut service)));
     registry.breaker("host:a").force_open();
-    allocates_nothing("keyed layer, refused", || assert!(!call(&mut service)));
+    assert_no_allocations("keyed layer, refused", || assert!(!call(&mut service)));
 }

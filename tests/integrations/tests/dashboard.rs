@@ -1,4 +1,4 @@
-//! The dashboard in docs/ asks for series that are exported, by labels that they have.
+//! Checks the dashboard in docs/: its queries use exported series and their labels.
 #![allow(missing_docs)]
 
 use breakerbox::prelude::*;
@@ -6,10 +6,10 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The series of a page, with the values of each label.
+/// The exported series, with the values of each label.
 type Exported = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// What a process shows that has seen every outcome and every state.
+/// Returns the series of a registry that has seen all outcomes and states that the dashboard uses.
 fn exported() -> Exported {
     let builder = PrometheusBuilder::new().set_buckets(&[1.0]).unwrap();
     let recorder = builder.build_recorder();
@@ -25,7 +25,7 @@ fn exported() -> Exported {
             .unwrap();
         let users = registry.breaker("users");
         users.try_acquire().unwrap().success();
-        // The rate goes with the window, when the circuit opens.
+        // Reported now, because the window and its rate are reset when the circuit opens.
         reporter.report();
         users.try_acquire().unwrap().failure();
         users.half_open();
@@ -48,7 +48,7 @@ fn exported() -> Exported {
     exported
 }
 
-/// Every query of the dashboard, wherever it stands.
+/// Collects the queries of the dashboard, at any depth.
 fn queries(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -66,7 +66,7 @@ fn queries(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Runs of characters that names are made of, and where they end.
+/// Returns the words of a query, each with the text that follows it.
 fn words(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut rest = text;
@@ -80,7 +80,7 @@ fn words(text: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 #[test]
-fn the_dashboard_asks_for_what_is_exported() {
+fn dashboard_queries_only_exported_series() {
     let exported = exported();
     let text = include_str!("../../../docs/grafana-dashboard.json");
     let mut found = Vec::new();
@@ -114,7 +114,7 @@ fn the_dashboard_asks_for_what_is_exported() {
                 }
             }
         }
-        // What is grouped by is a label of everything in the query.
+        // A label of a `by` clause belongs to the first series after the clause.
         for groups in query.split("by (").skip(1) {
             let (groups, rest) = groups.split_once(')').unwrap();
             let (series, _) = words(rest)
@@ -137,7 +137,7 @@ fn the_dashboard_asks_for_what_is_exported() {
     ] {
         assert!(
             used.contains(&format!("breakerbox_{name}")),
-            "{name} is nowhere on the dashboard"
+            "the dashboard does not use {name}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The integration with `tracing`, against real subscribers.
+//! The integration with `tracing`, tested with the subscribers of `tracing-subscriber`.
 #![allow(missing_docs)]
 
 use breakerbox::clock::ManualClock;
@@ -11,10 +11,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
-/// Subscribers of other tests of this process would be asked as well: one at a time.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Serializes the tests: `tracing` caches the interest in a callsite over all subscribers of a process.
+static SERIAL: Mutex<()> = Mutex::new(());
 
-/// What a subscriber wrote, one JSON object a line.
+/// The output of a subscriber, with one JSON object per line.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -52,11 +52,11 @@ impl Lines {
     }
 
     fn messages(&self) -> Vec<(String, String)> {
-        let both = |line: &Value| {
+        let level_and_message = |line: &Value| {
             let level = line["level"].as_str().unwrap().to_owned();
             (level, text(line, "message").to_owned())
         };
-        self.take().iter().map(both).collect()
+        self.take().iter().map(level_and_message).collect()
     }
 }
 
@@ -64,18 +64,18 @@ fn text<'a>(line: &'a Value, field: &str) -> &'a str {
     line["fields"][field].as_str().unwrap()
 }
 
-/// Runs `work` with a subscriber that takes what `filter` says, on this thread.
+/// Runs `work` with a subscriber for this thread that applies `filter`.
 fn logged(filter: &str, work: impl FnOnce(&Lines)) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.subscriber(filter), || work(&lines));
 }
 
-fn fails(breaker: &CircuitBreaker) {
+fn fail(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Err::<(), _>("down"));
 }
 
-fn succeeds(breaker: &CircuitBreaker) {
+fn succeed(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Ok::<_, ()>(()));
 }
 
@@ -88,12 +88,12 @@ fn strings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn builder_has_auto_traits() {
-    fn plain<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
-    plain::<breakerbox::tracing::LogBuilder>();
+    fn assert_traits<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
+    assert_traits::<breakerbox::tracing::LogBuilder>();
 }
 
 #[test]
-fn a_change_of_state_carries_its_figures() {
+fn state_change_logs_its_cause_and_counts() {
     logged("info", |lines| {
         let clock = ManualClock::new();
         let rule = TripRule::failure_rate(0.5)
@@ -106,10 +106,10 @@ fn a_change_of_state_carries_its_figures() {
             .unwrap();
         breakerbox::tracing::install(&registry);
         let users = registry.breaker("users-api");
-        succeeds(&users);
-        (0..3).for_each(|_| fails(&users));
+        succeed(&users);
+        (0..3).for_each(|_| fail(&users));
         clock.advance(Duration::from_secs(30));
-        succeeds(&users);
+        succeed(&users);
         users.because("INC-123").by("alice").force_open();
 
         let seen = lines.take();
@@ -172,7 +172,7 @@ fn requested_calls_are_logged_in_callers_span() {
             .build()
             .unwrap();
         breakerbox::tracing::install_for(&breaker);
-        // Requested later, and twice.
+        // Enabling calls afterwards takes effect, and enabling them twice logs them once.
         for _ in 0..2 {
             breakerbox::tracing::builder()
                 .calls(true)
@@ -180,18 +180,18 @@ fn requested_calls_are_logged_in_callers_span() {
         }
         let span = tracing::info_span!("checkout", order = 7);
         span.in_scope(|| {
-            succeeds(&breaker);
-            fails(&breaker);
+            succeed(&breaker);
+            fail(&breaker);
             clock.advance(Duration::from_nanos(487_210_209));
-            fails(&breaker);
+            fail(&breaker);
         });
         let seen = lines.take();
-        let told: Vec<_> = seen
+        let logged: Vec<_> = seen
             .iter()
             .map(|line| (line["level"].as_str().unwrap(), text(line, "message")))
             .collect();
         assert_eq!(
-            told,
+            logged,
             [
                 ("TRACE", "call recorded"),
                 ("WARN", "circuit opened"),
@@ -216,18 +216,18 @@ fn calls_are_not_logged_unless_requested() {
             .calls(false)
             .install(&registry);
         let users = registry.breaker("users");
-        succeeds(&users);
+        succeed(&users);
         users.trip();
-        fails(&users);
+        fail(&users);
         let expected = [("DEBUG", "breaker added"), ("WARN", "circuit opened")];
         assert_eq!(lines.messages(), strings(&expected));
 
         breakerbox::tracing::builder()
             .calls(true)
             .install(&registry);
-        fails(&users);
+        fail(&users);
         registry.breaker("new");
-        succeeds(&registry.breaker("new"));
+        succeed(&registry.breaker("new"));
         let expected = [
             ("TRACE", "call refused"),
             ("DEBUG", "breaker added"),
@@ -239,7 +239,7 @@ fn calls_are_not_logged_unless_requested() {
 
 #[test]
 fn texts_with_spaces_are_quoted() {
-    let text = plain(|registry| {
+    let text = log_text(|registry| {
         registry
             .breaker_with("users", || CircuitBreaker::builder().failure_threshold(0))
             .because("INC 123")
@@ -247,8 +247,8 @@ fn texts_with_spaces_are_quoted() {
         let rule = TripRule::failure_rate(0.5).over(Window::calls(2));
         let settings = CircuitBreaker::builder().trip_when(rule);
         let orders = registry.breaker_with("orders", || settings.clone());
-        fails(&orders);
-        fails(&orders);
+        fail(&orders);
+        fail(&orders);
     });
     for field in [
         r#"cause="a command: INC 123""#,
@@ -270,11 +270,11 @@ fn texts_with_spaces_are_quoted() {
     }
 }
 
-/// What is not about one call or one change of state.
+/// Covers the events that concern neither a single call nor a transition between standard states.
 #[test]
-fn the_rest_is_told_at_its_level() {
+fn other_events_are_logged_at_their_levels() {
     #[derive(Debug)]
-    struct Other;
+    struct UnknownError;
     logged("breakerbox=debug", |lines| {
         let registry = BreakerRegistry::builder()
             .default_preset(CircuitBreaker::builder().expected_error::<std::fmt::Error>())
@@ -284,7 +284,7 @@ fn the_rest_is_told_at_its_level() {
             .unwrap();
         breakerbox::tracing::install(&registry);
         let users = registry.breaker("users");
-        let _ = users.call(|| Err::<(), _>(Other));
+        let _ = users.call(|| Err::<(), _>(UnknownError));
         (0..6).for_each(|_| drop(users.try_acquire()));
         (0..3).for_each(|_| drop(registry.breaker("no room")));
         registry.breaker_with("", || CircuitBreaker::builder().failure_threshold(0));
@@ -297,7 +297,7 @@ fn the_rest_is_told_at_its_level() {
             )
             .unwrap();
         users.metrics_only();
-        fails(&users);
+        fail(&users);
         users.disable();
         registry.remove("users");
         let expected = [
@@ -319,16 +319,16 @@ fn the_rest_is_told_at_its_level() {
             ("ERROR", "listener panicked"),
             ("DEBUG", "breaker removed"),
         ];
-        let mut told = lines.messages();
-        // The panic happens while the removal is told, before or after it came here.
-        told[12..].sort();
-        told[12..].reverse();
-        assert_eq!(told, strings(&expected));
+        let mut logged = lines.messages();
+        // The listener panics in the event of the removal. It may run before or after the log.
+        logged[12..].sort();
+        logged[12..].reverse();
+        assert_eq!(logged, strings(&expected));
     });
 }
 
 #[test]
-fn installed_twice_it_logs_once() {
+fn installing_twice_logs_once() {
     logged("trace", |lines| {
         let registry = BreakerRegistry::new();
         breakerbox::tracing::install(&registry);
@@ -339,9 +339,9 @@ fn installed_twice_it_logs_once() {
     });
 }
 
-/// Returns what a subscriber for people writes while `work` uses a registry.
-fn plain(work: impl FnOnce(&BreakerRegistry)) -> String {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+/// Returns the plain text that a subscriber writes while `work` uses a registry.
+fn log_text(work: impl FnOnce(&BreakerRegistry)) -> String {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = Lines::default();
     let layer = fmt::layer()
         .with_ansi(false)
@@ -356,10 +356,10 @@ fn plain(work: impl FnOnce(&BreakerRegistry)) -> String {
     String::from_utf8(bytes.clone()).unwrap()
 }
 
-/// Names come from user input: they neither begin a line of the log nor colour it.
+/// Names may come from user input. They must not start a line of the log or change its color.
 #[test]
-fn a_hostile_name_stays_within_its_line() {
-    let text = plain(|registry| {
+fn hostile_name_stays_within_its_line() {
+    let text = log_text(|registry| {
         let name = "a\nWARN breakerbox: circuit opened \u{1b}[31m";
         registry
             .breaker(name)
@@ -373,24 +373,24 @@ fn a_hostile_name_stays_within_its_line() {
 
 #[test]
 fn reloaded_filter_takes_effect_on_closed_circuits() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let registry = BreakerRegistry::new();
     breakerbox::tracing::builder()
         .calls(true)
         .install(&registry);
-    let (held, alone) = (
+    let (registered, standalone) = (
         registry.breaker("users"),
         CircuitBreaker::builder().build().unwrap(),
     );
     breakerbox::tracing::builder()
         .calls(true)
-        .install_for(&alone);
-    let both = || {
-        succeeds(&held);
-        succeeds(&alone);
+        .install_for(&standalone);
+    let call_both = || {
+        succeed(&registered);
+        succeed(&standalone);
     };
-    // No subscriber at all.
-    both();
+    // The first calls run without a subscriber.
+    call_both();
 
     let lines = Lines::default();
     let (filter, handle) = reload::Layer::new(EnvFilter::new("info"));
@@ -400,40 +400,40 @@ fn reloaded_filter_takes_effect_on_closed_circuits() {
         .with_writer(lines.clone());
     let subscriber = Registry::default().with(filter).with(json);
     tracing::subscriber::with_default(subscriber, || {
-        both();
+        call_both();
         assert_eq!(lines.messages(), []);
         handle.reload(EnvFilter::new("breakerbox=trace")).unwrap();
-        both();
-        let told = [("TRACE", "call recorded"); 2];
-        assert_eq!(lines.messages(), strings(&told));
+        call_both();
+        let expected = [("TRACE", "call recorded"); 2];
+        assert_eq!(lines.messages(), strings(&expected));
         handle.reload(EnvFilter::new("info")).unwrap();
-        both();
+        call_both();
         assert_eq!(lines.messages(), []);
     });
 }
 
-/// Listeners of a registry log when they are dropped, while subscribers are set and reset.
+/// The listeners of a dropped registry log in their destructors, while another thread sets subscribers.
 #[test]
-fn subscribers_may_come_while_registries_go() {
-    struct Logs;
-    impl Drop for Logs {
+fn dropped_registry_may_log_during_subscriber_change() {
+    struct LogsOnDrop;
+    impl Drop for LogsOnDrop {
         fn drop(&mut self) {
             tracing::info!("a closure is dropped");
         }
     }
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = Lines::default();
     std::thread::scope(|scope| {
         let lines = &lines;
         scope.spawn(move || {
             for _ in 0..200 {
-                let level = tracing::subscriber::set_default(lines.subscriber("trace"));
-                drop(level);
+                let guard = tracing::subscriber::set_default(lines.subscriber("trace"));
+                drop(guard);
                 let _ = tracing::subscriber::set_default(lines.subscriber("off"));
             }
         });
         for _ in 0..300 {
-            let logs = Logs;
+            let logs = LogsOnDrop;
             let settings = CircuitBreaker::builder().on_event(move |_| {
                 let _ = &logs;
             });
@@ -442,10 +442,10 @@ fn subscribers_may_come_while_registries_go() {
                 .build()
                 .unwrap();
             breakerbox::tracing::install(&registry);
-            succeeds(&registry.breaker("users"));
+            succeed(&registry.breaker("users"));
         }
     });
-    // It still works afterwards.
+    // Logging still works afterwards.
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.subscriber("info"), || {
         let registry = BreakerRegistry::new();

@@ -1,18 +1,17 @@
-//! What the compiler says to those who guard something that cannot be guarded: it must say what to
-//! do.
+//! Compiler messages about misuse: each message must say what to do.
 //!
-//! Messages are worded a little differently by every compiler, so they are compared where they were
-//! recorded, by rustc 1.95, and elsewhere only known to be there. To record them anew:
+//! The wording depends on the version of the compiler. Messages are therefore compared only with
+//! rustc 1.95, which recorded them. To record them again:
 //! `TRYBUILD=overwrite cargo test --package breakerbox-integration-tests --test ui`.
 #![allow(missing_docs)]
 
 use std::env;
 use std::process::Command;
 
-/// The compiler whose messages are beside the cases.
+/// The compiler that recorded the messages next to the cases.
 const RECORDED: &str = "rustc 1.95.";
 
-/// A case, with what its message must say whatever the compiler; and what was recorded of it.
+/// A case, the texts that its message must contain, and the recorded message.
 type Case = (&'static str, &'static [&'static str], &'static str);
 
 const CASES: [Case; 5] = [
@@ -90,7 +89,7 @@ const CIRCUIT_CASES: [Case; 7] = [
         include_str!("ui/circuit_fallbacks.stderr"),
     ),
     (
-        "tests/ui/circuit_on_others.rs",
+        "tests/ui/circuit_on_unsupported_items.rs",
         &[
             "an `unsafe fn` is not guarded, since",
             "an `extern` function is not guarded, since",
@@ -100,7 +99,7 @@ const CIRCUIT_CASES: [Case; 7] = [
             "write it at its methods",
             "write it at the implementations of this method",
         ],
-        include_str!("ui/circuit_on_others.stderr"),
+        include_str!("ui/circuit_on_unsupported_items.stderr"),
     ),
     (
         "tests/ui/circuit_without_from.rs",
@@ -119,23 +118,23 @@ const CIRCUIT_CASES: [Case; 7] = [
 
 fn compiler() -> String {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let answer = Command::new(rustc).arg("--version").output();
-    let answer = answer.expect("a compiler, since this was compiled");
-    String::from_utf8_lossy(&answer.stdout).into_owned()
+    let output = Command::new(rustc).arg("--version").output();
+    let output = output.expect("the compiler that has built this test");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Whatever the compiler: what was recorded tells people what to do.
+/// Runs with every compiler, because it only reads the recorded messages.
 #[test]
-fn the_messages_say_what_to_do() {
-    for (case, says, recorded) in CASES.into_iter().chain(CIRCUIT_CASES) {
-        for text in says {
+fn recorded_messages_say_what_to_do() {
+    for (case, texts, recorded) in CASES.into_iter().chain(CIRCUIT_CASES) {
+        for text in texts {
             assert!(recorded.contains(text), "{case} must say: {text}");
         }
     }
 }
 
 #[test]
-fn the_compiler_says_them() {
+fn compiler_reports_recorded_messages() {
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui/corrected.rs");
     cases.pass("tests/ui/circuit_corrected.rs");
@@ -145,6 +144,6 @@ fn the_compiler_says_them() {
             cases.compile_fail(case);
         }
     } else {
-        println!("messages were recorded by {RECORDED}x, not compared with those of {compiler}");
+        println!("skipped: the messages were recorded by {RECORDED}x, and this is {compiler}");
     }
 }

@@ -1,8 +1,8 @@
-//! A breaker beside its model: step by step, both say the same.
+//! A breaker and its model, compared after each step.
 
-use crate::invariants::Witness;
-use crate::naive::{Model, Refused};
-use crate::record;
+use crate::invariants::InvariantChecker;
+use crate::log;
+use crate::model::{Model, Refused};
 use crate::settings::{Settings, Span};
 use crate::steps::{Change, Command, Ending, Side};
 use breakerbox::{CircuitBreaker, CircuitOpen, State};
@@ -12,37 +12,39 @@ pub struct Pair {
     pub breaker: CircuitBreaker,
     pub model: Model,
     pub in_flight: Vec<usize>,
-    /// Those among the failures that ran into their own limit.
+    /// Failures that were caused by the timeout of the call.
     pub timed_out: u64,
-    /// A listener has acted on what happens in this step: its outcome shows no more.
-    pub meddled: bool,
-    witness: Witness,
+    /// A listener has sent a command in this step, which may hide the effect of the step.
+    pub listener_interfered: bool,
+    invariants: InvariantChecker,
 }
 
 impl Pair {
     pub fn new(breaker: CircuitBreaker, settings: &Settings, now: u64) -> Self {
         Self {
-            witness: Witness::of(&breaker),
+            invariants: InvariantChecker::of(&breaker),
             breaker,
             model: Model::new(settings, now),
             in_flight: Vec::new(),
             timed_out: 0,
-            meddled: false,
+            listener_interfered: false,
         }
     }
 
-    /// What the model says to a call that asks to pass now.
+    /// Begins a call in the model.
     pub fn begin(&mut self) -> Result<usize, Refused> {
         let call = self.model.begin()?;
-        self.witness.admitted += 1;
+        self.invariants.admitted += 1;
         self.in_flight.push(call);
         Ok(call)
     }
 
-    /// The same beside what the breaker said; the call, if both let it pass.
-    pub fn began<T>(&mut self, found: Result<T, CircuitOpen>) -> Option<(T, usize)> {
+    /// Begins a call in the model, and asserts that the breaker gave the same answer.
+    ///
+    /// Returns the permit and the number of the call if the call was admitted.
+    pub fn compare_admission<T>(&mut self, found: Result<T, CircuitOpen>) -> Option<(T, usize)> {
         match (found, self.begin()) {
-            (Ok(pass), Ok(call)) => Some((pass, call)),
+            (Ok(permit), Ok(call)) => Some((permit, call)),
             (Err(found), Err(expected)) => {
                 self.assert_refusal(&found, &expected);
                 None
@@ -50,7 +52,7 @@ impl Pair {
             (found, expected) => {
                 let found = found.map(|_| ());
                 let expected = expected.map_err(|refused| refused.reason);
-                panic!("admission: {found:?}, and should have been {expected:?}");
+                panic!("admission: {found:?}, expected: {expected:?}");
             }
         }
     }
@@ -59,73 +61,83 @@ impl Pair {
         assert_eq!(found.reason(), expected.reason);
         assert_eq!(found.retry_after(), expected.retry_after, "retry after");
         assert_ne!(found.retry_after(), Some(Duration::ZERO));
-        let failures = record::consecutive(&self.model.log);
+        let failures = log::consecutive_failures(&self.model.log);
         assert_eq!(found.failure_count(), failures, "failures in the refusal");
-        assert_eq!(found.state(), self.model.shown(), "state in the refusal");
+        assert_eq!(
+            found.state(),
+            self.model.reported_state(),
+            "state in the refusal"
+        );
     }
 
-    /// The breaker was told that a call has ended. Whether that is in its books: what ends while it
-    /// is disabled is not.
-    pub fn ended(&mut self, call: usize, how: Ending) -> bool {
+    /// Ends a call in the model, after the breaker recorded it, and compares the effect.
+    ///
+    /// Returns `false` if the circuit was disabled and recorded nothing.
+    pub fn record_ending(&mut self, call: usize, ending: Ending) -> bool {
         self.in_flight.retain(|other| *other != call);
-        self.witness.ended += 1;
-        let due = self.model.threshold_due(call, how);
-        if !self.model.has_a_say(call) && !self.meddled {
-            let hint = matches!(how, Ending::TripFor(_));
-            self.witness.assert_untouched(&self.breaker, hint);
+        self.invariants.ended += 1;
+        let due = self.model.reaches_threshold(call, ending);
+        if !self.model.is_current(call) && !self.listener_interfered {
+            let requested = matches!(ending, Ending::TripFor(_));
+            self.invariants.assert_unchanged(&self.breaker, requested);
         }
-        let recorded = self.model.end(call, how);
-        self.witness.unrecorded += u64::from(!recorded);
-        if let Some(due) = due.filter(|_| !self.meddled) {
+        let recorded = self.model.end(call, ending);
+        self.invariants.unrecorded += u64::from(!recorded);
+        if let Some(due) = due.filter(|_| !self.listener_interfered) {
             let opened = self.breaker.state() == State::Open;
-            assert_eq!(opened, due, "opens after exactly the configured failures");
+            assert_eq!(
+                opened, due,
+                "the circuit opens exactly at the failure threshold"
+            );
         }
         recorded
     }
 
-    pub fn command(&mut self, command: Command) {
-        command.steer(&self.breaker);
-        self.commanded(command);
+    /// Sends a command to the breaker and to the model.
+    pub fn send_command(&mut self, command: Command) {
+        command.send_to(&self.breaker);
+        self.record_command(command);
     }
 
-    /// The breaker was given this command.
-    pub fn commanded(&mut self, command: Command) {
+    /// Sends the model a command that the breaker has received.
+    pub fn record_command(&mut self, command: Command) {
         self.model.command(command);
-        self.witness.told();
+        self.invariants.forget_deadline();
     }
 
-    pub fn configure(&mut self, change: &Change) -> Settings {
+    /// Changes the settings of the model. Returns the settings that the breaker must receive.
+    pub fn record_change(&mut self, change: &Change) -> Settings {
         let settings = change.applied_to(&self.model.settings);
-        self.configured(&settings);
+        self.record_settings(&settings);
         settings
     }
 
-    /// The breaker was given these settings.
-    pub fn configured(&mut self, settings: &Settings) {
+    /// Gives the model settings that the breaker receives as well.
+    pub fn record_settings(&mut self, settings: &Settings) {
         self.model.configure(settings);
-        self.witness.told();
+        self.invariants.forget_deadline();
     }
 
-    /// How far it is to one of the times to come at which something changes, or a nanosecond beside
-    /// it.
-    pub fn way_to(&self, which: usize, side: Side) -> Duration {
+    /// Returns the time until one of the next boundaries, or one nanosecond less or more.
+    pub fn time_until_boundary(&self, which: usize, side: Side) -> Duration {
         let times = self.boundaries();
         if times.is_empty() {
             return Duration::ZERO;
         }
         let time = times[which % times.len()];
-        let aim = match side {
+        let target = match side {
             Side::Before => time.saturating_sub(1),
             Side::At => time,
             Side::After => time.saturating_add(1),
         };
-        Duration::from_nanos(aim.saturating_sub(self.model.now))
+        Duration::from_nanos(target.saturating_sub(self.model.now))
     }
 
+    /// Returns the future times at which an answer of the breaker may change without a call.
     fn boundaries(&self) -> Vec<u64> {
         let model = &self.model;
         let mut times: Vec<u64> = model.deadline.into_iter().chain(model.lease).collect();
-        if let Some((attempt, Some(recovered))) = record::attempt(&model.log) {
+        if let Some((attempt, Some(recovered))) = log::attempt(&model.log) {
             let delay = model.settings.recovery.delay(attempt);
             let limit = model.settings.reset_backoff_after.unwrap_or(delay);
             times.push(recovered.saturating_add(nanos(limit)));
@@ -151,11 +163,12 @@ impl Pair {
         times
     }
 
-    /// The slots of a half-open circuit; otherwise timed calls under a slow-call rule, whenever they began.
+    /// Returns the calls in flight that the breaker knows of: the trials of a half-open circuit, or the
+    /// timed calls if there is a slow-call rule.
     fn known_in_flight(&self) -> Option<usize> {
         let model = &self.model;
         if model.state == State::HalfOpen {
-            return Some(model.live());
+            return Some(model.trials_in_flight());
         }
         if model
             .settings
@@ -172,26 +185,26 @@ impl Pair {
         None
     }
 
-    /// What can be asked without a lock.
-    pub fn glance(&mut self) {
-        self.meddled = false;
+    /// Compares the values that the breaker reads without a lock.
+    pub fn check_state(&mut self) {
+        self.listener_interfered = false;
         let Self { breaker, model, .. } = self;
-        assert_eq!(breaker.state(), model.shown());
+        assert_eq!(breaker.state(), model.reported_state());
         assert_eq!(
             breaker.open_remaining(),
             model.open_remaining(),
             "open remaining"
         );
-        self.witness.glance(breaker, model);
+        self.invariants.check_state(breaker, model);
     }
 
-    /// Everything else. To look moves successes that had been put down elsewhere into their windows.
-    pub fn look(&mut self) {
+    /// Compares everything else. The snapshot flushes the success buffer into the windows.
+    pub fn check_snapshot(&mut self) {
         let Self { breaker, model, .. } = self;
-        let failures = record::consecutive(&model.log);
+        let failures = log::consecutive_failures(&model.log);
         assert_eq!(breaker.failure_count(), failures, "failures");
         let found = breaker.snapshot();
-        assert_eq!(found.state, model.shown(), "state in the snapshot");
+        assert_eq!(found.state, model.reported_state(), "state in the snapshot");
         assert_eq!(found.failure_count, failures, "failures in the snapshot");
         assert_eq!(
             found.open_remaining,
@@ -199,7 +212,7 @@ impl Pair {
             "remaining in the snapshot"
         );
         assert_eq!(found.attempt, model.attempt().unwrap_or(0), "attempt");
-        if model.state == model.shown() {
+        if model.state == model.reported_state() {
             assert_eq!(
                 found.since,
                 Duration::from_nanos(model.now - model.since),
@@ -207,27 +220,26 @@ impl Pair {
             );
         }
         let counting = model.settings.count_successes;
-        record::assert_totals(&model.log, counting, &found.totals);
+        log::assert_totals(&model.log, counting, &found.totals);
         assert_eq!(found.totals.timed_out, self.timed_out, "timed out");
         assert_eq!(
             found.totals.would_trip,
-            record::would_trip(&model.log),
+            log::would_trip(&model.log),
             "would trip"
         );
         assert_eq!(found.rules.len(), model.settings.rules.len());
         for (found, (rule, figures)) in found.rules.iter().zip(model.rules()) {
-            assert_eq!(found.rule, rule.built());
-            let of = |of: &str| format!("{of} of {rule:?}");
-            assert_eq!(found.recorded, figures.recorded, "{}", of("recorded"));
-            assert_eq!(found.failed, figures.failed, "{}", of("failed"));
-            assert_eq!(found.slow, figures.slow, "{}", of("slow"));
-            assert_eq!(found.rate, figures.rate, "{}", of("rate"));
+            assert_eq!(found.rule, rule.to_trip_rule());
+            assert_eq!(found.recorded, figures.recorded, "recorded of {rule:?}");
+            assert_eq!(found.failed, figures.failed, "failed of {rule:?}");
+            assert_eq!(found.slow, figures.slow, "slow of {rule:?}");
+            assert_eq!(found.rate, figures.rate, "rate of {rule:?}");
         }
         let in_flight = found.in_flight.map(|calls| calls as usize);
         assert_eq!(in_flight, self.known_in_flight(), "in flight");
-        let uncounted = record::hidden_successes(&self.model.log, found.totals.success.is_some());
-        self.witness
-            .look(&found, uncounted, self.in_flight.len() as u64);
+        let uncounted = log::uncounted_successes(&self.model.log, found.totals.success.is_some());
+        self.invariants
+            .check_totals(&found, uncounted, self.in_flight.len() as u64);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Settings as plain data, which both the library and the model are given.
+//! Settings as plain data, for both the library and the model.
 
 use breakerbox::{Backoff, BreakerBuilder, Mode, Outcome, TripRule, Window};
 use std::time::Duration;
@@ -26,11 +26,14 @@ pub struct Rule {
     pub slower_than: Option<Duration>,
 }
 
-/// Equal rules count once.
+/// Removes duplicates: a breaker evaluates equal rules once.
 pub fn distinct(rules: impl IntoIterator<Item = Rule>) -> Vec<Rule> {
     let mut distinct: Vec<Rule> = Vec::new();
     for rule in rules {
-        if !distinct.iter().any(|known| known.built() == rule.built()) {
+        if !distinct
+            .iter()
+            .any(|known| known.to_trip_rule() == rule.to_trip_rule())
+        {
             distinct.push(rule);
         }
     }
@@ -59,8 +62,14 @@ pub struct Recovery {
 }
 
 impl Rule {
-    /// A rule that the library accepts, whatever these are.
-    pub fn of(kind: Kind, span: Span, minimum_calls: Option<u32>, slower_than: Duration) -> Self {
+    /// Returns a rule that the library accepts, for any arguments: limits are reduced to the size of the
+    /// window, and arguments that the kind does not use are dropped.
+    pub fn clamped(
+        kind: Kind,
+        span: Span,
+        minimum_calls: Option<u32>,
+        slower_than: Duration,
+    ) -> Self {
         let rate = matches!(kind, Kind::FailureRate(_) | Kind::SlowCalls(_));
         let consecutive = matches!(kind, Kind::Consecutive(_));
         let most = match span {
@@ -79,21 +88,22 @@ impl Rule {
         }
     }
 
-    /// Another rule over the same window.
-    pub fn rekinded(&self, other: &Self) -> Self {
+    /// Returns a rule of the kind of `other` over the same window, or this rule if that is impossible.
+    #[must_use]
+    pub fn with_kind_of(&self, other: &Self) -> Self {
         match (self.span, self.slower_than) {
             (Some(span), None) if other.slower_than.is_none() && other.span.is_some() => {
-                Self::of(other.kind, span, other.minimum_calls, Duration::ZERO)
+                Self::clamped(other.kind, span, other.minimum_calls, Duration::ZERO)
             }
             (Some(span), Some(limit)) if other.slower_than.is_some() => {
-                Self::of(other.kind, span, other.minimum_calls, limit)
+                Self::clamped(other.kind, span, other.minimum_calls, limit)
             }
             (None, _) if other.span.is_none() => *other,
             _ => *self,
         }
     }
 
-    pub fn built(&self) -> TripRule {
+    pub fn to_trip_rule(&self) -> TripRule {
         let rule = match self.kind {
             Kind::Consecutive(n) => TripRule::consecutive_failures(n),
             Kind::Failures(n) => TripRule::failures(n),
@@ -130,7 +140,7 @@ impl Settings {
         let Recovery { first, factor, max } = self.recovery;
         let backoff = Backoff::exponential(first).factor(f64::from(factor));
         let mut builder = BreakerBuilder::default()
-            .trip_rules(self.rules.iter().map(Rule::built))
+            .trip_rules(self.rules.iter().map(Rule::to_trip_rule))
             .recovery_backoff(max.map_or(backoff, |max| backoff.max(max)))
             .half_open_calls(self.half_open_calls)
             .max_trip_for(self.max_trip_for)

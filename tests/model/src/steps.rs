@@ -1,9 +1,10 @@
-//! What may happen to a breaker.
+//! Operations on a breaker.
 
 use crate::settings::{Rule, Settings, distinct};
 use breakerbox::CircuitBreaker;
 use std::time::Duration;
 
+/// How a call ends.
 #[derive(Clone, Copy, Debug)]
 pub enum Ending {
     Success,
@@ -13,6 +14,7 @@ pub enum Ending {
     Dropped,
 }
 
+/// A time at a boundary, or one nanosecond before or after it.
 #[derive(Clone, Copy, Debug)]
 pub enum Side {
     Before,
@@ -31,27 +33,27 @@ pub enum Command {
     Reset,
 }
 
-/// Other settings, of which some stay what they were.
+/// New settings, which may keep some of the old ones.
 #[derive(Clone, Debug)]
 pub struct Change {
     pub settings: Settings,
-    /// These rules come beside, or instead of, those there are.
-    pub rules: Mixture,
+    /// How the new rules are combined with the old ones.
+    pub rules: RuleMix,
     pub keeps_mode: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Mixture {
+pub enum RuleMix {
     Old,
     New,
     OldThenNew,
     NewThenOld,
-    /// The old ones with the kinds and thresholds of the new ones, where these suit the windows.
-    Rekinded,
+    /// The old windows with the kinds and limits of the new rules, where the windows allow it.
+    NewKinds,
 }
 
 impl Command {
-    pub fn steer(self, breaker: &CircuitBreaker) {
+    pub fn send_to(self, breaker: &CircuitBreaker) {
         match self {
             Self::Trip => breaker.trip(),
             Self::TripFor(time) => breaker.trip_for(time),
@@ -65,20 +67,20 @@ impl Command {
 }
 
 impl Change {
-    /// The settings after it.
+    /// Returns the settings that the change makes of `old`.
     pub fn applied_to(&self, old: &Settings) -> Settings {
         let (before, new) = (&old.rules, &self.settings.rules);
         let both =
-            |one: &[Rule], other: &[Rule]| one.iter().chain(other).take(4).copied().collect();
+            |first: &[Rule], second: &[Rule]| first.iter().chain(second).take(4).copied().collect();
         let rules = match self.rules {
-            Mixture::Old => before.clone(),
-            Mixture::New => new.clone(),
-            Mixture::OldThenNew => both(before, new),
-            Mixture::NewThenOld => both(new, before),
-            Mixture::Rekinded => before
+            RuleMix::Old => before.clone(),
+            RuleMix::New => new.clone(),
+            RuleMix::OldThenNew => both(before, new),
+            RuleMix::NewThenOld => both(new, before),
+            RuleMix::NewKinds => before
                 .iter()
                 .zip(new.iter().cycle())
-                .map(|(old, new)| old.rekinded(new))
+                .map(|(old, new)| old.with_kind_of(new))
                 .collect(),
         };
         let mode = if self.keeps_mode {

@@ -1,12 +1,12 @@
-//! Random settings, steps and times: library and model say the same.
+//! Runs random steps on a breaker and on its model, and compares them after each step.
 #![allow(missing_docs)]
 
 mod strategies;
 
 use breakerbox::clock::ManualClock;
 use breakerbox::{CircuitBreaker, Event, EventStream, Outcome, Permit};
+use breakerbox_model::log;
 use breakerbox_model::pair::{Pair, nanos};
-use breakerbox_model::record;
 use breakerbox_model::settings::Settings;
 use breakerbox_model::steps::Ending;
 use proptest::collection::vec;
@@ -18,26 +18,27 @@ use std::time::Duration;
 use strategies::{Step, settings, step};
 use tokio::runtime::Runtime;
 
-const MOST_IN_FLIGHT: usize = 8;
-/// The last time that a clock may show.
-const LAST: u64 = i64::MAX.unsigned_abs();
+const MAX_IN_FLIGHT: usize = 8;
+/// The largest valid reading of a clock.
+const MAX_TIME: u64 = i64::MAX.unsigned_abs();
 const REGRESSIONS: &str = "tests/regressions";
 
 struct World {
     clock: ManualClock,
     pair: Pair,
     permits: Vec<(Permit, usize)>,
-    watcher: Option<Watcher>,
+    observer: Option<Observer>,
 }
 
-/// Looks at what costs calls their fast paths, and so at some breakers only.
-struct Watcher {
+/// Checks events and `ready`. Both disable fast paths of calls, so only some breakers are observed.
+struct Observer {
     events: EventStream,
+    /// The number of trials in each `TrialsOutlived` event.
     outlived: Vec<u32>,
     timers: Runtime,
 }
 
-impl Watcher {
+impl Observer {
     fn new(breaker: &CircuitBreaker) -> Self {
         let mut timers = tokio::runtime::Builder::new_current_thread();
         Self {
@@ -47,16 +48,16 @@ impl Watcher {
         }
     }
 
-    fn look(&mut self, pair: &Pair) {
+    fn check(&mut self, pair: &Pair) {
         while let Some(event) = self.events.try_next() {
             if let Event::TrialsOutlived { trials, .. } = event {
                 self.outlived.push(trials);
             }
         }
-        assert_eq!(self.outlived, record::outlived(&pair.model.log), "outlived");
+        assert_eq!(self.outlived, log::outlived(&pair.model.log), "outlived");
         let _entered = self.timers.enter();
         let ready = pin!(pair.breaker.ready()).poll(&mut Context::from_waker(Waker::noop()));
-        assert_eq!(ready.is_pending(), pair.model.refuses(), "waits");
+        assert_eq!(ready.is_pending(), pair.model.would_refuse(), "ready waits");
     }
 }
 
@@ -69,68 +70,70 @@ impl World {
             clock,
             pair: Pair::new(breaker, settings, nanos(start)),
             permits: Vec::new(),
-            watcher: None,
+            observer: None,
         }
     }
 
-    fn take(&mut self, step: &Step) {
+    fn run(&mut self, step: &Step) {
         match step {
-            Step::Begin if self.permits.len() < MOST_IN_FLIGHT => {
+            Step::Begin if self.permits.len() < MAX_IN_FLIGHT => {
                 let found = self.pair.breaker.try_acquire();
-                self.permits.extend(self.pair.began(found));
+                self.permits.extend(self.pair.compare_admission(found));
             }
             Step::Begin => {}
-            Step::End(which, how) => {
+            Step::End(which, ending) => {
                 if !self.permits.is_empty() {
                     let (permit, call) = self.permits.remove(which % self.permits.len());
-                    end(permit, *how);
-                    self.pair.ended(call, *how);
+                    end(permit, *ending);
+                    self.pair.record_ending(call, *ending);
                 }
             }
-            Step::EndAround(which, inner, outer) => {
+            Step::EndWithNestedCall(which, inner, outer) => {
                 if !self.permits.is_empty() {
                     let (permit, call) = self.permits.remove(which % self.permits.len());
-                    self.end_around(permit, call, *inner, *outer);
+                    self.end_with_nested_call(permit, call, *inner, *outer);
                 }
             }
             Step::Advance(time) => self.advance(*time),
-            Step::AdvanceTo(which, side) => self.advance(self.pair.way_to(*which, *side)),
-            Step::Command(command) => self.pair.command(*command),
+            Step::AdvanceTo(which, side) => {
+                self.advance(self.pair.time_until_boundary(*which, *side));
+            }
+            Step::Command(command) => self.pair.send_command(*command),
             Step::Configure(change) => {
-                let settings = self.pair.configure(change);
+                let settings = self.pair.record_change(change);
                 let breaker = &self.pair.breaker;
                 breaker.configure(|_| settings.builder()).unwrap();
             }
         }
     }
 
-    fn end_around(&mut self, permit: Permit, call: usize, inner: Ending, outer: Ending) {
+    fn end_with_nested_call(&mut self, permit: Permit, call: usize, inner: Ending, outer: Ending) {
         let pair = &mut self.pair;
         let breaker = pair.breaker.clone();
         let result = permit.call(|| {
             let found = breaker.try_acquire();
-            if pair.model.is_trial(call) {
-                end(found.expect("it joins the trial"), inner);
-            } else if let Some((permit, call)) = pair.began(found) {
+            if pair.model.is_current_trial(call) {
+                end(found.expect("a call that joins the trial"), inner);
+            } else if let Some((permit, call)) = pair.compare_admission(found) {
                 end(permit, inner);
-                pair.ended(call, inner);
+                pair.record_ending(call, inner);
             }
-            pair.glance();
-            returned(outer)
+            pair.check_state();
+            result_of(outer)
         });
-        assert_eq!(result, returned(outer));
-        pair.ended(call, outer);
+        assert_eq!(result, result_of(outer));
+        pair.record_ending(call, outer);
     }
 
     fn advance(&mut self, time: Duration) {
         self.clock.advance(time);
         let now = &mut self.pair.model.now;
-        *now = now.saturating_add(nanos(time)).min(LAST);
+        *now = now.saturating_add(nanos(time)).min(MAX_TIME);
     }
 }
 
-fn end(permit: Permit, how: Ending) {
-    match how {
+fn end(permit: Permit, ending: Ending) {
+    match ending {
         Ending::Success => permit.success(),
         Ending::Failure => permit.failure(),
         Ending::Ignored => permit.record(Outcome::Ignored),
@@ -139,8 +142,8 @@ fn end(permit: Permit, how: Ending) {
     }
 }
 
-fn returned(how: Ending) -> Result<(), String> {
-    match how {
+fn result_of(ending: Ending) -> Result<(), String> {
+    match ending {
         Ending::Success => Ok(()),
         _ => Err("failed".to_owned()),
     }
@@ -154,28 +157,28 @@ proptest! {
     })]
 
     #[test]
-    fn a_breaker_does_what_its_whole_history_says(
+    fn breaker_matches_model_of_its_history(
         settings in settings(),
         start in 0..30_000_000_u64,
-        watched in any::<bool>(),
-        looks_each in prop_oneof![Just(1_usize), 2..=20_usize],
+        observed in any::<bool>(),
+        full_check_interval in prop_oneof![Just(1_usize), 2..=20_usize],
         steps in vec(step(), 1..=60),
     ) {
         let mut world = World::new(&settings, Duration::from_nanos(start));
-        if watched {
-            world.watcher = Some(Watcher::new(&world.pair.breaker));
+        if observed {
+            world.observer = Some(Observer::new(&world.pair.breaker));
         }
-        world.pair.look();
+        world.pair.check_snapshot();
         for (number, step) in steps.iter().enumerate() {
-            world.take(step);
-            world.pair.glance();
-            if let Some(watcher) = &mut world.watcher {
-                watcher.look(&world.pair);
+            world.run(step);
+            world.pair.check_state();
+            if let Some(observer) = &mut world.observer {
+                observer.check(&world.pair);
             }
-            if number % looks_each == 0 {
-                world.pair.look();
+            if number % full_check_interval == 0 {
+                world.pair.check_snapshot();
             }
         }
-        world.pair.look();
+        world.pair.check_snapshot();
     }
 }

@@ -10,12 +10,12 @@ use anyhow::{Context, ensure};
 use axum::Router;
 use backon::{ExponentialBuilder, Retryable};
 use breakerbox::prelude::*;
-use breakerbox_clients::{Server, tell};
+use breakerbox_clients::{Server, print_state_change};
 use reqwest::Client;
 use std::io;
 use std::time::Duration;
 
-type Fetched = Result<String, BreakerError<reqwest::Error>>;
+type FetchResult = Result<String, BreakerError<reqwest::Error>>;
 
 /// A client whose attempts are separate calls of its circuit.
 struct Reports {
@@ -25,7 +25,7 @@ struct Reports {
 }
 
 impl Reports {
-    async fn fetch(&self) -> Fetched {
+    async fn fetch(&self) -> FetchResult {
         let request = self.http.get(&self.url);
         async { request.send().await?.error_for_status()?.text().await }
             .guarded_by(&self.breaker)
@@ -33,23 +33,26 @@ impl Reports {
     }
 
     /// For an interactive caller: a refusal ends the retries.
-    async fn fetch_now(&self) -> Fetched {
+    async fn fetch_interactive(&self) -> FetchResult {
         let attempt = || self.fetch();
-        attempt.retry(pauses()).when(|error| !error.is_open()).await
+        attempt
+            .retry(backoff())
+            .when(|error| !error.is_open())
+            .await
     }
 
     /// For a background job: after a refusal, the next attempt waits for `retry_after`. The pause
     /// is `None` after the last attempt, and stays `None`.
-    async fn fetch_some_time(&self) -> Fetched {
+    async fn fetch_in_background(&self) -> FetchResult {
         let attempt = || self.fetch();
         attempt
-            .retry(pauses())
+            .retry(backoff())
             .adjust(|error, pause| pause.map(|pause| error.retry_after().unwrap_or(pause)))
             .await
     }
 }
 
-fn pauses() -> ExponentialBuilder {
+fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(1))
         .with_max_delay(Duration::from_millis(20))
@@ -58,7 +61,9 @@ fn pauses() -> ExponentialBuilder {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let registry = BreakerRegistry::builder().on_change(tell).build()?;
+    let registry = BreakerRegistry::builder()
+        .on_change(print_state_change)
+        .build()?;
     let mut server = Server::new()?;
     serve(&mut server)?;
     let http = Client::builder()
@@ -72,17 +77,17 @@ async fn main() -> anyhow::Result<()> {
     };
 
     println!("the server is up");
-    ensure!(reports.fetch_now().await? == "report");
+    ensure!(reports.fetch_interactive().await? == "report");
 
-    println!("it is killed, and the interactive caller is refused at once");
+    println!("the server is killed, and the interactive caller is refused at once");
     server.kill().await?;
-    let error = reports.fetch_now().await.unwrap_err();
+    let error = reports.fetch_interactive().await.unwrap_err();
     println!("    {error}");
     let totals = reports.breaker.snapshot().totals;
     ensure!(error.is_open(), "the circuit should have ended the retries");
     ensure!(
         totals.failure == 5,
-        "each attempt counts, and the fifth opens"
+        "five attempts fail, and open the circuit"
     );
     ensure!(totals.refused == 1, "a refusal was retried");
 
@@ -92,29 +97,34 @@ async fn main() -> anyhow::Result<()> {
         .configure(|settings| settings.recovery_timeout(Duration::from_millis(200)))?;
     reports.breaker.reset();
     let mut events = registry.subscribe();
-    let (report, seen) = tokio::join!(reports.fetch_some_time(), async {
+    let (report, received) = tokio::join!(reports.fetch_in_background(), async {
         // Restart the server after two failed trials.
-        let mut seen = Vec::new();
-        while seen.iter().filter(|event| is_failed_trial(event)).count() < 2 {
-            seen.push(events.recv().await.context("the stream ended")?);
+        let mut received = Vec::new();
+        while received
+            .iter()
+            .filter(|event| is_failed_trial(event))
+            .count()
+            < 2
+        {
+            received.push(events.recv().await.context("the stream ended")?);
         }
-        println!("it is started again");
+        println!("the server is started again");
         serve(&mut server)?;
-        anyhow::Ok(seen)
+        anyhow::Ok(received)
     });
     ensure!(report? == "report");
-    let mut seen = seen?;
-    seen.extend(std::iter::from_fn(|| events.try_next()));
+    let mut received = received?;
+    received.extend(std::iter::from_fn(|| events.try_next()));
 
     ensure!(reports.breaker.state() == State::Closed);
-    let refused = seen.iter().filter(|event| is_refusal(event)).count();
+    let refused = received.iter().filter(|event| is_refusal(event)).count();
     println!("    refused {refused} times");
     ensure!(refused >= 1, "no attempt was refused");
-    let calls: Vec<_> = seen.iter().filter(|event| is_call(event)).collect();
+    let calls: Vec<_> = received.iter().filter(|event| is_call(event)).collect();
     ensure!(
         !calls
             .windows(2)
-            .any(|two| two.iter().all(|event| is_refusal(event))),
+            .any(|pair| pair.iter().all(|event| is_refusal(event))),
         "an attempt did not wait for `retry_after`"
     );
     println!("no refusal was followed by another");

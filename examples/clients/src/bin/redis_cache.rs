@@ -11,7 +11,7 @@
 use anyhow::ensure;
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
-use breakerbox_clients::{NotInstalled, RedisServer, tell};
+use breakerbox_clients::{NotInstalled, RedisServer, print_state_change};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -45,7 +45,7 @@ fn is_outage(error: &RedisError) -> bool {
 }
 
 #[derive(Debug, PartialEq)]
-enum From {
+enum Source {
     Cache,
     Database,
 }
@@ -57,40 +57,40 @@ struct Prices {
 }
 
 impl Prices {
-    async fn price(&self, item: i64) -> anyhow::Result<(i64, From)> {
+    async fn price(&self, item: i64) -> anyhow::Result<(i64, Source)> {
         // A refused call of the cache is a miss, and so is a failed one.
         let cached = self
-            .cached(item)
+            .read_cache(item)
             .with_breaker(&self.registry, "cache")
             .fallback(|_open| async { Ok(None) })
             .await;
         if let Ok(Some(price)) = cached {
-            return Ok((price, From::Cache));
+            return Ok((price, Source::Cache));
         }
         // During an outage of the cache, every call reaches the database. The size of the pool and
         // a separate circuit protect the database.
         let price = self
-            .stored(item)
+            .read_database(item)
             .with_breaker(&self.registry, "database")
             .flatten_err()
             .await?;
         // A price that cannot be cached is still valid.
         let _ = self
-            .keep(item, price)
+            .write_cache(item, price)
             .with_breaker(&self.registry, "cache")
             .await;
-        Ok((price, From::Database))
+        Ok((price, Source::Database))
     }
 
-    async fn cached(&self, item: i64) -> RedisResult<Option<i64>> {
+    async fn read_cache(&self, item: i64) -> RedisResult<Option<i64>> {
         self.cache.clone().get(key(item)).await
     }
 
-    async fn keep(&self, item: i64, price: i64) -> RedisResult<()> {
+    async fn write_cache(&self, item: i64, price: i64) -> RedisResult<()> {
         self.cache.clone().set_ex(key(item), price, 60).await
     }
 
-    async fn stored(&self, item: i64) -> anyhow::Result<i64> {
+    async fn read_database(&self, item: i64) -> anyhow::Result<i64> {
         let price = sqlx::query_scalar("SELECT price FROM prices WHERE item = ?")
             .bind(item)
             .fetch_one(&self.database)
@@ -122,7 +122,7 @@ async fn run() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
         .preset_for("cache", Cache::preset())
         .clock(clock.clone())
-        .on_change(tell)
+        .on_change(print_state_change)
         .build()?;
     let prices = Prices {
         cache: connect(&server).await?,
@@ -131,19 +131,19 @@ async fn run() -> anyhow::Result<()> {
     };
     let cache = prices.registry.breaker("cache");
     let database = prices.registry.breaker("database");
-    let asked = || database.snapshot().totals.success.unwrap_or_default();
+    let queries = || database.snapshot().totals.success.unwrap_or_default();
 
     println!("the cache is up");
-    ensure!(prices.price(7).await? == (90, From::Database));
+    ensure!(prices.price(7).await? == (90, Source::Database));
     for _ in 0..10 {
-        ensure!(prices.price(7).await? == (90, From::Cache));
+        ensure!(prices.price(7).await? == (90, Source::Cache));
     }
-    ensure!(asked() == 1, "the cache should have spared the database");
+    ensure!(queries() == 1, "the cache should have answered");
 
     println!("redis-server is killed");
     server.kill().await?;
     for _ in 0..10 {
-        ensure!(prices.price(7).await? == (90, From::Database));
+        ensure!(prices.price(7).await? == (90, Source::Database));
     }
     let totals = cache.snapshot().totals;
     println!("    ten prices, from the database; cache: {totals}");
@@ -151,17 +151,17 @@ async fn run() -> anyhow::Result<()> {
     ensure!(totals.failure == u64::from(Cache::FAILURE_THRESHOLD));
     // Each price calls the cache twice: to read the price, and to store it.
     ensure!(totals.failure + totals.refused == 20);
-    ensure!(asked() == 11);
+    ensure!(queries() == 11);
 
-    println!("it is started again, empty, and the recovery timeout elapses");
+    println!("redis-server is started again, empty, and the recovery timeout elapses");
     server.start().await?;
     clock.advance(Cache::RECOVERY_TIMEOUT);
-    ensure!(prices.price(7).await? == (90, From::Database));
+    ensure!(prices.price(7).await? == (90, Source::Database));
     ensure!(cache.state() == State::Closed);
     for _ in 0..10 {
-        ensure!(prices.price(7).await? == (90, From::Cache));
+        ensure!(prices.price(7).await? == (90, Source::Cache));
     }
-    ensure!(asked() == 12);
+    ensure!(queries() == 12);
     ensure!(database.snapshot().totals.failure == 0);
     println!("every price was answered, outage or not");
 

@@ -13,7 +13,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response as Answer};
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
-use breakerbox_clients::{Server, tell};
+use breakerbox_clients::{Server, print_state_change};
 use reqwest::{Client, Response, StatusCode, Url};
 use std::io;
 use std::sync::Arc;
@@ -28,19 +28,19 @@ impl Preset for HttpHost {
 }
 
 /// The client of the application.
-struct Web {
+struct WebClient {
     http: Client,
     registry: BreakerRegistry,
 }
 
-impl Web {
+impl WebClient {
     async fn get(&self, url: Url) -> Result<Response, BreakerError<reqwest::Error>> {
         let host = format!("http:{}", url.authority());
         self.http
             .get(url)
             .send()
             .with_breaker(&self.registry, host)
-            .classify(judge)
+            .classify(classify)
             .await
     }
 }
@@ -49,7 +49,7 @@ impl Web {
 ///
 /// An error in the body comes later, and is not seen here. If such errors matter, read the body
 /// inside the guarded future.
-fn judge(result: &reqwest::Result<Response>) -> Outcome {
+fn classify(result: &reqwest::Result<Response>) -> Outcome {
     let response = match result {
         Ok(response) => response,
         // Nothing was sent.
@@ -57,13 +57,13 @@ fn judge(result: &reqwest::Result<Response>) -> Outcome {
         Err(_) => return Outcome::Failure,
     };
     let status = response.status();
-    let asks_for_time = [
+    let may_request_delay = [
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::SERVICE_UNAVAILABLE,
     ]
     .contains(&status);
     match retry_after(response) {
-        Some(time) if asks_for_time => Outcome::TripFor(time),
+        Some(time) if may_request_delay => Outcome::TripFor(time),
         _ if status.is_server_error() => Outcome::Failure,
         _ => Outcome::Success,
     }
@@ -82,59 +82,62 @@ async fn main() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
         .preset_for("http:", HttpHost::preset())
         .clock(clock.clone())
-        .on_change(tell)
+        .on_change(print_state_change)
         .build()?;
     let http = Client::builder()
         .no_proxy()
         .timeout(Duration::from_secs(5))
         .build()?;
-    let web = Web { http, registry };
-    let (mut one, mut two) = (Host::start()?, Host::start()?);
+    let web = WebClient { http, registry };
+    let (mut first, mut second) = (Host::start()?, Host::start()?);
 
     println!("both hosts are up");
-    for host in [&one, &two] {
+    for host in [&first, &second] {
         ensure!(web.get(host.url()?).await?.status() == StatusCode::OK);
     }
 
     println!("one host is killed");
-    one.server.kill().await?;
+    first.server.kill().await?;
     for _ in 0..HttpHost::FAILURE_THRESHOLD {
-        let error = web.get(one.url()?).await.unwrap_err();
+        let error = web.get(first.url()?).await.unwrap_err();
         ensure!(error.inner().is_some(), "the request should have been sent");
     }
-    let error = web.get(one.url()?).await.unwrap_err();
+    let error = web.get(first.url()?).await.unwrap_err();
     println!("    {error}");
-    ensure!(error.is_open(), "its circuit should be open");
-    ensure!(web.get(two.url()?).await?.status() == StatusCode::OK);
+    ensure!(error.is_open(), "the circuit should be open");
+    ensure!(web.get(second.url()?).await?.status() == StatusCode::OK);
 
-    println!("it is started again, and the recovery timeout elapses");
-    one.serve()?;
+    println!("the host is started again, and the recovery timeout elapses");
+    first.serve()?;
     clock.advance(HttpHost::RECOVERY_TIMEOUT);
-    ensure!(web.get(one.url()?).await?.status() == StatusCode::OK);
-    ensure!(web.registry.all_closed(), "a trial should have closed it");
+    ensure!(web.get(first.url()?).await?.status() == StatusCode::OK);
+    ensure!(
+        web.registry.all_closed(),
+        "a trial should have closed the circuit"
+    );
 
-    println!("the other host is overloaded, and asks for ninety seconds");
-    two.overloaded.store(true, Relaxed);
-    let answer = web.get(two.url()?).await?;
+    println!("the other host is overloaded, and requests a pause of 90 seconds");
+    second.overloaded.store(true, Relaxed);
+    let answer = web.get(second.url()?).await?;
     ensure!(answer.status() == StatusCode::SERVICE_UNAVAILABLE);
-    let heard = two.requests.load(Relaxed);
-    let error = web.get(two.url()?).await.unwrap_err();
+    let requests = second.requests.load(Relaxed);
+    let error = web.get(second.url()?).await.unwrap_err();
     println!("    {error}");
     ensure!(error.retry_after() == Some(Duration::from_secs(90)));
     ensure!(
-        two.requests.load(Relaxed) == heard,
+        second.requests.load(Relaxed) == requests,
         "a refused call was sent"
     );
-    ensure!(web.get(one.url()?).await?.status() == StatusCode::OK);
+    ensure!(web.get(first.url()?).await?.status() == StatusCode::OK);
 
-    two.overloaded.store(false, Relaxed);
+    second.overloaded.store(false, Relaxed);
     clock.advance(Duration::from_secs(90));
-    ensure!(web.get(two.url()?).await?.status() == StatusCode::OK);
+    ensure!(web.get(second.url()?).await?.status() == StatusCode::OK);
     ensure!(web.registry.all_closed());
     println!("{}", web.registry);
     println!("each host had a circuit of its own");
-    two.server.kill().await?;
-    one.server.kill().await?;
+    second.server.kill().await?;
+    first.server.kill().await?;
     Ok(())
 }
 

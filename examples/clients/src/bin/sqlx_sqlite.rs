@@ -10,7 +10,7 @@
 use anyhow::ensure;
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
-use breakerbox_clients::tell;
+use breakerbox_clients::print_state_change;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection};
 use std::time::Duration;
@@ -83,7 +83,7 @@ async fn main() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
         .preset_for("sql:", Database::preset())
         .clock(clock.clone())
-        .on_change(tell)
+        .on_change(print_state_change)
         .build()?;
 
     let folder = tempfile::tempdir()?;
@@ -113,7 +113,7 @@ async fn main() -> anyhow::Result<()> {
         ensure!(error.is_some_and(|error| error.is_unique_violation()));
     }
     println!(
-        "    {} failures: it was an answer",
+        "    {} failures: a duplicate row is an answer",
         users.breaker.failure_count()
     );
     ensure!(users.breaker.failure_count() == 0);

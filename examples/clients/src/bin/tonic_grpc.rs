@@ -10,7 +10,7 @@
 use anyhow::ensure;
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
-use breakerbox_clients::{Server, tell};
+use breakerbox_clients::{Server, print_state_change};
 use std::time::Duration;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint};
@@ -63,7 +63,7 @@ impl Health {
         let response = client
             .check(HealthCheckRequest { service })
             .guarded_by(&self.breaker)
-            .classify(judge)
+            .classify(classify)
             .timeout(Duration::from_secs(5))
             .await
             .map_err(into_status)?;
@@ -87,7 +87,7 @@ impl Health {
 }
 
 /// Classifies a successful answer as a failure if the server reports that it is not serving.
-fn judge(result: &Result<Response<HealthCheckResponse>, Status>) -> Outcome {
+fn classify(result: &Result<Response<HealthCheckResponse>, Status>) -> Outcome {
     match result {
         Ok(response) if response.get_ref().status() == Answer::NotServing => Outcome::Failure,
         Err(status) if is_outage(status.code()) => Outcome::Failure,
@@ -99,7 +99,7 @@ fn judge(result: &Result<Response<HealthCheckResponse>, Status>) -> Outcome {
 fn into_status(error: BreakerError<Status>) -> Status {
     match error {
         BreakerError::Inner(status) => status,
-        BreakerError::TimedOut(late) => Status::deadline_exceeded(late.to_string()),
+        BreakerError::TimedOut(error) => Status::deadline_exceeded(error.to_string()),
         BreakerError::Open(open) => Status::unavailable(open.to_string()),
     }
 }
@@ -110,7 +110,7 @@ async fn main() -> anyhow::Result<()> {
     let registry = BreakerRegistry::builder()
         .preset_for("grpc:", Grpc::preset())
         .clock(clock.clone())
-        .on_change(tell)
+        .on_change(print_state_change)
         .build()?;
     let mut server = Server::new()?;
     let reporter = HealthReporter::new();
@@ -126,9 +126,12 @@ async fn main() -> anyhow::Result<()> {
     for _ in 0..10 {
         ensure!(!health.exists("no.such.Service").await?);
     }
-    ensure!(health.breaker.failure_count() == 0, "it was an answer");
+    ensure!(
+        health.breaker.failure_count() == 0,
+        "`NotFound` is an answer"
+    );
 
-    println!("it reports that it is not serving");
+    println!("the server reports that it is not serving");
     reporter
         .set_service_status("", ServingStatus::NotServing)
         .await;
@@ -140,7 +143,7 @@ async fn main() -> anyhow::Result<()> {
     ensure!(status.code() == Code::Unavailable);
     ensure!(health.breaker.state() == State::Open);
 
-    println!("it is serving again");
+    println!("the server is serving again");
     reporter
         .set_service_status("", ServingStatus::Serving)
         .await;
@@ -148,7 +151,7 @@ async fn main() -> anyhow::Result<()> {
     ensure!(health.check("").await? == Answer::Serving);
     ensure!(health.breaker.state() == State::Closed);
 
-    println!("it is killed");
+    println!("the server is killed");
     server.kill().await?;
     for _ in 0..Grpc::FAILURE_THRESHOLD {
         let status = health.exists("").await.unwrap_err();
@@ -160,7 +163,7 @@ async fn main() -> anyhow::Result<()> {
     ensure!(health.exists("").await.is_err(), "the trial should fail");
     ensure!(health.breaker.state() == State::Open);
 
-    println!("it is started again");
+    println!("the server is started again");
     serve(&mut server, &reporter)?;
     clock.advance(Grpc::RECOVERY_TIMEOUT);
     ensure!(health.exists("").await?);

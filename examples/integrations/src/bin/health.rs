@@ -16,16 +16,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The breakers that every request depends on. Payments and search have fallbacks.
-const NAMED: &[&str] = &["ledger"];
+const REQUIRED: &[&str] = &["ledger"];
 
 /// For people and dashboards: always 200, with the status in the body.
 async fn health(State(registry): State<BreakerRegistry>) -> Json<Health> {
-    Json(registry.health(NAMED))
+    Json(registry.health(REQUIRED))
 }
 
 /// For a load balancer: 503 only if a dependency of *every* request is down.
 async fn ready(State(registry): State<BreakerRegistry>) -> (StatusCode, String) {
-    let health = registry.health(NAMED);
+    let health = registry.health(REQUIRED);
     let status = if health.is_unhealthy() {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
 
     let steps: [(&str, &dyn Fn(), u16); 4] = [
-        ("all is well", &|| {}, 200),
+        ("all dependencies work", &|| {}, 200),
         (
             "payments fail",
             &|| registry.breaker("payments").trip(),
@@ -73,18 +73,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
             200,
         ),
     ];
-    for (what, happens, expected) in steps {
-        happens();
-        let (status, report) = ask(address, "/ready").await?;
-        println!("{what}: {status} {}", report.replace('\n', "\n    "));
+    for (step, apply, expected) in steps {
+        apply();
+        let (status, report) = fetch(address, "/ready").await?;
+        println!("{step}: {status} {}", report.replace('\n', "\n    "));
         if status != expected {
             return Err(format!("readiness is {status}, not {expected}").into());
         }
-        if ask(address, "/live").await?.0 != 200 {
+        if fetch(address, "/live").await?.0 != 200 {
             return Err("liveness depends on a breaker".into());
         }
     }
-    let (_, json) = ask(address, "/health").await?;
+    let (_, json) = fetch(address, "/health").await?;
     println!("\n{json}");
     let json: serde_json::Value = serde_json::from_str(&json)?;
     if json["status"] != "degraded" || json["impaired"][0]["breaker"] != "ledger" {
@@ -95,7 +95,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Sends `GET path`, and returns the status and the body.
-async fn ask(address: SocketAddr, path: &str) -> Result<(u16, String), Box<dyn Error>> {
+async fn fetch(address: SocketAddr, path: &str) -> Result<(u16, String), Box<dyn Error>> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;

@@ -18,12 +18,12 @@ use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // The first response asks for two minutes, by the server's own clock. Later requests succeed.
+    // The first response requests two minutes, by the server's own clock. Later requests succeed.
     let requests = Arc::new(AtomicUsize::new(0));
     let served = requests.clone();
     let handler = async move || {
         if served.fetch_add(1, Ordering::SeqCst) > 0 {
-            return "well".into_response();
+            return "ok".into_response();
         }
         let date = ("date", "Fri, 31 Dec 1999 23:59:00 GMT");
         let until = ("retry-after", "Sat, 01 Jan 2000 00:01:00 GMT");
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // A manual clock, so that the example does not wait for two minutes.
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder().clock(clock.clone()).build()?;
-    let ask = async || {
+    let send_request = async || {
         reqwest::get(&url)
             .with_breaker(&registry, "users-api")
             .classify(|result| {
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .await
     };
 
-    let busy = ask().await?;
+    let busy = send_request().await?;
     println!(
         "the server: {}, {:?}",
         busy.status(),
@@ -56,15 +56,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     assert_eq!(busy.status(), 503);
 
-    let refused = ask().await.unwrap_err();
+    let refused = send_request().await.unwrap_err();
     println!("the breaker: {refused}");
     assert_eq!(refused.retry_after(), Some(Duration::from_secs(120)));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 
     clock.advance(Duration::from_secs(120));
-    let well = ask().await?;
-    println!("two minutes later: {}", well.status());
-    assert_eq!(well.status(), 200);
+    let response = send_request().await?;
+    println!("two minutes later: {}", response.status());
+    assert_eq!(response.status(), 200);
     assert_eq!(registry.breaker("users-api").state(), State::Closed);
     Ok(())
 }

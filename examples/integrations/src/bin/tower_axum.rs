@@ -56,35 +56,36 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     tokio::spawn(async { axum::serve(listener, router).await });
 
-    let ask = async |path: &str| {
+    let fetch = async |path: &str| {
         let response = reqwest::get(format!("http://{address}{path}")).await?;
-        let pause = response.headers().get("retry-after");
-        let pause = pause.and_then(|pause| pause.to_str().ok()?.parse().ok());
+        let retry_after = response.headers().get("retry-after");
+        let retry_after =
+            retry_after.and_then(|retry_after| retry_after.to_str().ok()?.parse().ok());
         println!(
             "{path}: {} {}",
             response.status(),
-            match pause {
+            match retry_after {
                 Some(seconds) => format!("retry after {seconds} s"),
                 None => String::new(),
             }
         );
-        Ok::<(u16, Option<u64>), reqwest::Error>((response.status().as_u16(), pause))
+        Ok::<(u16, Option<u64>), reqwest::Error>((response.status().as_u16(), retry_after))
     };
 
-    assert_eq!(ask("/orders").await?, (200, None));
+    assert_eq!(fetch("/orders").await?, (200, None));
     database.is_down.store(true, Ordering::SeqCst);
     for _ in 0..5 {
-        assert_eq!(ask("/orders").await?, (500, None));
+        assert_eq!(fetch("/orders").await?, (500, None));
     }
     let queries = database.queries.load(Ordering::SeqCst);
-    assert_eq!(ask("/orders").await?, (503, Some(30)));
-    assert_eq!(ask("/live").await?, (200, None));
+    assert_eq!(fetch("/orders").await?, (503, Some(30)));
+    assert_eq!(fetch("/live").await?, (200, None));
     assert_eq!(database.queries.load(Ordering::SeqCst), queries);
     println!("the database was left alone");
 
     database.is_down.store(false, Ordering::SeqCst);
     clock.advance(Duration::from_secs(30));
-    assert_eq!(ask("/orders").await?, (200, None));
+    assert_eq!(fetch("/orders").await?, (200, None));
     assert_eq!(registry.breaker("orders").state(), State::Closed);
     println!(
         "after the recovery: {}",

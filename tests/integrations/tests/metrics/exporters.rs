@@ -1,15 +1,15 @@
-//! Recorders and exporters as they are: late, idle, broken, over HTTP.
+//! Recorders that are installed late, expire series, panic, or are scraped over HTTP.
 
-use crate::support::{Prometheus, fails, succeeds};
+use crate::support::{Prometheus, fail, succeed};
 use breakerbox::prelude::*;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use metrics_util::MetricKindMask;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// The only wall clock here is the exporter's: it is asked until it says so.
+/// The idle timeout uses the wall clock of the exporter, so the test polls until the series end.
 #[test]
-fn the_series_of_a_breaker_that_left_end_in_an_exporter_with_an_idle_timeout() {
+fn idle_timeout_ends_series_of_removed_breaker() {
     let idle = Duration::from_millis(20);
     let builder = PrometheusBuilder::new().idle_timeout(MetricKindMask::ALL, Some(idle));
     let prometheus = Prometheus::with(builder);
@@ -20,7 +20,7 @@ fn the_series_of_a_breaker_that_left_end_in_an_exporter_with_an_idle_timeout() {
         .unwrap();
     metrics::with_local_recorder(&prometheus.recorder, || {
         for name in ["stays", "leaves"] {
-            succeeds(&registry.breaker(name));
+            succeed(&registry.breaker(name));
             registry.breaker(name).trip();
         }
     });
@@ -30,7 +30,7 @@ fn the_series_of_a_breaker_that_left_end_in_an_exporter_with_an_idle_timeout() {
     let began = Instant::now();
     loop {
         let page = prometheus.report(&reporter);
-        // Not touched but by reports, it is there all the time.
+        // Reports alone keep the series of an idle breaker.
         assert_eq!(page.calls("stays", "success"), Some(1.0));
         assert_eq!(page.changes("stays", "closed", "open"), Some(1.0));
         assert_eq!(page.state("stays", "open"), Some(1.0));
@@ -40,36 +40,36 @@ fn the_series_of_a_breaker_that_left_end_in_an_exporter_with_an_idle_timeout() {
         assert!(began.elapsed() < Duration::from_secs(20), "{page:?}");
         std::thread::yield_now();
     }
-    // The name comes back, and continues from its reported counters.
-    succeeds(&registry.breaker("leaves"));
+    // A new breaker of the same name continues from the reported counters.
+    succeed(&registry.breaker("leaves"));
     let page = prometheus.report(&reporter);
     assert_eq!(page.calls("leaves", "success"), Some(2.0));
 }
 
 #[test]
-fn a_recorder_may_come_late_or_never() {
+fn late_recorders_receive_all_calls() {
     let registry = BreakerRegistry::new();
     let reporter = breakerbox::metrics::builder()
         .durations(true)
         .install(&registry)
         .unwrap();
-    succeeds(&registry.breaker("users"));
+    succeed(&registry.breaker("users"));
     reporter.report();
-    succeeds(&registry.breaker("users"));
+    succeed(&registry.breaker("users"));
     let (first, second) = (Prometheus::new(), Prometheus::new());
     assert_eq!(first.report(&reporter).calls("users", "success"), Some(2.0));
-    // Each recorder gets everything.
+    // Each recorder receives every call.
     assert_eq!(
         second.report(&reporter).calls("users", "success"),
         Some(2.0)
     );
 }
 
-/// A recorder that panics is somebody else's bug; what one report could not show, the next one does.
+/// The next report includes what a report could not show because the recorder panicked.
 #[test]
-fn a_report_that_failed_is_made_up_for() {
-    struct Broken;
-    impl metrics::Recorder for Broken {
+fn report_after_recorder_panic_catches_up() {
+    struct PanickingRecorder;
+    impl metrics::Recorder for PanickingRecorder {
         fn describe_counter(
             &self,
             _: metrics::KeyName,
@@ -96,7 +96,7 @@ fn a_report_that_failed_is_made_up_for() {
             _: &metrics::Key,
             _: &metrics::Metadata<'_>,
         ) -> metrics::Counter {
-            panic!("a recorder that has broken")
+            panic!("deliberate panic")
         }
         fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
             metrics::Gauge::noop()
@@ -112,49 +112,51 @@ fn a_report_that_failed_is_made_up_for() {
     let registry = BreakerRegistry::new();
     let reporter = breakerbox::metrics::install(&registry);
     let prometheus = Prometheus::new();
-    let report_to_broken = || {
-        let report = || metrics::with_local_recorder(&Broken, || reporter.report());
+    let report_and_panic = || {
+        let report = || metrics::with_local_recorder(&PanickingRecorder, || reporter.report());
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(report)).is_err());
     };
-    fails(&registry.breaker("users"));
+    fail(&registry.breaker("users"));
     prometheus.report(&reporter);
-    fails(&registry.breaker("users"));
-    report_to_broken();
+    fail(&registry.breaker("users"));
+    report_and_panic();
     registry.remove("users");
-    report_to_broken();
+    report_and_panic();
     let page = prometheus.report(&reporter);
     assert_eq!(page.calls("users", "failure"), Some(2.0));
     assert_eq!(page.state("users", "closed"), Some(0.0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn reports_go_on_for_as_long_as_the_registry_does() {
+async fn periodic_reports_end_with_registry() {
     let prometheus = Prometheus::new();
     let handle = prometheus.handle.clone();
-    let shown = move || handle.render().matches("breakerbox_state{").count() / 6;
+    // Each breaker has one series for each of the six states.
+    let breakers = move || handle.render().matches("breakerbox_state{").count() / 6;
     let registry = BreakerRegistry::new();
     let reporter = breakerbox::metrics::install(&registry);
     let _local = metrics::set_default_local_recorder(&prometheus.recorder);
     let task = tokio::spawn(reporter.report_every(Duration::from_secs(5)));
     registry.breaker("first");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(shown(), 1);
+    assert_eq!(breakers(), 1);
     registry.breaker("second");
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(shown(), 1);
+    assert_eq!(breakers(), 1);
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(shown(), 2);
+    assert_eq!(breakers(), 2);
     drop(registry);
     task.await.unwrap();
 }
 
-/// The exporter's own page, over HTTP, kept fresh by a task.
+/// Scrapes the page of the exporter over HTTP, while a task reports periodically.
 #[tokio::test]
-async fn the_page_of_the_exporter_is_kept_fresh() {
+async fn http_scrape_shows_periodic_reports() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
-    // The exporter does not tell its port, so it is given one that was free just now.
+    // The exporter does not report its port. It therefore gets a port that was free before, and
+    // another one if that port has been taken since.
     let (recorder, server, address) = loop {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
@@ -187,7 +189,7 @@ async fn the_page_of_the_exporter_is_kept_fresh() {
     };
     tokio::time::timeout(Duration::from_secs(20), scrapes)
         .await
-        .expect("it is shown");
+        .expect("the state appears on the page");
     reports.abort();
     server.abort();
 }

@@ -2,6 +2,6 @@
 #![allow(missing_docs)]
 
 mod exporters;
-mod figures;
 mod names;
+mod series;
 mod support;

@@ -1,6 +1,6 @@
-//! Breakers that come and go: what is shown under which name.
+//! Series of breakers that are evicted, removed or created again.
 
-use crate::support::{Page, Prometheus, fails, succeeds, with_capacity};
+use crate::support::{Page, Prometheus, fail, succeed, with_capacity};
 use breakerbox::clock::{Clock, ManualClock};
 use breakerbox::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,19 +14,23 @@ fn returning_name_continues_from_reported_counters() {
     let reporter = breakerbox::metrics::install(&registry);
     let prometheus = Prometheus::new();
     for round in 1..=5_u32 {
-        (0..3).for_each(|_| succeeds(&registry.breaker("users")));
+        (0..3).for_each(|_| succeed(&registry.breaker("users")));
         let page = prometheus.report(&reporter);
         let expected = Some(f64::from(3 * round));
         assert_eq!(page.calls("users", "success"), expected, "round {round}");
         // Not reported before the breaker leaves.
-        succeeds(&registry.breaker("users"));
+        succeed(&registry.breaker("users"));
         // Evicts `users`, and is evicted by it in the next round.
-        fails(&registry.breaker("other"));
+        fail(&registry.breaker("other"));
         assert!(registry.get("users").is_none());
         if round % 2 == 0 {
             let page = prometheus.report(&reporter);
             assert_eq!(page.calls("users", "success"), expected, "round {round}");
-            assert_eq!(page.state("users", "closed"), Some(0.0), "it has left");
+            assert_eq!(
+                page.state("users", "closed"),
+                Some(0.0),
+                "the breaker was evicted"
+            );
             assert_eq!(page.state("other", "closed"), Some(1.0));
         }
     }
@@ -42,39 +46,39 @@ fn removed_breaker_keeps_reported_counters_only() {
     let reporter = breakerbox::metrics::install(&registry);
     let prometheus = Prometheus::new();
     let old = registry.breaker("users");
-    fails(&old);
+    fail(&old);
     old.force_open();
     prometheus.report(&reporter);
-    fails(&old);
+    fail(&old);
     registry.remove("users");
-    fails(&old);
+    fail(&old);
     let page = prometheus.report(&reporter);
     assert_eq!(page.changes("users", "closed", "forced_open"), Some(1.0));
     assert_eq!(page.calls("users", "refused"), Some(0.0));
     assert_eq!(page.state("users", "forced_open"), Some(0.0));
 
     // Its successor is another breaker under the same name, with fewer failures than were reported.
-    succeeds(&registry.breaker("users"));
-    fails(&old);
+    succeed(&registry.breaker("users"));
+    fail(&old);
     let page = prometheus.report(&reporter);
     assert_eq!(page.calls("users", "failure"), Some(1.0));
     assert_eq!(page.calls("users", "success"), Some(1.0));
     assert_eq!(page.calls("users", "refused"), Some(0.0));
     assert_eq!(page.state("users", "closed"), Some(1.0));
     assert_eq!(page.state("users", "forced_open"), Some(0.0));
-    fails(&registry.breaker("users"));
+    fail(&registry.breaker("users"));
     let page = prometheus.report(&reporter);
     assert_eq!(page.calls("users", "failure"), Some(2.0));
 }
 
-/// A clock that removes the breaker which a report is reading, and makes calls of a new breaker that has the
-/// same name and is reported first.
+/// The clock removes the breaker that a report is reading. A new breaker of the same name is reported
+/// before that report continues.
 #[test]
 fn breaker_removed_during_report_is_counted_once() {
     type Hook = Box<dyn FnOnce() + Send>;
     #[derive(Default)]
-    struct Interrupted(Mutex<Option<Hook>>);
-    impl Clock for Interrupted {
+    struct HookedClock(Mutex<Option<Hook>>);
+    impl Clock for HookedClock {
         fn now(&self) -> Duration {
             let hook = self.0.lock().unwrap().take();
             if let Some(hook) = hook {
@@ -83,7 +87,7 @@ fn breaker_removed_during_report_is_counted_once() {
             Duration::ZERO
         }
     }
-    let clock = Arc::<Interrupted>::default();
+    let clock = Arc::<HookedClock>::default();
     let registry = BreakerRegistry::builder()
         .clock(clock.clone())
         .build()
@@ -91,7 +95,7 @@ fn breaker_removed_during_report_is_counted_once() {
     let reporter = breakerbox::metrics::install(&registry);
     let prometheus = Arc::new(Prometheus::new());
     let users = registry.breaker("users");
-    (0..5).for_each(|_| succeeds(&users));
+    (0..5).for_each(|_| succeed(&users));
     prometheus.report(&reporter);
 
     let interrupt = {
@@ -99,7 +103,7 @@ fn breaker_removed_during_report_is_counted_once() {
         let prometheus = prometheus.clone();
         move || {
             registry.remove("users");
-            succeeds(&registry.breaker("users"));
+            succeed(&registry.breaker("users"));
             let page = prometheus.report(&reporter);
             assert_eq!(page.calls("users", "success"), Some(6.0));
         }
@@ -128,11 +132,11 @@ fn hostile_names_create_bounded_series() {
     let mut held = Vec::new();
     for number in 0..300 {
         let breaker = registry.breaker(format!("host-{number}"));
-        succeeds(&breaker);
+        succeed(&breaker);
         if number < 3 {
             held.push(breaker);
         }
-        // The latest breaker is still there, and so it is counted.
+        // The newest breaker has not been evicted yet, so the report counts its call.
         prometheus.report(&reporter);
     }
     let page = prometheus.page();
@@ -143,7 +147,7 @@ fn hostile_names_create_bounded_series() {
 }
 
 #[test]
-fn names_are_forgotten_after_the_idle_timeout() {
+fn names_are_forgotten_after_idle_timeout() {
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder()
         .capacity(1)
@@ -157,7 +161,7 @@ fn names_are_forgotten_after_the_idle_timeout() {
         .unwrap();
     let prometheus = Prometheus::new();
     for name in ["a", "b", "c", "d"] {
-        succeeds(&registry.breaker(name));
+        succeed(&registry.breaker(name));
         prometheus.report(&reporter);
     }
     assert_eq!(prometheus.page().breakers(), BTreeSet::from(["", "a", "b"]));
@@ -166,12 +170,12 @@ fn names_are_forgotten_after_the_idle_timeout() {
     assert_eq!(
         page.state("d", "closed"),
         Some(1.0),
-        "there is room for it now"
+        "forgotten names leave room for a new one"
     );
 }
 
 #[test]
-fn a_breaker_that_is_not_kept_has_no_series() {
+fn breaker_that_is_not_kept_has_no_series() {
     let registry = with_capacity(1);
     let reporter = breakerbox::metrics::builder()
         .durations(true)
@@ -182,23 +186,23 @@ fn a_breaker_that_is_not_kept_has_no_series() {
         let _held = registry.breaker("kept");
         let long = "x".repeat(1_000);
         for name in ["", "no room", &long] {
-            let stranger = registry.breaker(name);
-            stranger.force_open();
-            fails(&stranger);
-            stranger.reset();
-            fails(&stranger);
+            let not_kept = registry.breaker(name);
+            not_kept.force_open();
+            fail(&not_kept);
+            not_kept.reset();
+            fail(&not_kept);
         }
     });
     assert_eq!(
         prometheus.report(&reporter).breakers(),
         BTreeSet::from(["", "kept"])
     );
-    // Their calls took time, but they have no totals.
+    // The durations of these calls are recorded, but the breakers have no totals.
     assert_eq!(prometheus.page().total("failure"), 0);
 }
 
 #[test]
-fn two_registries_are_told_apart_by_a_label() {
+fn label_distinguishes_two_registries() {
     let prometheus = Prometheus::new();
     let registries = [BreakerRegistry::new(), BreakerRegistry::new()];
     let reporters: Vec<_> = ["in", "out"]
@@ -211,7 +215,7 @@ fn two_registries_are_told_apart_by_a_label() {
                 .unwrap()
         })
         .collect();
-    succeeds(&registries[0].breaker("users"));
+    succeed(&registries[0].breaker("users"));
     registries[1].breaker("users").trip();
     prometheus.report(&reporters[0]);
     let page = prometheus.report(&reporters[1]);
@@ -228,7 +232,7 @@ fn dropped_registry_keeps_reported_counters() {
     let registry = BreakerRegistry::new();
     let reporter = breakerbox::metrics::install(&registry);
     let prometheus = Prometheus::new();
-    fails(&registry.breaker("users"));
+    fail(&registry.breaker("users"));
     prometheus.report(&reporter);
     drop(registry);
     let page = prometheus.report(&reporter);
@@ -236,13 +240,13 @@ fn dropped_registry_keeps_reported_counters() {
     assert_eq!(page.state("users", "closed"), Some(0.0));
 }
 
-/// Calls, evictions and concurrent reports: no call is counted twice, and no counter goes back.
+/// During concurrent calls, evictions and reports, no call is counted twice and no counter decreases.
 #[test]
-fn counters_never_go_back_under_eviction() {
+fn counters_never_decrease_under_eviction() {
     const THREADS: u32 = 4;
     const EACH: u32 = 4_000;
-    let (strangers, evicted) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
-    let count = (strangers.clone(), evicted.clone());
+    let (not_kept, evicted) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+    let count = (not_kept.clone(), evicted.clone());
     let registry = BreakerRegistry::builder()
         .capacity(4)
         .on_event(move |event| match event {
@@ -254,7 +258,7 @@ fn counters_never_go_back_under_eviction() {
         .unwrap();
     let reporter = breakerbox::metrics::install(&registry);
     let prometheus = Prometheus::new();
-    let over = AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     let barrier = Barrier::new(THREADS as usize);
     std::thread::scope(|scope| {
         let callers: Vec<_> = (1..=THREADS)
@@ -264,16 +268,16 @@ fn counters_never_go_back_under_eviction() {
                     barrier.wait();
                     for number in 0..EACH {
                         let name = format!("name-{}", (number * thread) % 13);
-                        succeeds(&registry.breaker(name));
+                        succeed(&registry.breaker(name));
                     }
                 })
             })
             .collect();
         for _ in 0..2 {
-            let (over, reporter, prometheus) = (&over, &reporter, &prometheus);
+            let (done, reporter, prometheus) = (&done, &reporter, &prometheus);
             scope.spawn(move || {
                 let mut before = Page(BTreeMap::new());
-                while !over.load(Ordering::Relaxed) {
+                while !done.load(Ordering::Relaxed) {
                     let page = prometheus.report(reporter);
                     for (series, value) in &before.0 {
                         if series.contains("_total") {
@@ -287,21 +291,21 @@ fn counters_never_go_back_under_eviction() {
         for caller in callers {
             caller.join().unwrap();
         }
-        over.store(true, Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
     });
     let page = prometheus.report(&reporter);
     assert!(
         evicted.load(Ordering::Relaxed) > 100,
-        "they did come and go"
+        "breakers were evicted"
     );
-    // A breaker that is evicted takes the calls that were not reported yet with it.
-    let kept = u64::from(THREADS * EACH - strangers.load(Ordering::Relaxed));
+    // Calls that were not reported before an eviction are lost.
+    let kept = u64::from(THREADS * EACH - not_kept.load(Ordering::Relaxed));
     assert!((1..=kept).contains(&page.total("success")));
     assert!(page.breakers().len() <= 2 * 4 + 1);
-    // From now on nothing leaves, so every call is counted.
+    // Without evictions, every call is counted.
     let before = page.total("success");
     let name = registry.iter().next().unwrap().name().to_owned();
-    (0..10).for_each(|_| succeeds(&registry.breaker(&name)));
+    (0..10).for_each(|_| succeed(&registry.breaker(&name)));
     assert_eq!(prometheus.report(&reporter).total("success"), before + 10);
 }
 
@@ -314,7 +318,7 @@ fn every_reporter_keeps_reported_counters() {
     });
     let names: Vec<_> = (0..5).map(|name| name.to_string()).collect();
     for name in &names {
-        succeeds(&registry.breaker(name));
+        succeed(&registry.breaker(name));
     }
     for (reporter, prometheus) in &reporters {
         prometheus.report(reporter);

@@ -3,7 +3,7 @@ use breakerbox::prelude::*;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A Prometheus exporter of its own, as a process would have one.
+/// A Prometheus exporter that is independent of the global recorder.
 pub(crate) struct Prometheus {
     pub(crate) recorder: PrometheusRecorder,
     pub(crate) handle: PrometheusHandle,
@@ -38,7 +38,7 @@ impl Prometheus {
     }
 }
 
-/// Series and their values.
+/// A rendered page: series and their values.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Page(pub(crate) BTreeMap<String, f64>);
 
@@ -66,11 +66,11 @@ impl Page {
         self.0.get(&series).copied()
     }
 
-    /// Calls of that outcome, under whatever name.
+    /// Returns the number of calls with this outcome, over all breakers.
     pub(crate) fn total(&self, outcome: &str) -> u64 {
-        let ours = format!(r#"outcome="{outcome}""#);
+        let label = format!(r#"outcome="{outcome}""#);
         let calls = self.0.iter().filter(|(series, _)| {
-            series.starts_with("breakerbox_calls_total") && series.contains(&ours)
+            series.starts_with("breakerbox_calls_total") && series.contains(&label)
         });
         calls
             .map(|(_, value)| value.to_string().parse::<u64>().unwrap())
@@ -86,11 +86,11 @@ impl Page {
     }
 }
 
-pub(crate) fn fails(breaker: &CircuitBreaker) {
+pub(crate) fn fail(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Err::<(), _>("down"));
 }
 
-pub(crate) fn succeeds(breaker: &CircuitBreaker) {
+pub(crate) fn succeed(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Ok::<_, ()>(()));
 }
 

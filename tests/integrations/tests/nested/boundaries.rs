@@ -1,6 +1,6 @@
-//! What is inside a trial, and what is not.
+//! Which calls join a trial, and which are outside of it.
 
-use crate::support::{BoxError, now, poll};
+use crate::support::{BoxError, complete, poll};
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
 use breakerbox::tower::BreakerLayer;
@@ -12,15 +12,13 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 type Answer = Result<u32, BoxError>;
 
 fn half_open() -> CircuitBreaker {
-    let breaker = CircuitBreaker::builder()
-        .build()
-        .expect("settings that work");
+    let breaker = CircuitBreaker::builder().build().expect("valid settings");
     breaker.half_open();
     breaker
 }
 
-/// A guarded call that succeeds, unless it is refused.
-fn seven(breaker: &CircuitBreaker) -> Answer {
+/// Makes a guarded call that succeeds with 7, unless it is refused.
+fn guarded_call(breaker: &CircuitBreaker) -> Answer {
     breaker
         .call(|| Ok::<_, BoxError>(7))
         .map_err(BreakerError::flatten)
@@ -35,12 +33,12 @@ fn is_refused(breaker: &CircuitBreaker) -> bool {
 #[test]
 fn joined_calls_record_nothing() {
     let events = Arc::new(AtomicU32::new(0));
-    let heard = events.clone();
+    let counter = events.clone();
     let breaker = CircuitBreaker::builder()
         .expected_error::<std::io::Error>()
         .on_event(move |event| {
-            let of_calls = !matches!(event, Event::StateChanged { .. });
-            heard.fetch_add(u32::from(of_calls), Ordering::Relaxed);
+            let is_about_call = !matches!(event, Event::StateChanged { .. });
+            counter.fetch_add(u32::from(is_about_call), Ordering::Relaxed);
         })
         .build()
         .unwrap();
@@ -49,7 +47,8 @@ fn joined_calls_record_nothing() {
     let answer = permit.call(|| {
         let before = events.load(Ordering::Relaxed);
         let _ = breaker.call(|| Err::<(), _>("a type that no rule knows"));
-        let _ = now(async { Err::<(), _>(std::io::Error::other("down")) }.guarded_by(&breaker));
+        let _ =
+            complete(async { Err::<(), _>(std::io::Error::other("down")) }.guarded_by(&breaker));
         breaker
             .try_acquire()?
             .record(Outcome::TripFor(Duration::from_secs(60)));
@@ -58,7 +57,7 @@ fn joined_calls_record_nothing() {
         let classified = async { 503 }
             .guarded_by(&breaker)
             .classify_output(|_: &u32| unreachable!("a joined call is not classified"));
-        assert_eq!(now(classified)?, 503);
+        assert_eq!(complete(classified)?, 503);
         assert_eq!(events.load(Ordering::Relaxed), before);
         assert_eq!(breaker.snapshot().in_flight, Some(1));
         assert_eq!(
@@ -86,7 +85,7 @@ fn joined_panic_is_failure_of_outer_call() {
     assert!(outer.is_err());
     assert_eq!(breaker.state(), State::Open);
     assert_eq!(breaker.snapshot().totals.failure, 1);
-    // The mark of the trial is gone, although the call unwound.
+    // Unwinding has removed the mark of the trial.
     breaker.half_open();
     let trial = breaker.try_acquire().unwrap();
     assert!(is_refused(&breaker));
@@ -101,7 +100,7 @@ fn handled_joined_panic_leaves_trial_running() {
             breaker.call(|| -> Result<(), BoxError> { panic!("inside") })
         }));
         assert!(inner.is_err());
-        seven(&breaker)
+        guarded_call(&breaker)
     });
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
@@ -112,18 +111,18 @@ fn classifier_fallback_and_listener_are_outside() {
     let breaker = half_open();
     let checked = async { Ok::<_, BoxError>(7) }
         .guarded_by(&breaker)
-        .classify(|_: &Answer2| {
+        .classify(|_: &Result<i32, BoxError>| {
             assert!(is_refused(&breaker), "a classifier is outside");
             Outcome::Success
         });
-    now(checked).unwrap();
+    complete(checked).unwrap();
     assert_eq!(breaker.state(), State::Closed);
 
     breaker.half_open();
     let failing = async { Err::<(), BoxError>("down".into()) }
         .guarded_by(&breaker)
         .fail_if(|_: &BoxError| is_refused(&breaker));
-    assert!(now(failing).is_err());
+    assert!(complete(failing).is_err());
     assert_eq!(breaker.state(), State::Open, "a predicate is outside");
 
     breaker.half_open();
@@ -134,7 +133,7 @@ fn classifier_fallback_and_listener_are_outside() {
             assert!(is_refused(&breaker), "a fallback is outside");
             async { Ok(8) }
         });
-    assert_eq!(now(fallback).unwrap(), 8);
+    assert_eq!(complete(fallback).unwrap(), 8);
     drop(trial);
 
     for (successes, panics) in [(2, false), (1, true)] {
@@ -146,7 +145,8 @@ fn classifier_fallback_and_listener_are_outside() {
     }
 }
 
-/// How many slots a listener takes that asks for a permit when a trial ended, undecided.
+/// Returns the slots in use when a listener acquires a permit, after a trial that did not decide the
+/// half-open period.
 fn slots_taken_by_listener(successes: u32, panics: bool) -> u32 {
     let taken = Arc::new(AtomicU32::new(0));
     let (counted, registry) = (taken.clone(), BreakerRegistry::new());
@@ -181,8 +181,6 @@ fn slots_taken_by_listener(successes: u32, panics: bool) -> u32 {
     taken.load(Ordering::Relaxed)
 }
 
-type Answer2 = Result<i32, BoxError>;
-
 #[test]
 fn other_threads_and_spawned_tasks_are_outside() {
     let breaker = half_open();
@@ -214,7 +212,7 @@ fn trial_is_outside_between_its_polls() {
     let breaker = half_open();
     let outer = async {
         tokio::task::yield_now().await;
-        seven(&breaker)
+        guarded_call(&breaker)
     };
     let mut outer = Box::pin(outer.guarded_by(&breaker));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -222,7 +220,10 @@ fn trial_is_outside_between_its_polls() {
         .unwrap();
     let _entered = runtime.enter();
     assert!(poll(outer.as_mut()).is_pending());
-    assert!(is_refused(&breaker), "the outer future is not polled now");
+    assert!(
+        is_refused(&breaker),
+        "a call between two polls is outside the trial"
+    );
     assert_eq!(runtime.block_on(outer).unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
 }
@@ -230,8 +231,8 @@ fn trial_is_outside_between_its_polls() {
 #[test]
 fn joined_future_may_be_polled_anywhere() {
     let breaker = half_open();
-    let (answer, asked) = tokio::sync::oneshot::channel::<Result<(), &str>>();
-    let inner = async { asked.await.unwrap_or(Ok(())) }.guarded_by(breaker.clone());
+    let (sender, receiver) = tokio::sync::oneshot::channel::<Result<(), &str>>();
+    let inner = async { receiver.await.unwrap_or(Ok(())) }.guarded_by(breaker.clone());
     let mut inner = Box::pin(inner);
     let joined = breaker.call(|| {
         assert!(poll(inner.as_mut()).is_pending());
@@ -239,14 +240,18 @@ fn joined_future_may_be_polled_anywhere() {
     });
     joined.unwrap();
     assert_eq!(breaker.state(), State::Closed);
-    answer.send(Err("down")).unwrap();
-    let result = std::thread::spawn(move || now(inner)).join().unwrap();
+    sender.send(Err("down")).unwrap();
+    let result = std::thread::spawn(move || complete(inner)).join().unwrap();
     assert_eq!(
         result.unwrap_err().into_inner(),
         Some("down"),
-        "its own result is returned"
+        "the inner result is returned"
     );
-    assert_eq!(breaker.failure_count(), 0, "it records nothing");
+    assert_eq!(
+        breaker.failure_count(),
+        0,
+        "a joined future records nothing"
+    );
     assert_eq!(breaker.snapshot().totals.late, 0);
 
     let breaker = half_open();
@@ -257,32 +262,40 @@ fn joined_future_may_be_polled_anywhere() {
     });
     outer.unwrap();
     drop(inner);
-    assert_eq!(breaker.snapshot().totals.cancelled, 0, "nor does its drop");
+    assert_eq!(
+        breaker.snapshot().totals.cancelled,
+        0,
+        "dropping a joined future records nothing"
+    );
 }
 
 #[test]
 fn joining_is_decided_at_admission() {
-    // Made outside, first polled inside.
+    // Created outside the trial, first polled inside.
     let breaker = half_open();
     let inner = async { Ok::<_, BoxError>(7) }.guarded_by(&breaker);
     let outer = async { inner.await.map_err(BreakerError::flatten) }.guarded_by(&breaker);
-    assert_eq!(now(outer).unwrap(), 7);
+    assert_eq!(complete(outer).unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
 
-    // Made inside, first polled outside.
+    // Created inside the trial, first polled outside.
     let breaker = half_open();
-    let mut made = None;
+    let mut created = None;
     breaker
         .call(|| {
-            made = Some(Box::pin(
+            created = Some(Box::pin(
                 async { Ok::<_, BoxError>(7) }.guarded_by(breaker.clone()),
             ));
             Ok::<_, BoxError>(())
         })
         .unwrap();
     breaker.half_open();
-    assert_eq!(now(made.unwrap()).unwrap(), 7);
-    assert_eq!(breaker.state(), State::Closed, "it was a trial of its own");
+    assert_eq!(complete(created.unwrap()).unwrap(), 7);
+    assert_eq!(
+        breaker.state(),
+        State::Closed,
+        "the future was a trial of its own"
+    );
 }
 
 #[test]
@@ -319,13 +332,13 @@ fn interleaved_trials_of_two_circuits_join() {
 }
 
 #[test]
-fn trial_of_an_ended_period_admits_nothing() {
+fn trial_of_ended_period_admits_nothing() {
     let breaker = half_open();
     let answer = breaker.call(|| {
         breaker.reset();
         breaker.half_open();
-        // Another period: the call inside is a trial of its own.
-        let inner = seven(&breaker);
+        // In the new half-open period, the nested call is a trial of its own.
+        let inner = guarded_call(&breaker);
         assert_eq!(breaker.state(), State::Closed);
         inner
     });
@@ -335,17 +348,17 @@ fn trial_of_an_ended_period_admits_nothing() {
 }
 
 #[test]
-fn circuit_opened_meanwhile_refuses_inside() {
+fn circuit_tripped_inside_trial_refuses() {
     let breaker = half_open();
     let answer = breaker.call(|| {
         breaker.trip();
-        seven(&breaker)
+        guarded_call(&breaker)
     });
     assert!(answer.is_err());
 }
 
 #[test]
-fn lapsed_trial_still_takes_calls_in() {
+fn lapsed_trial_still_admits_nested_calls() {
     let clock = ManualClock::new();
     let lease = Duration::from_secs(1);
     let breaker = CircuitBreaker::builder()
@@ -359,7 +372,7 @@ fn lapsed_trial_still_takes_calls_in() {
         let next = std::thread::spawn(move || there.try_acquire().unwrap())
             .join()
             .unwrap();
-        let inner = seven(&breaker);
+        let inner = guarded_call(&breaker);
         drop(next);
         inner
     });
@@ -374,15 +387,15 @@ fn held_permit_is_outside_until_it_runs() {
     let permit = breaker.try_acquire().unwrap();
     assert!(
         is_refused(&breaker),
-        "nothing says that this call belongs to the permit"
+        "a call next to a held permit is outside the trial"
     );
-    let answer = permit.call(|| seven(&breaker));
+    let answer = permit.call(|| guarded_call(&breaker));
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
 }
 
 #[test]
-fn second_slot_stays_free_for_others() {
+fn joined_call_takes_no_slot() {
     let breaker = CircuitBreaker::builder()
         .half_open_calls(2)
         .build()
@@ -404,7 +417,7 @@ fn second_slot_stays_free_for_others() {
 }
 
 #[test]
-fn permit_of_another_trial_ends_inside_without_confusion() {
+fn permit_of_other_trial_may_end_inside() {
     let breaker = CircuitBreaker::builder()
         .half_open_calls(2)
         .build()
@@ -413,8 +426,8 @@ fn permit_of_another_trial_ends_inside_without_confusion() {
     let other = breaker.try_acquire().unwrap();
     let answer = breaker.call(|| {
         other.success();
-        // Still inside the trial of the call.
-        seven(&breaker)
+        // The call is still inside its own trial.
+        guarded_call(&breaker)
     });
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
@@ -422,15 +435,16 @@ fn permit_of_another_trial_ends_inside_without_confusion() {
 }
 
 #[test]
-fn refusal_seen_in_poll_ready_does_not_bind() {
+fn refusal_in_poll_ready_does_not_bind_joined_call() {
     let breaker = half_open();
     let service = service_fn(|()| async { Ok::<_, BoxError>(7) });
     let mut service = BreakerLayer::new(breaker.clone()).layer(service);
     let taken = breaker.try_acquire().unwrap();
-    now(service.ready()).map(|_| ()).unwrap();
+    complete(service.ready()).map(|_| ()).unwrap();
     drop(taken);
-    let answer =
-        now(async { breaker.call(|| now(service.call(())).map_err(BreakerError::flatten)) });
+    let answer = complete(async {
+        breaker.call(|| complete(service.call(())).map_err(BreakerError::flatten))
+    });
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(breaker.state(), State::Closed);
 }
@@ -451,15 +465,15 @@ fn unready_service_is_not_called_inside() {
         }
 
         fn call(&mut self, (): ()) -> Self::Future {
-            unreachable!("it is not ready")
+            unreachable!("the service is not ready")
         }
     }
     let breaker = half_open();
     let mut service = BreakerLayer::new(breaker.clone()).layer(NeverReady);
     let taken = breaker.try_acquire().unwrap();
-    now(service.ready()).map(|_| ()).unwrap();
+    complete(service.ready()).map(|_| ()).unwrap();
     drop(taken);
-    let answer = breaker.call(|| now(service.call(())).map_err(BreakerError::flatten));
+    let answer = breaker.call(|| complete(service.call(())).map_err(BreakerError::flatten));
     assert!(answer.is_err());
 }
 
@@ -479,10 +493,12 @@ fn run_permit_dropped_is_cancelled() {
     drop(never_polled);
     assert_eq!(breaker.snapshot().totals.cancelled, 2);
     assert_eq!(
-        now(breaker
-            .try_acquire()
-            .unwrap()
-            .run(async { Ok::<_, BoxError>(7) }))
+        complete(
+            breaker
+                .try_acquire()
+                .unwrap()
+                .run(async { Ok::<_, BoxError>(7) })
+        )
         .unwrap(),
         7
     );
@@ -490,7 +506,7 @@ fn run_permit_dropped_is_cancelled() {
 }
 
 #[test]
-fn listener_of_a_command_inside_is_outside() {
+fn listener_called_inside_trial_is_outside() {
     let registry = BreakerRegistry::new();
     let (own, refused) = (registry.clone(), Arc::new(AtomicU32::new(0)));
     let counted = refused.clone();
@@ -506,8 +522,8 @@ fn listener_of_a_command_inside_is_outside() {
         breaker
             .configure(|settings| settings.failure_threshold(9))
             .unwrap();
-        // Still inside, after the listener was told.
-        seven(&breaker)
+        // The call is still inside the trial after the listener has returned.
+        guarded_call(&breaker)
     });
     assert_eq!(answer.unwrap(), 7);
     assert_eq!(refused.load(Ordering::Relaxed), 1);

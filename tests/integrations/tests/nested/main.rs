@@ -1,7 +1,7 @@
-//! A breaker inside itself: a guarded call inside a trial of the same circuit joins the trial.
+//! Nested calls of one breaker: a guarded call inside a trial of the same circuit joins the trial.
 #![allow(missing_docs)]
 
 mod boundaries;
-mod pairs;
+mod guard_pairs;
 mod support;
 mod tasks;

@@ -1,4 +1,4 @@
-//! Every way through a breaker, as an outer and as an inner guard.
+//! Every API that guards a call, as an outer and as an inner guard.
 
 use breakerbox::prelude::*;
 use breakerbox::tower::BreakerLayer;
@@ -9,10 +9,10 @@ use tower::{Layer, ServiceExt, service_fn};
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Answer = Result<u32, BoxError>;
 
-/// Work that is called or polled, but never waits.
+/// Guarded code, which completes without waiting.
 pub(crate) type Work = Box<dyn FnOnce() -> Answer + Send>;
 
-/// A way through a breaker.
+/// Runs guarded code through one API.
 pub(crate) type Guard = fn(&CircuitBreaker, Work) -> Answer;
 
 /// Polls once.
@@ -20,12 +20,12 @@ pub(crate) fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The output of a future that never waits.
+/// Returns the output of a future that completes at its first poll.
 #[track_caller]
-pub(crate) fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn complete<F: Future>(future: F) -> F::Output {
     match poll(pin!(future)) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("the future waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
@@ -67,10 +67,10 @@ fn layered(breaker: &CircuitBreaker, work: Work) -> Answer {
         async move { work.map_or_else(|| Err("called twice".into()), |work| work()) }
     });
     let service = BreakerLayer::new(breaker.clone()).layer(service);
-    now(service.oneshot(())).map_err(BreakerError::flatten)
+    complete(service.oneshot(())).map_err(BreakerError::flatten)
 }
 
-/// Work inside `Service::call`, before there is a future.
+/// Runs the work in `Service::call`, before the future exists.
 fn layered_call(breaker: &CircuitBreaker, work: Work) -> Answer {
     let mut work = Some(work);
     let service = service_fn(move |()| {
@@ -80,7 +80,7 @@ fn layered_call(breaker: &CircuitBreaker, work: Work) -> Answer {
         std::future::ready(answer)
     });
     let service = BreakerLayer::new(breaker.clone()).layer(service);
-    now(service.oneshot(())).map_err(BreakerError::flatten)
+    complete(service.oneshot(())).map_err(BreakerError::flatten)
 }
 
 fn layered_twice(breaker: &CircuitBreaker, work: Work) -> Answer {
@@ -91,14 +91,14 @@ fn layered_twice(breaker: &CircuitBreaker, work: Work) -> Answer {
     });
     let layer = BreakerLayer::new(breaker.clone());
     let service = layer.layer(layer.layer(service));
-    let answer = now(service.oneshot(()));
+    let answer = complete(service.oneshot(()));
     answer.map_err(|error| match error {
         BreakerError::Inner(inner) => inner.flatten(),
         error => error.to_string().into(),
     })
 }
 
-/// Calls itself three times.
+/// Nests four calls of the same breaker.
 fn recursive(breaker: &CircuitBreaker, work: Work) -> Answer {
     fn descend(breaker: &CircuitBreaker, depth: u32, work: Work) -> Answer {
         let call = breaker.call(|| match depth {
@@ -110,30 +110,32 @@ fn recursive(breaker: &CircuitBreaker, work: Work) -> Answer {
     descend(breaker, 3, work)
 }
 
-/// Every guard, by name. Those of decorated functions use [`decorated`], whatever they are given.
+/// Every guard, by name. Guards of decorated functions always use the breaker of [`decorated`].
 pub(crate) const GUARDS: &[(&str, Guard)] = &[
     ("call", |breaker, work| {
         breaker.call(work).map_err(BreakerError::flatten)
     }),
     ("call_async", |breaker, work| {
-        now(breaker.call_async(async { work() })).map_err(BreakerError::flatten)
+        complete(breaker.call_async(async { work() })).map_err(BreakerError::flatten)
     }),
     ("future", |breaker, work| {
-        now(async { work() }.guarded_by(breaker).flatten_err())
+        complete(async { work() }.guarded_by(breaker).flatten_err())
     }),
     ("future with a timeout", |breaker, work| {
         let limit = std::time::Duration::from_secs(1);
-        now(async { work() }
-            .guarded_by(breaker)
-            .timeout(limit)
-            .flatten_err())
+        complete(
+            async { work() }
+                .guarded_by(breaker)
+                .timeout(limit)
+                .flatten_err(),
+        )
     }),
     ("future with a fallback", |breaker, work| {
         let guarded = async { work() }.guarded_by(breaker);
-        now(guarded.fallback(|open| async move { Err(open.into()) }))
+        complete(guarded.fallback(|open| async move { Err(open.into()) }))
     }),
     ("owned future", |breaker, work| {
-        now(Box::pin(
+        complete(Box::pin(
             async { work() }.guarded_by(breaker.clone()).flatten_err(),
         ))
     }),
@@ -149,32 +151,32 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
         let guarded = (async |work: Work| work())
             .guarded_by(breaker)
             .flatten_err();
-        now(guarded.call_once(work))
+        complete(guarded.call_once(work))
     }),
     ("permit.call", |breaker, work| {
         breaker.try_acquire()?.call(work)
     }),
     ("permit.run", |breaker, work| {
-        now(breaker.try_acquire()?.run(async { work() }))
+        complete(breaker.try_acquire()?.run(async { work() }))
     }),
     ("until_ready", |breaker, work| {
-        now(async { breaker.until_ready().await.run(async { work() }).await })
+        complete(async { breaker.until_ready().await.run(async { work() }).await })
     }),
     ("layer", layered),
     ("layer in call", layered_call),
     ("two layers", layered_twice),
     ("decorated", |_, work| decorated_sync(work)),
-    ("decorated async", |_, work| now(decorated_async(work))),
+    ("decorated async", |_, work| complete(decorated_async(work))),
     ("decorated with a fallback", |_, work| {
         decorated_sync_or(work)
     }),
     ("decorated async with a fallback", |_, work| {
-        now(decorated_async_or(work))
+        complete(decorated_async_or(work))
     }),
     ("recursion", recursive),
 ];
 
-/// Guards that only take a permit, and so can only be inside.
+/// Guards that do not run the work inside the guarded call, so they are only useful as inner guards.
 pub(crate) const INNER_ONLY: &[(&str, Guard)] = &[
     ("permit", |breaker, work| {
         let permit = breaker.try_acquire()?;
@@ -187,7 +189,7 @@ pub(crate) const INNER_ONLY: &[(&str, Guard)] = &[
         work()
     }),
     ("ready, then call", |breaker, work| {
-        now(breaker.ready());
+        complete(breaker.ready());
         breaker.call(work).map_err(BreakerError::flatten)
     }),
 ];

@@ -25,10 +25,10 @@ fn two_tasks_of_one_thread_recover() {
         breaker.half_open();
         let answers = runtime.block_on(async {
             let tasks = [(); 2].map(|()| tokio::spawn(nested(breaker.clone())));
-            let [one, other] = tasks;
-            [one.await.unwrap().is_ok(), other.await.unwrap().is_ok()]
+            let [first, second] = tasks;
+            [first.await.unwrap().is_ok(), second.await.unwrap().is_ok()]
         });
-        assert_eq!(answers, [true, false], "one slot, for the first task");
+        assert_eq!(answers, [true, false], "the first task takes the only slot");
         assert_eq!(breaker.state(), State::Closed);
         breaker.reset();
     }
@@ -51,7 +51,11 @@ fn tasks_moved_between_threads_recover() {
                 let _ = task.await.unwrap();
             }
         });
-        assert_eq!(breaker.state(), State::Closed, "one of them was the trial");
+        assert_eq!(
+            breaker.state(),
+            State::Closed,
+            "one of the tasks was the trial"
+        );
         breaker.reset();
     }
     assert_eq!(breaker.snapshot().totals.failure, 0);

@@ -1,4 +1,4 @@
-//! The ways to run a future that the suite goes through.
+//! The executors that run the test suite.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use tokio::runtime::{Builder, Runtime};
 
-/// A future as tasks are: it may move to another thread, and borrows nothing.
+/// A future that can be spawned.
 pub(crate) trait Task: Future<Output = ()> + Send + 'static {}
 impl<F: Future<Output = ()> + Send + 'static> Task for F {}
 
@@ -18,13 +18,14 @@ pub(crate) fn tokio_current_thread(task: impl Task) {
     build(&mut Builder::new_current_thread()).block_on(task);
 }
 
-/// On a worker, not on the thread that waits for it.
+/// Runs the task on a worker thread, not on the thread that waits for it.
 pub(crate) fn tokio_multi_thread(task: impl Task) {
     let runtime = build(Builder::new_multi_thread().worker_threads(2));
-    runtime.block_on(runtime.spawn(task)).expect("it passes");
+    let result = runtime.block_on(runtime.spawn(task));
+    result.expect("the task does not panic");
 }
 
-/// The executor of smol: two threads take turns.
+/// Runs the task in the executor of smol, on either of two threads.
 pub(crate) fn async_executor(task: impl Task) {
     let executor = async_executor::Executor::new();
     let task = executor.spawn(task);
@@ -40,7 +41,7 @@ pub(crate) fn futures_executor(task: impl Task) {
     futures_executor::block_on(task);
 }
 
-/// The least that can run a future: a loop that sleeps until it is woken.
+/// Runs the task without a runtime: a loop polls it, and parks until it is woken.
 pub(crate) fn no_runtime(task: impl Task) {
     struct Unpark(Thread);
 
@@ -61,7 +62,7 @@ pub(crate) fn no_runtime(task: impl Task) {
     }
 }
 
-/// One poll, for a future that is not to be woken.
+/// Polls a future once, with a waker that does nothing.
 pub(crate) fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -1,4 +1,4 @@
-//! The same suite under every kind of runtime, and under none.
+//! One test suite, run by several executors and without a runtime.
 #![allow(missing_docs)]
 
 mod executors;

@@ -1,4 +1,4 @@
-//! `.timeout(…)` and `until_ready()`, which need tokio's timer; and what they do where there is none.
+//! `.timeout(…)` and `until_ready()`, which need tokio's timer, with and without that timer.
 
 use crate::executors::{
     Task, async_executor, futures_executor, no_runtime, tokio_current_thread, tokio_multi_thread,
@@ -18,10 +18,10 @@ const LIMIT: Duration = Duration::from_millis(1);
 
 fn breaker() -> CircuitBreaker {
     let builder = CircuitBreaker::builder().failure_threshold(1);
-    builder.build().expect("settings that work")
+    builder.build().expect("valid settings")
 }
 
-async fn a_timeout_is_a_failure(breaker: CircuitBreaker) {
+async fn timeout_is_failure(breaker: CircuitBreaker) {
     let hang = pending::<io::Result<()>>();
     let late = hang.guarded_by(&breaker).timeout(LIMIT).await.unwrap_err();
     assert!(late.is_timed_out());
@@ -30,23 +30,23 @@ async fn a_timeout_is_a_failure(breaker: CircuitBreaker) {
     assert_eq!(breaker.state(), State::Open);
 }
 
-/// It waits for a circuit that another thread closes.
-async fn who_waits_is_let_in(breaker: CircuitBreaker) {
+/// Waits for a circuit that another thread closes.
+async fn waiting_call_is_admitted(breaker: CircuitBreaker) {
     let before = breaker.snapshot().totals.success;
     breaker.force_open();
     let other = breaker.clone();
-    let (waits, waiting) = mpsc::channel();
+    let (polled, was_polled) = mpsc::channel();
     thread::spawn(move || {
-        if waiting.recv().is_ok() {
+        if was_polled.recv().is_ok() {
             other.reset();
         }
     });
     let mut ready = Box::pin(breaker.until_ready());
     let permit = poll_fn(|cx| {
-        let polled = ready.as_mut().poll(cx);
-        // The other thread may have come and gone.
-        let _ = waits.send(());
-        polled
+        let poll = ready.as_mut().poll(cx);
+        // Fails if the other thread has ended after the first poll.
+        let _ = polled.send(());
+        poll
     })
     .await;
     permit.success();
@@ -54,30 +54,30 @@ async fn who_waits_is_let_in(breaker: CircuitBreaker) {
 }
 
 #[test]
-fn timeouts_under_both_flavours_of_tokio() {
-    tokio_current_thread(a_timeout_is_a_failure(breaker()));
-    tokio_multi_thread(a_timeout_is_a_failure(breaker()));
+fn timeout_works_in_both_tokio_runtimes() {
+    tokio_current_thread(timeout_is_failure(breaker()));
+    tokio_multi_thread(timeout_is_failure(breaker()));
 }
 
 #[test]
-fn waiting_under_both_flavours_of_tokio() {
-    tokio_current_thread(who_waits_is_let_in(breaker()));
-    tokio_multi_thread(who_waits_is_let_in(breaker()));
+fn waiting_works_in_both_tokio_runtimes() {
+    tokio_current_thread(waiting_call_is_admitted(breaker()));
+    tokio_multi_thread(waiting_call_is_admitted(breaker()));
 }
 
-/// As in a program that has tokio somewhere: its timer serves whoever polls in its context.
+/// Another executor can use the timer of a tokio runtime while it polls in the context of that runtime.
 #[test]
-fn elsewhere_in_the_context_of_a_tokio_runtime() {
+fn timer_works_in_context_of_tokio() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_time()
         .build()
         .expect("a runtime");
     let _context = runtime.enter();
-    futures_executor(a_timeout_is_a_failure(breaker()));
-    futures_executor(who_waits_is_let_in(breaker()));
-    no_runtime(a_timeout_is_a_failure(breaker()));
-    no_runtime(who_waits_is_let_in(breaker()));
+    futures_executor(timeout_is_failure(breaker()));
+    futures_executor(waiting_call_is_admitted(breaker()));
+    no_runtime(timeout_is_failure(breaker()));
+    no_runtime(waiting_call_is_admitted(breaker()));
 }
 
 fn tokio_without_time(task: impl Task) {
@@ -85,20 +85,20 @@ fn tokio_without_time(task: impl Task) {
     runtime.expect("a runtime").block_on(task);
 }
 
-/// Runs what is to panic, in each place without a timer.
-fn without_timer<T: Task>(task: impl Fn(CircuitBreaker) -> T) {
-    type Run<T> = (&'static str, fn(T));
-    let places: [Run<T>; 4] = [
+/// Asserts that the task panics and leaves the breaker unchanged, in each executor without a timer.
+fn assert_panics_without_timer<T: Task>(task: impl Fn(CircuitBreaker) -> T) {
+    type Executor<T> = (&'static str, fn(T));
+    let executors: [Executor<T>; 4] = [
         ("async_executor", async_executor),
         ("futures_executor", futures_executor),
         ("no_runtime", no_runtime),
         ("tokio_without_time", tokio_without_time),
     ];
-    for (place, run) in places {
+    for (executor, run) in executors {
         let breaker = breaker();
         let task = task(breaker.clone());
         let panicked = catch_unwind(AssertUnwindSafe(|| run(task)));
-        assert!(panicked.is_err(), "{place}");
+        assert!(panicked.is_err(), "{executor}");
         let Totals {
             success,
             failure,
@@ -108,21 +108,21 @@ fn without_timer<T: Task>(task: impl Fn(CircuitBreaker) -> T) {
             refused,
             ..
         } = breaker.snapshot().totals;
-        assert_eq!((success, failure), (Some(0), 0), "{place}");
+        assert_eq!((success, failure), (Some(0), 0), "{executor}");
         let others = (ignored, cancelled, late, refused);
-        assert_eq!(others, (0, 0, 0, 0), "{place}");
+        assert_eq!(others, (0, 0, 0, 0), "{executor}");
 
-        // Nothing is held: the one trial can be had, and who waits where there is a timer is let in.
+        // The panic leaked no slot, and waiting still works where there is a timer.
         breaker.half_open();
         breaker.try_acquire().expect("a free slot").success();
-        assert_eq!(breaker.state(), State::Closed, "{place}");
-        tokio_current_thread(who_waits_is_let_in(breaker));
+        assert_eq!(breaker.state(), State::Closed, "{executor}");
+        tokio_current_thread(waiting_call_is_admitted(breaker));
     }
 }
 
 #[test]
-fn without_a_timer_a_timeout_panics_before_admission() {
-    without_timer(async |breaker: CircuitBreaker| {
+fn timeout_without_timer_panics_before_admission() {
+    assert_panics_without_timer(async |breaker: CircuitBreaker| {
         breaker.half_open();
         let call = async { Ok::<(), io::Error>(()) };
         drop(call.guarded_by(&breaker).timeout(LIMIT).await);
@@ -130,20 +130,20 @@ fn without_a_timer_a_timeout_panics_before_admission() {
 }
 
 #[test]
-fn without_a_timer_waiting_panics_and_takes_nothing() {
-    without_timer(async |breaker: CircuitBreaker| {
+fn waiting_without_timer_panics_before_admission() {
+    assert_panics_without_timer(async |breaker: CircuitBreaker| {
         breaker.trip();
         breaker.until_ready().await.failure();
     });
-    without_timer(async |breaker: CircuitBreaker| {
+    assert_panics_without_timer(async |breaker: CircuitBreaker| {
         breaker.force_open();
         breaker.until_ready().await.failure();
     });
 }
 
-/// What has a time limit of its own needs none of tokio's: a race that is lost is an error of the call.
+/// A time limit inside the guarded future needs no timer of tokio: the call fails with its own error.
 #[test]
-fn a_race_inside_the_call_is_a_timeout_anywhere() {
+fn select_inside_call_needs_no_timer() {
     let breaker = breaker();
     let (expire, expired) = tokio::sync::oneshot::channel::<()>();
     let timer = thread::spawn(move || expire.send(()));
@@ -157,5 +157,6 @@ fn a_race_inside_the_call_is_a_timeout_anywhere() {
     let late = futures_executor::block_on(call.guarded_by(&breaker));
     assert!(late.is_err_and(|error| error.inner().is_some()));
     assert_eq!(breaker.state(), State::Open);
-    timer.join().expect("it passes").expect("it is waited for");
+    let sent = timer.join().expect("the thread does not panic");
+    sent.expect("the call has waited for the timer");
 }

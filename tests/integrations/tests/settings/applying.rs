@@ -1,6 +1,6 @@
-//! What applying does to live breakers: nothing is lost, nothing is half done, all is said.
+//! The effect of `apply` on live breakers: their state is kept, and documents apply completely or not at all.
 
-use crate::support::{fail, listening, opens_after, take, toml};
+use crate::support::{assert_opens_after, fail, logging_registry, take_events, toml};
 use breakerbox::prelude::*;
 use breakerbox::settings::{ApplyError, Change};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn it_says_what_it_did() {
-    let (registry, heard, _) = listening(BreakerRegistry::builder());
+fn applied_lists_every_change() {
+    let (registry, log, _) = logging_registry(BreakerRegistry::builder());
     registry.breaker("http:a");
     registry.breaker("users");
     registry.breaker("else");
-    take(&heard);
+    take_events(&log);
     let first = toml(
         r#"
         [prefixes."http:"]
@@ -45,7 +45,7 @@ fn it_says_what_it_did() {
          changed \"users\": mode: enforcing -> metrics_only"
     );
     assert_eq!(
-        take(&heard),
+        take_events(&log),
         [
             "orders added",
             "payments added",
@@ -61,7 +61,7 @@ fn it_says_what_it_did() {
         (again.unchanged(), again.to_string()),
         (5, "nothing has changed".to_owned())
     );
-    assert_eq!(take(&heard), [""; 0], "nobody was touched");
+    assert_eq!(take_events(&log), [""; 0], "no breaker changed");
 
     let applied = registry.apply(&toml("breakers.orders = {}")).unwrap();
     let released: Vec<_> = applied.released().iter().map(Change::breaker).collect();
@@ -74,7 +74,7 @@ fn it_says_what_it_did() {
          released \"users\": mode: metrics_only -> enforcing"
     );
     assert_eq!(
-        take(&heard),
+        take_events(&log),
         ["http:a configured", "users state", "users configured"]
     );
     assert_eq!(registry.breaker("users").state(), State::Closed);
@@ -82,7 +82,7 @@ fn it_says_what_it_did() {
 
 #[test]
 fn state_counts_and_deadline_stay() {
-    let (registry, _, clock) = listening(BreakerRegistry::builder());
+    let (registry, _, clock) = logging_registry(BreakerRegistry::builder());
     let open = registry.breaker("open");
     let counting = registry.breaker("counting");
     let forced = registry.breaker("forced");
@@ -102,7 +102,7 @@ fn state_counts_and_deadline_stay() {
     assert_eq!(
         open.open_remaining(),
         Some(20 * SECOND),
-        "the running deadline"
+        "the deadline does not change"
     );
     assert_eq!(open.failure_count(), 5);
     assert_eq!(open.last_failure().as_deref(), Some("\"down\""));
@@ -110,12 +110,12 @@ fn state_counts_and_deadline_stay() {
     assert_eq!(counting.failure_count(), 3);
     assert_eq!(forced.state(), State::ForcedOpen);
     fail(&counting);
-    assert_eq!(counting.state(), State::Open, "the lowered threshold");
+    assert_eq!(counting.state(), State::Open, "the lower threshold applies");
     assert_eq!(counting.open_remaining(), Some(3_600 * SECOND));
 }
 
 #[test]
-fn windows_of_unchanged_size_keep_what_they_hold() {
+fn windows_of_unchanged_size_keep_their_calls() {
     let registry = BreakerRegistry::new();
     let rate = |rate: &str| {
         toml(&format!(
@@ -135,15 +135,15 @@ fn windows_of_unchanged_size_keep_what_they_hold() {
 }
 
 #[test]
-fn prefixes_and_default_leave_alone_what_code_settled() {
+fn default_and_prefixes_do_not_override_code() {
     let registry = BreakerRegistry::new();
     let builder = |failures| CircuitBreaker::builder().failure_threshold(failures);
     let registered = registry.register("registered", builder(11)).unwrap();
     let configured = registry.configure("configured", builder(12)).unwrap();
     let with = registry.breaker_with("with", || builder(13));
     let by_use = registry.breaker("by use");
-    let touched = registry.breaker("touched");
-    touched
+    let by_handle = registry.breaker("by handle");
+    by_handle
         .configure(|settings| settings.failure_threshold(14))
         .unwrap();
     let applied = registry
@@ -152,28 +152,28 @@ fn prefixes_and_default_leave_alone_what_code_settled() {
         ))
         .unwrap();
     assert_eq!(applied.unchanged(), 4);
-    opens_after(&registered, 11);
-    opens_after(&configured, 12);
-    opens_after(&with, 13);
-    opens_after(&touched, 14);
-    opens_after(&by_use, 3);
-    // An entry of their own they follow, and go back when it goes.
+    assert_opens_after(&registered, 11);
+    assert_opens_after(&configured, 12);
+    assert_opens_after(&with, 13);
+    assert_opens_after(&by_handle, 14);
+    assert_opens_after(&by_use, 3);
+    // An entry for the name overrides the settings from code while the document contains it.
     registry
         .apply(&toml(
             "breakers.registered.failure_threshold = 4\nbreakers.with.failure_threshold = 5",
         ))
         .unwrap();
-    opens_after(&registered, 4);
-    opens_after(&with, 5);
+    assert_opens_after(&registered, 4);
+    assert_opens_after(&with, 5);
     registry.apply(&toml("")).unwrap();
-    opens_after(&registered, 11);
-    opens_after(&with, 13);
-    opens_after(&by_use, 5);
+    assert_opens_after(&registered, 11);
+    assert_opens_after(&with, 13);
+    assert_opens_after(&by_use, 5);
 }
 
 #[test]
-fn all_or_nothing_when_an_entry_does_not_go_with_code() {
-    let (registry, heard, _) = listening(BreakerRegistry::builder());
+fn entry_contradicting_code_applies_nothing() {
+    let (registry, log, _) = logging_registry(BreakerRegistry::builder());
     let strict = CircuitBreaker::builder()
         .half_open_calls(5)
         .success_threshold(5);
@@ -182,7 +182,7 @@ fn all_or_nothing_when_an_entry_does_not_go_with_code() {
     registry
         .apply(&toml("breakers.other.failure_threshold = 3"))
         .unwrap();
-    take(&heard);
+    take_events(&log);
     let settings = toml(
         r"
         [default]
@@ -200,12 +200,12 @@ fn all_or_nothing_when_an_entry_does_not_go_with_code() {
         "breakers.strict.success_threshold is 5, but must be 1 to 2 (the half_open_calls)"
     );
     assert!(matches!(error, ApplyError::Config(_)));
-    assert_eq!(registry.len(), 2, "nobody was created");
-    assert_eq!(take(&heard), [""; 0]);
-    opens_after(&other, 3);
-    opens_after(&registry.breaker("new"), 5);
+    assert_eq!(registry.len(), 2, "no breaker was created");
+    assert_eq!(take_events(&log), [""; 0]);
+    assert_opens_after(&other, 3);
+    assert_opens_after(&registry.breaker("new"), 5);
 
-    // By a preset of code's, likewise.
+    // The same applies to presets from code.
     let registry = BreakerRegistry::builder()
         .preset_for(
             "s",
@@ -234,14 +234,14 @@ fn all_or_nothing_when_an_entry_does_not_go_with_code() {
 }
 
 #[test]
-fn all_or_nothing_when_there_is_no_room() {
-    let (registry, heard, _) = listening(BreakerRegistry::builder().capacity(3));
+fn full_registry_applies_nothing() {
+    let (registry, log, _) = logging_registry(BreakerRegistry::builder().capacity(3));
     let held = registry.breaker("held");
     registry
         .register("lasting", CircuitBreaker::builder().failure_threshold(9))
         .unwrap();
     registry.breaker("idle");
-    take(&heard);
+    take_events(&log);
     let settings = toml("default.failure_threshold = 2\nbreakers = { a = {}, b = {} }");
     let error = registry.apply(&settings).unwrap_err();
     assert_eq!(
@@ -256,21 +256,28 @@ fn all_or_nothing_when_there_is_no_room() {
             ..
         }
     ));
-    assert_eq!(take(&heard), [""; 0], "not even the idle one went");
-    opens_after(&held, 5);
+    assert_eq!(
+        take_events(&log),
+        [""; 0],
+        "the idle breaker was not evicted"
+    );
+    assert_opens_after(&held, 5);
 
     let applied = registry.apply(&toml("breakers.a = {}")).unwrap();
     assert_eq!(applied.created().count(), 1);
-    assert_eq!(take(&heard), ["idle evicted", "a added"]);
+    assert_eq!(take_events(&log), ["idle evicted", "a added"]);
     drop(held);
     let applied = registry.apply(&settings).unwrap();
     assert_eq!(applied.created().collect::<Vec<_>>(), ["b"]);
-    assert_eq!(take(&heard), ["held evicted", "b added", "a configured"]);
+    assert_eq!(
+        take_events(&log),
+        ["held evicted", "b added", "a configured"]
+    );
 }
 
 #[test]
-fn an_open_breaker_makes_room_only_when_its_time_has_come() {
-    let (registry, _, clock) = listening(BreakerRegistry::builder().capacity(2));
+fn open_breaker_is_evicted_only_after_deadline() {
+    let (registry, _, clock) = logging_registry(BreakerRegistry::builder().capacity(2));
     for name in ["x", "y"] {
         registry.breaker(name).trip();
     }
@@ -283,7 +290,7 @@ fn an_open_breaker_makes_room_only_when_its_time_has_come() {
 }
 
 #[test]
-fn names_of_the_document_stay_as_long_as_it_names_them() {
+fn names_in_document_are_not_evicted() {
     let registry = BreakerRegistry::builder().capacity(20).build().unwrap();
     registry.breaker("b");
     registry
@@ -296,16 +303,19 @@ fn names_of_the_document_stay_as_long_as_it_names_them() {
     };
     flood(200);
     assert!(registry.get("a").is_some() && registry.get("b").is_some());
-    // Also when it was removed, and made anew by use.
+    // This includes a breaker that was removed and created again by a lookup.
     registry.remove("a").unwrap();
     registry.breaker("a");
     flood(200);
     assert!(registry.get("a").is_some());
     registry.apply(&toml("")).unwrap();
-    assert!(registry.get("a").is_some(), "it goes when its turn comes");
+    assert!(
+        registry.get("a").is_some(),
+        "the breaker stays until it is evicted"
+    );
     flood(200);
     assert!(registry.get("a").is_none() && registry.get("b").is_none());
-    // Reloads with ever new names do not fill the registry.
+    // Reloads with new names do not fill the registry.
     for n in 0..100 {
         registry
             .apply(&toml(&format!("breakers.y{n} = {{}}")))
@@ -315,7 +325,7 @@ fn names_of_the_document_stay_as_long_as_it_names_them() {
 }
 
 #[test]
-fn what_was_registered_stays_when_the_document_forgets_it() {
+fn registered_name_outlives_its_document_entry() {
     let registry = BreakerRegistry::builder().capacity(5).build().unwrap();
     registry.apply(&toml("breakers.a = {}")).unwrap();
     registry.register("a", CircuitBreaker::builder()).unwrap();
@@ -327,7 +337,7 @@ fn what_was_registered_stays_when_the_document_forgets_it() {
 }
 
 #[test]
-fn guarded_calls_by_name_follow() {
+fn calls_by_name_use_applied_settings() {
     let registry = BreakerRegistry::new();
     let call = || {
         let work = || Err::<(), _>("down");
@@ -341,11 +351,14 @@ fn guarded_calls_by_name_follow() {
         .apply(&toml("breakers.users.failure_threshold = 2"))
         .unwrap();
     assert!(!call());
-    assert!(call(), "the second failure opened it, not the fifth");
+    assert!(
+        call(),
+        "the second failure opened the circuit, not the fifth"
+    );
 }
 
 #[test]
-fn a_listener_may_apply_settings() {
+fn listener_may_apply_settings() {
     let registry = BreakerRegistry::builder();
     let cell = std::sync::Arc::new(std::sync::OnceLock::<BreakerRegistry>::new());
     let inner = cell.clone();
@@ -362,12 +375,12 @@ fn a_listener_may_apply_settings() {
     let _ = registry
         .apply(&toml("default.failure_threshold = 2"))
         .unwrap();
-    opens_after(&users, 3);
-    opens_after(&registry.breaker("new"), 3);
+    assert_opens_after(&users, 3);
+    assert_opens_after(&registry.breaker("new"), 3);
 }
 
 #[test]
-fn room_for_many_is_found_behind_many_that_somebody_holds() {
+fn room_is_found_among_many_held_breakers() {
     let registry = BreakerRegistry::builder().capacity(384).build().unwrap();
     let held: Vec<_> = (0..300)
         .map(|name| registry.breaker(name.to_string()))

@@ -1,4 +1,4 @@
-//! Whatever stands in a document: an error, never a panic; and what is read is applied or refused.
+//! Random documents cause errors, never panics. Documents that are read are applied or refused.
 
 use breakerbox::prelude::*;
 use breakerbox::settings::Settings;
@@ -95,7 +95,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn documents_of_about_the_right_shape(document in document()) {
+    fn plausible_documents_apply_or_fail(document in document()) {
         let registry = BreakerRegistry::new();
         let live = registry.breaker("p");
         if let Ok(settings) = serde_json::from_value::<Settings>(document.clone()) {
@@ -104,7 +104,7 @@ proptest! {
             let _ = registry.apply(&settings);
             let _ = live.call(|| Err::<(), _>("down"));
         }
-        // The formats agree.
+        // TOML and JSON accept the same documents.
         if let Ok(text) = toml::to_string(&document) {
             let by_toml = toml::from_str::<Settings>(&text);
             let by_json = serde_json::from_value::<Settings>(document);
@@ -113,7 +113,7 @@ proptest! {
     }
 
     #[test]
-    fn any_value(value in value()) {
+    fn arbitrary_values_never_panic(value in value()) {
         let _ = serde_json::from_value::<Settings>(value.clone());
         let _ = serde_json::from_value::<BreakerBuilder>(value.clone());
         let _ = serde_json::from_value::<TripRule>(value.clone());
@@ -122,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text(text in any::<String>()) {
+    fn arbitrary_text_never_panics(text in any::<String>()) {
         let _ = toml::from_str::<Settings>(&text);
         let _ = serde_json::from_str::<Settings>(&text);
         let _ = serde_saphyr::from_str::<Settings>(&text);

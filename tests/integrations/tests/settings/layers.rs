@@ -1,6 +1,6 @@
-//! Who inherits from whom, and what lies over what.
+//! Precedence and inheritance of layers.
 
-use crate::support::{fail, listening, opens_after, take, toml};
+use crate::support::{assert_opens_after, fail, logging_registry, take_events, toml};
 use breakerbox::RegistryError;
 use breakerbox::prelude::*;
 use breakerbox::settings::Settings;
@@ -15,7 +15,7 @@ fn recovery(breaker: &CircuitBreaker) -> Duration {
 }
 
 #[test]
-fn presets_come_before_an_entry_and_the_first_of_them_first() {
+fn entry_overrides_inherited_presets() {
     let registry = BreakerRegistry::new();
     let settings = toml(
         r#"
@@ -35,21 +35,21 @@ fn presets_come_before_an_entry_and_the_first_of_them_first() {
     );
     registry.apply(&settings).unwrap();
     let users = registry.get("users").unwrap();
-    opens_after(&users, 10);
+    assert_opens_after(&users, 10);
     assert_eq!(recovery(&users), 90 * SECOND);
     assert_eq!(users.config().cancelled_as(), Outcome::Failure);
     assert_eq!(
         users.config().half_open_calls(),
         4,
-        "the default lies beneath"
+        "the default applies beneath the entry"
     );
     let other = registry.breaker("other");
-    opens_after(&other, 5);
+    assert_opens_after(&other, 5);
     assert_eq!(other.config().half_open_calls(), 4);
 }
 
 #[test]
-fn rules_add_up_and_are_replaced_as_in_the_builder() {
+fn trip_rules_merge_as_in_builder() {
     let registry = BreakerRegistry::new();
     let settings = toml(
         r#"
@@ -75,21 +75,21 @@ fn rules_add_up_and_are_replaced_as_in_the_builder() {
     let slow = TripRule::slow_calls(0.8)
         .slower_than(2 * SECOND)
         .over(Window::time(60 * SECOND).buckets(12));
-    let in_a_row = TripRule::consecutive_failures;
-    assert_eq!(rules("adds"), [in_a_row(7), rate, slow]);
-    assert_eq!(rules("changes"), [rate, in_a_row(9)]);
+    let consecutive = TripRule::consecutive_failures;
+    assert_eq!(rules("adds"), [consecutive(7), rate, slow]);
+    assert_eq!(rules("changes"), [rate, consecutive(9)]);
     assert_eq!(
         rules("replaces"),
         [TripRule::failures(3).over(Window::time(10 * SECOND))]
     );
-    // However often it is applied.
+    // Applying the document again does not add the rules again.
     let again = registry.apply(&settings).unwrap();
     assert!(again.is_empty(), "{again}");
-    assert_eq!(rules("adds"), [in_a_row(7), rate, slow]);
+    assert_eq!(rules("adds"), [consecutive(7), rate, slow]);
 }
 
 #[test]
-fn the_longest_prefix_wins_and_lies_over_the_shorter() {
+fn longer_prefix_overrides_shorter_prefix() {
     let registry = BreakerRegistry::builder()
         .preset_for("http:", CircuitBreaker::builder().failure_threshold(3))
         .preset_for("grpc:", CircuitBreaker::builder().failure_threshold(4))
@@ -125,7 +125,7 @@ fn the_longest_prefix_wins_and_lies_over_the_shorter() {
     assert_eq!(
         of("http:x"),
         (rules(3), 2, 1),
-        "the code's own preset is more than a default"
+        "a preset from code overrides the default of the document"
     );
     assert_eq!(of("http:internal.x"), (rules(3), 2, 2));
     assert_eq!(of("http:internal.users"), (rules(3), 7, 2));
@@ -134,26 +134,26 @@ fn the_longest_prefix_wins_and_lies_over_the_shorter() {
 }
 
 #[test]
-fn an_empty_prefix_is_one_of_every_name() {
+fn empty_prefix_matches_every_name() {
     let registry = BreakerRegistry::new();
     let settings = toml("prefixes.'' = { failure_threshold = 2 }\nprefixes.a = {}");
     registry.apply(&settings).unwrap();
-    opens_after(&registry.breaker("b"), 2);
-    opens_after(&registry.breaker("a"), 2);
+    assert_opens_after(&registry.breaker("b"), 2);
+    assert_opens_after(&registry.breaker("a"), 2);
 }
 
 #[test]
-fn what_is_no_data_stays_as_code_gave_it() {
-    let (registry, ..) = listening(BreakerRegistry::builder().preset_for(
+fn closures_from_code_survive_apply() {
+    let (registry, ..) = logging_registry(BreakerRegistry::builder().preset_for(
         "http:",
         CircuitBreaker::builder().expected_error::<std::fmt::Error>(),
     ));
-    let told = Arc::new(AtomicUsize::new(0));
-    let counter = told.clone();
-    let listening = CircuitBreaker::builder().on_event(move |_| {
+    let events = Arc::new(AtomicUsize::new(0));
+    let counter = events.clone();
+    let with_listener = CircuitBreaker::builder().on_event(move |_| {
         counter.fetch_add(1, Ordering::SeqCst);
     });
-    let payments = registry.register("payments", listening).unwrap();
+    let payments = registry.register("payments", with_listener).unwrap();
     let live = registry.breaker("http:live");
     let settings = toml(
         "prefixes.'http:'.failure_threshold = 1\nbreakers.payments.failure_threshold = 1\nbreakers.'http:named'.failure_threshold = 1",
@@ -165,18 +165,22 @@ fn what_is_no_data_stays_as_code_gave_it() {
         registry.breaker("http:named"),
     ] {
         let _ = breaker.call(|| Err::<(), _>(std::io::Error::other("odd")));
-        assert_eq!(breaker.state(), State::Closed, "{breaker:?}: not expected");
+        assert_eq!(
+            breaker.state(),
+            State::Closed,
+            "{breaker:?}: an unexpected error"
+        );
         let _ = breaker.call(|| Err::<(), _>(std::fmt::Error));
         assert_eq!(breaker.state(), State::Open, "{breaker:?}");
     }
-    let before = told.load(Ordering::SeqCst);
+    let before = events.load(Ordering::SeqCst);
     fail(&payments);
     assert_eq!(payments.state(), State::Open);
-    assert!(told.load(Ordering::SeqCst) > before);
+    assert!(events.load(Ordering::SeqCst) > before);
 }
 
 #[test]
-fn code_comes_to_a_name_that_the_document_made() {
+fn later_code_lies_beneath_document() {
     let registry = BreakerRegistry::new();
     let settings = toml(
         "default.half_open_calls = 9\nbreakers.a.failure_threshold = 2\nbreakers.b.failure_threshold = 2\nbreakers.c.failure_threshold = 2",
@@ -188,44 +192,44 @@ fn code_comes_to_a_name_that_the_document_made() {
             .half_open_calls(3)
     };
 
-    // Registered: adopted, with the document's words on top; the second time refused.
+    // `register` adopts the breaker beneath the document. A second `register` is refused.
     let a = registry.register("a", code()).unwrap();
-    opens_after(&a, 2);
+    assert_opens_after(&a, 2);
     assert_eq!(a.config().half_open_calls(), 3);
     let again = registry.register("a", code());
     assert!(matches!(
         again,
         Err(RegistryError::AlreadyRegistered { .. })
     ));
-    registry.breaker_with("a", || unreachable!("it has been registered"));
+    registry.breaker_with("a", || unreachable!("the breaker was registered"));
 
-    // Settings at the place of use: once.
+    // `breaker_with` uses its settings once.
     let b = registry.breaker_with("b", code);
-    opens_after(&b, 2);
+    assert_opens_after(&b, 2);
     assert_eq!(b.config().half_open_calls(), 3);
-    registry.breaker_with("b", || unreachable!("it has been claimed"));
+    registry.breaker_with("b", || unreachable!("the breaker has settings from code"));
 
-    // Configured: beneath the document as well.
+    // `configure` changes the settings beneath the document as well.
     let c = registry.configure("c", code()).unwrap();
-    opens_after(&c, 2);
+    assert_opens_after(&c, 2);
     assert_eq!(c.config().half_open_calls(), 3);
 
-    // The document goes: what code said is what stays.
+    // Without the document, the settings from code have effect.
     registry.apply(&toml("")).unwrap();
     for breaker in [a, b, c] {
-        opens_after(&breaker, 7);
+        assert_opens_after(&breaker, 7);
         assert_eq!(breaker.config().half_open_calls(), 3);
     }
 }
 
 #[test]
-fn code_that_comes_later_and_does_not_go_with_the_document_is_refused() {
-    let (registry, ..) = listening(BreakerRegistry::builder());
+fn later_code_contradicting_document_is_refused() {
+    let (registry, ..) = logging_registry(BreakerRegistry::builder());
     let settings = toml(
         "breakers.a = { half_open_calls = 3, success_threshold = 3 }\nbreakers.b.success_threshold = 1\nprefixes.c.half_open_calls = 2",
     );
     registry.apply(&settings).unwrap();
-    // `a` sets both; nothing of code's can be at odds with it.
+    // The document sets both values of `a`, so code cannot contradict it.
     let code = CircuitBreaker::builder()
         .half_open_calls(2)
         .success_threshold(2);
@@ -242,15 +246,15 @@ fn code_that_comes_later_and_does_not_go_with_the_document_is_refused() {
     let error = registry.register("a", code.clone()).unwrap_err();
     let expected = "breakers.a.success_threshold is 4, but must be 1 to 2 (the half_open_calls)";
     assert_eq!(error.to_string(), expected);
-    // Where no error can be returned, the breaker stays as it was and an event says why.
-    let (registry, heard, _) = listening(BreakerRegistry::builder());
+    // `breaker_with` cannot return an error: the breaker stays unchanged, and an event reports why.
+    let (registry, log, _) = logging_registry(BreakerRegistry::builder());
     registry
         .apply(&toml("breakers.a.half_open_calls = 2"))
         .unwrap();
     let a = registry.breaker_with("a", || code.clone());
     assert_eq!(a.config().success_threshold(), 2);
-    assert_eq!(*heard.lock().unwrap(), ["a added", "a refused"]);
-    // Nor can a preset of code's.
+    assert_eq!(*log.lock().unwrap(), ["a added", "a refused"]);
+    // A preset from code is refused as well.
     let error: RegistryError = registry.preset_for("a", code).unwrap_err();
     assert!(
         matches!(&error, RegistryError::Config(error) if error.field() == "breakers.a.success_threshold"),
@@ -259,7 +263,7 @@ fn code_that_comes_later_and_does_not_go_with_the_document_is_refused() {
 }
 
 #[test]
-fn a_preset_of_code_that_comes_later_lies_beneath() {
+fn later_preset_lies_beneath_document() {
     let registry = BreakerRegistry::new();
     registry
         .apply(&toml(
@@ -271,29 +275,29 @@ fn a_preset_of_code_that_comes_later_lies_beneath() {
         .half_open_calls(6);
     registry.preset_for("http:", code).unwrap();
     let new = registry.breaker("http:new");
-    opens_after(&new, 2);
+    assert_opens_after(&new, 2);
     assert_eq!(new.config().half_open_calls(), 6);
-    // Live ones stay as they are until settings are applied.
+    // Live breakers do not change until settings are applied.
     let named = registry.get("http:a").unwrap();
     assert_eq!(named.config().half_open_calls(), 1);
     registry
         .apply(&toml("breakers.'http:a'.failure_threshold = 3"))
         .unwrap();
-    opens_after(&named, 3);
+    assert_opens_after(&named, 3);
     assert_eq!(named.config().half_open_calls(), 6);
 }
 
 #[test]
-fn a_name_that_was_removed_gets_its_entry_again() {
+fn removed_name_gets_its_entry_again() {
     let registry = BreakerRegistry::new();
     let settings = toml("breakers.a.failure_threshold = 2");
     registry.apply(&settings).unwrap();
     registry.remove("a").unwrap();
-    opens_after(&registry.breaker("a"), 2);
+    assert_opens_after(&registry.breaker("a"), 2);
     registry.remove("a").unwrap();
     let code = CircuitBreaker::builder().half_open_calls(3);
     let a = registry.breaker_with("a", || code);
-    opens_after(&a, 2);
+    assert_opens_after(&a, 2);
     assert_eq!(a.config().half_open_calls(), 3);
     registry.remove("a").unwrap();
     let applied = registry.apply(&settings).unwrap();
@@ -301,12 +305,11 @@ fn a_name_that_was_removed_gets_its_entry_again() {
 }
 
 #[test]
-fn judges_of_a_later_preset_reach_live_breakers_with_the_next_document() {
-    type Judged = (bool, bool);
-    let (registry, heard, _) = listening(BreakerRegistry::builder());
+fn later_preset_rules_apply_with_next_document() {
+    let (registry, log, _) = logging_registry(BreakerRegistry::builder());
     let live = registry.breaker("http:live");
-    // Whether each of two kinds of errors counts as a failure.
-    let judged = || -> Judged {
+    // Returns whether each of two kinds of errors counts as a failure.
+    let are_failures = || -> (bool, bool) {
         live.reset();
         let _ = live.call(|| Err::<(), _>(std::fmt::Error));
         let first = live.failure_count();
@@ -314,7 +317,7 @@ fn judges_of_a_later_preset_reach_live_breakers_with_the_next_document() {
         let _ = live.call(|| "x".parse::<u8>());
         (first > 0, live.failure_count() > 0)
     };
-    assert_eq!(judged(), (true, true));
+    assert_eq!(are_failures(), (true, true));
     let first = CircuitBreaker::builder().expected_error::<std::fmt::Error>();
     let second = CircuitBreaker::builder().expected_error::<std::num::ParseIntError>();
     let neither = second.clone().ignored_error::<std::num::ParseIntError>();
@@ -324,17 +327,21 @@ fn judges_of_a_later_preset_reach_live_breakers_with_the_next_document() {
         (neither, (false, false)),
     ] {
         registry.preset_for("http:", preset).unwrap();
-        take(&heard);
+        take_events(&log);
         registry.apply(&toml("")).unwrap();
-        assert_eq!(judged(), expected);
-        assert!(take(&heard).contains(&"http:live configured".to_owned()));
+        assert_eq!(are_failures(), expected);
+        assert!(take_events(&log).contains(&"http:live configured".to_owned()));
         registry.apply(&toml("")).unwrap();
-        assert_eq!(take(&heard), Vec::<String>::new(), "the same judges");
+        assert_eq!(
+            take_events(&log),
+            Vec::<String>::new(),
+            "the error rules have not changed"
+        );
     }
 }
 
 #[test]
-fn prefix_of_a_document_reaches_a_name_with_settings_of_its_own() {
+fn document_prefix_applies_beneath_code_settings() {
     #[circuit(name = "http:expected", registry = registry, expected = std::io::Error)]
     fn expected(registry: &BreakerRegistry) -> Result<(), BreakerError> {
         Ok(())
@@ -362,19 +369,19 @@ fn prefix_of_a_document_reaches_a_name_with_settings_of_its_own() {
         }
         assert_eq!(registry.len(), 5);
         for breaker in &registry {
-            opens_after(&breaker, 3);
+            assert_opens_after(&breaker, 3);
             assert_eq!(recovery(&breaker), 2 * SECOND, "{breaker:?}");
         }
         registry.apply(&toml("")).unwrap();
         for breaker in &registry {
-            opens_after(&breaker, 5);
+            assert_opens_after(&breaker, 5);
             assert_eq!(recovery(&breaker), 30 * SECOND, "{breaker:?}");
         }
     }
 }
 
 #[test]
-fn configure_beneath_a_document_is_kept_and_reported() {
+fn configure_overridden_by_document_is_kept_and_reported() {
     let registry = BreakerRegistry::new();
     let settings = toml("breakers.a = { failure_threshold = 2 }\nprefixes.a.half_open_calls = 5");
     registry.apply(&settings).unwrap();
@@ -383,8 +390,8 @@ fn configure_beneath_a_document_is_kept_and_reported() {
     let change = |code: BreakerBuilder| code.failure_threshold(20).half_open_calls(3);
     a.configure(change).unwrap();
     let line = line!() - 1;
-    opens_after(&a, 2);
-    assert_eq!(a.config().half_open_calls(), 3, "over the prefix");
+    assert_opens_after(&a, 2);
+    assert_eq!(a.config().half_open_calls(), 3, "code overrides the prefix");
     let ignored = std::iter::from_fn(|| events.try_next())
         .find(|event| matches!(event, Event::SettingsIgnored { .. }));
     let Some(Event::SettingsIgnored {
@@ -399,7 +406,7 @@ fn configure_beneath_a_document_is_kept_and_reported() {
     assert_eq!(&*settings, "trip_rules");
     assert_eq!(*place, format!("{}:{line}", file!()));
     assert!(first.contains("breakers.a"), "{first}");
-    // Without a contradiction there is no report.
+    // Without a contradiction, there is no event.
     a.configure(|code| code.cancelled_as(Outcome::Failure))
         .unwrap();
     registry
@@ -414,15 +421,15 @@ fn configure_beneath_a_document_is_kept_and_reported() {
         .apply(&toml("prefixes.a.half_open_calls = 5"))
         .unwrap();
     assert_eq!(applied.released().len(), 1);
-    opens_after(&a, 20);
+    assert_opens_after(&a, 20);
     assert_eq!(a.config().half_open_calls(), 3);
     a.configure(BreakerBuilder::inherit).unwrap();
-    opens_after(&a, 5);
+    assert_opens_after(&a, 5);
     assert_eq!(a.config().half_open_calls(), 5);
 }
 
 #[test]
-fn setting_that_a_reload_drops_falls_back_to_the_layer_below() {
+fn removed_setting_falls_back_to_lower_layer() {
     let registry = BreakerRegistry::builder()
         .preset_for("a", CircuitBreaker::builder().recovery_timeout(9 * SECOND))
         .build()
@@ -447,7 +454,7 @@ fn setting_that_a_reload_drops_falls_back_to_the_layer_below() {
 }
 
 #[test]
-fn explanation_names_the_path_in_the_document() {
+fn explanation_names_path_in_document() {
     let registry = BreakerRegistry::new();
     let settings = toml(
         r#"
@@ -479,7 +486,7 @@ fn explanation_names_the_path_in_the_document() {
 }
 
 #[test]
-fn prefixes_of_a_document_are_bounded() {
+fn document_prefixes_are_bounded() {
     let document = |count: u32| {
         (0..count).fold(String::new(), |text, n| {
             format!("{text}prefixes.p{n:05}.failure_threshold = 2\n")
@@ -487,10 +494,10 @@ fn prefixes_of_a_document_are_bounded() {
     };
     let registry = BreakerRegistry::new();
     registry.apply(&toml(&document(10_000))).unwrap();
-    opens_after(&registry.breaker("p09999"), 2);
+    assert_opens_after(&registry.breaker("p09999"), 2);
     let read = toml::from_str::<Settings>(&document(16_000));
     if let Ok(settings) = read {
         registry.apply(&settings).unwrap_err();
     }
-    opens_after(&registry.breaker("p00000"), 2);
+    assert_opens_after(&registry.breaker("p00000"), 2);
 }

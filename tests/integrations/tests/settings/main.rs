@@ -1,13 +1,12 @@
-//! Settings as data: what is read, what is refused and where, and what applying does to live
-//! breakers.
+//! Settings as data: documents that are read or refused, and their effect on live breakers.
 
+mod applied;
 mod applying;
 mod arbitrary;
-mod concurrent;
+mod concurrency;
 mod layers;
 mod model;
-mod observed;
 mod refusals;
-mod reports;
 mod round_trips;
+mod serialization;
 mod support;

@@ -1,4 +1,4 @@
-//! All layers in any order, compared with a model that merges them by brute force.
+//! Compares all layers, added in any order, with a model that merges them by brute force.
 
 use breakerbox::prelude::*;
 use breakerbox::settings::Settings;
@@ -87,14 +87,14 @@ impl Partial {
         builder
     }
 
-    /// What of it a document can say.
+    /// Returns the settings that a document can contain.
     fn data(mut self) -> Self {
         self.own_error_rules = false;
         (self.expected, self.ignored) = ([false; 2], [false; 2]);
         self
     }
 
-    /// An inline table.
+    /// Formats the settings as an inline table.
     fn toml(&self) -> String {
         let rule = |rule: &TripRule| match rule {
             rule if *rule == rate() => "{ failure_rate = 0.5, over = '10 calls' }".to_owned(),
@@ -125,23 +125,23 @@ impl Partial {
         format!("{{ {} }}", keys.join(", "))
     }
 
-    fn names_rules(&self) -> bool {
+    fn has_rules(&self) -> bool {
         self.trip_rules.is_some() || self.failure_threshold.is_some() || !self.trip_when.is_empty()
     }
 
     /// Applies the rules of this layer to those below.
     fn change_rules(&self, rules: &mut Option<Vec<TripRule>>) {
-        if !self.names_rules() {
+        if !self.has_rules() {
             return;
         }
         let mut changed = match &self.trip_rules {
-            Some(exactly) => exactly.clone(),
+            Some(rules) => rules.clone(),
             None => rules.take().unwrap_or_default(),
         };
         if let Some(failures) = self.failure_threshold {
-            let consecutive =
+            let is_consecutive =
                 |rule: &TripRule| (1..10).any(|n| *rule == TripRule::consecutive_failures(n));
-            changed.retain(|rule| !consecutive(rule));
+            changed.retain(|rule| !is_consecutive(rule));
             changed.push(TripRule::consecutive_failures(failures));
         }
         for rule in &self.trip_when {
@@ -152,7 +152,9 @@ impl Partial {
         *rules = Some(changed);
     }
 
-    /// Adds a later site of the same rank, and returns whether it contradicts.
+    /// Adds the settings of a later call site, and returns whether they contradict earlier ones.
+    ///
+    /// The first site that sets a value wins.
     fn add_site(&mut self, later: &Self) -> bool {
         fn first<T: PartialEq + Copy>(earlier: &mut Option<T>, later: Option<T>) -> bool {
             let contradicts = earlier.is_some() && later.is_some() && *earlier != later;
@@ -163,13 +165,13 @@ impl Partial {
             | first(&mut self.trials, later.trials)
             | first(&mut self.successes, later.successes)
             | first(&mut self.cancelled, later.cancelled);
-        if self.names_rules() && (self.trip_rules.is_some() || later.trip_rules.is_some()) {
+        if self.has_rules() && (self.trip_rules.is_some() || later.trip_rules.is_some()) {
             let rules = |partial: &Self| {
                 let mut rules = None;
                 partial.change_rules(&mut rules);
                 (partial.trip_rules.is_some(), rules)
             };
-            contradicts |= later.names_rules() && rules(self) != rules(later);
+            contradicts |= later.has_rules() && rules(self) != rules(later);
         } else {
             self.trip_rules.clone_from(&later.trip_rules);
             contradicts |= first(&mut self.failure_threshold, later.failure_threshold);
@@ -206,10 +208,10 @@ prop_compose! {
         ignored in any::<[bool; 2]>(),
         errors in prop::bool::weighted(0.3),
     ) -> Partial {
-        let only = |rules: [bool; 2]| if errors { rules } else { [false; 2] };
+        let if_errors = |rules: [bool; 2]| if errors { rules } else { [false; 2] };
         Partial {
             trip_rules, failure_threshold, trip_when, recovery, trials, successes, cancelled,
-            own_error_rules, expected: only(expected), ignored: only(ignored),
+            own_error_rules, expected: if_errors(expected), ignored: if_errors(ignored),
         }
     }
 }
@@ -321,7 +323,7 @@ fn site(at: usize) -> Partial {
     }
 }
 
-/// Presets and document, as a breaker last saw them.
+/// The presets and the document that were last applied to a breaker.
 #[derive(Clone, Debug, Default)]
 struct Shared {
     default: Partial,
@@ -329,10 +331,10 @@ struct Shared {
     document: Document,
 }
 
-/// What code said for one name.
+/// The settings from code for one name.
 #[derive(Clone, Debug, Default)]
 struct Code {
-    /// With the place of each.
+    /// The settings of each call site, with its kind.
     sites: Vec<(&'static str, Partial)>,
     register: Option<Partial>,
     configure: Vec<Partial>,
@@ -350,8 +352,8 @@ struct Live {
 type Layers = Vec<(String, Partial)>;
 
 impl Shared {
-    /// All layers of the default and the prefixes of `name`, the lowest first.
-    fn beneath(&self, name: &str) -> Layers {
+    /// Returns the layers of the default and of the prefixes of `name`, the lowest first.
+    fn shared_layers(&self, name: &str) -> Layers {
         let mut layers = vec![
             ("default_preset".to_owned(), self.default.clone()),
             (
@@ -372,7 +374,7 @@ impl Shared {
     }
 
     fn layers(&self, name: &str, code: &Code) -> Layers {
-        let mut layers = self.beneath(name);
+        let mut layers = self.shared_layers(name);
         let mut sites = Partial::default();
         for (_, site) in &code.sites {
             sites.add_site(site);
@@ -390,15 +392,17 @@ impl Shared {
         layers
     }
 
-    /// Whether every default, prefix and name works, as far as no code is concerned.
-    fn works(&self) -> bool {
+    /// Returns whether the default, every prefix and every name are valid without code for a name.
+    fn is_valid(&self) -> bool {
         let names = self.document.names.keys();
-        // The default has to work alone, although the prefix "" is layered over it.
-        works(&self.beneath("-")[..2])
-            && PREFIXES.iter().all(|prefix| works(&self.beneath(prefix)))
+        // The default must be valid without the prefix "", which matches every name.
+        are_valid(&self.shared_layers("-")[..2])
+            && PREFIXES
+                .iter()
+                .all(|prefix| are_valid(&self.shared_layers(prefix)))
             && names
                 .into_iter()
-                .all(|name| works(&self.layers(name, &Code::default())))
+                .all(|name| are_valid(&self.layers(name, &Code::default())))
     }
 }
 
@@ -410,7 +414,8 @@ fn topmost<T: Clone>(
     from_top.find_map(|(origin, layer)| get(layer).map(|value| (value, origin.clone())))
 }
 
-fn works(layers: &[(String, Partial)]) -> bool {
+/// Returns whether the builder accepts the merged layers.
+fn are_valid(layers: &[(String, Partial)]) -> bool {
     let trials = topmost(layers, |layer| layer.trials).map_or(1, |(trials, _)| trials);
     topmost(layers, |layer| layer.successes).is_none_or(|(successes, _)| successes <= trials)
 }
@@ -442,32 +447,32 @@ fn check(breaker: &CircuitBreaker, layers: &Layers) -> Result<(), TestCaseError>
     };
     prop_assert_eq!(sorted(config.trip_rules()), sorted(&rules));
 
-    let same = |key: &str, value: Option<(String, String)>, default: &str| {
+    let assert_explained = |key: &str, value: Option<(String, String)>, default: &str| {
         let (value, origin) = value.unwrap_or((default.to_owned(), "default".to_owned()));
         let (text, layer) = explanation.get(key).unwrap();
         prop_assert_eq!(text, value.as_str(), "{}", explanation);
         let is_site = layer.starts_with("#[circuit] at") || layer.starts_with("breaker_with at");
-        let fits = if origin == "site" {
+        let matches = if origin == "site" {
             is_site
         } else {
             layer.starts_with(&origin)
         };
-        prop_assert!(fits, "{key} from {layer}, not {origin}");
+        prop_assert!(matches, "{key} from {layer}, not {origin}");
         Ok(())
     };
     let text =
         |value: Option<(u32, String)>| value.map(|(value, origin)| (value.to_string(), origin));
     let trials = topmost(layers, |layer| layer.trials);
     let default = trials.clone().map_or(1, |(trials, _)| trials).to_string();
-    same("half_open_calls", text(trials), "1")?;
-    same(
+    assert_explained("half_open_calls", text(trials), "1")?;
+    assert_explained(
         "success_threshold",
         text(topmost(layers, |layer| layer.successes)),
         &default,
     )?;
     let recovery = topmost(layers, |layer| layer.recovery);
     let recovery = recovery.map(|(seconds, origin)| (format!("{seconds}s"), origin));
-    same("recovery", recovery, "30s")?;
+    assert_explained("recovery", recovery, "30s")?;
     let cancelled = topmost(layers, |layer| layer.cancelled);
     prop_assert_eq!(
         config.cancelled_as(),
@@ -515,7 +520,7 @@ impl Model {
             default,
             ..Shared::default()
         };
-        assert_eq!(registry.is_ok(), shared.works());
+        assert_eq!(registry.is_ok(), shared.is_valid());
         Some(Self {
             registry: registry.ok()?,
             ignored,
@@ -524,7 +529,8 @@ impl Model {
         })
     }
 
-    /// Adds the settings of a site to the breaker. Returns whether the event of a contradiction is due.
+    /// Adds the settings of a call site to the breaker. Returns whether an event must report a
+    /// contradiction.
     fn add_site(&mut self, name: &'static str, place: &'static str, settings: &Partial) -> bool {
         let shared = self.shared.clone();
         let created = !self.live.contains_key(name);
@@ -536,7 +542,7 @@ impl Model {
         }
         let contradicts = sites.add_site(settings);
         code.sites.push((place, settings.clone()));
-        if works(&shared.layers(name, &code)) {
+        if are_valid(&shared.layers(name, &code)) {
             live.code = code;
             live.shared = shared;
             return contradicts;
@@ -571,7 +577,7 @@ impl Model {
                 let mut shared = self.shared.clone();
                 shared.prefixes.insert(prefix, settings.clone());
                 let result = self.registry.preset_for(prefix, settings.builder());
-                prop_assert_eq!(result.is_ok(), shared.works(), "{:?}", result);
+                prop_assert_eq!(result.is_ok(), shared.is_valid(), "{:?}", result);
                 if result.is_ok() {
                     self.shared = shared;
                 }
@@ -583,11 +589,11 @@ impl Model {
                 let mut shared = self.shared.clone();
                 shared.document = document;
                 let mut live = self.live.iter();
-                let works = shared.works()
-                    && live.all(|(name, live)| works(&shared.layers(name, &live.code)));
+                let is_valid = shared.is_valid()
+                    && live.all(|(name, live)| are_valid(&shared.layers(name, &live.code)));
                 let result = self.registry.apply(&settings);
-                prop_assert_eq!(result.is_ok(), works, "{:?}", result);
-                if works {
+                prop_assert_eq!(result.is_ok(), is_valid, "{:?}", result);
+                if is_valid {
                     self.shared = shared.clone();
                     for name in shared.document.names.keys() {
                         self.live.entry(name).or_insert(Live {
@@ -614,14 +620,14 @@ impl Model {
                 live.only_in_document = false;
             }
             Step::BreakerWith(name, settings) => {
-                let due = self.live.get(name).is_none_or(|live| live.only_in_document);
+                let expected = self.live.get(name).is_none_or(|live| live.only_in_document);
                 let mut called = false;
                 self.registry.breaker_with(name, || {
                     called = true;
                     settings.builder()
                 });
-                prop_assert_eq!(called, due);
-                if due {
+                prop_assert_eq!(called, expected);
+                if expected {
                     ignored = Some(u32::from(self.add_site(name, "breaker_with", &settings)));
                     self.live.get_mut(name).unwrap().only_in_document = false;
                 }
@@ -630,10 +636,10 @@ impl Model {
                 let live = self.live.get(name).cloned().unwrap_or_default();
                 let mut code = live.code;
                 code.register = Some(settings.clone());
-                let works = !live.permanent && works(&self.shared.layers(name, &code));
+                let is_valid = !live.permanent && are_valid(&self.shared.layers(name, &code));
                 let result = self.registry.register(name, settings.builder());
-                prop_assert_eq!(result.is_ok(), works, "{:?}", result);
-                if works {
+                prop_assert_eq!(result.is_ok(), is_valid, "{:?}", result);
+                if is_valid {
                     self.set(name, code);
                 }
             }
@@ -643,13 +649,13 @@ impl Model {
                     code = Code::default();
                 }
                 code.configure.push(settings.clone());
-                let works = works(&self.shared.layers(name, &code));
+                let is_valid = are_valid(&self.shared.layers(name, &code));
                 let builder = CircuitBreaker::builder();
                 let builder = if inherits { builder.inherit() } else { builder };
                 let builder = settings.apply_to(builder);
                 let result = self.registry.configure(name, builder);
-                prop_assert_eq!(result.is_ok(), works, "{:?}", result);
-                if works {
+                prop_assert_eq!(result.is_ok(), is_valid, "{:?}", result);
+                if is_valid {
                     self.set(name, code);
                     let document = self.shared.document.names.get(name).cloned();
                     let overrides = document.unwrap_or_default().add_site(&settings);
@@ -658,7 +664,8 @@ impl Model {
             }
             Step::ConfigureHandle(name, settings, inherits) => {
                 self.configure_handle(name, &settings, inherits)?;
-                // Only what has changed is reported.
+                // `configure` of a handle only reports settings that have changed, which the model
+                // does not predict.
                 ignored = None;
             }
         }
@@ -681,39 +688,40 @@ impl Model {
         } else {
             live.code.clone()
         };
-        // A setting that does not change stays where it was named.
+        // A setting with an unchanged value stays in its old layer.
         let mut layer = settings.clone();
-        let said = Shared::default().layers(name, &code);
-        let before = |get: fn(&Partial) -> Option<u32>| topmost(&said, get).map(|(value, _)| value);
+        let code_layers = Shared::default().layers(name, &code);
+        let before =
+            |get: fn(&Partial) -> Option<u32>| topmost(&code_layers, get).map(|(value, _)| value);
         layer.trials = layer
             .trials
             .filter(|new| before(|layer| layer.trials) != Some(*new));
         layer.successes = layer
             .successes
             .filter(|new| before(|layer| layer.successes) != Some(*new));
-        let before = topmost(&said, |layer| layer.recovery).map(|(value, _)| value);
+        let before = topmost(&code_layers, |layer| layer.recovery).map(|(value, _)| value);
         layer.recovery = layer.recovery.filter(|new| before != Some(*new));
         if settings.own_error_rules {
-            // The closure gets all that code said, so those rules are the builder's own.
-            let (expected, ignored) = error_rules(&said);
+            // The closure receives all settings from code, so their error rules belong to the builder.
+            let (expected, ignored) = error_rules(&code_layers);
             for at in 0..2 {
                 layer.expected[at] |= expected[at];
                 layer.ignored[at] |= ignored[at];
             }
         }
         code.configure.push(layer);
-        let works = works(&live.shared.layers(name, &code));
+        let is_valid = are_valid(&live.shared.layers(name, &code));
         let result = breaker
             .configure(|code| settings.apply_to(if inherits { code.inherit() } else { code }));
-        prop_assert_eq!(result.is_ok(), works, "{:?}", result);
-        if works {
+        prop_assert_eq!(result.is_ok(), is_valid, "{:?}", result);
+        if is_valid {
             live.code = code;
             (live.permanent, live.only_in_document) = (true, false);
         }
         Ok(())
     }
 
-    /// What `register` and `configure` do to a breaker.
+    /// Applies a successful `register` or `configure`.
     fn set(&mut self, name: &'static str, code: Code) {
         let shared = self.shared.clone();
         let live = self.live.entry(name).or_default();
@@ -743,10 +751,10 @@ proptest! {
             return Ok(());
         };
         for step in steps {
-            let said = format!("{step:?}");
+            let description = format!("{step:?}");
             model.step(step)
                 .and_then(|()| model.check())
-                .map_err(|error| TestCaseError::fail(format!("{said}\n{error}\n{model:#?}")))?;
+                .map_err(|error| TestCaseError::fail(format!("{description}\n{error}\n{model:#?}")))?;
         }
     }
 }

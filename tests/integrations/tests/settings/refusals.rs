@@ -1,11 +1,13 @@
-//! What is refused says where, in every format.
+//! Errors about invalid documents: each names the path or the line, in every format.
 
 use breakerbox::settings::Settings;
 use breakerbox::{Backoff, BreakerBuilder, BreakerConfig, Mode, Outcome, TripRule, Window};
 use serde_json::{Value, json};
 
-/// A document as JSON, the word on the line that the message must name, and how the message begins. A word after
-/// `~` is in a table or list that is wrong as a whole, and without a word, the message begins with the path.
+/// A document as JSON, a word on the line that the error must name, and a text of the error.
+///
+/// After `~`, the error may name a line near the word, because a whole table or list is invalid. If the
+/// word is empty, the error starts with the text, which contains the path.
 const REFUSED: &[(&str, &str, &str)] = &[
     // Unknown keys, at every depth.
     (
@@ -104,7 +106,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "over",
         r#"over is "1m in many buckets", but must be a window"#,
     ),
-    // Values that cannot work, by the checks of the builder.
+    // Values that the builder rejects.
     (
         r#"{"breakers": {"a": {"failure_threshold": 0}}}"#,
         "failure_threshold",
@@ -272,9 +274,9 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     // Inheritance.
     (
-        r#"{"breakers": {"a": {"inherits": "nobody"}}, "presets": {"p": {}}}"#,
+        r#"{"breakers": {"a": {"inherits": "missing"}}, "presets": {"p": {}}}"#,
         "",
-        r#"breakers.a.inherits is "nobody", but must be the name of a table in presets"#,
+        r#"breakers.a.inherits is "missing", but must be the name of a table in presets"#,
     ),
     (
         r#"{"breakers": {"a": {"inherits": "pateint"}}, "presets": {"patient": {}}}"#,
@@ -296,7 +298,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "inherits",
         "inherits is 3, but must be a text",
     ),
-    // Shapes.
+    // Wrong types.
     (
         r#"{"breakers": [1]}"#,
         "~breakers",
@@ -325,7 +327,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// How each format reads a document, and what it calls the line.
+/// The name of a format, and functions that write a document and return the error of reading it.
 type Format = (
     &'static str,
     fn(&Value) -> String,
@@ -377,7 +379,7 @@ fn refusal_has_path_or_line_in_every_format() {
     }
 }
 
-/// A text that would break a line, colour a terminal and fill a log.
+/// Returns a text with a line break, terminal control characters and excessive length.
 fn hostile() -> String {
     "\u{1b}[31m\n\u{202e}".to_owned() + &"x".repeat(100_000)
 }
@@ -472,7 +474,7 @@ fn tables_and_lists_are_bounded() {
 }
 
 #[test]
-fn a_key_that_is_given_twice_is_refused() {
+fn duplicate_key_is_refused() {
     let cases = [
         (
             r#"{"default": {}, "default": {}}"#,
@@ -494,7 +496,7 @@ fn a_key_that_is_given_twice_is_refused() {
 }
 
 #[test]
-fn numbers_that_are_none_are_refused() {
+fn invalid_numbers_are_refused() {
     for number in ["nan", "inf", "-inf", "-0.1", "0", "1e300"] {
         let text = format!("default.trip_when = [{{ failure_rate = {number}, over = '9 calls' }}]");
         let error = toml::from_str::<Settings>(&text).unwrap_err().to_string();
@@ -507,7 +509,7 @@ fn numbers_that_are_none_are_refused() {
 }
 
 #[test]
-fn a_chain_of_presets_has_an_end() {
+fn chain_of_presets_is_bounded() {
     use std::fmt::Write;
     let mut text = String::from("[breakers.a]\ninherits = 'p0'\n");
     for at in 0..40 {
@@ -523,7 +525,7 @@ fn a_chain_of_presets_has_an_end() {
 }
 
 #[test]
-fn in_toml_the_line_is_shown_as_well() {
+fn toml_error_shows_line() {
     let text = "[default]\nmode = \"disabled\"\n\n[breakers.users]\nrecovery_timeout = \"1y\"\n";
     let error = toml::from_str::<Settings>(text).unwrap_err().to_string();
     assert!(error.contains("line 5, column 20"), "{error}");
@@ -533,7 +535,7 @@ fn in_toml_the_line_is_shown_as_well() {
 }
 
 #[test]
-fn values_by_themselves_are_checked_as_well() {
+fn standalone_values_are_checked() {
     #[track_caller]
     fn refused<T: serde::de::DeserializeOwned + std::fmt::Debug>(json: &str, expected: &str) {
         let error = serde_json::from_str::<T>(json).unwrap_err().to_string();
@@ -554,6 +556,6 @@ fn values_by_themselves_are_checked_as_well() {
     refused::<BreakerBuilder>(r#"{"half_open_calls": 0}"#, "half_open_calls is 0");
     refused::<BreakerBuilder>(r#"{"inherits": "x"}"#, "inherits is no key");
     refused::<BreakerBuilder>(r#"{"name": ""}"#, "name is");
-    // Nothing lies beneath a configuration of its own: two successes of one trial are too many.
+    // A configuration has no lower layer: `half_open_calls` is 1, so two successes are too many.
     refused::<BreakerConfig>(r#"{"success_threshold": 2}"#, "success_threshold is 2");
 }

@@ -1,4 +1,4 @@
-//! What is written reads as the same.
+//! Serialized settings deserialize to the same values.
 
 use breakerbox::settings::Settings;
 use breakerbox::{
@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// Through all three formats. TOML has no values outside tables.
+/// Asserts a round trip through JSON, YAML and TOML. TOML has no values outside of tables.
 #[track_caller]
-fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+fn assert_round_trips<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     let json = serde_json::to_string(value).unwrap();
     assert_eq!(serde_json::from_str::<T>(&json).unwrap(), *value, "{json}");
     let yaml = serde_saphyr::to_string(value).unwrap();
@@ -23,10 +23,10 @@ fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
         *value,
         "{yaml}"
     );
-    let table = BTreeMap::from([("it", value)]);
+    let table = BTreeMap::from([("value", value)]);
     let toml = toml::to_string(&table).unwrap();
     let back: BTreeMap<String, T> = toml::from_str(&toml).unwrap();
-    assert_eq!(back["it"], *value, "{toml}");
+    assert_eq!(back["value"], *value, "{toml}");
 }
 
 fn duration() -> impl Strategy<Value = Duration> {
@@ -50,7 +50,7 @@ fn window() -> impl Strategy<Value = Window> {
 fn rule() -> impl Strategy<Value = TripRule> {
     let rate = || 0.000_001_f64..=1.0;
     let minimum = || prop::option::of(1_u32..=10);
-    let with = |rule: TripRule, minimum: Option<u32>| match minimum {
+    let with_minimum = |rule: TripRule, minimum: Option<u32>| match minimum {
         Some(calls) => rule.minimum_calls(calls),
         None => rule,
     };
@@ -58,11 +58,11 @@ fn rule() -> impl Strategy<Value = TripRule> {
         (1_u32..).prop_map(TripRule::consecutive_failures),
         (1_u32..=10, window()).prop_map(|(n, window)| TripRule::failures(n).over(window)),
         (rate(), window(), minimum()).prop_map(move |(rate, window, minimum)| {
-            with(TripRule::failure_rate(rate).over(window), minimum)
+            with_minimum(TripRule::failure_rate(rate).over(window), minimum)
         }),
         (rate(), window(), duration(), minimum()).prop_map(
             move |(rate, window, limit, minimum)| {
-                with(
+                with_minimum(
                     TripRule::slow_calls(rate).slower_than(limit).over(window),
                     minimum,
                 )
@@ -148,20 +148,20 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn rules(rule in rule()) { comes_back(&rule) }
+    fn rules_round_trip(rule in rule()) { assert_round_trips(&rule) }
 
     #[test]
-    fn windows(window in window()) { comes_back(&window) }
+    fn windows_round_trip(window in window()) { assert_round_trips(&window) }
 
     #[test]
-    fn backoffs(backoff in backoff()) { comes_back(&backoff) }
+    fn backoffs_round_trip(backoff in backoff()) { assert_round_trips(&backoff) }
 
     #[test]
-    fn outcomes(time in duration()) { comes_back(&Outcome::TripFor(time)) }
+    fn outcomes_round_trip(time in duration()) { assert_round_trips(&Outcome::TripFor(time)) }
 
-    /// Neither has an equality: `Debug` shows all of the settings.
+    /// Builders do not implement `PartialEq`, so their `Debug` output is compared.
     #[test]
-    fn builders_and_configurations(builder in builder()) {
+    fn builders_and_configs_round_trip(builder in builder()) {
         let json = serde_json::to_string(&builder).unwrap();
         let back: BreakerBuilder = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(format!("{back:?}"), format!("{builder:?}"), "{}", json);
@@ -183,11 +183,11 @@ proptest! {
     }
 
     #[test]
-    fn documents(
+    fn documents_round_trip(
         entries in prop::collection::btree_map("[a-z:\" .é-]{1,12}", builder(), 0..4),
         shared in builder(),
     ) {
-        // Entries have no name inside.
+        // An entry must not contain a name, because its key is the name.
         let entry = |builder: &BreakerBuilder| {
             let mut entry = serde_json::to_value(builder).unwrap();
             entry.as_object_mut().unwrap().remove("name");
@@ -217,7 +217,7 @@ proptest! {
 }
 
 #[test]
-fn words() {
+fn enums_round_trip() {
     use State::{Closed, Disabled, ForcedOpen, HalfOpen, MetricsOnly, Open};
     for mode in [
         Mode::Enforcing,
@@ -225,25 +225,25 @@ fn words() {
         Mode::Disabled,
         Mode::ForcedOpen,
     ] {
-        comes_back(&mode);
+        assert_round_trips(&mode);
     }
     for state in [Closed, Open, HalfOpen, ForcedOpen, Disabled, MetricsOnly] {
-        comes_back(&state);
+        assert_round_trips(&state);
     }
     for reason in [Refusal::Open, Refusal::TrialsTaken, Refusal::Forced] {
-        comes_back(&reason);
+        assert_round_trips(&reason);
     }
     for reason in [NotKept::InvalidName, NotKept::NoRoom] {
-        comes_back(&reason);
+        assert_round_trips(&reason);
     }
     for outcome in [Outcome::Success, Outcome::Failure, Outcome::Ignored] {
-        comes_back(&outcome);
+        assert_round_trips(&outcome);
     }
-    comes_back(&Window::calls(1));
+    assert_round_trips(&Window::calls(1));
 }
 
 #[test]
-fn a_plain_builder_is_an_empty_table() {
+fn default_builder_is_empty_table() {
     assert_eq!(
         serde_json::to_string(&CircuitBreaker::builder()).unwrap(),
         "{}"
@@ -259,9 +259,9 @@ fn a_plain_builder_is_an_empty_table() {
     assert_eq!(settings.breakers().collect::<Vec<_>>(), ["orders", "users"]);
 }
 
-/// What people see printed they may write into a document.
+/// A window in a message can be copied into a document.
 #[test]
-fn windows_read_as_they_are_printed() {
+fn printed_windows_deserialize() {
     for window in [
         Window::calls(100),
         Window::time(Duration::from_secs(60)).buckets(12),

@@ -3,17 +3,19 @@ use breakerbox::prelude::*;
 use breakerbox::settings::Settings;
 use std::sync::{Arc, Mutex};
 
-pub(crate) type Heard = Arc<Mutex<Vec<String>>>;
+pub(crate) type EventLog = Arc<Mutex<Vec<String>>>;
 
 pub(crate) fn toml(text: &str) -> Settings {
     toml::from_str(text).unwrap()
 }
 
-/// A registry that notes the events about settings and membership.
-pub(crate) fn listening(builder: RegistryBuilder) -> (BreakerRegistry, Heard, ManualClock) {
+/// Returns a registry that logs events about settings, states and the addition of breakers.
+pub(crate) fn logging_registry(
+    builder: RegistryBuilder,
+) -> (BreakerRegistry, EventLog, ManualClock) {
     let clock = ManualClock::new();
-    let heard = Heard::default();
-    let notes = heard.clone();
+    let log = EventLog::default();
+    let writer = log.clone();
     let registry = builder
         .clock(clock.clone())
         .on_event(move |event| {
@@ -26,22 +28,22 @@ pub(crate) fn listening(builder: RegistryBuilder) -> (BreakerRegistry, Heard, Ma
                 Event::StateChanged { .. } => "state",
                 _ => return,
             };
-            notes
+            writer
                 .lock()
                 .unwrap()
                 .push(format!("{} {what}", event.breaker()));
         })
         .build()
         .unwrap();
-    (registry, heard, clock)
+    (registry, log, clock)
 }
 
-pub(crate) fn take(heard: &Heard) -> Vec<String> {
-    std::mem::take(&mut heard.lock().unwrap())
+pub(crate) fn take_events(log: &EventLog) -> Vec<String> {
+    std::mem::take(&mut log.lock().unwrap())
 }
 
 #[track_caller]
-pub(crate) fn opens_after(breaker: &CircuitBreaker, failures: u32) {
+pub(crate) fn assert_opens_after(breaker: &CircuitBreaker, failures: u32) {
     assert_eq!(
         breaker.config().trip_rules(),
         [TripRule::consecutive_failures(failures)]

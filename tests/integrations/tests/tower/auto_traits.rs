@@ -1,6 +1,6 @@
-//! `Send`, `Sync`, `Unpin` and `'static`, for each public type.
+//! `Send`, `Sync`, `Unpin` and `'static` of the public types.
 
-use crate::support::{Fault, Strict};
+use crate::support::{Fault, StrictService};
 use breakerbox::parts::{Classify, FailIf};
 use breakerbox::tower::{
     Breaker, BreakerLayer, ClassifyResponse, Keyed, NoFallback, OnRefused, ResponseFuture,
@@ -11,56 +11,59 @@ use std::future::Ready;
 use std::marker::PhantomPinned;
 use std::rc::Rc;
 
-fn plain<T: Send + Sync + Unpin + 'static>() {}
-fn cloned<T: Clone + Send + Sync + Unpin + 'static>() {}
+fn assert_traits<T: Send + Sync + Unpin + 'static>() {}
+fn assert_traits_and_clone<T: Clone + Send + Sync + Unpin + 'static>() {}
 
 type Call = Ready<Result<u32, Fault>>;
 type Key = fn(&u32) -> String;
-type Whole = fn(&Result<u32, Fault>) -> Outcome;
-type Responses = fn(&u32) -> Outcome;
+type ByResult = fn(&Result<u32, Fault>) -> Outcome;
+type ByResponse = fn(&u32) -> Outcome;
 type Predicate = fn(&Fault) -> bool;
 type Answer = fn(CircuitOpen) -> Result<u32, Fault>;
 
 #[test]
-fn layers_services_and_futures() {
-    cloned::<BreakerLayer>();
-    cloned::<BreakerLayer<Keyed<Key>, Classify<Whole>, OnRefused<Answer>>>();
-    cloned::<BreakerLayer<CircuitBreaker, ClassifyResponse<Responses>, NoFallback>>();
-    cloned::<Breaker<Strict>>();
-    cloned::<Breaker<Strict, Keyed<Key>, FailIf<Predicate>, OnRefused<Answer>>>();
-    plain::<ResponseFuture<Call>>();
-    plain::<ResponseFuture<Call, Classify<Whole>, OnRefused<Answer>>>();
+fn layer_types_have_auto_traits() {
+    assert_traits_and_clone::<BreakerLayer>();
+    assert_traits_and_clone::<BreakerLayer<Keyed<Key>, Classify<ByResult>, OnRefused<Answer>>>();
+    assert_traits_and_clone::<BreakerLayer<CircuitBreaker, ClassifyResponse<ByResponse>, NoFallback>>(
+    );
+    assert_traits_and_clone::<Breaker<StrictService>>();
+    assert_traits_and_clone::<
+        Breaker<StrictService, Keyed<Key>, FailIf<Predicate>, OnRefused<Answer>>,
+    >();
+    assert_traits::<ResponseFuture<Call>>();
+    assert_traits::<ResponseFuture<Call, Classify<ByResult>, OnRefused<Answer>>>();
 }
 
-/// Compiles only if `$type` lacks `$trait`: otherwise the compiler cannot tell which impl is meant.
-macro_rules! lacks {
+/// Asserts that `$type` does not implement `$trait`: otherwise, the call in the macro is ambiguous.
+macro_rules! assert_not_impl {
     ($type:ty: $trait:ident) => {{
         trait Ambiguous<Marker> {
-            fn which() {}
+            fn check() {}
         }
         impl<T: ?Sized> Ambiguous<()> for T {}
-        struct HasIt;
-        impl<T: ?Sized + $trait> Ambiguous<HasIt> for T {}
-        <$type as Ambiguous<_>>::which();
+        struct Implemented;
+        impl<T: ?Sized + $trait> Ambiguous<Implemented> for T {}
+        <$type as Ambiguous<_>>::check();
     }};
 }
 
 #[test]
-fn they_are_no_better_than_their_content() {
-    lacks!(Breaker<Rc<()>>: Send);
-    lacks!(ResponseFuture<Rc<()>>: Send);
-    lacks!(ResponseFuture<PhantomPinned>: Unpin);
+fn auto_traits_depend_on_inner_types() {
+    assert_not_impl!(Breaker<Rc<()>>: Send);
+    assert_not_impl!(ResponseFuture<Rc<()>>: Send);
+    assert_not_impl!(ResponseFuture<PhantomPinned>: Unpin);
 }
 
-/// What tower's buffers, balancers and boxes ask of an error.
+/// Buffers, balancers and boxed services of tower require this conversion.
 #[test]
-fn errors_can_be_boxed() {
-    fn boxes<E: Into<Box<dyn Error + Send + Sync>>>() {}
-    boxes::<BreakerError<std::io::Error>>();
+fn breaker_error_converts_to_box_error() {
+    fn assert_boxable<E: Into<Box<dyn Error + Send + Sync>>>() {}
+    assert_boxable::<BreakerError<std::io::Error>>();
 }
 
 #[test]
-fn a_response_future_adds_a_dozen_words_at_most() {
+fn response_future_adds_at_most_twelve_words() {
     let added = size_of::<ResponseFuture<Call>>() - size_of::<Call>();
     assert!(added <= 12 * size_of::<usize>(), "{added}");
 }

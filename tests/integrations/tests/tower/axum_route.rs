@@ -1,5 +1,5 @@
-//! Routes of an axum server behind a breaker: their errors are `Infallible`, their failures are
-//! statuses, and a refusal must be a response.
+//! Guarded routes of an axum server. Their errors are `Infallible`, so failures are statuses, and a
+//! refusal must be a response.
 
 use crate::server::serve;
 use axum::Router;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[tokio::test]
-async fn a_route_that_fails_inside_ok_is_refused_with_503_and_retry_after() {
+async fn open_circuit_answers_503_with_retry_after() {
     let breaker = CircuitBreaker::builder().name("orders").build().unwrap();
     let handled = Arc::new(AtomicUsize::new(0));
     let count = handled.clone();
@@ -52,7 +52,7 @@ async fn a_route_that_fails_inside_ok_is_refused_with_503_and_retry_after() {
 }
 
 #[tokio::test]
-async fn tenants_have_breakers_of_their_own_and_answers_of_your_making() {
+async fn tenants_have_own_breakers_and_custom_responses() {
     let registry = BreakerRegistry::new();
     let tenant = |request: &Request<Body>| format!("tenant{}", request.uri().path());
     let preset = CircuitBreaker::builder().failure_threshold(1);
@@ -60,14 +60,14 @@ async fn tenants_have_breakers_of_their_own_and_answers_of_your_making() {
         .unwrap()
         .classify_response(http::judge_response)
         .on_refused(|open| {
-            let text = format!("{} rests", open.name());
+            let text = format!("{} is unavailable", open.name());
             Ok(Response::builder()
                 .status(429)
                 .body(Body::from(text))
                 .unwrap())
         });
     let handler = get(async |Path(tenant): Path<String>| match tenant.as_str() {
-        "sick" => StatusCode::INTERNAL_SERVER_ERROR,
+        "failing" => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::OK,
     });
     let router = Router::new().route("/{tenant}", handler).layer(layer);
@@ -78,16 +78,19 @@ async fn tenants_have_breakers_of_their_own_and_answers_of_your_making() {
             .unwrap()
     };
 
-    assert_eq!(get("/sick").await.status(), 500);
-    let refused = get("/sick").await;
+    assert_eq!(get("/failing").await.status(), 500);
+    let refused = get("/failing").await;
     assert_eq!(refused.status(), 429);
-    assert_eq!(refused.text().await.unwrap(), "tenant/sick rests");
-    assert_eq!(get("/well").await.status(), 200);
+    assert_eq!(
+        refused.text().await.unwrap(),
+        "tenant/failing is unavailable"
+    );
+    assert_eq!(get("/healthy").await.status(), 200);
 }
 
-/// A client that hangs up drops the response future of the route it had asked for.
+/// When a client disconnects, the server drops the response future of the route.
 #[tokio::test]
-async fn a_trial_whose_client_hangs_up_frees_its_slot() {
+async fn disconnected_client_frees_slot() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     let begun = Arc::new(tokio::sync::Notify::new());
     let notify = begun.clone();
@@ -116,7 +119,7 @@ async fn a_trial_whose_client_hangs_up_frees_its_slot() {
         .unwrap();
     assert_eq!(answer.status(), 503);
     slow.abort();
-    // The server hears of it when the connection is closed.
+    // The server drops the future only when it sees the closed connection.
     let trial = breaker.until_ready().await;
     drop(trial);
     assert_eq!(breaker.snapshot().totals.cancelled, 2);

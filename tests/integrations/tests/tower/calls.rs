@@ -1,6 +1,8 @@
-//! Admission, and every way a call can end.
+//! Admission of calls, and every completion of a call.
 
-use crate::support::{Ask, Bench, Fault, RECOVERY, Strict, ask, poll, poll_ready};
+use crate::support::{
+    Fault, Fixture, RECOVERY, StrictService, TestRequest, poll, poll_ready, send,
+};
 use breakerbox::tower::BreakerLayer;
 use breakerbox::{BreakerError, BreakerRegistry, CircuitBreaker, Refusal, State};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,77 +11,86 @@ use std::task::Poll;
 use tower::{Layer, Service};
 
 #[test]
-fn results_pass_and_count() {
-    let mut bench = Bench::new();
-    assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
+fn results_are_returned_and_counted() {
+    let mut fixture = Fixture::new();
+    assert!(matches!(
+        send(&mut fixture.service, TestRequest::Answer(7)),
+        Ok(7)
+    ));
     assert_eq!(
-        ask(&mut bench.service, Ask::Fail).unwrap_err().into_inner(),
+        send(&mut fixture.service, TestRequest::Fail)
+            .unwrap_err()
+            .into_inner(),
         Some(Fault)
     );
     assert!(
-        ask(&mut bench.service, Ask::Answer(7))
+        send(&mut fixture.service, TestRequest::Answer(7))
             .unwrap_err()
             .is_open()
     );
-    let totals = bench.breaker.snapshot().totals;
+    let totals = fixture.breaker.snapshot().totals;
     assert_eq!(
         (totals.success, totals.failure, totals.refused),
         (Some(1), 1, 1)
     );
-    assert_eq!(bench.script.called(), 2);
+    assert_eq!(fixture.script.called(), 2);
 }
 
 #[test]
-fn a_call_is_admitted_in_call_and_not_when_its_future_is_polled() {
-    let mut bench = Bench::new();
-    bench.half_open();
+fn call_is_admitted_before_first_poll() {
+    let mut fixture = Fixture::new();
+    fixture.half_open();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    let trial = bench.service.call(Ask::Answer(7));
-    assert_eq!(bench.script.called(), 1);
-    let Err(BreakerError::Open(open)) = ask(&mut bench.service.clone(), Ask::Answer(8)) else {
-        panic!("two trials");
+    let trial = fixture.service.call(TestRequest::Answer(7));
+    assert_eq!(fixture.script.called(), 1);
+    let Err(BreakerError::Open(open)) = send(&mut fixture.service.clone(), TestRequest::Answer(8))
+    else {
+        panic!("a second trial was admitted");
     };
     assert_eq!(open.reason(), Refusal::TrialsTaken);
     assert!(matches!(poll(pin!(trial)), Poll::Ready(Ok(7))));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(fixture.breaker.state(), State::Closed);
 }
 
 #[test]
-fn a_response_future_that_is_dropped_frees_its_trial() {
-    let mut bench = Bench::new();
-    bench.half_open();
+fn dropped_response_future_frees_its_slot() {
+    let mut fixture = Fixture::new();
+    fixture.half_open();
     for polled in [false, true] {
         assert!(matches!(
-            poll_ready(&mut bench.service),
+            poll_ready(&mut fixture.service),
             Poll::Ready(Ok(()))
         ));
-        let mut trial = Box::pin(bench.service.call(Ask::Hang));
+        let mut trial = Box::pin(fixture.service.call(TestRequest::Hang));
         if polled {
             assert!(poll(trial.as_mut()).is_pending());
         }
         assert!(
-            ask(&mut bench.service.clone(), Ask::Answer(7))
+            send(&mut fixture.service.clone(), TestRequest::Answer(7))
                 .unwrap_err()
                 .is_open()
         );
         drop(trial);
     }
-    assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
-    assert_eq!(bench.breaker.state(), State::Closed);
-    assert_eq!(bench.breaker.snapshot().totals.cancelled, 2);
+    assert!(matches!(
+        send(&mut fixture.service, TestRequest::Answer(7)),
+        Ok(7)
+    ));
+    assert_eq!(fixture.breaker.state(), State::Closed);
+    assert_eq!(fixture.breaker.snapshot().totals.cancelled, 2);
 }
 
 #[test]
-fn the_work_is_over_when_its_slot_is_free() {
-    /// Tells, when it is dropped, whether the slot was free already.
-    struct Worker(
+fn future_is_dropped_before_slot_is_free() {
+    /// Records in its destructor whether the slot was already free.
+    struct SlotProbe(
         breakerbox::CircuitBreaker,
         std::sync::Arc<std::sync::OnceLock<bool>>,
     );
-    impl Future for Worker {
+    impl Future for SlotProbe {
         type Output = Result<(), Fault>;
         fn poll(
             self: std::pin::Pin<&mut Self>,
@@ -88,7 +99,7 @@ fn the_work_is_over_when_its_slot_is_free() {
             Poll::Pending
         }
     }
-    impl Drop for Worker {
+    impl Drop for SlotProbe {
         fn drop(&mut self) {
             self.1.set(self.0.try_acquire().is_ok()).unwrap();
         }
@@ -96,7 +107,7 @@ fn the_work_is_over_when_its_slot_is_free() {
     let breaker = breakerbox::CircuitBreaker::builder().build().unwrap();
     let was_free = std::sync::Arc::default();
     let mut service = BreakerLayer::new(breaker.clone()).layer(tower::service_fn(|()| {
-        Worker(breaker.clone(), std::sync::Arc::clone(&was_free))
+        SlotProbe(breaker.clone(), std::sync::Arc::clone(&was_free))
     }));
     breaker.half_open();
     assert!(
@@ -110,85 +121,93 @@ fn the_work_is_over_when_its_slot_is_free() {
 }
 
 #[test]
-fn a_panic_is_a_failure_in_the_future_and_in_call() {
-    for panicking in [Ask::Panic, Ask::PanicInCall] {
-        let mut bench = Bench::new();
-        let call = AssertUnwindSafe(|| ask(&mut bench.service, panicking).is_ok());
+fn panic_in_call_or_future_is_failure() {
+    for panicking in [TestRequest::Panic, TestRequest::PanicInCall] {
+        let mut fixture = Fixture::new();
+        let call = AssertUnwindSafe(|| send(&mut fixture.service, panicking).is_ok());
         assert!(catch_unwind(call).is_err());
-        assert_eq!(bench.breaker.state(), State::Open);
-        assert_eq!(bench.breaker.last_failure().as_deref(), Some("panicked"));
-        // A panicking trial holds nothing up.
-        bench.clock.advance(RECOVERY);
-        let call = AssertUnwindSafe(|| ask(&mut bench.service, panicking).is_ok());
+        assert_eq!(fixture.breaker.state(), State::Open);
+        assert_eq!(fixture.breaker.last_failure().as_deref(), Some("panicked"));
+        // A panicking trial frees its slot, so the circuit can recover later.
+        fixture.clock.advance(RECOVERY);
+        let call = AssertUnwindSafe(|| send(&mut fixture.service, panicking).is_ok());
         assert!(catch_unwind(call).is_err());
-        assert_eq!(bench.breaker.state(), State::Open);
-        bench.clock.advance(RECOVERY);
-        assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
-        assert_eq!(bench.breaker.state(), State::Closed);
+        assert_eq!(fixture.breaker.state(), State::Open);
+        fixture.clock.advance(RECOVERY);
+        assert!(matches!(
+            send(&mut fixture.service, TestRequest::Answer(7)),
+            Ok(7)
+        ));
+        assert_eq!(fixture.breaker.state(), State::Closed);
     }
 }
 
 #[test]
-fn a_result_from_before_a_change_of_state_is_late() {
-    let mut bench = Bench::new();
+fn result_after_transition_is_late() {
+    let mut fixture = Fixture::new();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    let old = bench.service.call(Ask::Fail);
-    bench.breaker.trip();
-    bench.breaker.reset();
+    let old = fixture.service.call(TestRequest::Fail);
+    fixture.breaker.trip();
+    fixture.breaker.reset();
     assert!(matches!(
         poll(pin!(old)),
         Poll::Ready(Err(BreakerError::Inner(Fault)))
     ));
-    assert_eq!(bench.breaker.state(), State::Closed);
-    assert_eq!(bench.breaker.snapshot().totals.late, 1);
+    assert_eq!(fixture.breaker.state(), State::Closed);
+    assert_eq!(fixture.breaker.snapshot().totals.late, 1);
 }
 
 #[test]
-fn a_refused_future_that_is_never_polled_is_counted_once() {
-    let mut bench = Bench::new();
-    bench.breaker.trip();
+fn unpolled_refusal_is_counted_once() {
+    let mut fixture = Fixture::new();
+    fixture.breaker.trip();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    let refused = bench.service.call(Ask::Answer(7));
+    let refused = fixture.service.call(TestRequest::Answer(7));
     assert_eq!(
         format!("{refused:?}"),
         "ResponseFuture { state: \"refused\", .. }"
     );
     drop(refused);
-    let totals = bench.breaker.snapshot().totals;
+    let totals = fixture.breaker.snapshot().totals;
     assert_eq!((totals.refused, totals.cancelled), (1, 0));
 }
 
 #[test]
-fn a_future_that_has_completed_panics_when_it_is_polled_again() {
-    let mut bench = Bench::new();
+fn completed_future_panics_when_polled_again() {
+    let mut fixture = Fixture::new();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    let mut call = pin!(bench.service.call(Ask::Answer(7)));
+    let mut call = pin!(fixture.service.call(TestRequest::Answer(7)));
     assert!(poll(call.as_mut()).is_ready());
     assert!(catch_unwind(AssertUnwindSafe(|| poll(call).is_ready())).is_err());
-    assert_eq!(bench.breaker.snapshot().totals.success, Some(1));
+    assert_eq!(fixture.breaker.snapshot().totals.success, Some(1));
 }
 
 #[test]
-fn services_of_one_layer_share_their_breaker() {
+fn services_of_one_layer_share_breaker() {
     let registry = BreakerRegistry::new();
     let layer = BreakerLayer::named(&registry, "x");
     let mut services: Vec<_> = (0..5)
-        .map(|_| layer.clone().layer(Strict::new().0))
+        .map(|_| layer.clone().layer(StrictService::new().0))
         .collect();
     for service in &mut services {
-        assert!(ask(service, Ask::Fail).unwrap_err().inner().is_some());
+        assert!(
+            send(service, TestRequest::Fail)
+                .unwrap_err()
+                .inner()
+                .is_some()
+        );
     }
     for service in &mut services {
-        assert!(ask(service, Ask::Answer(7)).unwrap_err().is_open());
+        assert!(send(service, TestRequest::Answer(7)).unwrap_err().is_open());
     }
     assert_eq!(registry.breaker("x").failure_count(), 5);
     assert_eq!(registry.len(), 1);
@@ -198,14 +217,14 @@ fn services_of_one_layer_share_their_breaker() {
 fn remove_releases_handle_cached_for_service() {
     let registry = BreakerRegistry::new();
     let token = std::sync::Arc::new(());
-    let kept = token.clone();
+    let captured = token.clone();
     let settings = CircuitBreaker::builder().on_event(move |_| {
-        let _ = &kept;
+        let _ = &captured;
     });
     let users = registry.register("users", settings).unwrap();
-    let mut service = BreakerLayer::new(users).layer(Strict::new().0);
+    let mut service = BreakerLayer::new(users).layer(StrictService::new().0);
     for _ in 0..2 {
-        assert!(matches!(ask(&mut service, Ask::Answer(7)), Ok(7)));
+        assert!(matches!(send(&mut service, TestRequest::Answer(7)), Ok(7)));
     }
     drop(service);
     drop(registry.remove("users").unwrap());
@@ -213,23 +232,23 @@ fn remove_releases_handle_cached_for_service() {
 }
 
 #[test]
-fn the_inner_service_can_be_reached() {
-    let mut bench = Bench::new();
+fn inner_service_is_accessible() {
+    let mut fixture = Fixture::new();
     assert!(matches!(
-        ask(bench.service.get_mut(), Ask::Answer(7)),
+        send(fixture.service.get_mut(), TestRequest::Answer(7)),
         Ok(7)
     ));
-    assert!(format!("{:?}", bench.service.get_ref()).starts_with("Strict"));
+    assert!(format!("{:?}", fixture.service.get_ref()).starts_with("StrictService"));
     assert!(matches!(
-        ask(&mut bench.service.into_inner(), Ask::Answer(7)),
+        send(&mut fixture.service.into_inner(), TestRequest::Answer(7)),
         Ok(7)
     ));
-    assert_eq!(bench.breaker.snapshot().totals.success, Some(0));
+    assert_eq!(fixture.breaker.snapshot().totals.success, Some(0));
 }
 
-/// Neither `Clone` nor `Send` nor `'static`, and a future that borrows.
+/// The service is neither `Clone` nor `Send` nor `'static`, and its future borrows from it.
 #[test]
-fn nothing_is_asked_of_the_service_that_tower_does_not_ask() {
+fn layer_requires_no_extra_bounds() {
     struct Local<'a>(&'a str, std::marker::PhantomData<std::rc::Rc<()>>);
     impl<'a> Service<usize> for Local<'a> {
         type Response = &'a str;
@@ -251,8 +270,11 @@ fn nothing_is_asked_of_the_service_that_tower_does_not_ask() {
             .poll_ready(&mut crate::support::context())
             .is_ready()
     );
-    assert!(matches!(crate::support::now(service.call(4)), Ok("hell")));
-    // The type of the future can be written down.
+    assert!(matches!(
+        crate::support::complete(service.call(4)),
+        Ok("hell")
+    ));
+    // The type of the future can be named.
     assert!(
         service
             .poll_ready(&mut crate::support::context())
@@ -261,7 +283,7 @@ fn nothing_is_asked_of_the_service_that_tower_does_not_ask() {
     let named: breakerbox::tower::ResponseFuture<std::future::Ready<Result<&str, Fault>>> =
         service.call(9);
     assert!(matches!(
-        crate::support::now(named),
+        crate::support::complete(named),
         Err(BreakerError::Inner(Fault))
     ));
 }

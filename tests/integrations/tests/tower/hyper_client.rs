@@ -1,8 +1,8 @@
-//! hyper's pooled client, guarded by a layer.
+//! The pooled client of hyper as a guarded service.
 
-use crate::server::{Server, nobody};
+use crate::server::{Server, unused_address};
 use breakerbox::tower::{Breaker, BreakerLayer};
-use breakerbox::{BreakerError, BreakerRegistry, http as judges};
+use breakerbox::{BreakerError, BreakerRegistry, http as breaker_http};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -22,13 +22,13 @@ fn client() -> Client<HttpConnector, Body> {
 }
 
 #[tokio::test]
-async fn statuses_and_connections_are_judged() {
+async fn statuses_and_connection_errors_open_circuits() {
     let server = Server::start().await;
     let registry = BreakerRegistry::new();
     let layer = BreakerLayer::keyed(&registry, |request: &Request<Body>| {
         request.uri().authority().unwrap().clone()
     })
-    .classify_response(judges::judge_response);
+    .classify_response(breaker_http::judge_response);
     let service = layer.layer(client());
 
     for _ in 0..5 {
@@ -46,11 +46,11 @@ async fn statuses_and_connections_are_judged() {
     assert!(refused.unwrap_err().is_open());
     assert_eq!(server.requests(), 5);
 
-    let nowhere = nobody().await;
+    let unused = unused_address().await;
     for _ in 0..5 {
         let answer = service
             .clone()
-            .oneshot(get(&format!("http://{nowhere}/")))
+            .oneshot(get(&format!("http://{unused}/")))
             .await;
         let Err(BreakerError::Inner(error)) = answer else {
             panic!("{answer:?}");
@@ -58,12 +58,12 @@ async fn statuses_and_connections_are_judged() {
         assert!(error.is_connect());
     }
     assert_eq!(registry.open_breakers().len(), 2);
-    assert!(registry.get(nowhere.to_string()).is_some());
+    assert!(registry.get(unused.to_string()).is_some());
 }
 
-/// The type of a guarded client can be written into a struct.
+/// The type of a guarded client can be the type of a field.
 #[tokio::test]
-async fn a_guarded_client_is_a_field() {
+async fn guarded_client_type_can_be_named() {
     struct Users {
         client: Breaker<Client<HttpConnector, Body>>,
     }

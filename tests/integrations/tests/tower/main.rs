@@ -1,17 +1,17 @@
-//! The layer for tower: its discipline with a service that watches it, and around real ones.
+//! The tower layer, around a service that checks the tower contract and around real clients and servers.
 #![allow(missing_docs)]
 
 mod auto_traits;
 mod axum_route;
 mod calls;
-mod crowd;
+mod classification;
+mod concurrency;
 mod hyper_client;
-mod judges;
 mod keyed;
+mod nested_layers;
+mod on_refused;
 mod readiness;
-mod refusals;
 mod reqwest_client;
 mod server;
-mod shared_errors;
 mod support;
 mod tonic_channel;

@@ -1,6 +1,8 @@
-//! `poll_ready`: whom it asks, what it takes, and what the next call makes of it.
+//! `poll_ready`: when it polls the service, and how it affects the next call.
 
-use crate::support::{Ask, Bench, RECOVERY, Readiness, Strict, ask, now, poll, poll_ready};
+use crate::support::{
+    Fixture, RECOVERY, Readiness, StrictService, TestRequest, complete, poll, poll_ready, send,
+};
 use breakerbox::tower::BreakerLayer;
 use breakerbox::{BreakerError, CircuitBreaker, Event, Refusal, State};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,228 +12,255 @@ use std::time::Duration;
 use tower::{Layer, Service};
 
 #[test]
-fn a_closed_circuit_is_ready_when_the_service_is() {
-    let mut bench = Bench::new();
-    bench.script.is(Readiness::Pending);
-    assert!(poll_ready(&mut bench.service).is_pending());
-    bench.script.is(Readiness::Ready);
-    assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
-    assert_eq!(bench.script.polled(), 2);
+fn closed_circuit_is_ready_with_service() {
+    let mut fixture = Fixture::new();
+    fixture.script.set_readiness(Readiness::Pending);
+    assert!(poll_ready(&mut fixture.service).is_pending());
+    fixture.script.set_readiness(Readiness::Ready);
+    assert!(matches!(
+        send(&mut fixture.service, TestRequest::Answer(7)),
+        Ok(7)
+    ));
+    assert_eq!(fixture.script.polled(), 2);
 }
 
 #[test]
-fn an_open_circuit_is_ready_without_asking_the_service() {
+fn open_circuit_is_ready_without_polling_service() {
     for readiness in [Readiness::Pending, Readiness::Fails, Readiness::Panics] {
-        let mut bench = Bench::new();
-        bench.script.is(readiness);
-        bench.breaker.trip();
+        let mut fixture = Fixture::new();
+        fixture.script.set_readiness(readiness);
+        fixture.breaker.trip();
         for _ in 0..3 {
             assert!(matches!(
-                poll_ready(&mut bench.service),
+                poll_ready(&mut fixture.service),
                 Poll::Ready(Ok(()))
             ));
         }
-        let error = now(bench.service.call(Ask::Answer(7))).unwrap_err();
+        let error = complete(fixture.service.call(TestRequest::Answer(7))).unwrap_err();
         assert!(error.is_open());
-        assert_eq!((bench.script.polled(), bench.script.called()), (0, 0));
-        assert_eq!(bench.breaker.snapshot().totals.refused, 1);
+        assert_eq!((fixture.script.polled(), fixture.script.called()), (0, 0));
+        assert_eq!(fixture.breaker.snapshot().totals.refused, 1);
     }
 }
 
 #[test]
-fn a_forced_open_circuit_and_one_whose_trials_are_taken_are_ready_the_same_way() {
-    let mut bench = Bench::new();
-    bench.breaker.force_open();
+fn refusing_circuits_are_ready_without_polling_service() {
+    let mut fixture = Fixture::new();
+    fixture.breaker.force_open();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    bench.breaker.half_open();
-    let trial = bench.breaker.try_acquire().unwrap();
+    fixture.breaker.half_open();
+    let trial = fixture.breaker.try_acquire().unwrap();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    let Err(BreakerError::Open(open)) = now(bench.service.call(Ask::Answer(7))) else {
+    let Err(BreakerError::Open(open)) = complete(fixture.service.call(TestRequest::Answer(7)))
+    else {
         panic!("not refused");
     };
     assert_eq!(open.reason(), Refusal::TrialsTaken);
-    assert_eq!((bench.script.polled(), bench.script.called()), (0, 0));
+    assert_eq!((fixture.script.polled(), fixture.script.called()), (0, 0));
     trial.success();
-    assert_eq!(bench.breaker.state(), State::Closed);
+    assert_eq!(fixture.breaker.state(), State::Closed);
 }
 
 #[test]
-fn the_call_after_it_refuses_whatever_the_state_is_by_then() {
-    let mut bench = Bench::new();
-    for become_well in [CircuitBreaker::reset, CircuitBreaker::half_open] {
-        bench.breaker.trip_for(Duration::from_secs(5));
+fn call_refuses_as_poll_ready_decided() {
+    let mut fixture = Fixture::new();
+    for recover in [CircuitBreaker::reset, CircuitBreaker::half_open] {
+        fixture.breaker.trip_for(Duration::from_secs(5));
         assert!(matches!(
-            poll_ready(&mut bench.service),
+            poll_ready(&mut fixture.service),
             Poll::Ready(Ok(()))
         ));
-        become_well(&bench.breaker);
-        let Err(BreakerError::Open(open)) = now(bench.service.call(Ask::Answer(7))) else {
+        recover(&fixture.breaker);
+        let Err(BreakerError::Open(open)) = complete(fixture.service.call(TestRequest::Answer(7)))
+        else {
             panic!("a service that was not polled ready was called");
         };
-        // It tells of the moment in which it was decided.
+        // The refusal has the reason and the time that `poll_ready` saw.
         assert_eq!(open.reason(), Refusal::Open);
         assert_eq!(open.retry_after(), Some(Duration::from_secs(5)));
-        assert_eq!(bench.script.called(), 0);
+        assert_eq!(fixture.script.called(), 0);
     }
-    // It was no trial: the slot is free.
-    assert_eq!(bench.breaker.snapshot().totals.refused, 2);
-    assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    // The refused call was not a trial, so the slot is free.
+    assert_eq!(fixture.breaker.snapshot().totals.refused, 2);
+    assert!(matches!(
+        send(&mut fixture.service, TestRequest::Answer(7)),
+        Ok(7)
+    ));
+    assert_eq!(fixture.breaker.state(), State::Closed);
 }
 
 #[test]
-fn the_call_after_it_refuses_also_where_the_service_was_ready_before() {
-    let mut bench = Bench::new();
+fn refusal_replaces_earlier_readiness() {
+    let mut fixture = Fixture::new();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    bench.breaker.trip();
+    fixture.breaker.trip();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    bench.breaker.reset();
+    fixture.breaker.reset();
     assert!(
-        now(bench.service.call(Ask::Answer(7)))
+        complete(fixture.service.call(TestRequest::Answer(7)))
             .unwrap_err()
             .is_open()
     );
-    assert_eq!(bench.script.called(), 0);
-    assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
+    assert_eq!(fixture.script.called(), 0);
+    assert!(matches!(
+        send(&mut fixture.service, TestRequest::Answer(7)),
+        Ok(7)
+    ));
 }
 
 #[test]
-fn it_refuses_as_of_now_while_the_circuit_is_still_open() {
-    let mut bench = Bench::new();
-    bench.breaker.trip();
+fn refusal_reports_time_remaining_at_call() {
+    let mut fixture = Fixture::new();
+    fixture.breaker.trip();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    bench.clock.advance(RECOVERY / 3);
-    let error = now(bench.service.call(Ask::Answer(7))).unwrap_err();
+    fixture.clock.advance(RECOVERY / 3);
+    let error = complete(fixture.service.call(TestRequest::Answer(7))).unwrap_err();
     assert_eq!(error.retry_after(), Some(RECOVERY / 3 * 2));
 }
 
 #[test]
-fn a_circuit_that_recovers_after_it_was_polled_is_called_at_the_next_poll() {
-    let mut bench = Bench::new();
-    bench.breaker.trip();
+fn next_poll_ready_sees_recovery() {
+    let mut fixture = Fixture::new();
+    fixture.breaker.trip();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    bench.clock.advance(RECOVERY);
-    // The same service polled again: now the inner one is asked.
-    assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
-    assert_eq!(bench.breaker.state(), State::Closed);
+    fixture.clock.advance(RECOVERY);
+    // Polling the same service again polls the inner service.
+    assert!(matches!(
+        send(&mut fixture.service, TestRequest::Answer(7)),
+        Ok(7)
+    ));
+    assert_eq!(fixture.breaker.state(), State::Closed);
 }
 
 #[test]
-fn a_circuit_that_opens_after_it_was_polled_refuses_and_leaves_the_service_ready() {
-    let mut bench = Bench::new();
+fn circuit_opened_after_poll_keeps_service_ready() {
+    let mut fixture = Fixture::new();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    bench.breaker.trip();
+    fixture.breaker.trip();
     assert!(
-        now(bench.service.call(Ask::Answer(7)))
+        complete(fixture.service.call(TestRequest::Answer(7)))
             .unwrap_err()
             .is_open()
     );
-    assert_eq!(bench.script.called(), 0);
-    bench.breaker.reset();
-    assert!(matches!(now(bench.service.call(Ask::Answer(7))), Ok(7)));
+    assert_eq!(fixture.script.called(), 0);
+    fixture.breaker.reset();
+    assert!(matches!(
+        complete(fixture.service.call(TestRequest::Answer(7))),
+        Ok(7)
+    ));
 }
 
 #[test]
-fn it_takes_no_trial() {
-    let mut bench = Bench::new();
-    bench.half_open();
-    let mut others = [bench.service.clone(), bench.service.clone()];
+fn poll_ready_takes_no_slot() {
+    let mut fixture = Fixture::new();
+    fixture.half_open();
+    let mut others = [fixture.service.clone(), fixture.service.clone()];
     for service in &mut others {
         assert!(matches!(poll_ready(service), Poll::Ready(Ok(()))));
     }
-    assert_eq!(bench.script.polled(), 2);
-    // Neither of the two keeps anybody from the trial, or the one of them from it that calls first.
-    assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
-    assert_eq!(bench.breaker.state(), State::Closed);
-    assert_eq!(bench.breaker.snapshot().totals.cancelled, 0);
+    assert_eq!(fixture.script.polled(), 2);
+    // Two services are ready for the only slot. Neither of them keeps another service from taking it.
+    assert!(matches!(
+        send(&mut fixture.service, TestRequest::Answer(7)),
+        Ok(7)
+    ));
+    assert_eq!(fixture.breaker.state(), State::Closed);
+    assert_eq!(fixture.breaker.snapshot().totals.cancelled, 0);
 }
 
 #[test]
-fn a_clone_is_not_ready_because_its_original_is() {
-    let mut bench = Bench::new();
+fn clone_does_not_inherit_readiness() {
+    let mut fixture = Fixture::new();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    let mut clone = bench.service.clone();
-    // Ready without asking, and closed again before the call: the inner clone was never polled.
-    bench.breaker.trip();
+    let mut clone = fixture.service.clone();
+    // The inner service of the clone was never polled, although the circuit is closed at the call.
+    fixture.breaker.trip();
     assert!(matches!(poll_ready(&mut clone), Poll::Ready(Ok(()))));
-    bench.breaker.reset();
-    assert!(now(clone.call(Ask::Answer(7))).unwrap_err().is_open());
-    assert!(matches!(now(bench.service.call(Ask::Answer(7))), Ok(7)));
+    fixture.breaker.reset();
+    assert!(
+        complete(clone.call(TestRequest::Answer(7)))
+            .unwrap_err()
+            .is_open()
+    );
+    assert!(matches!(
+        complete(fixture.service.call(TestRequest::Answer(7))),
+        Ok(7)
+    ));
 }
 
 #[test]
-fn a_clone_does_not_refuse_because_its_original_must() {
-    let mut bench = Bench::new();
-    bench.breaker.trip();
+fn clone_does_not_inherit_refusal() {
+    let mut fixture = Fixture::new();
+    fixture.breaker.trip();
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
-    let mut clone = bench.service.clone();
-    bench.breaker.reset();
-    assert!(matches!(ask(&mut clone, Ask::Answer(7)), Ok(7)));
+    let mut clone = fixture.service.clone();
+    fixture.breaker.reset();
+    assert!(matches!(send(&mut clone, TestRequest::Answer(7)), Ok(7)));
 }
 
 #[test]
-fn a_call_without_it_panics_rather_than_call_the_service() {
-    let bench = Bench::new();
-    let mut service = bench.service;
-    assert!(matches!(ask(&mut service, Ask::Answer(7)), Ok(7)));
+fn call_without_poll_ready_panics() {
+    let fixture = Fixture::new();
+    let mut service = fixture.service;
+    assert!(matches!(send(&mut service, TestRequest::Answer(7)), Ok(7)));
     let mut ready = service.clone();
     assert!(matches!(poll_ready(&mut ready), Poll::Ready(Ok(()))));
     for mut service in [service.clone(), ready.clone(), service] {
-        let call = AssertUnwindSafe(|| drop(service.call(Ask::Answer(7))));
+        let call = AssertUnwindSafe(|| drop(service.call(TestRequest::Answer(7))));
         let payload = catch_unwind(call).unwrap_err();
         let message = payload.downcast_ref::<&str>().unwrap();
         assert!(message.contains("poll_ready"), "{message}");
     }
-    assert_eq!(bench.script.called(), 1);
-    assert_eq!(bench.breaker.snapshot().totals.failure, 0);
+    assert_eq!(fixture.script.called(), 1);
+    assert_eq!(fixture.breaker.snapshot().totals.failure, 0);
 }
 
 #[test]
-fn an_error_of_it_passes_and_counts() {
-    let mut bench = Bench::new();
-    bench.script.is(Readiness::Fails);
-    let Poll::Ready(Err(BreakerError::Inner(_))) = poll_ready(&mut bench.service) else {
-        panic!("the error does not pass");
+fn poll_ready_error_is_returned_and_counted() {
+    let mut fixture = Fixture::new();
+    fixture.script.set_readiness(Readiness::Fails);
+    let Poll::Ready(Err(BreakerError::Inner(_))) = poll_ready(&mut fixture.service) else {
+        panic!("the error was not returned");
     };
-    assert_eq!(bench.breaker.state(), State::Open);
-    assert_eq!(bench.breaker.last_failure().as_deref(), Some("Fault"));
+    assert_eq!(fixture.breaker.state(), State::Open);
+    assert_eq!(fixture.breaker.last_failure().as_deref(), Some("Fault"));
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Ok(()))
     ));
 }
 
 #[test]
-fn an_error_of_it_is_judged_as_a_call_that_ended_in_it() {
-    let (strict, script) = Strict::new();
-    script.is(Readiness::Fails);
+fn poll_ready_error_is_classified_like_call() {
+    let (strict, script) = StrictService::new();
+    script.set_readiness(Readiness::Fails);
     let breaker = CircuitBreaker::builder().build().unwrap();
     let layer = BreakerLayer::new(breaker.clone());
     let mut service = layer
@@ -243,20 +272,20 @@ fn an_error_of_it_is_judged_as_a_call_that_ended_in_it() {
 }
 
 #[test]
-fn a_service_that_failed_to_become_ready_is_not_called() {
+fn service_is_not_called_after_failed_poll_ready() {
     for readiness in [Readiness::Fails, Readiness::Pending] {
-        let mut bench = Bench::new();
-        bench.breaker.disable();
+        let mut fixture = Fixture::new();
+        fixture.breaker.disable();
         assert!(matches!(
-            poll_ready(&mut bench.service),
+            poll_ready(&mut fixture.service),
             Poll::Ready(Ok(()))
         ));
-        bench.script.is(readiness);
+        fixture.script.set_readiness(readiness);
         assert!(!matches!(
-            poll_ready(&mut bench.service),
+            poll_ready(&mut fixture.service),
             Poll::Ready(Ok(()))
         ));
-        let call = AssertUnwindSafe(|| drop(bench.service.call(Ask::Answer(7))));
+        let call = AssertUnwindSafe(|| drop(fixture.service.call(TestRequest::Answer(7))));
         let payload = catch_unwind(call).unwrap_err();
         let message = payload.downcast_ref::<&str>().unwrap();
         assert!(message.contains("poll_ready"), "{message}");
@@ -264,56 +293,56 @@ fn a_service_that_failed_to_become_ready_is_not_called() {
 }
 
 #[test]
-fn an_error_of_it_is_a_failed_trial_where_there_is_a_slot_and_nothing_where_there_is_none() {
-    let mut bench = Bench::new();
-    bench.half_open();
-    bench.script.is(Readiness::Fails);
+fn poll_ready_error_fails_trial_but_pending_does_not() {
+    let mut fixture = Fixture::new();
+    fixture.half_open();
+    fixture.script.set_readiness(Readiness::Fails);
     assert!(matches!(
-        poll_ready(&mut bench.service),
+        poll_ready(&mut fixture.service),
         Poll::Ready(Err(_))
     ));
-    assert_eq!(bench.breaker.state(), State::Open);
-    assert_eq!(bench.breaker.snapshot().totals.refused, 0);
+    assert_eq!(fixture.breaker.state(), State::Open);
+    assert_eq!(fixture.breaker.snapshot().totals.refused, 0);
 
-    // Pending is no outcome.
-    bench.clock.advance(RECOVERY);
-    bench.script.is(Readiness::Pending);
-    assert!(poll_ready(&mut bench.service).is_pending());
-    assert_eq!(bench.breaker.state(), State::HalfOpen);
-    assert_eq!(bench.breaker.snapshot().totals.cancelled, 0);
+    // A pending `poll_ready` records nothing.
+    fixture.clock.advance(RECOVERY);
+    fixture.script.set_readiness(Readiness::Pending);
+    assert!(poll_ready(&mut fixture.service).is_pending());
+    assert_eq!(fixture.breaker.state(), State::HalfOpen);
+    assert_eq!(fixture.breaker.snapshot().totals.cancelled, 0);
 }
 
 #[test]
-fn a_panic_of_it_counts() {
-    let mut bench = Bench::new();
-    bench.script.is(Readiness::Panics);
+fn poll_ready_panic_is_failure() {
+    let mut fixture = Fixture::new();
+    fixture.script.set_readiness(Readiness::Panics);
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        poll_ready(&mut bench.service).is_ready()
+        poll_ready(&mut fixture.service).is_ready()
     }));
     assert!(polled.is_err());
-    assert_eq!(bench.breaker.state(), State::Open);
-    assert_eq!(bench.breaker.last_failure().as_deref(), Some("panicked"));
+    assert_eq!(fixture.breaker.state(), State::Open);
+    assert_eq!(fixture.breaker.last_failure().as_deref(), Some("panicked"));
 }
 
 #[test]
-fn looking_counts_for_nothing() {
-    let mut bench = Bench::new();
-    let mut events = bench.breaker.subscribe();
-    bench.breaker.trip();
+fn poll_ready_records_no_refusal() {
+    let mut fixture = Fixture::new();
+    let mut events = fixture.breaker.subscribe();
+    fixture.breaker.trip();
     assert!(matches!(
         events.try_next(),
         Some(Event::StateChanged { .. })
     ));
     for _ in 0..100 {
         assert!(matches!(
-            poll_ready(&mut bench.service),
+            poll_ready(&mut fixture.service),
             Poll::Ready(Ok(()))
         ));
     }
-    assert_eq!(bench.breaker.snapshot().totals.refused, 0);
+    assert_eq!(fixture.breaker.snapshot().totals.refused, 0);
     assert!(events.try_next().is_none());
-    let mut call = pin!(bench.service.call(Ask::Answer(7)));
-    // The refusal was decided, and told, in `call`.
+    let mut call = pin!(fixture.service.call(TestRequest::Answer(7)));
+    // The refusal is reported in `call`, not in `poll_ready`.
     assert!(matches!(
         events.try_next(),
         Some(Event::Refused {
@@ -326,32 +355,35 @@ fn looking_counts_for_nothing() {
 }
 
 #[test]
-fn breakers_that_refuse_nothing_are_as_ready_as_the_service() {
+fn disabled_and_metrics_only_are_ready_with_service() {
     for command in [CircuitBreaker::disable, CircuitBreaker::metrics_only] {
-        let mut bench = Bench::new();
-        command(&bench.breaker);
-        bench.script.is(Readiness::Pending);
-        assert!(poll_ready(&mut bench.service).is_pending());
-        bench.script.is(Readiness::Ready);
+        let mut fixture = Fixture::new();
+        command(&fixture.breaker);
+        fixture.script.set_readiness(Readiness::Pending);
+        assert!(poll_ready(&mut fixture.service).is_pending());
+        fixture.script.set_readiness(Readiness::Ready);
         assert!(matches!(
-            ask(&mut bench.service, Ask::Fail),
+            send(&mut fixture.service, TestRequest::Fail),
             Err(BreakerError::Inner(_))
         ));
-        assert!(matches!(ask(&mut bench.service, Ask::Answer(7)), Ok(7)));
+        assert!(matches!(
+            send(&mut fixture.service, TestRequest::Answer(7)),
+            Ok(7)
+        ));
     }
 }
 
 #[test]
-fn who_came_to_listen_since_a_refusal_was_seen_hears_of_it() {
-    let mut bench = Bench::new();
-    bench.breaker.force_open();
-    assert!(poll_ready(&mut bench.service).is_ready());
-    bench.breaker.reset();
-    let mut events = bench.breaker.subscribe();
-    drop(bench.service.call(Ask::Answer(7)));
-    assert_eq!(bench.breaker.snapshot().totals.refused, 1);
-    let told = std::iter::from_fn(|| events.try_next())
+fn subscriber_added_after_poll_ready_receives_refusal() {
+    let mut fixture = Fixture::new();
+    fixture.breaker.force_open();
+    assert!(poll_ready(&mut fixture.service).is_ready());
+    fixture.breaker.reset();
+    let mut events = fixture.breaker.subscribe();
+    drop(fixture.service.call(TestRequest::Answer(7)));
+    assert_eq!(fixture.breaker.snapshot().totals.refused, 1);
+    let refusals = std::iter::from_fn(|| events.try_next())
         .filter(|event| matches!(event, Event::Refused { .. }))
         .count();
-    assert_eq!(told, 1);
+    assert_eq!(refusals, 1);
 }

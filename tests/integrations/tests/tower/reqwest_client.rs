@@ -1,6 +1,6 @@
-//! `reqwest::Client` is a tower service.
+//! `reqwest::Client` as a guarded service.
 
-use crate::server::{Server, nobody};
+use crate::server::{Server, unused_address};
 use breakerbox::tower::BreakerLayer;
 use breakerbox::{BreakerError, BreakerRegistry, CircuitBreaker, State, http};
 use reqwest::{Client, Request, Response, Url};
@@ -16,8 +16,8 @@ fn get(client: &Client, url: &str) -> Request {
 }
 
 #[tokio::test]
-async fn statuses_open_the_circuit_of_a_host() {
-    let (sick, well) = (Server::start().await, Server::start().await);
+async fn statuses_open_circuit_of_host() {
+    let (failing, healthy) = (Server::start().await, Server::start().await);
     let registry = BreakerRegistry::new();
     let client = Client::new();
     let service = ServiceBuilder::new()
@@ -29,25 +29,25 @@ async fn statuses_open_the_circuit_of_a_host() {
         .service(client.clone());
 
     for _ in 0..5 {
-        let request = get(&client, &sick.url("/status/500"));
+        let request = get(&client, &failing.url("/status/500"));
         assert_eq!(
             service.clone().oneshot(request).await.unwrap().status(),
             500
         );
     }
-    let request = get(&client, &sick.url("/status/200"));
+    let request = get(&client, &failing.url("/status/200"));
     let error = service.clone().oneshot(request).await.unwrap_err();
     assert!(error.is_open());
-    assert_eq!(sick.requests(), 5);
+    assert_eq!(failing.requests(), 5);
 
-    let request = get(&client, &well.url("/status/200"));
+    let request = get(&client, &healthy.url("/status/200"));
     let answer = service.clone().oneshot(request).await.unwrap();
     assert_eq!(answer.text().await.unwrap(), "hello");
     assert_eq!(registry.open_breakers().len(), 1);
 }
 
 #[tokio::test]
-async fn a_server_that_asks_to_be_left_alone_is() {
+async fn retry_after_header_opens_circuit() {
     let server = Server::start().await;
     let breaker = CircuitBreaker::builder().build().unwrap();
     let client = Client::new();
@@ -74,7 +74,7 @@ async fn a_server_that_asks_to_be_left_alone_is() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_counts_and_a_server_that_comes_back_is_found() {
+async fn connection_errors_open_and_recovery_closes() {
     let breaker = CircuitBreaker::builder()
         .failure_threshold(2)
         .expected_error_if::<reqwest::Error>(reqwest::Error::is_connect)
@@ -84,18 +84,18 @@ async fn a_refused_connection_counts_and_a_server_that_comes_back_is_found() {
     let service = ServiceBuilder::new()
         .layer(BreakerLayer::new(breaker.clone()))
         .service(client.clone());
-    let nowhere = format!("http://{}/", nobody().await);
+    let unused = format!("http://{}/", unused_address().await);
     for _ in 0..2 {
         let error = service
             .clone()
-            .oneshot(get(&client, &nowhere))
+            .oneshot(get(&client, &unused))
             .await
             .unwrap_err();
         assert!(matches!(error, BreakerError::Inner(error) if error.is_connect()));
     }
     let error = service
         .clone()
-        .oneshot(get(&client, &nowhere))
+        .oneshot(get(&client, &unused))
         .await
         .unwrap_err();
     assert!(error.is_open());

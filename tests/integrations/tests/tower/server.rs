@@ -1,4 +1,4 @@
-//! A real HTTP server on loopback, for the clients that are guarded.
+//! An HTTP server on the loopback interface, for guarded clients.
 
 use axum::Router;
 use axum::extract::{Path, Request};
@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Answers `/status/503` with that status and counts requests; `/busy` asks to be left alone.
+/// A server that counts requests. `/status/503` responds with that status, and `/busy` with a
+/// `Retry-After` header.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     requests: Arc<AtomicUsize>,
@@ -65,8 +66,8 @@ pub(crate) async fn serve(router: Router) -> (SocketAddr, JoinHandle<()>) {
     (address, task)
 }
 
-/// An address where nobody listens.
-pub(crate) async fn nobody() -> SocketAddr {
+/// Returns an address where no server listens.
+pub(crate) async fn unused_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
 }

@@ -13,9 +13,9 @@ use tower::{Layer, Service};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Fault;
 
-/// What a request asks of the service.
+/// What the service does for a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Ask {
+pub(crate) enum TestRequest {
     Answer(u32),
     Fail,
     Hang,
@@ -32,10 +32,9 @@ pub(crate) enum Readiness {
     Panics,
 }
 
-/// A service that panics when it is called without having been polled ready, by this very clone, since
-/// its last call.
+/// A service that panics if it is called before it was ready. Readiness belongs to one clone and one call.
 #[derive(Debug)]
-pub(crate) struct Strict {
+pub(crate) struct StrictService {
     script: Arc<Script>,
     ready: bool,
 }
@@ -47,7 +46,7 @@ pub(crate) struct Script {
     called: AtomicUsize,
 }
 
-impl Strict {
+impl StrictService {
     pub(crate) fn new() -> (Self, Arc<Script>) {
         let script = Arc::new(Script {
             readiness: Mutex::new(Readiness::Ready),
@@ -63,7 +62,7 @@ impl Strict {
 }
 
 impl Script {
-    pub(crate) fn is(&self, readiness: Readiness) {
+    pub(crate) fn set_readiness(&self, readiness: Readiness) {
         *self.readiness.lock().unwrap() = readiness;
     }
 
@@ -76,7 +75,7 @@ impl Script {
     }
 }
 
-impl Clone for Strict {
+impl Clone for StrictService {
     fn clone(&self) -> Self {
         Self {
             script: self.script.clone(),
@@ -85,7 +84,7 @@ impl Clone for Strict {
     }
 }
 
-impl Service<Ask> for Strict {
+impl Service<TestRequest> for StrictService {
     type Response = u32;
     type Error = Fault;
     type Future = Answer;
@@ -100,20 +99,20 @@ impl Service<Ask> for Strict {
             }
             Readiness::Pending => Poll::Pending,
             Readiness::Fails => Poll::Ready(Err(Fault)),
-            Readiness::Panics => panic!("the service breaks in poll_ready"),
+            Readiness::Panics => panic!("deliberate panic in poll_ready"),
         }
     }
 
-    fn call(&mut self, ask: Ask) -> Answer {
+    fn call(&mut self, request: TestRequest) -> Answer {
         assert!(self.ready, "called without having been polled ready");
         self.ready = false;
         self.script.called.fetch_add(1, Ordering::Relaxed);
-        match ask {
-            Ask::Answer(number) => Answer::Now(ready(Ok(number))),
-            Ask::Fail => Answer::Now(ready(Err(Fault))),
-            Ask::Hang => Answer::Never(pending()),
-            Ask::Panic => Answer::Panic,
-            Ask::PanicInCall => panic!("the service breaks in call"),
+        match request {
+            TestRequest::Answer(number) => Answer::Now(ready(Ok(number))),
+            TestRequest::Fail => Answer::Now(ready(Err(Fault))),
+            TestRequest::Hang => Answer::Never(pending()),
+            TestRequest::Panic => Answer::Panic,
+            TestRequest::PanicInCall => panic!("deliberate panic in call"),
         }
     }
 }
@@ -132,15 +131,15 @@ impl Future for Answer {
         match self.get_mut() {
             Self::Now(answer) => Poll::Ready(ready!(pin!(answer).poll(cx))),
             Self::Never(never) => pin!(never).poll(cx),
-            Self::Panic => panic!("the service breaks in its future"),
+            Self::Panic => panic!("deliberate panic in the future"),
         }
     }
 }
 
-pub(crate) type Guarded = breakerbox::tower::Breaker<Strict>;
+pub(crate) type Guarded = breakerbox::tower::Breaker<StrictService>;
 
-/// A guarded strict service, one failure from opening for half a minute of the clock.
-pub(crate) struct Bench {
+/// A guarded [`StrictService`]. One failure opens the circuit for [`RECOVERY`].
+pub(crate) struct Fixture {
     pub(crate) breaker: CircuitBreaker,
     pub(crate) clock: ManualClock,
     pub(crate) script: Arc<Script>,
@@ -149,7 +148,7 @@ pub(crate) struct Bench {
 
 pub(crate) const RECOVERY: Duration = Duration::from_secs(30);
 
-impl Bench {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let clock = ManualClock::new();
         let breaker = CircuitBreaker::builder()
@@ -159,7 +158,7 @@ impl Bench {
             .clock(clock.clone())
             .build()
             .unwrap();
-        let (strict, script) = Strict::new();
+        let (strict, script) = StrictService::new();
         let service = BreakerLayer::new(breaker.clone()).layer(strict);
         Self {
             breaker,
@@ -169,7 +168,7 @@ impl Bench {
         }
     }
 
-    /// As far as the clock goes: half-open, with its trial free.
+    /// Makes the circuit half-open, with a free slot.
     pub(crate) fn half_open(&self) {
         self.breaker.trip();
         self.clock.advance(RECOVERY);
@@ -180,7 +179,7 @@ pub(crate) fn context() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-pub(crate) fn poll_ready<S: Service<Ask>>(service: &mut S) -> Poll<Result<(), S::Error>> {
+pub(crate) fn poll_ready<S: Service<TestRequest>>(service: &mut S) -> Poll<Result<(), S::Error>> {
     service.poll_ready(&mut context())
 }
 
@@ -188,20 +187,23 @@ pub(crate) fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut context())
 }
 
-/// What a future gives that never waits.
+/// Returns the output of a future that completes at its first poll.
 #[track_caller]
-pub(crate) fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn complete<F: Future>(future: F) -> F::Output {
     match poll(pin!(future)) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("the future waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
-/// Ready, then called, then polled to its end.
+/// Waits for readiness, calls the service, and returns the output of its future.
 #[track_caller]
-pub(crate) fn ask<S: Service<Ask>>(service: &mut S, ask: Ask) -> Result<S::Response, S::Error> {
+pub(crate) fn send<S: Service<TestRequest>>(
+    service: &mut S,
+    request: TestRequest,
+) -> Result<S::Response, S::Error> {
     match poll_ready(service) {
-        Poll::Ready(Ok(())) => now(service.call(ask)),
+        Poll::Ready(Ok(())) => complete(service.call(request)),
         Poll::Ready(Err(error)) => Err(error),
         Poll::Pending => panic!("the service is not ready"),
     }

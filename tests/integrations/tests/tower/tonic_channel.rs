@@ -1,6 +1,6 @@
-//! A tonic channel and a tonic server over HTTP/2: an open circuit is `Code::Unavailable`.
+//! A guarded tonic channel and a guarded tonic server. An open circuit results in `Code::Unavailable`.
 
-use crate::server::nobody;
+use crate::server::unused_address;
 use breakerbox::tower::BreakerLayer;
 use breakerbox::{BreakerError, CircuitBreaker, State, http::grpc};
 use futures_util::stream;
@@ -19,12 +19,12 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tower::{Layer, ServiceBuilder};
 
-/// Answers with the code that is asked for, by number, and counts.
+/// Responds with the code whose number the request contains, and counts requests.
 #[derive(Clone, Default)]
-struct Codes(Arc<AtomicUsize>);
+struct CodeService(Arc<AtomicUsize>);
 
 #[async_trait::async_trait]
-impl Health for Codes {
+impl Health for CodeService {
     async fn check(
         &self,
         request: Request<HealthCheckRequest>,
@@ -35,13 +35,13 @@ impl Health for Codes {
             Code::Ok => Ok(Response::new(HealthCheckResponse { status: 1 })),
             Code::ResourceExhausted => {
                 let mut status = Status::resource_exhausted("later");
-                let later = "120000".parse().unwrap();
+                let millis = "120000".parse().unwrap();
                 status
                     .metadata_mut()
-                    .insert("grpc-retry-pushback-ms", later);
+                    .insert("grpc-retry-pushback-ms", millis);
                 Err(status)
             }
-            code => Err(Status::new(code, "as asked")),
+            code => Err(Status::new(code, "requested code")),
         }
     }
 
@@ -57,13 +57,13 @@ impl Health for Codes {
 
 struct Server {
     address: SocketAddr,
-    codes: Codes,
+    codes: CodeService,
     task: JoinHandle<()>,
 }
 
 impl Server {
     async fn start(guard: impl FnOnce(axum::Router) -> axum::Router) -> Self {
-        let codes = Codes::default();
+        let codes = CodeService::default();
         let health = Routes::new(HealthServer::new(codes.clone()));
         let router = guard(health.prepare().into_axum_router());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -93,7 +93,7 @@ fn channel(address: SocketAddr) -> Channel {
         .connect_lazy()
 }
 
-fn asking_for(code: Code) -> HealthCheckRequest {
+fn request(code: Code) -> HealthCheckRequest {
     HealthCheckRequest {
         service: (code as i32).to_string(),
     }
@@ -104,7 +104,7 @@ fn breaker() -> CircuitBreaker {
 }
 
 #[tokio::test]
-async fn statuses_open_the_circuit_and_callers_see_unavailable() {
+async fn statuses_open_circuit_and_refusal_is_unavailable() {
     let server = Server::start(|router| router).await;
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone())
@@ -112,7 +112,7 @@ async fn statuses_open_the_circuit_and_callers_see_unavailable() {
         .on_refused(|open| Ok(grpc::unavailable(open)));
     let mut client = HealthClient::new(layer.layer(channel(server.address)));
 
-    assert!(client.check(asking_for(Code::Ok)).await.is_ok());
+    assert!(client.check(request(Code::Ok)).await.is_ok());
     for code in [
         Code::NotFound,
         Code::InvalidArgument,
@@ -120,10 +120,7 @@ async fn statuses_open_the_circuit_and_callers_see_unavailable() {
         Code::Cancelled,
     ] {
         for _ in 0..5 {
-            assert_eq!(
-                client.check(asking_for(code)).await.unwrap_err().code(),
-                code
-            );
+            assert_eq!(client.check(request(code)).await.unwrap_err().code(), code);
         }
         assert_eq!(breaker.failure_count(), 0, "{code:?}");
     }
@@ -134,25 +131,22 @@ async fn statuses_open_the_circuit_and_callers_see_unavailable() {
         Code::DataLoss,
         Code::Internal,
     ] {
-        assert_eq!(
-            client.check(asking_for(code)).await.unwrap_err().code(),
-            code
-        );
+        assert_eq!(client.check(request(code)).await.unwrap_err().code(), code);
     }
-    let asked = server.calls();
-    let refused = client.check(asking_for(Code::Ok)).await.unwrap_err();
+    let calls = server.calls();
+    let refused = client.check(request(Code::Ok)).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(
         refused.message().starts_with("circuit \"health\" is open"),
         "{refused:?}"
     );
-    assert_eq!(server.calls(), asked);
+    assert_eq!(server.calls(), calls);
 
     breaker.half_open();
-    assert!(client.check(asking_for(Code::Ok)).await.is_ok());
+    assert!(client.check(request(Code::Ok)).await.is_ok());
     assert_eq!(breaker.state(), State::Closed);
     let exhausted = client
-        .check(asking_for(Code::ResourceExhausted))
+        .check(request(Code::ResourceExhausted))
         .await
         .unwrap_err();
     assert_eq!(exhausted.message(), "later");
@@ -160,34 +154,34 @@ async fn statuses_open_the_circuit_and_callers_see_unavailable() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_opens_the_circuit() {
+async fn unreachable_server_opens_circuit() {
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone()).on_refused(|open| Ok(grpc::unavailable(open)));
-    let mut client = HealthClient::new(layer.layer(channel(nobody().await)));
+    let mut client = HealthClient::new(layer.layer(channel(unused_address().await)));
     for _ in 0..5 {
-        let error = client.check(asking_for(Code::Ok)).await.unwrap_err();
+        let error = client.check(request(Code::Ok)).await.unwrap_err();
         assert_eq!(error.code(), Code::Unavailable);
         assert!(
             error.source().is_some(),
-            "the channel's own error: {error:?}"
+            "not the error of the channel: {error:?}"
         );
     }
     assert_eq!(breaker.state(), State::Open);
-    let refused = client.check(asking_for(Code::Ok)).await.unwrap_err();
+    let refused = client.check(request(Code::Ok)).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(refused.message().starts_with("circuit"), "{refused:?}");
 }
 
-/// Without an answer of ours the refusal is an error of the channel, for which tonic knows no code; it
-/// is found as the source, or turned into a status by a layer around the breaker.
+/// Without `on_refused`, the refusal is an error of the channel, for which tonic has no code. The refusal
+/// is the source of the status, unless a layer around the breaker converts it.
 #[tokio::test]
-async fn a_refusal_that_nobody_answers_is_the_source_of_the_status() {
+async fn refusal_without_on_refused_is_status_source() {
     let breaker = breaker();
     breaker.force_open();
-    let channel = channel(nobody().await);
+    let channel = channel(unused_address().await);
     let guarded = BreakerLayer::new(breaker.clone()).layer(channel.clone());
     let status = HealthClient::new(guarded)
-        .check(asking_for(Code::Ok))
+        .check(request(Code::Ok))
         .await
         .unwrap_err();
     let source = status.source().unwrap();
@@ -202,7 +196,7 @@ async fn a_refusal_that_nobody_answers_is_the_source_of_the_status() {
         .layer(BreakerLayer::new(breaker.clone()))
         .service(channel);
     let status = HealthClient::new(guarded)
-        .check(asking_for(Code::Ok))
+        .check(request(Code::Ok))
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
@@ -210,7 +204,7 @@ async fn a_refusal_that_nobody_answers_is_the_source_of_the_status() {
 }
 
 #[tokio::test]
-async fn a_guarded_server_answers_unavailable() {
+async fn guarded_server_answers_unavailable() {
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(grpc::judge_response)
@@ -219,12 +213,12 @@ async fn a_guarded_server_answers_unavailable() {
     let mut client = HealthClient::new(channel(server.address));
     for _ in 0..5 {
         let error = client
-            .check(asking_for(Code::DeadlineExceeded))
+            .check(request(Code::DeadlineExceeded))
             .await
             .unwrap_err();
         assert_eq!(error.code(), Code::DeadlineExceeded);
     }
-    let refused = client.check(asking_for(Code::Ok)).await.unwrap_err();
+    let refused = client.check(request(Code::Ok)).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);
     assert!(
         refused.message().starts_with("circuit \"health\" is open"),

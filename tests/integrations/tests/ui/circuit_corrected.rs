@@ -1,4 +1,4 @@
-//! The same as the messages say to write them.
+//! The functions of the other `circuit` cases, written as their messages suggest.
 
 use breakerbox::prelude::*;
 
@@ -16,12 +16,12 @@ async fn fetch(id: u64) -> Result<u64, ApiError> {
 #[derive(Debug)]
 struct Other;
 
-#[circuit(fallback = fetch_instead)]
+#[circuit(fallback = fetch_cached)]
 async fn fetch_or(id: u64) -> Result<u64, Other> {
     Ok(id)
 }
 
-async fn fetch_instead(id: u64) -> Result<u64, Other> {
+async fn fetch_cached(id: u64) -> Result<u64, Other> {
     Ok(id)
 }
 

@@ -1,4 +1,4 @@
-//! Fallbacks that cannot stand in.
+//! Fallbacks with another return type or other arguments than the guarded function.
 
 use breakerbox::prelude::*;
 

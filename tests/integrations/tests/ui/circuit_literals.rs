@@ -1,4 +1,4 @@
-//! Settings that cannot work, found while compiling.
+//! Literals out of range, which are reported at compile time.
 
 use breakerbox::{BreakerError, circuit};
 

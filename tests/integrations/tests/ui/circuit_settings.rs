@@ -1,11 +1,11 @@
-//! Settings that there are not, or that do not go together.
+//! Unknown settings, and settings that exclude each other.
 
 use breakerbox::prelude::*;
 
 type Answer = Result<(), BreakerError>;
 
 #[circuit(threshhold = 5)]
-fn misspelt() -> Answer { Ok(()) }
+fn misspelled() -> Answer { Ok(()) }
 
 #[circuit(half_open_call = 5)]
 fn one_letter_short() -> Answer { Ok(()) }
@@ -14,7 +14,7 @@ fn one_letter_short() -> Answer { Ok(()) }
 fn unknown() -> Answer { Ok(()) }
 
 #[circuit(expected_exception = std::io::Error)]
-fn from_python() -> Answer { Ok(()) }
+fn name_in_python() -> Answer { Ok(()) }
 
 #[circuit(name = "a", failure_threshold = 5, name = "b")]
 fn twice() -> Answer { Ok(()) }
@@ -47,17 +47,17 @@ struct Careful;
 impl Preset for Careful {}
 
 #[circuit(preset = Careful, builder = CircuitBreaker::builder())]
-fn two_beginnings() -> Answer { Ok(()) }
+fn preset_and_builder() -> Answer { Ok(()) }
 
 #[circuit(timeout = "1s")]
 fn timeout_of_a_sync_function() -> Answer { Ok(()) }
 
-#[circuit(fallback = instead)]
-fn fallback_of_a_made_future(number: u8) -> impl Future<Output = Answer> {
+#[circuit(fallback = cached)]
+fn fallback_of_returned_future(number: u8) -> impl Future<Output = Answer> {
     drop(number);
     std::future::ready(Ok(()))
 }
 
-async fn instead(_: u8) -> Answer { Ok(()) }
+async fn cached(_: u8) -> Answer { Ok(()) }
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! Settings of another type than they should have.
+//! Settings of the wrong type.
 
 use breakerbox::prelude::*;
 

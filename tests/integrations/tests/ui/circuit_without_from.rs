@@ -1,4 +1,4 @@
-//! Error types that a refusal cannot become.
+//! Error types that do not implement `From<BreakerError>`.
 
 use breakerbox::circuit;
 
@@ -21,17 +21,17 @@ fn alias(id: u64) -> Answer<u64> {
     Ok(id)
 }
 
-#[circuit(timeout = "1s", fallback = fetch_instead)]
+#[circuit(timeout = "1s", fallback = fetch_cached)]
 async fn timeout(id: u64) -> Result<u64, ApiError> {
     Ok(id)
 }
 
-async fn fetch_instead(id: u64) -> Result<u64, ApiError> {
+async fn fetch_cached(id: u64) -> Result<u64, ApiError> {
     Ok(id)
 }
 
 #[circuit]
-fn made(id: u64) -> impl Future<Output = Result<u64, ApiError>> {
+fn returned_future(id: u64) -> impl Future<Output = Result<u64, ApiError>> {
     std::future::ready(Ok(id))
 }
 

@@ -1,4 +1,4 @@
-//! The same calls as the messages say to write them.
+//! The calls of the other cases, written as their messages suggest.
 
 use breakerbox::prelude::*;
 
@@ -20,12 +20,12 @@ fn parse(text: &'static str) -> Result<u8, std::num::ParseIntError> {
 }
 
 async fn guarded(registry: &BreakerRegistry) {
-    let mild = |degrees: &f32| match degrees {
+    let in_range = |degrees: &f32| match degrees {
         0.0..=30.0 => Outcome::Success,
         _ => Outcome::Failure,
     };
     let guarded = temperature().with_breaker(registry, "thermometer");
-    let _ = guarded.classify_output(mild).await;
+    let _ = guarded.classify_output(in_range).await;
 
     let from_cache = |_open: CircuitOpen| async { Ok("from the cache".to_owned()) };
     let _ = fetch(42).with_breaker(registry, "users-api").fallback(from_cache).await;

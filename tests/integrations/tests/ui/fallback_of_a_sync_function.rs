@@ -1,4 +1,4 @@
-//! A fallback that gives another type than the function it stands in for.
+//! A fallback whose output differs from that of the guarded function.
 
 use breakerbox::prelude::*;
 

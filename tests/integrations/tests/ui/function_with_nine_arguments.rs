@@ -1,4 +1,4 @@
-//! A function with one argument too many.
+//! A function with more arguments than are supported.
 
 use breakerbox::prelude::*;
 

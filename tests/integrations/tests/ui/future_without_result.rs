@@ -1,4 +1,4 @@
-//! A future that gives no `Result`.
+//! A future whose output is not a `Result`.
 
 use breakerbox::prelude::*;
 

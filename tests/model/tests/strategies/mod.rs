@@ -2,7 +2,7 @@
 
 use breakerbox::{Mode, Outcome};
 use breakerbox_model::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
-use breakerbox_model::steps::{Change, Command, Ending, Mixture, Side};
+use breakerbox_model::steps::{Change, Command, Ending, RuleMix, Side};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -12,12 +12,12 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Begin,
-    /// Ends one of the calls in flight, if there is any.
+    /// Ends one of the calls in flight, if any.
     End(usize, Ending),
-    /// Runs a call of the same breaker inside one of the calls in flight, which then ends.
-    EndAround(usize, Ending, Ending),
+    /// Runs one of the calls in flight, with a call of the same breaker inside it.
+    EndWithNestedCall(usize, Ending, Ending),
     Advance(Duration),
-    /// To one of the times at which something changes, or a nanosecond beside it.
+    /// Advances the clock to one of the next boundaries, or one nanosecond before or after it.
     AdvanceTo(usize, Side),
     Command(Command),
     Configure(Box<Change>),
@@ -27,7 +27,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Few lengths, so that they meet.
+/// A few lengths only, so that deadlines and windows often end at the same time.
 fn length() -> impl Strategy<Value = Duration> {
     select(vec![
         ms(1),
@@ -68,15 +68,16 @@ fn span() -> impl Strategy<Value = Span> {
     ]
 }
 
-/// Several at once; settings that follow mix these with their own.
+/// One to three rules. Later settings may be combined with earlier ones.
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    let rule = (kind(), span(), option::of(1..=6_u32), length())
-        .prop_map(|(kind, span, minimum_calls, limit)| Rule::of(kind, span, minimum_calls, limit));
+    let rule = (kind(), span(), option::of(1..=6_u32), length()).prop_map(
+        |(kind, span, minimum_calls, limit)| Rule::clamped(kind, span, minimum_calls, limit),
+    );
     vec(rule, 1..=3).prop_map(distinct)
 }
 
 fn recovery() -> impl Strategy<Value = Recovery> {
-    // Whole seconds where nothing bounds the delay: these a float holds exactly.
+    // Without a maximum, delays are whole seconds, which `f64` represents exactly.
     let unbounded = select(vec![ms(1_000), ms(30_000)]).prop_map(|first| Recovery {
         first,
         factor: 2,
@@ -125,7 +126,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     })
 }
 
-/// Also so much that a clock stops at the end of its time, and beyond all that a deadline can be.
+/// Durations to advance the clock. Some exceed the range of clocks and deadlines.
 fn time() -> impl Strategy<Value = Duration> {
     prop_oneof![
         2 => Just(Duration::ZERO),
@@ -136,7 +137,7 @@ fn time() -> impl Strategy<Value = Duration> {
     ]
 }
 
-fn asked() -> impl Strategy<Value = Duration> {
+fn requested_time() -> impl Strategy<Value = Duration> {
     prop_oneof![30 => time(), 1 => Just(Duration::MAX)]
 }
 
@@ -145,12 +146,12 @@ fn ending() -> impl Strategy<Value = Ending> {
         8 => Just(Ending::Success),
         8 => Just(Ending::Failure),
         2 => Just(Ending::Ignored),
-        1 => asked().prop_map(Ending::TripFor),
+        1 => requested_time().prop_map(Ending::TripFor),
         3 => Just(Ending::Dropped),
     ]
 }
 
-/// What a function can end in.
+/// Endings of a call that returns.
 fn returned() -> impl Strategy<Value = Ending> {
     prop_oneof![Just(Ending::Success), Just(Ending::Failure)]
 }
@@ -158,7 +159,7 @@ fn returned() -> impl Strategy<Value = Ending> {
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         3 => Just(Command::Trip),
-        3 => asked().prop_map(Command::TripFor),
+        3 => requested_time().prop_map(Command::TripFor),
         4 => Just(Command::HalfOpen),
         1 => Just(Command::ForceOpen),
         1 => Just(Command::Disable),
@@ -169,11 +170,11 @@ fn command() -> impl Strategy<Value = Command> {
 
 fn change() -> impl Strategy<Value = Change> {
     let rules = select(vec![
-        Mixture::Old,
-        Mixture::New,
-        Mixture::OldThenNew,
-        Mixture::NewThenOld,
-        Mixture::Rekinded,
+        RuleMix::Old,
+        RuleMix::New,
+        RuleMix::OldThenNew,
+        RuleMix::NewThenOld,
+        RuleMix::NewKinds,
     ]);
     let change = |(settings, rules, keeps_mode)| Change {
         settings,
@@ -187,9 +188,9 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let side = select(vec![Side::Before, Side::At, Side::At, Side::After]);
     prop_oneof![
         16 => Just(Step::Begin),
-        14 => (any::<usize>(), ending()).prop_map(|(which, how)| Step::End(which, how)),
+        14 => (any::<usize>(), ending()).prop_map(|(which, ending)| Step::End(which, ending)),
         4 => (any::<usize>(), returned(), returned())
-            .prop_map(|(which, inner, outer)| Step::EndAround(which, inner, outer)),
+            .prop_map(|(which, inner, outer)| Step::EndWithNestedCall(which, inner, outer)),
         3 => time().prop_map(Step::Advance),
         4 => (any::<usize>(), side).prop_map(|(which, side)| Step::AdvanceTo(which, side)),
         2 => command().prop_map(Step::Command),

@@ -51,20 +51,20 @@ async fn main() -> anyhow::Result<()> {
     }
     while begun.elapsed() < length {
         frames.tick().await;
-        screen.look();
+        screen.refresh();
         if live {
             drawn = draw(&mut term, &screen, drawn)?;
         }
     }
     traffic.join_all().await;
-    screen.look();
+    screen.refresh();
     draw(&mut term, &screen, drawn)?;
     if live {
         term.show_cursor()?;
         term.flush()?;
     }
 
-    let (calls, refused, changes) = screen.figures();
+    let (calls, refused, changes) = screen.counts();
     println!("{calls} calls, {refused} refused, {changes} changes of state");
     let payments = registry.breaker("payments").snapshot();
     assert!(

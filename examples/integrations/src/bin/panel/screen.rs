@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const WIDTH: usize = 30;
-const CHANGES: usize = 5;
+const MAX_CHANGES: usize = 5;
 
 pub(crate) struct Screen {
     registry: BreakerRegistry,
@@ -27,8 +27,8 @@ struct Row {
 /// The calls of one frame.
 #[derive(Clone, Copy, Default)]
 struct Frame {
-    good: u64,
-    bad: u64,
+    succeeded: u64,
+    failed: u64,
     refused: u64,
 }
 
@@ -36,33 +36,33 @@ impl Frame {
     fn between(before: &Totals, after: &Totals) -> Self {
         let successes = |totals: &Totals| totals.success.unwrap_or(0);
         Self {
-            good: successes(after) - successes(before),
-            bad: after.failure - before.failure,
+            succeeded: successes(after) - successes(before),
+            failed: after.failure - before.failure,
             refused: after.refused - before.refused,
         }
     }
 
     fn calls(self) -> u64 {
-        self.good + self.bad + self.refused
+        self.succeeded + self.failed + self.refused
     }
 
-    /// Returns the colour of the most frequent outcome.
+    /// Returns the color of the most frequent outcome.
     fn color(self) -> Color {
-        if self.refused > self.good.max(self.bad) {
+        if self.refused > self.succeeded.max(self.failed) {
             Color::Yellow
-        } else if self.bad >= self.good {
+        } else if self.failed >= self.succeeded {
             Color::Red
         } else {
             Color::Green
         }
     }
 
-    fn bar(self, most: u64) -> String {
+    fn bar(self, max: u64) -> String {
         let Some(highest) = self.calls().checked_sub(1) else {
             return " ".into();
         };
         let steps = BARS.len() as u64;
-        let step = usize::try_from(highest * steps / most.max(1)).unwrap_or(0);
+        let step = usize::try_from(highest * steps / max.max(1)).unwrap_or(0);
         let bar = BARS[step.min(BARS.len() - 1)];
         style(bar).fg(self.color()).to_string()
     }
@@ -80,7 +80,7 @@ impl Screen {
     }
 
     /// Reads the events and snapshots since the previous call.
-    pub(crate) fn look(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         while let Some(event) = self.events.try_next() {
             if let Event::StateChanged {
                 breaker,
@@ -91,7 +91,7 @@ impl Screen {
             } = event
             {
                 self.changed += 1;
-                if self.changes.len() == CHANGES {
+                if self.changes.len() == MAX_CHANGES {
                     self.changes.pop_front();
                 }
                 self.changes
@@ -131,7 +131,7 @@ impl Screen {
     }
 
     /// Returns the numbers of completed calls, refused calls and state changes.
-    pub(crate) fn figures(&self) -> (u64, u64, u64) {
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
         let sum = |of: fn(&Totals) -> u64| {
             let each = self.rows.values().map(|row| of(&row.snapshot.totals));
             each.sum()

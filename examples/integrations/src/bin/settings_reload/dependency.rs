@@ -30,11 +30,11 @@ impl Dependency {
         Ok(Self { address, failing })
     }
 
-    pub(crate) fn fail(&self, fails: bool) {
-        self.failing.store(fails, Ordering::Relaxed);
+    pub(crate) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Relaxed);
     }
 
-    pub(crate) fn ask(&self) -> impl Future<Output = io::Result<String>> + Send + use<> {
+    pub(crate) fn call(&self) -> impl Future<Output = io::Result<String>> + Send + use<> {
         let address = self.address;
         async move {
             let mut answer = String::new();

@@ -10,13 +10,13 @@ use tokio::time::timeout;
 
 /// A watched file. Dropping it removes the file and its directory.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedFile {
     directory: PathBuf,
     edits: UnboundedReceiver<()>,
     _watcher: RecommendedWatcher,
 }
 
-impl Watched {
+impl WatchedFile {
     pub(crate) fn create(text: &str) -> Result<Self, Box<dyn Error>> {
         let directory = env::temp_dir().join(format!("breakerbox-settings-{}", process::id()));
         fs::create_dir_all(&directory)?;
@@ -67,7 +67,7 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for WatchedFile {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.directory);
     }

@@ -11,7 +11,7 @@ mod file;
 use breakerbox::prelude::*;
 use breakerbox::settings::{Applied, Settings};
 use dependency::Dependency;
-use file::Watched;
+use file::WatchedFile;
 use futures_util::StreamExt;
 use std::error::Error;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn load(registry: &BreakerRegistry, text: &str) -> Result<Applied, Box<dyn Error
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let registry = BreakerRegistry::new();
-    let mut file = Watched::create(
+    let mut file = WatchedFile::create(
         r#"
         [breakers."users-api"]
         failure_threshold = 1_000_000
@@ -46,9 +46,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let search = registry.breaker("search");
     search.trip();
     // Some failures, below the first threshold.
-    dependency.fail(true);
+    dependency.set_failing(true);
     traffic
-        .until_it_has_grown(|| u64::from(users.failure_count()))
+        .wait_for_increase(|| u64::from(users.failure_count()))
         .await?;
     let failures = users.failure_count();
 
@@ -119,27 +119,31 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn check(holds: bool, otherwise: &'static str) -> Result<(), Box<dyn Error>> {
-    if holds { Ok(()) } else { Err(otherwise.into()) }
+fn check(condition: bool, message: &'static str) -> Result<(), Box<dyn Error>> {
+    if condition {
+        Ok(())
+    } else {
+        Err(message.into())
+    }
 }
 
 /// Four clients that call until they are stopped.
 struct Traffic {
     calls: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     clients: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Traffic {
     fn start(registry: &BreakerRegistry, dependency: &Dependency) -> Self {
         let calls = Arc::new(AtomicU64::new(0));
-        let over = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::new(AtomicBool::new(false));
         let clients = (0..4).map(|_| {
             let (registry, dependency) = (registry.clone(), dependency.clone());
-            let (calls, over) = (calls.clone(), over.clone());
+            let (calls, stopped) = (calls.clone(), stopped.clone());
             tokio::spawn(async move {
-                while !over.load(Ordering::Relaxed) {
-                    let _ = dependency.ask().with_breaker(&registry, "users-api").await;
+                while !stopped.load(Ordering::Relaxed) {
+                    let _ = dependency.call().with_breaker(&registry, "users-api").await;
                     calls.fetch_add(1, Ordering::Relaxed);
                     tokio::task::yield_now().await;
                 }
@@ -148,23 +152,23 @@ impl Traffic {
         let clients = clients.collect();
         Self {
             calls,
-            over,
+            stopped,
             clients,
         }
     }
 
-    async fn until_it_has_grown(&self, figure: impl Fn() -> u64) -> Result<(), Box<dyn Error>> {
-        let before = figure();
-        let grown = async {
-            while figure() <= before + 10 {
+    async fn wait_for_increase(&self, value: impl Fn() -> u64) -> Result<(), Box<dyn Error>> {
+        let before = value();
+        let increased = async {
+            while value() <= before + 10 {
                 tokio::task::yield_now().await;
             }
         };
-        Ok(timeout(10 * SECOND, grown).await?)
+        Ok(timeout(10 * SECOND, increased).await?)
     }
 
     async fn stop(self) -> Result<u64, Box<dyn Error>> {
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.await?;
         }

@@ -1,4 +1,4 @@
-//! Thousands of calls at once, on several threads.
+//! Thousands of concurrent calls on several threads.
 
 use crate::support::Fault;
 use breakerbox::tower::BreakerLayer;
@@ -13,19 +13,20 @@ use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 const CALLS: u64 = 4_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_half_open_circuit_lets_one_of_thousands_through() {
+async fn half_open_admits_one_of_thousands() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     breaker.half_open();
-    let (begun, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let everybody = Arc::new(Barrier::new(usize::try_from(CALLS).unwrap()));
+    let (running, max_running) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let all_calls = Arc::new(Barrier::new(usize::try_from(CALLS).unwrap()));
     let service = service_fn({
-        let (begun, most, everybody) = (begun.clone(), most.clone(), everybody.clone());
+        let (running, max_running, all_calls) =
+            (running.clone(), max_running.clone(), all_calls.clone());
         move |()| {
-            most.fetch_max(begun.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            let (begun, everybody) = (begun.clone(), everybody.clone());
+            max_running.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let (running, all_calls) = (running.clone(), all_calls.clone());
             async move {
-                everybody.wait().await;
-                begun.fetch_sub(1, Ordering::SeqCst);
+                all_calls.wait().await;
+                running.fetch_sub(1, Ordering::SeqCst);
                 Ok::<_, Fault>(())
             }
         }
@@ -33,32 +34,32 @@ async fn a_half_open_circuit_lets_one_of_thousands_through() {
     let layer = BreakerLayer::new(breaker.clone());
     let mut calls = JoinSet::new();
     for _ in 0..CALLS {
-        let (service, everybody) = (layer.layer(service.clone()), everybody.clone());
+        let (service, all_calls) = (layer.layer(service.clone()), all_calls.clone());
         calls.spawn(async move {
             match service.oneshot(()).await {
                 Ok(()) => true,
                 Err(error) => {
                     assert!(error.is_open());
-                    everybody.wait().await;
+                    all_calls.wait().await;
                     false
                 }
             }
         });
     }
-    let passed = calls
+    let admitted = calls
         .join_all()
         .await
         .into_iter()
-        .filter(|passed| *passed)
+        .filter(|admitted| *admitted)
         .count();
-    assert_eq!((passed, most.load(Ordering::SeqCst)), (1, 1));
+    assert_eq!((admitted, max_running.load(Ordering::SeqCst)), (1, 1));
     assert_eq!(breaker.state(), State::Closed);
     assert_eq!(breaker.snapshot().totals.refused, CALLS - 1);
 }
 
-/// A limit inside, whose readiness is scarce; hosts that come and go; calls that are dropped.
+/// Combines a concurrency limit, several hosts, failures and dropped calls.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_is_lost_in_a_crowd() {
+async fn concurrent_calls_are_all_recorded() {
     let registry = BreakerRegistry::new();
     let served = Arc::new(AtomicU64::new(0));
     let counted = served.clone();
@@ -83,7 +84,7 @@ async fn nothing_is_lost_in_a_crowd() {
         let call = service.clone().oneshot(number);
         calls.spawn(async move {
             if number % 11 == 0 {
-                // Begun, and dropped as `select!` does it.
+                // `biased` polls the call once before the other branch drops it.
                 return tokio::select! {
                     biased;
                     result = call => result.is_ok_and(|answer| answer == number),
@@ -103,8 +104,13 @@ async fn nothing_is_lost_in_a_crowd() {
             + totals.ignored
             + totals.cancelled
             + totals.late;
-        let sick = breaker.name() == "host:3";
-        assert_eq!(breaker.state() == State::Open, sick, "{}", breaker.name());
+        let is_failing = breaker.name() == "host:3";
+        assert_eq!(
+            breaker.state() == State::Open,
+            is_failing,
+            "{}",
+            breaker.name()
+        );
     }
     assert_eq!(u64::try_from(answered).unwrap(), successes);
     assert_eq!(ended, served.load(Ordering::Relaxed));

@@ -1,4 +1,4 @@
-//! What cannot be guarded.
+//! Items that `#[circuit]` cannot guard.
 
 use breakerbox::{BreakerError, circuit};
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 /// The end of a call, as the dependency and its caller see it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum End {
+pub(crate) enum Ending {
     Success,
     Failure,
     Ignored,
@@ -17,7 +17,7 @@ pub(crate) enum End {
 
 /// The counts of one dependency. Each caller has at most one call in flight.
 #[derive(Debug, Default)]
-pub(crate) struct Books {
+pub(crate) struct CallCounts {
     /// Calls that reached the dependency.
     pub(crate) began: AtomicU64,
     ended: [AtomicU64; 4],
@@ -28,14 +28,14 @@ pub(crate) struct Books {
     /// Openings of the circuit, counted by a listener.
     opened: Arc<AtomicU64>,
     trials: AtomicU64,
-    most_trials: AtomicU64,
+    max_trials: AtomicU64,
 }
 
 pub(crate) fn count(counter: &AtomicU64) -> u64 {
     counter.fetch_add(1, SeqCst) + 1
 }
 
-impl Books {
+impl CallCounts {
     pub(crate) fn new(opened: Arc<AtomicU64>) -> Self {
         Self {
             opened,
@@ -43,7 +43,7 @@ impl Books {
         }
     }
 
-    pub(crate) fn end(&self, end: End) {
+    pub(crate) fn end(&self, end: Ending) {
         count(&self.ended[end as usize]);
     }
 
@@ -59,7 +59,7 @@ impl Books {
     }
 
     pub(crate) fn begin_trial(&self) {
-        self.most_trials.fetch_max(count(&self.trials), SeqCst);
+        self.max_trials.fetch_max(count(&self.trials), SeqCst);
     }
 
     pub(crate) fn end_trial(&self) {
@@ -72,7 +72,7 @@ impl Books {
 
     /// Checks the totals while calls run, and returns a finding. No more calls may have ended than
     /// began, and at most `callers` calls may be in flight.
-    pub(crate) fn glance(
+    pub(crate) fn check_running(
         &self,
         snapshot: impl FnOnce() -> Snapshot,
         callers: u64,
@@ -81,23 +81,23 @@ impl Books {
         let snapshot = snapshot();
         let after = self.began.load(SeqCst);
         let ended = ended(&snapshot.totals);
-        let sound = ended <= after && before.saturating_sub(ended) <= callers;
-        (!sound).then(|| format!("{ended} ended of {before} to {after}: {snapshot}"))
+        let consistent = ended <= after && before.saturating_sub(ended) <= callers;
+        (!consistent).then(|| format!("{ended} ended of {before} to {after}: {snapshot}"))
     }
 
     /// Compares the totals after all calls have ended, and returns the findings. Each call must be
     /// counted once, with its own outcome or as late.
-    pub(crate) fn compare(&self, snapshot: &Snapshot, callers: u64) -> Vec<String> {
+    pub(crate) fn check_final(&self, snapshot: &Snapshot, callers: u64) -> Vec<String> {
         let mut findings = Vec::new();
-        let mut check = |holds: bool, claim: &str| {
-            if !holds {
+        let mut check = |condition: bool, claim: &str| {
+            if !condition {
                 findings.push(format!("violated: {claim}; {self:?}, but {snapshot}"));
             }
         };
         let began = self.began.load(SeqCst);
-        let seen = self.ended.each_ref().map(|counter| counter.load(SeqCst));
+        let expected = self.ended.each_ref().map(|counter| counter.load(SeqCst));
         check(
-            seen.iter().sum::<u64>() == began,
+            expected.iter().sum::<u64>() == began,
             "each call that began has ended",
         );
 
@@ -108,8 +108,8 @@ impl Books {
         check(
             counted
                 .iter()
-                .zip(seen)
-                .all(|(counted, seen)| *counted <= seen),
+                .zip(expected)
+                .all(|(counted, expected)| *counted <= expected),
             "each outcome was recorded as it was, or as late",
         );
         check(
@@ -125,7 +125,7 @@ impl Books {
             "each timeout was counted once",
         );
         check(
-            self.most_trials.load(SeqCst) <= 1,
+            self.max_trials.load(SeqCst) <= 1,
             "at most one trial ran at a time",
         );
         // A refused caller waits for `retry_after`, so an opening refuses each caller at most once.
@@ -136,11 +136,11 @@ impl Books {
         );
         // The other checks prove nothing about outcomes that did not occur.
         check(
-            opened > 0 && seen.iter().all(|seen| *seen > 0),
+            opened > 0 && expected.iter().all(|expected| *expected > 0),
             "each kind of outcome occurred",
         );
         check(self.panicked.load(SeqCst) > 0, "a call panicked");
-        check(self.most_trials.load(SeqCst) > 0, "a trial ran");
+        check(self.max_trials.load(SeqCst) > 0, "a trial ran");
         findings
     }
 }

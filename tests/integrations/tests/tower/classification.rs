@@ -1,6 +1,6 @@
-//! What counts as a failure.
+//! Classification of responses and errors.
 
-use crate::support::{Ask, Fault, Readiness, Strict, ask, poll_ready};
+use crate::support::{Fault, Readiness, StrictService, TestRequest, poll_ready, send};
 use breakerbox::tower::BreakerLayer;
 use breakerbox::{CircuitBreaker, Outcome, State};
 use std::io::{self, ErrorKind};
@@ -12,21 +12,27 @@ fn breaker() -> CircuitBreaker {
 }
 
 #[test]
-fn a_whole_result_is_judged_by_classify() {
+fn classify_decides_on_whole_result() {
     let breaker = breaker();
-    let judge = |result: &Result<u32, Fault>| match result {
+    let classifier = |result: &Result<u32, Fault>| match result {
         Ok(500..) => Outcome::Failure,
         Ok(_) => Outcome::Success,
         Err(Fault) => Outcome::Ignored,
     };
-    let (strict, _) = Strict::new();
+    let (strict, _) = StrictService::new();
     let mut service = BreakerLayer::new(breaker.clone())
-        .classify(judge)
+        .classify(classifier)
         .layer(strict);
-    assert!(matches!(ask(&mut service, Ask::Answer(503)), Ok(503)));
-    assert!(matches!(ask(&mut service, Ask::Answer(503)), Ok(503)));
+    assert!(matches!(
+        send(&mut service, TestRequest::Answer(503)),
+        Ok(503)
+    ));
+    assert!(matches!(
+        send(&mut service, TestRequest::Answer(503)),
+        Ok(503)
+    ));
     assert_eq!(breaker.failure_count(), 2);
-    assert!(ask(&mut service, Ask::Fail).is_err());
+    assert!(send(&mut service, TestRequest::Fail).is_err());
     let totals = breaker.snapshot().totals;
     assert_eq!(
         (totals.failure, totals.ignored, totals.success),
@@ -35,7 +41,7 @@ fn a_whole_result_is_judged_by_classify() {
 }
 
 #[test]
-fn a_response_is_judged_by_classify_response_and_an_error_by_the_rules() {
+fn classify_response_leaves_errors_to_rules() {
     let breaker = CircuitBreaker::builder()
         .ignored_error_if::<io::Error>(|error| error.kind() == ErrorKind::InvalidInput)
         .build()
@@ -55,7 +61,7 @@ fn a_response_is_judged_by_classify_response_and_an_error_by_the_rules() {
         }
     }));
     for request in [0, 1, 200, 503, 503, 1] {
-        drop(crate::support::now(service.clone().oneshot(request)));
+        drop(crate::support::complete(service.clone().oneshot(request)));
     }
     let totals = breaker.snapshot().totals;
     assert_eq!(
@@ -66,43 +72,43 @@ fn a_response_is_judged_by_classify_response_and_an_error_by_the_rules() {
 }
 
 #[test]
-fn errors_are_judged_by_fail_if() {
+fn fail_if_decides_on_errors() {
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone()).fail_if(|_: &Fault| false);
-    let mut service = layer.layer(Strict::new().0);
+    let mut service = layer.layer(StrictService::new().0);
     for _ in 0..10 {
-        assert!(ask(&mut service, Ask::Fail).is_err());
+        assert!(send(&mut service, TestRequest::Fail).is_err());
     }
     assert_eq!(breaker.failure_count(), 0);
 }
 
 #[test]
-fn the_last_word_wins_and_judges_poll_ready_too() {
+fn last_classifier_applies_to_poll_ready() {
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone())
         .fail_if(|_: &Fault| true)
         .classify(|_: &Result<u32, Fault>| Outcome::Ignored);
-    let (strict, script) = Strict::new();
-    script.is(Readiness::Fails);
+    let (strict, script) = StrictService::new();
+    script.set_readiness(Readiness::Fails);
     let mut service = layer.layer(strict);
     assert!(matches!(poll_ready(&mut service), Poll::Ready(Err(_))));
     assert_eq!(breaker.snapshot().totals.ignored, 1);
 }
 
 #[test]
-fn a_judge_may_ask_for_a_time() {
+fn classifier_may_request_trip() {
     let breaker = breaker();
     let minute = std::time::Duration::from_secs(60);
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(move |_: &u32| Outcome::TripFor(minute));
-    let mut service = layer.layer(Strict::new().0);
-    assert!(matches!(ask(&mut service, Ask::Answer(7)), Ok(7)));
+    let mut service = layer.layer(StrictService::new().0);
+    assert!(matches!(send(&mut service, TestRequest::Answer(7)), Ok(7)));
     assert_eq!(breaker.state(), State::Open);
     assert!(breaker.open_remaining() > Some(minute / 2));
 }
 
 #[test]
-fn the_refusal_of_a_breaker_further_in_is_ignored_once_it_is_flattened() {
+fn flattened_refusal_of_inner_breaker_is_ignored() {
     type BoxError = Box<dyn std::error::Error + Send + Sync>;
     let (outer, inner) = (breaker(), breaker());
     let service = tower::ServiceBuilder::new()
@@ -113,13 +119,13 @@ fn the_refusal_of_a_breaker_further_in_is_ignored_once_it_is_flattened() {
             Err::<(), BoxError>("down".into())
         }));
     for _ in 0..10 {
-        assert!(crate::support::now(service.clone().oneshot(())).is_err());
+        assert!(crate::support::complete(service.clone().oneshot(())).is_err());
     }
-    // Five failures opened both; had refusals counted, one of them would not show it.
+    // Five failures opened both circuits. The refusals of the inner circuit added none to the outer.
     assert_eq!((inner.failure_count(), outer.failure_count()), (5, 5));
     outer.reset();
     for _ in 0..10 {
-        assert!(crate::support::now(service.clone().oneshot(())).is_err());
+        assert!(crate::support::complete(service.clone().oneshot(())).is_err());
     }
     assert_eq!(outer.failure_count(), 0);
     assert_eq!(outer.snapshot().totals.ignored, 10);

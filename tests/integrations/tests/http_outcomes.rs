@@ -1,7 +1,7 @@
-//! Outcomes from statuses and headers.
+//! Outcomes that are derived from HTTP and gRPC statuses and headers.
 #![allow(missing_docs)]
 
-use breakerbox::http::{self as judges, grpc};
+use breakerbox::http::{self as breaker_http, grpc};
 use breakerbox::{BreakerError, CircuitBreaker, CircuitOpen, Outcome, State};
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -19,25 +19,25 @@ fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
     pairs.collect()
 }
 
-fn asking(time: &str) -> HeaderMap {
+fn retry_after_header(time: &str) -> HeaderMap {
     headers(&[(RETRY_AFTER, time)])
 }
 
-fn at_noon(until: &str) -> Option<Duration> {
-    judges::retry_after(&headers(&[(DATE, NOON), (RETRY_AFTER, until)]))
+fn wait_at_noon(until: &str) -> Option<Duration> {
+    breaker_http::retry_after(&headers(&[(DATE, NOON), (RETRY_AFTER, until)]))
 }
 
-#[allow(clippy::unnecessary_wraps)] // to be compared with one that may be none
+#[allow(clippy::unnecessary_wraps)] // compared with an `Option`
 fn seconds(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
 #[test]
-fn every_status_that_there_can_be() {
+fn judge_classifies_every_status() {
     for code in 100..1000 {
         let status = StatusCode::from_u16(code).unwrap();
-        let plain = judges::judge(status, &HeaderMap::new());
-        let asked = judges::judge(status, &asking("7"));
+        let plain = breaker_http::judge(status, &HeaderMap::new());
+        let requested = breaker_http::judge(status, &retry_after_header("7"));
         let expected = if (500..600).contains(&code) {
             Outcome::Failure
         } else {
@@ -45,14 +45,14 @@ fn every_status_that_there_can_be() {
         };
         assert_eq!(plain, expected, "{code}");
         match code {
-            429 | 503 => assert_eq!(asked, Outcome::TripFor(Duration::from_secs(7))),
-            _ => assert_eq!(asked, expected, "{code}"),
+            429 | 503 => assert_eq!(requested, Outcome::TripFor(Duration::from_secs(7))),
+            _ => assert_eq!(requested, expected, "{code}"),
         }
     }
 }
 
 #[test]
-fn seconds_to_wait() {
+fn retry_after_parses_seconds() {
     for (text, expected) in [
         ("120", seconds(120)),
         (" 120 ", seconds(120)),
@@ -70,62 +70,75 @@ fn seconds_to_wait() {
         ("soon", None),
         ("\u{661}\u{662}", None),
     ] {
-        assert_eq!(judges::retry_after(&asking(text)), expected, "{text:?}");
+        assert_eq!(
+            breaker_http::retry_after(&retry_after_header(text)),
+            expected,
+            "{text:?}"
+        );
     }
-    assert_eq!(judges::retry_after(&HeaderMap::new()), None);
-    // The first of several.
-    let mut several = asking("1");
+    assert_eq!(breaker_http::retry_after(&HeaderMap::new()), None);
+    // The first of several headers decides.
+    let mut several = retry_after_header("1");
     several.append(RETRY_AFTER, HeaderValue::from_static("2"));
-    assert_eq!(judges::retry_after(&several), seconds(1));
+    assert_eq!(breaker_http::retry_after(&several), seconds(1));
 }
 
 #[test]
-fn a_date_to_wait_for_in_each_of_its_three_forms() {
-    assert_eq!(at_noon("Sun, 06 Nov 1994 12:02:00 GMT"), seconds(120));
-    assert_eq!(at_noon("Sunday, 06-Nov-94 12:02:00 GMT"), seconds(120));
-    assert_eq!(at_noon("Sun Nov  6 12:02:00 1994"), seconds(120));
+fn retry_after_parses_three_date_formats() {
+    assert_eq!(wait_at_noon("Sun, 06 Nov 1994 12:02:00 GMT"), seconds(120));
+    assert_eq!(wait_at_noon("Sunday, 06-Nov-94 12:02:00 GMT"), seconds(120));
+    assert_eq!(wait_at_noon("Sun Nov  6 12:02:00 1994"), seconds(120));
 }
 
 #[test]
-fn a_date_that_is_over_or_none_at_all_asks_for_nothing() {
-    assert_eq!(at_noon(NOON), None);
-    assert_eq!(at_noon("Sun, 06 Nov 1994 11:59:59 GMT"), None);
-    assert_eq!(at_noon("Sun, 06 Nov 1994 25:00:00 GMT"), None);
-    assert_eq!(at_noon("tomorrow"), None);
+fn past_or_invalid_date_requests_no_trip() {
+    assert_eq!(wait_at_noon(NOON), None);
+    assert_eq!(wait_at_noon("Sun, 06 Nov 1994 11:59:59 GMT"), None);
+    assert_eq!(wait_at_noon("Sun, 06 Nov 1994 25:00:00 GMT"), None);
+    assert_eq!(wait_at_noon("tomorrow"), None);
     let unreadable = headers(&[(DATE, "yesterday"), (RETRY_AFTER, NOON)]);
-    assert_eq!(judges::retry_after(&unreadable), None);
+    assert_eq!(breaker_http::retry_after(&unreadable), None);
 }
 
 #[test]
-fn no_decision_depends_on_the_wall_clock_unless_you_say_so() {
-    let far = asking("Fri, 31 Dec 9999 23:59:59 GMT");
-    assert_eq!(judges::retry_after(&far), None);
+fn retry_after_at_alone_uses_wall_clock() {
+    let date = retry_after_header("Fri, 31 Dec 9999 23:59:59 GMT");
+    assert_eq!(breaker_http::retry_after(&date), None);
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    assert_eq!(judges::judge(status, &far), Outcome::Failure);
+    assert_eq!(breaker_http::judge(status, &date), Outcome::Failure);
     assert_eq!(
-        judges::judge(StatusCode::TOO_MANY_REQUESTS, &far),
+        breaker_http::judge(StatusCode::TOO_MANY_REQUESTS, &date),
         Outcome::Success
     );
 
-    let dawn = SystemTime::UNIX_EPOCH;
-    let then = asking("Thu, 01 Jan 1970 00:01:00 GMT");
-    assert_eq!(judges::retry_after_at(&then, dawn), seconds(60));
-    assert_eq!(judges::retry_after_at(&then, SystemTime::now()), None);
-    assert_eq!(judges::retry_after_at(&asking("9"), dawn), seconds(9));
-    // The server's own clock is the better one.
+    let epoch = SystemTime::UNIX_EPOCH;
+    let minute_later = retry_after_header("Thu, 01 Jan 1970 00:01:00 GMT");
+    assert_eq!(
+        breaker_http::retry_after_at(&minute_later, epoch),
+        seconds(60)
+    );
+    assert_eq!(
+        breaker_http::retry_after_at(&minute_later, SystemTime::now()),
+        None
+    );
+    assert_eq!(
+        breaker_http::retry_after_at(&retry_after_header("9"), epoch),
+        seconds(9)
+    );
+    // The `Date` header, which is the clock of the server, has precedence over the argument.
     let both = headers(&[(DATE, NOON), (RETRY_AFTER, "Sun, 06 Nov 1994 12:00:05 GMT")]);
-    assert_eq!(judges::retry_after_at(&both, dawn), seconds(5));
+    assert_eq!(breaker_http::retry_after_at(&both, epoch), seconds(5));
 }
 
 #[test]
-fn a_strangers_word_is_capped_by_the_breaker() {
+fn max_trip_for_caps_retry_after() {
     let breaker = CircuitBreaker::builder()
         .max_trip_for(Duration::from_secs(60))
         .build()
         .unwrap();
-    let outcome = judges::judge(
+    let outcome = breaker_http::judge(
         StatusCode::TOO_MANY_REQUESTS,
-        &asking("99999999999999999999"),
+        &retry_after_header("99999999999999999999"),
     );
     breaker.try_acquire().unwrap().record(outcome);
     assert_eq!(breaker.state(), State::Open);
@@ -139,48 +152,48 @@ fn refusal() -> CircuitOpen {
 }
 
 #[test]
-fn whole_results() {
+fn judge_result_classifies_responses_and_errors() {
     let answer = |status: u16| {
         let response = Response::builder().status(status).body(());
         Ok::<_, std::io::Error>(response.unwrap())
     };
-    assert_eq!(judges::judge_result(&answer(204)), Outcome::Success);
-    assert_eq!(judges::judge_result(&answer(500)), Outcome::Failure);
+    assert_eq!(breaker_http::judge_result(&answer(204)), Outcome::Success);
+    assert_eq!(breaker_http::judge_result(&answer(500)), Outcome::Failure);
     assert_eq!(grpc::judge_result(&answer(500)), Outcome::Failure);
     let down = Err::<Response<()>, _>(std::io::Error::other("down"));
-    assert_eq!(judges::judge_result(&down), Outcome::Failure);
+    assert_eq!(breaker_http::judge_result(&down), Outcome::Failure);
     assert_eq!(grpc::judge_result(&down), Outcome::Failure);
     let inner = Err::<Response<()>, BreakerError<Infallible>>(refusal().into());
-    assert_eq!(judges::judge_result(&inner), Outcome::Ignored);
+    assert_eq!(breaker_http::judge_result(&inner), Outcome::Ignored);
     assert_eq!(grpc::judge_result(&inner), Outcome::Ignored);
 }
 
 #[test]
-fn the_answer_of_another_breaker_says_nothing() {
-    let response: Response<()> = judges::unavailable(refusal());
+fn unavailable_response_of_breaker_is_ignored() {
+    let response: Response<()> = breaker_http::unavailable(refusal());
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "2", "rounded up");
-    assert_eq!(judges::judge_response(&response), Outcome::Ignored);
+    assert_eq!(breaker_http::judge_response(&response), Outcome::Ignored);
     let response: Response<()> = grpc::unavailable(refusal());
     assert_eq!(grpc::judge_response(&response), Outcome::Ignored);
-    // Over a wire it is an answer as any other.
+    // Extensions are not sent over the network, so a received response is an ordinary failure.
     let (parts, ()) = response.into_parts();
     assert_eq!(grpc::judge(parts.status, &parts.headers), Outcome::Failure);
 }
 
 #[test]
-fn a_circuit_that_is_open_for_ever_promises_no_time() {
+fn circuit_without_deadline_sends_no_retry_after() {
     let breaker = CircuitBreaker::builder().build().unwrap();
     breaker.force_open();
-    let forced: Response<()> = judges::unavailable(breaker.try_acquire().unwrap_err());
+    let forced: Response<()> = breaker_http::unavailable(breaker.try_acquire().unwrap_err());
     assert!(!forced.headers().contains_key(RETRY_AFTER));
     breaker.trip_for(Duration::MAX);
-    let for_ever: Response<()> = judges::unavailable(breaker.try_acquire().unwrap_err());
-    assert!(!for_ever.headers().contains_key(RETRY_AFTER));
+    let endless: Response<()> = breaker_http::unavailable(breaker.try_acquire().unwrap_err());
+    assert!(!endless.headers().contains_key(RETRY_AFTER));
 }
 
 #[test]
-fn names_that_no_header_can_carry() {
+fn grpc_message_encodes_name_invalid_in_headers() {
     let name = "käse\n100% \u{7f}\"\\";
     let breaker = CircuitBreaker::builder().name(name).build().unwrap();
     breaker.force_open();
@@ -200,7 +213,7 @@ fn grpc_headers(code: &str, more: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 #[test]
-fn every_grpc_code() {
+fn grpc_judge_classifies_every_code() {
     let failures = [2, 4, 13, 14, 15];
     for code in 0..=16 {
         let outcome = grpc::judge(StatusCode::OK, &grpc_headers(&code.to_string(), &[]));
@@ -218,7 +231,7 @@ fn every_grpc_code() {
     );
     let garbled = grpc::judge(StatusCode::OK, &grpc_headers("fourteen", &[]));
     assert_eq!(garbled, Outcome::Failure);
-    // The codes are those of tonic.
+    // The codes agree with those of tonic.
     for code in [
         tonic::Code::Unavailable,
         tonic::Code::DataLoss,
@@ -229,7 +242,7 @@ fn every_grpc_code() {
 }
 
 #[test]
-fn grpc_services_ask_to_be_left_alone_too() {
+fn grpc_pushback_requests_trip() {
     let pushed = |code, millis| {
         let pushback = [("grpc-retry-pushback-ms", millis)];
         grpc::judge(StatusCode::OK, &grpc_headers(code, &pushback))
@@ -245,15 +258,15 @@ fn grpc_services_ask_to_be_left_alone_too() {
     let two_seconds = Outcome::TripFor(Duration::from_secs(2));
     assert_eq!(grpc::judge(StatusCode::OK, &proxy), two_seconds);
     assert_eq!(
-        grpc::judge(StatusCode::SERVICE_UNAVAILABLE, &asking("2")),
+        grpc::judge(StatusCode::SERVICE_UNAVAILABLE, &retry_after_header("2")),
         two_seconds
     );
 }
 
 proptest! {
-    /// Whatever a stranger sends, nothing panics.
+    /// No header makes the classifiers panic, or request a trip of zero length.
     #[test]
-    fn strangers_may_send_anything(
+    fn arbitrary_headers_never_panic(
         status in 100_u16..1000,
         retry in proptest::collection::vec(any::<u8>(), 0..40),
         date in "[A-Za-z]{3}, [0-9]{1,3} [A-Za-z]{3} [0-9]{1,5} [0-9:]{0,9} GMT",
@@ -269,10 +282,10 @@ proptest! {
                 headers.insert(RETRY_AFTER, retry);
             }
             let status = StatusCode::from_u16(status).unwrap();
-            let outcomes = [judges::judge(status, &headers), grpc::judge(status, &headers)];
+            let outcomes = [breaker_http::judge(status, &headers), grpc::judge(status, &headers)];
             prop_assert!(!outcomes.contains(&Outcome::TripFor(Duration::ZERO)));
             let now = SystemTime::now();
-            prop_assert_ne!(judges::retry_after_at(&headers, now), Some(Duration::ZERO));
+            prop_assert_ne!(breaker_http::retry_after_at(&headers, now), Some(Duration::ZERO));
         }
     }
 }

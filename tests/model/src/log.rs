@@ -1,33 +1,33 @@
-//! What the model writes down, and what follows from it.
+//! The log of a model, and the counts that are computed from it.
 
 use crate::settings::{Kind, Rule, Span};
 use breakerbox::{State, Totals};
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Meaning {
+pub enum RecordedOutcome {
     Success,
     Failure,
     Ignored,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Ended {
+pub struct RecordedCall {
     pub at: u64,
-    pub meaning: Meaning,
+    pub outcome: RecordedOutcome,
     pub cancelled: bool,
-    /// As long as it was known when it began that somebody asks.
+    /// `None` if no setting required the duration of calls when the call began.
     pub elapsed: Option<Duration>,
     pub slow: bool,
-    /// In which it ended.
+    /// The state in which the call ended.
     pub state: State,
-    /// Whether the settings of that time had successes counted.
+    /// The value of `count_successes` when the call ended.
     pub counted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
-    Ended(Ended),
+    Recorded(RecordedCall),
     Late,
     Refused,
     WouldTrip,
@@ -36,13 +36,12 @@ pub enum Event {
     /// The trials closed the circuit at this time.
     Recovered(u64),
     /// The backoff starts over.
-    BackoffAnew,
-    /// Entered a state in which nothing has failed yet.
-    NothingFailed,
-    /// A half-open period begins.
-    Trials,
-    /// So many trials lost their slots.
-    Lapsed(u32),
+    BackoffReset,
+    /// The consecutive failures start over.
+    FailuresReset,
+    HalfOpenEntered,
+    /// The lease lapsed, and this number of trials lost their slots.
+    LeaseLapsed(u32),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -53,17 +52,17 @@ pub struct Figures {
     pub rate: Option<f64>,
 }
 
-impl Ended {
+impl RecordedCall {
     fn is_slow(&self, rule: &Rule) -> bool {
         matches!((self.elapsed, rule.slower_than), (Some(took), Some(limit)) if took > limit)
     }
 
     pub fn failed(&self) -> bool {
-        self.meaning == Meaning::Failure
+        self.outcome == RecordedOutcome::Failure
     }
 
-    /// Only a call that itself counts against a rule may trip it.
-    pub fn counts_against(&self, rule: &Rule) -> bool {
+    /// Returns whether the call counts against `rule`. Only such a call may trip the rule.
+    pub fn violates(&self, rule: &Rule) -> bool {
         self.is_seen_by(rule)
             && match rule.kind {
                 Kind::SlowCalls(_) => self.is_slow(rule),
@@ -71,79 +70,81 @@ impl Ended {
             }
     }
 
-    /// Ignored touches no count, but a dropped call that ran long is slow.
+    /// Returns whether the call enters the window of `rule`.
+    ///
+    /// An ignored call does not, except for a cancelled call that was slow.
     fn is_seen_by(&self, rule: &Rule) -> bool {
         self.state != State::HalfOpen
-            && (self.meaning != Meaning::Ignored || self.cancelled && self.is_slow(rule))
+            && (self.outcome != RecordedOutcome::Ignored || self.cancelled && self.is_slow(rule))
     }
 
-    /// What a trial tells: `Some(true)` for a good one, `None` for one that says nothing.
-    pub fn verdict(&self) -> Option<bool> {
-        match self.meaning {
-            Meaning::Ignored => (self.cancelled && self.slow).then_some(false),
-            Meaning::Failure => Some(false),
-            Meaning::Success => Some(!self.slow),
+    /// Returns whether a trial succeeded, or `None` if it must be repeated.
+    pub fn trial_result(&self) -> Option<bool> {
+        match self.outcome {
+            RecordedOutcome::Ignored => (self.cancelled && self.slow).then_some(false),
+            RecordedOutcome::Failure => Some(false),
+            RecordedOutcome::Success => Some(!self.slow),
         }
     }
 }
 
-/// Failures since the last success.
-pub fn consecutive(log: &[Event]) -> u32 {
+/// Counts the failures since the last success.
+pub fn consecutive_failures(log: &[Event]) -> u32 {
     let mut failures = 0;
     for event in log {
         match event {
-            Event::Ended(call) if call.failed() => failures += 1,
-            Event::Ended(call) if call.meaning == Meaning::Success => failures = 0,
-            Event::NothingFailed => failures = 0,
+            Event::Recorded(call) if call.failed() => failures += 1,
+            Event::Recorded(call) if call.outcome == RecordedOutcome::Success => failures = 0,
+            Event::FailuresReset => failures = 0,
             _ => {}
         }
     }
     failures
 }
 
-/// The attempt of the latest opening, from which the backoff continues, and when the circuit recovered
-/// from it, if it did.
+/// Returns the attempt of the latest opening, and when the circuit recovered from it, if it did.
 pub fn attempt(log: &[Event]) -> Option<(u32, Option<u64>)> {
     let mut attempt = None;
     for event in log {
         match event {
             Event::Opened(number) => attempt = Some((*number, None)),
             Event::Recovered(at) => attempt = attempt.map(|(number, _)| (number, Some(*at))),
-            Event::BackoffAnew => attempt = None,
+            Event::BackoffReset => attempt = None,
             _ => {}
         }
     }
     attempt
 }
 
-/// Good and bad trials of the present half-open period.
-pub fn trials(log: &[Event]) -> (u32, u32) {
-    let (mut good, mut bad) = (0, 0);
+/// Counts the successful and the failed trials of the current half-open period.
+pub fn trial_results(log: &[Event]) -> (u32, u32) {
+    let (mut succeeded, mut failed) = (0, 0);
     for event in log {
         match event {
-            Event::Trials => (good, bad) = (0, 0),
-            Event::Ended(call) if call.state == State::HalfOpen => match call.verdict() {
-                Some(true) => good += 1,
-                Some(false) => bad += 1,
+            Event::HalfOpenEntered => (succeeded, failed) = (0, 0),
+            Event::Recorded(call) if call.state == State::HalfOpen => match call.trial_result() {
+                Some(true) => succeeded += 1,
+                Some(false) => failed += 1,
                 None => {}
             },
             _ => {}
         }
     }
-    (good, bad)
+    (succeeded, failed)
 }
 
-/// Checks the totals against the log; `counting` is whether successes are counted now.
+/// Compares the totals with the log. `counting` is the current value of `count_successes`.
 pub fn assert_totals(log: &[Event], counting: bool, found: &Totals) {
     let count = |of: &dyn Fn(&Event) -> bool| log.iter().filter(|event| of(event)).count() as u64;
-    let ended = |of: &dyn Fn(&Ended) -> bool| {
-        count(&|event| matches!(event, Event::Ended(call) if of(call)))
+    let ended = |of: &dyn Fn(&RecordedCall) -> bool| {
+        count(&|event| matches!(event, Event::Recorded(call) if of(call)))
     };
-    let success = ended(&|call| call.meaning == Meaning::Success && call.counted);
+    let success = ended(&|call| call.outcome == RecordedOutcome::Success && call.counted);
     assert_eq!(found.success, counting.then_some(success), "successes");
-    assert_eq!(found.failure, ended(&Ended::failed), "failures");
-    let ignored =
-        |call: &Ended, cancelled| call.meaning == Meaning::Ignored && call.cancelled == cancelled;
+    assert_eq!(found.failure, ended(&RecordedCall::failed), "failures");
+    let ignored = |call: &RecordedCall, cancelled| {
+        call.outcome == RecordedOutcome::Ignored && call.cancelled == cancelled
+    };
     assert_eq!(
         found.ignored,
         ended(&|call| ignored(call, false)),
@@ -167,24 +168,28 @@ pub fn assert_totals(log: &[Event], counting: bool, found: &Totals) {
     );
 }
 
-/// Successes that the settings kept out of the totals; all of them while successes are not `shown`.
-pub fn hidden_successes(log: &[Event], shown: bool) -> u64 {
-    let hidden = |call: &Ended| call.meaning == Meaning::Success && !(shown && call.counted);
-    let hidden = log
+/// Counts the successes that are missing in the totals: those that were not counted, or all of them if the
+/// totals of successes are not `shown`.
+pub fn uncounted_successes(log: &[Event], shown: bool) -> u64 {
+    let is_missing =
+        |call: &RecordedCall| call.outcome == RecordedOutcome::Success && !(shown && call.counted);
+    let missing = log
         .iter()
-        .filter(|event| matches!(event, Event::Ended(call) if hidden(call)));
-    hidden.count() as u64
+        .filter(|event| matches!(event, Event::Recorded(call) if is_missing(call)));
+    missing.count() as u64
 }
 
-/// How many trials lost their slots at the first lapse of each half-open period, which is told of.
+/// Returns the number of trials in each `TrialsOutlived` event.
+///
+/// Only the first lapse of a half-open period is reported.
 pub fn outlived(log: &[Event]) -> Vec<u32> {
     let mut outlived = Vec::new();
-    let mut told = false;
+    let mut reported = false;
     for event in log {
         match event {
-            Event::Trials => told = false,
-            Event::Lapsed(trials) if !told => {
-                told = true;
+            Event::HalfOpenEntered => reported = false,
+            Event::LeaseLapsed(trials) if !reported => {
+                reported = true;
                 outlived.push(*trials);
             }
             _ => {}
@@ -199,11 +204,11 @@ pub fn would_trip(log: &[Event]) -> u64 {
         .count() as u64
 }
 
-/// What `rule` sees at `now` of the calls from number `since` of the log on, in windows aligned to
-/// `origin`.
-pub fn figures(log: &[Event], since: usize, rule: &Rule, now: u64, origin: u64) -> Figures {
+/// Computes the figures of `rule` at `now`, from the events since position `window_start` of the log.
+/// The buckets of a time window are aligned to `origin`.
+pub fn figures(log: &[Event], window_start: usize, rule: &Rule, now: u64, origin: u64) -> Figures {
     let Some(span) = rule.span else {
-        let failures = consecutive(log);
+        let failures = consecutive_failures(log);
         return Figures {
             recorded: failures,
             failed: failures,
@@ -211,10 +216,10 @@ pub fn figures(log: &[Event], since: usize, rule: &Rule, now: u64, origin: u64) 
             rate: None,
         };
     };
-    let mut seen: Vec<&Ended> = log[since..]
+    let mut seen: Vec<&RecordedCall> = log[window_start..]
         .iter()
         .filter_map(|event| match event {
-            Event::Ended(call) if call.is_seen_by(rule) => Some(call),
+            Event::Recorded(call) if call.is_seen_by(rule) => Some(call),
             _ => None,
         })
         .collect();
@@ -231,11 +236,11 @@ pub fn figures(log: &[Event], since: usize, rule: &Rule, now: u64, origin: u64) 
             u32::MAX
         }
     };
-    let count = |of: &dyn Fn(&Ended) -> bool| {
+    let count = |of: &dyn Fn(&RecordedCall) -> bool| {
         u32::try_from(seen.iter().filter(|call| of(call)).count()).unwrap()
     };
     let recorded = count(&|_| true);
-    let failed = count(&Ended::failed);
+    let failed = count(&RecordedCall::failed);
     let slow = count(&|call| call.is_slow(rule));
     let enough = recorded >= rule.minimum_calls.unwrap_or(most.min(10));
     let part = match rule.kind {
@@ -252,8 +257,8 @@ pub fn figures(log: &[Event], since: usize, rule: &Rule, now: u64, origin: u64) 
     }
 }
 
-/// Whether the figures are what the rule forbids.
-pub fn holds(rule: &Rule, figures: &Figures) -> bool {
+/// Returns whether the figures reach the limit of the rule.
+pub fn is_met(rule: &Rule, figures: &Figures) -> bool {
     match rule.kind {
         Kind::Consecutive(most) | Kind::Failures(most) => figures.failed >= most,
         Kind::FailureRate(most) | Kind::SlowCalls(most) => {

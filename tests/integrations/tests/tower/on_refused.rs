@@ -1,6 +1,6 @@
-//! What becomes of a refusal.
+//! Responses to refused calls by `on_refused`.
 
-use crate::support::{Ask, Fault, Strict, ask};
+use crate::support::{Fault, StrictService, TestRequest, send};
 use breakerbox::tower::BreakerLayer;
 use breakerbox::{CircuitBreaker, CircuitOpen};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,20 +13,23 @@ fn open() -> CircuitBreaker {
 }
 
 #[test]
-fn an_answer_stands_in_for_the_service_and_its_error_is_the_services_own() {
+fn on_refused_answers_with_service_error_type() {
     let breaker = open();
     let layer = BreakerLayer::new(breaker.clone()).on_refused(|open: CircuitOpen| {
         assert_eq!(open.name(), "x");
         Ok(99)
     });
-    let (strict, script) = Strict::new();
+    let (strict, script) = StrictService::new();
     let mut service = layer.layer(strict);
-    assert_eq!(ask(&mut service, Ask::Answer(7)), Ok::<u32, Fault>(99));
+    assert_eq!(
+        send(&mut service, TestRequest::Answer(7)),
+        Ok::<u32, Fault>(99)
+    );
     assert_eq!(script.called(), 0);
-    // It is for refusals only, and not judged.
+    // `on_refused` only answers refusals, and its results are not classified.
     breaker.reset();
-    assert_eq!(ask(&mut service, Ask::Answer(7)), Ok(7));
-    assert_eq!(ask(&mut service, Ask::Fail), Err(Fault));
+    assert_eq!(send(&mut service, TestRequest::Answer(7)), Ok(7));
+    assert_eq!(send(&mut service, TestRequest::Fail), Err(Fault));
     let totals = breaker.snapshot().totals;
     assert_eq!(
         (totals.success, totals.failure, totals.refused),
@@ -35,21 +38,30 @@ fn an_answer_stands_in_for_the_service_and_its_error_is_the_services_own() {
 }
 
 #[test]
-fn an_answer_may_be_an_error() {
+fn on_refused_may_return_error() {
     let layer = BreakerLayer::new(open()).on_refused(|_| Err(Fault));
     assert_eq!(
-        ask(&mut layer.layer(Strict::new().0), Ask::Answer(7)),
+        send(
+            &mut layer.layer(StrictService::new().0),
+            TestRequest::Answer(7)
+        ),
         Err::<u32, _>(Fault)
     );
 }
 
 #[test]
-fn an_answer_that_panics_counts_for_nothing() {
+fn on_refused_panic_is_no_failure() {
     let breaker = open();
     let layer = BreakerLayer::new(breaker.clone())
-        .on_refused(|_| -> Result<u32, Fault> { panic!("the answer breaks") });
-    let mut service = layer.layer(Strict::new().0);
-    assert!(catch_unwind(AssertUnwindSafe(|| ask(&mut service, Ask::Answer(7)))).is_err());
+        .on_refused(|_| -> Result<u32, Fault> { panic!("deliberate panic") });
+    let mut service = layer.layer(StrictService::new().0);
+    assert!(
+        catch_unwind(AssertUnwindSafe(|| send(
+            &mut service,
+            TestRequest::Answer(7)
+        )))
+        .is_err()
+    );
     assert_eq!(breaker.failure_count(), 0);
     assert_eq!(breaker.snapshot().totals.refused, 1);
 }

@@ -1,6 +1,6 @@
-//! Applies at the same time, and calls meanwhile.
+//! Concurrent and nested calls of `apply`, `register`, `configure` and `preset_for`.
 
-use crate::support::{opens_after, toml};
+use crate::support::{assert_opens_after, toml};
 use breakerbox::clock::Clock;
 use breakerbox::prelude::*;
 use std::sync::{Arc, Barrier, Mutex};
@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn whoever_is_last_wins_with_all_of_it() {
+fn concurrent_applies_leave_one_document() {
     for _ in 0..100 {
         let registry = BreakerRegistry::new();
         for n in 0..20 {
@@ -47,7 +47,7 @@ fn whoever_is_last_wins_with_all_of_it() {
 }
 
 #[test]
-fn code_that_configures_meanwhile_is_not_lost_beneath() {
+fn concurrent_register_is_kept_beneath_document() {
     for _ in 0..200 {
         let registry = BreakerRegistry::new();
         let a = registry.breaker("a");
@@ -66,14 +66,14 @@ fn code_that_configures_meanwhile_is_not_lost_beneath() {
                 registry.register("a", code).unwrap();
             });
         });
-        // In either order: code's settings, and the document's on top.
-        opens_after(&a, 2);
+        // The document overrides the settings from code in either order.
+        assert_opens_after(&a, 2);
         assert_eq!(a.config().half_open_calls(), 7);
     }
 }
 
 #[test]
-fn presets_that_code_gives_meanwhile_hold_nobody_up() {
+fn concurrent_presets_do_not_block_apply() {
     for _ in 0..200 {
         let registry = BreakerRegistry::new();
         for n in 0..20 {
@@ -95,19 +95,18 @@ fn presets_that_code_gives_meanwhile_hold_nobody_up() {
             });
         });
         for breaker in &registry {
-            opens_after(&breaker, 2);
+            assert_opens_after(&breaker, 2);
         }
     }
 }
 
-/// A clock that does something when it is read for the so-many-th time: user code in the midst of
-/// whatever reads a clock, on the same thread.
+/// A clock that runs a hook after a number of readings, on the thread that reads the clock.
 #[derive(Clone, Default)]
-struct Meddling(Arc<Mutex<Option<(usize, Meddle)>>>);
+struct HookedClock(Arc<Mutex<Option<(usize, Hook)>>>);
 
-type Meddle = Box<dyn FnOnce() + Send>;
+type Hook = Box<dyn FnOnce() + Send>;
 
-impl Clock for Meddling {
+impl Clock for HookedClock {
     fn now(&self) -> Duration {
         let mut armed = self.0.lock().unwrap();
         let due = match &mut *armed {
@@ -119,43 +118,44 @@ impl Clock for Meddling {
             None => None,
         };
         drop(armed);
-        if let Some((_, meddle)) = due {
-            meddle();
+        if let Some((_, hook)) = due {
+            hook();
         }
         Duration::ZERO
     }
 }
 
-/// Applies settings, with `meddle` in the midst of it, at every place there is; then `check`.
-fn meddled(
-    meddle: impl Fn(&BreakerRegistry) + Clone + Send + 'static,
+/// Applies settings once for each reading of the clock, runs `hook` during that reading, and then
+/// runs `check`.
+fn apply_with_hook(
+    hook: impl Fn(&BreakerRegistry) + Clone + Send + 'static,
     check: impl Fn(&BreakerRegistry),
 ) {
-    let mut places = 0;
+    let mut readings = 0;
     loop {
-        let clock = Meddling::default();
+        let clock = HookedClock::default();
         let registry = BreakerRegistry::builder().clock(clock.clone()).build();
         let registry = registry.unwrap();
         for name in ["a", "b", "c"] {
             registry.breaker(name);
         }
-        let (meddle, shared) = (meddle.clone(), registry.clone());
-        let meddle: Meddle = Box::new(move || meddle(&shared));
-        *clock.0.lock().unwrap() = Some((places, meddle));
+        let (hook, shared) = (hook.clone(), registry.clone());
+        let hook: Hook = Box::new(move || hook(&shared));
+        *clock.0.lock().unwrap() = Some((readings, hook));
         let settings = toml("default.failure_threshold = 2\nbreakers = { b = {}, d = {} }");
         let _ = registry.apply(&settings).unwrap();
         if clock.0.lock().unwrap().take().is_some() {
             break;
         }
         check(&registry);
-        places += 1;
+        readings += 1;
     }
-    assert!(places >= 4, "it was in the midst of {places} places");
+    assert!(readings >= 4, "`apply` read the clock {readings} times");
 }
 
 #[test]
-fn code_in_the_midst_of_it_is_not_lost() {
-    meddled(
+fn register_during_apply_is_kept() {
+    apply_with_hook(
         |registry| {
             let code = CircuitBreaker::builder()
                 .failure_threshold(7)
@@ -165,18 +165,18 @@ fn code_in_the_midst_of_it_is_not_lost() {
         },
         |registry| {
             let c = registry.get("c").unwrap();
-            opens_after(&c, 7);
+            assert_opens_after(&c, 7);
             assert_eq!(registry.get("b").unwrap().config().half_open_calls(), 7);
-            opens_after(&registry.get("a").unwrap(), 2);
+            assert_opens_after(&registry.get("a").unwrap(), 2);
         },
     );
 }
 
 #[test]
-fn settings_applied_in_the_midst_of_it_leave_no_mixture() {
-    // The second is as if nothing had been applied: it finds breakers that need no change.
+fn nested_apply_leaves_one_document() {
+    // The empty document is equal to the state before, so it finds breakers that need no change.
     for text in ["default.failure_threshold = 3", ""] {
-        meddled(
+        apply_with_hook(
             move |registry| {
                 let _ = registry.apply(&toml(text)).unwrap();
             },

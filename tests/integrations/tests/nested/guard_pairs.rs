@@ -1,13 +1,13 @@
-//! Every pair of an outer and an inner guard.
+//! Tests every pair of an outer and an inner guard.
 
 use crate::support::{Answer, BoxError, GUARDS, Guard, INNER_ONLY, decorated};
 use breakerbox::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
-/// The decorated functions share a breaker, so that the pairs take turns.
-static TURN: Mutex<()> = Mutex::new(());
+/// Serializes the tests, because the decorated functions share one breaker.
+static SERIAL: Mutex<()> = Mutex::new(());
 
-/// Runs the pair on a circuit in the state that `prepare` brings about.
+/// Runs a pair of guards, after `prepare` has set the state of the circuit.
 fn run(
     outer: Guard,
     inner: Guard,
@@ -23,7 +23,7 @@ fn run(
 }
 
 fn for_each_pair(check: impl Fn(&str, Guard, Guard)) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     // The guards with a timeout need a timer.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -38,7 +38,7 @@ fn for_each_pair(check: impl Fn(&str, Guard, Guard)) {
 }
 
 #[test]
-fn successful_trial_around_itself_closes() {
+fn successful_trial_with_nested_call_closes() {
     for_each_pair(|pair, outer, inner| {
         let before = decorated().snapshot().totals;
         let (breaker, answer) = run(outer, inner, || Ok(7), CircuitBreaker::half_open);
@@ -53,7 +53,7 @@ fn successful_trial_around_itself_closes() {
 }
 
 #[test]
-fn failing_trial_around_itself_reopens() {
+fn failing_trial_with_nested_call_reopens() {
     for_each_pair(|pair, outer, inner| {
         let before = decorated().snapshot().totals;
         let fail = || Err::<u32, BoxError>("down".into());
@@ -71,7 +71,7 @@ fn failing_trial_around_itself_reopens() {
 fn open_circuit_refuses_outer_guard() {
     for_each_pair(|pair, outer, inner| {
         if pair.contains("until_ready") {
-            return; // it waits
+            return; // `until_ready` waits while the circuit is open
         }
         let untouched = || unreachable!("a refused call touched guarded code");
         let (_, answer) = run(outer, inner, untouched, CircuitBreaker::trip);
@@ -83,7 +83,7 @@ fn open_circuit_refuses_outer_guard() {
 fn closed_circuit_counts_each_guard() {
     for_each_pair(|pair, outer, inner| {
         if pair.contains("recursion") || pair.contains("two layers") || pair.contains("dropped") {
-            return; // more or fewer guards than two
+            return; // these pairs do not record exactly two successes
         }
         let before = decorated().snapshot().totals;
         let (breaker, answer) = run(outer, inner, || Ok(7), |_| ());

@@ -1,6 +1,6 @@
-//! What is shown of a breaker.
+//! The series of a breaker.
 
-use crate::support::{Prometheus, fails, succeeds};
+use crate::support::{Prometheus, fail, succeed};
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -9,47 +9,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[test]
-fn a_reporter_goes_wherever_it_is_needed() {
-    fn plain<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
-    plain::<breakerbox::metrics::Reporter>();
-    plain::<breakerbox::metrics::ReporterBuilder>();
+fn reporter_has_auto_traits() {
+    fn assert_traits<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
+    assert_traits::<breakerbox::metrics::Reporter>();
+    assert_traits::<breakerbox::metrics::ReporterBuilder>();
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused() {
+fn reporter_builder_rejects_invalid_settings() {
     let registry = BreakerRegistry::new();
     let refused = |builder: breakerbox::metrics::ReporterBuilder| {
         let error = builder.install(&registry).unwrap_err();
         (error.field().to_owned(), error.value().to_owned())
     };
     let builder = breakerbox::metrics::builder;
-    let is = |field: &str, value: &str| (field.to_owned(), value.to_owned());
+    let pair = |field: &str, value: &str| (field.to_owned(), value.to_owned());
     assert_eq!(
         refused(builder().label("breaker", "x")),
-        is("label", "\"breaker\"")
+        pair("label", "\"breaker\"")
     );
-    assert_eq!(refused(builder().label("", "x")), is("label", "\"\""));
+    assert_eq!(refused(builder().label("", "x")), pair("label", "\"\""));
     let twice = builder().label("registry", "x").label("registry", "y");
-    assert_eq!(refused(twice), is("label", "\"registry\""));
+    assert_eq!(refused(twice), pair("label", "\"registry\""));
     assert_eq!(
         refused(builder().idle_timeout(Duration::ZERO)),
-        is("idle_timeout", "0ns")
+        pair("idle_timeout", "0ns")
     );
 }
 
 #[test]
-fn calls_changes_and_states_are_shown() {
+fn report_shows_calls_transitions_and_states() {
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder()
         .clock(clock.clone())
         .build()
         .unwrap();
     let users = registry.breaker("users");
-    succeeds(&users);
-    // Before anybody was there to report.
+    succeed(&users);
+    // The call before the reporter is installed counts as well.
     let reporter = breakerbox::metrics::install(&registry);
-    succeeds(&users);
-    (0..6).for_each(|_| fails(&users));
+    succeed(&users);
+    (0..6).for_each(|_| fail(&users));
     drop(registry.breaker("idle").try_acquire());
 
     let prometheus = Prometheus::new();
@@ -72,11 +72,11 @@ fn calls_changes_and_states_are_shown() {
     }
     assert_eq!(page.state("users", "open"), Some(1.0));
     assert_eq!(page.state("idle", "closed"), Some(1.0));
-    // Nothing is shown of a rule that nobody set.
+    // Without a rule on the failure rate, there is no series for it.
     assert_eq!(page.rate("users"), None);
     assert_eq!(page.breakers(), BTreeSet::from(["idle", "users"]));
 
-    // By time alone.
+    // The open circuit becomes half-open without a call.
     clock.advance(Duration::from_secs(30));
     let page = prometheus.report(&reporter);
     assert_eq!(
@@ -87,7 +87,7 @@ fn calls_changes_and_states_are_shown() {
         (Some(0.0), Some(1.0))
     );
     assert_eq!(page.changes("users", "open", "half_open"), None);
-    succeeds(&users);
+    succeed(&users);
     let page = prometheus.report(&reporter);
     assert_eq!(page.changes("users", "open", "half_open"), Some(1.0));
     assert_eq!(page.changes("users", "half_open", "closed"), Some(1.0));
@@ -97,7 +97,7 @@ fn calls_changes_and_states_are_shown() {
 }
 
 #[test]
-fn a_failure_rate_is_shown_from_its_minimum_of_calls_on() {
+fn failure_rate_is_shown_after_minimum_calls() {
     let rule = TripRule::failure_rate(0.9)
         .over(Window::calls(10))
         .minimum_calls(4);
@@ -108,16 +108,16 @@ fn a_failure_rate_is_shown_from_its_minimum_of_calls_on() {
     let reporter = breakerbox::metrics::install(&registry);
     let prometheus = Prometheus::new();
     let users = registry.breaker("users");
-    (0..3).for_each(|_| succeeds(&users));
+    (0..3).for_each(|_| succeed(&users));
     assert_eq!(prometheus.report(&reporter).rate("users"), None);
-    fails(&users);
+    fail(&users);
     assert_eq!(prometheus.report(&reporter).rate("users"), Some(0.25));
     users.reset();
     assert!(prometheus.report(&reporter).rate("users").unwrap().is_nan());
 }
 
 #[test]
-fn names_and_units_are_described() {
+fn series_have_units_and_descriptions() {
     let recorder = DebuggingRecorder::new();
     let snapshots = recorder.snapshotter();
     let registry = BreakerRegistry::new();
@@ -127,7 +127,7 @@ fn names_and_units_are_described() {
         .install(&registry)
         .unwrap();
     metrics::with_local_recorder(&recorder, || {
-        succeeds(&registry.breaker("users"));
+        succeed(&registry.breaker("users"));
         reporter.report();
     });
     let mut described = BTreeMap::new();
@@ -153,19 +153,21 @@ fn names_and_units_are_described() {
     ];
     assert_eq!(
         described,
-        expected.map(|(name, is)| (name.to_owned(), is)).into()
+        expected
+            .map(|(name, unit_and_described)| (name.to_owned(), unit_and_described))
+            .into()
     );
     assert_eq!(durations, ["breakerbox_call_duration_seconds"]);
 }
 
 #[test]
-fn durations_are_recorded_when_asked_for() {
+fn durations_are_recorded_on_request() {
     let clock = ManualClock::new();
     let registry = BreakerRegistry::builder()
         .clock(clock.clone())
         .build()
         .unwrap();
-    // One that was there before.
+    // Created before the reporter is installed.
     let users = registry.breaker("users");
     let prometheus = Prometheus::new();
     let buckets = PrometheusBuilder::new().set_buckets(&[0.1, 1.0]).unwrap();
@@ -197,17 +199,17 @@ fn durations_are_recorded_when_asked_for() {
         call(&users, false);
         reporter.report();
         let page = bucketed.page();
-        let of = |breaker: &str, outcome: &str, what: &str| {
+        let value = |breaker: &str, outcome: &str, suffix: &str| {
             let series = format!(
-                r#"breakerbox_call_duration_seconds_{what}{{breaker="{breaker}",outcome="{outcome}"}}"#
+                r#"breakerbox_call_duration_seconds_{suffix}{{breaker="{breaker}",outcome="{outcome}"}}"#
             );
             page.0.get(&series).copied()
         };
-        assert_eq!(of("users", "success", "count"), Some(2.0));
-        assert_eq!(of("users", "success", "sum"), Some(1.0));
-        assert_eq!(of("users", "failure", "count"), Some(1.0));
-        assert_eq!(of("new", "success", "count"), Some(1.0));
-        // Nobody asks any more.
+        assert_eq!(value("users", "success", "count"), Some(2.0));
+        assert_eq!(value("users", "success", "sum"), Some(1.0));
+        assert_eq!(value("users", "failure", "count"), Some(1.0));
+        assert_eq!(value("new", "success", "count"), Some(1.0));
+        // No reporter records durations any more.
         drop(reporter);
         call(&users, false);
         assert_eq!(bucketed.page(), page);
@@ -216,7 +218,7 @@ fn durations_are_recorded_when_asked_for() {
 }
 
 #[test]
-fn a_hostile_name_stays_within_its_label() {
+fn hostile_name_stays_within_its_label() {
     let registry = BreakerRegistry::new();
     let reporter = breakerbox::metrics::install(&registry);
     registry.breaker("a\"} 1\nb\\");

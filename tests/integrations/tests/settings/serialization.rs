@@ -1,4 +1,4 @@
-//! Snapshots and events as data: field by field, since dashboards depend on them.
+//! Serialized snapshots, configurations and events. Dashboards depend on every field.
 
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
@@ -11,7 +11,7 @@ fn as_json(value: impl serde::Serialize) -> Value {
 }
 
 #[test]
-fn a_snapshot() {
+fn snapshot_serializes_every_field() {
     let clock = ManualClock::new();
     let users = CircuitBreaker::builder()
         .name("users-api")
@@ -55,7 +55,7 @@ fn a_snapshot() {
         ],
     });
     assert_eq!(as_json(users.snapshot()), expected);
-    // `None` is left out where a format has no word for it.
+    // TOML cannot represent `None`, so it is omitted.
     assert!(
         toml::to_string(&users.snapshot())
             .unwrap()
@@ -64,7 +64,7 @@ fn a_snapshot() {
 }
 
 #[test]
-fn a_configuration_says_all_and_a_builder_what_was_said() {
+fn config_serializes_all_settings_and_builder_its_own() {
     let builder = CircuitBreaker::builder()
         .failure_threshold(3)
         .clock(ManualClock::new());
@@ -84,40 +84,40 @@ fn a_configuration_says_all_and_a_builder_what_was_said() {
     assert_eq!(as_json(&*plain.config()), expected);
 }
 
-struct Recorded {
+struct RecordingRegistry {
     registry: BreakerRegistry,
     clock: ManualClock,
-    heard: Arc<Mutex<Vec<Value>>>,
+    log: Arc<Mutex<Vec<Value>>>,
 }
 
-impl Recorded {
+impl RecordingRegistry {
     fn new() -> Self {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let notes = heard.clone();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let writer = log.clone();
         let clock = ManualClock::new();
         let registry = BreakerRegistry::builder()
             .clock(clock.clone())
             .capacity(2)
-            .on_event(move |event: &Event| notes.lock().unwrap().push(as_json(event)))
+            .on_event(move |event: &Event| writer.lock().unwrap().push(as_json(event)))
             .build()
             .unwrap();
         Self {
             registry,
             clock,
-            heard,
+            log,
         }
     }
 
-    fn take(&self) -> Vec<Value> {
-        std::mem::take(&mut *self.heard.lock().unwrap())
+    fn take_events(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.log.lock().unwrap())
     }
 }
 
 #[test]
-fn events_of_calls() {
-    let events = Recorded::new();
+fn call_events_serialize_every_field() {
+    let events = RecordingRegistry::new();
     let (registry, clock) = (&events.registry, &events.clock);
-    let take = || events.take();
+    let take = || events.take_events();
 
     let a = registry
         .register("a", CircuitBreaker::builder().failure_threshold(1))
@@ -129,12 +129,12 @@ fn events_of_calls() {
         "recorded": 1, "failed": 1, "slow": 0, "rate": null,
     });
     let changed = |from: &str, to: &str, cause: Value| {
-        // Thirty seconds, unless the dependency asked for another time.
-        let asked = cause["for_seconds"].as_f64().unwrap_or(30.0);
-        let retry_after = (to == "open").then_some(asked);
+        // The recovery timeout, unless the call requested another time.
+        let time = cause["for_seconds"].as_f64().unwrap_or(30.0);
+        let retry_after = (to == "open").then_some(time);
         json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause, "retry_after_seconds": retry_after})
     };
-    let recorded = |outcome: &str, asked: Value| json!({"type": "recorded", "breaker": "a", "outcome": outcome, "trip_for_seconds": asked, "elapsed_seconds": null});
+    let recorded = |outcome: &str, requested: Value| json!({"type": "recorded", "breaker": "a", "outcome": outcome, "trip_for_seconds": requested, "elapsed_seconds": null});
     let events = take();
     assert!(
         events.contains(&changed(
@@ -200,9 +200,9 @@ fn events_of_calls() {
 }
 
 #[test]
-fn events_of_commands_and_settings() {
-    let events = Recorded::new();
-    let take = || events.take();
+fn command_and_settings_events_serialize_every_field() {
+    let events = RecordingRegistry::new();
+    let take = || events.take_events();
     let once = CircuitBreaker::builder().failure_threshold(1);
     let a = events.registry.register("a", once).unwrap();
     take();
@@ -211,9 +211,9 @@ fn events_of_commands_and_settings() {
         "recorded": 1, "failed": 1, "slow": 0, "rate": null,
     });
     let changed = |from: &str, to: &str, cause: Value| {
-        // Thirty seconds, unless the dependency asked for another time.
-        let asked = cause["for_seconds"].as_f64().unwrap_or(30.0);
-        let retry_after = (to == "open").then_some(asked);
+        // The recovery timeout, unless the call requested another time.
+        let time = cause["for_seconds"].as_f64().unwrap_or(30.0);
+        let retry_after = (to == "open").then_some(time);
         json!({"type": "state_changed", "breaker": "a", "from": from, "to": to, "cause": cause, "retry_after_seconds": retry_after})
     };
     a.because("INC-1").by("alice").force_open();
@@ -259,10 +259,10 @@ fn events_of_commands_and_settings() {
 }
 
 #[test]
-fn events_of_the_registry() {
-    let events = Recorded::new();
+fn registry_events_serialize_every_field() {
+    let events = RecordingRegistry::new();
     let registry = &events.registry;
-    let take = || events.take();
+    let take = || events.take_events();
     let a = registry.register("a", CircuitBreaker::builder()).unwrap();
     take();
     registry.breaker_with("b", || CircuitBreaker::builder().half_open_calls(0));
@@ -295,11 +295,11 @@ fn events_of_the_registry() {
 }
 
 #[test]
-fn events_of_bugs() {
+fn bug_events_serialize_every_field() {
     let plain = CircuitBreaker::builder()
         .name("a")
         .expected_error::<std::fmt::Error>()
-        .on_event(|_| panic!("a listener that has broken"))
+        .on_event(|_| panic!("deliberate panic"))
         .build()
         .unwrap();
     let mut events = plain.subscribe();
@@ -309,7 +309,8 @@ fn events_of_bugs() {
         seen.push(as_json(event));
     }
     let unknown = json!({"type": "unknown_error_type", "breaker": "a", "error_type": "&str"});
-    let panicked = json!({"type": "listener_panicked", "breaker": "a", "message": "a listener that has broken"});
+    let panicked =
+        json!({"type": "listener_panicked", "breaker": "a", "message": "deliberate panic"});
     assert!(
         seen.contains(&unknown) && seen.contains(&panicked),
         "{seen:?}"

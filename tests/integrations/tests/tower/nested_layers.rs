@@ -1,4 +1,4 @@
-//! Layers around layers: a refusal by an inner layer is no failure of an outer one.
+//! Nested layers: an outer layer ignores the refusal of an inner layer.
 
 use breakerbox::CircuitBreaker;
 use breakerbox::tower::BreakerLayer;
@@ -10,19 +10,19 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-fn now<F: Future>(future: F) -> F::Output {
+fn complete<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("the future waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
 fn breaker() -> CircuitBreaker {
     let built = CircuitBreaker::builder().build();
-    built.expect("the defaults work")
+    built.expect("the default settings are valid")
 }
 
-fn refusing() -> CircuitBreaker {
+fn open_breaker() -> CircuitBreaker {
     let breaker = breaker();
     breaker.force_open();
     breaker
@@ -32,7 +32,7 @@ fn refused_io() -> io::Error {
     io::Error::from(io::ErrorKind::ConnectionRefused)
 }
 
-fn answers() -> impl Service<u8, Response = u8, Error = io::Error> + Clone {
+fn service() -> impl Service<u8, Response = u8, Error = io::Error> + Clone {
     service_fn(async |request: u8| match request {
         0 => Err(refused_io()),
         n => Ok(n),
@@ -45,46 +45,46 @@ fn ignored(breaker: &CircuitBreaker) -> u64 {
 
 #[test]
 fn two_layers_ignore_a_refusal() {
-    let (inner, outer) = (refusing(), breaker());
-    let service = BreakerLayer::new(inner.clone()).layer(answers());
+    let (inner, outer) = (open_breaker(), breaker());
+    let service = BreakerLayer::new(inner.clone()).layer(service());
     let service = BreakerLayer::new(outer.clone()).layer(service);
-    let error = now(service.clone().oneshot(7)).unwrap_err();
+    let error = complete(service.clone().oneshot(7)).unwrap_err();
     assert!(error.is_open());
     assert_eq!((outer.failure_count(), ignored(&outer)), (0, 1));
     inner.reset();
-    let error = now(service.oneshot(0)).unwrap_err();
+    let error = complete(service.oneshot(0)).unwrap_err();
     assert!(!error.is_open());
     assert_eq!((inner.failure_count(), outer.failure_count()), (1, 1));
 }
 
 #[test]
 fn three_layers_ignore_a_refusal() {
-    let (inner, middle, outer) = (refusing(), breaker(), breaker());
+    let (inner, middle, outer) = (open_breaker(), breaker(), breaker());
     let service = ServiceBuilder::new()
         .layer(BreakerLayer::new(outer.clone()))
         .layer(BreakerLayer::new(middle.clone()))
         .layer(BreakerLayer::new(inner))
-        .service(answers());
-    let error = now(service.oneshot(7)).unwrap_err();
+        .service(service());
+    let error = complete(service.oneshot(7)).unwrap_err();
     assert!(error.is_open());
     assert_eq!((ignored(&middle), ignored(&outer)), (1, 1));
 }
 
 #[test]
 fn boxed_layer_ignores_a_refusal() {
-    let (inner, outer) = (refusing(), breaker());
+    let (inner, outer) = (open_breaker(), breaker());
     let service = ServiceBuilder::new()
         .layer(BreakerLayer::new(outer.clone()))
         .map_err(BoxError::from)
         .layer(BreakerLayer::new(inner))
-        .service(answers());
-    let error = now(service.oneshot(7)).unwrap_err();
+        .service(service());
+    let error = complete(service.oneshot(7)).unwrap_err();
     assert!(!error.is_open() && breakerbox::is_refusal(&**error.inner().unwrap()));
     assert_eq!((outer.failure_count(), ignored(&outer)), (0, 1));
 }
 
 #[test]
-fn layer_rule_looks_through_an_inner_layer() {
+fn layer_rule_unwraps_inner_layers() {
     let outer = CircuitBreaker::builder()
         .expected_error::<io::Error>()
         .build()
@@ -93,7 +93,7 @@ fn layer_rule_looks_through_an_inner_layer() {
         .layer(BreakerLayer::new(outer.clone()))
         .layer(BreakerLayer::new(breaker()))
         .layer(BreakerLayer::new(breaker()))
-        .service(answers());
-    assert!(now(service.oneshot(0)).is_err());
+        .service(service());
+    assert!(complete(service.oneshot(0)).is_err());
     assert_eq!(outer.failure_count(), 1);
 }

@@ -1,6 +1,6 @@
-//! What `Applied` reports.
+//! The contents of `Applied`.
 
-use crate::support::{opens_after, toml};
+use crate::support::{assert_opens_after, toml};
 use breakerbox::prelude::*;
 
 #[test]
@@ -34,7 +34,7 @@ fn report_lists_document_and_unmatched_prefixes() {
     let last = "prefixes.grpc matches no breaker\nprefixes.\"http:internal.\" matches no breaker";
     assert!(text.ends_with(last), "{text}");
 
-    // A name that the document creates counts, and the names on both sides of a prefix do not.
+    // A prefix matches names that the document creates, but not shorter or neighbouring names.
     let settings = toml("prefixes = { b = {}, bb = {}, c = {} }\nbreakers = { a = {}, bb = {} }");
     let applied = registry.apply(&settings).unwrap();
     assert_eq!(applied.unmatched_prefixes().collect::<Vec<_>>(), ["c"]);
@@ -94,10 +94,10 @@ fn report_lists_code_settings_that_document_overrides() {
     assert_eq!(users.code(), "7 failures in a row");
     assert_eq!(users.document(), "8 failures in a row");
 
-    // What is overridden stays beneath, and is no longer reported once it has effect again.
+    // An overridden setting has effect again without the document, and is no longer reported.
     let applied = registry.apply(&toml("")).unwrap();
     assert!(applied.overruled().is_empty(), "{applied}");
-    opens_after(&registry.get("users").unwrap(), 7);
+    assert_opens_after(&registry.get("users").unwrap(), 7);
 }
 
 #[test]
@@ -121,6 +121,6 @@ fn ten_thousand_prefixes_are_applied() {
         "10,000 prefixes: read in {read:?}, read and applied in {:?}",
         start.elapsed()
     );
-    opens_after(&live, 5_000);
+    assert_opens_after(&live, 5_000);
     assert_eq!(applied.unmatched_prefixes().count(), 9_999);
 }
