@@ -10,6 +10,7 @@ macro_rules! pages {
 
 pages! {
     cancellation = "cancellation.md",
+    choosing_settings = "choosing-settings.md",
     classification = "classification.md",
     coming_from_python = "coming-from-python.md",
     composition = "composition.md",
@@ -34,4 +35,5 @@ pages! {
     tower = "tower.md",
     tracing = "tracing.md",
     trip_rules = "trip-rules.md",
+    when_not_to_use = "when-not-to-use.md",
 }
