@@ -9,7 +9,7 @@ const MAX_LINKS: usize = 64;
 
 /// Returns whether `error`, or an error in the chain of its sources, is the refusal of a breaker.
 ///
-/// A guard recognises refusals in the errors of this crate, in boxed errors, in `anyhow::Error` and in
+/// A guard recognizes refusals in the errors of this crate, in boxed errors, in `anyhow::Error` and in
 /// `io::Error`. It cannot look into an error type of an application, unless a rule of the breaker names
 /// the type. Use this function in such a rule:
 ///
