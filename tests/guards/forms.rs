@@ -237,25 +237,3 @@ async fn owned_guards_can_be_spawned() {
     let call_once = tokio::spawn(double.with_breaker(&registry, "x").call_once(4));
     assert_eq!(call_once.await.expect("the task completes").ok(), Some(8));
 }
-
-#[async_trait::async_trait]
-trait Store: Send + Sync {
-    async fn load(&self, id: u64) -> Result<u64, Fault>;
-}
-
-#[async_trait::async_trait]
-impl Store for Client {
-    async fn load(&self, id: u64) -> Result<u64, Fault> {
-        self.get(id).await
-    }
-}
-
-#[test]
-fn object_safe_async_trait_method_is_guarded() {
-    let breaker = CircuitBreaker::builder().build().unwrap();
-    let store: Box<dyn Store> = Box::new(Client { base: 1 });
-    assert_eq!(expect_ready(store.load(2).guarded_by(&breaker)).unwrap(), 3);
-    let load = (|id: u64| store.load(id)).guarded_by(&breaker);
-    assert_eq!(expect_ready(load.call(3)).unwrap(), 4);
-    assert_eq!(breaker.snapshot().totals.success, Some(2));
-}
