@@ -118,7 +118,7 @@ settings! {
         |config| config.recovery_backoff().describe();
     reset_backoff_after ("reset_backoff_after"): Duration,
         check::positive,
-        |_| text("as long as the last opening");
+        |_| text("the last delay");
     max_trip_for ("max_trip_for"): Duration,
         check::positive,
         |config| config.max_trip_for().describe();

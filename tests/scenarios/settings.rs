@@ -165,9 +165,19 @@ fn r39_invalid_rate_is_rejected() {
         (f64::INFINITY, "inf"),
     ] {
         let failures = TripRule::failure_rate(rate).over(HUNDRED);
-        assert_rule_rejected(failures, "failure_rate", value, "above 0.0, up to 1.0");
+        assert_rule_rejected(
+            failures,
+            "failure_rate",
+            value,
+            "greater than 0.0 and at most 1.0",
+        );
         let slow = TripRule::slow_calls(rate).slower_than(SECOND).over(HUNDRED);
-        assert_rule_rejected(slow, "slow_calls", value, "above 0.0, up to 1.0");
+        assert_rule_rejected(
+            slow,
+            "slow_calls",
+            value,
+            "greater than 0.0 and at most 1.0",
+        );
     }
     assert_accepted(|b| b.trip_when(TripRule::failure_rate(1.0).over(HUNDRED)));
 }
@@ -196,11 +206,11 @@ fn r39_invalid_rule_is_rejected() {
     assert_rule_rejected(
         TripRule::failure_rate(0.5),
         "failure_rate.over",
-        "left out",
+        "missing",
         "a window",
     );
     let slow = TripRule::slow_calls(0.5).over(HUNDRED);
-    assert_rule_rejected(slow, "slow_calls.slower_than", "left out", "a duration");
+    assert_rule_rejected(slow, "slow_calls.slower_than", "missing", "a duration");
     assert_rule_rejected(
         slow.slower_than(ZERO),
         "slow_calls.slower_than",
@@ -212,7 +222,7 @@ fn r39_invalid_rule_is_rejected() {
         rate.slower_than(SECOND),
         "failure_rate.slower_than",
         "1s",
-        "left out",
+        "missing",
     );
     assert_rule_rejected(
         rate.minimum_calls(0),
