@@ -47,7 +47,7 @@ pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Er
     message = "`{Self}` must implement `From<BreakerError>`: the function returns it when the circuit refuses a call",
     label = "the error type `{Self}` does not implement `From<BreakerError>`",
     note = "with thiserror, add a variant `Circuit(#[from] breakerbox::BreakerError)` to the enum",
-    note = "`anyhow::Error` and `Box<dyn std::error::Error + Send + Sync>` already implement it",
+    note = "`anyhow::Error` and `Box<dyn std::error::Error + Send + Sync>` already implement `From<BreakerError>`",
     note = "`#[circuit(fallback = function)]` without `timeout` does not need `From<BreakerError>`"
 )]
 pub trait FromCircuit {
