@@ -2,7 +2,7 @@
 //!
 //! The wording depends on the version of the compiler. Messages are therefore compared only with
 //! rustc 1.95, which recorded them. To record them again:
-//! `TRYBUILD=overwrite cargo test --package breakerbox-integration-tests --test ui`.
+//! `TRYBUILD=overwrite cargo test --package breakerbox-compiler-tests --test ui`.
 #![allow(missing_docs)]
 
 use std::env;
