@@ -380,12 +380,12 @@ fn merged_rules_are_limited() {
     let error = registry.register("no", rules(21..34)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "trip_rules is 33 rules, but must be at most 32 rules"
+        "trip_rules is a list of 33 rules, but must be a list of 1 to 32 rules"
     );
     let RegistryError::Config(error) = error else {
         panic!("{error:?}");
     };
-    assert_eq!(error.allowed(), "at most 32 rules");
+    assert_eq!(error.allowed(), "a list of 1 to 32 rules");
     assert!(rules(1..34).build().is_err());
 }
 

@@ -150,7 +150,7 @@ fn r39_invalid_backoff_is_rejected() {
             |b| b.recovery_backoff(backoff),
             "recovery_backoff.jitter",
             value,
-            "0.0 up to",
+            "at least 0.0 and less than 1.0",
         );
     }
 }
@@ -188,7 +188,7 @@ fn r39_invalid_rule_is_rejected() {
         |b| b.trip_rules([]),
         "trip_rules",
         "[]",
-        "at least one rule",
+        "a list of 1 to 32 rules",
     );
     assert_rule_rejected(
         TripRule::consecutive_failures(0),
@@ -222,7 +222,7 @@ fn r39_invalid_rule_is_rejected() {
         rate.slower_than(SECOND),
         "failure_rate.slower_than",
         "1s",
-        "missing",
+        "omitted",
     );
     assert_rule_rejected(
         rate.minimum_calls(0),
@@ -258,7 +258,7 @@ fn r39_invalid_window_is_rejected() {
         over(HUNDRED.buckets(10)),
         "failures.window.buckets",
         "10",
-        "left",
+        "omitted",
     );
     let time = Window::time;
     assert_rule_rejected(

@@ -91,13 +91,13 @@ const CIRCUIT_CASES: [Case; 7] = [
     (
         "tests/ui/circuit_on_unsupported_items.rs",
         &[
-            "an `unsafe fn` is not guarded, since",
-            "an `extern` function is not guarded, since",
+            "an `unsafe fn` cannot be guarded, because",
+            "an `extern` function cannot be guarded, because",
             "a `const fn` cannot",
-            "this one returns nothing",
-            "this one never returns",
-            "write it at its methods",
-            "write it at the implementations of this method",
+            "this function returns nothing",
+            "this function never returns",
+            "add it to the methods instead",
+            "add it to the implementations of this method",
         ],
         include_str!("ui/circuit_on_unsupported_items.stderr"),
     ),
@@ -111,7 +111,7 @@ const CIRCUIT_CASES: [Case; 7] = [
     ),
     (
         "tests/ui/circuit_without_result.rs",
-        &["must return a `Result`, and this one returns `f32`"],
+        &["must return a `Result`, but this function returns `f32`"],
         include_str!("ui/circuit_without_result.stderr"),
     ),
 ];

@@ -41,7 +41,7 @@ fn applied_lists_every_change() {
         applied.to_string(),
         "created \"orders\"\ncreated \"payments\"\n\
          changed \"http:a\": trip_rules: 5 consecutive failures -> 2 consecutive failures, \
-         recovery: 30s -> 1s times 2 up to 1m, jitter 0.2\n\
+         recovery: 30s -> first 1s, factor 2, max 1m, jitter 0.2\n\
          changed \"users\": mode: enforcing -> metrics_only"
     );
     assert_eq!(
@@ -69,7 +69,7 @@ fn applied_lists_every_change() {
     assert_eq!(
         applied.to_string(),
         "changed \"http:a\": trip_rules: 2 consecutive failures -> 5 consecutive failures, \
-         recovery: 1s times 2 up to 1m, jitter 0.2 -> 30s\n\
+         recovery: first 1s, factor 2, max 1m, jitter 0.2 -> 30s\n\
          released \"payments\"\n\
          released \"users\": mode: metrics_only -> enforcing"
     );

@@ -447,11 +447,11 @@ fn tables_and_lists_are_bounded() {
         read.map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(table("prefixes", 10_000), Ok(()));
-    let many = "prefixes.p10000 is one too many: there may be 10000 prefixes";
+    let many = "prefixes.p10000 exceeds the limit of 10000 prefixes";
     assert_eq!(table("prefixes", 10_001), Err(many.to_owned()));
     let refused = table("prefixes", 16_000).unwrap_err();
     assert!(
-        refused.ends_with("is one too many: there may be 10000 prefixes"),
+        refused.ends_with("exceeds the limit of 10000 prefixes"),
         "{refused}"
     );
     assert_eq!(table("presets", 1_000), Ok(()));
