@@ -142,10 +142,10 @@ impl SuccessBuffer {
     /// Records the success of an admitted call. Returns `false` if the success has to be recorded
     /// under the mutex.
     #[inline]
-    pub(super) fn try_record(&self, call: CallToken, clock: &ClockSource) -> bool {
-        let (cell, generation) = (self.cell(), call.generation());
+    pub(super) fn try_record(&self, token: CallToken, clock: &ClockSource) -> bool {
+        let (cell, generation) = (self.cell(), token.generation());
         let value = cell.load();
-        if !value.has_capacity_in(generation) || !self.is_in_interval(call, clock) {
+        if !value.has_capacity_in(generation) || !self.is_in_interval(token, clock) {
             return false;
         }
         match cell.try_decrement(value) {
@@ -156,12 +156,12 @@ impl SuccessBuffer {
 
     /// Returns `true` if a call that ends now ends within the interval and is not slow.
     #[inline]
-    fn is_in_interval(&self, call: CallToken, clock: &ClockSource) -> bool {
+    fn is_in_interval(&self, token: CallToken, clock: &ClockSource) -> bool {
         // Ordering: `Acquire` here and below pairs with the `Release` stores in `open`. A success
         // that reads a new end or threshold also sees that the buffer was closed before, and cannot
         // enter the previous interval; without it a success could enter an interval that has ended.
         let interval_end = Moment::from_nanos(self.interval_end.load(Ordering::Acquire));
-        match call.started() {
+        match token.started() {
             None => interval_end == Moment::NEVER || clock.coarse_now() < interval_end,
             Some(started) => {
                 let now = clock.now();
@@ -371,8 +371,8 @@ mod tests {
             (Moment::NEVER, Duration::ZERO, [true, false]),
         ] {
             buffer.open(&mut remaining, with(end, slow_threshold));
-            let recorded =
-                [CallToken::untimed(generation), timed].map(|call| buffer.try_record(call, &clock));
+            let recorded = [CallToken::untimed(generation), timed]
+                .map(|token| buffer.try_record(token, &clock));
             assert_eq!(recorded, records);
             buffer.close(&mut remaining);
         }
