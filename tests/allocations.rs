@@ -125,7 +125,7 @@ fn dropped_or_ignored_call_allocates_nothing() {
     let breaker = healthy();
     assert_no_allocation("dropped permit", || drop(breaker.try_acquire()));
     assert_no_allocation("unpolled future", || {
-        drop(ready_call().guarded_by(&breaker))
+        drop(ready_call().guarded_by(&breaker));
     });
     assert_no_allocation("ignored", || {
         breaker

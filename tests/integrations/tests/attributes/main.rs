@@ -1,6 +1,6 @@
 //! `#[circuit]` with attributes of other crates.
 #![allow(missing_docs)]
-// Guarded functions stand for functions that can fail.
-#![allow(clippy::unnecessary_wraps)]
+// Guarded functions stand for functions that can fail or wait.
+#![allow(clippy::unnecessary_wraps, clippy::unused_async)]
 
 mod other_attributes;
