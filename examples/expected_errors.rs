@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
     let fail_with = |error: ApiError| {
         let _ = breaker.call(|| Err::<(), _>(error.clone()));
         println!(
-            "after {:<16} {} failures in a row",
+            "after {:<16} {} consecutive failures",
             error.to_string(),
             breaker.failure_count()
         );
@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
         .classify(classifier)
         .await?;
     println!(
-        "after Ok({status})          {} failures in a row",
+        "after Ok({status})          {} consecutive failures",
         breaker.failure_count()
     );
     assert_eq!(breaker.failure_count(), 1);

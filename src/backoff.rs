@@ -28,7 +28,7 @@ use std::time::Duration;
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[must_use = "a backoff does nothing until a builder gets it"]
+#[must_use = "a backoff does nothing until it is passed to a builder"]
 pub struct Backoff {
     pub(crate) first: Duration,
     pub(crate) factor: f64,

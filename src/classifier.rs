@@ -16,9 +16,9 @@ mod sealed {
 ///
 /// This trait is sealed: only `Result` implements it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `Result`, so there is no error to judge",
-    label = "this judges a `Result`",
-    note = "for an output that is no `Result`, judge it with `.classify_output(|output| ..)`"
+    message = "`{Self}` is not a `Result`, so it has no error to classify",
+    label = "this classifies the error of a `Result`",
+    note = "classify any other output with `.classify_output(|output| ..)`"
 )]
 pub trait ResultLike: sealed::Sealed {
     /// The type of the `Ok` variant.
@@ -37,9 +37,9 @@ impl<T, E> ResultLike for Result<T, E> {
 /// The implementations are [`DefaultClassifier`], [`FailIf`], [`Classify`] and [`ClassifyOutput`].
 #[diagnostic::on_unimplemented(
     message = "a circuit breaker cannot tell whether `{Out}` is a success or a failure",
-    label = "this gives `{Out}`, which is not a `Result`",
-    note = "guard something that gives a `Result<T, E>`,",
-    note = "or say what counts as a failure: `.classify_output(|output| ..)`"
+    label = "the output is `{Out}`, which is not a `Result`",
+    note = "guard code that returns a `Result<T, E>`,",
+    note = "or classify the output: `.classify_output(|output| ..)`"
 )]
 pub trait Classifier<Out> {
     /// The value of a guarded call that is admitted and does not fail.

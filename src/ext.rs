@@ -41,8 +41,8 @@ pub mod kind {
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a guarded function takes at most eight arguments",
-    label = "this function takes more than eight",
-    note = "guard a closure that captures some of them, pass them together as one struct or tuple,",
+    label = "this function takes more than eight arguments",
+    note = "guard a closure that captures some of them, pass them in one struct or tuple,",
     note = "or guard the future of a single call: `function(..).with_breaker(..)`"
 )]
 pub trait AtMostEightArguments {}
@@ -55,9 +55,9 @@ impl<Args, Out> AtMostEightArguments for kind::NoResult<Args, Out> {}
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a circuit breaker cannot tell whether this function succeeds or fails",
-    label = "this function gives no `Result`",
-    note = "guard a closure that makes a `Result` of it: `(|args..| f(args..).ok_or(MyError)).with_breaker(..)`,",
-    note = "or take a permit: `breaker.try_acquire()`"
+    label = "this function does not return a `Result`",
+    note = "guard a closure that returns a `Result`: `(|args..| f(args..).ok_or(MyError)).with_breaker(..)`,",
+    note = "or use a permit: `breaker.try_acquire()`"
 )]
 pub trait GivesResult {}
 impl GivesResult for kind::Future {}
@@ -156,8 +156,8 @@ impl<T> NoResult for Vec<T> {}
 /// Work that begins in one place and ends in another needs a [`Permit`](crate::Permit), which may be
 /// moved to another thread or task. See [`try_acquire`](crate::CircuitBreaker::try_acquire).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be put behind a circuit breaker",
-    label = "this is neither a future, nor an async function, nor a function that gives a `Result`",
+    message = "`{Self}` cannot be guarded by a circuit breaker",
+    label = "this is neither a future, nor an async function, nor a function that returns a `Result`",
     note = "wrap an `impl AsyncFn(..)` in a closure: `|args..| f(args..)`"
 )]
 pub trait BreakerExt<Kind>: Sized {

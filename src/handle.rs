@@ -10,7 +10,7 @@ mod sealed {
 
 /// A handle of a breaker: owned, borrowed, or looked up [by name](ByName).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no handle on a circuit breaker",
+    message = "`{Self}` is not a handle to a circuit breaker",
     label = "pass a `CircuitBreaker` or a `&CircuitBreaker`",
     note = "to guard by name, use `.with_breaker(&registry, \"name\")`"
 )]

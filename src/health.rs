@@ -184,7 +184,7 @@ impl fmt::Display for Impaired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} is {}", self.breaker, self.state)?;
         match self.open_remaining {
-            Some(Duration::MAX) => f.write_str(" for ever")?,
+            Some(Duration::MAX) => f.write_str(" until a command closes it")?,
             Some(left) => write!(f, " for another {}", RemainingTime(left))?,
             None => {}
         }
@@ -199,7 +199,7 @@ impl fmt::Display for Health {
             write!(f, "\n  {impaired}")?;
         }
         for name in &self.unknown {
-            write!(f, "\n  {name:?} has no breaker so far")?;
+            write!(f, "\n  {name:?} has no breaker")?;
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ pub const fn default_name(path: &'static str) -> &'static str {
     let name = within_crate(path);
     assert!(
         name.len() <= LONGEST,
-        "the default name of this circuit is longer than 256 bytes: give it one with `name = \"..\"`"
+        "the default name of this circuit is longer than 256 bytes; give it a shorter name with `name = \"..\"`"
     );
     name
 }

@@ -54,7 +54,7 @@ impl<T> Deref for Contained<T> {
     fn deref(&self) -> &T {
         match &self.0 {
             Some(value) => value,
-            None => unreachable!("only taken when it is dropped"),
+            None => unreachable!("the payload is only taken by `drop`"),
         }
     }
 }

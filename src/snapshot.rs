@@ -80,20 +80,20 @@ impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} is {} for {}",
+            "{:?} has been {} for {}",
             self.name,
             self.state,
             HumanDuration(self.since)
         )?;
         match self.open_remaining {
-            Some(Duration::MAX) => f.write_str(", and stays so")?,
-            Some(left) => write!(f, ", another {} to go", RemainingTime(left))?,
+            Some(Duration::MAX) => f.write_str(", until a command closes it")?,
+            Some(left) => write!(f, ", {} remaining", RemainingTime(left))?,
             None => {}
         }
         if let Some(cause) = &self.cause {
             write!(f, "\n  because   {cause}")?;
         }
-        write!(f, "\n  failures  {} in a row", self.failure_count)?;
+        write!(f, "\n  failures  {} consecutive", self.failure_count)?;
         if let Some(last) = &self.last_failure {
             write!(f, ", last: {}", Escaped(last))?;
         }

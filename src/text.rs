@@ -104,6 +104,11 @@ impl fmt::Display for ExactDuration {
     }
 }
 
+/// Returns the ending of a regular noun after `count`.
+pub(crate) const fn plural(count: u32) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
 /// Displays a ratio as a percentage with at most one decimal: `50%`, `33.3%`.
 pub(crate) struct Percent(pub(crate) f64);
 
@@ -188,7 +193,7 @@ impl TruncatedString {
         if let Err(payload) = catch(|| write!(self, "{value:?}")) {
             drop(payload);
             let gap = if self.length == 0 { "" } else { " " };
-            self.push(format_args!("{gap}(its Debug panicked)"));
+            self.push(format_args!("{gap}(Debug panicked)"));
         }
     }
 
@@ -372,6 +377,6 @@ mod tests {
         }
         let mut string = TruncatedString::empty();
         string.push_debug(&Broken);
-        assert_eq!(string.as_str(), "Bro (its Debug panicked)");
+        assert_eq!(string.as_str(), "Bro (Debug panicked)");
     }
 }

@@ -197,16 +197,16 @@ impl Listen for ChangeLog {
             } => log_change(event, Some((*from, *to)), cause, *retry_after),
             Event::WouldTrip { cause, .. } => log_change(event, None, cause, None),
             Event::TrialsOutlived { lease, trials, .. } => {
-                log!(warn event, lease_secs = rounded_seconds(*lease), trials, "trials outlived their lease: is `trial_timeout` shorter than a call takes?");
+                log!(warn event, lease_secs = rounded_seconds(*lease), trials, "trials did not complete within `trial_timeout`; raise it if calls take longer");
             }
             Event::UnknownErrorType { error_type, .. } => {
-                log!(warn event, error_type, "error of a type that no rule knows");
+                log!(warn event, error_type, "error type matches no rule; name it as expected or ignored");
             }
             Event::CancelledInARow { calls, .. } => {
-                log!(warn event, calls, "calls are cancelled again and again: is there a timeout outside the breaker?");
+                log!(warn event, calls, "consecutive calls were cancelled; move timeouts inside the guarded future");
             }
             Event::SettingsRefused { error, .. } => {
-                log!(error event, error = error.to_string(), "settings refused");
+                log!(error event, error = error.to_string(), "invalid settings refused");
             }
             Event::SettingsIgnored {
                 settings,
@@ -215,13 +215,13 @@ impl Listen for ChangeLog {
                 ..
             } => {
                 let (settings, place, first) = (&**settings, &**place, &**first);
-                log!(warn event, settings, place, first, "settings ignored: another place says something else");
+                log!(warn event, settings, place, first, "settings ignored because they conflict with earlier settings");
             }
             Event::NameShared { place, first, .. } => {
-                log!(warn event, place, first, "two call sites share a breaker by their default name");
+                log!(warn event, place, first, "two call sites share a breaker because they have the same default name");
             }
             Event::Missed { events, .. } => {
-                log!(warn event, events, "state changes dropped: is a listener too slow?");
+                log!(warn event, events, "state changes dropped because a listener is too slow");
             }
             Event::ListenerPanicked { message, .. } => {
                 log!(error event, panic = &**message, "listener panicked");
@@ -232,9 +232,9 @@ impl Listen for ChangeLog {
                 let so_far = self.not_kept.fetch_add(1, Ordering::Relaxed) + 1;
                 let reason = format!("{reason:?}");
                 if so_far.is_power_of_two() {
-                    log!(warn event, reason, so_far, "breaker not kept");
+                    log!(warn event, reason, so_far, "breaker not kept by the registry");
                 } else {
-                    log!(debug event, reason, so_far, "breaker not kept");
+                    log!(debug event, reason, so_far, "breaker not kept by the registry");
                 }
             }
             Event::Configured { .. } => log!(info event, "breaker configured"),
@@ -285,7 +285,7 @@ fn log_change(
         Some(State::HalfOpen) => change!(info, "circuit half-opened"),
         Some(State::Closed) => change!(info, "circuit closed"),
         Some(State::Disabled) => change!(info, "circuit disabled"),
-        Some(State::MetricsOnly) => change!(info, "circuit only watches"),
+        Some(State::MetricsOnly) => change!(info, "circuit set to metrics-only"),
     }
 }
 

@@ -244,13 +244,13 @@ fn repeated_command_replaces_reason_and_actor() {
 fn trip_without_reason_keeps_cause_of_opening() {
     type Opening = fn(&CircuitBreaker, &ManualClock);
     let openings: [(Opening, &str); 3] = [
-        (|b, _| fail(b), "1 failures in a row: 1"),
+        (|b, _| fail(b), "1 consecutive failure"),
         (
             |b, _| {
                 let hint = Outcome::TripFor(SECOND);
                 b.try_acquire().unwrap().record(hint);
             },
-            "asked to wait for 1s",
+            "a call tripped the circuit for 1s",
         ),
         (
             |b, _| {
@@ -309,7 +309,7 @@ fn reset_of_closed_circuit_clears_counts_and_keeps_cause() {
     fail(&breaker);
     breaker.reset();
     assert_eq!(breaker.failure_count(), 0);
-    assert_eq!(state_and_cause(&breaker).1, "the trials succeeded");
+    assert_eq!(state_and_cause(&breaker).1, "enough trials succeeded");
     fail(&breaker);
     breaker.because("INC-1").reset();
     assert_eq!(breaker.failure_count(), 0);

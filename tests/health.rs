@@ -65,10 +65,7 @@ fn unknown_name_is_healthy_and_listed() {
     let (registry, _) = registry();
     let health = assert_status(&registry, &["paymnets"], HealthStatus::Healthy);
     assert_eq!(health.unknown().len(), 1);
-    assert_eq!(
-        health.to_string(),
-        "healthy\n  \"paymnets\" has no breaker so far"
-    );
+    assert_eq!(health.to_string(), "healthy\n  \"paymnets\" has no breaker");
     assert!(registry.is_empty(), "health creates no breaker");
 }
 
@@ -84,7 +81,7 @@ fn health_display_lists_impaired_breakers() {
     assert_eq!(
         health.to_string(),
         "unhealthy\n  \"z\" is open for another 29.9s\n  \"a\" is forced_open (not named)\n  \
-         \"b\\n\" is open for ever (not named)\n  \"h\" is half_open (not named)"
+         \"b\\n\" is open until a command closes it (not named)\n  \"h\" is half_open (not named)"
     );
     let first: &Impaired = &health.impaired()[0];
     assert_eq!(

@@ -77,7 +77,7 @@ fn prefix_preset_applies_below_own_settings() {
         let settings = rules_and_recovery(&breaker.config());
         assert_eq!(
             settings,
-            ("3 failures in a row".to_owned(), 2 * SECOND),
+            ("3 consecutive failures".to_owned(), 2 * SECOND),
             "{breaker:?}"
         );
     }
@@ -107,7 +107,7 @@ fn longer_prefix_overrides_shorter_prefix() {
         let config = registry.breaker(name).config();
         (rules_and_recovery(&config), config.half_open_calls())
     };
-    let three = "3 failures in a row".to_owned();
+    let three = "3 consecutive failures".to_owned();
     assert_eq!(
         settings_of("http:eu.users"),
         ((three.clone(), 7 * SECOND), 4)
@@ -119,7 +119,7 @@ fn longer_prefix_overrides_shorter_prefix() {
     assert_eq!(settings_of("http:eu"), ((three, 2 * SECOND), 4));
     assert_eq!(
         settings_of("http"),
-        (("5 failures in a row".to_owned(), 30 * SECOND), 4)
+        (("5 consecutive failures".to_owned(), 30 * SECOND), 4)
     );
 }
 
@@ -133,7 +133,7 @@ fn preset_sets_threshold_and_only_changed_timeout() {
         .build()
         .unwrap();
     let config = registry.breaker("plain").config();
-    let expected = ("5 failures in a row".to_owned(), 9 * SECOND);
+    let expected = ("5 consecutive failures".to_owned(), 9 * SECOND);
     assert_eq!(rules_and_recovery(&config), expected);
 }
 
@@ -219,7 +219,10 @@ fn invalid_layer_is_ignored_and_reported() {
     let b = registry.breaker_with("b", || builder().failure_threshold(2).success_threshold(3));
     for breaker in [a, b] {
         let (rules, _) = rules_and_recovery(&breaker.config());
-        assert_eq!(rules, "5 failures in a row", "the whole layer is ignored");
+        assert_eq!(
+            rules, "5 consecutive failures",
+            "the whole layer is ignored"
+        );
     }
     let refused: Vec<_> = std::mem::take(&mut *warnings.lock().unwrap());
     assert_eq!(refused.len(), 2);
@@ -227,7 +230,7 @@ fn invalid_layer_is_ignored_and_reported() {
         let Event::SettingsRefused { error, .. } = event else {
             panic!("{event:?}");
         };
-        let expected = "success_threshold is 3, but must be 1 to 1 (the half_open_calls)";
+        let expected = "success_threshold is 3, but must be 1 to 1 (limited by half_open_calls)";
         assert_eq!(error.to_string(), expected);
     }
 }
@@ -238,7 +241,7 @@ fn invalid_layer_returns_error_and_changes_nothing() {
         recording(BreakerRegistry::builder().preset_for("a", builder().half_open_calls(2)));
     let ab = registry.breaker_with("ab", || builder().success_threshold(2));
     let one_trial = || builder().failure_threshold(9).half_open_calls(1);
-    let expected = "success_threshold is 2, but must be 1 to 1 (the half_open_calls)";
+    let expected = "success_threshold is 2, but must be 1 to 1 (limited by half_open_calls)";
     assert_eq!(
         registry
             .register("ab", one_trial())
@@ -256,7 +259,7 @@ fn invalid_layer_returns_error_and_changes_nothing() {
     let error = ab.configure(|code| code.half_open_calls(1)).unwrap_err();
     assert_eq!(error.to_string(), expected);
     let (rules, _) = rules_and_recovery(&ab.config());
-    assert_eq!(rules, "5 failures in a row");
+    assert_eq!(rules, "5 consecutive failures");
     registry
         .register("ab", builder().half_open_calls(3))
         .expect("the name is not registered yet");
@@ -265,7 +268,7 @@ fn invalid_layer_returns_error_and_changes_nothing() {
         .preset_for("a", builder().success_threshold(2))
         .unwrap_err();
     let expected =
-        "preset_for(\"a\").success_threshold is 2, but must be 1 to 1 (the half_open_calls)";
+        "preset_for(\"a\").success_threshold is 2, but must be 1 to 1 (limited by half_open_calls)";
     assert_eq!(error.to_string(), expected);
     let preset = builder().success_threshold(3);
     let error = BreakerRegistry::builder()
@@ -290,7 +293,7 @@ fn configure_extends_code_layer_and_inherit_clears_it() {
         .configure("a", builder().cancelled_as(Outcome::Failure))
         .unwrap();
     let config = a.config();
-    let expected = ("20 failures in a row".to_owned(), 2 * SECOND);
+    let expected = ("20 consecutive failures".to_owned(), 2 * SECOND);
     assert_eq!(rules_and_recovery(&config), expected);
     assert_eq!(
         (config.half_open_calls(), config.cancelled_as()),
@@ -300,7 +303,7 @@ fn configure_extends_code_layer_and_inherit_clears_it() {
     a.configure(|code| code.inherit().half_open_calls(7))
         .unwrap();
     let config = a.config();
-    let expected = ("5 failures in a row".to_owned(), 2 * SECOND);
+    let expected = ("5 consecutive failures".to_owned(), 2 * SECOND);
     assert_eq!(rules_and_recovery(&config), expected);
     assert_eq!(
         (config.half_open_calls(), config.cancelled_as()),
@@ -316,7 +319,7 @@ fn configure_replaces_code_layer_with_returned_settings() {
         .unwrap();
     a.configure(|_| builder().failure_threshold(4)).unwrap();
     let (rules, _) = rules_and_recovery(&a.config());
-    assert_eq!(rules, "4 failures in a row");
+    assert_eq!(rules, "4 consecutive failures");
     assert_eq!(a.config().half_open_calls(), 1, "no longer set");
 }
 
@@ -377,12 +380,12 @@ fn merged_rules_are_limited() {
     let error = registry.register("no", rules(21..34)).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "trip_rules is 33 rules, but must be at most 32 rules"
+        "trip_rules is a list of 33 rules, but must be a list of 1 to 32 rules"
     );
     let RegistryError::Config(error) = error else {
         panic!("{error:?}");
     };
-    assert_eq!(error.allowed(), "at most 32 rules");
+    assert_eq!(error.allowed(), "a list of 1 to 32 rules");
     assert!(rules(1..34).build().is_err());
 }
 
@@ -430,7 +433,7 @@ fn explanation_names_source_location() {
     for (key, value, layer) in [
         (
             "trip_rules",
-            "3 failures in a row",
+            "3 consecutive failures",
             format!("preset_for(\"a\"){prefix}"),
         ),
         ("half_open_calls", "2", format!("breaker_with{with}")),

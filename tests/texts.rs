@@ -32,10 +32,10 @@ fn snapshot_display_shows_state_and_totals() {
     (0..2).for_each(|_| drop(fail(&users)));
     clock.advance(10 * SECOND);
     fail(&users);
-    let open = "\"users\" is open for 10s, another 20.0s to go
-  because   2 failures in a row: 2
-  failures  2 in a row, last: \"down\"
-  rule      2 failures in a row: 2
+    let open = "\"users\" has been open for 10s, 20.0s remaining
+  because   2 consecutive failures
+  failures  2 consecutive, last: \"down\"
+  rule      2 consecutive failures
   calls     1 succeeded, 2 failed, 1 refused";
     assert_eq!(users.snapshot().to_string(), open);
     clock.advance(20 * SECOND);
@@ -52,12 +52,12 @@ fn display_of_circuit_without_deadline_says_so() {
     clock.advance(SECOND);
     let shown = users.snapshot().to_string();
     assert!(
-        shown.starts_with("\"users\" is open for 1s, and stays so"),
+        shown.starts_with("\"users\" has been open for 1s, until a command closes it"),
         "{shown}"
     );
     assert_eq!(
         fail(&users).to_string(),
-        "circuit \"users\" is open for ever"
+        "circuit \"users\" is open until a command closes it"
     );
 }
 
@@ -82,10 +82,10 @@ fn display_of_cause_names_reason() {
     users.configure(|b| b.mode(Mode::Disabled)).unwrap();
     let expected = [
         "a command",
-        "the recovery timeout has passed",
-        "the trials succeeded",
-        "asked to wait for 5s",
-        "new settings",
+        "the recovery timeout elapsed",
+        "enough trials succeeded",
+        "a call tripped the circuit for 5s",
+        "new settings changed the mode",
     ];
     assert_eq!(*causes.lock().unwrap(), expected);
 }
@@ -114,7 +114,7 @@ fn last_failure_is_redacted() {
     let (panicking, _) = users(|b| b.redact_last_failure(|_| panic!("the redaction panics")));
     fail(&panicking);
     let last = panicking.last_failure();
-    assert_eq!(last.as_deref(), Some("(its redaction panicked)"));
+    assert_eq!(last.as_deref(), Some("(redaction panicked)"));
 }
 
 #[test]
@@ -136,20 +136,20 @@ fn display_of_rule_describes_rule() {
     let calls = Window::calls(100);
     let minute = Window::time(60 * SECOND).buckets(12);
     for (rule, expected) in [
-        (TripRule::consecutive_failures(3), "3 failures in a row"),
+        (TripRule::consecutive_failures(3), "3 consecutive failures"),
         (
             TripRule::failures(3).over(calls),
             "3 failures over 100 calls",
         ),
         (
             TripRule::failure_rate(0.5).over(minute),
-            "failure rate 50% over 1m in 12 buckets",
+            "failure rate of 50% over 1m in 12 buckets",
         ),
         (
             TripRule::slow_calls(0.8)
                 .slower_than(2 * SECOND)
                 .over(calls),
-            "slow calls 80% slower than 2s over 100 calls",
+            "slow-call rate of 80% (slower than 2s) over 100 calls",
         ),
     ] {
         assert_eq!(rule.to_string(), expected);

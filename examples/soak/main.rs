@@ -195,12 +195,12 @@ fn report(dependencies: &[Dependency], findings: &[String]) -> anyhow::Result<()
     for finding in findings {
         println!("FOUND: {finding}");
     }
-    anyhow::ensure!(findings.is_empty(), "verdict: {} findings", findings.len());
+    anyhow::ensure!(findings.is_empty(), "result: {} findings", findings.len());
     let calls: u64 = dependencies
         .iter()
         .map(|dependency| dependency.counts.began.load(SeqCst))
         .sum();
-    println!("\nverdict: sound, {calls} calls admitted and ended, none lost");
+    println!("\nresult: {calls} calls admitted and completed, none lost");
     Ok(())
 }
 

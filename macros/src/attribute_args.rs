@@ -223,8 +223,8 @@ impl AttributeArgs {
         {
             return Err(Error::new(
                 builder.span(),
-                "`preset` and `builder` both say where to begin: leave one out, or write \
-                 `builder = |builder| builder..`, which adjusts what the preset gave",
+                "`preset` and `builder` both give the base settings; remove one of them, or write \
+                 `builder = |builder| builder..` to adjust the preset",
             ));
         }
         // Only two literals are compared: without a literal, another layer may set the number of trials.
@@ -233,7 +233,7 @@ impl AttributeArgs {
         if let (Some(trials), Some(successes)) = (trials, successes) {
             literal::check_number("success_threshold", successes, &(1..=trials)).map_err(
                 |error| {
-                    let message = format!("{error} (there are {trials} `half_open_calls`)");
+                    let message = format!("{error} (`half_open_calls` is {trials})");
                     Error::new(successes.span(), message)
                 },
             )?;
@@ -260,9 +260,7 @@ fn parse_key(input: ParseStream, seen: &[Ident]) -> Result<Ident> {
     }
     let key = Ident::parse_any(input)?;
     if seen.contains(&key) {
-        let keys = key_list();
-        let message =
-            format!("`{key}` is given twice; the settings, each at most once, are {keys}");
+        let message = format!("`{key}` is given twice; remove one of the two values");
         return Err(Error::new(key.span(), message));
     }
     if !keys().any(|known| key == known) {
@@ -283,7 +281,7 @@ fn unknown_key(key: &Ident) -> Error {
     let keys = key_list();
     Error::new(
         key.span(),
-        format!("`{key}` is no setting{hint}; the settings are {keys}"),
+        format!("`{key}` is not a setting{hint}; the settings are {keys}"),
     )
 }
 
@@ -323,7 +321,7 @@ fn parse_trip_rules(input: ParseStream) -> Result<Vec<Expr>> {
     match literal::ungrouped(&value) {
         Expr::Array(rules) if rules.elems.is_empty() => Err(Error::new(
             rules.span(),
-            "`trip_when` must name at least one rule",
+            "`trip_when` must contain at least one rule",
         )),
         Expr::Array(rules) => Ok(rules.elems.iter().cloned().collect()),
         _ => Ok(vec![value]),
@@ -339,7 +337,7 @@ fn parse_error_rules(input: ParseStream) -> Result<Vec<ErrorRule>> {
         if types.is_empty() {
             return Err(Error::new(
                 brackets.span.join(),
-                "name at least one type of error",
+                "expected at least one error type",
             ));
         }
         return Ok(types.into_iter().map(ErrorRule::Type).collect());
@@ -361,7 +359,7 @@ fn parse_error_rules(input: ParseStream) -> Result<Vec<ErrorRule>> {
                 return Ok(vec![ErrorRule::TypedPredicate(value)]);
             }
             Expr::Lit(_) => {
-                let message = "expected a type of error, a list of them, or a predicate";
+                let message = "expected an error type, a list of error types, or a predicate";
                 return Err(Error::new(value.span(), message));
             }
             _ => {}

@@ -24,7 +24,7 @@ const UNITS: [(&str, u128); 7] = [
 pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
     let mut rest = text.trim();
     if rest.is_empty() {
-        return Err("it is empty");
+        return Err("the text is empty");
     }
     if rest == "forever" {
         return Ok(Duration::MAX);
@@ -35,24 +35,24 @@ pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
         let (number, after) = split_while(rest, |c| c.is_ascii_digit() || c == '.');
         let (unit, after) = split_while(after.trim_start(), char::is_alphabetic);
         if number.is_empty() {
-            return Err("each part begins with a number");
+            return Err("each part must begin with a number");
         }
         if unit.is_empty() {
             return Err("a number has no unit");
         }
         if !UNITS.iter().any(|(name, _)| *name == unit) {
-            return Err("the units are d, h, m, s, ms, us and ns");
+            return Err("valid units are d, h, m, s, ms, us and ns");
         }
         let Some(at) = allowed_units.iter().position(|(name, _)| *name == unit) else {
-            return Err("the larger units come first, each once");
+            return Err("larger units must come first, and each unit at most once");
         };
         nanos = part_nanos(number, allowed_units[at].1)
             .and_then(|part| nanos.checked_add(part))
-            .ok_or("it is no number of nanoseconds")?;
+            .ok_or("the duration is not a whole number of nanoseconds")?;
         allowed_units = &allowed_units[at + 1..];
         rest = after.trim_start();
     }
-    let seconds = u64::try_from(nanos / 1_000_000_000).map_err(|_| "it is too long")?;
+    let seconds = u64::try_from(nanos / 1_000_000_000).map_err(|_| "the duration is too long")?;
     let subsecond = u32::try_from(nanos % 1_000_000_000).unwrap_or_default();
     Ok(Duration::new(seconds, subsecond))
 }

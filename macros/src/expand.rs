@@ -64,14 +64,14 @@ pub(crate) fn expand(mut function: Function, args: &AttributeArgs) -> Result<Tok
     if let (Form::Sync, Some((span, _))) = (&form, &args.timeout) {
         return Err(Error::new(
             *span,
-            "`timeout` is for async functions: nothing can end a sync one before it returns",
+            "`timeout` requires an async function, because a sync call cannot be interrupted",
         ));
     }
     if let (Form::ReturnsFuture, Some(fallback)) = (&form, &args.fallback) {
         return Err(Error::new(
             fallback.span(),
-            "a fallback gets the arguments, which have gone into this future before it is refused: \
-             write the function as an `async fn`, or end it in `async move { .. }`",
+            "the fallback cannot get the arguments, because they have moved into this future before \
+             a refusal; write the function as an `async fn`, or end it with `async move { .. }`",
         ));
     }
     let for_errors = return_type::for_errors(&returned);

@@ -34,19 +34,20 @@ impl Parse for Function {
             let what = input
                 .fork()
                 .parse::<Item>()
-                .map_or("this", |item| describe(&item));
+                .map_or("this item", |item| describe(&item));
             return Err(input.error(format!(
-                "`#[circuit]` stands on a function or a method, not on {what}"
+                "`#[circuit]` applies to a function or a method, not to {what}"
             )));
         }
         let sig: Signature = input.parse()?;
         if input.peek(Token![;]) {
             return Err(Error::new(
                 sig.ident.span(),
-                "`#[circuit]` needs a body to guard: write it at the implementations of this method",
+                "`#[circuit]` needs a function body; add it to the implementations of this method instead",
             ));
         }
-        let body = brace_group(input.parse()?).ok_or_else(|| input.error("expected the body"))?;
+        let body =
+            brace_group(input.parse()?).ok_or_else(|| input.error("expected a function body"))?;
         let (inner_attributes, body) = split_inner_attributes(&body)?;
         Ok(Self {
             outer_attributes,
@@ -94,11 +95,11 @@ fn starts_function(input: ParseStream) -> bool {
 /// Describes an item that is not a function, for an error message.
 fn describe(item: &Item) -> &'static str {
     match item {
-        Item::Impl(_) => "an `impl` block: write it at its methods",
-        Item::Trait(_) => "a trait: write it at the implementations of its methods",
+        Item::Impl(_) => "an `impl` block; add it to the methods instead",
+        Item::Trait(_) => "a trait; add it to the implementations of the methods instead",
         Item::Struct(_) | Item::Enum(_) | Item::Union(_) => "a type",
         Item::Mod(_) => "a module",
-        _ => "this",
+        _ => "this item",
     }
 }
 
@@ -131,33 +132,33 @@ impl Function {
     pub(crate) fn check(&self) -> Result<()> {
         let sig = &self.sig;
         if let Some(token) = &sig.constness {
-            let why = "a circuit counts while the program runs: a `const fn` cannot";
+            let why = "a `const fn` cannot be guarded, because a circuit only exists at run time";
             return Err(Error::new(token.span, why));
         }
         if let Safety::Unsafe(token) = &sig.safety {
             return Err(Error::new(
                 token.span,
-                "an `unsafe fn` is not guarded, since its body would move into a closure, where \
-                 other rules hold: put `#[circuit]` on a safe function that calls it",
+                "an `unsafe fn` cannot be guarded, because its body would move into a closure, which is \
+                 safe code; add `#[circuit]` to a safe function that calls it",
             ));
         }
         if let Some(abi) = &sig.abi {
             return Err(Error::new(
                 abi.span(),
-                "an `extern` function is not guarded, since nothing can refuse its foreign callers: \
-                 put `#[circuit]` on a function that calls it",
+                "an `extern` function cannot be guarded, because foreign callers cannot be refused; \
+                 add `#[circuit]` to a function that calls it",
             ));
         }
         if let ReturnType::Default = sig.output {
             return Err(Error::new(
                 sig.ident.span(),
-                "a function with `#[circuit]` must return a `Result`, and this one returns nothing",
+                "a function with `#[circuit]` must return a `Result`, but this function returns nothing",
             ));
         }
         if let Type::Never(never) = return_type::bare(self.return_type()) {
             return Err(Error::new(
                 never.span(),
-                "a function with `#[circuit]` must return a `Result`, and this one never returns",
+                "a function with `#[circuit]` must return a `Result`, but this function never returns",
             ));
         }
         Ok(())
@@ -167,7 +168,7 @@ impl Function {
     fn return_type(&self) -> &Type {
         match &self.sig.output {
             ReturnType::Type(_, ty) => ty,
-            ReturnType::Default => unreachable!("`check` refuses functions that return nothing"),
+            ReturnType::Default => unreachable!("`check` rejects functions that return nothing"),
         }
     }
 
@@ -191,9 +192,9 @@ impl Function {
             None if future.boxed => {
                 return Err(Error::new(
                     return_type.span(),
-                    "this future would have to be boxed once more to be guarded: write the function \
-                     as an `async fn`, or end it in `Box::pin(async move { .. })`, with no `return` \
-                     before",
+                    "this future cannot be guarded without a second box; write the function as an \
+                     `async fn`, or end it with `Box::pin(async move { .. })`, without an earlier \
+                     `return`",
                 ));
             }
             None => Form::ReturnsFuture,

@@ -68,7 +68,7 @@ pub(crate) fn check_number(
 /// Converts a literal such as `"1m 30s"` to an expression for the duration. Returns other expressions
 /// unchanged.
 pub(crate) fn check_duration(field: &str, expr: &Expr) -> Result<TokenStream> {
-    let unit = "a duration with its unit, as \"30s\" or \"1m 30s\"";
+    let unit = "a duration with a unit, such as \"30s\" or \"1m 30s\"";
     let text = match literal(expr) {
         None => {
             let span = expr.span();

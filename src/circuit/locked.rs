@@ -30,7 +30,7 @@ pub(super) struct Locked {
 pub(super) struct Windows {
     pub(super) evaluator: RuleEvaluator,
     /// The capacity of the success buffer at its last flush.
-    pub(super) room: RemainingCapacity,
+    pub(super) capacity: RemainingCapacity,
     /// Successes that were recorded in the evaluator; added to `Totals::success`.
     pub(super) successes: u64,
     /// Failures that were recorded in the evaluator; added to `Totals::failure`.
@@ -43,7 +43,7 @@ impl Windows {
     fn new(rules: &[TripRule], created_at: Moment) -> Self {
         Self {
             evaluator: RuleEvaluator::new(rules, created_at),
-            room: RemainingCapacity::default(),
+            capacity: RemainingCapacity::default(),
             successes: 0,
             failures: 0,
             hinted: false,
@@ -193,8 +193,8 @@ impl Locked {
     pub(super) fn clear_windows(&mut self) {
         if let Some(windows) = &mut self.windows {
             debug_assert!(
-                windows.room.is_closed(),
-                "closed before the generation moves on"
+                windows.capacity.is_closed(),
+                "the success buffer must be closed before the generation changes"
             );
             windows.evaluator.clear();
             windows.hinted = false;

@@ -419,7 +419,7 @@ impl Circuit {
         };
         let failures = self.trial_failures.load(Ordering::Acquire);
         let failures = call.next_consecutive_failures(failures);
-        let verdict = if call.requested_open_duration().is_some() {
+        let trial_result = if call.requested_open_duration().is_some() {
             TrialResult::Reopen
         } else if call.is_neutral() {
             TrialResult::Undecided(trials)
@@ -431,7 +431,7 @@ impl Circuit {
         call.store_last_failure(&mut locked);
         // Ordering: see `consistent_read`.
         self.trial_failures.store(failures, Ordering::Release);
-        match verdict {
+        match trial_result {
             TrialResult::Undecided(trials) => {
                 self.update_word(|word| word.with_trials(trials));
             }

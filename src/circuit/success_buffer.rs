@@ -142,10 +142,10 @@ impl SuccessBuffer {
     /// Records the success of an admitted call. Returns `false` if the success has to be recorded
     /// under the mutex.
     #[inline]
-    pub(super) fn try_record(&self, ticket: CallToken, clock: &ClockSource) -> bool {
-        let (cell, generation) = (self.cell(), ticket.generation());
+    pub(super) fn try_record(&self, token: CallToken, clock: &ClockSource) -> bool {
+        let (cell, generation) = (self.cell(), token.generation());
         let value = cell.load();
-        if !value.has_capacity_in(generation) || !self.is_in_interval(ticket, clock) {
+        if !value.has_capacity_in(generation) || !self.is_in_interval(token, clock) {
             return false;
         }
         match cell.try_decrement(value) {
@@ -156,12 +156,12 @@ impl SuccessBuffer {
 
     /// Returns `true` if a call that ends now ends within the interval and is not slow.
     #[inline]
-    fn is_in_interval(&self, ticket: CallToken, clock: &ClockSource) -> bool {
+    fn is_in_interval(&self, token: CallToken, clock: &ClockSource) -> bool {
         // Ordering: `Acquire` here and below pairs with the `Release` stores in `open`. A success
         // that reads a new end or threshold also sees that the buffer was closed before, and cannot
         // enter the previous interval; without it a success could enter an interval that has ended.
         let interval_end = Moment::from_nanos(self.interval_end.load(Ordering::Acquire));
-        match ticket.started() {
+        match token.started() {
             None => interval_end == Moment::NEVER || clock.coarse_now() < interval_end,
             Some(started) => {
                 let now = clock.now();
@@ -372,7 +372,7 @@ mod tests {
         ] {
             buffer.open(&mut remaining, with(end, slow_threshold));
             let recorded = [CallToken::untimed(generation), timed]
-                .map(|ticket| buffer.try_record(ticket, &clock));
+                .map(|token| buffer.try_record(token, &clock));
             assert_eq!(recorded, records);
             buffer.close(&mut remaining);
         }

@@ -77,7 +77,7 @@ impl Circuit {
         let (Some(windows), Some(buffer)) = (&mut locked.windows, self.buffer()) else {
             return false;
         };
-        let successes = take(buffer, &mut windows.room);
+        let successes = take(buffer, &mut windows.capacity);
         if successes == 0 {
             return false;
         }
@@ -131,7 +131,7 @@ impl Circuit {
                 slow_threshold: windows.evaluator.min_slow_threshold(),
                 capacity: windows.evaluator.saturation_count().unwrap_or(u32::MAX),
             };
-            buffer.open(&mut windows.room, interval);
+            buffer.open(&mut windows.capacity, interval);
         }
     }
 }

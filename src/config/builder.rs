@@ -39,7 +39,7 @@ use std::time::Duration;
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-#[must_use = "a builder does nothing until it is built or a registry gets it"]
+#[must_use = "a builder does nothing until it is built or passed to a registry"]
 pub struct BreakerBuilder {
     pub(crate) settings: PartialSettings,
     pub(crate) name: Option<Arc<str>>,

@@ -17,20 +17,21 @@ const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// The maximum number of rules of one breaker.
 pub(crate) const MAX_RULES: usize = 32;
+const ALLOWED_RULES: &str = "a list of 1 to 32 rules";
 
 /// Checks a success threshold against the number of trials.
 pub(super) fn success_threshold(successes: u32, trials: u32) -> Result<(), ConfigError> {
     within("success_threshold", successes, 1..=trials)
-        .map_err(|error| error.with_bound("the half_open_calls"))
+        .map_err(|error| error.with_bound("limited by half_open_calls"))
 }
 
 pub(super) fn rules(rules: &[TripRule]) -> Result<(), ConfigError> {
     if rules.is_empty() {
-        return Err(ConfigError::new("trip_rules", rules, "at least one rule"));
+        return Err(ConfigError::new("trip_rules", rules, ALLOWED_RULES));
     }
     if rules.len() > MAX_RULES {
-        let count = format_args!("{} rules", rules.len());
-        return Err(ConfigError::new("trip_rules", count, "at most 32 rules"));
+        let count = format_args!("a list of {} rules", rules.len());
+        return Err(ConfigError::new("trip_rules", count, ALLOWED_RULES));
     }
     rules.iter().try_for_each(rule)
 }
@@ -79,12 +80,12 @@ pub(super) fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
         "recovery_backoff.jitter",
         jitter,
         (0.0..1.0).contains(&jitter),
-        "0.0 up to, not with, 1.0",
+        "at least 0.0 and less than 1.0",
     )
 }
 
 fn rule(rule: &TripRule) -> Result<(), ConfigError> {
-    let none = "left out: the rule counts failures in a row";
+    let none = "omitted, because the rule counts consecutive failures";
     let (name, rate) = match rule.kind {
         RuleKind::Consecutive(n) => {
             within("failure_threshold", n, 1..=u32::MAX)?;
@@ -111,7 +112,7 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
     let calls = match rule.window {
         None => {
             return Err(
-                ConfigError::new("over", format_args!("left out"), "a window").with_prefix(name),
+                ConfigError::new("over", format_args!("missing"), "a window").with_prefix(name),
             );
         }
         Some(over) => window(over).map_err(within_rule)?,
@@ -122,33 +123,37 @@ fn rule(rule: &TripRule) -> Result<(), ConfigError> {
         }
         (RuleKind::SlowCalls(_), None) => {
             return Err(
-                ConfigError::new("slower_than", format_args!("left out"), "a duration")
+                ConfigError::new("slower_than", format_args!("missing"), "a duration")
                     .with_prefix(name),
             );
         }
         (_, limit) => {
-            absent("slower_than", limit, "left out: only slow_calls has it")
-                .map_err(within_rule)?;
+            absent(
+                "slower_than",
+                limit,
+                "omitted, because only slow_calls uses it",
+            )
+            .map_err(within_rule)?;
         }
     }
     let Some(rate) = rate else {
         if let RuleKind::Failures(n) = rule.kind {
             within("failures", n, 1..=calls)
-                .map_err(|error| error.with_bound("the calls of the window"))?;
+                .map_err(|error| error.with_bound("limited by the size of the window"))?;
         }
-        let none = "left out: the rule counts failures, whatever the calls";
+        let none = "omitted, because only failure_rate and slow_calls use it";
         return absent("minimum_calls", rule.minimum_calls, none).map_err(within_rule);
     };
     holds(
         name,
         rate,
         rate > 0.0 && rate <= 1.0,
-        "above 0.0, up to 1.0",
+        "greater than 0.0 and at most 1.0",
     )?;
     match rule.minimum_calls {
         Some(minimum) => within("minimum_calls", minimum, 1..=calls).map_err(|error| {
             let error = if calls < u32::MAX {
-                error.with_bound("the calls of the window")
+                error.with_bound("limited by the size of the window")
             } else {
                 error
             };
@@ -163,7 +168,7 @@ fn window(window: Window) -> Result<u32, ConfigError> {
     match window.span {
         WindowKind::Calls(calls) => {
             within("window.calls", calls, 1..=1_000_000)?;
-            let none = "left out: a window of calls has none";
+            let none = "omitted, because a window of calls has no buckets";
             absent("window.buckets", window.buckets, none)?;
             Ok(calls)
         }
@@ -177,12 +182,9 @@ fn window(window: Window) -> Result<u32, ConfigError> {
             let buckets = window.bucket_count();
             within("window.buckets", buckets, 1..=3_600)?;
             let wide = length >= TICK.saturating_mul(buckets);
-            holds(
-                "window.buckets",
-                buckets,
-                wide,
-                "so few that each is at least 1ms long",
-            )?;
+            let most = length.as_millis();
+            let allowed = format!("at most {most}, because a bucket is at least 1ms long");
+            holds("window.buckets", buckets, wide, allowed)?;
             Ok(u32::MAX)
         }
     }

@@ -225,7 +225,7 @@ impl BreakerConfig {
     /// assert_eq!(value, "2");
     /// assert!(layer.starts_with("register at "));
     /// let (value, layer) = explanation.get("trip_rules").unwrap();
-    /// assert_eq!(value, "3 failures in a row");
+    /// assert_eq!(value, "3 consecutive failures");
     /// assert!(layer.starts_with("preset_for(\"http:\") at "));
     /// # Ok::<(), breakerbox::RegistryError>(())
     /// ```

@@ -118,7 +118,7 @@ settings! {
         |config| config.recovery_backoff().describe();
     reset_backoff_after ("reset_backoff_after"): Duration,
         check::positive,
-        |_| text("as long as the last opening");
+        |_| text("the last delay");
     max_trip_for ("max_trip_for"): Duration,
         check::positive,
         |config| config.max_trip_for().describe();
@@ -268,7 +268,7 @@ impl Setting for ErrorClassifier {
     }
 
     fn describe(&self) -> Vec<String> {
-        let own = self.is_own.then(|| "own rules only".to_owned());
+        let own = self.is_own.then(|| "no inherited rules".to_owned());
         let expected = self
             .expected
             .iter()
@@ -306,7 +306,7 @@ fn backoff_text(backoff: Backoff) -> String {
     }
     let max = ExactDuration(backoff.max);
     let Backoff { factor, jitter, .. } = backoff;
-    format!("{first} times {factor} up to {max}, jitter {jitter}")
+    format!("first {first}, factor {factor}, max {max}, jitter {jitter}")
 }
 
 fn outcome_text(outcome: Outcome) -> String {

@@ -25,7 +25,7 @@ impl Redaction {
         *text = TruncatedString::empty();
         match redacted {
             Ok(redacted) => text.push(redacted),
-            Err(_) => text.push("(its redaction panicked)"),
+            Err(_) => text.push("(redaction panicked)"),
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::refusal_link::RefusalLink;
 use crate::refusal_details::RefusalDetails;
 use crate::state::{Refusal, State};
-use crate::text::{Escaped, RemainingTime};
+use crate::text::{Escaped, RemainingTime, plural};
 use std::error::Error;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -100,16 +100,17 @@ impl fmt::Display for CircuitOpen {
         write!(f, "circuit {:?} is ", self.name())?;
         match (self.reason(), self.retry_after()) {
             (Refusal::Forced, _) => f.write_str("forced open")?,
-            (Refusal::Open, Some(Duration::MAX) | None) => f.write_str("open for ever")?,
+            (Refusal::Open, Some(Duration::MAX) | None) => {
+                f.write_str("open until a command closes it")?;
+            }
             (Refusal::Open, Some(left)) => write!(f, "open for another {}", RemainingTime(left))?,
-            (Refusal::TrialsTaken, _) => f.write_str("half-open and its trials are taken")?,
+            (Refusal::TrialsTaken, _) => f.write_str("half-open and admits no more trials")?,
         }
         if !f.alternate() || self.failure_count() == 0 {
             return Ok(());
         }
         let failures = self.failure_count();
-        let plural = if failures == 1 { "" } else { "s" };
-        write!(f, " ({failures} failure{plural}")?;
+        write!(f, " ({failures} failure{}", plural(failures))?;
         if let Some(last) = self.last_failure() {
             write!(f, ", last: {}", Escaped(&last))?;
         }

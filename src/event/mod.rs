@@ -250,9 +250,11 @@ impl fmt::Display for Cause {
         match self {
             Self::Rule(rule) => rule.fmt(f),
             Self::TrialFailed => f.write_str("a trial failed"),
-            Self::TrialsSucceeded => f.write_str("the trials succeeded"),
-            Self::Recovering => f.write_str("the recovery timeout has passed"),
-            Self::Asked(time) => write!(f, "asked to wait for {}", HumanDuration(*time)),
+            Self::TrialsSucceeded => f.write_str("enough trials succeeded"),
+            Self::Recovering => f.write_str("the recovery timeout elapsed"),
+            Self::Asked(time) => {
+                write!(f, "a call tripped the circuit for {}", HumanDuration(*time))
+            }
             Self::Manual { reason, actor } => {
                 f.write_str("a command")?;
                 if let Some(actor) = actor {
@@ -263,7 +265,7 @@ impl fmt::Display for Cause {
                 }
                 Ok(())
             }
-            Self::Configured => f.write_str("new settings"),
+            Self::Configured => f.write_str("new settings changed the mode"),
         }
     }
 }

@@ -38,7 +38,7 @@ use std::task::{Context, Poll, Waker};
 /// assert!(events.try_next().is_none());
 /// ```
 #[derive(Debug)]
-#[must_use = "a stream that is not read only fills"]
+#[must_use = "events are queued until the stream is read"]
 pub struct EventStream {
     channel: Arc<Channel>,
 }

@@ -76,17 +76,17 @@ impl fmt::Display for Mistake<'_> {
         match self.0 {
             Event::UnknownErrorType { error_type, .. } => write!(
                 f,
-                "no rule of breaker {name:?} knows errors of type `{error_type}`, so they do not \
+                "breaker {name:?} has no rule for errors of type `{error_type}`, so they do not \
                  count as failures; name the type with `expected_error` or `ignored_error`, or \
-                 judge the errors at the call with `fail_if`"
+                 classify the errors of the call with `fail_if`"
             ),
             Event::CancelledInARow { calls, .. } => write!(
                 f,
-                "{calls} calls of breaker {name:?} in a row were dropped before they ended, so the \
-                 breaker cannot see whether they failed; if a timeout outside the breaker drops them, put \
-                 the timeout inside the guarded future or use `.timeout(…)`; if `?` drops a permit, \
-                 as in `let permit = breaker.try_acquire()?; call()?; permit.success()`, record the \
-                 result before the `?`, with `permit.record_result(&result)`"
+                "{calls} consecutive calls of breaker {name:?} were dropped before they completed, so \
+                 the breaker cannot tell whether they failed; if a timeout outside the breaker drops \
+                 them, move the timeout inside the guarded future or use `.timeout(…)`; if `?` drops a \
+                 permit, as in `let permit = breaker.try_acquire()?; call()?; permit.success()`, \
+                 record the result before the `?`, with `permit.record_result(&result)`"
             ),
             Event::SettingsIgnored {
                 settings,
@@ -95,29 +95,29 @@ impl fmt::Display for Mistake<'_> {
                 ..
             } => write!(
                 f,
-                "{place} says something else about {settings} of breaker {name:?} than {first}, and is \
-                 ignored; say it in one place"
+                "breaker {name:?} ignores the settings at {place}, because they conflict with {first} \
+                 in {settings}; give these settings in one place only"
             ),
             Event::SettingsRefused { error, .. } => write!(
                 f,
-                "the settings given for breaker {name:?} cannot work and are not used: {}; \
+                "the settings given for breaker {name:?} are invalid and are not used: {}; \
                  correct them",
                 Escaped(&error.to_string())
             ),
             Event::NameShared { place, first, .. } => write!(
                 f,
-                "the functions at {first} and at {place} share breaker {name:?}, because neither \
-                 has a name; give each its own with `#[circuit(name = \"…\")]`"
+                "the functions at {first} and at {place} share breaker {name:?}, because they have \
+                 the same default name; name each circuit with `#[circuit(name = \"…\")]`"
             ),
             Event::NotKept { reason, .. } => match reason {
                 NotKept::InvalidName => write!(
                     f,
-                    "breaker {name:?} is made anew at every lookup and forgets its failures, because \
-                     its name is not 1 to 256 bytes long; give it another name"
+                    "every lookup of {name:?} creates a new breaker without earlier failures, because \
+                     the name is not 1 to 256 bytes long; use another name"
                 ),
                 NotKept::NoRoom => write!(
                     f,
-                    "breaker {name:?} is made anew at every lookup and forgets its failures, because \
+                    "every lookup of {name:?} creates a new breaker without earlier failures, because \
                      the registry is full; raise its `capacity`, or use fewer names"
                 ),
             },

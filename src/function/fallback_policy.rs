@@ -137,10 +137,10 @@ impl<X: FallbackPolicy, A> FallbackPolicy for FlattenedInto<X, A> {
 
 /// A fallback with the arguments and the output of a guarded sync function.
 #[diagnostic::on_unimplemented(
-    message = "this fallback cannot stand in for the guarded function",
-    label = "the fallback must take the arguments `{Args}` by value and give `{Out}`, as the guarded function does",
+    message = "this fallback does not match the guarded function",
+    label = "the fallback must take the arguments `{Args}` by value and return `{Out}`, like the guarded function",
     note = "the fallback is `{Self}`",
-    note = "write it as `.fallback(|args..| ..)`, with the guarded function's own arguments and output"
+    note = "write it as `.fallback(|args..| ..)`, with the arguments and the output of the guarded function"
 )]
 pub trait SyncFallback<Args, Out> {
     #[doc(hidden)]
@@ -149,10 +149,10 @@ pub trait SyncFallback<Args, Out> {
 
 /// A fallback with the arguments of a guarded async function. It returns the future of the answer.
 #[diagnostic::on_unimplemented(
-    message = "this fallback cannot stand in for the guarded async function",
-    label = "the fallback must take the arguments `{Args}` by value and give a future, as the guarded function does",
+    message = "this fallback does not match the guarded async function",
+    label = "the fallback must take the arguments `{Args}` by value and return a future, like the guarded function",
     note = "the fallback is `{Self}`",
-    note = "write it as `.fallback(async |args..| ..)`, with the guarded function's own arguments and output"
+    note = "write it as `.fallback(async |args..| ..)`, with the arguments and the output of the guarded function"
 )]
 pub trait AsyncFallback<Args, Answer> {
     #[doc(hidden)]
@@ -161,10 +161,10 @@ pub trait AsyncFallback<Args, Answer> {
 
 /// The future of a fallback, with the output of the guarded async function.
 #[diagnostic::on_unimplemented(
-    message = "this fallback cannot stand in for the guarded async function",
-    label = "the fallback must give a future of `{Out}`, as the guarded function does",
+    message = "this fallback does not match the guarded async function",
+    label = "the fallback must return a future of `{Out}`, like the guarded function",
     note = "found `{Self}`",
-    note = "write it as `.fallback(async |args..| ..)`, with the guarded function's own arguments and output"
+    note = "write it as `.fallback(async |args..| ..)`, with the arguments and the output of the guarded function"
 )]
 pub trait Answer<Out>: Future<Output = Out> {}
 

@@ -63,7 +63,7 @@ impl<F, Args, Fut: Future> Future for DeferredCall<F, Args, Fut> {
         let running = this
             .running
             .as_pin_mut()
-            .expect("polled after its arguments were taken");
+            .expect("`DeferredCall` polled after it panicked");
         running.poll(cx)
     }
 }

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 /// The future of a fallback, with the output of the guarded future.
 #[diagnostic::on_unimplemented(
-    message = "this fallback cannot stand in for the guarded future",
-    label = "the fallback must give a future of `{Out}`, as the guarded future does",
+    message = "this fallback does not match the guarded future",
+    label = "the fallback must return a future of `{Out}`, like the guarded future",
     note = "found `{Self}`",
-    note = "write it as `.fallback(|open| async move {{ .. }})`, ending in a value of `{Out}`"
+    note = "write it as `.fallback(|open| async move {{ .. }})`, with a block that returns `{Out}`"
 )]
 pub trait FallbackFuture<Out>: Future<Output = Out> {}
 

@@ -20,7 +20,8 @@ pub(crate) fn warn_if_nested<Out>() {
     if warned.get_or_insert_default().insert(*site) {
         drop(warned);
         crate::event::print(format_args!(
-            "{site} guards a `Result` inside an `Ok`, whose errors the breaker cannot see; put the \
+            "the future guarded at {site} returns a `Result` inside an `Ok`, and the breaker cannot see \
+         the errors of the inner `Result`; move the \
              timeout inside the guarded future, flatten it, or use `.timeout(…)`"
         ));
     }

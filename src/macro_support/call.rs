@@ -185,8 +185,8 @@ pub fn timeout(time: Duration) -> Timeout {
 
 /// The output of a fallback: the return value of the function, or a future of it.
 #[diagnostic::on_unimplemented(
-    message = "this fallback cannot stand in for the function",
-    label = "the fallback must give `{R}`, or a future of it, as the function does",
+    message = "this fallback does not match the function",
+    label = "the fallback must return `{R}`, or a future of it, like the function",
     note = "found `{Self}`"
 )]
 pub trait Answer<R, Kind> {

@@ -7,9 +7,9 @@ use crate::error::BreakerError;
 
 /// The return type of a function with `#[circuit]`. Implemented only by `Result`.
 #[diagnostic::on_unimplemented(
-    message = "a function with `#[circuit]` must return a `Result`, and this one returns `{Self}`",
+    message = "a function with `#[circuit]` must return a `Result`, but this function returns `{Self}`",
     label = "the circuit cannot tell whether this is a success or a failure",
-    note = "return a `Result<T, E>`, or guard the calls: `.with_breaker(..).classify_output(..)`"
+    note = "return a `Result<T, E>`, or guard each call with `.with_breaker(..).classify_output(..)`"
 )]
 pub trait Returned: Sized {
     /// The type in `Ok`.
@@ -46,9 +46,9 @@ pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Er
 #[diagnostic::on_unimplemented(
     message = "`{Self}` must implement `From<BreakerError>`: the function returns it when the circuit refuses a call",
     label = "the error type `{Self}` does not implement `From<BreakerError>`",
-    note = "an enum that derives thiserror's `Error` does with a variant `Circuit(#[from] breakerbox::BreakerError)`",
-    note = "`anyhow::Error` and `Box<dyn std::error::Error + Send + Sync>` do already",
-    note = "without `timeout`, `#[circuit(fallback = function)]` does not need it"
+    note = "with thiserror, add a variant `Circuit(#[from] breakerbox::BreakerError)` to the enum",
+    note = "`anyhow::Error` and `Box<dyn std::error::Error + Send + Sync>` already implement `From<BreakerError>`",
+    note = "`#[circuit(fallback = function)]` without `timeout` does not need `From<BreakerError>`"
 )]
 pub trait FromCircuit {
     /// Converts the error of the breaker.

@@ -50,7 +50,7 @@ impl Export<'_> {
             "The rate that a failure-rate rule compares, 0 to 1. NaN below its minimum of calls.";
         recorder.describe_gauge(FAILURE_RATE.into(), None, rate.into());
         if durations {
-            let text = "Durations of calls that ended.";
+            let text = "Durations of completed calls.";
             recorder.describe_histogram(DURATION.into(), Some(Unit::Seconds), text.into());
         }
     }

@@ -143,7 +143,7 @@ impl ReporterBuilder {
             let name = label.key();
             let is_repeated = self.labels[..index].iter().any(|other| other.key() == name);
             if name.is_empty() || export::LABELS.contains(&name) || is_repeated {
-                let allowed = format!("given once, not empty, and none of {:?}", export::LABELS);
+                let allowed = format!("unique, not empty, and none of {:?}", export::LABELS);
                 return Err(ConfigError::new("label", name, allowed));
             }
         }

@@ -15,14 +15,14 @@ use crate::names;
 /// registry.register("payments", CircuitBreaker::builder())?;
 /// let again = registry.register("payments", CircuitBreaker::builder()).unwrap_err();
 /// assert!(matches!(again, RegistryError::AlreadyRegistered { .. }));
-/// assert_eq!(again.to_string(), "\"payments\" is registered already");
+/// assert_eq!(again.to_string(), "\"payments\" is already registered; change its settings with `configure`");
 /// # Ok::<(), RegistryError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
     /// The name was registered or configured before.
-    #[error("{name:?} is registered already")]
+    #[error("{name:?} is already registered; change its settings with `configure`")]
     #[non_exhaustive]
     AlreadyRegistered {
         /// The name.
@@ -39,7 +39,7 @@ pub enum RegistryError {
     },
     /// The registry is full, and found no breaker to evict.
     #[error(
-        "no room for {name:?}: the registry is full ({capacity} breakers), and found none to evict"
+        "the registry has no room for {name:?}: it is full ({capacity} breakers), and none of them can be evicted; raise its capacity"
     )]
     #[non_exhaustive]
     Full {
@@ -49,7 +49,7 @@ pub enum RegistryError {
         capacity: usize,
     },
     /// The global registry was used or installed before.
-    #[error("the global registry is already in use: install another one before its first use")]
+    #[error("the global registry is already in use; install another registry before the first use")]
     GlobalInUse,
     /// A setting is invalid.
     #[error(transparent)]

@@ -1,4 +1,5 @@
 use super::{Window, WindowCounts, WindowKind};
+use crate::text::{HumanDuration, Percent, plural};
 use std::fmt;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use std::time::Duration;
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[must_use = "a rule does nothing until a builder gets it"]
+#[must_use = "a rule does nothing until it is passed to a builder"]
 pub struct TripRule {
     pub(crate) kind: RuleKind,
     pub(crate) window: Option<Window>,
@@ -175,15 +176,15 @@ impl TripRule {
 impl fmt::Display for TripRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            RuleKind::Consecutive(n) => write!(f, "{n} failures in a row")?,
-            RuleKind::Failures(n) => write!(f, "{n} failures")?,
+            RuleKind::Consecutive(n) => write!(f, "{n} consecutive failure{}", plural(n))?,
+            RuleKind::Failures(n) => write!(f, "{n} failure{}", plural(n))?,
             RuleKind::FailureRate(rate) => {
-                write!(f, "failure rate {}", crate::text::Percent(rate))?;
+                write!(f, "failure rate of {}", Percent(rate))?;
             }
-            RuleKind::SlowCalls(rate) => write!(f, "slow calls {}", crate::text::Percent(rate))?,
+            RuleKind::SlowCalls(rate) => write!(f, "slow-call rate of {}", Percent(rate))?,
         }
         if let Some(limit) = self.slower_than {
-            write!(f, " slower than {}", crate::text::HumanDuration(limit))?;
+            write!(f, " (slower than {})", HumanDuration(limit))?;
         }
         if let Some(window) = self.window {
             write!(f, " over {window}")?;

@@ -1,5 +1,5 @@
 use super::{RuleKind, TripRule, WindowCounts};
-use crate::text::Percent;
+use crate::text::{Percent, plural};
 use std::fmt;
 
 /// A rule, with the contents of its window.
@@ -57,13 +57,20 @@ impl fmt::Display for RuleSnapshot {
             slow,
             rate,
         } = self;
-        write!(f, "{rule}: ")?;
+        let calls = plural(*recorded);
         match rule.kind {
-            RuleKind::Consecutive(_) => write!(f, "{failed}")?,
-            RuleKind::Failures(_) | RuleKind::FailureRate(_) => {
-                write!(f, "{failed} of {recorded}")?;
+            RuleKind::Consecutive(_) if self.is_met() => {
+                return write!(f, "{failed} consecutive failure{}", plural(*failed));
             }
-            RuleKind::SlowCalls(_) => write!(f, "{slow} slow of {recorded}")?,
+            RuleKind::Consecutive(threshold) => {
+                return write!(f, "{failed} of {threshold} consecutive failures");
+            }
+            RuleKind::Failures(_) | RuleKind::FailureRate(_) => {
+                write!(f, "{rule}: {failed} of {recorded} call{calls} failed")?;
+            }
+            RuleKind::SlowCalls(_) => {
+                write!(f, "{rule}: {slow} of {recorded} call{calls} slow")?;
+            }
         }
         rate.map_or(Ok(()), |rate| write!(f, ", {}", Percent(rate)))
     }

@@ -1,3 +1,4 @@
+use crate::text::{HumanDuration, plural};
 use std::fmt;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use std::time::Duration;
 /// TripRule::failure_rate(0.5).over(last_hundred);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a window does nothing until a rule gets it"]
+#[must_use = "a window does nothing until it is passed to a rule"]
 pub struct Window {
     pub(crate) span: WindowKind,
     /// `None` for the default.
@@ -91,10 +92,11 @@ impl Window {
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.span {
-            WindowKind::Calls(n) => write!(f, "{n} calls"),
+            WindowKind::Calls(n) => write!(f, "{n} call{}", plural(n)),
             WindowKind::Time(length) => {
-                let length = crate::text::HumanDuration(length);
-                write!(f, "{length} in {} buckets", self.bucket_count())
+                let length = HumanDuration(length);
+                let buckets = self.bucket_count();
+                write!(f, "{length} in {buckets} bucket{}", plural(buckets))
             }
         }
     }

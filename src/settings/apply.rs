@@ -15,7 +15,7 @@ pub enum ApplyError {
     Config(#[from] ConfigError),
     /// The registry has too little room for the breakers that the document names.
     #[error(
-        "no room for {missing} more breakers: the registry holds {capacity}, and not enough of them may go"
+        "the registry has no room for {missing} more breakers: its capacity is {capacity}, and too few breakers can be evicted; raise the capacity"
     )]
     #[non_exhaustive]
     Full {
@@ -73,7 +73,7 @@ impl BreakerRegistry {
     /// assert_eq!(
     ///     applied.to_string(),
     ///     "created \"payments\"\n\
-    ///      changed \"http:users\": trip_rules: 5 failures in a row -> 3 failures in a row",
+    ///      changed \"http:users\": trip_rules: 5 consecutive failures -> 3 consecutive failures",
     /// );
     /// assert_eq!(registry.breaker("http:users").state(), State::Open);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

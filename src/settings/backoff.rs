@@ -52,7 +52,7 @@ impl<'de> Visitor<'de> for DelayVisitor {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BackoffTable, A::Error> {
         let raw = RawBackoff::deserialize(MapAccessDeserializer::new(map))?;
         let Some(Text(first)) = raw.first else {
-            let problem = "recovery_backoff.first is left out, but must be a duration";
+            let problem = "recovery_backoff.first is missing, but must be a duration";
             return Err(A::Error::custom(problem));
         };
         let mut backoff = Backoff::exponential(first);

@@ -119,7 +119,10 @@ impl Settings {
     /// position.
     fn check(&self) -> Result<(), String> {
         if self.default.inherits.is_some() {
-            return Err("default.inherits is no key: the default inherits nothing".to_owned());
+            return Err(
+                "default.inherits is not a valid key: the default cannot inherit presets"
+                    .to_owned(),
+            );
         }
         check("default", &self.default)?;
         for (table, name, entry) in self.entries() {
@@ -156,10 +159,12 @@ impl Settings {
                 chain.push(preset);
                 let round = chain.join(" -> ");
                 let round = crate::text::prefix(&round, 2 * MAX_QUOTED / 3).escape_debug();
-                return refuse(format!("leads round in a circle: {round}"));
+                return refuse(format!("forms a cycle: {round}"));
             }
             if chain.len() == MAX_INHERITED {
-                return refuse(format!("leads through more than {MAX_INHERITED} presets"));
+                return refuse(format!(
+                    "forms a chain of more than {MAX_INHERITED} presets"
+                ));
             }
             chain.push(preset);
             next = inherited.inherits.as_deref();
@@ -217,7 +222,7 @@ impl Settings {
 fn check(path: &str, entry: &Entry) -> Result<(), String> {
     if entry.name.is_some() {
         return Err(format!(
-            "{path}.name is no key: the key of the entry is the name"
+            "{path}.name is not a valid key: the key of the entry is already the name"
         ));
     }
     let checked = entry.check();
@@ -297,7 +302,7 @@ impl<'de, const AT: usize> Visitor<'de> for TableVisitor<AT> {
                 return refuse("is given twice".to_owned());
             }
             if entries.len() == *most {
-                return refuse(format!("is one too many: there may be {most} {table}"));
+                return refuse(format!("exceeds the limit of {most} {table}"));
             }
             let entry: Option<Entry> = map.next_value()?;
             entries.insert(name, entry.unwrap_or_default());

@@ -174,7 +174,7 @@ impl Entry {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.recovery_timeout.is_some() && self.recovery_backoff.is_some() {
             let value = format_args!("given");
-            let allowed = "left out: there is recovery_backoff";
+            let allowed = "omitted, because recovery_backoff is given as well";
             return Err(ConfigError::new("recovery_timeout", value, allowed));
         }
         let mut settings = PartialSettings {
@@ -203,7 +203,7 @@ impl<'de> Deserialize<'de> for BreakerBuilder {
         let entry = Option::<Entry>::deserialize(Strict::new(from))?.unwrap_or_default();
         if entry.inherits.is_some() {
             return Err(D::Error::custom(
-                "inherits is no key here: there are presets only in a document",
+                "inherits is not a valid key here: presets exist only in a document",
             ));
         }
         entry.check().map_err(D::Error::custom)?;

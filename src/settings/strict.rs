@@ -110,8 +110,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<'_, V> {
         visit_u128(number: u128): number;
         visit_f64(number: f64): format_args!("{number:?}");
         visit_str(text: &str): Quoted { text, most: MAX_QUOTED / 2 };
-        visit_unit(): "left out";
-        visit_none(): "left out";
+        visit_unit(): "missing";
+        visit_none(): "missing";
     }
 
     fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<V::Value, D::Error> {
@@ -260,7 +260,7 @@ impl Error for Expected {
             "u32" => "a whole number from 0 to 4294967295".to_owned(),
             "f64" => "a number".to_owned(),
             "a boolean" => "true or false".to_owned(),
-            "a string" => "a text".to_owned(),
+            "a string" => "a string".to_owned(),
             "a sequence" => "a list".to_owned(),
             other => other.to_owned(),
         })
@@ -275,7 +275,9 @@ impl Error for Expected {
         let hint = hint.map_or_else(String::new, |key| format!(" (did you mean {key}?)"));
         let field = path_of(field);
         let known = known.join(", ");
-        Self(format!("{field} is no key here{hint}: there are {known}"))
+        Self(format!(
+            "{field} is not a valid key here{hint}; valid keys are {known}"
+        ))
     }
 }
 

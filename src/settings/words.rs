@@ -114,8 +114,8 @@ impl Word for Mode {
 }
 
 impl Word for Duration {
-    const EXPECTED: &'static str = "a duration with its units (ns us ms s m h d, the largest first), \
-                                    such as \"30s\" or \"1m 30s\"";
+    const EXPECTED: &'static str = "a duration such as \"30s\" or \"1m 30s\" \
+                                    (units: d, h, m, s, ms, us and ns, the largest first)";
 
     fn parse(text: &str) -> Option<Self> {
         duration::parse(text)
@@ -128,7 +128,7 @@ impl Word for Duration {
 
 /// Written as `success` or `trip for 30s`.
 impl Word for Outcome {
-    const EXPECTED: &'static str = "success, failure, ignored or, for example, \"trip for 30s\"";
+    const EXPECTED: &'static str = "success, failure, ignored or a text such as \"trip for 30s\"";
 
     fn parse(text: &str) -> Option<Self> {
         match text {

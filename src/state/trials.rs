@@ -139,14 +139,14 @@ mod tests {
         for call in 0..calls {
             assert!(trials.has_slot(), "an undecided period has slots left");
             trials = Trials::unpack(trials.admitted().pack()).released();
-            let verdict = if outcomes >> call & 1 == 1 {
+            let result = if outcomes >> call & 1 == 1 {
                 succeeded += 1;
                 trials.succeeded()
             } else {
                 failed += 1;
                 trials.failed()
             };
-            match verdict {
+            match result {
                 TrialResult::Close => return assert_eq!(succeeded, successes_needed),
                 TrialResult::Reopen => return assert_eq!(calls - failed, successes_needed - 1),
                 TrialResult::Undecided(rest) => trials = rest,

@@ -17,8 +17,8 @@ mod sealed {
 ///
 /// A [`CircuitBreaker`] guards all requests. [`Keyed`] finds a breaker by the key of each request.
 #[diagnostic::on_unimplemented(
-    message = "the key of this layer is made of another request than `{Request}`",
-    note = "the key function must be `Fn(&{Request}) -> K`, where `K: AsRef<str>` is owned"
+    message = "the key function of this layer does not accept `{Request}`",
+    note = "the key function must be `Fn(&{Request}) -> K`, where `K` is an owned type that implements `AsRef<str>`"
 )]
 pub trait Choose<Request>: sealed::Sealed {
     /// Returns the breaker if it does not depend on the request.

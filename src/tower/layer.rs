@@ -49,7 +49,7 @@ use tower_layer::Layer;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "a layer does nothing until it is put around a service"]
+#[must_use = "a layer does nothing until it is applied to a service"]
 pub struct BreakerLayer<K = CircuitBreaker, J = DefaultClassifier, A = NoFallback> {
     choice: K,
     judge: J,

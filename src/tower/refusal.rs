@@ -12,8 +12,8 @@ mod sealed {
 
 /// Converts a refusal into an error ([`NoFallback`]) or an answer ([`OnRefused`]).
 #[diagnostic::on_unimplemented(
-    message = "the answer to a refusal is not one of the guarded service",
-    label = "it must give `Result<{Response}, {Error}>`, as the guarded service does",
+    message = "the response to a refusal does not match the guarded service",
+    label = "this function must return `Result<{Response}, {Error}>`, like the guarded service",
     note = "write it as `.on_refused(|open: CircuitOpen| ..)`"
 )]
 pub trait Refusals<Response, Error>: sealed::Sealed {

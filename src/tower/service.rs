@@ -147,7 +147,7 @@ where
         }
         assert!(
             self.ready,
-            "`Breaker::call` needs a `poll_ready` that said ready before it"
+            "`Breaker::call` was called before `poll_ready` returned `Ready(Ok(()))`"
         );
         let handle = self.handle(&request);
         ResponseFuture::admit(handle, judge, refusals, || {
@@ -181,7 +181,7 @@ where
     };
     match RunningCall::new(breaker, token).finish(classifier, Err(error)) {
         Err(error) => error,
-        Ok(_) => unreachable!("an error stays an error"),
+        Ok(_) => unreachable!("`finish` returns an error for an error"),
     }
 }
 

@@ -150,7 +150,7 @@ fn r39_invalid_backoff_is_rejected() {
             |b| b.recovery_backoff(backoff),
             "recovery_backoff.jitter",
             value,
-            "0.0 up to",
+            "at least 0.0 and less than 1.0",
         );
     }
 }
@@ -165,9 +165,19 @@ fn r39_invalid_rate_is_rejected() {
         (f64::INFINITY, "inf"),
     ] {
         let failures = TripRule::failure_rate(rate).over(HUNDRED);
-        assert_rule_rejected(failures, "failure_rate", value, "above 0.0, up to 1.0");
+        assert_rule_rejected(
+            failures,
+            "failure_rate",
+            value,
+            "greater than 0.0 and at most 1.0",
+        );
         let slow = TripRule::slow_calls(rate).slower_than(SECOND).over(HUNDRED);
-        assert_rule_rejected(slow, "slow_calls", value, "above 0.0, up to 1.0");
+        assert_rule_rejected(
+            slow,
+            "slow_calls",
+            value,
+            "greater than 0.0 and at most 1.0",
+        );
     }
     assert_accepted(|b| b.trip_when(TripRule::failure_rate(1.0).over(HUNDRED)));
 }
@@ -178,7 +188,7 @@ fn r39_invalid_rule_is_rejected() {
         |b| b.trip_rules([]),
         "trip_rules",
         "[]",
-        "at least one rule",
+        "a list of 1 to 32 rules",
     );
     assert_rule_rejected(
         TripRule::consecutive_failures(0),
@@ -196,11 +206,11 @@ fn r39_invalid_rule_is_rejected() {
     assert_rule_rejected(
         TripRule::failure_rate(0.5),
         "failure_rate.over",
-        "left out",
+        "missing",
         "a window",
     );
     let slow = TripRule::slow_calls(0.5).over(HUNDRED);
-    assert_rule_rejected(slow, "slow_calls.slower_than", "left out", "a duration");
+    assert_rule_rejected(slow, "slow_calls.slower_than", "missing", "a duration");
     assert_rule_rejected(
         slow.slower_than(ZERO),
         "slow_calls.slower_than",
@@ -212,7 +222,7 @@ fn r39_invalid_rule_is_rejected() {
         rate.slower_than(SECOND),
         "failure_rate.slower_than",
         "1s",
-        "left out",
+        "omitted",
     );
     assert_rule_rejected(
         rate.minimum_calls(0),
@@ -248,7 +258,7 @@ fn r39_invalid_window_is_rejected() {
         over(HUNDRED.buckets(10)),
         "failures.window.buckets",
         "10",
-        "left",
+        "omitted",
     );
     let time = Window::time;
     assert_rule_rejected(

@@ -211,7 +211,10 @@ fn metrics_only_reports_rule_and_hint_together() {
         });
     let causes: Vec<_> = causes.collect();
     assert_eq!(causes.len(), 2);
-    assert_eq!(causes[1], "asked to wait for 1m", "the capped duration");
+    assert_eq!(
+        causes[1], "a call tripped the circuit for 1m",
+        "the capped duration"
+    );
 }
 
 #[test]

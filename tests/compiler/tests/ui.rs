@@ -25,13 +25,13 @@ const CASES: [Case; 5] = [
     ),
     (
         "tests/ui/function_with_nine_arguments.rs",
-        &["takes at most eight arguments", "as one struct or tuple"],
+        &["takes at most eight arguments", "in one struct or tuple"],
         include_str!("ui/function_with_nine_arguments.stderr"),
     ),
     (
         "tests/ui/fallback_of_a_future.rs",
         &[
-            "cannot stand in for the guarded future",
+            "does not match the guarded future",
             ".fallback(|open| async move { .. })",
         ],
         include_str!("ui/fallback_of_a_future.stderr"),
@@ -39,7 +39,7 @@ const CASES: [Case; 5] = [
     (
         "tests/ui/fallback_of_a_sync_function.rs",
         &[
-            "cannot stand in for the guarded function",
+            "does not match the guarded function",
             ".fallback(|args..| ..)",
         ],
         include_str!("ui/fallback_of_a_sync_function.stderr"),
@@ -47,8 +47,8 @@ const CASES: [Case; 5] = [
     (
         "tests/ui/fallback_of_an_async_function.rs",
         &[
-            "this fallback cannot stand in",
-            "must give a future of `Result<String, std::io::Error>`",
+            "this fallback does not match",
+            "must return a future of `Result<String, std::io::Error>`",
         ],
         include_str!("ui/fallback_of_an_async_function.stderr"),
     ),
@@ -60,7 +60,7 @@ const CIRCUIT_CASES: [Case; 7] = [
         &[
             "`failure_threshold` must be 1 to 4294967295, not 0",
             "`half_open_calls` must be 1 to 1000, not 1001",
-            "`recovery_timeout` must be a duration with its unit, as \"30s\" or \"1m 30s\", not 30",
+            "`recovery_timeout` must be a duration with a unit, such as \"30s\" or \"1m 30s\", not 30",
             "`recovery_timeout` must be longer than zero",
             "`name` must be 1 to 256 bytes long, not 0",
             "`name` must be 1 to 256 bytes long, not 257",
@@ -70,11 +70,11 @@ const CIRCUIT_CASES: [Case; 7] = [
     (
         "tests/ui/circuit_settings.rs",
         &[
-            "`threshhold` is no setting (did you mean `failure_threshold`?); the settings are name,",
+            "`threshhold` is not a setting (did you mean `failure_threshold`?); the settings are name,",
             "did you mean `expected`?",
-            "`name` is given twice; the settings, each at most once, are name,",
+            "`name` is given twice; remove one of the two values",
             "to name the circuit, write `name = \"users-api\"`",
-            "`timeout` is for async functions",
+            "`timeout` requires an async function",
         ],
         include_str!("ui/circuit_settings.stderr"),
     ),
@@ -85,19 +85,19 @@ const CIRCUIT_CASES: [Case; 7] = [
     ),
     (
         "tests/ui/circuit_fallbacks.rs",
-        &["this fallback cannot stand in for the function"],
+        &["this fallback does not match the function"],
         include_str!("ui/circuit_fallbacks.stderr"),
     ),
     (
         "tests/ui/circuit_on_unsupported_items.rs",
         &[
-            "an `unsafe fn` is not guarded, since",
-            "an `extern` function is not guarded, since",
+            "an `unsafe fn` cannot be guarded, because",
+            "an `extern` function cannot be guarded, because",
             "a `const fn` cannot",
-            "this one returns nothing",
-            "this one never returns",
-            "write it at its methods",
-            "write it at the implementations of this method",
+            "this function returns nothing",
+            "this function never returns",
+            "add it to the methods instead",
+            "add it to the implementations of this method",
         ],
         include_str!("ui/circuit_on_unsupported_items.stderr"),
     ),
@@ -111,7 +111,7 @@ const CIRCUIT_CASES: [Case; 7] = [
     ),
     (
         "tests/ui/circuit_without_result.rs",
-        &["must return a `Result`, and this one returns `f32`"],
+        &["must return a `Result`, but this function returns `f32`"],
         include_str!("ui/circuit_without_result.stderr"),
     ),
 ];

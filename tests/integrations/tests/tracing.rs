@@ -138,9 +138,9 @@ fn state_change_logs_its_cause_and_counts() {
         assert_eq!(opened["message"], "circuit opened");
         assert_eq!(
             opened["cause"],
-            "failure rate 50% over 10 calls: 3 of 4, 75%"
+            "failure rate of 50% over 10 calls: 3 of 4 calls failed, 75%"
         );
-        assert_eq!(opened["rule"], "failure rate 50% over 10 calls");
+        assert_eq!(opened["rule"], "failure rate of 50% over 10 calls");
         assert_eq!(
             (&opened["recorded"], &opened["failed"]),
             (&4.into(), &3.into())
@@ -254,8 +254,8 @@ fn texts_with_spaces_are_quoted() {
         r#"cause="a command: INC 123""#,
         r#"reason="INC 123""#,
         r#"error="failure_threshold is 0, but must be"#,
-        r#"rule="failure rate 50% over 2 calls""#,
-        r#"cause="failure rate 50% over 2 calls: 2 of 2, 100%""#,
+        r#"rule="failure rate of 50% over 2 calls""#,
+        r#"cause="failure rate of 50% over 2 calls: 2 of 2 calls failed, 100%""#,
     ] {
         assert!(text.contains(field), "{field}: {text}");
     }
@@ -302,18 +302,21 @@ fn other_events_are_logged_at_their_levels() {
         registry.remove("users");
         let expected = [
             ("DEBUG", "breaker added"),
-            ("WARN", "error of a type that no rule knows"),
             (
                 "WARN",
-                "calls are cancelled again and again: is there a timeout outside the breaker?",
+                "error type matches no rule; name it as expected or ignored",
             ),
-            ("WARN", "breaker not kept"),
-            ("WARN", "breaker not kept"),
-            ("DEBUG", "breaker not kept"),
-            ("WARN", "breaker not kept"),
-            ("ERROR", "settings refused"),
+            (
+                "WARN",
+                "consecutive calls were cancelled; move timeouts inside the guarded future",
+            ),
+            ("WARN", "breaker not kept by the registry"),
+            ("WARN", "breaker not kept by the registry"),
+            ("DEBUG", "breaker not kept by the registry"),
+            ("WARN", "breaker not kept by the registry"),
+            ("ERROR", "invalid settings refused"),
             ("INFO", "breaker configured"),
-            ("INFO", "circuit only watches"),
+            ("INFO", "circuit set to metrics-only"),
             ("INFO", "circuit would have opened"),
             ("INFO", "circuit disabled"),
             ("ERROR", "listener panicked"),

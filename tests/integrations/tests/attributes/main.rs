@@ -1,7 +1,7 @@
 //! `#[circuit]` and guards with attributes of other crates.
 #![allow(missing_docs)]
-// Guarded functions stand for functions that can fail.
-#![allow(clippy::unnecessary_wraps)]
+// Guarded functions stand for functions that can fail or wait.
+#![allow(clippy::unnecessary_wraps, clippy::unused_async)]
 
 mod guarded_methods;
 mod other_attributes;

@@ -82,8 +82,8 @@ fn report_lists_code_settings_that_document_overrides() {
         overruled,
         [
             "default overrides half_open_calls from code: 3 -> 2",
-            "prefixes.\"http:\" overrides trip_rules from code: 4 failures in a row -> 6 failures in a row",
-            "breakers.users overrides trip_rules from code: 7 failures in a row -> 8 failures in a row",
+            "prefixes.\"http:\" overrides trip_rules from code: 4 consecutive failures -> 6 consecutive failures",
+            "breakers.users overrides trip_rules from code: 7 consecutive failures -> 8 consecutive failures",
         ]
     );
     let users = &applied.overruled()[2];
@@ -91,8 +91,8 @@ fn report_lists_code_settings_that_document_overrides() {
         (users.path(), users.setting()),
         ("breakers.users", "trip_rules")
     );
-    assert_eq!(users.code(), "7 failures in a row");
-    assert_eq!(users.document(), "8 failures in a row");
+    assert_eq!(users.code(), "7 consecutive failures");
+    assert_eq!(users.document(), "8 consecutive failures");
 
     // An overridden setting has effect again without the document, and is no longer reported.
     let applied = registry.apply(&toml("")).unwrap();

@@ -40,8 +40,8 @@ fn applied_lists_every_change() {
     assert_eq!(
         applied.to_string(),
         "created \"orders\"\ncreated \"payments\"\n\
-         changed \"http:a\": trip_rules: 5 failures in a row -> 2 failures in a row, \
-         recovery: 30s -> 1s times 2 up to 1m, jitter 0.2\n\
+         changed \"http:a\": trip_rules: 5 consecutive failures -> 2 consecutive failures, \
+         recovery: 30s -> first 1s, factor 2, max 1m, jitter 0.2\n\
          changed \"users\": mode: enforcing -> metrics_only"
     );
     assert_eq!(
@@ -68,8 +68,8 @@ fn applied_lists_every_change() {
     assert_eq!(released, ["payments", "users"]);
     assert_eq!(
         applied.to_string(),
-        "changed \"http:a\": trip_rules: 2 failures in a row -> 5 failures in a row, \
-         recovery: 1s times 2 up to 1m, jitter 0.2 -> 30s\n\
+        "changed \"http:a\": trip_rules: 2 consecutive failures -> 5 consecutive failures, \
+         recovery: first 1s, factor 2, max 1m, jitter 0.2 -> 30s\n\
          released \"payments\"\n\
          released \"users\": mode: metrics_only -> enforcing"
     );
@@ -197,7 +197,7 @@ fn entry_contradicting_code_applies_nothing() {
     let error = registry.apply(&settings).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "breakers.strict.success_threshold is 5, but must be 1 to 2 (the half_open_calls)"
+        "breakers.strict.success_threshold is 5, but must be 1 to 2 (limited by half_open_calls)"
     );
     assert!(matches!(error, ApplyError::Config(_)));
     assert_eq!(registry.len(), 2, "no breaker was created");
@@ -246,7 +246,7 @@ fn full_registry_applies_nothing() {
     let error = registry.apply(&settings).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no room for 2 more breakers: the registry holds 3, and not enough of them may go"
+        "the registry has no room for 2 more breakers: its capacity is 3, and too few breakers can be evicted; raise the capacity"
     );
     assert!(matches!(
         error,

@@ -120,7 +120,7 @@ fn longer_prefix_overrides_shorter_prefix() {
             config.half_open_calls(),
         )
     };
-    let rules = |failures: u32| format!("{failures} failures in a row");
+    let rules = |failures: u32| format!("{failures} consecutive failures");
     assert_eq!(of("else"), (rules(50), 30, 1));
     assert_eq!(
         of("http:x"),
@@ -244,7 +244,8 @@ fn later_code_contradicting_document_is_refused() {
         .half_open_calls(5)
         .success_threshold(4);
     let error = registry.register("a", code.clone()).unwrap_err();
-    let expected = "breakers.a.success_threshold is 4, but must be 1 to 2 (the half_open_calls)";
+    let expected =
+        "breakers.a.success_threshold is 4, but must be 1 to 2 (limited by half_open_calls)";
     assert_eq!(error.to_string(), expected);
     // `breaker_with` cannot return an error: the breaker stays unchanged, and an event reports why.
     let (registry, log, _) = logging_registry(BreakerRegistry::builder());
@@ -475,7 +476,7 @@ fn explanation_names_path_in_document() {
     for (key, value, path) in [
         ("max_trip_for", "2h", "default"),
         ("recovery", "1m", "presets.patient"),
-        ("trip_rules", "3 failures in a row", "prefixes.\"http:\""),
+        ("trip_rules", "3 consecutive failures", "prefixes.\"http:\""),
         ("half_open_calls", "2", "breakers.\"http:users\""),
     ] {
         let (text, layer) = explanation.get(key).unwrap();

@@ -13,43 +13,43 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         r#"{"breaker": {}}"#,
         "breaker",
-        "breaker is no key here (did you mean breakers?): there are default, presets, prefixes, breakers",
+        "breaker is not a valid key here (did you mean breakers?); valid keys are default, presets, prefixes, breakers",
     ),
     (
         r#"{"default": {"inherits": "x"}}"#,
         "",
-        "default.inherits is no key: the default inherits nothing",
+        "default.inherits is not a valid key: the default cannot inherit presets",
     ),
     (
         r#"{"breakers": {"users-api": {"failure_treshold": 5}}}"#,
         "failure_treshold",
-        "failure_treshold is no key here (did you mean failure_threshold?): there are inherits, trip_rules, failure_threshold",
+        "failure_treshold is not a valid key here (did you mean failure_threshold?); valid keys are inherits, trip_rules, failure_threshold",
     ),
     (
         r#"{"breakers": {"users-api": {"threshold": 5}}}"#,
         "threshold",
-        "threshold is no key here: there are inherits",
+        "threshold is not a valid key here; valid keys are inherits",
     ),
     (
         r#"{"breakers": {"a": {"name": "b"}}}"#,
         "",
-        "breakers.a.name is no key: the key of the entry is the name",
+        "breakers.a.name is not a valid key: the key of the entry is already the name",
     ),
     (
         r#"{"presets": {"p": {"trip_when": [{"failures": 1, "over": "1m"}, {"failures": 1, "under": "1m"}]}}}"#,
         "under",
-        "under is no key here: there are consecutive_failures, failures",
+        "under is not a valid key here; valid keys are consecutive_failures, failures",
     ),
     (
         r#"{"prefixes": {"http:": {"recovery_backoff": {"first": "1s", "last": "2s"}}}}"#,
         "last",
-        "last is no key here: there are first, factor, max, jitter",
+        "last is not a valid key here; valid keys are first, factor, max, jitter",
     ),
     // Wrong units.
     (
         r#"{"breakers": {"a": {"recovery_timeout": 30}}}"#,
         "recovery_timeout",
-        "recovery_timeout is 30, but must be a duration with its units",
+        "recovery_timeout is 30, but must be a duration such as",
     ),
     (
         r#"{"breakers": {"a": {"recovery_timeout": "30"}}}"#,
@@ -145,7 +145,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         r#"{"breakers": {"a": {"half_open_calls": 2, "success_threshold": 3}}}"#,
         "",
-        "breakers.a.success_threshold is 3, but must be 1 to 2 (the half_open_calls)",
+        "breakers.a.success_threshold is 3, but must be 1 to 2 (limited by half_open_calls)",
     ),
     (
         r#"{"presets": {"a": {"success_threshold": 3, "half_open_calls": 2}}}"#,
@@ -175,12 +175,12 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         r#"{"breakers": {"a": {"recovery_backoff": "2s", "recovery_timeout": "1s"}}}"#,
         "",
-        "breakers.a.recovery_timeout is given, but must be left out: there is recovery_backoff",
+        "breakers.a.recovery_timeout is given, but must be omitted, because recovery_backoff is given as well",
     ),
     (
         r#"{"breakers": {"a": {"recovery_backoff": {}}}}"#,
         "recovery_backoff",
-        "recovery_backoff.first is left out, but must be a duration",
+        "recovery_backoff.first is missing, but must be a duration",
     ),
     (
         r#"{"breakers": {"a": {"recovery_backoff": {"first": "1s", "factor": 0.5}}}}"#,
@@ -195,7 +195,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         r#"{"breakers": {"a": {"recovery_backoff": {"first": "1s", "jitter": 1}}}}"#,
         "~jitter",
-        "recovery_backoff.jitter is 1.0, but must be 0.0 up to",
+        "recovery_backoff.jitter is 1.0, but must be at least 0.0 and less than 1.0",
     ),
     (
         r#"{"breakers": {"a": {"recovery_backoff": "0s"}}}"#,
@@ -205,7 +205,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         r#"{"breakers": {"a": {"trip_rules": []}}}"#,
         "trip_rules",
-        "trip_rules is [], but must be at least one rule",
+        "trip_rules is [], but must be a list of 1 to 32 rules",
     ),
     (
         r#"{"breakers": {"a": {"trip_rules": {}}}}"#,
@@ -225,12 +225,12 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         r#"{"breakers": {"a": {"trip_when": [{"failure_rate": 1.5, "over": "10 calls"}]}}}"#,
         "~failure_rate",
-        "failure_rate is 1.5, but must be above 0.0, up to 1.0",
+        "failure_rate is 1.5, but must be greater than 0.0 and at most 1.0",
     ),
     (
         r#"{"breakers": {"a": {"trip_when": [{"failure_rate": 0.5}]}}}"#,
         "~failure_rate",
-        "failure_rate.over is left out, but must be a window",
+        "failure_rate.over is missing, but must be a window",
     ),
     (
         r#"{"breakers": {"a": {"trip_when": [{"failure_rate": 0.5, "over": "0 calls"}]}}}"#,
@@ -260,7 +260,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         r#"{"breakers": {"a": {"trip_when": [{"slow_calls": 0.5, "over": "10 calls"}]}}}"#,
         "~over",
-        "slow_calls.slower_than is left out, but must be a duration",
+        "slow_calls.slower_than is missing, but must be a duration",
     ),
     (
         r#"{"breakers": {"a": {"trip_when": [{"consecutive_failures": 0}]}}}"#,
@@ -286,17 +286,17 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         r#"{"presets": {"p": {"inherits": "p"}}}"#,
         "",
-        "presets.p.inherits leads round in a circle: p -> p",
+        "presets.p.inherits forms a cycle: p -> p",
     ),
     (
         r#"{"presets": {"p": {"inherits": "q"}, "q": {"inherits": "p"}}}"#,
         "",
-        "presets.p.inherits leads round in a circle: q -> p -> q",
+        "presets.p.inherits forms a cycle: q -> p -> q",
     ),
     (
         r#"{"breakers": {"a": {"inherits": 3}}}"#,
         "inherits",
-        "inherits is 3, but must be a text",
+        "inherits is 3, but must be a string",
     ),
     // Wrong types.
     (
@@ -447,11 +447,11 @@ fn tables_and_lists_are_bounded() {
         read.map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(table("prefixes", 10_000), Ok(()));
-    let many = "prefixes.p10000 is one too many: there may be 10000 prefixes";
+    let many = "prefixes.p10000 exceeds the limit of 10000 prefixes";
     assert_eq!(table("prefixes", 10_001), Err(many.to_owned()));
     let refused = table("prefixes", 16_000).unwrap_err();
     assert!(
-        refused.ends_with("is one too many: there may be 10000 prefixes"),
+        refused.ends_with("exceeds the limit of 10000 prefixes"),
         "{refused}"
     );
     assert_eq!(table("presets", 1_000), Ok(()));
@@ -519,7 +519,7 @@ fn chain_of_presets_is_bounded() {
     text.push_str("[presets.p40]\n");
     let error = toml::from_str::<Settings>(&text).unwrap_err().to_string();
     assert!(
-        error.contains("leads through more than 16 presets"),
+        error.contains("forms a chain of more than 16 presets"),
         "{error}"
     );
 }
@@ -551,10 +551,10 @@ fn standalone_values_are_checked() {
     refused::<Backoff>(r#""0s""#, "must be longer than zero");
     refused::<Backoff>("null", "must be a duration");
     refused::<Mode>(r#""half""#, "must be enforcing");
-    refused::<Mode>("null", "is left out");
+    refused::<Mode>("null", "is missing");
     refused::<Outcome>(r#""trip for ever""#, "must be success");
     refused::<BreakerBuilder>(r#"{"half_open_calls": 0}"#, "half_open_calls is 0");
-    refused::<BreakerBuilder>(r#"{"inherits": "x"}"#, "inherits is no key");
+    refused::<BreakerBuilder>(r#"{"inherits": "x"}"#, "inherits is not a valid key");
     refused::<BreakerBuilder>(r#"{"name": ""}"#, "name is");
     // A configuration has no lower layer: `half_open_calls` is 1, so two successes are too many.
     refused::<BreakerConfig>(r#"{"success_threshold": 2}"#, "success_threshold is 2");

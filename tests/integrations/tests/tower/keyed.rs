@@ -122,7 +122,7 @@ fn keyed_poll_ready_always_polls_service() {
 }
 
 #[test]
-#[should_panic(expected = "needs a `poll_ready`")]
+#[should_panic(expected = "before `poll_ready` returned")]
 fn service_is_not_called_after_failed_poll_ready() {
     let registry = BreakerRegistry::new();
     let (strict, script) = StrictService::new();
