@@ -283,7 +283,7 @@ fn r39_invalid_window_is_rejected() {
         over(time(MILLISECOND).buckets(2)),
         "failures.window.buckets",
         "2",
-        "so few",
+        "at most 1, because a bucket is at least 1ms long",
     );
     assert_accepted(|b| b.trip_when(over(time(MILLISECOND).buckets(1))));
 }

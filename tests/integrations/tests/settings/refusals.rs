@@ -455,7 +455,7 @@ fn tables_and_lists_are_bounded() {
         "{refused}"
     );
     assert_eq!(table("presets", 1_000), Ok(()));
-    let many = "presets.p01000 is one too many: there may be 1000 presets";
+    let many = "presets.p01000 exceeds the limit of 1000 presets";
     assert_eq!(table("presets", 1_001), Err(many.to_owned()));
 
     let rules = |key: &str, rules: u32| {
