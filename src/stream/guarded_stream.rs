@@ -5,7 +5,7 @@ use crate::classifier::{Classifier, Classify, ClassifyOutput, DefaultClassifier,
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CallTimeout};
 use crate::ext::{BreakerExt, kind};
-use crate::future::{NoTimeout, warn_if_nested};
+use crate::future::{NoTimeout, warn_if_items_nested};
 use crate::handle::{ByName, Handle};
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
@@ -93,7 +93,6 @@ pin_project! {
         inner: Option<S>,
         call: StreamCall<H>,
         classifier: C,
-        #[pin]
         idle: L,
     }
 }
@@ -273,7 +272,7 @@ where
         if !this.call.is_admitted() {
             // Before admission, because a timer panics without a runtime, and an admitted call would hold a
             // slot then.
-            this.idle.as_mut().start();
+            this.idle.start();
             if let Err(open) = this.call.admit() {
                 this.inner.set(None);
                 return Poll::Ready(Some(Err(BreakerError::Open(open))));
@@ -332,7 +331,7 @@ impl<S: Stream> BreakerExt<kind::Stream> for S {
     #[inline]
     #[track_caller]
     fn guarded_by<H: Handle>(self, handle: H) -> GuardedStream<S, H> {
-        warn_if_nested::<S::Item>();
+        warn_if_items_nested::<S::Item>();
         GuardedStream::new(self, handle)
     }
 }
