@@ -11,6 +11,7 @@ use breakerbox::prelude::*;
 use futures_util::{Stream, StreamExt as _, TryFutureExt as _, stream};
 use std::io;
 use std::time::Duration;
+use tokio::time::sleep;
 
 /// How long the model may take for the next token.
 const IDLE: Duration = Duration::from_secs(10);
@@ -26,6 +27,7 @@ impl Model {
         &mut self,
         _prompt: &str,
     ) -> io::Result<impl Stream<Item = io::Result<&'static str>> + use<>> {
+        sleep(Duration::from_millis(300)).await;
         let is_healthy = self.healthy_answers > 0;
         self.healthy_answers = self.healthy_answers.saturating_sub(1);
         let tokens = stream::iter(["Once", "upon", "a", "time"].map(Ok));

@@ -178,7 +178,7 @@ fn idle_timeout_allocates_once_per_stream() {
         assert_eq!(
             consume(ready_items().guarded_by(&breaker).idle_timeout(limit)),
             ITEMS
-        )
+        );
     };
     ready();
     assert_eq!(measure(ready).count_total, 1);

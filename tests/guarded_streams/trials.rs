@@ -138,7 +138,7 @@ fn nested_stream_joins_trial() {
             Outcome::Failure
         })
         .map(|item| {
-            item.map_err(|error| error.into_inner())
+            item.map_err(BreakerError::into_inner)
                 .or(Ok::<u8, Fault>(9))
         });
     let outer = inner.guarded_by(&breaker);

@@ -149,17 +149,14 @@ impl World {
                 Polled::Item(Err(BreakerError::Open(open))) => Err(open.clone()),
                 _ => Ok(()),
             };
-            match pair.compare_admission(admission) {
-                Some(((), call)) => model.admit(call),
-                None => {
-                    assert!(!script.was_polled(), "a refused stream is not polled");
-                    model.refuse();
-                    return;
-                }
-            }
+            let Some(((), call)) = pair.compare_admission(admission) else {
+                assert!(!script.was_polled(), "a refused stream is not polled");
+                model.refuse();
+                return;
+            };
+            model.admit(call);
         }
-        let expects_poll = model.is_live();
-        assert_eq!(script.was_polled(), expects_poll, "polls of the source");
+        assert_eq!(script.was_polled(), model.is_live(), "polls of the source");
         // The call inside the poll, which is over before the outcome of the item.
         let inner = script
             .take_call()

@@ -98,19 +98,19 @@ pub(crate) fn judge(item: &Item) -> Outcome {
     item.unwrap_or(Outcome::Failure)
 }
 
+type GuardedItem = Result<Outcome, BreakerError<ScriptedError>>;
+
 /// What a poll of the guarded stream returned.
 #[derive(Debug)]
 pub(crate) enum Polled {
-    Item(Result<Outcome, BreakerError<ScriptedError>>),
+    Item(GuardedItem),
     Wait,
     End,
     Panic,
 }
 
 impl Polled {
-    pub(crate) fn of(
-        polled: Unwound<Poll<Option<Result<Outcome, BreakerError<ScriptedError>>>>>,
-    ) -> Self {
+    pub(crate) fn of(polled: Unwound<Poll<Option<GuardedItem>>>) -> Self {
         match polled {
             Ok(Poll::Ready(Some(item))) => Self::Item(item),
             Ok(Poll::Ready(None)) => Self::End,
