@@ -1,7 +1,8 @@
 //! The driver of guarded calls: admits a call, runs the guarded code and records the outcome.
 //!
-//! Every guard uses it: [`WithBreaker`](crate::WithBreaker) and [`GuardedFn`](crate::GuardedFn),
-//! [`CircuitBreaker::call`], [`Permit`](crate::Permit), `#[circuit]` and the tower service.
+//! Every guard uses it: [`WithBreaker`](crate::WithBreaker), [`GuardedStream`](crate::GuardedStream)
+//! and [`GuardedFn`](crate::GuardedFn), [`CircuitBreaker::call`], [`Permit`](crate::Permit),
+//! `#[circuit]` and the tower service.
 //!
 //! ```text
 //!                start                    run               finish
@@ -94,6 +95,62 @@ impl<H: Handle> Call<H> {
     #[inline]
     pub(crate) fn suspend(&mut self, token: CallToken) {
         self.token = Some(token.leave());
+    }
+
+    /// Runs a part of the guarded code, which continues later. A panic is recorded as a failure.
+    ///
+    /// Without a token, `code` runs unguarded.
+    #[inline]
+    pub(crate) fn run_part<T>(&mut self, code: impl FnOnce() -> T) -> T {
+        let Some(token) = self.resume() else {
+            return code();
+        };
+        let out = RunningCall::new(self.breaker(), token).run(code);
+        self.suspend(token);
+        out
+    }
+
+    /// Classifies a value that the guarded code returned before its end, and records the outcome
+    /// unless it is a success. If `classify` panics, the call is ignored.
+    ///
+    /// Returns `true` if the value is a success of a call that has no outcome yet.
+    #[inline]
+    pub(crate) fn classify_part<'a>(
+        &mut self,
+        classify: impl FnOnce(&CircuitBreaker) -> Classification<'a>,
+    ) -> bool {
+        let Self {
+            handle,
+            token: slot,
+        } = self;
+        let Some(token) = *slot else {
+            return false;
+        };
+        if token.is_joined() {
+            return true;
+        }
+        let breaker = handle.breaker();
+        let classification = with_panic_hook(
+            || classify(breaker),
+            || {
+                *slot = None;
+                record_ignored(&breaker.circuit, token);
+            },
+        );
+        if classification.outcome == Outcome::Success {
+            return true;
+        }
+        *slot = None;
+        record_other(&breaker.circuit, token, &classification);
+        false
+    }
+
+    /// Records that the stream whose items are the guarded code was dropped before its end.
+    #[inline]
+    pub(crate) fn record_dropped_stream(&mut self) {
+        if let Some(token) = self.token.take() {
+            record_dropped_stream(&self.handle.breaker().circuit, token);
+        }
     }
 
     /// Classifies an error by the rules of the breaker, and records the outcome.
@@ -349,8 +406,7 @@ fn record_classified<'a>(
     // Before `classify` runs user code: calls that a predicate makes do not join the trial.
     let token = token.leave();
     let circuit = &*breaker.circuit;
-    let ignored = Completion::Returned(Outcome::Ignored, None);
-    let classification = with_panic_hook(classify, || circuit.record(token, ignored));
+    let classification = with_panic_hook(classify, || record_ignored(circuit, token));
     record(circuit, token, &classification);
 }
 
@@ -372,8 +428,20 @@ fn record_other(circuit: &Circuit, token: CallToken, classification: &Classifica
 
 #[cold]
 #[inline(never)]
+fn record_ignored(circuit: &Circuit, token: CallToken) {
+    circuit.record(token, Completion::Returned(Outcome::Ignored, None));
+}
+
+#[cold]
+#[inline(never)]
 fn record_cancellation(circuit: &Circuit, token: CallToken) {
     circuit.record(token, Completion::Cancelled);
+}
+
+#[cold]
+#[inline(never)]
+fn record_dropped_stream(circuit: &Circuit, token: CallToken) {
+    circuit.record(token, Completion::StreamDropped);
 }
 
 #[cold]

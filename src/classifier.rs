@@ -39,7 +39,7 @@ impl<T, E> ResultLike for Result<T, E> {
     message = "a circuit breaker cannot tell whether `{Out}` is a success or a failure",
     label = "the output is `{Out}`, which is not a `Result`",
     note = "guard code that returns a `Result<T, E>`,",
-    note = "or classify the output: `.classify_output(|output| ..)`"
+    note = "or classify: `.classify_output(|output| ..)` for a future, `.classify_item(|item| ..)` for a stream"
 )]
 pub trait Classifier<Out> {
     /// The value of a guarded call that is admitted and does not fail.
