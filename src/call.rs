@@ -96,6 +96,55 @@ impl<H: Handle> Call<H> {
         self.token = Some(token.leave());
     }
 
+    /// Runs a part of the guarded code, which continues later. A panic is recorded as a failure.
+    ///
+    /// Without a token, `code` runs unguarded.
+    #[inline]
+    pub(crate) fn run_part<T>(&mut self, code: impl FnOnce() -> T) -> T {
+        let Some(token) = self.resume() else {
+            return code();
+        };
+        let out = RunningCall::new(self.breaker(), token).run(code);
+        self.suspend(token);
+        out
+    }
+
+    /// Classifies a value that the guarded code returned before its end, and records the outcome
+    /// unless it is a success. If `classify` panics, the call is ignored.
+    ///
+    /// Returns `true` if the value is a success of a call that has no outcome yet.
+    pub(crate) fn classify_part<'a>(
+        &mut self,
+        classify: impl FnOnce(&CircuitBreaker) -> Classification<'a>,
+    ) -> bool {
+        let Some(token) = self.token else {
+            return false;
+        };
+        if token.is_joined() {
+            return true;
+        }
+        let breaker = self.handle.breaker();
+        // The token is out of reach of `Drop` while user code runs, and afterwards unless it is stored
+        // again.
+        self.token = None;
+        let classification = classify_or_ignore(&breaker.circuit, token, || classify(breaker));
+        let goes_on = classification.outcome == Outcome::Success;
+        if goes_on {
+            self.token = Some(token);
+        } else {
+            record(&breaker.circuit, token, &classification);
+        }
+        goes_on
+    }
+
+    /// Records that the stream whose items are the guarded code was dropped before its end.
+    pub(crate) fn record_dropped_stream(&mut self) {
+        if let Some(token) = self.token.take() {
+            let circuit = &self.handle.breaker().circuit;
+            circuit.record(token, Completion::StreamDropped);
+        }
+    }
+
     /// Classifies an error by the rules of the breaker, and records the outcome.
     pub(crate) fn record_error<E: Debug + 'static>(&mut self, error: &E) {
         if let Some(token) = self.token.take() {
@@ -349,9 +398,19 @@ fn record_classified<'a>(
     // Before `classify` runs user code: calls that a predicate makes do not join the trial.
     let token = token.leave();
     let circuit = &*breaker.circuit;
-    let ignored = Completion::Returned(Outcome::Ignored, None);
-    let classification = with_panic_hook(classify, || circuit.record(token, ignored));
+    let classification = classify_or_ignore(circuit, token, classify);
     record(circuit, token, &classification);
+}
+
+/// Runs `classify`. If it panics, the call is recorded as ignored during unwinding.
+#[inline]
+fn classify_or_ignore<'a>(
+    circuit: &Circuit,
+    token: CallToken,
+    classify: impl FnOnce() -> Classification<'a>,
+) -> Classification<'a> {
+    let ignored = Completion::Returned(Outcome::Ignored, None);
+    with_panic_hook(classify, || circuit.record(token, ignored))
 }
 
 #[inline]

@@ -37,6 +37,7 @@ mod rules;
 pub mod settings;
 mod snapshot;
 mod state;
+mod stream;
 mod sync;
 mod text;
 #[cfg(feature = "tower")]

@@ -42,6 +42,9 @@ pub(crate) enum Completion<'a> {
     Returned(Outcome, Option<&'a dyn fmt::Debug>),
     /// The call was dropped.
     Cancelled,
+    /// A stream or body was dropped before its end. Unlike [`Cancelled`](Self::Cancelled), it is no
+    /// sign of a timeout outside the breaker, so it is no call cancelled in a row.
+    StreamDropped,
     /// The call panicked.
     Panicked,
     /// The call was dropped because it ran longer than this limit.
@@ -182,7 +185,9 @@ impl Circuit {
         };
         let mut buf = None;
         let call = self.classify_completion(token, completion, config, &mut buf);
-        self.track_cancellations(&call);
+        if !matches!(completion, Completion::StreamDropped) {
+            self.track_cancellations(&call);
+        }
         let recorded = if word.state() == State::HalfOpen {
             let recorded = self.record_trial(&call);
             self.wake_next();
@@ -225,12 +230,15 @@ impl Circuit {
         let outcome = match completion {
             Completion::Returned(outcome, _) => outcome,
             Completion::Panicked | Completion::TimedOut(_) => Outcome::Failure,
-            Completion::Cancelled => match elapsed.zip(config.cancelled_after()) {
+            Completion::Cancelled | Completion::StreamDropped => match elapsed.zip(config.cancelled_after()) {
                 Some((elapsed, limit)) if elapsed >= limit => Outcome::Failure,
                 _ => config.cancelled_as(),
             },
         };
-        let cancelled = matches!(completion, Completion::Cancelled);
+        let cancelled = matches!(
+            completion,
+            Completion::Cancelled | Completion::StreamDropped
+        );
         let counter = match outcome {
             Outcome::Failure | Outcome::TripFor(_) => Counter::Failure,
             Outcome::Success => Counter::Success,
@@ -558,10 +566,10 @@ fn failure_text<'a>(
         (Completion::TimedOut(limit), _) => {
             text.push(format_args!("timed out after {}", HumanDuration(limit)));
         }
-        (Completion::Cancelled, Some(time)) => {
+        (Completion::Cancelled | Completion::StreamDropped, Some(time)) => {
             text.push(format_args!("cancelled after {}", HumanDuration(time)));
         }
-        (Completion::Cancelled, None) => text.push("cancelled"),
+        (Completion::Cancelled | Completion::StreamDropped, None) => text.push("cancelled"),
     }
     Some(text)
 }
