@@ -63,6 +63,11 @@ impl<H: Handle> Call<H> {
         self.handle.breaker()
     }
 
+    #[inline]
+    pub(crate) fn handle(&self) -> &H {
+        &self.handle
+    }
+
     /// Takes the token of an admitted call, whose guarded code runs next on this thread.
     ///
     /// Returns `None` if the call has no token: it is not admitted yet, or its outcome was

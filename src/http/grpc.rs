@@ -126,6 +126,26 @@ pub fn judge_result<B, E: Debug + 'static>(result: &Result<Response<B>, E>) -> O
     }
 }
 
+/// Classifies the trailers of a response. Returns `None` if they contain no status.
+#[cfg(feature = "tower")]
+pub(crate) fn judge_trailers(trailers: &HeaderMap) -> Option<Outcome> {
+    let has_status = trailers.contains_key(STATUS);
+    has_status.then(|| judge(StatusCode::OK, trailers))
+}
+
+/// Returns `true` if the response is one of gRPC whose status follows in trailers.
+///
+/// The status of gRPC-Web, `application/grpc-web`, follows in the data.
+#[cfg(feature = "tower")]
+pub(crate) fn awaits_status<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let suffix = content_type.and_then(|text| text.strip_prefix(b"application/grpc"));
+    response.status() == StatusCode::OK
+        && matches!(suffix, Some([] | [b'+' | b';' | b' ', ..]))
+        && !headers.contains_key(STATUS)
+}
+
 fn stay_away(headers: &HeaderMap) -> Option<Duration> {
     pushback(headers).or_else(|| retry_after(headers))
 }

@@ -56,7 +56,7 @@ impl<H: Handle> StreamCall<H> {
     }
 
     /// Continues a call that has been admitted, such as that of a response whose body follows.
-    #[allow(dead_code)] // TODO
+    #[cfg(all(feature = "http", feature = "tower"))]
     pub(crate) fn admitted(call: Call<H>) -> Self {
         Self {
             call,
@@ -139,6 +139,12 @@ impl<H: Handle> StreamCall<H> {
     #[inline]
     pub(crate) fn end(&mut self) {
         self.call.record(Outcome::Success);
+    }
+
+    /// Records the outcome of a source whose last item decides it, such as the trailers of a body.
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pub(crate) fn end_with(&mut self, outcome: Outcome) {
+        self.call.record(outcome);
     }
 
     /// Drops the source, as guarded code, and records that no item came for `limit`.

@@ -289,7 +289,58 @@ impl<K, J, A, U> BreakerLayer<K, J, A, U> {
 
 #[cfg(feature = "http")]
 impl<K, J, A> BreakerLayer<K, J, A> {
-    TODO
+    /// Records the outcome of a call when the body of its response ends. Default: when the response
+    /// arrives.
+    ///
+    /// Requires a service of [`http::Request`](::http::Request) and
+    /// [`http::Response`](::http::Response). The body of the guarded service is a
+    /// [`GuardedBody`](super::GuardedBody), which lists the outcomes of a body. Its frames and errors
+    /// are those of the inner body.
+    ///
+    /// The head of a response is classified first. Any outcome except a success is recorded at once,
+    /// and the body passes uncounted. After a success, the body decides. A response has no body if
+    /// its request is a `HEAD`, if its status is 1xx, 204 or 304, or if the body is empty; the
+    /// outcome of its head is then that of the call. One outcome is recorded for each response.
+    ///
+    /// The duration of a call, for slow-call rules, includes its body. A trial holds its slot until
+    /// its body ends, or until its [`trial_timeout`](crate::BreakerBuilder::trial_timeout) has
+    /// elapsed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::{http, prelude::*, tower::BreakerLayer};
+    /// use ::http::{Request, Response};
+    /// use http_body_util::{BodyExt, Full};
+    /// use hyper::body::Bytes;
+    /// use std::convert::Infallible;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let files = CircuitBreaker::builder().build()?;
+    /// let layer = BreakerLayer::new(files.clone())
+    ///     .classify_response(http::judge_response)
+    ///     .until_body_end();
+    /// let service = layer.layer(service_fn(|_: Request<()>| async {
+    ///     Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
+    /// }));
+    ///
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// assert_eq!(files.snapshot().totals.success, Some(0));
+    /// assert_eq!(response.into_body().collect().await?.to_bytes(), "hello");
+    /// assert_eq!(files.snapshot().totals.success, Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn until_body_end(self) -> BreakerLayer<K, J, A, UntilBodyEnd> {
+        BreakerLayer {
+            choice: self.choice,
+            judge: self.judge,
+            refusals: self.refusals,
+            until: UntilBodyEnd::default(),
+        }
+    }
 }
 
 impl<S, K: Clone, J: Clone, A: Clone, U: Clone> Layer<S> for BreakerLayer<K, J, A, U> {

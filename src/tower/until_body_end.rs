@@ -1,11 +1,15 @@
 //! [`UntilBodyEnd`]: calls that last until the end of the response body.
 
-use super::{Finish, GuardedBody, Until};
+use super::guarded_body::{GuardedBody, outcome_of_end};
+use super::{Finish, Until};
 use crate::classifier::Classifier;
 use crate::future::WithBreaker;
 use crate::handle::ByName;
+use crate::http::grpc;
+use crate::stream::StreamCall;
 use ::http::{Method, Request, Response, StatusCode};
 use http_body::Body;
+use std::convert::Infallible;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -56,9 +60,24 @@ where
         F: Future<Output = Result<Response<B>, Error>>,
         C: Classifier<Result<Response<B>, Error>, Ok = Response<B>, Err = Error>,
     {
-        let polled = guarded.poll_admitted_with(cx, |running, handle, classifier, out| {
-            let ends = running.run(|| out.as_ref().is_ok_and(|head| self.ends_at_head(head)));
+        let polled = guarded.poll_part(cx, |call, classifier, result| {
+            let mut call = StreamCall::admitted(call);
+            call.item(classifier, &result);
+            let response = match result {
+                Ok(response) => response,
+                Err(error) => {
+                    // An error that the rules classify as a success.
+                    call.end();
+                    return Err(error);
+                }
+            };
+            let awaits_grpc_status = !self.is_head && grpc::awaits_status(&response);
+            if call.run(|| self.ends_at_head(&response)) {
+                call.end_with(outcome_of_end(None, awaits_grpc_status));
+            }
+            Ok(response.map(|body| GuardedBody::new(body, call, awaits_grpc_status)))
         });
+        polled.map(|result| result.unwrap_or_else(|never: Infallible| match never {}))
     }
 
     fn unguarded(response: Response<B>) -> Self::Response {
