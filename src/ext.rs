@@ -1,8 +1,8 @@
-//! [`BreakerExt`]: guards futures and functions with a circuit breaker.
+//! [`BreakerExt`]: guards futures, streams and functions with a circuit breaker.
 //!
 //! Everything else in this file is hidden from the documentation. The marker types in [`kind`] keep
-//! the blanket implementations apart, one for futures and one for each number of arguments. The other
-//! traits exist only for their compiler messages.
+//! the blanket implementations apart: one for futures, one for streams, and one for each number of
+//! arguments. The other traits exist only for their compiler messages.
 
 use crate::handle::{ByName, Handle};
 use crate::registry::BreakerRegistry;
@@ -23,6 +23,9 @@ pub mod kind {
     /// A future.
     #[derive(Debug)]
     pub enum Future {}
+    /// A stream.
+    #[derive(Debug)]
+    pub enum Stream {}
     /// A sync function.
     #[derive(Debug)]
     pub struct Sync<Args, Out>(PhantomData<fn(Args) -> Out>);
@@ -32,6 +35,9 @@ pub mod kind {
     /// A function that returns no `Result`; rejected with an explanation.
     #[derive(Debug)]
     pub struct NoResult<Args, Out>(PhantomData<fn(Args) -> Out>);
+    /// A function that returns a stream; rejected with an explanation.
+    #[derive(Debug)]
+    pub struct StreamFn<Args, Out>(PhantomData<fn(Args) -> Out>);
     /// A function with more than eight arguments; rejected with an explanation.
     #[derive(Debug)]
     pub struct TooManyArguments<Args, Out>(PhantomData<fn(Args) -> Out>);
@@ -47,9 +53,11 @@ pub mod kind {
 )]
 pub trait AtMostEightArguments {}
 impl AtMostEightArguments for kind::Future {}
+impl AtMostEightArguments for kind::Stream {}
 impl<Args, Out> AtMostEightArguments for kind::Sync<Args, Out> {}
 impl<Args, Fut> AtMostEightArguments for kind::Async<Args, Fut> {}
 impl<Args, Out> AtMostEightArguments for kind::NoResult<Args, Out> {}
+impl<Args, Out> AtMostEightArguments for kind::StreamFn<Args, Out> {}
 
 /// Implemented by every kind except [`kind::NoResult`], for the compiler message.
 #[doc(hidden)]
@@ -61,9 +69,26 @@ impl<Args, Out> AtMostEightArguments for kind::NoResult<Args, Out> {}
 )]
 pub trait GivesResult {}
 impl GivesResult for kind::Future {}
+impl GivesResult for kind::Stream {}
 impl<Args, Out> GivesResult for kind::Sync<Args, Out> {}
 impl<Args, Fut> GivesResult for kind::Async<Args, Fut> {}
+impl<Args, Out> GivesResult for kind::StreamFn<Args, Out> {}
 impl<Args, Out> GivesResult for kind::TooManyArguments<Args, Out> {}
+
+/// Implemented by every kind except [`kind::StreamFn`], for the compiler message.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a function that returns a stream cannot be guarded, because its call ends before the stream does",
+    label = "this function returns a stream",
+    note = "guard the stream of a single call: `function(..).with_breaker(..)`"
+)]
+pub trait GivesNoStream {}
+impl GivesNoStream for kind::Future {}
+impl GivesNoStream for kind::Stream {}
+impl<Args, Out> GivesNoStream for kind::Sync<Args, Out> {}
+impl<Args, Fut> GivesNoStream for kind::Async<Args, Fut> {}
+impl<Args, Out> GivesNoStream for kind::NoResult<Args, Out> {}
+impl<Args, Out> GivesNoStream for kind::TooManyArguments<Args, Out> {}
 
 /// Implemented by common types that are neither a `Result` nor a future. A function that returns such
 /// a type is rejected with the message of [`GivesResult`].
@@ -179,7 +204,7 @@ pub trait BreakerExt<Kind>: Sized {
         name: impl AsRef<str>,
     ) -> Self::Guarded<ByName>
     where
-        Kind: AtMostEightArguments + GivesResult,
+        Kind: AtMostEightArguments + GivesResult + GivesNoStream,
     {
         self.guarded_by(ByName::new(registry, name.as_ref()))
     }
@@ -191,5 +216,5 @@ pub trait BreakerExt<Kind>: Sized {
     #[track_caller]
     fn guarded_by<H: Handle>(self, handle: H) -> Self::Guarded<H>
     where
-        Kind: AtMostEightArguments + GivesResult;
+        Kind: AtMostEightArguments + GivesResult + GivesNoStream;
 }

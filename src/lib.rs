@@ -113,6 +113,7 @@ pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
 pub use rules::{RuleSnapshot, TripRule, Window};
 pub use snapshot::{Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
+pub use stream::{ClassifyItem, GuardedStream};
 
 /// Type parameters and bounds of guarded futures and functions, for code that names such a type.
 ///
@@ -122,7 +123,7 @@ pub mod parts {
     pub use crate::classifier::{
         Classification, Classifier, Classify, ClassifyOutput, DefaultClassifier, FailIf, ResultLike,
     };
-    pub use crate::ext::{AtMostEightArguments, GivesResult, NoResult, kind};
+    pub use crate::ext::{AtMostEightArguments, GivesNoStream, GivesResult, NoResult, kind};
     pub use crate::function::{
         Answer, AsyncFallback, FallbackPolicy, Flattened, FlattenedInto, NoFallback, SyncFallback,
         WithFallback,
@@ -131,6 +132,7 @@ pub mod parts {
         DeferredCall, FallbackFn, FallbackFuture, Limit, NoTimeout, OnArgs, OnOpen, Timeout,
     };
     pub use crate::handle::{ByName, Handle};
+    pub use crate::stream::{IdleLimit, IdleTimeout};
 }
 
 /// Items that the expansion of `#[circuit]` uses. They may change in any version.

@@ -2,8 +2,8 @@
 
 pub use crate::{
     Backoff, BreakerBuilder, BreakerError, BreakerExt, BreakerRegistry, Cause, CircuitBreaker,
-    CircuitOpen, ConfigError, Event, EventStream, Mode, Outcome, Permit, Preset, Refusal,
-    RegistryBuilder, RegistryError, Snapshot, State, TripRule, Window, is_refusal,
+    CircuitOpen, ClassifyItem, ConfigError, Event, EventStream, Mode, Outcome, Permit, Preset,
+    Refusal, RegistryBuilder, RegistryError, Snapshot, State, TripRule, Window, is_refusal,
 };
 #[cfg(feature = "macros")]
 pub use breakerbox_macros::circuit;

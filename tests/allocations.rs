@@ -4,9 +4,10 @@
 
 use allocation_counter::measure;
 use breakerbox::prelude::*;
+use futures_util::{Stream, stream};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -118,6 +119,85 @@ fn check_every_form(state: &str, breaker: &CircuitBreaker, admitted: bool) {
 #[test]
 fn healthy_call_allocates_nothing() {
     check_every_form("healthy", &healthy(), true);
+}
+
+/// The counts do not grow with the items.
+const ITEMS: usize = 1_000;
+
+fn consume(mut stream: impl Stream<Item: Sized> + Unpin) -> usize {
+    let mut next = || Pin::new(&mut stream).poll_next(&mut Context::from_waker(Waker::noop()));
+    std::iter::from_fn(|| match next() {
+        Poll::Ready(item) => item,
+        Poll::Pending => panic!("the stream is pending"),
+    })
+    .count()
+}
+
+fn ready_items() -> impl Stream<Item = Result<usize, Infallible>> + Unpin {
+    stream::iter((0..ITEMS).map(Ok))
+}
+
+#[test]
+fn stream_allocates_nothing() {
+    let breaker = healthy();
+    assert_no_allocation("stream", || {
+        assert_eq!(consume(ready_items().guarded_by(&breaker)), ITEMS);
+    });
+    assert_no_allocation("stream by an owned handle", || {
+        assert_eq!(consume(ready_items().guarded_by(breaker.clone())), ITEMS);
+    });
+    assert_no_allocation("classified stream", || {
+        let guarded = ready_items().guarded_by(&breaker);
+        let guarded = guarded.classify_item(|_| Outcome::Success).success_after(7);
+        assert_eq!(consume(guarded), ITEMS);
+    });
+    let (open, (half_open, _trial)) = (open(), half_open_without_slots());
+    for refusing in [open, half_open] {
+        assert_no_allocation("refused stream", || {
+            assert_eq!(consume(ready_items().guarded_by(&refusing)), 1);
+        });
+    }
+    let registry = BreakerRegistry::new();
+    assert_no_allocation("stream by name", || {
+        assert_eq!(consume(ready_items().with_breaker(&registry, "db")), ITEMS);
+    });
+}
+
+/// The timer is the one allocation of a stream.
+#[test]
+fn idle_timeout_allocates_once_per_stream() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let _entered = runtime.enter();
+    let breaker = healthy();
+    let limit = Duration::from_secs(1);
+    let ready = || {
+        assert_eq!(
+            consume(ready_items().guarded_by(&breaker).idle_timeout(limit)),
+            ITEMS
+        )
+    };
+    ready();
+    assert_eq!(measure(ready).count_total, 1);
+
+    // Every other poll finds nothing ready, and starts the time.
+    let mut polls = 0;
+    let waits = stream::poll_fn(move |_| {
+        polls += 1;
+        match polls % 2 {
+            0 => Poll::Ready(Some(Ok::<_, Infallible>(polls))),
+            _ => Poll::Pending,
+        }
+    });
+    let mut waits = waits.guarded_by(&breaker).idle_timeout(limit);
+    let mut poll = || Pin::new(&mut waits).poll_next(&mut Context::from_waker(Waker::noop()));
+    assert!(poll().is_pending() && poll().is_ready());
+    let info =
+        measure(|| (0..ITEMS).for_each(|_| assert!(poll().is_pending() && poll().is_ready())));
+    assert_eq!(info.count_total, 0, "{info:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 use breakerbox::prelude::*;
+use futures_util::stream;
 use std::fmt;
 use std::io::{Read, stdin};
 use std::pin::pin;
@@ -231,6 +232,23 @@ fn result_inside_ok_is_printed_once() {
         &warnings,
         &["tests/warnings.rs:", "`Result` inside an `Ok`"],
     );
+}
+
+#[test]
+fn result_inside_item_is_printed_once() {
+    let warnings = printed("result_inside_item_is_printed_once", &[], || {
+        let breaker = builder().build().unwrap();
+        for _ in 0..3 {
+            let nested = stream::iter([Ok::<Result<(), &str>, fmt::Error>(Err("down"))]);
+            drop(nested.guarded_by(&breaker));
+        }
+    });
+    let parts = [
+        "tests/warnings.rs:",
+        "`Result` inside an `Ok`",
+        ".idle_timeout(…)",
+    ];
+    assert_one(&warnings, &parts);
 }
 
 /// Makes each mistake that an event reports.

@@ -230,10 +230,12 @@ impl Circuit {
         let outcome = match completion {
             Completion::Returned(outcome, _) => outcome,
             Completion::Panicked | Completion::TimedOut(_) => Outcome::Failure,
-            Completion::Cancelled | Completion::StreamDropped => match elapsed.zip(config.cancelled_after()) {
-                Some((elapsed, limit)) if elapsed >= limit => Outcome::Failure,
-                _ => config.cancelled_as(),
-            },
+            Completion::Cancelled | Completion::StreamDropped => {
+                match elapsed.zip(config.cancelled_after()) {
+                    Some((elapsed, limit)) if elapsed >= limit => Outcome::Failure,
+                    _ => config.cancelled_as(),
+                }
+            }
         };
         let cancelled = matches!(
             completion,

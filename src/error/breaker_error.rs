@@ -40,7 +40,7 @@ use std::io;
 pub enum BreakerError<E = Infallible> {
     /// The circuit refused the call, and the guarded code was not called.
     Open(CircuitOpen),
-    /// The call ran longer than its `.timeout(…)`.
+    /// The call ran longer than its `.timeout(…)`, or a stream gave no item for its `.idle_timeout(…)`.
     TimedOut(CallTimeout),
     /// The guarded code returned this error.
     Inner(E),

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The error of a guarded call that ran longer than its `.timeout(…)`, and was dropped.
+/// The error of a guarded call that ran longer than its `.timeout(…)`, or of a guarded stream that gave no
+/// item for its `.idle_timeout(…)`. The guarded code was dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CallTimeout(pub(super) Arc<Overrun>);
 
@@ -14,11 +15,21 @@ pub struct CallTimeout(pub(super) Arc<Overrun>);
 pub(super) struct Overrun {
     name: Arc<str>,
     limit: Duration,
+    /// Whether the limit is that of a stream without an item.
+    idle: bool,
 }
 
 impl CallTimeout {
     pub(crate) fn new(name: Arc<str>, limit: Duration) -> Self {
-        Self(Arc::new(Overrun { name, limit }))
+        let idle = false;
+        Self(Arc::new(Overrun { name, limit, idle }))
+    }
+
+    /// Creates the error of a stream that gave no item for `limit`.
+    #[cold]
+    pub(crate) fn idle(name: Arc<str>, limit: Duration) -> Self {
+        let idle = true;
+        Self(Arc::new(Overrun { name, limit, idle }))
     }
 
     /// Returns the name of the breaker that guarded the call.
@@ -26,7 +37,7 @@ impl CallTimeout {
         &self.0.name
     }
 
-    /// Returns the timeout of the call.
+    /// Returns the timeout of the call, or the idle timeout of the stream.
     pub fn limit(&self) -> Duration {
         self.0.limit
     }
@@ -34,12 +45,13 @@ impl CallTimeout {
 
 impl fmt::Display for CallTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Overrun { name, limit } = &*self.0;
-        write!(
-            f,
-            "the call to {name:?} took longer than {}",
-            HumanDuration(*limit)
-        )
+        let Overrun { name, limit, idle } = &*self.0;
+        let limit = HumanDuration(*limit);
+        if *idle {
+            write!(f, "the stream of {name:?} gave no item for {limit}")
+        } else {
+            write!(f, "the call to {name:?} took longer than {limit}")
+        }
     }
 }
 

@@ -10,12 +10,13 @@ use crate::breaker::CircuitBreaker;
 use crate::call;
 use crate::classifier::Classifier;
 use crate::error::{BreakerError, CircuitOpen};
-use crate::ext::{AtMostEightArguments, BreakerExt, GivesResult, NoResult, kind};
+use crate::ext::{AtMostEightArguments, BreakerExt, GivesNoStream, GivesResult, NoResult, kind};
 use crate::future::{
     DeferredCall, Fallback, FlattenErr, FlattenInto, Limit, NoTimeout, OnArgs, Timeout,
     WithBreaker, warn_if_nested,
 };
 use crate::handle::Handle;
+use futures_core::Stream;
 
 type Call<F, Args, Fut, H, J, L> = WithBreaker<DeferredCall<F, Args, Fut>, H, J, L>;
 type CallOr<F, Args, Fut, H, J, L, FB, Answer> =
@@ -215,6 +216,7 @@ macro_rules! arity {
         }
 
         refused!($($A)*, NoResult lacks GivesResult, Out: NoResult);
+        refused!($($A)*, StreamFn lacks GivesNoStream, Out: Stream);
 
         #[diagnostic::do_not_recommend]
         impl<FB, $($A,)* Out> SyncFallback<($($A,)*), Out> for FB

@@ -10,6 +10,17 @@ use std::sync::{Mutex, PoisonError};
 /// Warns once for each call site, and only in debug builds.
 #[track_caller]
 pub(crate) fn warn_if_nested<Out>() {
+    warn::<Out>("put the timeout inside the guarded future, flatten it, or use `.timeout(…)`");
+}
+
+/// Prints a warning like [`warn_if_nested`], for the items of a guarded stream.
+#[track_caller]
+pub(crate) fn warn_if_items_nested<Item>() {
+    warn::<Item>("flatten the items, or use `.idle_timeout(…)`");
+}
+
+#[track_caller]
+fn warn<Out>(advice: &str) {
     static WARNED: Mutex<Option<HashSet<Location<'static>>>> = Mutex::new(None);
     if !cfg!(debug_assertions) || !is_nested(type_name::<Out>()) {
         return;
@@ -20,8 +31,7 @@ pub(crate) fn warn_if_nested<Out>() {
     if warned.get_or_insert_default().insert(*site) {
         drop(warned);
         crate::event::print(format_args!(
-            "{site} guards a `Result` inside an `Ok`, whose errors the breaker cannot see; put the \
-             timeout inside the guarded future, flatten it, or use `.timeout(…)`"
+            "{site} guards a `Result` inside an `Ok`, whose errors the breaker cannot see; {advice}"
         ));
     }
 }

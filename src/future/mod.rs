@@ -17,7 +17,7 @@ pub use deferred_call::DeferredCall;
 pub use fallback::{Fallback, FallbackFn, FallbackFuture, OnArgs, OnOpen};
 pub use flatten_err::FlattenErr;
 pub use flatten_into::FlattenInto;
-pub(crate) use lint_nested_result::warn_if_nested;
+pub(crate) use lint_nested_result::{warn_if_items_nested, warn_if_nested};
 pub use run_permit::RunPermit;
 pub use timeout::{Limit, NoTimeout, Timeout};
 pub use with_breaker::WithBreaker;

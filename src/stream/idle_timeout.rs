@@ -1,7 +1,6 @@
 //! Limits of the time without an item: [`NoTimeout`] and [`IdleTimeout`].
 
 use crate::future::NoTimeout;
-use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,44 +25,41 @@ pub trait IdleLimit: sealed::Sealed {
     /// Creates the timer. Call it before admission, because it panics without a runtime, and an admitted
     /// call would hold a slot then.
     #[doc(hidden)]
-    fn start(self: Pin<&mut Self>);
+    fn start(&mut self);
 
     /// Polls the timer after a poll of the source that found nothing ready. The time runs from the first such
     /// poll. Returns the limit once it has elapsed.
     #[doc(hidden)]
-    fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Duration>;
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<Duration>;
 
     /// Stops the time, because the source gave an item.
     #[doc(hidden)]
-    fn pause(self: Pin<&mut Self>);
+    fn pause(&mut self);
 }
 
 impl IdleLimit for NoTimeout {
     const MAY_ELAPSE: bool = false;
 
     #[inline]
-    fn start(self: Pin<&mut Self>) {}
+    fn start(&mut self) {}
 
     #[inline]
-    fn poll_elapsed(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Duration> {
+    fn poll_elapsed(&mut self, _: &mut Context<'_>) -> Poll<Duration> {
         Poll::Pending
     }
 
     #[inline]
-    fn pause(self: Pin<&mut Self>) {}
+    fn pause(&mut self) {}
 }
 
-pin_project! {
-    /// A limit on tokio's clock that runs while the source is awaited.
-    pub struct IdleTimeout {
-        limit: Duration,
-        // Whether the timer runs, from a poll that found nothing ready until the next item. A timer that
-        // does not run wakes the task at most once. Stopping it would take the lock of tokio's wheel for
-        // each item.
-        running: bool,
-        #[pin]
-        timer: Option<Sleep>,
-    }
+/// A limit on tokio's clock that runs while the source is awaited.
+pub struct IdleTimeout {
+    limit: Duration,
+    /// Whether the timer runs, from a poll that found nothing ready until the next item. A timer that does
+    /// not run wakes the task at most once. Stopping it would take the lock of tokio's wheel for each item.
+    running: bool,
+    /// Boxed, so that the guarded stream is `Unpin` if its source is.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl IdleTimeout {
@@ -85,29 +81,25 @@ impl fmt::Debug for IdleTimeout {
 impl IdleLimit for IdleTimeout {
     const MAY_ELAPSE: bool = true;
 
-    #[inline]
-    fn start(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        this.timer.set(Some(sleep(*this.limit)));
+    fn start(&mut self) {
+        self.timer = Some(Box::pin(sleep(self.limit)));
     }
 
-    #[inline]
-    fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Duration> {
-        let this = self.project();
-        let Some(mut timer) = this.timer.as_pin_mut() else {
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        let Some(timer) = &mut self.timer else {
             return Poll::Pending;
         };
-        if !*this.running {
-            *this.running = true;
+        if !self.running {
+            self.running = true;
             let now = Instant::now();
-            let deadline = now.checked_add(*this.limit);
+            let deadline = now.checked_add(self.limit);
             timer.as_mut().reset(deadline.unwrap_or(now + FAR_AWAY));
         }
-        timer.poll(cx).map(|()| *this.limit)
+        timer.as_mut().poll(cx).map(|()| self.limit)
     }
 
     #[inline]
-    fn pause(self: Pin<&mut Self>) {
-        *self.project().running = false;
+    fn pause(&mut self) {
+        self.running = false;
     }
 }

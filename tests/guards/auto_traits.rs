@@ -5,14 +5,17 @@ use breakerbox::clock::{ManualClock, SystemClock};
 use breakerbox::parts::kind::{AsyncFn, SyncFn};
 use breakerbox::parts::{
     AsyncFallback, ByName, Classify, ClassifyOutput, DefaultClassifier, DeferredCall, FailIf,
-    Flattened, FlattenedInto, NoFallback, NoTimeout, OnArgs, OnOpen, Timeout, WithFallback,
+    Flattened, FlattenedInto, IdleTimeout, NoFallback, NoTimeout, OnArgs, OnOpen, Timeout,
+    WithFallback,
 };
 use breakerbox::{
     Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout, Cause,
     CircuitBreaker, CircuitOpen, Command, ConfigError, Event, EventStream, Fallback, FlattenErr,
-    FlattenInto, GuardedFn, Mode, NotKept, Outcome, Permit, Refusal, RegistryBuilder,
-    RegistryError, RuleSnapshot, Snapshot, State, Totals, TripRule, Window, WithBreaker,
+    FlattenInto, GuardedFn, GuardedStream, Mode, NotKept, Outcome, Permit, Refusal,
+    RegistryBuilder, RegistryError, RuleSnapshot, Snapshot, State, Totals, TripRule, Window,
+    WithBreaker,
 };
+use futures_util::stream::{Empty, Iter};
 use std::cell::Cell;
 use std::future::{Pending, Ready};
 use std::marker::PhantomPinned;
@@ -82,6 +85,7 @@ fn breaker_is_usable_after_caught_panic() {
 }
 
 type Call = Ready<Result<u8, Fault>>;
+type Rows = Iter<std::vec::IntoIter<Result<u8, Fault>>>;
 type Function = fn(u8) -> Call;
 type Parse = fn(u8) -> Result<u8, Fault>;
 type Answer = fn(CircuitOpen) -> Call;
@@ -145,6 +149,23 @@ fn guards_with_time_limit_are_send() {
 }
 
 #[test]
+fn guarded_streams_of_plain_content_are_plain() {
+    assert_plain::<GuardedStream<Rows>>();
+    assert_plain::<GuardedStream<Rows, CircuitBreaker>>();
+    assert_plain::<GuardedStream<Rows, &'static CircuitBreaker, Classify<Predicate>>>();
+    assert_plain::<GuardedStream<Rows, ByName, ClassifyOutput<Predicate>, IdleTimeout>>();
+}
+
+#[test]
+fn guarded_streams_lack_auto_traits_of_their_content() {
+    assert_lacks!(GuardedStream<Empty<Rc<u8>>, ByName, Rc<u8>>: Send);
+    assert_lacks!(GuardedStream<Iter<std::vec::IntoIter<Rc<u8>>>>: Send);
+    assert_lacks!(GuardedStream<Iter<std::vec::IntoIter<Cell<u8>>>, ByName, Cell<u8>>: Sync);
+    assert_lacks!(GuardedStream<PhantomPinned>: Unpin);
+    assert_lacks!(GuardedStream<PhantomPinned, ByName, DefaultClassifier, IdleTimeout>: Unpin);
+}
+
+#[test]
 fn guards_lack_auto_traits_of_their_content() {
     assert_lacks!(WithBreaker<Ready<Result<Rc<u8>, Fault>>>: Send);
     assert_lacks!(WithBreaker<Ready<Result<Rc<u8>, Fault>>>: Sync);
@@ -168,4 +189,25 @@ fn guard_adds_at_most_four_words() {
         added::<std::pin::Pin<Box<dyn Future<Output = Result<(), Fault>>>>>(),
     ];
     assert!(sizes.iter().all(|size| *size <= 32), "{sizes:?}");
+}
+
+#[test]
+fn guarded_stream_adds_at_most_five_words() {
+    fn added<S>() -> usize {
+        size_of::<GuardedStream<S>>() - size_of::<S>()
+    }
+    let sizes = [
+        added::<Rows>(),
+        added::<[u8; 8]>(),
+        added::<[u8; 256]>(),
+        added::<Box<u8>>(),
+    ];
+    assert!(sizes.iter().all(|size| *size <= 40), "{sizes:?}");
+}
+
+#[test]
+fn idle_timeout_adds_at_most_five_words() {
+    type Limited = GuardedStream<Rows, ByName, DefaultClassifier, IdleTimeout>;
+    let added = size_of::<Limited>() - size_of::<GuardedStream<Rows>>();
+    assert!(added <= 40, "{added}");
 }

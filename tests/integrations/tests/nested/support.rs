@@ -2,6 +2,8 @@
 
 use breakerbox::prelude::*;
 use breakerbox::tower::BreakerLayer;
+use futures_util::{StreamExt as _, stream};
+use std::future::ready;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use tower::{Layer, ServiceExt, service_fn};
@@ -138,6 +140,13 @@ pub(crate) const GUARDS: &[(&str, Guard)] = &[
         complete(Box::pin(
             async { work() }.guarded_by(breaker.clone()).flatten_err(),
         ))
+    }),
+    ("stream", |breaker, work| {
+        let work = stream::once(ready(work)).map(|work| work());
+        let mut guarded = work.guarded_by(breaker);
+        let answer = complete(guarded.next()).ok_or("an empty stream")?;
+        assert!(complete(guarded.next()).is_none());
+        answer.map_err(BreakerError::flatten)
     }),
     ("function", |breaker, work| {
         let guarded = (move || work()).guarded_by(breaker).flatten_err();
