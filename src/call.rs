@@ -101,6 +101,12 @@ impl<H: Handle> Call<H> {
         self.token = Some(token.leave());
     }
 
+    /// Returns `true` if the outcome of an admitted call was recorded.
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.token.is_none()
+    }
+
     /// Runs a part of the guarded code, which continues later. A panic is recorded as a failure.
     ///
     /// Without a token, `code` runs unguarded.

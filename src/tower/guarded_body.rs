@@ -64,7 +64,7 @@ pin_project! {
         // before the slot of a trial becomes free.
         #[pin]
         inner: B,
-        // `None` if the call was refused, or if its outcome was recorded.
+        // `None` if the call was refused.
         call: Option<StreamCall<ByName>>,
         awaits_grpc_status: bool,
     }
@@ -80,7 +80,7 @@ pin_project! {
             if thread::panicking() {
                 return;
             }
-            if let Some(call) = this.call {
+            if let Some(call) = unrecorded(this.call) {
                 if call.run(|| this.inner.is_end_stream()) {
                     call.end_with(outcome_of_end(None, *this.awaits_grpc_status));
                 }
@@ -122,7 +122,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let Some(call) = this.call else {
+        let Some(call) = unrecorded(this.call) else {
             return this.inner.poll_frame(cx);
         };
         let (polled, is_last) = call.run(|| {
@@ -136,7 +136,6 @@ where
                 call.classify(|breaker| Classification::of_error(error, None, breaker));
                 // An error that the rules classify as a success.
                 call.end();
-                *this.call = None;
                 return polled;
             }
             Poll::Ready(Some(Ok(frame))) => {
@@ -149,7 +148,6 @@ where
             Poll::Ready(None) => None,
         };
         call.end_with(outcome_of_end(trailers, *this.awaits_grpc_status));
-        *this.call = None;
         polled
     }
 
@@ -160,6 +158,10 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+fn unrecorded(call: &mut Option<StreamCall<ByName>>) -> Option<&mut StreamCall<ByName>> {
+    call.as_mut().filter(|call| !call.is_recorded())
 }
 
 /// Returns the outcome of a response that ended with `trailers`.

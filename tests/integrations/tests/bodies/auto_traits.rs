@@ -1,10 +1,8 @@
 //! `Send`, `Sync`, `Unpin` and `'static` of the public types.
 
-use crate::support::Script;
 use breakerbox::CircuitBreaker;
 use breakerbox::parts::{DefaultClassifier, NoFallback};
 use breakerbox::tower::{Breaker, BreakerLayer, GuardedBody, ResponseFuture, UntilBodyEnd};
-use ::http::Response;
 use http_body::{Body, Frame};
 use hyper::body::{Bytes, Incoming};
 use std::convert::Infallible;
