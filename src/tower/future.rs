@@ -58,12 +58,7 @@ pin_project! {
 }
 
 impl<F, C, A, U> ResponseFuture<F, C, A, U> {
-    pub(super) fn refused(
-        handle: &ByName,
-        refused: RefusalDetails,
-        refusals: A,
-        until: U,
-    ) -> Self {
+    pub(super) fn refused(handle: &ByName, refused: RefusalDetails, refusals: A, until: U) -> Self {
         let open = handle.breaker().circuit.refusal_error(refused);
         let state = State::Refused { open: Some(open) };
         Self {

@@ -31,13 +31,8 @@ use tower_service::Service;
 /// `call` panics if the service was not polled ready before. The contract of tower allows this, and
 /// the inner service must not be called in that case. A panic of the inner service propagates and
 /// is recorded as a failure.
-pub struct Breaker<
-    S,
-    K = CircuitBreaker,
-    J = DefaultClassifier,
-    A = NoFallback,
-    U = UntilResponse,
-> {
+pub struct Breaker<S, K = CircuitBreaker, J = DefaultClassifier, A = NoFallback, U = UntilResponse>
+{
     inner: S,
     choice: K,
     judge: J,

@@ -21,6 +21,7 @@ mod sealed {
 pub trait Until<Request>: sealed::Sealed {
     /// Returns the value that the response future of `request` keeps.
     #[doc(hidden)]
+    #[must_use]
     fn start(&self, request: &Request) -> Self;
 }
 

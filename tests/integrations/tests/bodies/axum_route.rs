@@ -103,6 +103,8 @@ async fn keyed_layer_guards_bodies_by_request() {
     let response = router.oneshot(request).await.unwrap();
     let breaker = registry.get("/a").unwrap();
     assert_eq!(totals(&breaker), [0, 0, 0, 0]);
-    axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+    axum::body::to_bytes(response.into_body(), 100)
+        .await
+        .unwrap();
     assert_eq!(totals(&breaker), [1, 0, 0, 0]);
 }

@@ -4,8 +4,8 @@ use crate::support::{Fixture, Server};
 use breakerbox::http::grpc;
 use breakerbox::tower::BreakerLayer;
 use breakerbox::{CircuitBreaker, State};
-use futures_util::stream::{BoxStream, StreamExt};
 use futures_util::stream;
+use futures_util::stream::{BoxStream, StreamExt};
 use std::time::Duration;
 use tonic::service::Routes;
 use tonic::transport::Endpoint;
@@ -55,9 +55,13 @@ impl Health for OneMessage {
     }
 }
 
-async fn start() -> Server {
+fn router() -> axum::Router {
     let routes = Routes::new(HealthServer::new(OneMessage));
-    Server::serve(routes.prepare().into_axum_router()).await
+    routes.prepare().into_axum_router()
+}
+
+async fn start() -> Server {
+    Server::serve(router()).await
 }
 
 /// Reads a guarded stream to its end. Returns the number of messages, and the status.
@@ -120,7 +124,10 @@ async fn other_ends_keep_circuit_closed() {
     let end = watch(&server, &fixture.breaker, "not-found").await;
     assert_eq!(end, (1, Code::NotFound));
     assert_eq!(fixture.totals(), [2, 0, 0, 0]);
-    assert_eq!(watch(&server, &fixture.breaker, "never").await, (1, Code::Ok));
+    assert_eq!(
+        watch(&server, &fixture.breaker, "never").await,
+        (1, Code::Ok)
+    );
     assert_eq!(fixture.totals(), [2, 0, 0, 1]);
     assert_eq!(fixture.breaker.state(), State::Closed);
 }
@@ -144,4 +151,24 @@ async fn unary_call_is_success_at_its_trailers() {
     let mut client = HealthClient::new(layer.layer(channel));
     client.check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(fixture.totals(), [1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn guarded_server_counts_trailers() {
+    let fixture = Fixture::new();
+    let layer = BreakerLayer::new(fixture.breaker.clone())
+        .classify_response(grpc::judge_response)
+        .until_body_end()
+        .on_refused(|open| Ok(grpc::unavailable(open)));
+    let server = Server::serve(router().layer(layer)).await;
+    let other = CircuitBreaker::builder().build().unwrap();
+    for (end, expected) in [
+        ("end", [1, 0, 0, 0]),
+        ("unavailable", [1, 1, 0, 0]),
+        ("at-once", [1, 2, 0, 0]),
+    ] {
+        watch(&server, &other, end).await;
+        assert_eq!(fixture.totals(), expected);
+    }
+    assert_eq!(fixture.events(), ["Open"]);
 }

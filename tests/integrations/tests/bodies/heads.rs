@@ -124,8 +124,9 @@ fn unexpected_error_of_service_is_recorded_as_success() {
 fn dropped_response_futures_are_cancelled_in_a_row() {
     let fixture = Fixture::new();
     let layer = BreakerLayer::new(fixture.breaker.clone()).until_body_end();
-    let mut service =
-        layer.layer(service_fn(|_: Request<()>| pending::<Result<Response<Script>, BoxError>>()));
+    let mut service = layer.layer(service_fn(|_: Request<()>| {
+        pending::<Result<Response<Script>, BoxError>>()
+    }));
     for _ in 0..5 {
         drop(fixture.body([]));
         let _ = service.poll_ready(&mut context());

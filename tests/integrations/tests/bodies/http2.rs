@@ -44,7 +44,9 @@ async fn answer(
     if path.starts_with("/grpc") {
         head = head.header("content-type", "application/grpc");
     }
-    let mut body = respond.send_response(head.body(()).unwrap(), false).unwrap();
+    let mut body = respond
+        .send_response(head.body(()).unwrap(), false)
+        .unwrap();
     body.send_data("hello".into(), false).unwrap();
     // `accept` also sends what is queued. The client makes no other request on this connection.
     tokio::select! {

@@ -33,7 +33,9 @@ fn panic_in_is_end_stream_is_failure() {
     assert_eq!(fixture.totals(), [0, 1, 0, 0]);
 
     let fixture = Fixture::new();
-    let mut body = fixture.respond(panicking(vec![Step::Data("a")])).into_body();
+    let mut body = fixture
+        .respond(panicking(vec![Step::Data("a")]))
+        .into_body();
     let panic = catch_unwind(AssertUnwindSafe(|| poll_frame(&mut body)));
     assert!(panic.is_err());
     assert_eq!(fixture.totals(), [0, 1, 0, 0]);

@@ -166,7 +166,11 @@ fn grpc_body_without_status_is_failure() {
 
 #[test]
 fn body_without_promised_status_is_success() {
-    for content_type in ["application/grpc-web+proto", "application/grpcish", "text/plain"] {
+    for content_type in [
+        "application/grpc-web+proto",
+        "application/grpcish",
+        "text/plain",
+    ] {
         let fixture = Fixture::new();
         let response = with_content_type(content_type, [Step::Data("a")]);
         let mut body = fixture.respond(response).into_body();

@@ -1,9 +1,9 @@
 //! A body with a script, and a service that responds with it.
 
+use ::http::{HeaderMap, Request, Response};
 use breakerbox::clock::ManualClock;
 use breakerbox::tower::{BreakerLayer, GuardedBody};
 use breakerbox::{BreakerBuilder, CircuitBreaker, Event, State, http};
-use ::http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Bytes;
 use std::collections::VecDeque;
