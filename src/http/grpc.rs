@@ -19,8 +19,8 @@
 //! The code is read from the *head* of a response. Servers send it there if a call fails before the
 //! first message, because the response then consists only of trailers in a single head. If a call
 //! fails after a message, the code is in the trailers at the end of the body. A layer around the
-//! channel cannot see these trailers and classifies the response as a success. To classify every
-//! status, guard the methods of the client instead:
+//! channel classifies such a response as a success, unless it waits for the trailers with
+//! `BreakerLayer::until_body_end` (feature `tower`). Without a layer, guard the methods of the client:
 //!
 //! ```
 //! use breakerbox::{http::grpc, prelude::*};

@@ -306,32 +306,20 @@ impl<K, J, A> BreakerLayer<K, J, A> {
     /// its body ends, or until its [`trial_timeout`](crate::BreakerBuilder::trial_timeout) has
     /// elapsed.
     ///
+    /// The guide's page
+    /// [tower](https://docs.rs/breakerbox/latest/breakerbox/guide/tower/index.html#response-bodies)
+    /// has an example with a server that breaks off.
+    ///
     /// # Examples
     ///
     /// ```
     /// use breakerbox::{http, prelude::*, tower::BreakerLayer};
-    /// use ::http::{Request, Response};
-    /// use http_body_util::{BodyExt, Full};
-    /// use hyper::body::Bytes;
-    /// use std::convert::Infallible;
-    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use hyper::body::Incoming;
     ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let files = CircuitBreaker::builder().build()?;
-    /// let layer = BreakerLayer::new(files.clone())
-    ///     .classify_response(http::judge_response)
+    /// let registry = BreakerRegistry::new();
+    /// let layer = BreakerLayer::named(&registry, "files")
+    ///     .classify_response(http::judge_response::<Incoming>)
     ///     .until_body_end();
-    /// let service = layer.layer(service_fn(|_: Request<()>| async {
-    ///     Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
-    /// }));
-    ///
-    /// let response = service.oneshot(Request::new(())).await?;
-    /// assert_eq!(files.snapshot().totals.success, Some(0));
-    /// assert_eq!(response.into_body().collect().await?.to_bytes(), "hello");
-    /// assert_eq!(files.snapshot().totals.success, Some(1));
-    /// # Ok(())
-    /// # }
     /// ```
     pub fn until_body_end(self) -> BreakerLayer<K, J, A, UntilBodyEnd> {
         BreakerLayer {

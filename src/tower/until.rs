@@ -6,11 +6,9 @@ use crate::handle::ByName;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-mod sealed {
+pub(super) mod sealed {
     pub trait Sealed {}
     impl Sealed for super::UntilResponse {}
-    #[cfg(feature = "http")]
-    impl Sealed for crate::tower::UntilBodyEnd {}
 }
 
 /// The requests of a guarded service: any ([`UntilResponse`]), or HTTP requests (`UntilBodyEnd`).

@@ -1,7 +1,7 @@
 //! [`UntilBodyEnd`]: calls that last until the end of the response body.
 
 use super::guarded_body::{GuardedBody, outcome_of_end};
-use super::{Finish, Until};
+use super::until::{Finish, Until, sealed};
 use crate::classifier::Classifier;
 use crate::future::WithBreaker;
 use crate::handle::ByName;
@@ -35,6 +35,8 @@ impl UntilBodyEnd {
             || response.body().is_end_stream()
     }
 }
+
+impl sealed::Sealed for UntilBodyEnd {}
 
 impl<B> Until<Request<B>> for UntilBodyEnd {
     #[inline]
