@@ -3,7 +3,7 @@
 use crate::support::{Fixture, Script, Step, context, data, is_ended, poll_frame};
 use ::http::{Method, Request, Response};
 use breakerbox::tower::{BreakerLayer, GuardedBody};
-use breakerbox::{CircuitBreaker, CircuitOpen, State, http};
+use breakerbox::{BreakerBuilder, CircuitBreaker, CircuitOpen, State, http};
 use http_body::Body;
 use std::future::{pending, ready};
 use std::pin::pin;
@@ -107,7 +107,7 @@ fn errors_of_service_are_recorded_by_rules() {
 
 #[test]
 fn unexpected_error_of_service_is_recorded_as_success() {
-    let fixture = Fixture::with(|builder| builder.expected_error::<std::io::Error>());
+    let fixture = Fixture::with(BreakerBuilder::expected_error::<std::io::Error>);
     let layer = BreakerLayer::new(fixture.breaker.clone()).until_body_end();
     let mut service = layer.layer(service_fn(|_: Request<()>| {
         ready(Err::<Response<Script>, _>(std::fmt::Error))

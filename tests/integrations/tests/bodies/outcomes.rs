@@ -2,7 +2,7 @@
 
 use crate::support::{BrokenOff, Fixture, Script, Step, data, is_ended, poll_frame};
 use ::http::{HeaderMap, Response};
-use breakerbox::{Outcome, State, TripRule, Window};
+use breakerbox::{BreakerBuilder, Outcome, State, TripRule, Window};
 use http_body::Body;
 use std::task::Poll;
 use std::time::Duration;
@@ -103,12 +103,12 @@ fn error_is_failure_and_opens_circuit_once() {
 
 #[test]
 fn rules_of_breaker_classify_body_errors() {
-    let fixture = Fixture::with(|builder| builder.ignored_error::<BrokenOff>());
+    let fixture = Fixture::with(BreakerBuilder::ignored_error::<BrokenOff>);
     let mut body = fixture.body([Step::Error]);
     let _ = poll_frame(&mut body);
     assert_eq!(fixture.totals(), [0, 0, 1, 0]);
 
-    let fixture = Fixture::with(|builder| builder.expected_error::<std::io::Error>());
+    let fixture = Fixture::with(BreakerBuilder::expected_error::<std::io::Error>);
     let mut body = fixture.body([Step::Error]);
     let _ = poll_frame(&mut body);
     assert_eq!(fixture.totals(), [1, 0, 0, 0]);

@@ -211,13 +211,10 @@ pub(crate) fn poll_frame<B: Body + Unpin>(body: &mut B) -> PolledFrame<B> {
 /// Polls a body that has a frame ready, and returns its data.
 #[track_caller]
 pub(crate) fn data<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Bytes {
-    match poll_frame(body) {
-        Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-            Ok(data) => data,
-            Err(_) => panic!("the frame has trailers"),
-        },
-        _ => panic!("no frame is ready"),
-    }
+    let Poll::Ready(Some(Ok(frame))) = poll_frame(body) else {
+        panic!("no frame is ready");
+    };
+    frame.into_data().expect("the frame has data")
 }
 
 pub(crate) fn is_ended<B: Body + Unpin>(body: &mut B) -> bool {
