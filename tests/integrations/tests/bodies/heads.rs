@@ -49,12 +49,16 @@ fn ignored_head_ignores_body() {
 fn responses_without_body_are_recorded_at_head() {
     for status in [101, 204, 304] {
         let fixture = Fixture::new();
-        drop(fixture.respond(with_status(status, [Step::Data("unread")])));
+        let response = fixture.respond(with_status(status, [Step::Data("unread")]));
+        assert_eq!(fixture.totals(), [1, 0, 0, 0], "{status}");
+        drop(response);
         assert_eq!(fixture.totals(), [1, 0, 0, 0], "{status}");
     }
 
     let fixture = Fixture::new();
-    drop(fixture.respond(Response::new(Script::with_known_end([]))));
+    let mut response = fixture.respond(Response::new(Script::with_known_end([])));
+    assert_eq!(fixture.totals(), [1, 0, 0, 0]);
+    assert!(is_ended(response.body_mut()));
     assert_eq!(fixture.totals(), [1, 0, 0, 0]);
 }
 

@@ -178,7 +178,13 @@ fn body_without_promised_status_is_success() {
         assert!(is_ended(&mut body));
         assert_eq!(fixture.totals(), [1, 0, 0, 0], "{content_type}");
     }
-    // The status is in the head.
+    // The HTTP status of an intermediary is that of the call.
+    let fixture = Fixture::new();
+    let mut response = grpc([]);
+    *response.status_mut() = ::http::StatusCode::NOT_FOUND;
+    assert!(is_ended(&mut fixture.respond(response).into_body()));
+    assert_eq!(fixture.totals(), [1, 0, 0, 0]);
+    // The gRPC status is in the head.
     let fixture = Fixture::new();
     let mut response = grpc([]);
     let ok = "0".parse().unwrap();
