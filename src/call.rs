@@ -124,35 +124,42 @@ impl<H: Handle> Call<H> {
     /// unless it is a success. If `classify` panics, the call is ignored.
     ///
     /// Returns `true` if the value is a success of a call that has no outcome yet.
+    #[inline]
     pub(crate) fn classify_part<'a>(
         &mut self,
         classify: impl FnOnce(&CircuitBreaker) -> Classification<'a>,
     ) -> bool {
-        let Some(token) = self.token else {
+        let Self {
+            handle,
+            token: slot,
+        } = self;
+        let Some(token) = *slot else {
             return false;
         };
         if token.is_joined() {
             return true;
         }
-        let breaker = self.handle.breaker();
-        // The token is out of reach of `Drop` while user code runs, and afterwards unless it is stored
-        // again.
-        self.token = None;
-        let classification = classify_or_ignore(&breaker.circuit, token, || classify(breaker));
-        let goes_on = classification.outcome == Outcome::Success;
-        if goes_on {
-            self.token = Some(token);
-        } else {
-            record(&breaker.circuit, token, &classification);
+        let breaker = handle.breaker();
+        let classification = with_panic_hook(
+            || classify(breaker),
+            || {
+                *slot = None;
+                record_ignored(&breaker.circuit, token);
+            },
+        );
+        if classification.outcome == Outcome::Success {
+            return true;
         }
-        goes_on
+        *slot = None;
+        record_other(&breaker.circuit, token, &classification);
+        false
     }
 
     /// Records that the stream whose items are the guarded code was dropped before its end.
+    #[inline]
     pub(crate) fn record_dropped_stream(&mut self) {
         if let Some(token) = self.token.take() {
-            let circuit = &self.handle.breaker().circuit;
-            circuit.record(token, Completion::StreamDropped);
+            record_dropped_stream(&self.handle.breaker().circuit, token);
         }
     }
 
@@ -409,19 +416,8 @@ fn record_classified<'a>(
     // Before `classify` runs user code: calls that a predicate makes do not join the trial.
     let token = token.leave();
     let circuit = &*breaker.circuit;
-    let classification = classify_or_ignore(circuit, token, classify);
+    let classification = with_panic_hook(classify, || record_ignored(circuit, token));
     record(circuit, token, &classification);
-}
-
-/// Runs `classify`. If it panics, the call is recorded as ignored during unwinding.
-#[inline]
-fn classify_or_ignore<'a>(
-    circuit: &Circuit,
-    token: CallToken,
-    classify: impl FnOnce() -> Classification<'a>,
-) -> Classification<'a> {
-    let ignored = Completion::Returned(Outcome::Ignored, None);
-    with_panic_hook(classify, || circuit.record(token, ignored))
 }
 
 #[inline]
@@ -442,8 +438,20 @@ fn record_other(circuit: &Circuit, token: CallToken, classification: &Classifica
 
 #[cold]
 #[inline(never)]
+fn record_ignored(circuit: &Circuit, token: CallToken) {
+    circuit.record(token, Completion::Returned(Outcome::Ignored, None));
+}
+
+#[cold]
+#[inline(never)]
 fn record_cancellation(circuit: &Circuit, token: CallToken) {
     circuit.record(token, Completion::Cancelled);
+}
+
+#[cold]
+#[inline(never)]
+fn record_dropped_stream(circuit: &Circuit, token: CallToken) {
+    circuit.record(token, Completion::StreamDropped);
 }
 
 #[cold]

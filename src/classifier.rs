@@ -39,7 +39,7 @@ impl<T, E> ResultLike for Result<T, E> {
     message = "a circuit breaker cannot tell whether `{Out}` is a success or a failure",
     label = "this gives `{Out}`, which is not a `Result`",
     note = "guard something that gives a `Result<T, E>`,",
-    note = "or say what counts as a failure: `.classify_output(|output| ..)`"
+    note = "or say what counts as a failure: `.classify_output(|output| ..)` of a future, or `.classify_item(|item| ..)` of a stream"
 )]
 pub trait Classifier<Out> {
     /// The value of a guarded call that is admitted and does not fail.

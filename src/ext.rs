@@ -102,11 +102,12 @@ impl<T: ?Sized> NoResult for &T {}
 impl<T> NoResult for Option<T> {}
 impl<T> NoResult for Vec<T> {}
 
-/// Guards futures and functions with a circuit breaker.
+/// Guards futures, streams and functions with a circuit breaker.
 ///
-/// Implemented for every future, and for every sync or async function with up to eight arguments. The
-/// output is a `Result`. A future or async function with another output needs
-/// [`classify_output`](crate::WithBreaker::classify_output). `Kind` is always inferred.
+/// Implemented for every future, for every stream, and for every sync or async function with up to eight
+/// arguments. The output, or each item, is a `Result`. A future or async function with another output needs
+/// [`classify_output`](crate::WithBreaker::classify_output), and a stream of other items needs
+/// [`classify_item`](crate::ClassifyItem::classify_item). `Kind` is inferred.
 ///
 /// # Examples
 ///
@@ -176,17 +177,45 @@ impl<T> NoResult for Vec<T> {}
 /// }
 /// ```
 ///
-/// # Work that is neither a future nor a function
+/// # Streams
+///
+/// A guarded stream is one call, from its first poll to its end. See
+/// [`GuardedStream`](crate::GuardedStream).
+///
+/// ```
+/// use breakerbox::prelude::*;
+/// use futures_util::{TryStreamExt, stream};
+/// use std::io;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let registry = BreakerRegistry::new();
+/// let rows = stream::iter([io::Result::Ok("alice"), Ok("bob")]);
+/// let rows: Vec<_> = rows.with_breaker(&registry, "db").try_collect().await?;
+/// assert_eq!(rows, ["alice", "bob"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A function that returns a stream cannot be guarded, because its call ends before its stream does. Guard
+/// the stream that one call returns: `rows(table).with_breaker(..)`.
+///
+/// The compiler cannot infer `Kind` for a type that is both a future and a stream. Name it:
+/// `BreakerExt::<kind::Stream>::with_breaker(download, &registry, "files")`, with
+/// `breakerbox::parts::kind`.
+///
+/// # Work that is neither a future, nor a stream, nor a function
 ///
 /// Work that begins in one place and ends in another needs a [`Permit`](crate::Permit), which may be
 /// moved to another thread or task. See [`try_acquire`](crate::CircuitBreaker::try_acquire).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be put behind a circuit breaker",
-    label = "this is neither a future, nor an async function, nor a function that gives a `Result`",
+    label = "this is neither a future, nor a stream, nor an async function, nor a function that gives a `Result`",
     note = "wrap an `impl AsyncFn(..)` in a closure: `|args..| f(args..)`"
 )]
 pub trait BreakerExt<Kind>: Sized {
-    /// [`WithBreaker`](crate::WithBreaker) for a future, [`GuardedFn`](crate::GuardedFn) for a function.
+    /// [`WithBreaker`](crate::WithBreaker) for a future, [`GuardedStream`](crate::GuardedStream) for a
+    /// stream, [`GuardedFn`](crate::GuardedFn) for a function.
     type Guarded<H: Handle>;
 
     /// Guards `self` with the breaker called `name`.

@@ -9,7 +9,8 @@ use crate::error::BreakerError;
 #[diagnostic::on_unimplemented(
     message = "a function with `#[circuit]` must return a `Result`, and this one returns `{Self}`",
     label = "the circuit cannot tell whether this is a success or a failure",
-    note = "return a `Result<T, E>`, or guard the calls: `.with_breaker(..).classify_output(..)`"
+    note = "return a `Result<T, E>`, or guard the calls: `.with_breaker(..).classify_output(..)`",
+    note = "a function that returns a stream ends before its stream does; guard the stream: `function(..).with_breaker(..)`"
 )]
 pub trait Returned: Sized {
     /// The type in `Ok`.

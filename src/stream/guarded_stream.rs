@@ -281,8 +281,7 @@ where
         match this.call.run(|| inner.poll_next(cx)) {
             Poll::Ready(Some(item)) => {
                 this.idle.pause();
-                let item = C::into_result(item);
-                this.call.item(this.classifier, &item);
+                let item = this.call.item(this.classifier, item);
                 Poll::Ready(Some(item.map_err(BreakerError::Inner)))
             }
             Poll::Ready(None) => {

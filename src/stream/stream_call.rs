@@ -105,22 +105,34 @@ impl<H: Handle> StreamCall<H> {
         self.call.run_part(code)
     }
 
-    /// Classifies an item. Any outcome but a success is that of the call.
+    /// Classifies an item, and returns it. Any outcome but a success is that of the call.
     #[inline]
     pub(crate) fn item<Out, C: Classifier<Out>>(
         &mut self,
         classifier: &C,
-        item: &Result<C::Ok, C::Err>,
-    ) {
-        if C::OK_IS_SUCCESS && item.is_ok() {
-            self.successful_item();
-        } else {
-            self.classify(|breaker| classifier.classify(item, breaker));
+        item: Out,
+    ) -> Result<C::Ok, C::Err> {
+        // Matched before classification, so that a success on the common path is not borrowed.
+        match C::into_result(item) {
+            Ok(value) if C::OK_IS_SUCCESS => {
+                self.successful_item();
+                Ok(value)
+            }
+            Ok(value) => {
+                let item = Ok(value);
+                self.classify(|breaker| classifier.classify(&item, breaker));
+                item
+            }
+            Err(error) => {
+                let item = Err(error);
+                self.classify_error(|breaker| classifier.classify(&item, breaker));
+                item
+            }
         }
     }
 
     /// Classifies an item with `classify`. Any outcome but a success is that of the call.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn classify<'a>(
         &mut self,
         classify: impl FnOnce(&CircuitBreaker) -> Classification<'a>,
@@ -128,6 +140,12 @@ impl<H: Handle> StreamCall<H> {
         if self.call.classify_part(classify) {
             self.successful_item();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn classify_error<'a>(&mut self, classify: impl FnOnce(&CircuitBreaker) -> Classification<'a>) {
+        self.classify(classify);
     }
 
     #[inline]

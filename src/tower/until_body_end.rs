@@ -64,8 +64,7 @@ where
     {
         let polled = guarded.poll_part(cx, |call, classifier, result| {
             let mut call = StreamCall::admitted(call);
-            call.item(classifier, &result);
-            let response = match result {
+            let response = match call.item(classifier, result) {
                 Ok(response) => response,
                 Err(error) => {
                     // An error that the rules classify as a success.

@@ -14,7 +14,7 @@ const RECORDED: &str = "rustc 1.95.";
 /// A case, the texts that its message must contain, and the recorded message.
 type Case = (&'static str, &'static [&'static str], &'static str);
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 8] = [
     (
         "tests/ui/future_without_result.rs",
         &[
@@ -52,9 +52,34 @@ const CASES: [Case; 5] = [
         ],
         include_str!("ui/fallback_of_an_async_function.stderr"),
     ),
+    (
+        "tests/ui/stream_without_result.rs",
+        &[
+            "cannot tell whether `{float}` is a success or a failure",
+            "`.classify_item(|item| ..)` of a stream",
+        ],
+        include_str!("ui/stream_without_result.stderr"),
+    ),
+    (
+        "tests/ui/function_that_returns_stream.rs",
+        &[
+            "a function that returns a stream cannot be guarded",
+            "guard the stream of a single call: `function(..).with_breaker(..)`",
+        ],
+        include_str!("ui/function_that_returns_stream.stderr"),
+    ),
+    (
+        "tests/ui/future_and_stream.rs",
+        &[
+            "type annotations needed",
+            "breakerbox::BreakerExt<breakerbox::parts::kind::Future>",
+            "breakerbox::BreakerExt<breakerbox::parts::kind::Stream>",
+        ],
+        include_str!("ui/future_and_stream.stderr"),
+    ),
 ];
 
-const CIRCUIT_CASES: [Case; 7] = [
+const CIRCUIT_CASES: [Case; 8] = [
     (
         "tests/ui/circuit_literals.rs",
         &[
@@ -113,6 +138,11 @@ const CIRCUIT_CASES: [Case; 7] = [
         "tests/ui/circuit_without_result.rs",
         &["must return a `Result`, and this one returns `f32`"],
         include_str!("ui/circuit_without_result.stderr"),
+    ),
+    (
+        "tests/ui/circuit_that_returns_stream.rs",
+        &["guard the stream: `function(..).with_breaker(..)`"],
+        include_str!("ui/circuit_that_returns_stream.stderr"),
     ),
 ];
 

@@ -1,7 +1,10 @@
 //! Runs random steps on a breaker and on its model, and compares them after each step.
+//!
+//! [`streams`] does the same with guarded streams.
 #![allow(missing_docs)]
 
 mod strategies;
+mod streams;
 
 use breakerbox::clock::ManualClock;
 use breakerbox::{CircuitBreaker, Event, EventStream, Outcome, Permit};

@@ -127,7 +127,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
 }
 
 /// Durations to advance the clock. Some exceed the range of clocks and deadlines.
-fn time() -> impl Strategy<Value = Duration> {
+pub(crate) fn time() -> impl Strategy<Value = Duration> {
     prop_oneof![
         2 => Just(Duration::ZERO),
         20 => length(),
@@ -156,7 +156,7 @@ fn returned() -> impl Strategy<Value = Ending> {
     prop_oneof![Just(Ending::Success), Just(Ending::Failure)]
 }
 
-fn command() -> impl Strategy<Value = Command> {
+pub(crate) fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
         3 => Just(Command::Trip),
         3 => requested_time().prop_map(Command::TripFor),
