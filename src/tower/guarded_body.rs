@@ -33,6 +33,14 @@ pin_project! {
     ///
     /// The body of a refused call, or of a response that was recorded at its head, records nothing.
     ///
+    /// # Errors
+    ///
+    /// `poll_frame` returns the errors of the inner body, unchanged.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the inner body propagates and is recorded as a failure.
+    ///
     /// # Cancel safety
     ///
     /// Dropping a body before its end drops the inner body. The call is then recorded according to
