@@ -1,7 +1,8 @@
 //! The driver of guarded calls: admits a call, runs the guarded code and records the outcome.
 //!
-//! Every guard uses it: [`WithBreaker`](crate::WithBreaker) and [`GuardedFn`](crate::GuardedFn),
-//! [`CircuitBreaker::call`], [`Permit`](crate::Permit), `#[circuit]` and the tower service.
+//! Every guard uses it: [`WithBreaker`](crate::WithBreaker), [`GuardedStream`](crate::GuardedStream)
+//! and [`GuardedFn`](crate::GuardedFn), [`CircuitBreaker::call`], [`Permit`](crate::Permit),
+//! `#[circuit]` and the tower service.
 //!
 //! ```text
 //!                start                    run               finish

@@ -33,6 +33,7 @@ pages! {
     presets = "presets.md",
     recovery = "recovery.md",
     stability = "stability.md",
+    streams = "streams.md",
     testing = "testing.md",
     tower = "tower.md",
     tracing = "tracing.md",

@@ -30,7 +30,7 @@ use std::time::Duration;
 ///    panic, then [`admit`](Self::admit). If the circuit refuses, drop the source without polling it.
 /// 2. Poll the source in [`run`](Self::run), which marks the thread if the call is a trial.
 /// 3. For an item: [`IdleLimit::pause`](super::IdleLimit::pause), then [`item`](Self::item), or
-///    [`classify`](Self::classify) if the item is not a `Result`.
+///    [`classify`](Self::classify) if no [`Classifier`] decides.
 /// 4. For the end: [`end`](Self::end), then drop the source.
 /// 5. For `Pending`: [`IdleLimit::poll_elapsed`](super::IdleLimit::poll_elapsed). If the limit has elapsed,
 ///    [`time_out`](Self::time_out) drops the source and records the failure.

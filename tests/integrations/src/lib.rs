@@ -30,6 +30,7 @@ pages! {
     performance = "performance.md",
     presets = "presets.md",
     recovery = "recovery.md",
+    streams = "streams.md",
     testing = "testing.md",
     tower = "tower.md",
     tracing = "tracing.md",
