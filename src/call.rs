@@ -64,6 +64,11 @@ impl<H: Handle> Call<H> {
         self.handle.breaker()
     }
 
+    #[inline]
+    pub(crate) fn handle(&self) -> &H {
+        &self.handle
+    }
+
     /// Takes the token of an admitted call, whose guarded code runs next on this thread.
     ///
     /// Returns `None` if the call has no token: it is not admitted yet, or its outcome was
@@ -95,6 +100,12 @@ impl<H: Handle> Call<H> {
     #[inline]
     pub(crate) fn suspend(&mut self, token: CallToken) {
         self.token = Some(token.leave());
+    }
+
+    /// Returns `true` if the outcome of an admitted call was recorded.
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.token.is_none()
     }
 
     /// Runs a part of the guarded code, which continues later. A panic is recorded as a failure.

@@ -203,6 +203,46 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         C: Classifier<F::Output>,
         L: Limit,
     {
+        self.poll_output(token, cx, |handle, token, classifier, out| {
+            RunningCall::new(handle.breaker(), token).finish(classifier, out)
+        })
+    }
+
+    /// Polls the guarded future of an admitted call, which continues after the future has completed.
+    /// `finish` gets that call, the classifier and the output.
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pub(crate) fn poll_part<T>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        finish: impl FnOnce(Call<H>, &C, F::Output) -> T,
+    ) -> Poll<Result<T, L::Elapsed>>
+    where
+        F: Future,
+        H: Clone,
+        L: Limit,
+    {
+        let token = self.as_mut().project().call.resume();
+        let token = token.expect("a guarded future polled after it completed");
+        self.poll_output(token, cx, |handle, token, classifier, out| {
+            let mut call = Call::new(handle.clone());
+            call.suspend(token);
+            finish(call, classifier, out)
+        })
+    }
+
+    /// Polls the guarded future. `finish` records the outcome of the call, or keeps the token.
+    #[allow(clippy::inline_always)] // see `src/call.rs`
+    #[inline(always)]
+    fn poll_output<T>(
+        self: Pin<&mut Self>,
+        token: CallToken,
+        cx: &mut Context<'_>,
+        finish: impl FnOnce(&H, CallToken, &C, F::Output) -> T,
+    ) -> Poll<Result<T, L::Elapsed>>
+    where
+        F: Future,
+        L: Limit,
+    {
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut();
         let inner = inner.expect("a guarded future polled after it completed");
@@ -210,7 +250,7 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
         if let Poll::Ready(out) = running.run(|| inner.poll(cx)) {
             // Recorded before the future is dropped, so that a panic of its `Drop` cannot change the
             // outcome.
-            let result = running.finish(this.classifier, out);
+            let result = finish(this.call.handle(), token, this.classifier, out);
             this.inner.set(None);
             return Poll::Ready(Ok(result));
         }

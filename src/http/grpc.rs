@@ -19,8 +19,8 @@
 //! The code is read from the *head* of a response. Servers send it there if a call fails before the
 //! first message, because the response then consists only of trailers in a single head. If a call
 //! fails after a message, the code is in the trailers at the end of the body. A layer around the
-//! channel cannot see these trailers and classifies the response as a success. To classify every
-//! status, guard the methods of the client instead:
+//! channel classifies such a response as a success, unless it waits for the trailers with
+//! `BreakerLayer::until_body_end` (feature `tower`). Without a layer, guard the methods of the client:
 //!
 //! ```
 //! use breakerbox::{http::grpc, prelude::*};
@@ -124,6 +124,26 @@ pub fn judge_result<B, E: Debug + 'static>(result: &Result<Response<B>, E>) -> O
         Ok(response) => judge_response(response),
         Err(error) => judge_error(error),
     }
+}
+
+/// Classifies the trailers of a response. Returns `None` if they contain no status.
+#[cfg(feature = "tower")]
+pub(crate) fn judge_trailers(trailers: &HeaderMap) -> Option<Outcome> {
+    let has_status = trailers.contains_key(STATUS);
+    has_status.then(|| judge(StatusCode::OK, trailers))
+}
+
+/// Returns `true` if the response is one of gRPC whose status follows in trailers.
+///
+/// The status of gRPC-Web, `application/grpc-web`, follows in the data.
+#[cfg(feature = "tower")]
+pub(crate) fn awaits_status<B>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let suffix = content_type.and_then(|text| text.strip_prefix(b"application/grpc"));
+    response.status() == StatusCode::OK
+        && matches!(suffix, Some([] | [b'+' | b';' | b' ', ..]))
+        && !headers.contains_key(STATUS)
 }
 
 fn stay_away(headers: &HeaderMap) -> Option<Duration> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// |---|---|---|
 /// | an item that is not classified as a success | that of the item | [`item`](Self::item), [`classify`](Self::classify) |
 /// | the last item of [`succeed_after`](Self::succeed_after) | success | the same |
-/// | the end | success | [`end`](Self::end) |
+/// | the end | success, or the outcome of the last item | [`end`](Self::end), `end_with` |
 /// | no item for too long | failure | [`time_out`](Self::time_out) |
 /// | a panic | failure | [`run`](Self::run) |
 /// | dropped | cancelled, but not as a call cancelled in a row | `Drop` |
@@ -63,6 +63,12 @@ impl<H: Handle> StreamCall<H> {
             admitted: true,
             success_after: 0,
         }
+    }
+
+    /// Returns `true` if the outcome of an admitted call was recorded.
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.call.is_recorded()
     }
 
     /// Makes the call a success after `items` more successful items. Zero counts as one.
@@ -157,6 +163,12 @@ impl<H: Handle> StreamCall<H> {
     #[inline]
     pub(crate) fn end(&mut self) {
         self.call.record(Outcome::Success);
+    }
+
+    /// Records the outcome of a source whose last item decides it, such as the trailers of a body.
+    #[cfg(all(feature = "http", feature = "tower"))]
+    pub(crate) fn end_with(&mut self, outcome: Outcome) {
+        self.call.record(outcome);
     }
 
     /// Drops the source, as guarded code, and records that no item came for `limit`.

@@ -1,6 +1,6 @@
 //! [`ResponseFuture`]: the future of a call through [`Breaker`](super::Breaker).
 
-use super::Refusals;
+use super::{Finish, Refusals, UntilResponse};
 use crate::call::{self, Call, RunningCall};
 use crate::classifier::{Classifier, DefaultClassifier};
 use crate::error::CircuitOpen;
@@ -37,10 +37,11 @@ pin_project! {
     /// [`cancelled_after`](crate::BreakerBuilder::cancelled_after). If the call is a trial, its
     /// slot becomes available immediately.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, C = DefaultClassifier, A = NoFallback> {
+    pub struct ResponseFuture<F, C = DefaultClassifier, A = NoFallback, U = UntilResponse> {
         #[pin]
         state: State<F, C>,
         refusals: A,
+        until: U,
     }
 }
 
@@ -56,11 +57,15 @@ pin_project! {
     }
 }
 
-impl<F, C, A> ResponseFuture<F, C, A> {
-    pub(super) fn refused(handle: &ByName, refused: RefusalDetails, refusals: A) -> Self {
+impl<F, C, A, U> ResponseFuture<F, C, A, U> {
+    pub(super) fn refused(handle: &ByName, refused: RefusalDetails, refusals: A, until: U) -> Self {
         let open = handle.breaker().circuit.refusal_error(refused);
         let state = State::Refused { open: Some(open) };
-        Self { state, refusals }
+        Self {
+            state,
+            refusals,
+            until,
+        }
     }
 
     /// Starts the call if the circuit admits it.
@@ -69,6 +74,7 @@ impl<F, C, A> ResponseFuture<F, C, A> {
         handle: ByName,
         classifier: C,
         refusals: A,
+        until: U,
         start: impl FnOnce() -> F,
     ) -> Self {
         let mut call = Call::new(handle);
@@ -81,38 +87,42 @@ impl<F, C, A> ResponseFuture<F, C, A> {
             }
             Err(open) => State::Refused { open: Some(open) },
         };
-        Self { state, refusals }
+        Self {
+            state,
+            refusals,
+            until,
+        }
     }
 }
 
-impl<F, C, A, Response, Error> Future for ResponseFuture<F, C, A>
+impl<F, C, A, U, Response, Error> Future for ResponseFuture<F, C, A, U>
 where
     F: Future<Output = Result<Response, Error>>,
     C: Classifier<Result<Response, Error>, Ok = Response, Err = Error>,
     A: Refusals<Response, Error>,
+    U: Finish<Response>,
 {
-    type Output = Result<Response, A::Error>;
+    type Output = Result<U::Response, A::Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         match this.state.project() {
             StateProj::Admitted { guarded } => {
-                guarded.poll_admitted(cx).map(|result| match result {
-                    Ok(result) => result.map_err(A::inner),
-                    Err(never) => match never {},
-                })
+                let polled = this.until.poll_guarded(guarded, cx);
+                polled.map(|result| result.map_err(A::inner))
             }
             StateProj::Refused { open } => {
                 let open = open.take();
                 let open = open.expect("`ResponseFuture` polled after it completed");
-                Poll::Ready(this.refusals.refused(open))
+                let answer = this.refusals.refused(open);
+                Poll::Ready(answer.map(U::unguarded))
             }
         }
     }
 }
 
-impl<F, C, A> fmt::Debug for ResponseFuture<F, C, A> {
+impl<F, C, A, U> fmt::Debug for ResponseFuture<F, C, A, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Admitted { guarded } if !guarded.is_over() => "admitted",

@@ -1,6 +1,8 @@
 //! [`BreakerLayer`]: guards services with circuit breakers.
 
-use super::{Breaker, ClassifyResponse, Keyed, OnRefused};
+#[cfg(feature = "http")]
+use super::UntilBodyEnd;
+use super::{Breaker, ClassifyResponse, Keyed, OnRefused, UntilResponse};
 use crate::breaker::CircuitBreaker;
 use crate::classifier::{Classify, DefaultClassifier, FailIf};
 use crate::classify::Outcome;
@@ -50,10 +52,16 @@ use tower_layer::Layer;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is applied to a service"]
-pub struct BreakerLayer<K = CircuitBreaker, J = DefaultClassifier, A = NoFallback> {
+pub struct BreakerLayer<
+    K = CircuitBreaker,
+    J = DefaultClassifier,
+    A = NoFallback,
+    U = UntilResponse,
+> {
     choice: K,
     judge: J,
     refusals: A,
+    until: U,
 }
 
 impl<K> BreakerLayer<K> {
@@ -62,6 +70,7 @@ impl<K> BreakerLayer<K> {
             choice,
             judge: DefaultClassifier,
             refusals: NoFallback,
+            until: UntilResponse,
         }
     }
 }
@@ -175,7 +184,7 @@ impl<F> BreakerLayer<Keyed<F>> {
 }
 
 /// Classification of results. Each method replaces the effect of earlier ones.
-impl<K, J, A> BreakerLayer<K, J, A> {
+impl<K, J, A, U> BreakerLayer<K, J, A, U> {
     /// Classifies responses with `classify`, and errors with the rules of the breaker.
     ///
     /// Use it for HTTP services, which return a response such as 503 as `Ok`. With the `http`
@@ -197,7 +206,7 @@ impl<K, J, A> BreakerLayer<K, J, A> {
     pub fn classify_response<Response, C>(
         self,
         classify: C,
-    ) -> BreakerLayer<K, ClassifyResponse<C>, A>
+    ) -> BreakerLayer<K, ClassifyResponse<C>, A, U>
     where
         C: Fn(&Response) -> Outcome,
     {
@@ -221,7 +230,7 @@ impl<K, J, A> BreakerLayer<K, J, A> {
     ///     },
     /// );
     /// ```
-    pub fn classify<Response, Error, C>(self, classify: C) -> BreakerLayer<K, Classify<C>, A>
+    pub fn classify<Response, Error, C>(self, classify: C) -> BreakerLayer<K, Classify<C>, A, U>
     where
         C: Fn(&Result<Response, Error>) -> Outcome,
     {
@@ -231,23 +240,24 @@ impl<K, J, A> BreakerLayer<K, J, A> {
     /// Classifies errors as failures if `failure` returns `true`.
     ///
     /// Other errors count as unexpected errors. Errors that the breaker ignores remain ignored.
-    pub fn fail_if<Error, P>(self, failure: P) -> BreakerLayer<K, FailIf<P>, A>
+    pub fn fail_if<Error, P>(self, failure: P) -> BreakerLayer<K, FailIf<P>, A, U>
     where
         P: Fn(&Error) -> bool,
     {
         self.judged_by(FailIf(failure))
     }
 
-    fn judged_by<I>(self, judge: I) -> BreakerLayer<K, I, A> {
+    fn judged_by<I>(self, judge: I) -> BreakerLayer<K, I, A, U> {
         BreakerLayer {
             choice: self.choice,
             judge,
             refusals: self.refusals,
+            until: self.until,
         }
     }
 }
 
-impl<K, J, A> BreakerLayer<K, J, A> {
+impl<K, J, A, U> BreakerLayer<K, J, A, U> {
     /// Answers refused calls with the result of `answer`.
     ///
     /// The error type of the guarded service is then that of the inner service. This is required
@@ -264,7 +274,7 @@ impl<K, J, A> BreakerLayer<K, J, A> {
     /// let layer = BreakerLayer::named(&registry, "prices")
     ///     .on_refused(|open: CircuitOpen| Ok::<_, Infallible>(format!("no price: {open}")));
     /// ```
-    pub fn on_refused<Response, Error, B>(self, answer: B) -> BreakerLayer<K, J, OnRefused<B>>
+    pub fn on_refused<Response, Error, B>(self, answer: B) -> BreakerLayer<K, J, OnRefused<B>, U>
     where
         B: Fn(CircuitOpen) -> Result<Response, Error>,
     {
@@ -272,12 +282,57 @@ impl<K, J, A> BreakerLayer<K, J, A> {
             choice: self.choice,
             judge: self.judge,
             refusals: OnRefused(answer),
+            until: self.until,
         }
     }
 }
 
-impl<S, K: Clone, J: Clone, A: Clone> Layer<S> for BreakerLayer<K, J, A> {
-    type Service = Breaker<S, K, J, A>;
+#[cfg(feature = "http")]
+impl<K, J, A> BreakerLayer<K, J, A> {
+    /// Records the outcome of a call when the body of its response ends. Default: when the response
+    /// arrives.
+    ///
+    /// Requires a service of [`http::Request`](::http::Request) and
+    /// [`http::Response`](::http::Response). The body of the guarded service is a
+    /// [`GuardedBody`](super::GuardedBody), which lists the outcomes of a body. Its frames and errors
+    /// are those of the inner body.
+    ///
+    /// The head of a response is classified first. Any outcome except a success is recorded at once,
+    /// and the body passes uncounted. After a success, the body decides. A response has no body if
+    /// its request is a `HEAD`, if its status is 1xx, 204 or 304, or if the body is empty; the
+    /// outcome of its head is then that of the call. One outcome is recorded for each response.
+    ///
+    /// The duration of a call, for slow-call rules, includes its body. A trial holds its slot until
+    /// its body ends, or until its [`trial_timeout`](crate::BreakerBuilder::trial_timeout) has
+    /// elapsed.
+    ///
+    /// The guide's page
+    /// [tower](https://docs.rs/breakerbox/latest/breakerbox/guide/tower/index.html#response-bodies)
+    /// has an example with a server that breaks off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::{http, prelude::*, tower::BreakerLayer};
+    /// use hyper::body::Incoming;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// let layer = BreakerLayer::named(&registry, "files")
+    ///     .classify_response(http::judge_response::<Incoming>)
+    ///     .until_body_end();
+    /// ```
+    pub fn until_body_end(self) -> BreakerLayer<K, J, A, UntilBodyEnd> {
+        BreakerLayer {
+            choice: self.choice,
+            judge: self.judge,
+            refusals: self.refusals,
+            until: UntilBodyEnd::default(),
+        }
+    }
+}
+
+impl<S, K: Clone, J: Clone, A: Clone, U: Clone> Layer<S> for BreakerLayer<K, J, A, U> {
+    type Service = Breaker<S, K, J, A, U>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Breaker::new(
@@ -285,6 +340,7 @@ impl<S, K: Clone, J: Clone, A: Clone> Layer<S> for BreakerLayer<K, J, A> {
             self.choice.clone(),
             self.judge.clone(),
             self.refusals.clone(),
+            self.until.clone(),
         )
     }
 }

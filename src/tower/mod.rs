@@ -57,8 +57,11 @@
 //! The breaker records the output of the response future. By default, its rules classify an `Err`,
 //! and an `Ok` is a success. [`classify`](BreakerLayer::classify),
 //! [`classify_response`](BreakerLayer::classify_response) and [`fail_if`](BreakerLayer::fail_if)
-//! change this. An HTTP call ends with the head of the response, so errors while reading the body
-//! are not recorded.
+//! change this.
+//!
+//! An HTTP call ends with the head of the response, so errors while reading the body are not
+//! recorded. With the `http` feature, `BreakerLayer::until_body_end` makes the call last until the
+//! end of the body.
 //!
 //! A dropped response future is recorded according to
 //! [`cancelled_as`](crate::BreakerBuilder::cancelled_as) and
@@ -67,15 +70,25 @@
 
 mod choice;
 mod future;
+#[cfg(feature = "http")]
+mod guarded_body;
 mod layer;
 mod refusal;
 mod responses;
 mod service;
+mod until;
+#[cfg(feature = "http")]
+mod until_body_end;
 
 pub use crate::function::NoFallback;
 pub use choice::{Choose, Keyed};
 pub use future::ResponseFuture;
+#[cfg(feature = "http")]
+pub use guarded_body::GuardedBody;
 pub use layer::BreakerLayer;
 pub use refusal::{OnRefused, Refusals};
 pub use responses::ClassifyResponse;
 pub use service::Breaker;
+pub use until::{Finish, Until, UntilResponse};
+#[cfg(feature = "http")]
+pub use until_body_end::UntilBodyEnd;

@@ -1,6 +1,6 @@
 //! [`Breaker`]: a service that is guarded by a circuit breaker.
 
-use super::{Choose, Refusals, ResponseFuture};
+use super::{Choose, Finish, Refusals, ResponseFuture, Until, UntilResponse};
 use crate::breaker::CircuitBreaker;
 use crate::call::RunningCall;
 use crate::classifier::{Classifier, DefaultClassifier};
@@ -31,11 +31,13 @@ use tower_service::Service;
 /// `call` panics if the service was not polled ready before. The contract of tower allows this, and
 /// the inner service must not be called in that case. A panic of the inner service propagates and
 /// is recorded as a failure.
-pub struct Breaker<S, K = CircuitBreaker, J = DefaultClassifier, A = NoFallback> {
+pub struct Breaker<S, K = CircuitBreaker, J = DefaultClassifier, A = NoFallback, U = UntilResponse>
+{
     inner: S,
     choice: K,
     judge: J,
     refusals: A,
+    until: U,
     /// The handle that the response futures of this service share, created by the first call. Each
     /// clone of the service creates its own, so calls on several threads do not contend for one
     /// reference count.
@@ -46,13 +48,14 @@ pub struct Breaker<S, K = CircuitBreaker, J = DefaultClassifier, A = NoFallback>
     refused: Option<RefusalDetails>,
 }
 
-impl<S, K, J, A> Breaker<S, K, J, A> {
-    pub(super) fn new(inner: S, choice: K, judge: J, refusals: A) -> Self {
+impl<S, K, J, A, U> Breaker<S, K, J, A, U> {
+    pub(super) fn new(inner: S, choice: K, judge: J, refusals: A, until: U) -> Self {
         Self {
             inner,
             choice,
             judge,
             refusals,
+            until,
             handle: None,
             ready: false,
             refused: None,
@@ -93,16 +96,17 @@ impl<S, K, J, A> Breaker<S, K, J, A> {
     }
 }
 
-impl<S, Request, K, J, A> Service<Request> for Breaker<S, K, J, A>
+impl<S, Request, K, J, A, U> Service<Request> for Breaker<S, K, J, A, U>
 where
     S: Service<Request>,
     K: Choose<Request>,
     J: Classifier<Result<S::Response, S::Error>, Ok = S::Response, Err = S::Error> + Clone,
     A: Refusals<S::Response, S::Error> + Clone,
+    U: Until<Request> + Finish<S::Response>,
 {
-    type Response = S::Response;
+    type Response = U::Response;
     type Error = A::Error;
-    type Future = ResponseFuture<S::Future, J, A>;
+    type Future = ResponseFuture<S::Future, J, A, U>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), A::Error>> {
@@ -135,6 +139,7 @@ where
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
         let (judge, refusals) = (self.judge.clone(), self.refusals.clone());
+        let until = self.until.start(&request);
         if let (Some(seen), Some(breaker)) = (self.refused.take(), self.choice.chosen()) {
             // A call inside a trial of the same circuit joins the trial, even if `poll_ready` ran
             // outside it and was refused.
@@ -142,7 +147,7 @@ where
             if !self.ready {
                 let refused = breaker.circuit.refuse(seen);
                 let handle = self.handle(&request);
-                return ResponseFuture::refused(&handle, refused, refusals);
+                return ResponseFuture::refused(&handle, refused, refusals, until);
             }
         }
         assert!(
@@ -150,7 +155,7 @@ where
             "`Breaker::call` was called before `poll_ready` returned `Ready(Ok(()))`"
         );
         let handle = self.handle(&request);
-        ResponseFuture::admit(handle, judge, refusals, || {
+        ResponseFuture::admit(handle, judge, refusals, until, || {
             self.ready = false;
             self.inner.call(request)
         })
@@ -197,18 +202,19 @@ impl Drop for Panicking<'_> {
 }
 
 /// A clone is not ready, because the inner clone has not been polled.
-impl<S: Clone, K: Clone, J: Clone, A: Clone> Clone for Breaker<S, K, J, A> {
+impl<S: Clone, K: Clone, J: Clone, A: Clone, U: Clone> Clone for Breaker<S, K, J, A, U> {
     fn clone(&self) -> Self {
         Self::new(
             self.inner.clone(),
             self.choice.clone(),
             self.judge.clone(),
             self.refusals.clone(),
+            self.until.clone(),
         )
     }
 }
 
-impl<S: fmt::Debug, K: fmt::Debug, J, A> fmt::Debug for Breaker<S, K, J, A> {
+impl<S: fmt::Debug, K: fmt::Debug, J, A, U> fmt::Debug for Breaker<S, K, J, A, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Breaker")
             .field("inner", &self.inner)

@@ -4,9 +4,12 @@
 use allocation_counter::measure;
 use breakerbox::prelude::*;
 use breakerbox::tower::BreakerLayer;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use hyper::body::Bytes;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -104,4 +107,45 @@ fn keyed_layer_allocates_nothing() {
     assert_no_allocations("keyed layer", || assert!(call(&mut service)));
     registry.breaker("host:a").force_open();
     assert_no_allocations("keyed layer, refused", || assert!(!call(&mut service)));
+}
+
+/// A body of this many frames.
+struct Frames(u32);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(rest) = self.0.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
+        self.0 = rest;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"hello")))))
+    }
+}
+
+#[test]
+fn guarded_body_allocates_nothing() {
+    let breaker = healthy();
+    let layer = BreakerLayer::new(breaker.clone()).until_body_end();
+    let service =
+        service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Frames(100)))));
+    let mut service = layer.layer(service);
+    let mut context = Context::from_waker(Waker::noop());
+    assert_no_allocations("body", || {
+        let _ = service.poll_ready(&mut context);
+        let response = poll(service.call(Request::new(()))).unwrap();
+        let mut body = pin!(response.into_body());
+        let mut frames = 0;
+        while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut context) {
+            assert!(frame.is_ok());
+            frames += 1;
+        }
+        assert_eq!(frames, 100);
+    });
+    assert_eq!(breaker.snapshot().totals.success, Some(101));
 }
