@@ -455,3 +455,23 @@ fn explanation_names_source_location() {
         Some(("2", &*format!("build{built}")))
     );
 }
+
+#[test]
+fn configure_keeps_rules_of_later_call_sites() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("later")]
+    struct Later;
+
+    #[circuit(name = "users", registry = registry, expected = Later, fallback = |_| Ok(()))]
+    fn later_site(registry: &BreakerRegistry) -> Result<(), Later> {
+        Err(Later)
+    }
+
+    let registry = BreakerRegistry::new();
+    let own = || CircuitBreaker::builder().own_error_rules();
+    let users = registry.breaker_with("users", || own().ignored_error::<fmt::Error>());
+    let configured = users.configure(|settings| settings.expected_error::<io::Error>());
+    configured.unwrap();
+    assert!(later_site(&registry).is_err());
+    assert_eq!(users.failure_count(), 1);
+}

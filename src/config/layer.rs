@@ -3,6 +3,7 @@
 
 #[cfg(feature = "serde")]
 use super::Overruled;
+use super::partial::Setting;
 use super::{BreakerBuilder, BreakerConfig, PartialSettings};
 use crate::clock::ClockSource;
 use crate::error::ConfigError;
@@ -296,8 +297,17 @@ impl NameLayers {
     /// unless `inherits` requests inheritance from lower levels.
     pub(crate) fn replace(&mut self, layer: Layer, inherits: bool) {
         let mut layers = self.clone();
+        let before = self.merged();
+        let mut settings = layer.settings.changed_since(&before);
+        // The layers that discard inherited rules stay below. If the new layer discarded them again,
+        // it would also discard the rules of call sites that are added later.
+        if let (Some(rules), Some(before)) = (&settings.error_rules, &before.error_rules) {
+            if before.is_own {
+                settings.error_rules = rules.split_by(before).0;
+            }
+        }
         layers.add(Layer {
-            settings: layer.settings.changed_since(&self.merged()),
+            settings,
             ..layer.clone()
         });
         *self = if inherits || layers.merged() != layer.settings {

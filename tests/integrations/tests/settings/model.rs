@@ -701,7 +701,8 @@ impl Model {
             .filter(|new| before(|layer| layer.successes) != Some(*new));
         let before = topmost(&code_layers, |layer| layer.recovery).map(|(value, _)| value);
         layer.recovery = layer.recovery.filter(|new| before != Some(*new));
-        if settings.own_error_rules {
+        layer.own_error_rules &= !code_layers.iter().any(|(_, layer)| layer.own_error_rules);
+        if layer.own_error_rules {
             // The closure receives all settings from code, so their error rules belong to the builder.
             let (expected, ignored) = error_rules(&code_layers);
             for at in 0..2 {
