@@ -1,3 +1,4 @@
+use super::all_open::NO_CIRCUIT;
 use super::refusal_link::RefusalLink;
 use crate::refusal_details::RefusalDetails;
 use crate::state::{Refusal, State};
@@ -45,6 +46,12 @@ impl CircuitOpen {
     #[inline]
     pub(crate) fn new(link: Arc<RefusalLink>, refused: RefusalDetails) -> Self {
         Self { link, refused }
+    }
+
+    /// Creates the refusal of a call for which there was no circuit to choose.
+    pub(super) fn by_no_circuit() -> Self {
+        let link = RefusalLink::without_circuit();
+        Self::new(Arc::new(link), RefusalDetails::by_no_circuit())
     }
 
     /// Returns the name of the breaker.
@@ -97,6 +104,9 @@ impl RefUnwindSafe for CircuitOpen {}
 
 impl fmt::Display for CircuitOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.link.has_no_circuit() {
+            return f.write_str(NO_CIRCUIT);
+        }
         write!(f, "circuit {:?} is ", self.name())?;
         match (self.reason(), self.retry_after()) {
             (Refusal::Forced, _) => f.write_str("forced open")?,
