@@ -45,18 +45,25 @@ use crate::registry::BreakerRegistry;
 pub fn first_ready<H: Handle>(
     breakers: impl IntoIterator<Item = H>,
 ) -> Result<(usize, Permit), AllOpen> {
+    let mut breakers = breakers.into_iter();
     let mut refusals = Vec::new();
-    for (index, handle) in breakers.into_iter().enumerate() {
+    let found = breakers.by_ref().enumerate().find_map(|(index, handle)| {
         let breaker = handle.breaker();
         match call::admit_uncounted(breaker) {
             Ok(token) => {
                 let call = Call::admitted(breaker.clone(), token);
-                return Ok((index, Permit { call }));
+                Some((index, Permit { call }))
             }
-            Err(open) => refusals.push(open),
+            Err(open) => {
+                refusals.push(open);
+                None
+            }
         }
-    }
-    Err(AllOpen::new(refusals))
+    });
+    // Dropped before the permit is returned: if the iterator's drop panics, a permit in a local variable
+    // is dropped and frees its slot, but one that is already the return value would be leaked.
+    drop(breakers);
+    found.ok_or_else(|| AllOpen::new(refusals))
 }
 
 impl BreakerRegistry {

@@ -8,9 +8,9 @@ use breakerbox::parts::{
     Flattened, FlattenedInto, NoFallback, NoTimeout, OnArgs, OnOpen, Timeout, WithFallback,
 };
 use breakerbox::{
-    Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout, Cause,
-    CircuitBreaker, CircuitOpen, Command, ConfigError, Event, EventStream, Fallback, FlattenErr,
-    FlattenInto, GuardedFn, Mode, NotKept, Outcome, Permit, Refusal, RegistryBuilder,
+    AllOpen, Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout,
+    Cause, CircuitBreaker, CircuitOpen, Command, ConfigError, Event, EventStream, Fallback,
+    FlattenErr, FlattenInto, GuardedFn, Mode, NotKept, Outcome, Permit, Refusal, RegistryBuilder,
     RegistryError, RuleSnapshot, Snapshot, State, Totals, TripRule, Window, WithBreaker,
 };
 use std::cell::Cell;
@@ -44,6 +44,7 @@ fn values_are_send_sync_and_unpin() {
         BreakerError,
         BreakerError<Fault>,
         CircuitOpen,
+        AllOpen,
         CallTimeout,
         Refusal,
     )>();
@@ -61,6 +62,7 @@ fn handles_and_errors_are_unwind_safe() {
     assert_unwind_safe::<Permit>();
     assert_unwind_safe::<EventStream>();
     assert_unwind_safe::<CircuitOpen>();
+    assert_unwind_safe::<AllOpen>();
     assert_unwind_safe::<CallTimeout>();
     assert_unwind_safe::<BreakerError>();
     assert_unwind_safe::<BreakerError<Fault>>();
