@@ -23,7 +23,6 @@ use crate::classifier::{Classification, Classifier, DefaultClassifier};
 use crate::classify::Outcome;
 use crate::error::{BreakerError, CircuitOpen};
 use crate::handle::Handle;
-use crate::refusal_details::RefusalDetails;
 use std::fmt::Debug;
 use std::mem;
 use std::sync::Arc;
@@ -156,10 +155,9 @@ pub(crate) fn start(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> 
 /// Admits a call like [`admit`], but does not count a refusal.
 #[inline]
 pub(crate) fn admit_uncounted(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
-    let circuit = &breaker.circuit;
-    match circuit.try_admit_fast() {
+    match breaker.circuit.try_admit_fast() {
         Some(token) => Ok(token),
-        None => decide(circuit).map_err(|refused| circuit.refusal_error(refused)),
+        None => admit_or_refuse_uncounted(breaker),
     }
 }
 
@@ -324,23 +322,30 @@ impl CircuitBreaker {
 #[inline(never)]
 fn admit_or_refuse(breaker: &CircuitBreaker, runs_next: bool) -> Result<CallToken, CircuitOpen> {
     let circuit = &breaker.circuit;
-    match decide(circuit) {
-        Ok(token) if runs_next => Ok(token.enter(circuit)),
-        Ok(token) => Ok(token),
-        Err(refused) => {
-            circuit.count_refusal(refused);
-            Err(circuit.refusal_error(refused))
-        }
-    }
+    let refused = match circuit.try_refuse_fast() {
+        Some(refused) => refused,
+        None => match circuit.try_admit() {
+            Ok(token) if runs_next => return Ok(token.enter(circuit)),
+            Ok(token) => return Ok(token),
+            Err(refused) => refused,
+        },
+    };
+    circuit.count_refusal(refused);
+    Err(circuit.refusal_error(refused))
 }
 
-/// Decides about a call that the fast path does not admit. Does not count a refusal.
-#[inline]
-fn decide(circuit: &Circuit) -> Result<CallToken, RefusalDetails> {
-    match circuit.try_refuse_fast() {
+/// Admits or refuses a call that the fast path does not admit, without counting a refusal.
+///
+/// A function of its own: benches/instructions, "refused call": 137 instead of 133 instructions if
+/// [`admit_or_refuse`] also serves calls that are not counted.
+#[inline(never)]
+fn admit_or_refuse_uncounted(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
+    let circuit = &breaker.circuit;
+    let decision = match circuit.try_refuse_fast() {
         Some(refused) => Err(refused),
         None => circuit.try_admit(),
-    }
+    };
+    decision.map_err(|refused| circuit.refusal_error(refused))
 }
 
 /// Classifies a result on the slow path, and records the outcome.

@@ -47,23 +47,21 @@ pub fn first_ready<H: Handle>(
 ) -> Result<(usize, Permit), AllOpen> {
     let mut breakers = breakers.into_iter();
     let mut refusals = Vec::new();
-    let found = breakers.by_ref().enumerate().find_map(|(index, handle)| {
+    while let Some(handle) = breakers.next() {
         let breaker = handle.breaker();
         match call::admit_uncounted(breaker) {
             Ok(token) => {
                 let call = Call::admitted(breaker.clone(), token);
-                Some((index, Permit { call }))
+                let chosen = (refusals.len(), Permit { call });
+                // Before the permit becomes the return value: if the drop of the iterator panics, a local
+                // permit is dropped and frees its slot, but a return value would be leaked.
+                drop(breakers);
+                return Ok(chosen);
             }
-            Err(open) => {
-                refusals.push(open);
-                None
-            }
+            Err(open) => refusals.push(open),
         }
-    });
-    // Dropped before the permit is returned: if the iterator's drop panics, a permit in a local variable
-    // is dropped and frees its slot, but one that is already the return value would be leaked.
-    drop(breakers);
-    found.ok_or_else(|| AllOpen::new(refusals))
+    }
+    Err(AllOpen::new(refusals))
 }
 
 impl BreakerRegistry {

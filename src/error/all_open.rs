@@ -1,4 +1,4 @@
-use super::circuit_open::NotCalled;
+use super::circuit_open::{NO_CIRCUIT, NotCalled};
 use super::{BreakerError, CircuitOpen};
 use crate::text::RemainingTime;
 use std::error::Error;
@@ -130,9 +130,6 @@ impl fmt::Display for AllOpen {
         }
     }
 }
-
-/// The text of a refusal without a circuit.
-pub(super) const NO_CIRCUIT: &str = "there is no circuit breaker to choose from";
 
 impl Error for AllOpen {
     fn source(&self) -> Option<&(dyn Error + 'static)> {

@@ -1,4 +1,3 @@
-use super::all_open::NO_CIRCUIT;
 use super::refusal_link::RefusalLink;
 use crate::refusal_details::RefusalDetails;
 use crate::state::{Refusal, State};
@@ -126,6 +125,9 @@ impl fmt::Display for CircuitOpen {
         f.write_str(")")
     }
 }
+
+/// The text of a refusal without a circuit.
+pub(super) const NO_CIRCUIT: &str = "there is no circuit breaker to choose from";
 
 /// The source of every refusal.
 ///
