@@ -69,7 +69,7 @@ fn main() {
         println!();
     }
     compare("docs/presets.md", PRESETS, &rows, rows.len());
-    compare("docs/choosing-settings.md", CHOOSING, &rows, 6);
+    compare("docs/choosing-settings.md", CHOOSING, &rows, 8);
     println!("both pages show these figures");
 }
 
@@ -101,8 +101,8 @@ fn outages(settings: &BreakerBuilder, calls_per_second: u64) -> [Vec<Outage>; SH
     })
 }
 
-/// Simulates healthy calls for ten seconds, an outage of 90 to 150 s, and the calls after it until one is
-/// admitted. The length varies, so that the outage ends at different moments of the recovery timeout.
+/// Simulates healthy calls for ten seconds, an outage of 90 to 150 s, and the calls after it until the circuit
+/// is closed. The length varies, so that the outage ends at different moments of the recovery timeout.
 fn simulate(settings: &BreakerBuilder, calls_per_second: u64, share: u64, seed: u64) -> Outage {
     let clock = ManualClock::new();
     let breaker = settings
@@ -123,14 +123,12 @@ fn simulate(settings: &BreakerBuilder, calls_per_second: u64, share: u64, seed: 
         outage.calls += u32::from(is_down);
         match breaker.try_acquire() {
             Ok(permit) if fails => permit.failure(),
-            Ok(permit) => {
-                permit.success();
-                if now >= end {
-                    return outage;
-                }
-            }
+            Ok(permit) => permit.success(),
             Err(_) if fails => outage.avoided_failures += 1,
             Err(_) => outage.refused_good_calls += 1,
+        }
+        if now >= end && breaker.state() == State::Closed {
+            return outage;
         }
     }
 }

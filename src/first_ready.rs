@@ -11,13 +11,16 @@ use crate::registry::BreakerRegistry;
 /// The breakers are asked in order, until one of them admits the call. The result is its position, which
 /// starts at zero, and its permit. Pass the breaker of the preferred dependency first.
 ///
-/// The choice counts nothing at the other breakers: no refusal, no event and no trial. A half-open circuit
-/// gives a trial slot to the call only if it is the one that admits the call. A breaker whose
-/// trials are taken is passed over, and so is one that admits only a share of the calls and refuses this
-/// one. Breakers after the one that admits the call are not asked.
+/// Nothing is counted at the other breakers: no refusal is recorded, no event is sent, and no trial slot is
+/// taken. A half-open circuit is passed over if its trials are taken. Breakers after the one that admits
+/// the call are not asked.
 ///
-/// An iterator of references, of owned handles, or a mix behind `map`, is accepted. To choose again after a
-/// call has failed, pass the rest: `first_ready(&providers[index + 1..])`.
+/// The iterator yields `&CircuitBreaker` or `CircuitBreaker`. To choose again after the call has failed, pass
+/// the breakers that were not asked: `first_ready(&breakers[index + 1..])`.
+///
+/// The choice itself makes no call and waits for nothing. The guide's page
+/// [several providers](https://docs.rs/breakerbox/latest/breakerbox/guide/several_providers/index.html)
+/// shows loops around it.
 ///
 /// # Errors
 ///

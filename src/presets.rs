@@ -10,7 +10,9 @@
 //! what each of them does in simulated outages, next to the default. None of them is the default: a breaker
 //! without a preset opens after 5 failures in a row and stays open for 30 s.
 //!
-//! Each preset sets trip rules and the recovery, and leaves every other setting to the builder:
+//! Each preset sets the trip rules and the recovery, and leaves every other setting to the builder. Its rules
+//! replace those of [layers](crate::BreakerRegistry#layers-of-settings) below it. Rules that the caller adds
+//! to the builder are kept.
 //!
 //! ```
 //! use breakerbox::{Preset, presets::Balanced, prelude::*};
@@ -39,8 +41,7 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 ///
 /// # Default
 ///
-/// * `failure_threshold`: 10
-/// * `trip_when`: a failure rate of 60 % over 5 s, from 20 calls on
+/// * `trip_rules`: 10 failures in a row; a failure rate of 60 % over 5 s, from 20 calls on
 /// * `recovery_backoff`: 1 s, doubled by each failed recovery, at most 30 s
 ///
 /// # Examples
@@ -60,9 +61,10 @@ impl Preset for Balanced {
     const RECOVERY_TIMEOUT: Duration = FIRST_DELAY;
 
     fn customize(builder: BreakerBuilder) -> BreakerBuilder {
+        let in_a_row = TripRule::consecutive_failures(Self::FAILURE_THRESHOLD);
         let rate = TripRule::failure_rate(0.6).over(Window::time(Duration::from_secs(5)));
         builder
-            .trip_when(rate.minimum_calls(20))
+            .trip_rules([in_a_row, rate.minimum_calls(20)])
             .recovery_backoff(BACKOFF)
     }
 }
@@ -76,7 +78,7 @@ impl Preset for Balanced {
 ///
 /// # Default
 ///
-/// * `failure_threshold`: 3
+/// * `trip_rules`: 3 failures in a row
 /// * `recovery_backoff`: 1 s, doubled by each failed recovery, at most 30 s
 ///
 /// # Examples
@@ -97,7 +99,8 @@ impl Preset for RareCalls {
     const RECOVERY_TIMEOUT: Duration = FIRST_DELAY;
 
     fn customize(builder: BreakerBuilder) -> BreakerBuilder {
-        builder.recovery_backoff(BACKOFF)
+        let in_a_row = TripRule::consecutive_failures(Self::FAILURE_THRESHOLD);
+        builder.trip_rules([in_a_row]).recovery_backoff(BACKOFF)
     }
 }
 
@@ -109,8 +112,7 @@ impl Preset for RareCalls {
 ///
 /// # Default
 ///
-/// * `failure_threshold`: 5
-/// * `trip_when`: a failure rate of 25 % over 10 s, from 10 calls on
+/// * `trip_rules`: 5 failures in a row; a failure rate of 25 % over 10 s, from 10 calls on
 /// * `recovery_backoff`: 1 s, doubled by each failed recovery, at most 10 s
 ///
 /// # Examples
@@ -130,10 +132,11 @@ impl Preset for FailFast {
     const RECOVERY_TIMEOUT: Duration = FIRST_DELAY;
 
     fn customize(builder: BreakerBuilder) -> BreakerBuilder {
+        let in_a_row = TripRule::consecutive_failures(Self::FAILURE_THRESHOLD);
         let rate = TripRule::failure_rate(0.25).over(Window::time(Duration::from_secs(10)));
         let backoff = Backoff::exponential(FIRST_DELAY).max(Duration::from_secs(10));
         builder
-            .trip_when(rate.minimum_calls(10))
+            .trip_rules([in_a_row, rate.minimum_calls(10)])
             .recovery_backoff(backoff)
     }
 }

@@ -10,6 +10,7 @@ macro_rules! pages {
 
 pages! {
     cancellation = "cancellation.md",
+    choosing_settings = "choosing-settings.md",
     classification = "classification.md",
     coming_from_python = "coming-from-python.md",
     composition = "composition.md",
@@ -30,6 +31,7 @@ pages! {
     performance = "performance.md",
     presets = "presets.md",
     recovery = "recovery.md",
+    several_providers = "several-providers.md",
     testing = "testing.md",
     tower = "tower.md",
     tracing = "tracing.md",
