@@ -149,14 +149,21 @@ impl Random {
 /// Returns a row of a Markdown table: for each share of calls that fail, the mean and the worst of all
 /// outages.
 fn row(calls_per_second: u64, name: &str, outages: &[Vec<Outage>], cost: f64) -> String {
-    let mut row = format!("| {calls_per_second} | {name} |");
-    for outages in outages {
-        let nets: Vec<f64> = outages.iter().map(|outage| outage.net(cost)).collect();
-        let worst = nets.iter().copied().fold(f64::INFINITY, f64::min);
-        let mean = nets.iter().sum::<f64>() / nets.len() as f64;
-        row += &format!(" {} ({}) |", mean.round() as i32, worst.round() as i32);
-    }
-    row
+    let cells = outages.iter().map(|outages| {
+        let nets = outages.iter().map(|outage| outage.net(cost));
+        let worst = nets.clone().fold(f64::INFINITY, f64::min);
+        let mean = nets.zip(1..).fold(0.0, |mean, (net, count)| {
+            mean + (net - mean) / f64::from(count)
+        });
+        format!("{} ({})", rounded(mean), rounded(worst))
+    });
+    let cells: Vec<String> = cells.collect();
+    format!("| {calls_per_second} | {name} | {} |", cells.join(" | "))
+}
+
+/// Rounds to a whole number. The result is never negative zero, which would be printed as `-0`.
+fn rounded(number: f64) -> f64 {
+    number.round() + 0.0
 }
 
 /// Asserts that `page` has exactly `count` rows with figures, and that all of them are in `rows`.

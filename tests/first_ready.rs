@@ -203,22 +203,32 @@ fn panic_of_iterator_leaves_no_slot_taken() {
     assert!(catch_unwind(AssertUnwindSafe(|| first_ready(breakers))).is_err());
     drop(trial);
     assert!(a.try_acquire().is_ok());
+}
 
-    /// An iterator whose drop panics, after the call was admitted.
-    struct Panics<'a>(&'a CircuitBreaker);
-    impl<'a> Iterator for Panics<'a> {
-        type Item = &'a CircuitBreaker;
-        fn next(&mut self) -> Option<Self::Item> {
-            Some(self.0)
-        }
+/// An iterator whose drop panics, after the call was admitted.
+struct PanicsWhenDropped<'a>(&'a CircuitBreaker);
+
+impl<'a> Iterator for PanicsWhenDropped<'a> {
+    type Item = &'a CircuitBreaker;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.0)
     }
-    impl Drop for Panics<'_> {
-        fn drop(&mut self) {
-            panic!("deliberate");
-        }
+}
+
+impl Drop for PanicsWhenDropped<'_> {
+    fn drop(&mut self) {
+        panic!("deliberate");
     }
+}
+
+#[test]
+fn panic_in_drop_of_iterator_frees_slot() {
+    let ([a, ..], _) = three();
+    a.half_open();
+    let choose = || first_ready(PanicsWhenDropped(&a));
+    assert!(catch_unwind(AssertUnwindSafe(choose)).is_err());
     assert_eq!(a.state(), State::HalfOpen);
-    assert!(catch_unwind(AssertUnwindSafe(|| first_ready(Panics(&a)))).is_err());
     assert!(a.try_acquire().is_ok());
 }
 

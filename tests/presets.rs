@@ -27,9 +27,9 @@ fn calls_until_open(settings: BreakerBuilder, fails: impl Fn(u32) -> bool) -> Op
         clock.advance(ms(10));
         let permit = breaker.try_acquire().expect("the circuit is closed");
         if fails(*call) {
-            permit.failure()
+            permit.failure();
         } else {
-            permit.success()
+            permit.success();
         }
         breaker.state() == State::Open
     })

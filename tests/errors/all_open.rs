@@ -35,7 +35,7 @@ fn typed_all_open_is_ignored() {
     assert_ignored(|| BreakerError::Inner(all_open()));
     assert_ignored(|| BreakerError::Inner(BreakerError::Inner(none())));
     assert_ignored(|| Box::new(all_open()));
-    assert_ignored(|| Arc::new(BreakerError::Inner(Rc::new(all_open()))));
+    assert_ignored(|| Rc::new(BreakerError::Inner(Arc::new(all_open()))));
     assert_ignored(|| BreakerError::<Opaque>::from(all_open()));
     assert_ignored(|| BreakerError::<Opaque>::from(none()));
     assert_ignored(|| CircuitOpen::from(all_open()));
