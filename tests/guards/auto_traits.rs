@@ -7,6 +7,7 @@ use breakerbox::parts::{
     AsyncFallback, ByName, Classify, ClassifyOutput, DefaultClassifier, DeferredCall, FailIf,
     Flattened, FlattenedInto, NoFallback, NoTimeout, OnArgs, OnOpen, Timeout, WithFallback,
 };
+use breakerbox::presets::{Balanced, FailFast, RareCalls};
 use breakerbox::{
     AllOpen, Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout,
     Cause, CircuitBreaker, CircuitOpen, Command, ConfigError, Event, EventStream, Fallback,
@@ -48,6 +49,7 @@ fn values_are_send_sync_and_unpin() {
         CallTimeout,
         Refusal,
     )>();
+    assert_plain::<(Balanced, FailFast, RareCalls)>();
     assert_plain::<(Backoff, Mode, Outcome, State, TripRule, Window)>();
     assert_plain::<(Event, Cause, NotKept, Snapshot, RuleSnapshot, Totals)>();
     assert_plain::<(ManualClock, SystemClock)>();
