@@ -220,6 +220,15 @@ pub(crate) fn start(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> 
     }
 }
 
+/// Admits a call like [`admit`], but does not count a refusal.
+#[inline]
+pub(crate) fn admit_uncounted(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
+    match breaker.circuit.try_admit_fast() {
+        Some(token) => Ok(token),
+        None => admit_or_refuse_uncounted(breaker),
+    }
+}
+
 /// Admits a call like [`admit`], but creates no error for a refusal.
 #[inline]
 pub(crate) fn try_admit(breaker: &CircuitBreaker) -> Option<CallToken> {
@@ -391,6 +400,20 @@ fn admit_or_refuse(breaker: &CircuitBreaker, runs_next: bool) -> Result<CallToke
     };
     circuit.count_refusal(refused);
     Err(circuit.refusal_error(refused))
+}
+
+/// Admits or refuses a call that the fast path does not admit, without counting a refusal.
+///
+/// A function of its own: benches/instructions, "refused call": 137 instead of 133 instructions if
+/// [`admit_or_refuse`] also serves calls that are not counted.
+#[inline(never)]
+fn admit_or_refuse_uncounted(breaker: &CircuitBreaker) -> Result<CallToken, CircuitOpen> {
+    let circuit = &breaker.circuit;
+    let decision = match circuit.try_refuse_fast() {
+        Some(refused) => Err(refused),
+        None => circuit.try_admit(),
+    };
+    decision.map_err(|refused| circuit.refusal_error(refused))
 }
 
 /// Classifies a result on the slow path, and records the outcome.

@@ -1,7 +1,7 @@
 //! [`RefusalDetails`]: the state of a circuit at the time of a refusal.
 
 use crate::clock::Moment;
-use crate::state::{Generation, PackedState, Refusal, State};
+use crate::state::{Flags, Generation, PackedState, Refusal, State};
 use std::time::Duration;
 
 /// A copy of the state of a circuit at the time of a refusal. Takes 16 bytes, so that errors stay small.
@@ -22,6 +22,12 @@ impl RefusalDetails {
         let word = word.with_failures(failures);
         let wait = now.nanos_until(end);
         Self { word, wait }
+    }
+
+    /// Creates the details of a refusal by no circuit: the same as those of a circuit that is forced open.
+    pub(crate) const fn by_no_circuit() -> Self {
+        let word = PackedState::new(State::ForcedOpen, Flags::NONE);
+        Self::new(word, 0, Moment::ORIGIN, Moment::ORIGIN)
     }
 
     pub(crate) const fn reason(self) -> Refusal {
@@ -57,7 +63,6 @@ impl RefusalDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Flags;
 
     #[test]
     fn refusal_details_keep_word_and_wait() {

@@ -225,6 +225,26 @@ fn refused_call_allocates_nothing() {
 }
 
 #[test]
+fn first_ready_allocates_only_for_refusals() {
+    let (first, second) = (healthy(), healthy());
+    assert_no_allocation("first of two", || {
+        let (index, permit) = first_ready([&first, &second]).expect("a healthy breaker");
+        assert_eq!(index, 0);
+        permit.success();
+    });
+    let registry = BreakerRegistry::new();
+    assert_no_allocation("first of two, by name", || {
+        let (_, permit) = registry.first_ready(["a", "b"]).expect("a healthy breaker");
+        permit.success();
+    });
+    let open = open();
+    let skip = || drop(first_ready([&open, &second]).expect("a healthy breaker"));
+    skip();
+    // The list of refusals, for the error that is not needed in the end.
+    assert_eq!(measure(skip).count_total, 1);
+}
+
+#[test]
 fn inner_refusal_allocates_nothing() {
     let (inner, middle, outer) = (open(), healthy(), healthy());
     assert_no_allocation("typed refusal", || {

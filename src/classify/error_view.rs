@@ -2,8 +2,8 @@
 
 use super::wrapped::downcast_wrapped;
 use crate::error::{
-    BreakerError, CallTimeout, CircuitOpen, chain, circuit_error, inner_type_name, is_refusal,
-    link_as,
+    AllOpen, BreakerError, CallTimeout, CircuitOpen, chain, circuit_error, inner_type_name,
+    is_refusal, link_as,
 };
 use std::any::{Any, type_name};
 use std::error::Error;
@@ -101,6 +101,7 @@ impl<'a> ErrorView<'a> {
         }
         first_of! {
             CircuitOpen => |error| error,
+            AllOpen => |error| error,
             CallTimeout => |error| error,
             BreakerError => |error| error,
             io::Error => |error| error,

@@ -47,6 +47,12 @@ impl CircuitOpen {
         Self { link, refused }
     }
 
+    /// Creates the refusal of a call for which there was no circuit to choose.
+    pub(super) fn by_no_circuit() -> Self {
+        let link = RefusalLink::without_circuit();
+        Self::new(Arc::new(link), RefusalDetails::by_no_circuit())
+    }
+
     /// Returns the name of the breaker.
     pub fn name(&self) -> &str {
         self.link.name()
@@ -97,6 +103,9 @@ impl RefUnwindSafe for CircuitOpen {}
 
 impl fmt::Display for CircuitOpen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.link.has_no_circuit() {
+            return f.write_str(NO_CIRCUIT);
+        }
         write!(f, "circuit {:?} is ", self.name())?;
         match (self.reason(), self.retry_after()) {
             (Refusal::Forced, _) => f.write_str("forced open")?,
@@ -117,6 +126,9 @@ impl fmt::Display for CircuitOpen {
         f.write_str(")")
     }
 }
+
+/// The text of a refusal without a circuit.
+pub(super) const NO_CIRCUIT: &str = "there is no circuit breaker to choose from";
 
 /// The source of every refusal.
 ///

@@ -9,7 +9,8 @@
 //!    It compares the rest with the error types of this crate, and returns `None` for every other type.
 //! 2. It sets a thread-local mark, and formats the error into a writer that discards the text.
 //! 3. The `Debug` implementations below check the mark first. If the mark is set, they write nothing.
-//!    [`CircuitOpen`] and [`CallTimeout`] store a clone of themselves ([`answer_request`]).
+//!    [`CircuitOpen`] and [`CallTimeout`] store a clone of themselves ([`answer_request`]), and [`AllOpen`]
+//!    a clone of one of its refusals.
 //!    [`BreakerError`] formats its inner error only if the type belongs to this crate
 //!    ([`forward_request`]).
 //! 4. [`circuit_error`] clears the mark and takes the clone.
@@ -22,7 +23,7 @@
 //! The format of [`type_name`] is not guaranteed. If it changed, the errors of this crate would not be
 //! recognised, and the tests below would fail. No other error would be mistaken for one of this crate.
 
-use super::{BreakerError, CallTimeout, CircuitOpen};
+use super::{AllOpen, BreakerError, CallTimeout, CircuitOpen};
 use std::any::type_name;
 use std::cell::Cell;
 use std::fmt::{self, Debug, Write};
@@ -117,6 +118,15 @@ impl Debug for CircuitOpen {
     }
 }
 
+impl Debug for AllOpen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if answer_request(|| self.clone().into()) {
+            return Ok(());
+        }
+        f.debug_tuple("AllOpen").field(&self.refusals()).finish()
+    }
+}
+
 impl Debug for CallTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if answer_request(|| self.clone().into()) {
@@ -162,6 +172,7 @@ fn is_own_type_name(name: &'static str) -> bool {
     is_name_of::<BreakerError>(name)
         || is_name_of::<CircuitOpen>(name)
         || is_name_of::<CallTimeout>(name)
+        || is_name_of::<AllOpen>(name)
 }
 
 /// Returns the type name inside all pointers and [`BreakerError`]s around it in `T`, followed by one `>`
@@ -247,6 +258,7 @@ mod tests {
     fn own_type_names_are_recognised() {
         assert!(is_own_type_name(type_name::<CircuitOpen>()));
         assert!(is_own_type_name(type_name::<CallTimeout>()));
+        assert!(is_own_type_name(type_name::<AllOpen>()));
         assert!(is_own_type_name(type_name::<BreakerError>()));
         assert!(is_own_type_name(type_name::<BreakerError<Secret>>()));
         assert!(is_own_type_name(type_name::<BreakerError<BreakerError>>()));

@@ -1,12 +1,20 @@
 //! [`RefusalLink`]: the name of a circuit and a weak reference to it, for refusals.
 
 use crate::state::Generation;
+use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 
 /// A circuit that may have a last failure. A trait, because this module must not import the circuit.
 pub(crate) trait FailedCircuit: Send + Sync {
     /// Returns the last failure, if the generation of the circuit is still `generation`.
     fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>>;
+}
+
+/// The circuit of a refusal by no circuit.
+impl FailedCircuit for Infallible {
+    fn last_failure_of(&self, _: Generation) -> Option<Arc<str>> {
+        match *self {}
+    }
 }
 
 /// The name of a circuit, and a weak reference to it.
@@ -22,6 +30,17 @@ pub(crate) struct RefusalLink {
 impl RefusalLink {
     pub(crate) fn new(name: Arc<str>, circuit: Weak<dyn FailedCircuit>) -> Self {
         Self { name, circuit }
+    }
+
+    /// Creates a link without a circuit. Its name is empty.
+    pub(super) fn without_circuit() -> Self {
+        Self::new("".into(), Weak::<Infallible>::new())
+    }
+
+    /// Returns whether the link was created [without a circuit](Self::without_circuit).
+    pub(super) fn has_no_circuit(&self) -> bool {
+        let none: Weak<dyn FailedCircuit> = Weak::<Infallible>::new();
+        self.circuit.ptr_eq(&none)
     }
 
     /// Returns the name of the circuit, which remains available after the circuit was dropped.

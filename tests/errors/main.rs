@@ -7,6 +7,7 @@
 // Helpers take errors by value, so that a test shows the type.
 #![allow(clippy::needless_pass_by_value)]
 
+mod all_open;
 mod breaker_error;
 mod permits;
 mod question_mark;

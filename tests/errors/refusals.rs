@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Asserts that `error` is ignored: without rules, with rules for other types, and with `fail_if`.
 #[track_caller]
-fn assert_ignored<E: Debug + 'static>(error: impl Fn() -> E) {
+pub(crate) fn assert_ignored<E: Debug + 'static>(error: impl Fn() -> E) {
     let type_name = std::any::type_name::<E>();
     assert_eq!(classify_with(|b| b, error()), IGNORED, "{type_name}");
     let rules = |b: BreakerBuilder| {

@@ -8,10 +8,11 @@ use breakerbox::parts::{
     Flattened, FlattenedInto, IdleTimeout, NoFallback, NoTimeout, OnArgs, OnOpen, Timeout,
     WithFallback,
 };
+use breakerbox::presets::{Balanced, FailFast, RareCalls};
 use breakerbox::{
-    Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout, Cause,
-    CircuitBreaker, CircuitOpen, Command, ConfigError, Event, EventStream, Fallback, FlattenErr,
-    FlattenInto, GuardedFn, GuardedStream, Mode, NotKept, Outcome, Permit, Refusal,
+    AllOpen, Backoff, BreakerBuilder, BreakerConfig, BreakerError, BreakerRegistry, CallTimeout,
+    Cause, CircuitBreaker, CircuitOpen, Command, ConfigError, Event, EventStream, Fallback,
+    FlattenErr, FlattenInto, GuardedFn, GuardedStream, Mode, NotKept, Outcome, Permit, Refusal,
     RegistryBuilder, RegistryError, RuleSnapshot, Snapshot, State, Totals, TripRule, Window,
     WithBreaker,
 };
@@ -47,9 +48,11 @@ fn values_are_send_sync_and_unpin() {
         BreakerError,
         BreakerError<Fault>,
         CircuitOpen,
+        AllOpen,
         CallTimeout,
         Refusal,
     )>();
+    assert_plain::<(Balanced, FailFast, RareCalls)>();
     assert_plain::<(Backoff, Mode, Outcome, State, TripRule, Window)>();
     assert_plain::<(Event, Cause, NotKept, Snapshot, RuleSnapshot, Totals)>();
     assert_plain::<(ManualClock, SystemClock)>();
@@ -64,6 +67,7 @@ fn handles_and_errors_are_unwind_safe() {
     assert_unwind_safe::<Permit>();
     assert_unwind_safe::<EventStream>();
     assert_unwind_safe::<CircuitOpen>();
+    assert_unwind_safe::<AllOpen>();
     assert_unwind_safe::<CallTimeout>();
     assert_unwind_safe::<BreakerError>();
     assert_unwind_safe::<BreakerError<Fault>>();

@@ -16,6 +16,7 @@
 mod configure;
 mod count_windows;
 mod expired_leases;
+mod first_ready;
 mod hints;
 mod late_calls;
 mod nested_calls;

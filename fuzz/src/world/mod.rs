@@ -127,7 +127,8 @@ impl World {
 
     fn step(&mut self, u: &mut Input) -> Result<()> {
         match u.int_in_range(0..=37)? {
-            0..=3 => self.try_acquire(),
+            0..=2 => self.try_acquire(),
+            3 => self.choose(),
             4..=6 => self.hold_future(u)?,
             7..=11 => self.poll_one(u)?,
             12..=15 => self.end_permit(u)?,

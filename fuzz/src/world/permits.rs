@@ -1,4 +1,4 @@
-//! Permits: acquired immediately or awaited.
+//! Permits: acquired immediately, chosen among breakers, or awaited.
 
 use super::{FailureText, MAX_PENDING, PendingCall, World, functions, in_runtime, text_of};
 use crate::calls::{self, Action, Route};
@@ -6,7 +6,7 @@ use crate::classification::Site;
 use crate::errors::{catch_deliberate_panic, panic_on_purpose};
 use crate::input::{self, Input};
 use arbitrary::Result;
-use breakerbox::Outcome;
+use breakerbox::{Outcome, first_ready};
 use breakerbox_model::log::Event;
 use breakerbox_model::steps::Ending;
 use std::future::pending;
@@ -27,6 +27,25 @@ impl World {
         };
         self.pending
             .extend(began.map(|(permit, call)| PendingCall::Permit(permit, call)));
+    }
+
+    /// Chooses among this breaker alone, which does not count a refusal.
+    pub(super) fn choose(&mut self) {
+        if self.pending.len() >= MAX_PENDING {
+            return;
+        }
+        let found = first_ready([&self.pair.breaker]).map(|(_, permit)| permit);
+        if self.joins_trial() {
+            let permit = found.expect("a call that joins");
+            return self.pending.push(PendingCall::Permit(permit, None));
+        }
+        match (found, self.pair.begin_uncounted()) {
+            (Ok(permit), Ok(call)) => self.pending.push(PendingCall::Permit(permit, Some(call))),
+            (Err(all), Err(refused)) => self.pair.assert_refusal(&all.into(), &refused),
+            (found, expected) => {
+                panic!("chosen: {}, expected: {}", found.is_ok(), expected.is_ok())
+            }
+        }
     }
 
     /// Polls `until_ready` once, then drops the future.

@@ -31,6 +31,7 @@ pages! {
     performance = "performance.md",
     presets = "presets.md",
     recovery = "recovery.md",
+    several_providers = "several-providers.md",
     streams = "streams.md",
     testing = "testing.md",
     tower = "tower.md",

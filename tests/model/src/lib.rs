@@ -6,6 +6,7 @@
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
 pub mod completion;
+pub mod first_ready;
 pub mod invariants;
 pub mod log;
 pub mod model;

@@ -136,8 +136,17 @@ impl Model {
         )
     }
 
-    /// Admits or refuses a call. Returns the number of an admitted call.
+    /// Admits or refuses a call, and counts a refusal. Returns the number of an admitted call.
     pub fn begin(&mut self) -> Result<usize, Refused> {
+        let begun = self.begin_uncounted();
+        if begun.is_err() {
+            self.log.push(Event::Refused);
+        }
+        begun
+    }
+
+    /// Admits or refuses a call like [`begin`](Self::begin), but does not count a refusal.
+    pub fn begin_uncounted(&mut self) -> Result<usize, Refused> {
         match self.reported_state() {
             State::Open => return Err(self.refuse(Refusal::Open)),
             State::ForcedOpen => return Err(self.refuse(Refusal::Forced)),
@@ -197,8 +206,7 @@ impl Model {
         self.current_calls.len() < (self.period.0 - succeeded - failed) as usize
     }
 
-    fn refuse(&mut self, reason: Refusal) -> Refused {
-        self.log.push(Event::Refused);
+    fn refuse(&self, reason: Refusal) -> Refused {
         let retry_after = match reason {
             Refusal::Open => Some(self.until(self.deadline)),
             Refusal::TrialsTaken => Some(self.until(self.lease)),

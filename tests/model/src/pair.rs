@@ -34,9 +34,20 @@ impl Pair {
     /// Begins a call in the model.
     pub fn begin(&mut self) -> Result<usize, Refused> {
         let call = self.model.begin()?;
+        self.admit(call);
+        Ok(call)
+    }
+
+    /// Begins a call in the model like [`begin`](Self::begin), but does not count a refusal.
+    pub fn begin_uncounted(&mut self) -> Result<usize, Refused> {
+        let call = self.model.begin_uncounted()?;
+        self.admit(call);
+        Ok(call)
+    }
+
+    fn admit(&mut self, call: usize) {
         self.invariants.admitted += 1;
         self.in_flight.push(call);
-        Ok(call)
     }
 
     /// Begins a call in the model, and asserts that the breaker gave the same answer.

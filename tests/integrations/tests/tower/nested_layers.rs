@@ -1,8 +1,9 @@
 //! Nested layers: an outer layer ignores the refusal of an inner layer.
 
-use breakerbox::CircuitBreaker;
 use breakerbox::tower::BreakerLayer;
+use breakerbox::{CircuitBreaker, first_ready};
 use std::error::Error;
+use std::future::ready;
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -96,4 +97,30 @@ fn layer_rule_unwraps_inner_layers() {
         .service(service());
     assert!(complete(service.oneshot(0)).is_err());
     assert_eq!(outer.failure_count(), 1);
+}
+
+#[test]
+fn layer_ignores_refusal_by_several_breakers() {
+    let providers = [open_breaker(), open_breaker()];
+    let typed = providers.clone();
+    let service = service_fn(move |_: u8| {
+        let chosen = first_ready(&typed);
+        ready(chosen.map(|(index, permit)| {
+            permit.success();
+            index
+        }))
+    });
+    let outer = breaker();
+    let guarded = BreakerLayer::new(outer.clone()).layer(service);
+    let error = complete(guarded.oneshot(7)).unwrap_err();
+    assert!(error.is_open());
+    assert_eq!((outer.failure_count(), ignored(&outer)), (0, 1));
+
+    let service = service_fn(move |_: u8| {
+        let boxed = first_ready(&providers).map(drop).map_err(BoxError::from);
+        ready(boxed)
+    });
+    let guarded = BreakerLayer::new(outer.clone()).layer(service);
+    assert!(complete(guarded.oneshot(7)).is_err());
+    assert_eq!((outer.failure_count(), ignored(&outer)), (0, 2));
 }
