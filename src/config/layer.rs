@@ -310,6 +310,18 @@ impl NameLayers {
             settings,
             ..layer.clone()
         });
+        // Over the layers below, some settings would merge into other values, such as rules in another
+        // order. The new layer alone names these settings.
+        let settings = layer.settings.changed_since(&layers.merged());
+        if settings != PartialSettings::default() {
+            for other in &mut layers.0 {
+                Arc::make_mut(other).settings.remove_named_in(&settings);
+            }
+            layers.add(Layer {
+                settings,
+                ..layer.clone()
+            });
+        }
         *self = if inherits || layers.merged() != layer.settings {
             layer.into()
         } else {

@@ -65,6 +65,13 @@ macro_rules! settings {
                 })*
             }
 
+            /// Removes every setting that `other` names.
+            pub(crate) fn remove_named_in(&mut self, other: &Self) {
+                $(if other.$field.is_some() {
+                    self.$field = None;
+                })*
+            }
+
             /// Splits `self` against `earlier` settings of the same rank, which take precedence.
             ///
             /// Returns the settings that `self` adds, and the keys of those that contradict
