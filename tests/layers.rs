@@ -470,7 +470,7 @@ fn configure_keeps_rules_of_later_call_sites() {
     let registry = BreakerRegistry::new();
     let own = || CircuitBreaker::builder().own_error_rules();
     let users = registry.breaker_with("users", || own().ignored_error::<fmt::Error>());
-    let configured = users.configure(|settings| settings.expected_error::<io::Error>());
+    let configured = users.configure(BreakerBuilder::expected_error::<io::Error>);
     configured.unwrap();
     assert!(later_site(&registry).is_err());
     assert_eq!(users.failure_count(), 1);
