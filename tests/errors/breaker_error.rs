@@ -144,7 +144,7 @@ fn debug_shows_variant() {
     let timeout = Breaker::<u8>::from(timeout());
     assert_eq!(
         format!("{timeout:?}"),
-        "TimedOut(CallTimeout(Overrun { name: \"unnamed\", limit: 1s }))"
+        "TimedOut(CallTimeout(Overrun { name: \"unnamed\", limit: 1s, idle: false }))"
     );
     assert!(timeout.is_timed_out());
     assert!(format!("{timeout:#?}").contains("limit: 1s"));

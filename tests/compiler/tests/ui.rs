@@ -56,7 +56,7 @@ const CASES: [Case; 8] = [
         "tests/ui/stream_without_result.rs",
         &[
             "cannot tell whether `{float}` is a success or a failure",
-            "`.classify_item(|item| ..)` of a stream",
+            "`.classify_item(|item| ..)` for a stream",
         ],
         include_str!("ui/stream_without_result.stderr"),
     ),
