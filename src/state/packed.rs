@@ -248,6 +248,17 @@ impl PackedState {
         self.0 & (STATE | Flags::TIMED.0 | Flags::RAMPING_UP.0) == 0
     }
 
+    /// Returns `true` if every call is admitted: the state is metrics-only, disabled, or closed and
+    /// not ramping up.
+    #[inline]
+    pub(crate) const fn admits_all(self) -> bool {
+        match self.state() {
+            State::Closed => !self.has(Flags::RAMPING_UP),
+            State::MetricsOnly | State::Disabled => true,
+            State::Open | State::HalfOpen | State::ForcedOpen => false,
+        }
+    }
+
     /// Returns `true` if a success of `generation` leaves the word unchanged (invariant 3).
     #[inline]
     pub(crate) const fn success_is_noop(self, generation: Generation) -> bool {
