@@ -100,7 +100,11 @@ impl Circuit {
                 Some(Ok(token))
             }
             Decision::Refused(wait) => {
-                let failures = word.failures();
+                let failures = match word.failures() {
+                    // A buffered success may have reset the failures.
+                    1.. if word.has(Flags::BUFFER_SUCCESSES) => self.failure_count(),
+                    failures => failures,
+                };
                 let refused = RefusalDetails::new(word, failures, now, now.after(wait));
                 Some(Err(refused))
             }
