@@ -44,8 +44,10 @@ impl SharedRampUp {
 
     fn begin(&self, generation: Generation, ramp_up: RampUp) {
         let progress = RampProgress::new(generation);
-        // Ordering: `Relaxed`, because the stores below publish this one.
-        self.progress.store(progress.bits(), Ordering::Relaxed);
+        // Ordering: `Release` here pairs with the `Acquire` loads in `decide_ramping_up`; without it a
+        // call that finds another generation could load the word of the earlier ramp-up again. A swap,
+        // because loom does not order a store after a concurrent compare-and-swap.
+        self.progress.swap(progress.bits(), Ordering::Release);
         // Ordering: `Release` here pairs with the `Acquire` loads in `read`; without it a reader
         // could find the new start, and still replace the progress of the earlier ramp-up.
         self.start
@@ -121,10 +123,9 @@ impl Circuit {
         let Some(shared) = cold.and_then(|cold| cold.ramp_up.get()) else {
             return Decision::Over;
         };
-        // Ordering: `Relaxed` for `progress`. The values of this ramp-up are visible since its word was
-        // loaded, and the loads in `read` make a later ramp-up visible to the compare-and-swap.
-        let order = Ordering::Relaxed;
-        let mut bits = shared.progress.load(order);
+        // Ordering: see `begin`. A compare-and-swap that succeeds publishes nothing.
+        let (success, failure) = (Ordering::Relaxed, Ordering::Acquire);
+        let mut bits = shared.progress.load(Ordering::Acquire);
         loop {
             let progress = RampProgress::from_bits(bits);
             if !progress.is_of(generation) {
@@ -135,7 +136,10 @@ impl Circuit {
                 return Decision::Over;
             };
             let next = decision.progress.bits();
-            match shared.progress.compare_exchange(bits, next, order, order) {
+            match shared
+                .progress
+                .compare_exchange(bits, next, success, failure)
+            {
                 Ok(_) if !decision.is_admitted => {
                     return Decision::Refused(ramp_up.retry_after());
                 }

@@ -138,9 +138,9 @@ impl BreakerBuilder {
     /// A dependency that has just returned may have empty caches and few connections. If it gets
     /// all calls at once, it may fail again.
     ///
-    /// The share grows linearly. A counter selects the calls, so the admitted ones are spread
-    /// evenly. The first call of each twentieth of `time` is always admitted. The other calls are
-    /// refused with [`Refusal::RampingUp`](crate::Refusal::RampingUp) and a `retry_after` of a
+    /// The share grows linearly. A counter selects the calls: at a given share `s`, the call after
+    /// `n` others is admitted if `floor((n + 1) · s)` is greater than `floor(n · s)`. The first call
+    /// of each twentieth of `time` is always admitted. The other calls are refused with [`Refusal::RampingUp`](crate::Refusal::RampingUp) and a `retry_after` of a
     /// twentieth of `time`, at most a second. They enter no window.
     ///
     /// While it ramps up, the circuit is [closed](crate::State::Closed), and opens by the same

@@ -84,8 +84,9 @@ impl RampUp {
 
     /// Decides the next call, or returns `None` if the ramp-up is over.
     ///
-    /// The call number `n` is admitted if `floor((n + 1) · share) > floor(n · share)`, which spreads
-    /// the admitted calls evenly. The first call of each part is admitted in any case.
+    /// The call number `n` is admitted if `floor((n + 1) · share) > floor(n · share)`. At a constant
+    /// share, this spreads the admitted calls evenly. The first call of each part is admitted in any
+    /// case.
     pub(crate) fn decide(self, progress: RampProgress, now: Moment) -> Option<RampDecision> {
         let elapsed = self.elapsed(now)?;
         let (numerator, denominator) = self.fraction(elapsed);
