@@ -27,6 +27,7 @@ mod record;
 mod refusal_links;
 mod registry_entry;
 mod running_trials;
+mod shared_ramp_up;
 mod shell;
 mod snapshot;
 mod success_buffer;

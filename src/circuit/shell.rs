@@ -4,9 +4,9 @@
 
 use super::counters::Counters;
 use super::locked::Locked;
-use super::ramp_up::SharedRampUp;
 use super::refusal_links::RefusalLinks;
 use super::registry_entry::RegistryEntry;
+use super::shared_ramp_up::SharedRampUp;
 use super::success_buffer::SuccessBuffer;
 use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
