@@ -95,6 +95,24 @@ fn end_is_found_by_two_calls() {
     });
 }
 
+#[test]
+fn end_does_not_end_next_ramp_up() {
+    explore_up_to(PREEMPTIONS, "the end against the next ramp-up", |race| {
+        let (breaker, clock) = ramping_up(1);
+        clock.advance(RAMP_UP);
+        let (called, recovered) = (breaker.clone(), breaker.clone());
+        let (call, ()) = race.run(
+            move || called.try_acquire(),
+            move || {
+                recovered.half_open();
+                close(&recovered);
+            },
+        );
+        drop(call.expect("the ramp-up is over, a trial, or the first of a part"));
+        assert_eq!(breaker.snapshot().ramp_up_share, Some(0.1));
+    });
+}
+
 /// A call races with the recovery that begins the next ramp-up. A call that has read the word of the
 /// earlier ramp-up must not count in the counter of the next one.
 #[test]
