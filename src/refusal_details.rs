@@ -34,6 +34,7 @@ impl RefusalDetails {
         match self.word.state() {
             State::Open => Refusal::Open,
             State::HalfOpen => Refusal::TrialsTaken,
+            State::Closed => Refusal::RampingUp,
             _ => Refusal::Forced,
         }
     }
@@ -76,6 +77,7 @@ mod tests {
             (State::Open, Refusal::Open),
             (State::HalfOpen, Refusal::TrialsTaken),
             (State::ForcedOpen, Refusal::Forced),
+            (State::Closed, Refusal::RampingUp),
         ];
         for (state, reason) in states {
             let word = PackedState::new(state, Flags::COUNT_SUCCESSES).next_generation();

@@ -3,7 +3,7 @@
 use crate::event::Cause;
 use crate::rules::RuleSnapshot;
 use crate::state::State;
-use crate::text::{Escaped, HumanDuration, RemainingTime};
+use crate::text::{Escaped, HumanDuration, Percent, RemainingTime};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,9 @@ pub struct Snapshot {
     /// For a closed circuit, this is the attempt from which the
     /// [backoff](crate::BreakerBuilder::reset_backoff_after) continues.
     pub attempt: u32,
+    /// The share of calls that a closed circuit admits while it
+    /// [ramps up](crate::BreakerBuilder::ramp_up), from 0.1 to 1, or `None` if it does not ramp up.
+    pub ramp_up_share: Option<f64>,
     /// Counts of calls since the breaker was created.
     pub totals: Totals,
     /// The number of calls in flight, if known.
@@ -50,7 +53,7 @@ pub struct Snapshot {
 /// Counts of calls since the breaker was created. Counts never decrease.
 ///
 /// Each completed call is counted once in `success`, `failure`, `ignored`, `cancelled` or `late`.
-/// The fields `timed_out` and `slow` overlap with these. Calls that started and ended while the
+/// The fields `outlived`, `timed_out` and `slow` overlap with these. Calls that started and ended while the
 /// breaker was disabled are not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -68,6 +71,14 @@ pub struct Totals {
     pub late: u64,
     /// Refused calls.
     pub refused: u64,
+    /// Calls that ran inside a trial of the same breaker, as part of that trial.
+    ///
+    /// Such a call [joins](https://docs.rs/breakerbox/latest/breakerbox/guide/composition/index.html) the
+    /// trial. Its outcome is not recorded.
+    pub joined: u64,
+    /// Trials that lost their slots, because they outlived their
+    /// [lease](crate::BreakerBuilder::trial_timeout).
+    pub outlived: u64,
     /// Calls that exceeded their `.timeout(…)`.
     pub timed_out: u64,
     /// Calls that exceeded the limit of a slow-call rule.
@@ -100,6 +111,9 @@ impl fmt::Display for Snapshot {
         if self.attempt > 0 {
             write!(f, "\n  attempt   {}", self.attempt)?;
         }
+        if let Some(share) = self.ramp_up_share {
+            write!(f, "\n  ramp-up   {} of the calls", Percent(share))?;
+        }
         for rule in &self.rules {
             write!(f, "\n  rule      {rule}")?;
         }
@@ -120,6 +134,8 @@ impl fmt::Display for Totals {
             (self.ignored, "ignored"),
             (self.cancelled, "cancelled"),
             (self.late, "late"),
+            (self.joined, "joined a trial"),
+            (self.outlived, "outlived their lease"),
             (self.timed_out, "timed out"),
             (self.slow, "slow"),
             (self.would_trip, "would have tripped"),

@@ -8,9 +8,9 @@
 //! |---|---|
 //! | error | a listener panicked; settings were rejected without a way to return an error |
 //! | warn | a circuit opened or was forced open; all other warnings of [`Event`]; every 1st, 2nd, 4th, 8th, … name that is not kept |
-//! | info | all other state changes; a metrics-only breaker would have opened; new settings |
-//! | debug | breakers were added or removed; the remaining names that are not kept |
-//! | trace | every completed or refused call, [if enabled](LogBuilder::calls) |
+//! | info | all other state changes; the end of a ramp-up; a metrics-only breaker would have opened; new settings |
+//! | debug | breakers were added or removed; a circuit ramps up; the remaining names that are not kept |
+//! | trace | every completed, refused or joined call, [if enabled](LogBuilder::calls) |
 //!
 //! # Cost
 //!
@@ -163,6 +163,7 @@ impl Listen for CallLog {
             } => {
                 log!(trace event, reason = format!("{reason:?}"), retry_after_secs = retry_after.map(rounded_seconds), "call refused");
             }
+            Event::Joined { .. } => log!(trace event, "call joined a trial"),
             _ => {}
         }
     }
@@ -237,13 +238,17 @@ impl Listen for ChangeLog {
                     log!(debug event, reason, so_far, "breaker not kept by the registry");
                 }
             }
+            Event::RampingUp { share, .. } if *share < 1.0 => {
+                log!(debug event, share, "circuit ramping up");
+            }
+            Event::RampingUp { .. } => log!(info event, "circuit ramped up"),
             Event::Configured { .. } => log!(info event, "breaker configured"),
             Event::BreakerAdded { .. } => log!(debug event, "breaker added"),
             Event::BreakerAdopted { .. } => log!(debug event, "breaker adopted"),
             Event::BreakerRemoved { .. } => log!(debug event, "breaker removed"),
             Event::BreakerEvicted { .. } => log!(debug event, "breaker evicted"),
             // Logged by `CallLog`.
-            Event::Recorded { .. } | Event::Refused { .. } => {}
+            Event::Recorded { .. } | Event::Refused { .. } | Event::Joined { .. } => {}
         }
     }
 }

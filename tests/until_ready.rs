@@ -49,6 +49,39 @@ impl Fixture {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waiters_of_ramping_circuit_are_admitted_one_after_another() {
+    let clock = ManualClock::new();
+    let breaker = CircuitBreaker::builder()
+        .ramp_up(Duration::from_secs(20))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let fixture = Fixture {
+        breaker,
+        clock,
+        admitted: Arc::default(),
+    };
+    fixture.breaker.half_open();
+    fixture.breaker.until_ready().await.success();
+    assert_eq!(fixture.breaker.snapshot().ramp_up_share, Some(0.1));
+
+    let waiters: Vec<_> = (0..4).map(|_| fixture.spawn_waiter()).collect();
+    for expected in 1..=3 {
+        // The clock of the breaker stands still, and the first call of a twentieth is admitted.
+        yield_now().await;
+        let before = fixture.admitted.load(Ordering::SeqCst);
+        assert!(before >= expected, "{before} of {expected}");
+        fixture.clock.advance(Duration::from_secs(1));
+        fixture.count_admitted().await;
+    }
+    fixture.clock.advance(Duration::from_secs(20));
+    for waiter in waiters {
+        waiter.await.unwrap().success();
+    }
+    assert_eq!(fixture.breaker.snapshot().totals.refused, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn e8_one_waiter_is_trial_others_follow() {
     let fixture = Fixture::new();
     fixture.breaker.trip();

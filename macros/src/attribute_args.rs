@@ -15,7 +15,7 @@ use syn::{
 
 /// The settings of the breaker and their kinds of values. Each is a method of `BreakerBuilder` with one
 /// argument.
-const SETTINGS: [(&str, SettingValue); 16] = [
+const SETTINGS: [(&str, SettingValue); 17] = [
     ("failure_threshold", SettingValue::Number(u32::MAX)),
     ("recovery_timeout", SettingValue::Duration),
     ("half_open_calls", SettingValue::Number(1_000)),
@@ -23,6 +23,7 @@ const SETTINGS: [(&str, SettingValue); 16] = [
     ("trial_timeout", SettingValue::Duration),
     ("recovery_backoff", SettingValue::Expression),
     ("reset_backoff_after", SettingValue::Duration),
+    ("ramp_up", SettingValue::Duration),
     ("max_trip_for", SettingValue::Duration),
     ("unexpected_errors_as", SettingValue::Expression),
     ("cancelled_as", SettingValue::Expression),

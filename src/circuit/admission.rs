@@ -47,14 +47,24 @@ impl Circuit {
     /// Admits or refuses a call. Does not [count](Self::count_refusal) a refusal.
     #[inline(never)]
     pub(crate) fn try_admit(&self) -> Result<CallToken, RefusalDetails> {
+        let word = self.word();
+        if word.admits_all() {
+            return Ok(self.issue_token(word, None));
+        }
         let view = self.consistent_read();
         match view.word.state() {
+            State::Closed if view.word.has(Flags::RAMPING_UP) => {
+                let decided = self.admit_ramping_up(view.word);
+                decided.unwrap_or_else(|| self.try_admit())
+            }
             State::Closed | State::MetricsOnly | State::Disabled => {
                 Ok(self.issue_token(view.word, None))
             }
             State::ForcedOpen => Err(view.refused(Moment::ORIGIN)),
             State::HalfOpen if is_inside(self, |_| true) => {
                 if self.is_inside_trial() {
+                    self.counters.add(Counter::Joined);
+                    self.emit_call_event(|breaker| Event::Joined { breaker });
                     return Ok(CallToken::joined(view.word.generation()));
                 }
                 // `is_inside_trial` found that the trial's period has ended, so `view` may be
@@ -156,7 +166,7 @@ impl Circuit {
         let trials = match view.admission(now) {
             Admission::Pass => {
                 drop(locked);
-                return Ok(self.issue_token(word, Some(now)));
+                return self.try_admit();
             }
             Admission::Refused(_) => return Err(view.refused(now)),
             Admission::FirstTrial => {
@@ -180,9 +190,10 @@ impl Circuit {
         Ok(self.issue_token(word, Some(now)).as_trial())
     }
 
-    /// Queues an event for the first lease of a half-open period that expires. Trials that outlive
-    /// their lease suggest that the lease is too short.
+    /// Counts the trials of an expired lease. Queues an event for the first lease of a half-open
+    /// period: trials that outlive their lease suggest that the lease is too short.
     fn report_expired_lease(&self, locked: &mut Locked, trials: u16) {
+        self.counters.add_many(Counter::Outlived, trials.into());
         if locked.note_expired_lease() && self.listeners(locked.config()).has_any() {
             locked.queue_event(Event::TrialsOutlived {
                 breaker: self.name.clone(),
@@ -194,7 +205,7 @@ impl Circuit {
 
     /// Returns the token of a call that `word` admits. Reads the clock if calls are timed and `now`
     /// is `None`.
-    fn issue_token(&self, word: PackedState, now: Option<Moment>) -> CallToken {
+    pub(super) fn issue_token(&self, word: PackedState, now: Option<Moment>) -> CallToken {
         if !word.has(Flags::TIMED) {
             return CallToken::untimed(word.generation());
         }

@@ -109,6 +109,7 @@ impl Circuit {
             self.update_word(|word| {
                 word.next_generation()
                     .with_failures(0)
+                    .without(Flags::RAMPING_UP)
                     .with(Flags::SLOW_PATH | buffering)
             });
             replace_cause(locked, cause);
@@ -164,7 +165,11 @@ impl Circuit {
         // The next success takes the slow path, which clears the flag if nothing needs it.
         let buffering = Flags::BUFFER_SUCCESSES.when(locked.wants_successes());
         let flags = self.flags(config) | Flags::SLOW_PATH | buffering;
-        self.update_word(|word| word.with_flags(flags));
+        let may_ramp_up = config.ramp_up().is_some();
+        self.update_word(|word| {
+            let ramping_up = may_ramp_up && word.has(Flags::RAMPING_UP);
+            word.with_flags(flags | Flags::RAMPING_UP.when(ramping_up))
+        });
         if old.mode() != config.mode() {
             self.enter_sticky(
                 &mut locked,

@@ -15,6 +15,10 @@ pub(super) enum Counter {
     Cancelled,
     Late,
     Refused,
+    /// Calls that joined a trial.
+    Joined,
+    /// Trials whose lease expired.
+    Outlived,
     TimedOut,
     Slow,
     WouldTrip,
@@ -57,6 +61,10 @@ impl Counters {
     #[inline]
     pub(super) fn add(&self, counter: Counter) {
         self.change(counter, 1);
+    }
+
+    pub(super) fn add_many(&self, counter: Counter, number: u64) {
+        self.change(counter, number);
     }
 
     pub(super) fn decrement(&self, counter: Counter) {
@@ -136,6 +144,8 @@ impl Counters {
             cancelled: self.sum(Counter::Cancelled),
             late: self.sum(Counter::Late),
             refused: self.sum(Counter::Refused),
+            joined: self.sum(Counter::Joined),
+            outlived: self.sum(Counter::Outlived),
             timed_out: self.sum(Counter::TimedOut),
             slow: self.sum(Counter::Slow),
             would_trip: self.sum(Counter::WouldTrip),

@@ -3,6 +3,7 @@
 //! Each operation on a circuit has a file with an `impl Circuit`:
 //!
 //! * [`admission`]: decides whether a call runs, is refused, becomes a trial, or waits
+//! * [`ramp_up`]: admits a growing share of the calls of a circuit that has just closed
 //! * [`running_trials`]: finds calls inside a trial of the same circuit
 //! * [`record`]: records the outcome of a call
 //! * [`windows`]: keeps the windows of the rules up to date with the success buffer
@@ -21,10 +22,12 @@ mod commands;
 mod counters;
 mod locked;
 mod notify;
+mod ramp_up;
 mod record;
 mod refusal_links;
 mod registry_entry;
 mod running_trials;
+mod shared_ramp_up;
 mod shell;
 mod snapshot;
 mod success_buffer;

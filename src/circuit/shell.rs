@@ -6,6 +6,7 @@ use super::counters::Counters;
 use super::locked::Locked;
 use super::refusal_links::RefusalLinks;
 use super::registry_entry::RegistryEntry;
+use super::shared_ramp_up::SharedRampUp;
 use super::success_buffer::SuccessBuffer;
 use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
@@ -70,6 +71,7 @@ pub(crate) struct Circuit {
 pub(super) struct ColdState {
     pub(super) buffer: OnceBox<SuccessBuffer>,
     pub(super) wait_queue: OnceBox<WaitQueue>,
+    pub(super) ramp_up: OnceBox<SharedRampUp>,
     /// The streams and listeners of this circuit only.
     pub(super) local_listeners: OnceBox<EventBus>,
     /// Whether state changes are left in the queue, which the next call delivers.

@@ -35,6 +35,7 @@ impl Circuit {
                 .map(Arc::from),
             open_remaining: open.then(|| now.until(view.deadline)),
             attempt: locked.recovery_attempt(view.word.state(), now).unwrap_or(0),
+            ramp_up_share: self.ramp_up_share(view.word, now),
             totals: self.totals_with(&locked),
             in_flight: trials.or_else(|| {
                 let timed = locked.config().slower_than().is_some();

@@ -7,7 +7,7 @@ use super::locked::Locked;
 use super::shell::Circuit;
 use crate::clock::Moment;
 use crate::event::{Cause, Event};
-use crate::state::{Flags, PackedState, State, Trials};
+use crate::state::{Flags, Mode, PackedState, State, Trials};
 use crate::sync::Ordering;
 use std::time::Duration;
 
@@ -25,7 +25,12 @@ impl Circuit {
         now: Moment,
         count: impl Fn(PackedState) -> u32,
     ) {
-        let next = self.next_state(locked, to);
+        let next = self.next_state(locked, to, &cause);
+        if let Some(length) = next.ramp_up {
+            // Only the holder of the lock changes the generation, so this word has that of the word
+            // that is published below.
+            self.prepare_ramp_up(next.word(self.word(), 0), now, length);
+        }
         let before = self.update_word(|word| {
             if to == State::HalfOpen {
                 // Ordering: see `consistent_read`.
@@ -36,13 +41,18 @@ impl Circuit {
         self.after_transition(locked, &next, before, cause, now);
     }
 
-    fn next_state(&self, locked: &Locked, to: State) -> NextState {
+    fn next_state(&self, locked: &Locked, to: State, cause: &Cause) -> NextState {
         let config = locked.config();
+        let recovers = to == State::Closed && matches!(cause, Cause::TrialsSucceeded);
+        let ramp_up = config
+            .ramp_up()
+            .filter(|_| recovers && config.mode() == Mode::Enforcing);
         // The transition clears the windows, so the next success changes them.
         let buffering = Flags::BUFFER_SUCCESSES.when(config.has_windows());
         NextState {
             to,
-            flags: self.flags(config) | buffering,
+            flags: self.flags(config) | buffering | Flags::RAMPING_UP.when(ramp_up.is_some()),
+            ramp_up,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
             notify: self.listeners(config).has_any(),
         }
@@ -110,7 +120,7 @@ impl Circuit {
         now: Moment,
     ) -> Result<(), PackedState> {
         let attempt = self.set_recovery_deadline(locked, period, now);
-        let next = self.next_state(locked, State::Open);
+        let next = self.next_state(locked, State::Open, &cause);
         self.cas_word(word, next.word(word, count))?;
         self.after_transition(locked, &next, word, cause, now);
         locked.begin_attempt(attempt, period.follows_hints());
@@ -183,6 +193,8 @@ impl OpenPeriod {
 struct NextState {
     to: State,
     flags: Flags,
+    /// The length of the ramp-up with which the state begins.
+    ramp_up: Option<Duration>,
     trials: Trials,
     notify: bool,
 }

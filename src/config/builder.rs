@@ -132,6 +132,54 @@ impl BreakerBuilder {
         self
     }
 
+    /// Admits a growing share of the calls after the trials have closed the circuit, from a tenth to
+    /// all of them over `time`. 1 ms to 366 days; default: off.
+    ///
+    /// A dependency that has just returned may have empty caches and few connections. If it gets
+    /// all calls at once, it may fail again.
+    ///
+    /// The share grows linearly. A counter selects the calls: at a given share `s`, the call after
+    /// `n` others is admitted if `floor((n + 1) · s)` is greater than `floor(n · s)`. The first call
+    /// of each twentieth of `time` is always admitted. The other calls are refused with [`Refusal::RampingUp`](crate::Refusal::RampingUp) and a `retry_after` of a
+    /// twentieth of `time`, at most a second. They enter no window.
+    ///
+    /// While it ramps up, the circuit is [closed](crate::State::Closed), and opens by the same
+    /// rules. Any state change, any command that has an effect on a closed circuit, and settings
+    /// without `ramp_up` end the ramp-up. A ramp-up keeps the length with which it began. A circuit
+    /// that a command has closed does not ramp up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::clock::ManualClock;
+    /// use breakerbox::{CircuitBreaker, Refusal, State};
+    /// use std::time::Duration;
+    ///
+    /// let clock = ManualClock::new();
+    /// let breaker = CircuitBreaker::builder()
+    ///     .ramp_up(Duration::from_secs(20))
+    ///     .clock(clock.clone())
+    ///     .build()?;
+    /// breaker.half_open();
+    /// breaker.try_acquire()?.success();                       // the trial closes the circuit
+    /// assert_eq!(breaker.state(), State::Closed);
+    /// assert_eq!(breaker.snapshot().ramp_up_share, Some(0.1));
+    ///
+    /// breaker.try_acquire()?.success();                       // the first call of a twentieth
+    /// let refused = breaker.try_acquire().unwrap_err();
+    /// assert_eq!(refused.reason(), Refusal::RampingUp);
+    /// assert_eq!(refused.retry_after(), Some(Duration::from_secs(1)));
+    ///
+    /// clock.advance(Duration::from_secs(20));
+    /// breaker.try_acquire()?.success();                       // all calls are admitted again
+    /// assert_eq!(breaker.snapshot().ramp_up_share, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ramp_up(mut self, time: Duration) -> Self {
+        self.settings.ramp_up = Some(time);
+        self
+    }
+
     /// Sets the longest time for which [`Outcome::TripFor`] may open the circuit. Default: 1 hour.
     ///
     /// The limit exists because the requested time usually comes from the dependency.

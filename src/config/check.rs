@@ -5,7 +5,7 @@ use crate::classify::Outcome;
 use crate::error::ConfigError;
 use crate::names;
 use crate::rules::{RuleKind, TripRule, Window, WindowKind};
-use crate::state::Trials;
+use crate::state::{RampUp, Trials};
 use crate::text::ExactDuration;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 const POSITIVE: &str = "longer than zero";
 const TICK: Duration = Duration::from_millis(1);
-const YEAR: Duration = Duration::from_secs(366 * 86_400);
+const YEAR: Duration = RampUp::MAX_LENGTH;
 
 /// The maximum number of rules of one breaker.
 pub(crate) const MAX_RULES: usize = 32;
@@ -173,12 +173,7 @@ fn window(window: Window) -> Result<u32, ConfigError> {
             Ok(calls)
         }
         WindowKind::Time(length) => {
-            holds(
-                "window.time",
-                format_args!("{}", ExactDuration(length)),
-                (TICK..=YEAR).contains(&length),
-                "1ms to 366 days",
-            )?;
+            up_to_a_year("window.time", length)?;
             let buckets = window.bucket_count();
             within("window.buckets", buckets, 1..=3_600)?;
             let wide = length >= TICK.saturating_mul(buckets);
@@ -188,6 +183,20 @@ fn window(window: Window) -> Result<u32, ConfigError> {
             Ok(u32::MAX)
         }
     }
+}
+
+pub(super) fn ramp_up(field: &str, duration: &Duration) -> Result<(), ConfigError> {
+    up_to_a_year(field, *duration)
+}
+
+fn up_to_a_year(field: &str, duration: Duration) -> Result<(), ConfigError> {
+    let exact = format_args!("{}", ExactDuration(duration));
+    holds(
+        field,
+        exact,
+        (TICK..=YEAR).contains(&duration),
+        "1ms to 366 days",
+    )
 }
 
 pub(super) fn positive(field: &str, duration: &Duration) -> Result<(), ConfigError> {

@@ -252,6 +252,11 @@ impl BreakerConfig {
         self.settings.reset_backoff_after
     }
 
+    /// Returns how long a circuit that has closed admits only a share of the calls, if it does.
+    pub fn ramp_up(&self) -> Option<Duration> {
+        self.settings.ramp_up
+    }
+
     /// Returns the longest time for which [`Outcome::TripFor`] may open the circuit.
     pub fn max_trip_for(&self) -> Duration {
         self.settings.max_trip_for.unwrap_or(MAX_TRIP_FOR)

@@ -126,6 +126,9 @@ settings! {
     reset_backoff_after ("reset_backoff_after"): Duration,
         check::positive,
         |_| text("the last delay");
+    ramp_up ("ramp_up"): Duration,
+        check::ramp_up,
+        |_| text("off");
     max_trip_for ("max_trip_for"): Duration,
         check::positive,
         |config| config.max_trip_for().describe();

@@ -64,6 +64,7 @@ impl CircuitOpen {
             Refusal::Open => State::Open,
             Refusal::TrialsTaken => State::HalfOpen,
             Refusal::Forced => State::ForcedOpen,
+            Refusal::RampingUp => State::Closed,
         }
     }
 
@@ -75,8 +76,9 @@ impl CircuitOpen {
     /// Returns how long to wait before the next call.
     ///
     /// For an open circuit, this is the remaining recovery timeout. For a half-open circuit, it is the
-    /// remaining lease of the trials that hold all slots. Returns `None` if the circuit is forced open, and
-    /// [`Duration::MAX`] if the wait has no end. The duration is never zero, and at most 20 ms too long.
+    /// remaining lease of the trials that hold all slots. For a circuit that ramps up, it is a twentieth of
+    /// [`ramp_up`](crate::BreakerBuilder::ramp_up), at most a second. Returns `None` if the circuit is
+    /// forced open, and [`Duration::MAX`] if the wait has no end. The duration is never zero, and at most 20 ms too long.
     pub fn retry_after(&self) -> Option<Duration> {
         self.refused.retry_after()
     }
@@ -114,6 +116,7 @@ impl fmt::Display for CircuitOpen {
             }
             (Refusal::Open, Some(left)) => write!(f, "open for another {}", RemainingTime(left))?,
             (Refusal::TrialsTaken, _) => f.write_str("half-open and admits no more trials")?,
+            (Refusal::RampingUp, _) => f.write_str("ramping up and admits only some calls")?,
         }
         if !f.alternate() || self.failure_count() == 0 {
             return Ok(());

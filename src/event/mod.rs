@@ -73,6 +73,14 @@ pub enum Event {
         /// How long to wait until a call may be admitted again, if known.
         retry_after: Option<Duration>,
     },
+    /// A call was made inside a trial of the same breaker, and runs as part of that trial.
+    ///
+    /// Its outcome is not recorded.
+    #[non_exhaustive]
+    Joined {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
     /// The outcome of a call was recorded.
     #[non_exhaustive]
     Recorded {
@@ -104,6 +112,18 @@ pub enum Event {
         lease: Duration,
         /// The number of trials that lost their slots.
         trials: u32,
+    },
+    /// A closed circuit admits a growing share of calls while it
+    /// [ramps up](crate::BreakerBuilder::ramp_up).
+    ///
+    /// Sent at the first call of each twentieth of the ramp-up, and with the share 1 at the first
+    /// call after its end.
+    #[non_exhaustive]
+    RampingUp {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// The share of calls that the circuit admits at this time, from 0.1 to 1.
+        share: f64,
     },
     /// The settings of an existing breaker were replaced.
     #[non_exhaustive]
@@ -273,7 +293,10 @@ impl fmt::Display for Cause {
 impl Event {
     /// Returns `true` for events of a single call, which subscribers to changes do not receive.
     pub(crate) fn is_of_a_call(&self) -> bool {
-        matches!(self, Self::Recorded { .. } | Self::Refused { .. })
+        matches!(
+            self,
+            Self::Recorded { .. } | Self::Refused { .. } | Self::Joined { .. }
+        )
     }
 
     /// Returns the name of the breaker.
@@ -288,7 +311,9 @@ impl Event {
             | Self::Refused { breaker, .. }
             | Self::Recorded { breaker, .. }
             | Self::WouldTrip { breaker, .. }
+            | Self::Joined { breaker }
             | Self::TrialsOutlived { breaker, .. }
+            | Self::RampingUp { breaker, .. }
             | Self::Configured { breaker }
             | Self::BreakerAdded { breaker }
             | Self::BreakerAdopted { breaker }

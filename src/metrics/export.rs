@@ -9,6 +9,8 @@ use std::sync::Arc;
 const CALLS: &str = "breakerbox_calls_total";
 const TRANSITIONS: &str = "breakerbox_transitions_total";
 const STATE: &str = "breakerbox_state";
+const OUTLIVED_TRIALS: &str = "breakerbox_outlived_trials_total";
+const RAMP_UP_SHARE: &str = "breakerbox_ramp_up_share";
 const FAILURE_RATE: &str = "breakerbox_failure_rate";
 const DURATION: &str = "breakerbox_call_duration_seconds";
 
@@ -41,14 +43,19 @@ impl Export<'_> {
     pub(super) fn describe(&self, durations: bool) {
         let recorder = self.recorder;
         let count = Some(Unit::Count);
-        let calls = "Calls by outcome. Refused calls did not run.";
+        let calls =
+            "Calls by outcome. Refused calls did not run, and joined calls are part of a trial.";
         recorder.describe_counter(CALLS.into(), count, calls.into());
         recorder.describe_counter(TRANSITIONS.into(), count, "State transitions.".into());
+        let outlived = "Trials that lost their slots, because they outlived their lease.";
+        recorder.describe_counter(OUTLIVED_TRIALS.into(), count, outlived.into());
         let state = "1 for the current state, 0 for the others. All are 0 once the breaker has left its registry.";
         recorder.describe_gauge(STATE.into(), None, state.into());
         let rate =
             "The rate that a failure-rate rule compares, 0 to 1. NaN below its minimum of calls.";
         recorder.describe_gauge(FAILURE_RATE.into(), None, rate.into());
+        let share = "The share of calls that a closed circuit admits while it ramps up, 0.1 to 1. 1 in every other state.";
+        recorder.describe_gauge(RAMP_UP_SHARE.into(), None, share.into());
         if durations {
             let text = "Durations of completed calls.";
             recorder.describe_histogram(DURATION.into(), Some(Unit::Seconds), text.into());
@@ -74,6 +81,7 @@ impl Export<'_> {
     fn counter(&self, name: &str, counter: Counter, value: u64) {
         let (metric, labels) = match counter {
             Counter::Calls { outcome } => (CALLS, &[("outcome", outcome)][..]),
+            Counter::OutlivedTrials => (OUTLIVED_TRIALS, &[][..]),
             Counter::Transitions { from, to } => (
                 TRANSITIONS,
                 &[("from", from.as_str()), ("to", to.as_str())][..],
@@ -92,6 +100,9 @@ impl Export<'_> {
         }
         if let Some(rate) = series.failure_rate {
             self.gauge(FAILURE_RATE, name, &[], rate);
+        }
+        if let Some(share) = series.ramp_up_share {
+            self.gauge(RAMP_UP_SHARE, name, &[], share);
         }
     }
 

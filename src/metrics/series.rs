@@ -31,6 +31,9 @@ pub(super) struct Series {
     /// `None` until a rate is reported for the first time. Afterwards NaN if there is no current
     /// rate, because the facade cannot withdraw a gauge.
     pub(super) failure_rate: Option<f64>,
+    /// `None` until the breaker has the setting. Afterwards 1 if it does not ramp up, and NaN once
+    /// it has left the registry.
+    pub(super) ramp_up_share: Option<f64>,
     /// When the last report after the removal of the breaker was made.
     ended: Option<Moment>,
 }
@@ -42,6 +45,7 @@ pub(super) type Report = Vec<(Arc<str>, Series)>;
 pub(super) enum Counter {
     Calls { outcome: &'static str },
     Transitions { from: State, to: State },
+    OutlivedTrials,
 }
 
 #[derive(Clone, Default)]
@@ -50,6 +54,7 @@ pub(super) struct Counters(Vec<(Counter, u64)>);
 /// The values of a breaker at one moment.
 pub(super) struct Reading {
     snapshot: Snapshot,
+    ramp_up_share: Option<f64>,
     breaker: Weak<Circuit>,
     counters: Counters,
 }
@@ -69,14 +74,18 @@ impl Reading {
             ("cancelled", Some(totals.cancelled)),
             ("late", Some(totals.late)),
             ("refused", Some(totals.refused)),
+            ("joined", Some(totals.joined)),
         ];
         let calls = calls.map(|(outcome, calls)| Some((Counter::Calls { outcome }, calls?)));
         let transitions = circuit.transition_counts();
         let transitions = transitions
             .iter()
             .map(|(from, to, times)| (Counter::Transitions { from, to }, times));
+        let outlived = [(Counter::OutlivedTrials, totals.outlived)];
+        let counters = calls.into_iter().flatten().chain(transitions);
         Self {
-            counters: Counters(calls.into_iter().flatten().chain(transitions).collect()),
+            counters: Counters(counters.chain(outlived).collect()),
+            ramp_up_share: ramp_up_share(circuit, &snapshot),
             breaker: Arc::downgrade(circuit),
             snapshot,
         }
@@ -88,6 +97,14 @@ impl Reading {
         let rates = rules.filter(|rule| matches!(rule.rule.kind, RuleKind::FailureRate(_)));
         rates.filter_map(|rule| rule.rate).reduce(f64::max)
     }
+}
+
+/// Returns the share of calls that the ramp-up of a circuit admits, or `None` if its settings have no
+/// ramp-up.
+fn ramp_up_share(circuit: &Circuit, snapshot: &Snapshot) -> Option<f64> {
+    let has_setting = circuit.config().ramp_up().is_some();
+    let share = snapshot.ramp_up_share;
+    share.or(has_setting.then_some(1.0))
 }
 
 impl Aggregator {
@@ -108,6 +125,7 @@ impl Aggregator {
     /// Adds the calls that the breaker counted since the last reading.
     pub(super) fn add(&mut self, reading: Reading, limit: usize) {
         let rate = reading.failure_rate();
+        let share = reading.ramp_up_share;
         let name = reading.snapshot.name;
         let (breaker, counters) = self.read.entry(name.clone()).or_default();
         if !breaker.ptr_eq(&reading.breaker) {
@@ -120,6 +138,7 @@ impl Aggregator {
         series.counters.add(&increments);
         series.state = Some(reading.snapshot.state);
         series.failure_rate = rate.or(series.failure_rate.map(|_| f64::NAN));
+        series.ramp_up_share = share.or(series.ramp_up_share.map(|_| 1.0));
         series.ended = None;
     }
 
@@ -137,6 +156,7 @@ impl Aggregator {
                 series.state = None;
                 reported.state = None;
                 reported.failure_rate = series.failure_rate.map(|_| f64::NAN);
+                reported.ramp_up_share = series.ramp_up_share.map(|_| f64::NAN);
                 reported.ended = Some(now);
             }
             report.push((name.clone(), reported));

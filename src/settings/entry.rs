@@ -89,6 +89,7 @@ macro_rules! entry {
 entry! {
     values {
         reset_backoff_after: Text<Duration>;
+        ramp_up: Text<Duration>;
         max_trip_for: Text<Duration>;
         half_open_calls: u32;
         success_threshold: u32;

@@ -33,6 +33,7 @@ impl Serialize for Snapshot {
             "last_failure": self.last_failure.as_deref(),
             "open_remaining_seconds": self.open_remaining.map(rounded_seconds),
             "attempt": self.attempt,
+            "ramp_up_share": self.ramp_up_share,
             "totals": self.totals,
             "in_flight": self.in_flight,
             "rules": self.rules,
@@ -93,10 +94,12 @@ impl Serialize for Event {
                 let elapsed = elapsed.map(rounded_seconds);
                 event!("recorded", "outcome": outcome, "trip_for_seconds": trip_for, "elapsed_seconds": elapsed)
             }
+            Self::Joined { .. } => event!("joined"),
             Self::WouldTrip { cause, .. } => event!("would_trip", "cause": cause),
             Self::TrialsOutlived { lease, trials, .. } => {
                 event!("trials_outlived", "lease_seconds": rounded_seconds(*lease), "trials": trials)
             }
+            Self::RampingUp { share, .. } => event!("ramping_up", "share": share),
             Self::Configured { .. } => event!("configured"),
             Self::BreakerAdded { .. } => event!("breaker_added"),
             Self::BreakerAdopted { .. } => event!("breaker_adopted"),

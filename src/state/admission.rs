@@ -29,6 +29,9 @@ pub enum Refusal {
     TrialsTaken,
     /// The circuit was forced open.
     Forced,
+    /// The circuit has closed, and admits only a part of the calls while it
+    /// [ramps up](crate::BreakerBuilder::ramp_up).
+    RampingUp,
 }
 
 /// Decides whether a call is admitted at `now`.

@@ -2,10 +2,12 @@
 //! back.
 //!
 //! [`PackedState`] stores the state of a circuit in one `u64`. [`Trials`] counts the trials of a
-//! half-open period. [`admission()`] decides whether a call runs.
+//! half-open period, and [`RampUp`] selects the calls of a circuit that has just closed.
+//! [`admission()`] decides whether a call runs.
 
 mod admission;
 mod packed;
+mod ramp_up;
 mod trials;
 
 use std::fmt;
@@ -13,6 +15,7 @@ use std::fmt;
 pub use admission::Refusal;
 pub(crate) use admission::{Admission, admission};
 pub(crate) use packed::{Flags, Generation, Mark, PackedState};
+pub(crate) use ramp_up::{RampProgress, RampUp};
 pub(crate) use trials::{TrialResult, Trials};
 
 /// The state of a circuit.

@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! ```text
-//! 63..32 payload   31..7 generation   6..3 flags   2..0 state
+//! 63..32 payload   31..8 generation   7..3 flags   2..0 state
 //! ```
 //!
 //! * **State**: one of the six values of [`State`]. Closed is zero.
@@ -34,8 +34,8 @@
 //! before an opening could close the circuit after it: the ABA problem. A generation is the usual
 //! remedy, a version tag (Treiber, *Systems Programming: Coping with Parallelism*, IBM 1986).
 //!
-//! The tag has 25 bits and wraps. A late call is mistaken only if the circuit has passed a multiple
-//! of 2^25 generations while the call ran. Generations have no order because of the wrap. They are
+//! The tag has 24 bits and wraps. A late call is mistaken only if the circuit has passed a multiple
+//! of 2^24 generations while the call ran. Generations have no order because of the wrap. They are
 //! compared for equality, or for [lying within](Generation::is_within) a half-open period, which
 //! has few of them.
 //!
@@ -43,12 +43,12 @@
 //!
 //! Each question of a fast path is one mask and one comparison:
 //!
-//! * [`admits_without_clock`](PackedState::admits_without_clock): state and [`Flags::TIMED`] are
-//!   zero.
+//! * [`admits_without_clock`](PackedState::admits_without_clock): state, [`Flags::TIMED`] and
+//!   [`Flags::RAMPING_UP`] are zero.
 //! * [`success_is_noop`](PackedState::success_is_noop): the word, without
 //!   [`Flags::COUNT_SUCCESSES`], equals the generation of the call. Such a word is *quiet*.
 //! * [`success_only_resets`](PackedState::success_only_resets): the same, with any payload, and
-//!   also without [`Flags::TIMED`].
+//!   also without [`Flags::TIMED`] and [`Flags::RAMPING_UP`].
 //! * [`success_is_buffered`](PackedState::success_is_buffered): the same, and
 //!   [`Flags::BUFFER_SUCCESSES`] is set.
 //!
@@ -77,9 +77,9 @@ use std::ops::BitOr;
 pub(crate) struct PackedState(u64);
 
 const STATE: u64 = 0b111;
-const FLAGS: u64 = 0b1111 << 3;
-const GENERATION_SHIFT: u32 = 7;
-const GENERATION: u64 = ((1 << 25) - 1) << GENERATION_SHIFT;
+const FLAGS: u64 = 0b1_1111 << 3;
+const GENERATION_SHIFT: u32 = 8;
+const GENERATION: u64 = ((1 << Generation::BITS) - 1) << GENERATION_SHIFT;
 const PAYLOAD_SHIFT: u32 = 32;
 const PAYLOAD: u64 = (u32::MAX as u64) << PAYLOAD_SHIFT;
 
@@ -98,6 +98,8 @@ impl Flags {
     pub(crate) const SLOW_PATH: Self = Self(1 << 5);
     /// A success enters the windows, through the success buffer.
     pub(crate) const BUFFER_SUCCESSES: Self = Self(1 << 6);
+    /// Closed: the circuit admits a part of the calls, as its [`RampUp`](super::RampUp) says.
+    pub(crate) const RAMPING_UP: Self = Self(1 << 7);
 
     pub(crate) const fn when(self, condition: bool) -> Self {
         if condition { self } else { Self::NONE }
@@ -136,6 +138,9 @@ pub(crate) enum Mark {
 }
 
 impl Generation {
+    /// The number of bits of a [number](Self::number).
+    pub(crate) const BITS: u32 = 24;
+
     #[inline]
     const fn from_bits(bits: u64) -> Self {
         match NonZeroU64::new(!bits) {
@@ -165,7 +170,7 @@ impl Generation {
         Self::from_bits(self.bits() & GENERATION)
     }
 
-    /// Returns the number of the generation, which is below 2^25.
+    /// Returns the number of the generation, which is below 2^24.
     #[inline]
     pub(crate) const fn number(self) -> u32 {
         ((self.bits() & GENERATION) >> GENERATION_SHIFT) as u32
@@ -236,11 +241,22 @@ impl PackedState {
         Generation::from_bits(self.0 & GENERATION)
     }
 
-    /// Returns `true` if a call is admitted without reading the clock: the state is closed and not
-    /// timed.
+    /// Returns `true` if a call is admitted without reading the clock: the state is closed, not
+    /// timed and not ramping up.
     #[inline]
     pub(crate) const fn admits_without_clock(self) -> bool {
-        self.0 & (STATE | Flags::TIMED.0) == 0
+        self.0 & (STATE | Flags::TIMED.0 | Flags::RAMPING_UP.0) == 0
+    }
+
+    /// Returns `true` if every call is admitted: the state is metrics-only, disabled, or closed and
+    /// not ramping up.
+    #[inline]
+    pub(crate) const fn admits_all(self) -> bool {
+        match self.state() {
+            State::Closed => !self.has(Flags::RAMPING_UP),
+            State::MetricsOnly | State::Disabled => true,
+            State::Open | State::HalfOpen | State::ForcedOpen => false,
+        }
     }
 
     /// Returns `true` if a success of `generation` leaves the word unchanged (invariant 3).
@@ -252,7 +268,9 @@ impl PackedState {
     /// Returns `true` if a success of `generation` only resets the consecutive failures.
     #[inline]
     pub(crate) const fn success_only_resets(self, generation: Generation) -> bool {
-        self.0 & !(Flags::COUNT_SUCCESSES.0 | Flags::TIMED.0 | PAYLOAD) == generation.bits()
+        const IRRELEVANT: u64 =
+            Flags::COUNT_SUCCESSES.0 | Flags::TIMED.0 | Flags::RAMPING_UP.0 | PAYLOAD;
+        self.0 & !IRRELEVANT == generation.bits()
     }
 
     /// Returns `true` if a success of `generation` only enters the windows.
@@ -375,15 +393,21 @@ mod tests {
 
     #[test]
     fn generation_lies_within_range_across_wrap() {
-        let near_the_end = (0..3).fold(PackedState::from_bits(GENERATION - (1 << 7)), |word, _| {
-            assert!(
-                word.generation()
-                    .is_within(word.generation(), word.generation())
-            );
-            word.next_generation()
-        });
-        assert!(near_the_end.bits() & GENERATION < 1 << 9, "it wrapped");
-        let first = PackedState::from_bits(GENERATION - (1 << 7));
+        let near_the_end = (0..3).fold(
+            PackedState::from_bits(GENERATION - (1 << GENERATION_SHIFT)),
+            |word, _| {
+                assert!(
+                    word.generation()
+                        .is_within(word.generation(), word.generation())
+                );
+                word.next_generation()
+            },
+        );
+        assert!(
+            near_the_end.bits() & GENERATION < 4 << GENERATION_SHIFT,
+            "it wrapped"
+        );
+        let first = PackedState::from_bits(GENERATION - (1 << GENERATION_SHIFT));
         let (second, third) = (
             first.next_generation(),
             first.next_generation().next_generation(),
@@ -416,14 +440,12 @@ mod tests {
         let generation = quiet.generation();
         assert!(quiet.success_is_noop(generation) && quiet.success_only_resets(generation));
         assert!(!quiet.with_failures(1).success_is_noop(generation));
-        let (timed, buffering) = (
-            quiet.with(Flags::TIMED),
-            quiet.with(Flags::BUFFER_SUCCESSES),
-        );
-        for word in [timed, buffering] {
+        let [timed, ramping_up, buffering] =
+            [Flags::TIMED, Flags::RAMPING_UP, Flags::BUFFER_SUCCESSES].map(|flag| quiet.with(flag));
+        for word in [timed, ramping_up, buffering] {
             assert!(!word.success_is_noop(generation));
         }
-        for calm in [quiet, timed, timed.with_failures(1)] {
+        for calm in [quiet, timed, ramping_up, timed.with_failures(1)] {
             assert!(calm.success_only_resets(generation) && !calm.success_is_buffered(generation));
             let buffering = calm.with(Flags::BUFFER_SUCCESSES);
             assert!(
@@ -476,6 +498,7 @@ mod tests {
                 .next_generation();
             assert!(closed.admits_without_clock());
             assert!(!closed.with(Flags::TIMED).admits_without_clock());
+            assert!(!closed.with(Flags::RAMPING_UP).admits_without_clock());
             for state in &ALL[1..] {
                 assert!(!closed.into_state(*state).admits_without_clock());
             }

@@ -63,6 +63,7 @@ fn numbers_durations_and_rules_are_applied() {
     name = "settings-others",
     recovery_backoff = Backoff::exponential(MINUTE),
     reset_backoff_after = "2m",
+    ramp_up = "90s",
     max_trip_for = "3m",
     cancelled_after = "4m",
     unexpected_errors_as = Outcome::Ignored,
@@ -83,6 +84,7 @@ fn every_single_value_setting_is_applied() {
     let config = global("settings-others").config();
     assert_eq!(config.recovery_backoff(), Backoff::exponential(MINUTE));
     assert_eq!(config.reset_backoff_after(), Some(2 * MINUTE));
+    assert_eq!(config.ramp_up(), Some(MINUTE * 3 / 2));
     assert_eq!(config.max_trip_for(), 3 * MINUTE);
     assert_eq!(config.cancelled_after(), Some(4 * MINUTE));
     assert_eq!(config.unexpected_errors_as(), Outcome::Ignored);

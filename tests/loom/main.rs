@@ -4,8 +4,8 @@
 //! RUSTFLAGS="--cfg loom" cargo test --test loom --release
 //! ```
 //!
-//! Each model is complete, without a bound on preemptions. `-- --nocapture` prints the number of
-//! interleavings of each model. The clock is a [`ManualClock`], which advances only on request, so
+//! Each model is complete, without a bound on preemptions, except those that begin a second ramp-up
+//! while a call is admitted. `-- --nocapture` prints the number of interleavings of each model. The clock is a [`ManualClock`], which advances only on request, so
 //! time adds no interleavings.
 //!
 //! Three threads that acquire a trial have hundreds of thousands of interleavings with only two
@@ -20,6 +20,7 @@ mod first_ready;
 mod hints;
 mod late_calls;
 mod nested_calls;
+mod ramp_up;
 mod refusals;
 mod removal;
 mod success_buffer;
@@ -71,10 +72,21 @@ impl Race {
 
 /// Explores the model `run`, and prints the number of its interleavings.
 fn explore(model: &str, run: impl Fn(Race) + Clone + Send + Sync + 'static) {
+    explore_up_to(None, model, run);
+}
+
+/// Explores the interleavings of a model with at most this number of preemptions.
+fn explore_up_to(
+    preemptions: Option<usize>,
+    model: &str,
+    run: impl Fn(Race) + Clone + Send + Sync + 'static,
+) {
     let runs = Arc::new(AtomicUsize::new(0));
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions.or(builder.preemption_bound);
     for race in [Race::LeftFirst, Race::RightFirst] {
         let (run, runs) = (run.clone(), runs.clone());
-        loom::model(move || {
+        builder.check(move || {
             runs.fetch_add(1, Ordering::Relaxed);
             run(race);
         });

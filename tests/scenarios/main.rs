@@ -13,6 +13,7 @@ mod futures;
 mod half_open;
 mod lease_expiry;
 mod listeners;
+mod ramp_up;
 mod recovery;
 mod registry;
 mod settings;

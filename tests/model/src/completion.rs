@@ -2,6 +2,7 @@
 
 use crate::log::{self, Event, RecordedCall, RecordedOutcome};
 use crate::model::{Call, Model, RuleState};
+use crate::ramp_up::RampUp;
 use crate::settings::{Kind, Rule};
 use crate::steps::Ending;
 use breakerbox::{Mode, Outcome, State};
@@ -111,6 +112,9 @@ impl Model {
             } else {
                 self.log.push(Event::Recovered(self.now));
                 self.enter(State::Closed);
+                let ramps_up = self.settings.mode == Mode::Enforcing;
+                let length = self.settings.ramp_up.filter(|_| ramps_up);
+                self.ramp_up = length.map(|length| RampUp::new(self.now, length));
             }
         }
     }

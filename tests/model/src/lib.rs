@@ -11,5 +11,6 @@ pub mod invariants;
 pub mod log;
 pub mod model;
 pub mod pair;
+pub mod ramp_up;
 pub mod settings;
 pub mod steps;

@@ -40,6 +40,8 @@ pub enum Event {
     /// The consecutive failures start over.
     FailuresReset,
     HalfOpenEntered,
+    /// The first call of a twentieth of a ramp-up, or the first call after it, found this share.
+    RampingUp(f64),
     /// The lease lapsed, and this number of trials lost their slots.
     LeaseLapsed(u32),
 }
@@ -166,6 +168,11 @@ pub fn assert_totals(log: &[Event], counting: bool, found: &Totals) {
         count(&|event| matches!(event, Event::Refused)),
         "refused"
     );
+    let lapsed = log.iter().map(|event| match event {
+        Event::LeaseLapsed(trials) => u64::from(*trials),
+        _ => 0,
+    });
+    assert_eq!(found.outlived, lapsed.sum::<u64>(), "outlived");
 }
 
 /// Counts the successes that are missing in the totals: those that were not counted, or all of them if the
@@ -196,6 +203,15 @@ pub fn outlived(log: &[Event]) -> Vec<u32> {
         }
     }
     outlived
+}
+
+/// Returns the share in each `RampingUp` event.
+pub fn ramp_up_shares(log: &[Event]) -> Vec<f64> {
+    let share = |event: &Event| match event {
+        Event::RampingUp(share) => Some(*share),
+        _ => None,
+    };
+    log.iter().filter_map(share).collect()
 }
 
 pub fn would_trip(log: &[Event]) -> u64 {

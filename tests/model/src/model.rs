@@ -1,6 +1,7 @@
 //! The model of a breaker: its current generation, and a log of everything that happened.
 
 use crate::log::{self, Event, Figures};
+use crate::ramp_up::RampUp;
 use crate::settings::{Rule, Settings};
 use crate::steps::Command;
 use breakerbox::{Mode, Refusal, State};
@@ -34,6 +35,8 @@ pub struct Model {
     /// A metrics-only circuit has reported a requested trip since the last success.
     pub request_reported: bool,
     pub rules: Vec<RuleState>,
+    /// The ramp-up of a closed circuit, until a call finds that it is over.
+    pub ramp_up: Option<RampUp>,
 }
 
 #[derive(Clone, Copy)]
@@ -80,6 +83,7 @@ impl Model {
             lapsed_trials: Vec::new(),
             extendable: false,
             request_reported: false,
+            ramp_up: None,
             rules: settings.rules.iter().map(fresh).collect(),
             settings: settings.clone(),
         }
@@ -151,7 +155,7 @@ impl Model {
             State::Open => return Err(self.refuse(Refusal::Open)),
             State::ForcedOpen => return Err(self.refuse(Refusal::Forced)),
             State::HalfOpen => self.begin_trial()?,
-            _ => {}
+            _ => self.begin_ramping_up()?,
         }
         let timed = self.settings.cancelled_after.is_some()
             || self
@@ -166,6 +170,26 @@ impl Model {
         });
         self.current_calls.push(self.calls.len() - 1);
         Ok(self.calls.len() - 1)
+    }
+
+    /// Decides a call of a closed circuit that ramps up, if it does.
+    fn begin_ramping_up(&mut self) -> Result<(), Refused> {
+        let Some(ramp_up) = &mut self.ramp_up else {
+            return Ok(());
+        };
+        let Some(share) = ramp_up.share(self.now) else {
+            self.ramp_up = None;
+            self.log.push(Event::RampingUp(1.0));
+            return Ok(());
+        };
+        let decision = ramp_up.decide(self.now);
+        if decision.begins_part {
+            self.log.push(Event::RampingUp(share));
+        }
+        if !decision.is_admitted {
+            return Err(self.refuse(Refusal::RampingUp));
+        }
+        Ok(())
     }
 
     fn begin_trial(&mut self) -> Result<(), Refused> {
@@ -210,6 +234,7 @@ impl Model {
         let retry_after = match reason {
             Refusal::Open => Some(self.until(self.deadline)),
             Refusal::TrialsTaken => Some(self.until(self.lease)),
+            Refusal::RampingUp => self.ramp_up.as_ref().map(RampUp::retry_after),
             _ => None,
         };
         Refused {
@@ -274,6 +299,7 @@ impl Model {
     pub fn enter(&mut self, state: State) {
         self.state = state;
         self.since = self.now;
+        self.ramp_up = None;
         self.start_generation();
         match state {
             State::Open => {}
@@ -322,6 +348,7 @@ impl Model {
             Command::MetricsOnly => self.enter_unless_current(State::MetricsOnly),
             Command::Reset => {
                 self.enter_unless_current(initial_state(self.settings.mode));
+                self.ramp_up = None;
                 self.start_generation();
                 self.log.extend([Event::FailuresReset, Event::BackoffReset]);
             }
@@ -348,6 +375,9 @@ impl Model {
                 .any(|old| old.rule == *rule && old.reported),
         };
         self.rules = settings.rules.iter().map(carried).collect();
+        if settings.ramp_up.is_none() {
+            self.ramp_up = None;
+        }
         if old.mode != settings.mode {
             self.enter_unless_current(initial_state(settings.mode));
         }

@@ -3,6 +3,7 @@
 use crate::invariants::InvariantChecker;
 use crate::log;
 use crate::model::{Model, Refused};
+use crate::ramp_up::RampUp;
 use crate::settings::{Settings, Span};
 use crate::steps::{Change, Command, Ending, Side};
 use breakerbox::{CircuitBreaker, CircuitOpen, State};
@@ -14,6 +15,8 @@ pub struct Pair {
     pub in_flight: Vec<usize>,
     /// Failures that were caused by the timeout of the call.
     pub timed_out: u64,
+    /// Calls that joined a trial.
+    pub joined: u64,
     /// A listener has sent a command in this step, which may hide the effect of the step.
     pub listener_interfered: bool,
     invariants: InvariantChecker,
@@ -27,6 +30,7 @@ impl Pair {
             model: Model::new(settings, now),
             in_flight: Vec::new(),
             timed_out: 0,
+            joined: 0,
             listener_interfered: false,
         }
     }
@@ -148,6 +152,7 @@ impl Pair {
     fn boundaries(&self) -> Vec<u64> {
         let model = &self.model;
         let mut times: Vec<u64> = model.deadline.into_iter().chain(model.lease).collect();
+        times.extend(model.ramp_up.iter().flat_map(RampUp::boundaries));
         if let Some((attempt, Some(recovered))) = log::attempt(&model.log) {
             let delay = model.settings.recovery.delay(attempt);
             let limit = model.settings.reset_backoff_after.unwrap_or(delay);
@@ -233,6 +238,10 @@ impl Pair {
         let counting = model.settings.count_successes;
         log::assert_totals(&model.log, counting, &found.totals);
         assert_eq!(found.totals.timed_out, self.timed_out, "timed out");
+        assert_eq!(found.totals.joined, self.joined, "joined");
+        let ramp_up = model.ramp_up.as_ref();
+        let share = ramp_up.and_then(|ramp_up| ramp_up.share(model.now));
+        assert_eq!(found.ramp_up_share, share, "share of the ramp-up");
         assert_eq!(
             found.totals.would_trip,
             log::would_trip(&model.log),

@@ -8,6 +8,7 @@ pub struct Settings {
     pub rules: Vec<Rule>,
     pub recovery: Recovery,
     pub reset_backoff_after: Option<Duration>,
+    pub ramp_up: Option<Duration>,
     pub half_open_calls: u32,
     pub success_threshold: Option<u32>,
     pub trial_timeout: Option<Duration>,
@@ -149,6 +150,9 @@ impl Settings {
             .count_successes(self.count_successes);
         if let Some(time) = self.reset_backoff_after {
             builder = builder.reset_backoff_after(time);
+        }
+        if let Some(time) = self.ramp_up {
+            builder = builder.ramp_up(time);
         }
         if let Some(successes) = self.success_threshold {
             builder = builder.success_threshold(successes);

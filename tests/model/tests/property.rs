@@ -38,6 +38,9 @@ struct Observer {
     events: EventStream,
     /// The number of trials in each `TrialsOutlived` event.
     outlived: Vec<u32>,
+    /// The share in each `RampingUp` event.
+    shares: Vec<f64>,
+    joined: u64,
     timers: Runtime,
 }
 
@@ -47,16 +50,23 @@ impl Observer {
         Self {
             events: breaker.subscribe(),
             outlived: Vec::new(),
+            shares: Vec::new(),
+            joined: 0,
             timers: timers.enable_time().start_paused(true).build().unwrap(),
         }
     }
 
     fn check(&mut self, pair: &Pair) {
         while let Some(event) = self.events.try_next() {
-            if let Event::TrialsOutlived { trials, .. } = event {
-                self.outlived.push(trials);
+            match event {
+                Event::TrialsOutlived { trials, .. } => self.outlived.push(trials),
+                Event::RampingUp { share, .. } => self.shares.push(share),
+                Event::Joined { .. } => self.joined += 1,
+                _ => {}
             }
         }
+        assert_eq!(self.shares, log::ramp_up_shares(&pair.model.log), "shares");
+        assert_eq!(self.joined, pair.joined, "joined");
         assert_eq!(self.outlived, log::outlived(&pair.model.log), "outlived");
         let _entered = self.timers.enter();
         let ready = pin!(pair.breaker.ready()).poll(&mut Context::from_waker(Waker::noop()));
@@ -117,6 +127,7 @@ impl World {
             let found = breaker.try_acquire();
             if pair.model.is_current_trial(call) {
                 end(found.expect("a call that joins the trial"), inner);
+                pair.joined += 1;
             } else if let Some((permit, call)) = pair.compare_admission(found) {
                 end(permit, inner);
                 pair.record_ending(call, inner);

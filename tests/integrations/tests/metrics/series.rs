@@ -117,6 +117,62 @@ fn failure_rate_is_shown_after_minimum_calls() {
 }
 
 #[test]
+fn ramp_up_share_is_shown_for_breakers_with_setting() {
+    let clock = ManualClock::new();
+    let registry = BreakerRegistry::builder()
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let ramp_up = CircuitBreaker::builder().ramp_up(Duration::from_secs(20));
+    let users = registry.register("users", ramp_up).unwrap();
+    registry.breaker("orders");
+    let share = || prometheus.report(&reporter).ramp_up_share("users");
+    assert_eq!(share(), Some(1.0));
+    users.half_open();
+    assert_eq!(share(), Some(1.0));
+    succeed(&users);
+    assert_eq!(share(), Some(0.1));
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(share(), Some(0.55));
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(share(), Some(1.0));
+
+    users.configure(BreakerBuilder::inherit).unwrap();
+    assert_eq!(share(), Some(1.0));
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.ramp_up_share("orders"), None);
+    registry.remove("users");
+    assert!(share().is_some_and(f64::is_nan));
+}
+
+#[test]
+fn joined_calls_and_outlived_trials_are_counted() {
+    let clock = ManualClock::new();
+    let registry = BreakerRegistry::builder()
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let users = registry.breaker("users");
+    users.half_open();
+    let slow = users.try_acquire().unwrap();
+    clock.advance(Duration::from_secs(30));
+    users
+        .try_acquire()
+        .unwrap()
+        .call(|| users.call(|| Ok::<_, String>(())))
+        .unwrap();
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.outlived_trials("users"), Some(1.0));
+    assert_eq!(page.calls("users", "joined"), Some(1.0));
+    assert_eq!(page.calls("users", "success"), Some(1.0));
+    drop(slow);
+}
+
+#[test]
 fn series_have_units_and_descriptions() {
     let recorder = DebuggingRecorder::new();
     let snapshots = recorder.snapshotter();
@@ -149,6 +205,7 @@ fn series_have_units_and_descriptions() {
     let expected = [
         ("breakerbox_call_duration_seconds", (seconds, true)),
         ("breakerbox_calls_total", (count, true)),
+        ("breakerbox_outlived_trials_total", (count, true)),
         ("breakerbox_state", (None, true)),
     ];
     assert_eq!(

@@ -66,6 +66,16 @@ impl Page {
         self.0.get(&series).copied()
     }
 
+    pub(crate) fn ramp_up_share(&self, breaker: &str) -> Option<f64> {
+        let series = format!(r#"breakerbox_ramp_up_share{{breaker="{breaker}"}}"#);
+        self.0.get(&series).copied()
+    }
+
+    pub(crate) fn outlived_trials(&self, breaker: &str) -> Option<f64> {
+        let series = format!(r#"breakerbox_outlived_trials_total{{breaker="{breaker}"}}"#);
+        self.0.get(&series).copied()
+    }
+
     /// Returns the number of calls with this outcome, over all breakers.
     pub(crate) fn total(&self, outcome: &str) -> u64 {
         let label = format!(r#"outcome="{outcome}""#);

@@ -37,7 +37,7 @@ fn joined_calls_record_nothing() {
     let breaker = CircuitBreaker::builder()
         .expected_error::<std::io::Error>()
         .on_event(move |event| {
-            let is_about_call = !matches!(event, Event::StateChanged { .. });
+            let is_about_call = !matches!(event, Event::StateChanged { .. } | Event::Joined { .. });
             counter.fetch_add(u32::from(is_about_call), Ordering::Relaxed);
         })
         .build()
@@ -74,6 +74,7 @@ fn joined_calls_record_nothing() {
         (Some(1), 0, 0)
     );
     assert_eq!((totals.cancelled, totals.late, totals.refused), (0, 0, 0));
+    assert_eq!(totals.joined, 6);
 }
 
 #[test]

@@ -34,6 +34,7 @@ fn key() -> impl Strategy<Value = String> {
         "trip_rules",
         "recovery_timeout",
         "recovery_backoff",
+        "ramp_up",
         "max_trip_for",
         "half_open_calls",
         "success_threshold",

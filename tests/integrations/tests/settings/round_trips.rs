@@ -100,6 +100,7 @@ prop_compose! {
         rules in prop::option::of(prop::collection::vec(rule(), 1..4)),
         backoff in backoff(),
         times in prop::array::uniform3(prop::option::of(duration())),
+        ramp_up in prop::option::of((1..=366 * 86_400_000_u64).prop_map(Duration::from_millis)),
         half_open in 1_u32..=1_000,
         successes in prop::option::of(0.0_f64..1.0),
         mode in mode(),
@@ -131,6 +132,9 @@ prop_compose! {
         }
         if let Some(time) = longest {
             builder = builder.max_trip_for(time);
+        }
+        if let Some(time) = ramp_up {
+            builder = builder.ramp_up(time);
         }
         if let Some(share) = successes {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -179,6 +183,7 @@ proptest! {
         prop_assert_eq!(back.recovery_backoff(), config.recovery_backoff());
         prop_assert_eq!(back.success_threshold(), config.success_threshold());
         prop_assert_eq!(back.trial_timeout(), config.trial_timeout());
+        prop_assert_eq!(back.ramp_up(), config.ramp_up());
         prop_assert_eq!(toml::to_string(&back).unwrap(), toml);
     }
 
@@ -230,7 +235,12 @@ fn enums_round_trip() {
     for state in [Closed, Open, HalfOpen, ForcedOpen, Disabled, MetricsOnly] {
         assert_round_trips(&state);
     }
-    for reason in [Refusal::Open, Refusal::TrialsTaken, Refusal::Forced] {
+    for reason in [
+        Refusal::Open,
+        Refusal::TrialsTaken,
+        Refusal::Forced,
+        Refusal::RampingUp,
+    ] {
         assert_round_trips(&reason);
     }
     for reason in [NotKept::InvalidName, NotKept::NoRoom] {

@@ -27,7 +27,7 @@ fn snapshot_serializes_every_field() {
     clock.advance(Duration::from_millis(2_500));
     let totals = json!({
         "success": 1, "failure": 2, "ignored": 0, "cancelled": 0, "late": 0, "refused": 0,
-        "timed_out": 0, "slow": 0, "would_trip": 0,
+        "joined": 0, "outlived": 0, "timed_out": 0, "slow": 0, "would_trip": 0,
     });
     let expected = json!({
         "name": "users-api",
@@ -44,6 +44,7 @@ fn snapshot_serializes_every_field() {
         "last_failure": "\"down\"",
         "open_remaining_seconds": 27.5,
         "attempt": 0,
+        "ramp_up_share": null,
         "totals": totals,
         "in_flight": null,
         "rules": [
@@ -197,6 +198,31 @@ fn call_events_serialize_every_field() {
         )),
         "{events:?}"
     );
+}
+
+#[test]
+fn ramp_up_and_nested_calls_serialize_every_field() {
+    let events = RecordingRegistry::new();
+    let settings = CircuitBreaker::builder().ramp_up(Duration::from_secs(20));
+    let a = events.registry.register("a", settings).unwrap();
+    a.half_open();
+    events.take_events();
+    let nested = || a.call(|| Ok::<_, &str>(())).map_err(|_| "refused");
+    a.call(nested).unwrap();
+    let seen = events.take_events();
+    assert_eq!(seen[0], json!({"type": "joined", "breaker": "a"}));
+    assert_eq!(as_json(a.snapshot())["totals"]["joined"], 1);
+
+    events.clock.advance(Duration::from_secs(5));
+    assert_eq!(as_json(a.snapshot())["ramp_up_share"], 0.325);
+    a.try_acquire().unwrap().success();
+    let _ = a.try_acquire();
+    let expected = [
+        json!({"type": "ramping_up", "breaker": "a", "share": 0.325}),
+        json!({"type": "recorded", "breaker": "a", "outcome": "success", "trip_for_seconds": null, "elapsed_seconds": null}),
+        json!({"type": "refused", "breaker": "a", "reason": "ramping_up", "retry_after_seconds": 1.0}),
+    ];
+    assert_eq!(events.take_events(), expected);
 }
 
 #[test]

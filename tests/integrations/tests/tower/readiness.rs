@@ -4,7 +4,7 @@ use crate::support::{
     Fixture, RECOVERY, Readiness, StrictService, TestRequest, complete, poll, poll_ready, send,
 };
 use breakerbox::tower::BreakerLayer;
-use breakerbox::{BreakerError, CircuitBreaker, Event, Refusal, State};
+use breakerbox::{BreakerBuilder, BreakerError, CircuitBreaker, Event, Refusal, State};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -65,6 +65,29 @@ fn refusing_circuits_are_ready_without_polling_service() {
     assert_eq!((fixture.script.polled(), fixture.script.called()), (0, 0));
     trial.success();
     assert_eq!(fixture.breaker.state(), State::Closed);
+}
+
+#[test]
+fn ramping_circuit_is_ready_with_service() {
+    let mut fixture = Fixture::new();
+    let ramp_up = |settings: BreakerBuilder| settings.ramp_up(Duration::from_secs(20));
+    fixture.breaker.configure(ramp_up).unwrap();
+    fixture.breaker.half_open();
+    fixture.breaker.try_acquire().unwrap().success();
+    let mut reasons = Vec::new();
+    for _ in 0..3 {
+        assert!(matches!(
+            poll_ready(&mut fixture.service),
+            Poll::Ready(Ok(()))
+        ));
+        match complete(fixture.service.call(TestRequest::Answer(7))) {
+            Ok(answer) => assert_eq!(answer, 7),
+            Err(BreakerError::Open(open)) => reasons.push(open.reason()),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(reasons, [Refusal::RampingUp; 2]);
+    assert_eq!((fixture.script.polled(), fixture.script.called()), (3, 1));
 }
 
 #[test]

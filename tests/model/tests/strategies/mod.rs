@@ -110,6 +110,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         length(),
         mode(),
         option::weighted(0.3, length()),
+        option::weighted(0.5, length()),
     );
     (rules(), trials, calls, trips).prop_map(|(rules, trials, calls, trips)| Settings {
         rules,
@@ -123,6 +124,7 @@ pub(crate) fn settings() -> impl Strategy<Value = Settings> {
         max_trip_for: trips.1,
         mode: trips.2,
         reset_backoff_after: trips.3,
+        ramp_up: trips.4,
     })
 }
 
