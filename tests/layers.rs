@@ -446,7 +446,7 @@ fn explanation_names_source_location() {
             "{explanation}"
         );
     }
-    assert_eq!(explanation.to_string().lines().count(), 16);
+    assert_eq!(explanation.to_string().lines().count(), 17);
     let alone = two().build().unwrap();
     let built = location(line!() - 1);
     let config = alone.config();

@@ -221,7 +221,7 @@ mod tests {
     fn progress_survives_packing() {
         let progress = first().after_call(Some(19));
         assert_eq!((progress.calls(), progress.parts()), (1, 20));
-        let last = RampProgress(progress.0 | (1 << CALLS_BITS) - 1);
+        let last = RampProgress(progress.0 | ((1 << CALLS_BITS) - 1));
         let wrapped = last.after_call(None);
         assert_eq!((wrapped.calls(), wrapped.parts()), (0, 20));
         let word = PackedState::new(State::Closed, Flags::NONE);
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn longest_ramp_up_does_not_overflow() {
         let longest = RampUp::new(Moment::ORIGIN, RampUp::MAX_LENGTH);
-        let progress = RampProgress(first().0 | (1 << CALLS_BITS) - 1);
+        let progress = RampProgress(first().0 | ((1 << CALLS_BITS) - 1));
         let last = Moment::from_nanos(longest.length - 1);
         let decision = longest.decide(progress, last).expect("not over");
         assert!(decision.is_admitted && decision.begins_part);

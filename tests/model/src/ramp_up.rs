@@ -37,6 +37,7 @@ impl RampUp {
     }
 
     /// Returns the share of admitted calls, or `None` after the end.
+    #[allow(clippy::cast_precision_loss)]
     pub fn share(&self, now: u64) -> Option<f64> {
         let (numerator, denominator) = self.fraction(now);
         let is_over = self.elapsed(now) >= u128::from(self.length);

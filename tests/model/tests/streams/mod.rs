@@ -162,6 +162,7 @@ impl World {
             .take_call()
             .and_then(|call| match model.running_call() {
                 Some(stream) if pair.model.is_current_trial(stream) => {
+                    pair.joined += 1;
                     Some((call.expect("a call that joins the trial"), None))
                 }
                 _ => pair
