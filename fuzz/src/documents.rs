@@ -39,7 +39,7 @@ pub(crate) fn run(data: &[u8]) -> Result<()> {
 /// bugs.
 fn token(u: &mut Input) -> Result<String> {
     const TOKENS: &str = "default|presets|prefixes|breakers|inherits|failure_threshold|failure_treshold|trip_when|\
-        trip_rules|recovery_timeout|recovery_backoff|max_trip_for|half_open_calls|success_threshold|\
+        trip_rules|recovery_timeout|recovery_backoff|max_trip_for|ramp_up|half_open_calls|success_threshold|\
         trial_timeout|unexpected_errors_as|cancelled_as|cancelled_after|mode|count_successes|\
         capture_last_failure|consecutive_failures|failures|failure_rate|slow_calls|over|minimum_calls|\
         slower_than|first|factor|max|jitter|p|q|users|\n[default]\n|\n[presets.p]\n|\n[presets.q]\n|\
@@ -234,7 +234,7 @@ fn outcome(u: &mut Input) -> Result<Outcome> {
 fn builder(u: &mut Input) -> Result<BreakerBuilder> {
     let mut builder = CircuitBreaker::builder();
     while !u.is_empty() {
-        builder = match u.int_in_range(0..=14)? {
+        builder = match u.int_in_range(0..=15)? {
             0 => builder.failure_threshold(number(u)?),
             1 | 2 => builder.trip_when(rule(u)?),
             3 => builder.trip_rules(u.arbitrary::<bool>()?.then(|| rule(u)).transpose()?),
@@ -251,6 +251,7 @@ fn builder(u: &mut Input) -> Result<BreakerBuilder> {
             11 => builder.unexpected_errors_as(outcome(u)?),
             12 => builder.cancelled_after(duration(u)?),
             13 => builder.reset_backoff_after(duration(u)?),
+            14 => builder.ramp_up(duration(u)?),
             _ => builder.name(u.arbitrary::<&str>()?),
         };
     }

@@ -72,6 +72,9 @@ fn rule(u: &mut Input) -> Result<Rule> {
     Ok(Rule::clamped(kind, span, minimum, length(u)?))
 }
 
+/// The longest ramp-up.
+const YEAR: Duration = ms(366 * 86_400_000);
+
 pub(crate) fn settings(u: &mut Input) -> Result<Settings> {
     let count = u.int_in_range(1..=3)?;
     let rules = (0..count).map(|_| rule(u)).collect::<Result<Vec<_>>>()?;
@@ -103,6 +106,7 @@ pub(crate) fn settings(u: &mut Input) -> Result<Settings> {
         cancelled_as: one_of(u, &[Outcome::Ignored, Outcome::Failure, Outcome::Success])?,
         cancelled_after: maybe(u, length)?,
         count_successes: u.arbitrary()?,
+        ramp_up: maybe(u, length)?.map(|time| time.clamp(ms(1), YEAR)),
     })
 }
 

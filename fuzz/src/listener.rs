@@ -86,6 +86,8 @@ pub(crate) struct EventTally {
     would_trip: u64,
     /// The number of trials in each event about outlived leases.
     outlived: Vec<u32>,
+    /// The share in each event about a ramp-up.
+    shares: Vec<f64>,
 }
 
 impl EventTally {
@@ -96,6 +98,7 @@ impl EventTally {
             refused: 0,
             would_trip: 0,
             outlived: Vec::new(),
+            shares: Vec::new(),
         }
     }
 
@@ -115,6 +118,8 @@ impl EventTally {
         assert_eq!(self.would_trip, would_trip, "events about rules");
         let outlived = log::outlived(&model.log);
         assert_eq!(self.outlived, outlived, "trials that outlived their lease");
+        let shares = log::ramp_up_shares(&model.log);
+        assert_eq!(self.shares, shares, "shares of the ramp-up");
     }
 
     /// Checks a stream that is always read, and therefore received every change since it was
@@ -139,6 +144,7 @@ impl EventTally {
             Event::Refused { .. } => self.refused += 1,
             Event::WouldTrip { .. } => self.would_trip += 1,
             Event::TrialsOutlived { trials, .. } => self.outlived.push(*trials),
+            Event::RampingUp { share, .. } => self.shares.push(*share),
             _ => {}
         }
     }

@@ -113,6 +113,24 @@ fn end_does_not_end_next_ramp_up() {
     });
 }
 
+/// A call that begins as a trial may find under the lock that the circuit has closed.
+#[test]
+fn call_against_closing_trial_is_counted() {
+    explore("a call against the trial that begins a ramp-up", |race| {
+        let settings = settings_with_threshold(1).half_open_calls(2);
+        let (breaker, _) = recovering(settings.success_threshold(1).ramp_up(RAMP_UP));
+        let [trial] = permits(&breaker);
+        let called = breaker.clone();
+        let (call, ()) = race.run(move || called.try_acquire(), || trial.success());
+        let call = call.expect("a trial, or the first of a part");
+        call.success();
+        // A trial is late. Otherwise the call was the first of the ramp-up.
+        let is_first = totals(&breaker).late == 0;
+        let next = breaker.try_acquire().map(Permit::success).is_ok();
+        assert_eq!(next, !is_first);
+    });
+}
+
 /// A call races with the recovery that begins the next ramp-up. A call that has read the word of the
 /// earlier ramp-up must not count in the counter of the next one.
 #[test]

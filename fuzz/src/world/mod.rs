@@ -221,6 +221,7 @@ impl World {
     /// Begins a call in the model.
     fn begin(&mut self) -> std::result::Result<Number, Refused> {
         if self.joins_trial() {
+            self.pair.joined += 1;
             return Ok(None);
         }
         self.pair.begin().map(Some)

@@ -20,6 +20,7 @@ impl World {
         }
         let found = self.pair.breaker.try_acquire();
         let began = if self.joins_trial() {
+            self.pair.joined += 1;
             Some((found.expect("a call that joins"), None))
         } else {
             let began = self.pair.compare_admission(found);
@@ -49,8 +50,11 @@ impl World {
     }
 
     /// Polls `until_ready` once, then drops the future.
+    ///
+    /// Does nothing while the circuit ramps up: a stored wake-up makes the future try twice, and the
+    /// ramp-up counts each attempt.
     pub(super) fn poll_until_ready(&mut self) {
-        if self.pending.len() >= MAX_PENDING {
+        if self.pending.len() >= MAX_PENDING || self.pair.model.ramp_up.is_some() {
             return;
         }
         let breaker = self.pair.breaker.clone();
