@@ -135,7 +135,7 @@ fn simulate(
 
         while let Some(call) = queue
             .get_mut(given_up)
-            .filter(|call| now - call.sent >= PATIENCE)
+            .filter(|call| now >= call.sent + PATIENCE)
         {
             call.permit.take().into_iter().for_each(Permit::failure);
             call.is_waiting = false;
