@@ -12,8 +12,9 @@ use crate::registry::BreakerRegistry;
 /// starts at zero, and its permit. Pass the breaker of the preferred dependency first.
 ///
 /// Nothing is counted at the other breakers: no refusal is recorded, no event is sent, and no trial slot is
-/// taken. A half-open circuit is passed over if its trials are taken. Breakers after the one that admits
-/// the call are not asked.
+/// taken. A half-open circuit is passed over if its trials are taken, and a circuit that
+/// [ramps up](crate::BreakerBuilder::ramp_up) admits its share of the calls. Breakers after the one that
+/// admits the call are not asked.
 ///
 /// The iterator yields `&CircuitBreaker` or `CircuitBreaker`. To choose again after the call has failed, pass
 /// the breakers that were not asked: `first_ready(&breakers[index + 1..])`.

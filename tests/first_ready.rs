@@ -85,6 +85,25 @@ fn trial_is_taken_only_where_call_is_admitted() {
 }
 
 #[test]
+fn ramping_circuit_gives_its_other_calls_to_the_next() {
+    let ([a, b, _], _) = three();
+    let ramp_up = |settings: BreakerBuilder| settings.ramp_up(20 * SECOND);
+    a.configure(ramp_up).unwrap();
+    a.half_open();
+    a.try_acquire().unwrap().success();
+    let chosen: Vec<usize> = (0..10)
+        .map(|_| {
+            let (index, permit) = first_ready([&a, &b]).unwrap();
+            permit.success();
+            index
+        })
+        .collect();
+    // The first call of a part of the ramp-up, and then a tenth of the calls.
+    assert_eq!(chosen, [0, 1, 1, 1, 1, 1, 1, 1, 1, 0]);
+    assert_eq!((a.state(), refused(&a)), (State::Closed, 0));
+}
+
+#[test]
 fn same_breaker_twice_is_asked_twice() {
     let ([a, ..], _) = three();
     a.half_open();
