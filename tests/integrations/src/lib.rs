@@ -32,6 +32,7 @@ pages! {
     presets = "presets.md",
     recovery = "recovery.md",
     several_providers = "several-providers.md",
+    stability = "stability.md",
     streams = "streams.md",
     testing = "testing.md",
     tower = "tower.md",
