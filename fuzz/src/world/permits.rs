@@ -37,6 +37,7 @@ impl World {
         }
         let found = first_ready([&self.pair.breaker]).map(|(_, permit)| permit);
         if self.joins_trial() {
+            self.pair.joined += 1;
             let permit = found.expect("a call that joins");
             return self.pending.push(PendingCall::Permit(permit, None));
         }
