@@ -48,12 +48,7 @@ impl Circuit {
                 Some(Ok(token))
             }
             RampAdmission::Refused(wait) => {
-                let failures = match word.failures() {
-                    // A buffered success may have reset the failures.
-                    1.. if word.has(Flags::BUFFER_SUCCESSES) => self.failure_count(),
-                    failures => failures,
-                };
-                let refused = RefusalDetails::new(word, failures, now, now.after(wait));
+                let refused = RefusalDetails::new(word, self.failure_count(), now, now.after(wait));
                 Some(Err(refused))
             }
             RampAdmission::Over => {
