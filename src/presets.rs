@@ -2,8 +2,8 @@
 //!
 //! | preset | for |
 //! |---|---|
-//! | [`Balanced`] | a dependency with several replicas, at five calls a second or more |
-//! | [`RareCalls`] | a dependency that is called about once a second, or less often |
+//! | [`Balanced`] | a dependency with several replicas, at five calls per second or more |
+//! | [`RareCalls`] | a dependency that is called about once per second, or less often |
 //! | [`FailFast`] | a dependency with a fallback, whose answers are nearly as good |
 //!
 //! The guide's page [presets](https://docs.rs/breakerbox/latest/breakerbox/guide/presets/index.html) shows
@@ -36,7 +36,7 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 
 /// Opens when most calls fail, and not while some replicas still answer.
 ///
-/// For a dependency with several replicas that a process calls at least five times a second. Below that
+/// For a dependency with several replicas that a process calls at least five times per second. Below that
 /// rate, the minimum of 20 calls in 5 s is seldom reached; see [`RareCalls`].
 ///
 /// # Default
@@ -71,7 +71,7 @@ impl Preset for Balanced {
 
 /// Opens after three failures in a row, without a minimum number of calls.
 ///
-/// For a dependency that a process calls about once a second, or once in some seconds. At higher rates,
+/// For a dependency that a process calls about once per second, or once in some seconds. At higher rates,
 /// three failures in a row are common in a partial outage; see [`Balanced`]. If calls are minutes apart, add
 /// a [`recovery_timeout`](BreakerBuilder::recovery_timeout) of several times that interval: a circuit that
 /// stays open for less refuses no call.

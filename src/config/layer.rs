@@ -322,6 +322,7 @@ impl NameLayers {
                 ..layer.clone()
             });
         }
+        // The merged settings still differ if another thread added settings meanwhile: the new layer wins.
         *self = if inherits || layers.merged() != layer.settings {
             layer.into()
         } else {
