@@ -1,0 +1,221 @@
+//! [`Table`]: the data of one namespace, as every store keeps it.
+
+use super::hello::Hello;
+use super::traits::{Pulled, Submitted};
+use crate::protocol::{
+    Answer, Change, MAX_LEAD, Message, Micros, NODE_TTL, Op, Phase, RETENTION, Record, RecordView,
+    Version, transition,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many index entries of each kind a pull checks for records to forget.
+const TRIM: usize = 100;
+
+/// The data of one namespace, and the reference for stores in other languages.
+///
+/// Without a clock: each method gets the time of the store. A clone is a snapshot, which tests use for
+/// failovers. Records are kept as text, as in other stores.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// The latest version.
+    head: Version,
+    /// The text of each record.
+    records: BTreeMap<String, String>,
+    /// The names by version. A record that has only votes is listed with the version zero, so that no
+    /// pull looks at it.
+    index: BTreeSet<(u64, String)>,
+    /// The version under which each name is listed.
+    listed: BTreeMap<String, u64>,
+    /// When each instance was last seen.
+    members: BTreeMap<String, Micros>,
+}
+
+impl Table {
+    /// Applies operations. Returns the answer, and the message to publish if a record changed.
+    pub fn submit(
+        &mut self,
+        hello: &Hello,
+        seen: Version,
+        ops: &[Op],
+        now: Micros,
+    ) -> (Submitted, Option<Message>) {
+        self.members.insert(hello.node.to_string(), now);
+        let nodes = self.nodes(now);
+        let previous = self.head.unless_ahead_of(now);
+        let mut head = previous;
+        let mut published = Vec::new();
+        let answers = ops.iter().map(|op| {
+            let name = op.name();
+            let record = self.record(name, hello, now);
+            let (change, word) = transition(&record, op, now, &hello.node, op.quorum(nodes));
+            let record = match change {
+                Change::None => record,
+                Change::Keep(record) => {
+                    self.records.insert(name.to_owned(), record.to_string());
+                    if !self.listed.contains_key(name) {
+                        self.list(name, 0);
+                    }
+                    record
+                }
+                Change::Publish(mut record) => {
+                    head = Version::next(head, seen, now);
+                    self.head = head;
+                    record.version = head;
+                    self.records.insert(name.to_owned(), record.to_string());
+                    self.list(name, record.version.0);
+                    published.push(RecordView::of(name, &record, now));
+                    record
+                }
+                Change::Remove => {
+                    self.forget(name);
+                    Record::default()
+                }
+            };
+            let view = RecordView::of(name, &record, now);
+            Answer { word, view }
+        });
+        let answers = answers.collect();
+        let message = (!published.is_empty()).then(|| Message {
+            previous,
+            version: head,
+            instance: hello.node.instance().to_owned(),
+            records: published,
+        });
+        let submitted = Submitted {
+            head,
+            now,
+            nodes,
+            is_unpublished: false,
+            answers,
+        };
+        (submitted, message)
+    }
+
+    /// Returns the records that changed after `since`, oldest first, at most `limit`.
+    pub fn pull(&mut self, hello: &Hello, since: Version, limit: usize, now: Micros) -> Pulled {
+        self.members.insert(hello.node.to_string(), now);
+        self.members.retain(|_, seen| is_recent(*seen, now));
+        self.trim(hello, now);
+        let head = self.head.unless_ahead_of(now);
+        let since = since.unless_ahead_of(now);
+        let ahead = now.after(MAX_LEAD).0;
+        let range = (since.0 + 1, String::new())..(ahead + 1, String::new());
+        let looked_at: Vec<_> = self.index.range(range).take(limit).cloned().collect();
+        let more = looked_at.len() == limit;
+        let mut records = Vec::new();
+        for (version, name) in &looked_at {
+            if !self.records.contains_key(name) {
+                self.index.remove(&(*version, name.clone()));
+                self.listed.remove(name);
+                continue;
+            }
+            let record = self.record(name, hello, now);
+            if !record.phase.is_unknown() {
+                records.push(RecordView::of(name, &record, now));
+            }
+        }
+        let last = looked_at.last().map(|(version, _)| Version(*version));
+        let next = if more {
+            last.unwrap_or(since)
+        } else {
+            head.max(since)
+        };
+        let members = if since.0 == 0 {
+            self.members.keys().cloned().collect()
+        } else {
+            Vec::new()
+        };
+        Pulled {
+            head,
+            next,
+            more,
+            now,
+            nodes: self.nodes(now),
+            members,
+            read_only: None,
+            records,
+        }
+    }
+
+    /// Removes the instance from the members.
+    pub fn leave(&mut self, hello: &Hello) {
+        self.members.remove(&hello.node.to_string());
+    }
+
+    /// Returns the latest version.
+    pub fn head(&self) -> Version {
+        self.head
+    }
+
+    /// Returns the names and texts of all records, in the order of the names.
+    pub fn records(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.records
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// Writes the text of a record as it stands, listed under `version`. For tests with hostile data.
+    pub fn put(&mut self, name: &str, text: &str, version: Version) {
+        self.records.insert(name.to_owned(), text.to_owned());
+        self.list(name, version.0);
+    }
+
+    /// Sets the latest version. For tests with hostile data.
+    pub fn set_head(&mut self, head: Version) {
+        self.head = head;
+    }
+
+    /// Returns the record of a name as it is to be believed.
+    pub fn record(&self, name: &str, hello: &Hello, now: Micros) -> Record {
+        let text = self.records.get(name);
+        text.map_or_else(Record::default, |text| {
+            Record::read(text, now, hello.max_open)
+        })
+    }
+
+    fn nodes(&self, now: Micros) -> u64 {
+        let recent = self.members.values().filter(|seen| is_recent(**seen, now));
+        recent.count() as u64
+    }
+
+    fn list(&mut self, name: &str, version: u64) {
+        if let Some(old) = self.listed.insert(name.to_owned(), version) {
+            self.index.remove(&(old, name.to_owned()));
+        }
+        self.index.insert((version, name.to_owned()));
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.records.remove(name);
+        if let Some(version) = self.listed.remove(name) {
+            self.index.remove(&(version, name.to_owned()));
+        }
+    }
+
+    /// Forgets old records, a bounded number at each pull.
+    fn trim(&mut self, hello: &Hello, now: Micros) {
+        let oldest = now.before(RETENTION);
+        let votes: Vec<_> = self
+            .index
+            .range(..(1, String::new()))
+            .map(|(_, name)| name.clone())
+            .collect();
+        // Votes that live long must not keep the scan from reaching others.
+        let skipped = usize::try_from(now.0).unwrap_or(0) % votes.len().max(1);
+        let old = self
+            .index
+            .range((1, String::new())..(oldest.0, String::new()));
+        let old: Vec<_> = old.take(TRIM).map(|(_, name)| name.clone()).collect();
+        let candidates = votes.into_iter().skip(skipped).take(TRIM).chain(old);
+        for name in candidates.collect::<Vec<_>>() {
+            let record = self.record(&name, hello, now);
+            if record.phase == Phase::Absent || record.may_be_forgotten(now, oldest) {
+                self.forget(&name);
+            }
+        }
+    }
+}
+
+fn is_recent(seen: Micros, now: Micros) -> bool {
+    seen >= now.before(NODE_TTL) && seen <= now.after(MAX_LEAD)
+}
