@@ -11,10 +11,9 @@ use std::process::Command;
 const RULES: &str = include_str!("../../../../docs/prometheus-alerts.yml");
 const TESTS: &str = include_str!("alerts.test.yml");
 const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
-const RUNBOOK: &str =
-    "https://docs.rs/breakerbox/latest/breakerbox/guide/operations/index.html#";
+const RUNBOOK: &str = "https://docs.rs/breakerbox/latest/breakerbox/guide/operations/index.html#";
 
-fn rules() -> Vec<Value> {
+pub(crate) fn rules() -> Vec<Value> {
     let file: Value = serde_saphyr::from_str(RULES).unwrap();
     let groups = file["groups"].as_array().unwrap();
     let rules = groups.iter().flat_map(|group| group["rules"].as_array());
@@ -64,7 +63,10 @@ fn rules_pass_their_tests() {
 #[test]
 fn every_alert_has_firing_and_silent_case() {
     let rules = rules();
-    let names: BTreeSet<_> = rules.iter().map(|rule| rule["alert"].as_str().unwrap()).collect();
+    let names: BTreeSet<_> = rules
+        .iter()
+        .map(|rule| rule["alert"].as_str().unwrap())
+        .collect();
     assert_eq!(names.len(), rules.len(), "the names of alerts are unique");
     for alert in &names {
         let (mut fires, mut is_silent) = (0, 0);
@@ -101,7 +103,11 @@ fn every_alert_links_to_its_section() {
         let anchor = alert.to_lowercase();
         assert_eq!(annotations["runbook_url"], format!("{RUNBOOK}{anchor}"));
         for text in ["summary", "description"] {
-            assert!(annotations[text].as_str().is_some_and(|text| text.ends_with(['.', '?'])));
+            assert!(
+                annotations[text]
+                    .as_str()
+                    .is_some_and(|text| text.ends_with(['.', '?']))
+            );
         }
         // The table of the page has a row with the same severity.
         let severity = rule["labels"]["severity"].as_str().unwrap();
@@ -170,7 +176,10 @@ fn changed_rules(rule: &Value) -> Vec<Value> {
         copy[field] = value.into();
         changed.push(copy);
     };
-    for other in changed_thresholds(expr).into_iter().chain(without_each_clause(expr)) {
+    for other in changed_thresholds(expr)
+        .into_iter()
+        .chain(without_each_clause(expr))
+    {
         change("expr", other);
     }
     if let Some(time) = rule["for"].as_str() {
@@ -224,7 +233,9 @@ fn changed_thresholds(expr: &str) -> Vec<String> {
 fn without_each_clause(expr: &str) -> Vec<String> {
     let lines: Vec<_> = expr.lines().collect();
     let is_operator = |line: &&str| ["and", "unless"].contains(line);
-    let starts: Vec<_> = (0..lines.len()).filter(|line| is_operator(&lines[*line])).collect();
+    let starts: Vec<_> = (0..lines.len())
+        .filter(|line| is_operator(&lines[*line]))
+        .collect();
     let mut changed = Vec::new();
     let mut remove = |from: usize, to: usize| {
         changed.push([&lines[..from], &lines[to..]].concat().join("\n"));
@@ -235,7 +246,10 @@ fn without_each_clause(expr: &str) -> Vec<String> {
         }
     }
     for (index, start) in starts.iter().enumerate() {
-        remove(*start, starts.get(index + 1).copied().unwrap_or(lines.len()));
+        remove(
+            *start,
+            starts.get(index + 1).copied().unwrap_or(lines.len()),
+        );
     }
     for (index, line) in lines.iter().enumerate() {
         if line.trim_start().starts_with("unless ") {

@@ -4,4 +4,12 @@
 mod alerts;
 mod dashboard;
 mod exported;
+mod server;
 mod tools;
+
+/// The example that serves a page with all series.
+#[path = "../../../../examples/integrations/src/bin/prometheus"]
+mod example {
+    pub(crate) mod page;
+    pub(crate) mod service;
+}

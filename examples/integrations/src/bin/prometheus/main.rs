@@ -1,43 +1,35 @@
 //! Serves the metrics of breakers as a Prometheus page, scrapes the page, and checks it.
 //!
-//! The handler reports before it renders the page, so the page is up to date. If the exporter
-//! serves the page itself, spawn `reporter.report_every(…)` instead.
+//! With an address, the program serves the page there until it is stopped. Its circuits reach every
+//! state and its calls have every outcome, so that each panel of the dashboard has data.
 //!
 //! ```sh
 //! cargo run --package breakerbox-examples --bin prometheus
+//! cargo run --package breakerbox-examples --bin prometheus -- 127.0.0.1:9464
 //! ```
 
-use breakerbox::metrics::Reporter;
+mod page;
+mod service;
+
 use breakerbox::prelude::*;
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use metrics_util::MetricKindMask;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The exporter drops series that were not updated for this long: those of removed breakers.
-const IDLE: Duration = Duration::from_secs(300);
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let prometheus = PrometheusBuilder::new()
-        .idle_timeout(MetricKindMask::ALL, Some(IDLE))
-        .set_buckets(&[0.005, 0.05, 0.5, 5.0])?
-        .install_recorder()?;
+    if let Some(address) = std::env::args().nth(1) {
+        let listener = TcpListener::bind(address).await?;
+        println!("serves http://{}/metrics", listener.local_addr()?);
+        return service::run(listener).await;
+    }
     let registry = BreakerRegistry::new();
-    let reporter = breakerbox::metrics::builder()
-        .idle_timeout(2 * IDLE)
-        .durations(true)
-        .install(&registry)?;
-    let address = serve(reporter, prometheus).await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(page::serve(listener, &registry)?);
 
     // One dependency works, one is down, and one was switched off by a command.
     for number in 0..20 {
@@ -77,36 +69,6 @@ async fn main() -> Result<(), Error> {
             .count()
     );
     Ok(())
-}
-
-/// Serves `/metrics` on a free local port, until the process ends.
-async fn serve(reporter: Reporter, prometheus: PrometheusHandle) -> Result<SocketAddr, Error> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (reporter, prometheus) = (reporter.clone(), prometheus.clone());
-            let answer = move |request: Request<hyper::body::Incoming>| {
-                let mut response = Response::new(Full::new(Bytes::new()));
-                if request.uri().path() == "/metrics" {
-                    reporter.report();
-                    *response.body_mut() = Full::new(prometheus.render().into());
-                } else {
-                    *response.status_mut() = StatusCode::NOT_FOUND;
-                }
-                std::future::ready(Ok::<_, Infallible>(response))
-            };
-            tokio::spawn(async move {
-                let service = hyper::service::service_fn(answer);
-                let served = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service);
-                if let Err(error) = served.await {
-                    eprintln!("a scrape failed: {error}");
-                }
-            });
-        }
-    });
-    Ok(address)
 }
 
 /// Sends a plain GET request, as a scraper does.
