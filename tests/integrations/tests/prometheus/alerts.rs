@@ -150,7 +150,7 @@ fn every_change_of_a_rule_fails_a_case() {
         }
     });
     assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
-    assert!(changes > 100, "{changes}");
+    assert!(changes > 80, "{changes}");
 }
 
 /// Returns the number of changes of `rule`, and those that no case notices.
