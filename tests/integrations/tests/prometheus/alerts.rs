@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 const RULES: &str = include_str!("../../../../docs/prometheus-alerts.yml");
 const TESTS: &str = include_str!("alerts.test.yml");
@@ -135,12 +136,17 @@ fn every_change_of_a_rule_fails_a_case() {
         return;
     }
     let rules = rules();
+    let queue = Mutex::new(rules.iter());
     let (mut changes, mut unnoticed) = (0, Vec::new());
-    // Two threads, because most of the time is spent in `promtool`.
     std::thread::scope(|scope| {
-        let (half, other_half) = rules.split_at(rules.len() / 2);
-        let threads = [half, other_half]
-            .map(|rules| scope.spawn(|| rules.iter().map(unnoticed_changes).collect::<Vec<_>>()));
+        let check_rules = || {
+            let next = || queue.lock().unwrap().next();
+            std::iter::from_fn(next)
+                .map(unnoticed_changes)
+                .collect::<Vec<_>>()
+        };
+        let threads = std::thread::available_parallelism().unwrap().get();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(check_rules)).collect();
         for (tried, missed) in threads
             .into_iter()
             .flat_map(|thread| thread.join().unwrap())
