@@ -239,6 +239,17 @@ pub enum NotKept {
     NoRoom,
 }
 
+#[cfg(feature = "tracing")]
+impl NotKept {
+    /// Returns the name of the reason in logs, which is the same as in serialized data.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidName => "invalid_name",
+            Self::NoRoom => "no_room",
+        }
+    }
+}
+
 /// The cause of a state change.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
