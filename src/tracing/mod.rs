@@ -129,8 +129,8 @@ impl LogBuilder {
     ///
     /// A span must declare the fields, usually as [`Empty`](::tracing::field::Empty). Fields that the span
     /// does not declare are left out. The current span is the span around the guarded call, not a span
-    /// inside it. If a span contains several guarded calls, the fields describe the last of them. A
-    /// state is absent if the registry does not keep the breaker.
+    /// inside it. Give each guarded call a span of its own: a second call records the fields again, and a
+    /// subscriber may show both values. The state is absent if the registry does not keep the breaker.
     ///
     /// If enabled, every call sends an event, even if the span declares no such field.
     ///
