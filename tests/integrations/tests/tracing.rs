@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tracing::Instrument;
 use tracing::field::Empty;
+use tracing::{Instrument, instrument};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -365,6 +365,52 @@ async fn instrumented_future_records_in_its_span() {
         { "name": "fetch", "breaker.name": "users", "breaker.outcome": "success" },
         { "name": "outer" },
         { "name": "dropped", "breaker.name": "users", "breaker.outcome": "ignored" },
+    ]);
+    assert_eq!(Value::from(spans), expected);
+}
+
+#[circuit(name = "above")]
+#[instrument(fields(breaker.outcome = Empty))]
+fn circuit_above() -> Result<(), BreakerError> {
+    Ok(())
+}
+
+#[circuit(name = "above async")]
+#[instrument(fields(breaker.outcome = Empty))]
+async fn async_circuit_above() -> Result<(), BreakerError> {
+    tokio::task::yield_now().await;
+    Ok(())
+}
+
+#[instrument(fields(breaker.outcome = Empty))]
+#[circuit(name = "below")]
+fn circuit_below() -> Result<(), BreakerError> {
+    Ok(())
+}
+
+/// The attribute that comes first is expanded first, so the other one wraps its result.
+#[tokio::test]
+async fn span_is_around_circuit_if_circuit_comes_first() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = Lines::default();
+    let json = fmt::layer().json().with_writer(lines.clone());
+    let json = json.with_span_events(fmt::format::FmtSpan::CLOSE);
+    let guard = tracing::subscriber::set_default(Registry::default().with(json));
+    let log = breakerbox::tracing::builder().span_fields(true);
+    log.install(BreakerRegistry::global());
+    circuit_above().unwrap();
+    async_circuit_above().await.unwrap();
+    circuit_below().unwrap();
+    drop(guard);
+    let all = lines.take();
+    let closed = all
+        .iter()
+        .filter(|line| line["fields"]["message"] == "close");
+    let spans: Vec<_> = closed.map(|line| line["span"].clone()).collect();
+    let expected = serde_json::json!([
+        { "name": "circuit_above", "breaker.outcome": "success" },
+        { "name": "async_circuit_above", "breaker.outcome": "success" },
+        { "name": "circuit_below" },
     ]);
     assert_eq!(Value::from(spans), expected);
 }
