@@ -57,11 +57,11 @@ fn trip_rate(breaker: &CircuitBreaker) {
 #[test]
 fn consecutive_rule_is_described_by_failures() {
     let text = added(consecutive(), |breaker, _| {
-        (0..3).for_each(|_| fail(breaker))
+        (0..3).for_each(|_| fail(breaker));
     });
     assert_eq!(text, " (3 failures, last: \"down\")");
     let text = added(TripRule::consecutive_failures(1), |breaker, _| {
-        fail(breaker)
+        fail(breaker);
     });
     assert_eq!(text, " (1 failure, last: \"down\")");
 }

@@ -7,7 +7,7 @@ use metrics_opentelemetry::{OpenTelemetryMetrics, OpenTelemetryRecorder};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::{Status, TracerProvider};
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ScopeMetrics};
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, Instrument, MeterProviderBuilder, SdkMeterProvider, Stream,
 };
@@ -111,7 +111,7 @@ fn panicking_listener_fails_span() {
     let registry = registry.build().unwrap();
     let users = registry.breaker("users");
     let spans = spans(&registry, || {
-        info_span!("command").in_scope(|| users.trip())
+        info_span!("command").in_scope(|| users.trip());
     });
     assert!(matches!(spans[0].status, Status::Error { .. }));
 }
@@ -150,7 +150,7 @@ fn exported(
         .last()
         .unwrap()
         .scope_metrics()
-        .flat_map(|scope| scope.metrics());
+        .flat_map(ScopeMetrics::metrics);
     let calls = metrics.filter(|metric| metric.name() == "breakerbox_calls_total");
     let mut points = Vec::new();
     for metric in calls {

@@ -73,6 +73,13 @@ fn logged(filter: &str, work: impl FnOnce(&Lines)) {
     tracing::subscriber::with_default(lines.subscriber(filter), || work(&lines));
 }
 
+/// Runs `future` with paused time.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(future)
+}
+
 fn fail(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Err::<(), _>("down"));
 }
@@ -329,8 +336,8 @@ fn span_has_no_fields_unless_requested() {
 }
 
 /// A future is polled and dropped within the span that instruments it.
-#[tokio::test(start_paused = true)]
-async fn instrumented_future_records_in_its_span() {
+#[test]
+fn instrumented_future_records_in_its_span() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = Lines::default();
     let guard = tracing::subscriber::set_default(lines.subscriber("info"));
@@ -346,14 +353,14 @@ async fn instrumented_future_records_in_its_span() {
     let span = tracing::info_span!("fetch", breaker.name = Empty, breaker.outcome = Empty);
     let outer = tracing::info_span!("outer", breaker.name = Empty, breaker.outcome = Empty);
     let call = slow.guarded_by(&users).instrument(span.clone());
-    call.instrument(outer.clone()).await.unwrap();
+    block_on(call.instrument(outer.clone())).unwrap();
     span.in_scope(|| tracing::info!("end"));
     outer.in_scope(|| tracing::info!("end"));
     let dropped = tracing::info_span!("dropped", breaker.name = Empty, breaker.outcome = Empty);
     let pending = std::future::pending::<Result<(), ()>>().guarded_by(&users);
     let pending = pending.instrument(dropped.clone());
-    let limited = tokio::time::timeout(Duration::from_secs(1), pending).await;
-    assert!(limited.is_err());
+    let limit = Duration::from_secs(1);
+    assert!(block_on(async { tokio::time::timeout(limit, pending).await }).is_err());
     dropped.in_scope(|| tracing::info!("end"));
     drop(guard);
     let spans: Vec<_> = lines
@@ -389,8 +396,8 @@ fn circuit_below() -> Result<(), BreakerError> {
 }
 
 /// The attribute that comes first is expanded first, so the other one wraps its result.
-#[tokio::test]
-async fn span_is_around_circuit_if_circuit_comes_first() {
+#[test]
+fn span_is_around_circuit_if_circuit_comes_first() {
     let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = Lines::default();
     let json = fmt::layer().json().with_writer(lines.clone());
@@ -399,7 +406,7 @@ async fn span_is_around_circuit_if_circuit_comes_first() {
     let log = breakerbox::tracing::builder().span_fields(true);
     log.install(BreakerRegistry::global());
     circuit_above().unwrap();
-    async_circuit_above().await.unwrap();
+    block_on(async_circuit_above()).unwrap();
     circuit_below().unwrap();
     drop(guard);
     let all = lines.take();
@@ -496,9 +503,9 @@ fn names_agree_with_metrics_and_serialized_data() {
         }
         let hint = Outcome::TripFor(Duration::from_nanos(4_512_789_791));
         users.try_acquire().unwrap().record(hint);
-        let recorded = lines.take().pop().unwrap();
-        assert_eq!(text(&recorded, "outcome"), "trip_for");
-        assert_eq!(recorded["fields"]["trip_for_secs"], 4.51279);
+        let line = lines.take().pop().unwrap();
+        assert_eq!(text(&line, "outcome"), "trip_for");
+        assert_eq!(line["fields"]["trip_for_secs"], 4.51279);
         let mut trials = Vec::new();
         for (enter, refusal) in [
             (CircuitBreaker::trip as Enter, Refusal::Open),

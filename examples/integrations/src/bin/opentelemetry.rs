@@ -17,7 +17,7 @@ use metrics_opentelemetry::{OpenTelemetryMetrics, OpenTelemetryRecorder};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData};
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric, MetricData, ScopeMetrics};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use std::collections::BTreeMap;
@@ -73,7 +73,7 @@ async fn main() -> Result<(), Error> {
 
     let exported = exported.get_finished_metrics()?;
     let metrics = exported.last().ok_or("no metrics were exported")?;
-    let metrics = metrics.scope_metrics().flat_map(|scope| scope.metrics());
+    let metrics = metrics.scope_metrics().flat_map(ScopeMetrics::metrics);
     let values: BTreeMap<_, _> = metrics.flat_map(series).collect();
     for (name, value) in &values {
         println!("{name} {value}");
