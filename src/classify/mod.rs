@@ -63,6 +63,20 @@ pub enum Outcome {
     TripFor(Duration),
 }
 
+#[cfg(any(feature = "serde", feature = "tracing"))]
+impl Outcome {
+    /// Returns the name of the outcome in logs and in serialized data. The name omits the duration of
+    /// `TripFor`, which would prevent grouping by outcome.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Ignored => "ignored",
+            Self::TripFor(_) => "trip_for",
+        }
+    }
+}
+
 /// The error rules of a breaker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ErrorClassifier {
