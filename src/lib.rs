@@ -142,11 +142,12 @@ pub mod parts {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::macro_support::{
-        Admitted, AsError, AsValue, Predicate, admit, any_error, apply_settings, call, call_maker,
-        default_classifier, default_name, fail_if, fallback_output, guard_future, no_timeout,
-        own_predicate, predicate, started_timeout, timeout,
+        Admitted, AsError, AsOutput, AsResult, AsValue, NewClassifier, Predicate, admit, any_error,
+        apply_settings, call, call_maker, classify, convert, default_classifier, fail_if,
+        fallback_output, guard_future, no_timeout, output_type_of, own_predicate, predicate,
+        refused, return_type, return_type_of, started_timeout, timeout,
     };
-    pub use crate::registry::{Given, Global, In, Named, OfType, Site, SiteHandle};
+    pub use crate::registry::{DefaultName, Given, Global, In, Named, OfType, Site, SiteHandle};
 }
 
 /// The examples of the README.

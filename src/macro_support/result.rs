@@ -18,8 +18,6 @@ pub trait Returned: Sized {
     /// The type in `Err`.
     type Error;
 
-    /// Returns the value as a `Result`.
-    fn into_result(self) -> Result<Self::Value, Self::Error>;
     /// Converts a `Result` back.
     fn of_result(result: Result<Self::Value, Self::Error>) -> Self;
 }
@@ -30,18 +28,10 @@ impl<T, E> Returned for Result<T, E> {
     type Error = E;
 
     #[inline]
-    fn into_result(self) -> Self {
-        self
-    }
-
-    #[inline]
     fn of_result(result: Self) -> Self {
         result
     }
 }
-
-/// `R` as a `Result`. Classifiers are implemented for `Result`, not for [`Returned`].
-pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Error>;
 
 /// An error type that implements `From<BreakerError>`.
 #[diagnostic::on_unimplemented(
@@ -64,11 +54,19 @@ impl<E: From<BreakerError>> FromCircuit for E {
     }
 }
 
-/// Returns the error of a call that was refused or timed out, as the return type `R`.
+/// Converts the error of a call that was refused or timed out, for a function without `refused`.
 #[inline]
-pub(super) fn refuse<R>(error: impl Into<BreakerError>) -> R
+pub fn convert<R: Returned<Error: FromCircuit>>(error: BreakerError) -> R::Error {
+    R::Error::from_circuit(error)
+}
+
+/// Returns the closure or function in `refused`. The compiler infers the types of the closure from this
+/// signature.
+#[inline]
+pub fn refused<R, X>(refused: X) -> X
 where
-    R: Returned<Error: FromCircuit>,
+    R: Returned,
+    X: Fn(BreakerError) -> R::Error,
 {
-    R::of_result(Err(R::Error::from_circuit(error.into())))
+    refused
 }
