@@ -338,7 +338,10 @@ impl Codegen<'_> {
         let attributes = &block.attrs;
         let (capture, keyword) = (block.capture, block.async_token);
         let statements = self.async_body(capture, &inner_block(&body));
-        quote!(#(#attributes)* #keyword #capture { #statements })
+        // At the place of the original block, whose text a suggestion of a lint may copy.
+        let mut guarded = Group::new(Delimiter::Brace, statements);
+        guarded.set_span(Span::mixed_site().located_at(block.block.span()));
+        quote!(#(#attributes)* #keyword #capture #guarded)
     }
 
     fn returned_future_body(&self, body: &Group) -> TokenStream {

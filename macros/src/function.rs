@@ -282,7 +282,8 @@ impl Function {
                     let pat = std::mem::replace(&mut *argument.pat, syn::parse_quote!(#name));
                     // Lint attributes apply to the names in the pattern.
                     let attributes = std::mem::replace(&mut argument.attrs, conditions.clone());
-                    patterns.extend(quote_spanned!(span=> #(#attributes)* let #pat = #name;));
+                    // As a tuple, because lints report a name with an underscore that is bound to a variable.
+                    patterns.extend(quote_spanned!(span=> #(#attributes)* let (#pat,) = (#name,);));
                     arguments.push(quote!(#(#conditions)* #name));
                 }
             }

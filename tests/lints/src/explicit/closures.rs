@@ -1,17 +1,21 @@
 //! Functions with `fail_if`, `classify` and `refused`.
 
-use crate::error::{ForeignError, LintError, reject_zero};
+use crate::failure::{CallError, ForeignError, reject_zero};
 use breakerbox::{BreakerError, Outcome, circuit};
 use core::future::ready;
 use core::time::Duration;
 
 /// Returns the outcome of a call.
 pub(crate) const fn outcome(is_good: bool) -> Outcome {
-    return if is_good { Outcome::Success } else { Outcome::Failure };
+    return if is_good {
+        Outcome::Success
+    } else {
+        Outcome::Failure
+    };
 }
 
 /// Classifies results.
-const fn classify(result: &Result<u64, LintError>) -> Outcome {
+const fn classify(result: &Result<u64, CallError>) -> Outcome {
     return match *result {
         Ok(seconds @ 429..) => Outcome::TripFor(Duration::from_secs(seconds)),
         Ok(_) => Outcome::Success,
@@ -30,9 +34,9 @@ fn make_error(error: BreakerError) -> ForeignError {
 /// # Errors
 ///
 /// If `id` is zero.
-#[circuit(fail_if = |error| return *error == LintError::Zero)]
+#[circuit(fail_if = |error| return *error == CallError::Zero)]
 #[inline]
-pub fn failing(id: u64) -> Result<u64, LintError> {
+pub fn failing(id: u64) -> Result<u64, CallError> {
     return reject_zero(id);
 }
 
@@ -43,7 +47,7 @@ pub fn failing(id: u64) -> Result<u64, LintError> {
 /// If `id` is zero.
 #[circuit(classify = classify)]
 #[inline]
-pub fn classified(id: u64) -> Result<u64, LintError> {
+pub fn classified(id: u64) -> Result<u64, CallError> {
     return reject_zero(id);
 }
 
@@ -54,7 +58,7 @@ pub fn classified(id: u64) -> Result<u64, LintError> {
 /// If `id` is zero.
 #[circuit(classify = |result| return outcome(result.is_ok()), fallback = failing)]
 #[inline]
-pub async fn classified_async(id: u64) -> Result<u64, LintError> {
+pub async fn classified_async(id: u64) -> Result<u64, CallError> {
     return ready(reject_zero(id)).await;
 }
 

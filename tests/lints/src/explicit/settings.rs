@@ -1,6 +1,6 @@
 //! Settings of breakers.
 
-use crate::error::{LintError, reject_zero};
+use crate::failure::{CallError, reject_zero};
 use breakerbox::{BreakerBuilder, Preset, TripRule, Window, circuit};
 use core::fmt::Error as FmtError;
 use core::time::Duration;
@@ -15,8 +15,8 @@ impl Preset for Careful {
 }
 
 /// Returns whether an error counts.
-fn counts(error: &LintError) -> bool {
-    return *error == LintError::Zero;
+fn counts(error: &CallError) -> bool {
+    return *error == CallError::Zero;
 }
 
 /// With types and rules.
@@ -28,12 +28,12 @@ fn counts(error: &LintError) -> bool {
     name = "lints::types",
     preset = Careful,
     recovery_timeout = Duration::from_secs(5),
-    expected = [LintError, FmtError],
+    expected = [CallError, FmtError],
     trip_when = [TripRule::failure_rate(0.5).over(Window::calls(100))],
     builder = |builder: BreakerBuilder| return builder.cancelled_after(Duration::from_secs(1)),
 )]
 #[inline]
-pub fn types(id: u64) -> Result<u64, LintError> {
+pub fn types(id: u64) -> Result<u64, CallError> {
     return reject_zero(id);
 }
 
@@ -42,9 +42,9 @@ pub fn types(id: u64) -> Result<u64, LintError> {
 /// # Errors
 ///
 /// If `id` is zero.
-#[circuit(expected = counts, ignored = |error| return *error == LintError::Circuit)]
+#[circuit(expected = counts, ignored = |error| return matches!(*error, CallError::Circuit(_)))]
 #[inline]
-pub fn predicates(id: u64) -> Result<u64, LintError> {
+pub fn predicates(id: u64) -> Result<u64, CallError> {
     return reject_zero(id);
 }
 

@@ -1,6 +1,7 @@
 //! Async functions.
 
-use crate::error::{LintError, reject_zero};
+use super::closures::outcome;
+use crate::failure::{CallError, reject_zero};
 use breakerbox::circuit;
 use core::fmt::Display;
 use core::future::ready;
@@ -12,23 +13,26 @@ use core::future::ready;
 /// If `id` is zero.
 #[circuit]
 #[inline]
-pub async fn plain(id: u64) -> Result<u64, LintError> {
+pub async fn plain(id: u64) -> Result<u64, CallError> {
     return ready(reject_zero(id)).await;
 }
 
-/// With an early `return` and `?`.
+/// With an early `return`.
 ///
 /// # Errors
 ///
 /// If `id` is zero.
-#[circuit(name = "lints::early", failure_threshold = 3, recovery_timeout = "1m 30s")]
+#[circuit(
+    name = "lints::early",
+    failure_threshold = 3,
+    recovery_timeout = "1m 30s"
+)]
 #[inline]
-pub async fn early(id: u64) -> Result<u64, LintError> {
+pub async fn early(id: u64) -> Result<u64, CallError> {
     if id == 1 {
         return Ok(1);
     }
-    let checked = ready(reject_zero(id)).await?;
-    return Ok(checked);
+    return ready(reject_zero(id)).await;
 }
 
 /// With an async fallback.
@@ -38,7 +42,7 @@ pub async fn early(id: u64) -> Result<u64, LintError> {
 /// If `id` is zero.
 #[circuit(fallback = plain)]
 #[inline]
-pub async fn with_async_fallback(id: u64) -> Result<u64, LintError> {
+pub async fn with_async_fallback(id: u64) -> Result<u64, CallError> {
     return ready(reject_zero(id)).await;
 }
 
@@ -49,7 +53,8 @@ pub async fn with_async_fallback(id: u64) -> Result<u64, LintError> {
 /// If `id` is zero.
 #[circuit(fallback = reject_zero)]
 #[inline]
-pub async fn with_sync_fallback(id: u64) -> Result<u64, LintError> { return ready(reject_zero(id)).await; }
+#[rustfmt::skip]
+pub async fn with_sync_fallback(id: u64) -> Result<u64, CallError> { return ready(reject_zero(id)).await; }
 
 /// With a time limit.
 ///
@@ -58,7 +63,7 @@ pub async fn with_sync_fallback(id: u64) -> Result<u64, LintError> { return read
 /// If `id` is zero.
 #[circuit(timeout = "5s")]
 #[inline]
-pub async fn with_timeout(id: u64) -> Result<u64, LintError> {
+pub async fn with_timeout(id: u64) -> Result<u64, CallError> {
     return ready(reject_zero(id)).await;
 }
 
@@ -67,9 +72,9 @@ pub async fn with_timeout(id: u64) -> Result<u64, LintError> {
 /// # Errors
 ///
 /// If `id` is zero.
-#[circuit(timeout = "5s", fallback = plain, refused = |_error| return LintError::Circuit)]
+#[circuit(timeout = "5s", fallback = plain, refused = CallError::from)]
 #[inline]
-pub async fn with_timeout_and_fallback(id: u64) -> Result<u64, LintError> {
+pub async fn with_timeout_and_fallback(id: u64) -> Result<u64, CallError> {
     return ready(reject_zero(id)).await;
 }
 
@@ -82,10 +87,9 @@ pub async fn with_timeout_and_fallback(id: u64) -> Result<u64, LintError> {
 #[inline]
 pub async fn generic<'item, T: Display + Sync, const N: usize>(
     values: &'item [T; N],
-    default: impl Into<&'item T> + Send,
-) -> Result<&'item T, LintError> {
-    let chosen: &T = default.into();
-    return ready(Ok(values.first().unwrap_or(chosen))).await;
+    default: &'item T,
+) -> Result<&'item T, CallError> {
+    return ready(Ok(values.first().unwrap_or(default))).await;
 }
 
 /// Returns a type that has no name.
@@ -93,9 +97,9 @@ pub async fn generic<'item, T: Display + Sync, const N: usize>(
 /// # Errors
 ///
 /// If `id` is zero.
-#[circuit(classify = |result| return crate::closures::outcome(result.is_ok()))]
+#[circuit(classify = |result| return outcome(result.is_ok()))]
 #[inline]
-pub async fn unnamed(id: u64) -> Result<impl Display, LintError> {
+pub async fn unnamed(id: u64) -> Result<impl Display, CallError> {
     return ready(reject_zero(id)).await;
 }
 
@@ -106,9 +110,9 @@ pub async fn unnamed(id: u64) -> Result<impl Display, LintError> {
 /// If the circuit refuses the call.
 #[circuit]
 #[inline]
-pub async fn recursive(depth: u64) -> Result<u64, LintError> {
-    return match depth.checked_sub(1) {
-        Some(less) => Box::pin(recursive(less)).await,
-        None => Ok(0),
-    };
+pub async fn recursive(depth: u64) -> Result<u64, CallError> {
+    if depth == 0 {
+        return Ok(0);
+    }
+    return Box::pin(recursive(depth.saturating_sub(1))).await;
 }

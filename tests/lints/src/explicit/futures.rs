@@ -1,6 +1,6 @@
 //! Functions that return futures.
 
-use crate::error::{ForeignError, LintError, reject_zero};
+use crate::failure::{CallError, ForeignError, reject_zero};
 use breakerbox::circuit;
 use core::future::ready;
 use core::pin::Pin;
@@ -10,14 +10,14 @@ use futures_util::future::{BoxFuture, LocalBoxFuture};
 /// Returns a future that another function made.
 #[circuit]
 #[inline]
-pub fn made(id: u64) -> impl Future<Output = Result<u64, LintError>> {
+pub fn made(id: u64) -> impl Future<Output = Result<u64, CallError>> {
     return ready(reject_zero(id));
 }
 
 /// Ends in an async block.
 #[circuit(fallback = made)]
 #[inline]
-pub fn block(id: u64) -> impl Future<Output = Result<u64, LintError>> + Send {
+pub fn block(id: u64) -> impl Future<Output = Result<u64, CallError>> + Send {
     return async move { return ready(reject_zero(id)).await };
 }
 
@@ -27,7 +27,7 @@ pub fn block(id: u64) -> impl Future<Output = Result<u64, LintError>> + Send {
 #[must_use]
 pub fn boxed<'id>(
     id: &'id u64,
-) -> Pin<Box<dyn Future<Output = Result<&'id u64, LintError>> + Send + 'id>> {
+) -> Pin<Box<dyn Future<Output = Result<&'id u64, CallError>> + Send + 'id>> {
     return Box::pin(async move { return ready(reject_zero(*id).map(|_id| return id)).await });
 }
 
@@ -35,7 +35,7 @@ pub fn boxed<'id>(
 #[circuit(timeout = "5s")]
 #[inline]
 #[must_use]
-pub fn alias(id: &u64) -> BoxFuture<'_, Result<u64, LintError>> {
+pub fn alias(id: &u64) -> BoxFuture<'_, Result<u64, CallError>> {
     let copied = *id;
     return async move { return ready(reject_zero(copied)).await }.boxed();
 }
