@@ -25,7 +25,7 @@ where
     warn_if_nested::<R>();
     match call::call(breaker, classifier, (), |()| work()) {
         Ok(result) => C::returned(result),
-        Err((open, ())) => R::of_result(Err(refused(open.into()))),
+        Err((open, ())) => R::of_error(refused(open.into())),
     }
 }
 

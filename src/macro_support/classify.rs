@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 
 /// A classifier of functions that return `R`.
 #[diagnostic::on_unimplemented(
-    message = "a circuit breaker cannot tell whether `{R}` is a success or a failure",
-    label = "the function returns `{R}`, which is not a `Result`"
+    message = "a function with `#[circuit]` must return a `Result`, but this function returns `{R}`",
+    label = "the circuit cannot tell whether this is a success or a failure"
 )]
 pub trait OfReturned<R>: Classifier<R> {
     /// Converts a classified result back to a return value.
@@ -20,6 +20,7 @@ pub trait OfReturned<R>: Classifier<R> {
     fn returned(result: Result<Self::Ok, Self::Err>) -> R;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E: Debug + 'static> OfReturned<Result<T, E>> for DefaultClassifier {
     #[inline]
     fn returned(result: Result<T, E>) -> Result<T, E> {
@@ -27,6 +28,7 @@ impl<T, E: Debug + 'static> OfReturned<Result<T, E>> for DefaultClassifier {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E: Debug + 'static, P: Fn(&E) -> bool> OfReturned<Result<T, E>> for FailIf<P> {
     #[inline]
     fn returned(result: Result<T, E>) -> Result<T, E> {
@@ -34,6 +36,7 @@ impl<T, E: Debug + 'static, P: Fn(&E) -> bool> OfReturned<Result<T, E>> for Fail
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E, C> OfReturned<Result<T, E>> for Classify<C>
 where
     E: Debug + 'static,
@@ -45,6 +48,7 @@ where
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R, C: Fn(&R) -> Outcome> OfReturned<R> for ClassifyOutput<C> {
     #[inline]
     fn returned(result: Result<R, Self::Err>) -> R {

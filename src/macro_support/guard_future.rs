@@ -3,7 +3,6 @@
 use super::classify::OfReturned;
 use super::result::Returned;
 use crate::call::Call;
-use crate::classifier::Classifier;
 use crate::error::BreakerError;
 use crate::future::{Limit, NoTimeout, Timeout, WithBreaker, warn_if_nested};
 use crate::handle::Handle;
@@ -62,24 +61,26 @@ pin_project! {
     }
 }
 
-impl<F, H, C, L, X> Future for GuardFuture<F, H, C, L, X>
+impl<R, F, H, C, L, X> Future for GuardFuture<F, H, C, L, X>
 where
-    F: Future,
+    R: Returned,
+    F: Future<Output = R>,
     H: Handle,
-    C: Classifier<F::Output>,
+    C: OfReturned<R>,
     L: Limit,
-    X: Fn(BreakerError) -> C::Err,
+    X: Fn(BreakerError) -> R::Error,
 {
-    type Output = Result<C::Ok, C::Err>;
+    type Output = R;
 
     #[allow(clippy::inline_always)] // see `src/call.rs`
     #[inline(always)]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
         let this = self.project();
-        this.guarded.poll(cx).map_err(|error| match error {
-            BreakerError::Open(open) => (this.refused)(BreakerError::Open(open)),
-            BreakerError::TimedOut(timeout) => (this.refused)(BreakerError::TimedOut(timeout)),
-            BreakerError::Inner(error) => error,
+        this.guarded.poll(cx).map(|result| match result {
+            Ok(value) => C::returned(Ok(value)),
+            Err(BreakerError::Inner(error)) => C::returned(Err(error)),
+            Err(BreakerError::Open(open)) => R::of_error((this.refused)(open.into())),
+            Err(BreakerError::TimedOut(timeout)) => R::of_error((this.refused)(timeout.into())),
         })
     }
 }

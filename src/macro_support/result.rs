@@ -9,27 +9,25 @@ use crate::error::BreakerError;
 #[diagnostic::on_unimplemented(
     message = "a function with `#[circuit]` must return a `Result`, but this function returns `{Self}`",
     label = "the circuit cannot tell whether this is a success or a failure",
-    note = "return a `Result<T, E>`, or guard each call with `.with_breaker(..).classify_output(..)`",
-    note = "a function that returns a stream ends before its stream does; guard the stream: `function(..).with_breaker(..)`"
+    note = "return a `Result<T, E>`, or add both `classify = |returned| ..` and `fallback = function`",
+    note = "a function that returns a stream ends before its stream does; guard the stream: `function(..).with_breaker(..)`",
+    note = "an alias of a boxed future must be named `BoxFuture` or `LocalBoxFuture`; otherwise write its type, or an `async fn`"
 )]
 pub trait Returned: Sized {
-    /// The type in `Ok`.
-    type Value;
     /// The type in `Err`.
     type Error;
 
-    /// Converts a `Result` back.
-    fn of_result(result: Result<Self::Value, Self::Error>) -> Self;
+    /// Returns `Err(error)`.
+    fn of_error(error: Self::Error) -> Self;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T, E> Returned for Result<T, E> {
-    type Value = T;
     type Error = E;
 
     #[inline]
-    fn of_result(result: Self) -> Self {
-        result
+    fn of_error(error: E) -> Self {
+        Err(error)
     }
 }
 
@@ -39,6 +37,7 @@ impl<T, E> Returned for Result<T, E> {
     label = "the error type `{Self}` does not implement `From<BreakerError>`",
     note = "with thiserror, add a variant `Circuit(#[from] breakerbox::BreakerError)` to the enum",
     note = "`anyhow::Error` and `Box<dyn std::error::Error + Send + Sync>` already implement `From<BreakerError>`",
+    note = "`#[circuit(refused = |error: BreakerError| ..)]` makes the error without `From<BreakerError>`",
     note = "`#[circuit(fallback = function)]` without `timeout` does not need `From<BreakerError>`"
 )]
 pub trait FromCircuit {

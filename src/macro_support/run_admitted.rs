@@ -35,7 +35,7 @@ impl<R> TimeoutOutput<R, ()> for NoTimeout {
 
 impl<R: Returned, X: Fn(BreakerError) -> R::Error> TimeoutOutput<R, X> for Timeout {
     fn output(elapsed: Duration, name: &Arc<str>, timed_out: &X) -> R {
-        R::of_result(Err(timed_out(Self::error(elapsed, name))))
+        R::of_error(timed_out(Self::error(elapsed, name)))
     }
 }
 
