@@ -131,9 +131,8 @@ fn builder(args: &AttributeArgs, returned: &Type) -> TokenStream {
         quote_spanned!(generated=> let #builder = #krate::__private::apply_settings(#builder, #adjust);)
     });
     // Both traits are in scope, and a rule uses one of them.
-    let import = (!args.expected.is_empty() || !args.ignored.is_empty()).then(|| {
-        quote_spanned!(generated=> use #krate::__private::{AsError as _, AsValue as _};)
-    });
+    let import = (!args.expected.is_empty() || !args.ignored.is_empty())
+        .then(|| quote_spanned!(generated=> use #krate::__private::{AsError as _, AsValue as _};));
     quote_spanned! {generated=> {
         #import
         let #builder: #krate::BreakerBuilder = #base;

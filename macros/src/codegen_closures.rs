@@ -6,8 +6,8 @@
 use crate::attribute_args::AttributeArgs;
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
-use syn::Type;
 use syn::spanned::Spanned;
+use syn::{Expr, Type};
 
 /// Returns an expression for the classifier of a call. `returned` is an expression of type `ReturnType<R>`.
 pub(crate) fn classifier(args: &AttributeArgs, returned: &TokenStream) -> TokenStream {
@@ -27,22 +27,29 @@ pub(crate) fn classifier(args: &AttributeArgs, returned: &TokenStream) -> TokenS
     }
     match &args.fail_if {
         None => quote_spanned!(generated=> #krate::__private::default_classifier()),
-        Some(failure) => quote_spanned!(generated=> #krate::__private::fail_if(#returned, #failure)),
+        Some(failure) => {
+            quote_spanned!(generated=> #krate::__private::fail_if(#returned, #failure))
+        }
     }
 }
 
 /// Returns an expression for the function that converts errors of the circuit to the error type of
 /// `returned`.
 pub(crate) fn refused(args: &AttributeArgs, returned: &Type) -> TokenStream {
+    let generated = Span::mixed_site();
     let krate = &args.krate;
+    // Closures, because the compiler would report an error in a function at each use of its type.
     match &args.refused {
         None => {
-            let span = Span::mixed_site().located_at(returned.span());
-            quote_spanned!(span=> #krate::__private::convert::<#returned>)
+            let span = generated.located_at(returned.span());
+            let convert = quote_spanned!(span=> #krate::__private::convert::<#returned>);
+            quote_spanned!(generated=> |error| #convert(error))
         }
-        Some(refused) => {
-            let span = Span::mixed_site().located_at(refused.span());
-            quote_spanned!(span=> #krate::__private::refused::<#returned, _>(#refused))
+        Some(Expr::Path(function)) => {
+            quote_spanned!(generated=> #krate::__private::refused::<#returned, _>(|error| #function(error)))
+        }
+        Some(closure) => {
+            quote_spanned!(generated=> #krate::__private::refused::<#returned, _>(#closure))
         }
     }
 }

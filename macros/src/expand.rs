@@ -6,7 +6,7 @@
 //! fn load(id: u64) -> Result<Row, DbError> {
 //!     let handle = { static __BREAKERBOX_SITE: Site = ..; /* see codegen_breaker */ };
 //!     return __private::call::<Result<Row, DbError>, _, _>(
-//!         breaker(&handle), &classifier, convert, move || { /* body */ },
+//!         breaker(&handle), &classifier, |error| convert(error), move || { /* body */ },
 //!     );
 //! }
 //! ```
@@ -17,7 +17,7 @@
 //! async fn load(id: u64) -> Result<Row, DbError> {
 //!     let mut owned_handle = None;
 //!     let guarded = __private::guard_future::<Result<Row, DbError>, ..>(
-//!         /* handle */, classifier, limit, convert, async move { /* body */ },
+//!         /* handle */, classifier, limit, |error| convert(error), async move { /* body */ },
 //!     );
 //!     let returned = guarded.await;
 //!     return returned;
@@ -323,7 +323,9 @@ impl Codegen<'_> {
 
     fn future_tail_body(&self, tail: &FutureTail) -> TokenStream {
         match &tail.future {
-            TailFuture::Block(block) => tail.with_future(&TokenStream::new(), &self.async_block(block)),
+            TailFuture::Block(block) => {
+                tail.with_future(&TokenStream::new(), &self.async_block(block))
+            }
             TailFuture::Expression(future) => {
                 let (bind, guarded) = self.guard_future(future.to_token_stream());
                 tail.with_future(&bind, &guarded)
@@ -380,7 +382,8 @@ impl Codegen<'_> {
         // Before `work`, into which the arguments of the function move.
         let let_handle = self.let_handle();
         let bind = quote_spanned!(generated=> #let_handle let limit = #limit; #bind_work);
-        let guarded = quote_spanned!(generated=> #guard(#handle, #classifier, limit, #refused, #work));
+        let guarded =
+            quote_spanned!(generated=> #guard(#handle, #classifier, limit, #refused, #work));
         (bind, guarded)
     }
 }

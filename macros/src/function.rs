@@ -150,7 +150,10 @@ impl Function {
                  add `#[circuit]` to a function that calls it",
             ));
         }
-        let track_caller = self.outer_attributes.iter().find(|attribute| attribute.path().is_ident("track_caller"));
+        let track_caller = self
+            .outer_attributes
+            .iter()
+            .find(|attribute| attribute.path().is_ident("track_caller"));
         if let Some(attribute) = track_caller {
             return Err(Error::new(
                 attribute.span(),
@@ -269,7 +272,12 @@ impl Function {
                     arguments.push(quote!(#(#conditions)* #this));
                 }
                 FnArg::Typed(argument) => {
-                    let conditions: Vec<_> = argument.attrs.iter().filter(|attribute| is_cfg(attribute)).cloned().collect();
+                    let conditions: Vec<_> = argument
+                        .attrs
+                        .iter()
+                        .filter(|attribute| is_cfg(attribute))
+                        .cloned()
+                        .collect();
                     if let Some(name) = usable_name(&argument.pat) {
                         arguments.push(quote!(#(#conditions)* #name));
                         continue;
@@ -336,7 +344,8 @@ fn is_cfg(attribute: &Attribute) -> bool {
     attribute.path().is_ident("cfg")
         || attribute.path().is_ident("cfg_attr") && {
             let tokens = attribute.meta.to_token_stream();
-            nested_tokens(tokens).any(|token| matches!(token, TokenTree::Ident(word) if word == "cfg"))
+            nested_tokens(tokens)
+                .any(|token| matches!(token, TokenTree::Ident(word) if word == "cfg"))
         }
 }
 

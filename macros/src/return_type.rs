@@ -80,10 +80,13 @@ fn error_type(ty: &mut Type) -> Option<&mut Type> {
     else {
         return None;
     };
-    let types = arguments.args.iter_mut().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
+    let types = arguments
+        .args
+        .iter_mut()
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        });
     { types }.nth(1)
 }
 
@@ -117,7 +120,8 @@ impl ReturnedFuture {
 pub(crate) fn is_stream(ty: &Type) -> bool {
     if let Some((bounds, _)) = opaque_or_boxed(ty) {
         return bounds.iter().any(|bound| {
-            trait_segment(bound).is_some_and(|last| last.ident == "Stream" || last.ident == "TryStream")
+            trait_segment(bound)
+                .is_some_and(|last| last.ident == "Stream" || last.ident == "TryStream")
         });
     }
     last_segment(ty).is_some_and(|last| last.ident == "BoxStream" || last.ident == "LocalBoxStream")
@@ -155,10 +159,13 @@ fn type_arguments(segment: &PathSegment) -> impl Iterator<Item = &Type> {
         PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
         _ => None,
     };
-    arguments.into_iter().flatten().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
+    arguments
+        .into_iter()
+        .flatten()
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
 }
 
 fn trait_segment(bound: &TypeParamBound) -> Option<&PathSegment> {

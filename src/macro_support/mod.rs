@@ -18,13 +18,11 @@ mod run_admitted;
 
 pub use call::{Admitted, admit, call, call_maker};
 pub use classify::{
-    AsOutput, AsResult, NewClassifier, classify, default_classifier, fail_if, output_type_of, return_type,
-    return_type_of,
+    AsOutput, AsResult, NewClassifier, classify, default_classifier, fail_if, output_type_of,
+    return_type, return_type_of,
 };
 pub use fallback::fallback_output;
 pub use guard_future::{guard_future, no_timeout, timeout};
 pub use result::{convert, refused};
-pub use rule::{
-    AsError, AsValue, Predicate, any_error, apply_settings, own_predicate, predicate,
-};
+pub use rule::{AsError, AsValue, Predicate, any_error, apply_settings, own_predicate, predicate};
 pub use run_admitted::started_timeout;

@@ -59,8 +59,7 @@ pub fn convert<R: Returned<Error: FromCircuit>>(error: BreakerError) -> R::Error
     R::Error::from_circuit(error)
 }
 
-/// Returns the closure or function in `refused`. The compiler infers the types of the closure from this
-/// signature.
+/// Returns the closure in `refused`. The compiler infers the types of the closure from this signature.
 #[inline]
 pub fn refused<R, X>(refused: X) -> X
 where

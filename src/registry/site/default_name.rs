@@ -91,7 +91,9 @@ fn without_pointers(full: &str) -> &str {
     let target = full.trim_start_matches('&');
     let target = target.strip_prefix("mut ").map_or(target, without_pointers);
     // Some versions of `type_name` write `&(dyn One + Two)`.
-    let in_parentheses = target.strip_prefix("(dyn ").and_then(|object| object.strip_suffix(')'));
+    let in_parentheses = target
+        .strip_prefix("(dyn ")
+        .and_then(|object| object.strip_suffix(')'));
     match in_parentheses.or_else(|| target.strip_prefix("dyn ")) {
         Some(object) => object.split(" + ").next().unwrap_or_default(),
         None => target,
@@ -152,7 +154,10 @@ mod tests {
         assert_eq!(short_type(type_name_of_val(&closure)), short);
         let nested = short_type(type_name_of_val(&closure()));
         assert_eq!(nested, format!("{short}::{{{{closure}}}}"));
-        assert_eq!(short_type("<app::A as app::B>::go::{{closure}}"), "go::{{closure}}");
+        assert_eq!(
+            short_type("<app::A as app::B>::go::{{closure}}"),
+            "go::{{closure}}"
+        );
     }
 
     #[test]
@@ -161,14 +166,20 @@ mod tests {
         assert_eq!(of_function("app::fetch_user"), "fetch_user");
         assert_eq!(of_function("app::m\u{fc}ll::weg"), "m\u{fc}ll::weg");
         assert_eq!(of_method("app", "app::Client", "get"), "Client::get");
-        assert_eq!(of_method("app::m", "app::m::Client", "get"), "m::Client::get");
+        assert_eq!(
+            of_method("app::m", "app::m::Client", "get"),
+            "m::Client::get"
+        );
     }
 
     #[test]
     fn long_default_names_stay_distinct() {
         let long = |module: &str| format!("app::{module}::{}::fetch", "m\u{fc}ll".repeat(60));
         let (one, two) = (of_function(&long("one")), of_function(&long("two")));
-        assert!(one.starts_with("fetch#") && two.starts_with("fetch#"), "{one} {two}");
+        assert!(
+            one.starts_with("fetch#") && two.starts_with("fetch#"),
+            "{one} {two}"
+        );
         assert_ne!(one, two);
         assert_eq!(one, of_function(&long("one")));
 
