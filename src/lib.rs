@@ -62,7 +62,9 @@ pub use breaker::CircuitBreaker;
 /// * `failure_threshold`, `recovery_timeout`, `half_open_calls`, `success_threshold`,
 ///   `trial_timeout`, `expected`, `ignored`, `trip_when`: the defaults of a
 ///   [`BreakerBuilder`](BreakerBuilder#default), or the values of the `preset` or `builder`
-/// * `fail_if`, `fallback`, `timeout`: none
+/// * `fail_if`, `classify`: the rules of the breaker
+/// * `refused`: `From<BreakerError>`
+/// * `fallback`, `timeout`: none
 ///
 /// Settings apply when the breaker is created. The guide's page
 /// [the decorator](https://docs.rs/breakerbox/latest/breakerbox/guide/decorator/index.html) describes
@@ -70,9 +72,9 @@ pub use breaker::CircuitBreaker;
 ///
 /// # Errors
 ///
-/// The error that the function returns. A refusal becomes the error that
-/// `From<BreakerError>` makes of [`BreakerError::Open`], and an elapsed `timeout` the error that it
-/// makes of [`BreakerError::TimedOut`].
+/// The error that the function returns. A refusal becomes the error that `refused` makes of
+/// [`BreakerError::Open`], and an elapsed `timeout` the error that it makes of
+/// [`BreakerError::TimedOut`]. Without `refused`, `From<BreakerError>` makes these errors.
 ///
 /// # Panics
 ///

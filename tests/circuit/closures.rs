@@ -35,7 +35,7 @@ fn get(status: u16, retry_after: u64) -> io::Result<Response> {
     Ok(respond(status, retry_after))
 }
 
-#[circuit(classify = |result| judge(result))]
+#[circuit(classify = |result| if result.is_err() { Outcome::Ignored } else { judge(result) })]
 async fn get_async(status: u16, retry_after: u64) -> io::Result<Response> {
     Ok(respond(status, retry_after))
 }
@@ -130,24 +130,25 @@ fn outcome(is_good: bool) -> Outcome {
 
 #[test]
 fn classify_with_fallback_needs_no_result() {
+    type Find = fn(&Cache, u32) -> Option<u32>;
     let cache = Cache { usual: Some(7) };
-    let forms: [(&str, &dyn Fn(u32) -> Option<u32>); 2] = [
-        ("closures::Cache::find", &|id| cache.find(id)),
-        ("closures::Cache::find_async", &|id| {
+    let forms: [(&str, Find); 2] = [
+        ("closures::Cache::find", Cache::find),
+        ("closures::Cache::find_async", |cache, id| {
             expect_ready(assert_send(cache.find_async(id)))
         }),
     ];
     for (name, find) in forms {
-        assert_eq!(find(3), Some(3));
+        assert_eq!(find(&cache, 3), Some(3));
         for _ in 0..5 {
             assert_eq!(
-                find(0),
+                find(&cache, 0),
                 None,
                 "no fallback for the value that trips the circuit"
             );
         }
         assert_counted(name, 1, 5);
-        assert_eq!(find(3), Some(7), "{name}");
+        assert_eq!(find(&cache, 3), Some(7), "{name}");
     }
 }
 
@@ -171,7 +172,7 @@ fn refused_sync(ok: bool) -> Result<u8, Status> {
     if ok { Ok(1) } else { Err(Status::NotFound) }
 }
 
-#[circuit(name = "refused-async", refused = |error| status(error))]
+#[circuit(name = "refused-async", refused = |error| Status::Unavailable(error.to_string()))]
 async fn refused_async(ok: bool) -> Result<u8, Status> {
     if ok { Ok(1) } else { Err(Status::NotFound) }
 }

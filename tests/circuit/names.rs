@@ -158,7 +158,7 @@ mod a_module_with_a_name_that_is_as_long_as_no_reasonable_person_would_ever_make
             }
         }
 
-        pub(in super::super) struct Client;
+        pub(in super::super) struct Client(pub(in super::super) bool);
 
         impl Client {
             #[circuit(registry = registry, failure_threshold = 1)]
@@ -166,7 +166,11 @@ mod a_module_with_a_name_that_is_as_long_as_no_reasonable_person_would_ever_make
                 &self,
                 registry: &BreakerRegistry,
             ) -> CallResult<()> {
-                Err(crate::support::Error::NoAnswer)
+                if self.0 {
+                    Ok(())
+                } else {
+                    Err(crate::support::Error::NoAnswer)
+                }
             }
         }
     }
@@ -180,7 +184,8 @@ fn too_long_default_name_is_shortened_and_guards() {
     assert!(call(&registry, false).is_err());
     assert!(call(&registry, true).is_err_and(|error| error.is_open()));
     let method = || {
-        long::Client.with_a_method_whose_name_is_also_rather_long_so_that_all_is_too_long(&registry)
+        long::Client(false)
+            .with_a_method_whose_name_is_also_rather_long_so_that_all_is_too_long(&registry)
     };
     assert!(method().is_err_and(|error| !error.is_open()));
     assert!(method().is_err_and(|error| error.is_open()));

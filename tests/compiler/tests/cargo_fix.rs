@@ -31,9 +31,10 @@ impl Copy {
         let breakerbox = workspace.canonicalize().expect("the workspace");
         let manifest = format!(
             "[package]\nname = \"fixed\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-             [dependencies]\nbreakerbox.path = {breakerbox:?}\n\
+             [dependencies]\nbreakerbox.path = '{}'\n\
              futures-util = {{ version = \"0.3\", default-features = false, features = [\"alloc\"] }}\n\n\
-             [workspace]\n"
+             [workspace]\n",
+            breakerbox.display()
         );
         copy.write(Path::new("Cargo.toml"), &manifest);
         let lock = fs::read_to_string(workspace.join("Cargo.lock")).expect("the lock file");

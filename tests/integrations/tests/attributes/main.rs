@@ -3,5 +3,6 @@
 // Guarded functions stand for functions that can fail or wait.
 #![allow(clippy::unnecessary_wraps, clippy::unused_async)]
 
+mod foreign_errors;
 mod guarded_methods;
 mod other_attributes;
