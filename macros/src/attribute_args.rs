@@ -111,6 +111,8 @@ pub(crate) struct AttributeArgs {
     pub(crate) fallback: Option<Expr>,
     /// The duration, with the span of its key.
     pub(crate) timeout: Option<(Span, TokenStream)>,
+    /// The arguments as they are written.
+    source: String,
 }
 
 pub(crate) enum Name {
@@ -138,6 +140,11 @@ impl AttributeArgs {
             || self.preset.is_some()
             || self.builder_base.is_some()
             || self.builder_adjust.is_some()
+    }
+
+    /// Returns whether an argument may use the name, also in a format string.
+    pub(crate) fn mention(&self, name: &Ident) -> bool {
+        self.source.contains(&name.to_string())
     }
 
     /// Returns a predicate of `expected` or `ignored` that does not name its error type.
@@ -190,6 +197,7 @@ impl Parse for AttributeArgs {
             registry: None,
             fallback: None,
             timeout: None,
+            source: input.fork().parse::<TokenStream>()?.to_string(),
         };
         let mut seen: Vec<Ident> = Vec::new();
         while !input.is_empty() {

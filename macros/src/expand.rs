@@ -83,7 +83,7 @@ pub(crate) fn expand(mut function: Function, args: &AttributeArgs) -> Result<Tok
     let find_handle =
         codegen_breaker::find_handle(&function, args, &for_errors, lends.then_some(&owned_handle));
     let (arguments, bind_patterns) = match args.fallback {
-        Some(_) => function.name_arguments(),
+        Some(_) => function.name_arguments(args),
         None => (Vec::new(), TokenStream::new()),
     };
     let has_classifier = args.fail_if.is_some() || args.classify.is_some();

@@ -1,5 +1,6 @@
 //! The function with the attribute `#[circuit]`: its parser, its checks and its form.
 
+use crate::attribute_args::AttributeArgs;
 use crate::future_tail::{FutureTail, TailFuture};
 use crate::return_type::{self, ReturnedFuture};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
@@ -260,7 +261,10 @@ impl Function {
     /// Names every argument, so that the arguments can be passed to a fallback.
     ///
     /// Returns the arguments, and the `let` statements that bind the original patterns in the body.
-    pub(crate) fn name_arguments(&mut self) -> (Vec<TokenStream>, TokenStream) {
+    pub(crate) fn name_arguments(
+        &mut self,
+        args: &AttributeArgs,
+    ) -> (Vec<TokenStream>, TokenStream) {
         let mut arguments = Vec::new();
         let mut patterns = TokenStream::new();
         let mut generated = Vec::new();
@@ -278,7 +282,7 @@ impl Function {
                         .filter(|attribute| is_cfg(attribute))
                         .cloned()
                         .collect();
-                    if let Some(name) = usable_name(&argument.pat) {
+                    if let Some(name) = usable_name(&argument.pat, args) {
                         arguments.push(quote!(#(#conditions)* #name));
                         continue;
                     }
@@ -317,12 +321,12 @@ impl Function {
 }
 
 /// Returns the name of an argument that the expansion can use. Lints report uses of a name that begins with
-/// an underscore.
-fn usable_name(pat: &Pat) -> Option<&Ident> {
+/// an underscore, so such a name is only used if the attribute does.
+fn usable_name<'a>(pat: &'a Pat, args: &AttributeArgs) -> Option<&'a Ident> {
     match pat {
         Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
             let name = &pat.ident;
-            (!name.to_string().starts_with('_')).then_some(name)
+            (!name.to_string().starts_with('_') || args.mention(name)).then_some(name)
         }
         _ => None,
     }

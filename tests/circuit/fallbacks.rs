@@ -216,3 +216,16 @@ fn fallback_accepts_attributes_of_parameters() {
     assert_eq!(cfg_parameters(1, 2, (3, 4)), Ok(7));
     assert_eq!(expect_ready(lint_parameters(1, (2, 3), 4, 5)), Ok(1));
 }
+
+#[circuit(name = format!("underscore-{_id}"), fallback = |_| Ok(0))]
+#[allow(clippy::used_underscore_binding)]
+fn named_by_underscore(_id: u8) -> Result<u8, Plain> {
+    Ok(1)
+}
+
+#[test]
+fn settings_use_argument_with_underscore() {
+    assert_eq!(named_by_underscore(3), Ok(1));
+    global("underscore-3").trip();
+    assert_eq!(named_by_underscore(3), Ok(0));
+}

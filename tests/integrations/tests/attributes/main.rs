@@ -5,4 +5,5 @@
 
 mod foreign_errors;
 mod guarded_methods;
+mod http_classifiers;
 mod other_attributes;
