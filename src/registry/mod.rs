@@ -52,4 +52,4 @@ pub use error::RegistryError;
 pub(crate) use inner::Inner;
 #[cfg(feature = "serde")]
 pub(crate) use presets::MAX_PREFIXES;
-pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
+pub use site::{DefaultName, Given, Global, In, Named, OfType, Site, SiteHandle};
