@@ -154,8 +154,10 @@ impl ErrorClassifier {
         if ignored == Some(true) {
             return ErrorClass::Ignored;
         }
-        let trip_for = self.longest_time(&view);
-        if let Some(Some(time)) = trip_for {
+        // The longest time counts. The order of the rules, and thus of the layers, has no effect.
+        let times = self.trip_for.iter().filter_map(|rule| rule.apply(&view));
+        let longest = times.max();
+        if let Some(time) = longest.flatten() {
             return ErrorClass::TripFor(time);
         }
         if let Some(fail_if) = fail_if {
@@ -171,7 +173,7 @@ impl ErrorClassifier {
         match Self::any_match(&self.expected, &view) {
             Some(true) => ErrorClass::Failure,
             Some(false) => ErrorClass::Unexpected,
-            None if ignored.is_some() || trip_for.is_some() => ErrorClass::Unexpected,
+            None if ignored.is_some() || longest.is_some() => ErrorClass::Unexpected,
             None => ErrorClass::Unclassified(ErrorType::of::<E>()),
         }
     }
@@ -196,15 +198,5 @@ impl ErrorClassifier {
             }
         }
         any
-    }
-
-    /// Returns the longest time that a rule of `trip_for_if` returns, or `None` if no rule is about
-    /// the type of `error`.
-    ///
-    /// The result does not depend on the order of the rules, and thus of the layers.
-    #[inline]
-    fn longest_time(&self, error: &ErrorView<'_>) -> Option<Option<Duration>> {
-        let times = self.trip_for.iter().filter_map(|rule| rule.apply(error));
-        times.max()
     }
 }
