@@ -28,6 +28,12 @@ struct ApiError {
     cause: Option<fmt::Error>,
 }
 
+impl ApiError {
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
 const fn busy() -> ApiError {
     busy_for(MINUTE)
 }
@@ -103,6 +109,8 @@ fn classify<E: Debug + 'static>(
     recorded(&breaker)
 }
 
+type Form<'a> = &'a dyn Fn(&CircuitBreaker);
+
 #[test]
 fn returned_time_opens_circuit_in_every_form() {
     fn fails() -> CallResult {
@@ -111,7 +119,7 @@ fn returned_time_opens_circuit_in_every_form() {
     fn fails_later() -> Ready<CallResult> {
         ready(fails())
     }
-    let forms: [(&str, &dyn Fn(&CircuitBreaker)); 10] = [
+    let forms: [(&str, Form<'_>); 10] = [
         ("call", &|breaker| drop(breaker.call(fails))),
         ("call_async", &|breaker| {
             drop(expect_ready(breaker.call_async(fails_later())));
@@ -202,10 +210,10 @@ mod attribute {
 
     functions! {
         of_base(builder = reading_time(CircuitBreaker::builder()))
-        of_adjusted(builder = |builder| reading_time(builder))
+        of_adjusted(builder = |builder| builder.trip_for_if(ApiError::retry_after))
         of_preset(preset = ReadsTime)
         of_adjusted_preset(preset = ReadsTime, builder = |builder| builder.cancelled_after(MINUTE))
-        with_expected(expected = fmt::Error, builder = |builder| reading_time(builder))
+        with_expected(expected = fmt::Error, builder = |builder| builder.trip_for_if(ApiError::retry_after))
         of_registry()
     }
 
