@@ -9,7 +9,7 @@ use std::future::{Ready, ready};
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -234,6 +234,28 @@ mod attribute {
             let users = registry.breaker("users");
             assert_eq!(recorded(&users), Recorded::Trip(MINUTE));
         }
+    }
+
+    #[circuit(name = "users", registry = registry, fallback = |_, _| Ok(()), preset = ReadsTime)]
+    fn later(registry: &BreakerRegistry, error: ApiError) -> CallResult {
+        Err(error)
+    }
+
+    #[test]
+    fn equal_rule_of_later_function_keeps_its_layer() {
+        let registry = BreakerRegistry::new();
+        let rules_after = |function: fn(&BreakerRegistry, ApiError) -> CallResult| {
+            assert!(function(&registry, down()).is_err());
+            let explanation = registry.breaker("users").config().explain();
+            let rules = explanation
+                .settings()
+                .filter(|(key, ..)| *key == "error_rules");
+            rules
+                .map(|(_, rule, layer)| format!("{rule} {layer}"))
+                .collect::<Vec<_>>()
+        };
+        let first = rules_after(of_base);
+        assert_eq!(rules_after(later), first);
     }
 
     #[test]
@@ -483,6 +505,38 @@ fn configure_adds_rule_to_live_breaker() {
     breaker.configure(reading_time).unwrap();
     let _ = breaker.call(|| Err::<(), _>(busy()));
     assert_eq!(recorded(&breaker), Recorded::Trip(MINUTE));
+}
+
+#[test]
+fn second_configure_keeps_rule_of_first() {
+    let builder = BreakerRegistry::builder().clock(ManualClock::new());
+    let registry = builder.build().unwrap();
+    let settings = CircuitBreaker::builder();
+    registry
+        .configure("users", reading_time(settings.clone()))
+        .unwrap();
+    let other = settings.expected_error::<io::Error>();
+    let users = registry.configure("users", other).unwrap();
+    let _ = users.call(|| Err::<(), _>(busy()));
+    assert_eq!(recorded(&users), Recorded::Trip(MINUTE));
+}
+
+/// The closure is user code, which may replace the settings during the call.
+#[test]
+fn limit_set_by_rule_applies_to_its_call() {
+    let handle = Arc::new(OnceLock::<CircuitBreaker>::new());
+    let own = handle.clone();
+    let breaker = breaker(|b| {
+        b.trip_for_if(move |error: &ApiError| {
+            let breaker = own.get().expect("the breaker is set");
+            let configured = breaker.configure(|b| b.max_trip_for(MINUTE / 2));
+            configured.expect("valid settings");
+            error.retry_after
+        })
+    });
+    assert!(handle.set(breaker.clone()).is_ok());
+    let _ = breaker.call(|| Err::<(), _>(busy()));
+    assert_eq!(recorded(&breaker), Recorded::Trip(MINUTE / 2));
 }
 
 #[test]
