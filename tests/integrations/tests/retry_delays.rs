@@ -281,6 +281,13 @@ fn valid_retry_info_requests_trip() {
         ("unknown fields", unknown_fields.concat(), trip(1_500)),
         ("a delay in two parts", status(vec![half]), trip(1_500)),
         (
+            "nanoseconds of 33 bits",
+            status(vec![detail(
+                b"\x0a\x08\x08\x01\x10\x80\xca\xb5\xee\x11".to_vec(),
+            )]),
+            trip(1_500),
+        ),
+        (
             "the greatest",
             status(vec![retry_info(i64::MAX, 0)]),
             Outcome::TripFor(Duration::from_secs(i64::MAX as u64)),
