@@ -397,7 +397,9 @@ fn seconds_have_at_most_six_decimals() {
     drop(hung);
     seen.extend(std::iter::from_fn(|| events.try_next()).map(as_json));
     let mut found = Vec::new();
-    seen.iter().for_each(|value| seconds_in(value, &mut found));
+    for value in &seen {
+        seconds_in(value, &mut found);
+    }
     let keys: BTreeSet<_> = found.iter().map(|(key, _)| key.as_str()).collect();
     let expected = [
         "elapsed_seconds",
