@@ -69,26 +69,35 @@
 //! the breaker: add the timeout layer *after* the breaker layer in a `ServiceBuilder`.
 
 mod choice;
+mod flatten_err;
 mod future;
 #[cfg(feature = "http")]
 mod guarded_body;
 mod layer;
+mod on_refused;
+mod pending_while_open;
+mod readiness;
 mod refusal;
 mod responses;
 mod service;
+mod single;
 mod until;
 #[cfg(feature = "http")]
 mod until_body_end;
 
-pub use crate::function::NoFallback;
+pub use crate::function::{Flattened, NoFallback};
 pub use choice::{Choose, Keyed};
 pub use future::ResponseFuture;
 #[cfg(feature = "http")]
 pub use guarded_body::GuardedBody;
 pub use layer::BreakerLayer;
-pub use refusal::{OnRefused, Refusals};
+pub use on_refused::OnRefused;
+pub use pending_while_open::PendingWhileOpen;
+pub use readiness::Readiness;
+pub use refusal::{AnswerRefused, Refusals};
 pub use responses::ClassifyResponse;
 pub use service::Breaker;
+pub use single::Single;
 pub use until::{Finish, Until, UntilResponse};
 #[cfg(feature = "http")]
 pub use until_body_end::UntilBodyEnd;

@@ -15,7 +15,7 @@ fn open() -> CircuitBreaker {
 #[test]
 fn on_refused_answers_with_service_error_type() {
     let breaker = open();
-    let layer = BreakerLayer::new(breaker.clone()).on_refused(|open: CircuitOpen| {
+    let layer = BreakerLayer::new(breaker.clone()).on_refused(|open: CircuitOpen, _| {
         assert_eq!(open.name(), "x");
         Ok(99)
     });
@@ -39,7 +39,7 @@ fn on_refused_answers_with_service_error_type() {
 
 #[test]
 fn on_refused_may_return_error() {
-    let layer = BreakerLayer::new(open()).on_refused(|_| Err(Fault));
+    let layer = BreakerLayer::new(open()).on_refused(|_, _| Err(Fault));
     assert_eq!(
         send(
             &mut layer.layer(StrictService::new().0),
@@ -53,7 +53,7 @@ fn on_refused_may_return_error() {
 fn on_refused_panic_is_no_failure() {
     let breaker = open();
     let layer = BreakerLayer::new(breaker.clone())
-        .on_refused(|_| -> Result<u32, Fault> { panic!("deliberate panic") });
+        .on_refused(|_, _: TestRequest| -> Result<u32, Fault> { panic!("deliberate panic") });
     let mut service = layer.layer(StrictService::new().0);
     assert!(
         catch_unwind(AssertUnwindSafe(|| send(
