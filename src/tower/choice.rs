@@ -1,6 +1,6 @@
 //! [`Choose`]: selects the breaker that guards a request.
 
-use super::readiness::Readiness;
+use super::readiness::{Readiness, sealed::Sealed};
 use crate::breaker::CircuitBreaker;
 use crate::config::Layer;
 use crate::handle::ByName;
@@ -8,11 +8,6 @@ use crate::registry::BreakerRegistry;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-
-pub(super) mod sealed {
-    pub trait Sealed {}
-    impl<F> Sealed for super::Keyed<F> {}
-}
 
 /// Selects the breaker that guards a request.
 ///
@@ -22,7 +17,7 @@ pub(super) mod sealed {
     message = "the key function of this layer does not accept `{Request}`",
     note = "the key function must be `Fn(&{Request}) -> K`, where `K` is an owned type that implements `AsRef<str>`"
 )]
-pub trait Choose<Request>: sealed::Sealed {
+pub trait Choose<Request>: Sealed {
     /// Returns the breaker if it does not depend on the request.
     #[doc(hidden)]
     fn chosen(&self) -> Option<&CircuitBreaker>;
@@ -53,6 +48,8 @@ impl<F> Keyed<F> {
         self
     }
 }
+
+impl<F> Sealed for Keyed<F> {}
 
 impl<Request, F, K> Choose<Request> for Keyed<F>
 where

@@ -2,6 +2,8 @@
 //! feature.
 //!
 //! [`BreakerLayer`] selects the breaker of a service, classifies results and answers refusals.
+//! [`flatten_err`](BreakerLayer::flatten_err) and [`on_refused`](BreakerLayer::on_refused) keep the
+//! error type of the service.
 //! [`Breaker`] is the guarded service. The layer works with any service, such as a client, a
 //! channel or a server route.
 //!
@@ -51,6 +53,10 @@
 //! A refused call does not use up the readiness of the inner service. Any resource that the inner
 //! service has reserved, such as a permit of a `ConcurrencyLimit` or a slot of a `Buffer`, stays
 //! reserved until this clone is called again or dropped.
+//!
+//! With [`pending_while_open`](BreakerLayer::pending_while_open), the service is not ready while
+//! the circuit refuses calls, and holds no such resource. Use it for the endpoints of a load
+//! balancer, which prefers an endpoint that is ready and only refuses calls.
 //!
 //! # Classification
 //!

@@ -1,7 +1,7 @@
 //! [`PendingWhileOpen`]: services that are not ready while their circuit refuses calls.
 
-use super::readiness::Readiness;
-use super::{BreakerLayer, Choose, Single, choice};
+use super::readiness::{Readiness, sealed::Sealed};
+use super::{BreakerLayer, Choose, Single};
 use crate::breaker::CircuitBreaker;
 use crate::handle::{ByName, Handle};
 use std::fmt;
@@ -113,7 +113,7 @@ fn renew<S: Clone>(service: &mut S) {
     *service = service.clone();
 }
 
-impl choice::sealed::Sealed for PendingWhileOpen {}
+impl Sealed for PendingWhileOpen {}
 
 impl<Request> Choose<Request> for PendingWhileOpen {
     #[inline]

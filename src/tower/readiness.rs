@@ -1,7 +1,11 @@
 //! [`Readiness`]: whether a guarded service is ready while its circuit refuses calls.
 
-use super::choice::sealed::Sealed;
 use std::task::{Context, Poll};
+
+/// Seals the types that select the breaker of a service.
+pub(super) mod sealed {
+    pub trait Sealed {}
+}
 
 /// The readiness of a guarded service `S` while its circuit refuses calls.
 ///
@@ -11,7 +15,7 @@ use std::task::{Context, Poll};
     message = "`{Self}` cannot guard the service `{S}`",
     note = "with `pending_while_open`, the guarded service must implement `Clone`"
 )]
-pub trait Readiness<S>: Sealed {
+pub trait Readiness<S>: sealed::Sealed {
     /// Polls the circuit, which refuses calls if `is_refusing` is set, before `inner` is polled.
     ///
     /// Ready with `true` if the service is ready in order to refuse the next call, and with `false`

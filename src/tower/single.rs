@@ -20,8 +20,8 @@
 //! Threads that share a stripe contend, but their calls are still correct. benches/peers, "tower
 //! service, cloned", compares one thread with two.
 
-use super::readiness::Readiness;
-use super::{Choose, choice};
+use super::Choose;
+use super::readiness::{Readiness, sealed::Sealed};
 use crate::breaker::CircuitBreaker;
 use crate::handle::{ByName, Handle};
 use crate::sync::striped::thread_index;
@@ -111,7 +111,7 @@ impl Clone for Single {
     }
 }
 
-impl choice::sealed::Sealed for Single {}
+impl Sealed for Single {}
 
 impl<Request> Choose<Request> for Single {
     #[inline]
