@@ -41,6 +41,24 @@ impl<K, J, U> BreakerLayer<K, J, NoFallback, U> {
     }
 }
 
+/// The bound of [`BreakerLayer::flatten_err`], with a message of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` must implement `From<BreakerError>`: with `flatten_err`, the service returns it when the circuit refuses a call",
+    label = "the error type `{Self}` does not implement `From<BreakerError>`",
+    note = "with thiserror, add a variant `Circuit(#[from] breakerbox::BreakerError)` to the enum",
+    note = "`Box<dyn Error + Send + Sync>` implements `From<BreakerError>`: box the error inside the breaker with `map_err`, or answer refusals with `on_refused`"
+)]
+pub trait FromRefusal {
+    fn from_refusal(open: CircuitOpen) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Error: From<BreakerError>> FromRefusal for Error {
+    fn from_refusal(open: CircuitOpen) -> Self {
+        BreakerError::<Self>::Open(open).flatten()
+    }
+}
+
 impl refusal::sealed::Sealed for Flattened<NoFallback> {}
 
 impl<Request> Refusals<Request> for Flattened<NoFallback> {
@@ -52,11 +70,11 @@ impl<Request> Refusals<Request> for Flattened<NoFallback> {
     }
 }
 
-impl<Response, Error: From<BreakerError>> AnswerRefused<Response, Error> for Flattened<NoFallback> {
+impl<Response, Error: FromRefusal> AnswerRefused<Response, Error> for Flattened<NoFallback> {
     type Error = Error;
 
     fn refused(self, open: CircuitOpen) -> Result<Response, Error> {
-        Err(BreakerError::<Error>::Open(open).flatten())
+        Err(Error::from_refusal(open))
     }
 
     #[inline]

@@ -90,16 +90,13 @@ impl PendingWhileOpen {
     #[inline(never)]
     fn poll_wait<S: Clone>(&mut self, inner: &mut S, cx: &mut Context<'_>) -> Poll<()> {
         // Taken, so that a `poll` that panics is not repeated.
-        let mut wait = match self.wait.take() {
-            Some(wait) => wait,
-            None => {
-                // `inner` may have been polled. From here on it is polled only after the wait.
-                renew(inner);
-                let handle = self.single.handle();
-                let ready = async move { handle.breaker().ready().await };
-                AssertUnwindSafe(Box::pin(ready) as Wait)
-            }
-        };
+        let mut wait = self.wait.take().unwrap_or_else(|| {
+            // `inner` may have been polled. From here on it is polled only after the wait.
+            renew(inner);
+            let handle = self.single.handle();
+            let ready = async move { handle.breaker().ready().await };
+            AssertUnwindSafe(Box::pin(ready) as Wait)
+        });
         let polled = wait.as_mut().poll(cx);
         if polled.is_pending() {
             self.wait = Some(wait);

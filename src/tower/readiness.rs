@@ -11,10 +11,6 @@ pub(super) mod sealed {
 ///
 /// A service is ready, and refuses the next call. With
 /// [`pending_while_open`](super::BreakerLayer::pending_while_open), the service is not ready.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot guard the service `{S}`",
-    note = "with `pending_while_open`, the guarded service must implement `Clone`"
-)]
 pub trait Readiness<S>: sealed::Sealed {
     /// Polls the circuit, which refuses calls if `is_refusing` is set, before `inner` is polled.
     ///

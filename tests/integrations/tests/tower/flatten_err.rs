@@ -98,11 +98,8 @@ async fn boxing_layers_fit_inside_and_outside() {
         .timeout(Duration::from_secs(1))
         .buffer(8)
         .service(service_fn(async |answers: bool| {
-            match answers {
-                true => Ok(7),
-                false => pending().await,
-            }
-            .map_err(|error: io::Error| BoxError::from(error))
+            if answers { Ok(7) } else { pending().await }
+                .map_err(|error: io::Error| BoxError::from(error))
         }));
     let service: BoxCloneService<bool, u32, BoxError> = service;
     assert_eq!(service.clone().oneshot(true).await.unwrap(), 7);

@@ -77,6 +77,12 @@ struct Ticket(u32);
 #[derive(Debug, Default)]
 struct Counted(Arc<AtomicUsize>);
 
+impl Counted {
+    fn check(&self) {
+        assert!(Arc::strong_count(&self.0) > 1);
+    }
+}
+
 impl Clone for Counted {
     fn clone(&self) -> Self {
         self.0.fetch_add(1, Ordering::Relaxed);
@@ -84,8 +90,8 @@ impl Clone for Counted {
     }
 }
 
-fn answer(ticket: Ticket) -> Ready<Result<u32, Ticket>> {
-    ready(Ok(ticket.0))
+fn answer(Ticket(number): Ticket) -> Ready<Result<u32, Ticket>> {
+    ready(Ok(number))
 }
 
 #[test]
@@ -113,7 +119,7 @@ fn only_refused_calls_clone_closure() {
     let counted = Counted::default();
     let clones = counted.0.clone();
     let layer = BreakerLayer::new(breaker.clone()).on_refused(move |_, ticket: Ticket| {
-        let _captured = &counted;
+        counted.check();
         Err(ticket)
     });
     let mut service = layer.layer(service_fn(answer));

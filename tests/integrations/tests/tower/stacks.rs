@@ -21,6 +21,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 type BoxError = Box<dyn Error + Send + Sync>;
 
 const RECOVERY: Duration = Duration::from_secs(30);
+const ALMOST_RECOVERY: Duration = Duration::from_secs(29);
 const SECOND: Duration = Duration::from_secs(1);
 
 fn breaker() -> CircuitBreaker {
@@ -71,7 +72,7 @@ async fn buffer_outside_keeps_calls_until_recovery() {
             service.oneshot(1).await.map(|_| begin.elapsed())
         });
     }
-    sleep(RECOVERY - SECOND).await;
+    sleep(ALMOST_RECOVERY).await;
     assert_eq!(calls.load(Ordering::Relaxed), 0);
     sleep(SECOND + SECOND / 2).await;
     // The first call is the only trial. The others follow when it has succeeded.
@@ -197,7 +198,7 @@ async fn concurrency_limit_outside_waits_for_recovery() {
     for _ in 0..10 {
         tasks.spawn(service.clone().oneshot(1));
     }
-    sleep(RECOVERY - SECOND).await;
+    sleep(ALMOST_RECOVERY).await;
     assert_eq!(calls.load(Ordering::Relaxed), 0);
     let results = tasks.join_all().await;
     assert!(results.iter().all(Result::is_ok));
