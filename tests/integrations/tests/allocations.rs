@@ -113,7 +113,7 @@ fn clone_of_service_allocates_nothing() {
 }
 
 #[test]
-fn pending_service_allocates_only_while_it_waits() {
+fn pending_while_open_allocates_nothing_while_ready() {
     let breaker = healthy();
     let layer = BreakerLayer::new(breaker.clone()).pending_while_open();
     let mut service = layer.layer(service_fn(|()| work()));
