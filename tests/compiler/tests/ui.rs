@@ -14,7 +14,7 @@ const RECORDED: &str = "rustc 1.95.";
 /// A case, the texts that its message must contain, and the recorded message.
 type Case = (&'static str, &'static [&'static str], &'static str);
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     (
         "tests/ui/future_without_result.rs",
         &[
@@ -76,6 +76,16 @@ const CASES: [Case; 8] = [
             "breakerbox::BreakerExt<breakerbox::parts::kind::Stream>",
         ],
         include_str!("ui/future_and_stream.stderr"),
+    ),
+    (
+        "tests/ui/tower_layers.rs",
+        &[
+            "`ApiError` must implement `From<BreakerError>`",
+            "the trait bound `Doubles: Clone` is not satisfied",
+            "expected `Result<u32, ApiError>`, found `Result<&str, ApiError>`",
+            "expected closure signature `fn(CircuitOpen, u32) -> _`",
+        ],
+        include_str!("ui/tower_layers.stderr"),
     ),
 ];
 

@@ -79,7 +79,7 @@ async fn watch(server: &Server, breaker: &CircuitBreaker, end: &str) -> (usize, 
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(grpc::judge_response)
         .until_body_end()
-        .on_refused(|open| Ok(grpc::unavailable(open)));
+        .on_refused(|open, _| Ok(grpc::unavailable(open)));
     let address = format!("http://{}", server.address);
     let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
     let mut client = HealthClient::new(layer.layer(channel));
@@ -203,7 +203,7 @@ async fn guarded_server_counts_trailers() {
     let layer = BreakerLayer::new(fixture.breaker.clone())
         .classify_response(grpc::judge_response)
         .until_body_end()
-        .on_refused(|open| Ok(grpc::unavailable(open)));
+        .on_refused(|open, _| Ok(grpc::unavailable(open)));
     let server = Server::serve(router().layer(layer)).await;
     let other = CircuitBreaker::builder().build().unwrap();
     for (end, expected) in [

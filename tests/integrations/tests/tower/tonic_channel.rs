@@ -118,7 +118,7 @@ async fn statuses_open_circuit_and_refusal_is_unavailable() {
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(grpc::judge_response)
-        .on_refused(|open| Ok(grpc::unavailable(open)));
+        .on_refused(|open, _| Ok(grpc::unavailable(open)));
     let mut client = HealthClient::new(layer.layer(channel(server.address)));
 
     assert!(client.check(request(Code::Ok)).await.is_ok());
@@ -188,7 +188,8 @@ async fn retry_info_opens_circuit_for_its_delay() {
 #[tokio::test]
 async fn unreachable_server_opens_circuit() {
     let breaker = breaker();
-    let layer = BreakerLayer::new(breaker.clone()).on_refused(|open| Ok(grpc::unavailable(open)));
+    let layer =
+        BreakerLayer::new(breaker.clone()).on_refused(|open, _| Ok(grpc::unavailable(open)));
     let mut client = HealthClient::new(layer.layer(channel(unused_address().await)));
     for _ in 0..5 {
         let error = client.check(request(Code::Ok)).await.unwrap_err();
@@ -240,7 +241,7 @@ async fn guarded_server_answers_unavailable() {
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(grpc::judge_response)
-        .on_refused(|open| Ok(grpc::unavailable(open)));
+        .on_refused(|open, _| Ok(grpc::unavailable(open)));
     let server = Server::start(|router| router.layer(layer)).await;
     let mut client = HealthClient::new(channel(server.address));
     for _ in 0..5 {
