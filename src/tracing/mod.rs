@@ -8,7 +8,7 @@
 //! | level | events |
 //! |---|---|
 //! | error | a listener panicked; settings were rejected without a way to return an error |
-//! | warn | a circuit opened or was forced open; all other warnings of [`Event`]; every 1st, 2nd, 4th, 8th, … name that is not kept |
+//! | warn | a circuit opened or was forced open; all other warnings of [`Event`](crate::Event); every 1st, 2nd, 4th, 8th, … name that is not kept |
 //! | info | all other state changes; the end of a ramp-up; a metrics-only breaker would have opened; new settings |
 //! | debug | breakers were added or removed; a circuit ramps up; the remaining names that are not kept |
 //! | trace | every completed, refused or joined call, [if enabled](LogBuilder::calls) |
