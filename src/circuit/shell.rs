@@ -11,7 +11,7 @@ use super::success_buffer::SuccessBuffer;
 use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
-use crate::error::{CircuitOpen, FailedCircuit};
+use crate::error::{CircuitOpen, RefusalCause, RefusingCircuit};
 use crate::event::{EventBus, Listeners};
 use crate::refusal_details::RefusalDetails;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
@@ -302,9 +302,17 @@ impl Circuit {
     }
 }
 
-impl FailedCircuit for Circuit {
+impl RefusingCircuit for Circuit {
     fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
         self.last_failure_if(|view| view.word.generation() == generation)
+    }
+
+    fn cause_of(&self, generation: Generation) -> Option<RefusalCause> {
+        let locked = self.locked.lock();
+        let is_current = self.word().generation() == generation;
+        let cause = locked.cause().filter(|_| is_current).cloned();
+        drop(locked);
+        cause?.refusal_cause()
     }
 }
 

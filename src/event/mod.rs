@@ -15,8 +15,8 @@ pub use stream::EventStream;
 pub(crate) use warning::{Warned, print};
 
 use crate::classify::Outcome;
-use crate::error::ConfigError;
-use crate::rules::RuleSnapshot;
+use crate::error::{ConfigError, RefusalCause};
+use crate::rules::{RuleKind, RuleSnapshot};
 use crate::state::{Refusal, State};
 use crate::text::{Escaped, HumanDuration};
 use std::fmt;
@@ -239,6 +239,17 @@ pub enum NotKept {
     NoRoom,
 }
 
+#[cfg(feature = "tracing")]
+impl NotKept {
+    /// Returns the name of the reason in logs, which is the same as in serialized data.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidName => "invalid_name",
+            Self::NoRoom => "no_room",
+        }
+    }
+}
+
 /// The cause of a state change.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -263,6 +274,22 @@ pub enum Cause {
     },
     /// New settings changed the mode.
     Configured,
+}
+
+impl Cause {
+    /// Returns what the text of a refusal says about the cause. `None` if the cause does not explain why the
+    /// circuit refuses calls.
+    pub(crate) fn refusal_cause(&self) -> Option<RefusalCause> {
+        match self {
+            Self::Rule(rule) if matches!(rule.rule.kind, RuleKind::Consecutive(_)) => {
+                Some(RefusalCause::ConsecutiveFailures)
+            }
+            Self::Recovering | Self::TrialsSucceeded => None,
+            // The state already says that there was a command.
+            Self::Manual { reason, actor } if reason.is_none() && actor.is_none() => None,
+            _ => Some(RefusalCause::Other(self.to_string())),
+        }
+    }
 }
 
 impl fmt::Display for Cause {
