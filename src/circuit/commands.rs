@@ -107,6 +107,7 @@ impl Circuit {
         let initial = locked.config().mode().initial_state();
         if self.word().state() == initial {
             locked.clear_windows();
+            #[cfg(feature = "fleet")]
             locked.change_mark();
             let buffering = Flags::BUFFER_SUCCESSES.when(locked.config().has_windows());
             self.update_word(|word| {

@@ -329,12 +329,14 @@ impl Locked {
 
     /// Replaces the cause of the present state.
     pub(super) fn set_cause(&mut self, cause: Cause) {
+        #[cfg(feature = "fleet")]
         self.change_mark();
         self.history().cause = Some(cause);
     }
 
     /// Records the start and the cause of a new state.
     pub(super) fn begin_state(&mut self, now: Moment, cause: Cause) {
+        #[cfg(feature = "fleet")]
         self.change_mark();
         self.history().cause = Some(cause);
         self.since = now;
@@ -366,15 +368,6 @@ impl Locked {
         self.history().changes.push(event);
     }
 
-    /// Gives the circuit another mark. Called for each change that a fleet has to see before its
-    /// next order.
-    pub(super) fn change_mark(&mut self) {
-        #[cfg(feature = "fleet")]
-        {
-            self.mark = None;
-        }
-    }
-
     /// Returns the queue of events, if the circuit has a history.
     pub(super) fn changes(&mut self) -> Option<&mut ChangeQueue> {
         self.history.as_mut().map(|history| &mut history.changes)
@@ -386,6 +379,12 @@ impl Locked {
     /// Returns the mark of the circuit as it is now.
     pub(super) fn mark(&mut self) -> super::Mark {
         *self.mark.get_or_insert_with(super::Mark::next)
+    }
+
+    /// Gives the circuit another mark. Called for each change that a fleet has to see before its
+    /// next order.
+    pub(super) fn change_mark(&mut self) {
+        self.mark = None;
     }
 
     pub(super) fn own_deadline(&self) -> OwnDeadline {

@@ -9,6 +9,7 @@
 //! * [`windows`]: keeps the windows of the rules up to date with the success buffer
 //! * [`transition`]: changes the state
 //! * [`commands`]: executes commands and replaces the settings
+//! * `observe`: reports changes to a fleet
 //! * `orders`: executes the orders of a fleet
 //! * [`notify`]: dispatches events
 //! * [`snapshot`]: returns snapshots and totals
@@ -23,6 +24,8 @@ mod commands;
 mod counters;
 mod locked;
 mod notify;
+#[cfg(feature = "fleet")]
+mod observe;
 #[cfg(feature = "fleet")]
 mod orders;
 #[cfg(feature = "fleet")]

@@ -1,8 +1,5 @@
 //! [`PendingChanges`]: the changes of one circuit that its observers have not been told yet.
 
-use super::locked::Locked;
-use super::running_trials::outside;
-use super::shell::Circuit;
 use crate::event::Change;
 use crate::state::State;
 use std::mem;
@@ -16,7 +13,7 @@ pub(super) enum PendingChange {
 }
 
 impl PendingChange {
-    fn of(self, breaker: Arc<str>) -> Change {
+    pub(super) fn of(self, breaker: Arc<str>) -> Change {
         match self {
             Self::Transition(from, to) => Change::Transition { breaker, from, to },
             Self::Deadline => Change::Deadline { breaker },
@@ -41,7 +38,7 @@ pub(super) struct PendingChanges {
 }
 
 /// The maximum number of times that one thread looks for further changes.
-const MAX_ROUNDS: u32 = 64;
+pub(super) const MAX_ROUNDS: u32 = 64;
 
 impl PendingChanges {
     pub(super) fn push(&mut self, change: PendingChange) {
@@ -49,7 +46,7 @@ impl PendingChanges {
     }
 
     /// Begins to report. Returns `false` if there is no change, or if a thread is reporting.
-    fn try_begin(&mut self) -> bool {
+    pub(super) fn try_begin(&mut self) -> bool {
         !self.reporting && !self.changes.is_empty() && {
             self.reporting = true;
             true
@@ -57,52 +54,13 @@ impl PendingChanges {
     }
 
     /// Returns the changes to report. Without any, reporting ends.
-    fn take(&mut self) -> Vec<PendingChange> {
+    pub(super) fn take(&mut self) -> Vec<PendingChange> {
         let taken = mem::take(&mut self.changes);
         self.reporting = !taken.is_empty();
         taken
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.reporting = false;
-    }
-}
-
-impl Circuit {
-    /// Queues a change for the observers of the registry, if there are any and the breaker is still
-    /// in the registry.
-    pub(super) fn queue_change(&self, locked: &mut Locked, change: PendingChange) {
-        let bus = self.context.bus.as_ref();
-        if bus.is_some_and(|bus| bus.observers.has_any()) && !self.entry.is_removed() {
-            locked.queue_change(change);
-        }
-    }
-
-    /// Reports the changes that the observers of the registry have not been told yet. Must be
-    /// called without the lock, after each change that was made under it.
-    pub(super) fn tell_observers(&self) {
-        let Some(bus) = &self.context.bus else { return };
-        let begins = |changes: &mut PendingChanges| changes.try_begin();
-        if !self.locked.lock().pending().is_some_and(begins) {
-            return;
-        }
-        // No user code runs in this loop but the observers, whose panics are caught.
-        for _ in 0..MAX_ROUNDS {
-            let pending = self.locked.lock().pending().map(PendingChanges::take);
-            let pending = pending.unwrap_or_default();
-            if pending.is_empty() {
-                return;
-            }
-            for change in pending {
-                let change = change.of(self.name.clone());
-                let panics = outside(|| bus.observers.tell(&change));
-                for event in panics {
-                    self.emit(|_| event);
-                }
-            }
-        }
-        if let Some(changes) = self.locked.lock().pending() {
-            changes.end();
-        }
     }
 }

@@ -109,7 +109,9 @@ impl Circuit {
     ) {
         let attempt = self.set_recovery_deadline(locked, period, now);
         self.transition_with(locked, (State::Open, true), cause, now, count);
-        self.begin_opening(locked, attempt, period);
+        locked.begin_attempt(attempt, period.follows_hints());
+        #[cfg(feature = "fleet")]
+        self.begin_own_deadline(locked, period);
     }
 
     /// Opens the circuit because of a call, after which there are `count` consecutive failures.
@@ -130,14 +132,10 @@ impl Circuit {
         let next = self.next_state(locked, State::Open, true);
         self.cas_word(word, next.word(word, count))?;
         self.after_transition(locked, &next, word, cause, now);
-        self.begin_opening(locked, attempt, period);
-        Ok(())
-    }
-
-    fn begin_opening(&self, locked: &mut Locked, attempt: u32, period: OpenPeriod) {
         locked.begin_attempt(attempt, period.follows_hints());
         #[cfg(feature = "fleet")]
         self.begin_own_deadline(locked, period);
+        Ok(())
     }
 
     /// Sets the deadline of a circuit that is about to open, and returns the backoff attempt.

@@ -4,6 +4,7 @@
 //! decided. [`Circuit::apply`] compares the marks and changes the state under one lock, so an order
 //! that was decided on an earlier state never hits a later one.
 
+mod deadlines;
 mod mark;
 mod not_applied;
 mod order;
