@@ -2,6 +2,7 @@ use crate::circuit::{Mark, NotApplied, Order, View};
 use crate::event::{Cause, Change, Observer};
 use crate::registry::{BreakerRegistry, Inner};
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -32,6 +33,11 @@ pub struct Port {
     /// Held for its drop: the registry has only a weak reference.
     _observer: Arc<Observer>,
 }
+
+// The shared state is consistent whenever a lock is released, and panics of `told` are caught. The
+// compiler cannot derive this, because the state contains closures.
+impl UnwindSafe for Port {}
+impl RefUnwindSafe for Port {}
 
 impl Port {
     /// Attaches a port to `registry`. `told` receives each change from now on, until the port or

@@ -153,3 +153,26 @@ impl Order {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::breaker::CircuitBreaker;
+    use std::time::Duration;
+
+    /// The generation of the word has 24 bits, and wraps.
+    #[test]
+    fn mark_is_new_after_generation_wraps() {
+        let breaker = CircuitBreaker::builder().build().expect("valid settings");
+        let circuit = &breaker.circuit;
+        let (mark, word) = (circuit.view().mark, circuit.word());
+        breaker.reset();
+        while circuit.word().generation() != word.generation() {
+            circuit.update_word(PackedState::next_generation);
+        }
+        let order = Order::OpenFor(Duration::ZERO, 0);
+        let result = circuit.apply(mark, order, Cause::Configured);
+        assert!(matches!(result, Err(NotApplied::Changed(_))));
+        assert_eq!(breaker.state(), State::Closed);
+    }
+}
