@@ -1,30 +1,30 @@
-pub use breakerbox::clock::ManualClock;
-pub use breakerbox::fleet::{Change, Mark, NotApplied, Order, Port, View, Why};
-pub use breakerbox::prelude::*;
-pub use breakerbox::{Cause, Outcome};
-pub use std::sync::{Arc, Mutex};
-pub use std::time::Duration;
+pub(crate) use breakerbox::clock::ManualClock;
+pub(crate) use breakerbox::fleet::{Change, Mark, NotApplied, Order, Port, View, Why};
+pub(crate) use breakerbox::prelude::*;
+pub(crate) use breakerbox::{Cause, Outcome};
+pub(crate) use std::sync::{Arc, Mutex};
+pub(crate) use std::time::Duration;
 
-pub const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 /// The recovery timeout of the breakers.
-pub const RECOVERY: Duration = Duration::from_secs(30);
-pub const NAME: &str = "users";
+pub(crate) const RECOVERY: Duration = Duration::from_secs(30);
+pub(crate) const NAME: &str = "users";
 
 /// A registry with a port, and one breaker.
-pub struct Fixture {
-    pub clock: ManualClock,
-    pub registry: BreakerRegistry,
-    pub breaker: CircuitBreaker,
-    pub port: Port,
-    pub told: Arc<Mutex<Vec<Change>>>,
+pub(crate) struct Fixture {
+    pub(crate) clock: ManualClock,
+    pub(crate) registry: BreakerRegistry,
+    pub(crate) breaker: CircuitBreaker,
+    pub(crate) port: Port,
+    pub(crate) told: Arc<Mutex<Vec<Change>>>,
 }
 
 impl Fixture {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(CircuitBreaker::builder())
     }
 
-    pub fn with(settings: BreakerBuilder) -> Self {
+    pub(crate) fn with(settings: BreakerBuilder) -> Self {
         let clock = ManualClock::new();
         let registry = BreakerRegistry::builder()
             .default_preset(settings)
@@ -49,28 +49,28 @@ impl Fixture {
     }
 
     /// Returns the changes that were reported since the last call, in a short form.
-    pub fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         let told = std::mem::take(&mut *self.told.lock().unwrap());
         told.iter().map(short).collect()
     }
 
-    pub fn view(&self) -> View {
+    pub(crate) fn view(&self) -> View {
         self.port.view(NAME).unwrap()
     }
 
     /// Gives an order to the circuit as it is now.
-    pub fn order(&self, order: Order) -> Result<Mark, NotApplied> {
+    pub(crate) fn order(&self, order: Order) -> Result<Mark, NotApplied> {
         self.port
             .apply(NAME, self.view().mark, order, fleet_cause())
     }
 }
 
-pub fn fleet_cause() -> Cause {
+pub(crate) fn fleet_cause() -> Cause {
     Cause::fleet("web-7", Why::FailureRate)
 }
 
 /// Returns a change in a short form.
-pub fn short(change: &Change) -> String {
+pub(crate) fn short(change: &Change) -> String {
     let name = change.breaker();
     match change {
         Change::Added { .. } => format!("{name} added"),
@@ -81,10 +81,10 @@ pub fn short(change: &Change) -> String {
     }
 }
 
-pub fn fail(breaker: &CircuitBreaker) {
+pub(crate) fn fail(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Err::<(), _>("down"));
 }
 
-pub fn succeed(breaker: &CircuitBreaker) {
+pub(crate) fn succeed(breaker: &CircuitBreaker) {
     breaker.call(|| Ok::<_, ()>(())).unwrap();
 }
