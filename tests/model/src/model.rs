@@ -299,7 +299,9 @@ impl Model {
                 extended
             }
         };
-        self.deadline = later(self.deadline);
+        if time(extended) > time(self.deadline) {
+            self.deadline = extended;
+        }
         self.own_deadline = Some(self.own_deadline.map_or(extended, later));
         self.asked_deadline = Some(self.asked_deadline.map_or(extended, later));
     }

@@ -102,13 +102,11 @@ impl Fleet {
         };
         assert_eq!(view.opened_for, length(model.own_deadline), "opened for");
         assert_eq!(view.asked_for, length(model.asked_deadline), "asked for");
-        let trials = model.trials_in_flight() as u32;
-        let trials = if model.state == State::HalfOpen {
-            trials
-        } else {
-            0
+        let trials = match model.state {
+            State::HalfOpen => model.trials_in_flight(),
+            _ => 0,
         };
-        assert_eq!(view.in_flight, trials, "trials");
+        assert_eq!(view.in_flight as usize, trials, "trials");
         if let Some((seen, then)) = &self.seen {
             assert!(view.refused >= seen.refused, "refused never decreases");
             if seen.mark == view.mark {
