@@ -66,6 +66,8 @@ impl World {
                 self.advance(time);
             }
             Step::Command(command) => pair.send_command(*command),
+            // These breakers are in no registry, so no fleet gives them orders.
+            Step::Order(_) | Step::LateOrder(_) => {}
             Step::Configure(change) => {
                 let settings = pair.record_change(change);
                 pair.breaker.configure(|_| settings.builder()).unwrap();
