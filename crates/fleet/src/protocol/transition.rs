@@ -9,6 +9,7 @@ use super::record::{Phase, Record, Vote};
 use super::units::{Micros, in_micros};
 use super::why::Why;
 use super::word::Word;
+use std::collections::HashSet;
 
 /// What a store does with a record after an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,14 +131,19 @@ fn trip_record(
     )
 }
 
-/// Returns the votes of other nodes that count.
+/// Returns the votes of other nodes that count, one per node.
 ///
 /// A vote from before the latest close describes an outage that is over.
 fn live_votes(record: &Record, now: Micros, node: &NodeId) -> Vec<Vote> {
-    let is_live = |vote: &&Vote| {
-        vote.until > now && vote.cast >= record.closed_at && vote.node != node.node()
-    };
-    record.votes.iter().filter(is_live).cloned().collect()
+    let mut voters = HashSet::from([node.node()]);
+    let mut live = Vec::new();
+    for vote in &record.votes {
+        let counts = vote.is_live(now) && vote.cast >= record.closed_at;
+        if counts && voters.insert(&vote.node) {
+            live.push(vote.clone());
+        }
+    }
+    live
 }
 
 /// Only a hint of the instance that opened the circuit lengthens the open period. A client that is
@@ -210,10 +216,14 @@ fn lease_record(
             None => return (Change::None, Word::Absent),
         },
         Phase::Closed => return (Change::None, Word::Closed),
-        Phase::Open if record.holds(now) => return (Change::None, Word::Early),
+        Phase::Open if record.holds(now) => {
+            let is_full = record.until == now.after_micros(record.duration);
+            return (write_back(record, is_full), Word::Early);
+        }
         Phase::Leased if record.holds(now) => {
             if !request.demand || record.wanted {
-                return (Change::None, Word::Taken);
+                let is_full = record.lease_until == now.after_micros(record.lease_duration);
+                return (write_back(record, is_full), Word::Taken);
             }
             let mut wanted = record.clone();
             wanted.wanted = true;
@@ -233,6 +243,16 @@ fn lease_record(
         ..record.clone()
     };
     (Change::Publish(leased), Word::Granted)
+}
+
+/// Writes a record whose whole time is left, because its end may have been cut. The clock of a store
+/// that is behind, or an end in the far future, would otherwise be cut anew at each read.
+fn write_back(record: &Record, is_full: bool) -> Change {
+    if is_full {
+        Change::Keep(record.clone())
+    } else {
+        Change::None
+    }
 }
 
 fn yield_record(record: &Record, token: &str, now: Micros, node: &NodeId) -> (Change, Word) {

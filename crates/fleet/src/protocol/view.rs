@@ -2,7 +2,7 @@
 
 use super::limits::MAX_ATTEMPT;
 use super::record::{Phase, Record};
-use super::text::{decode_name, encode_name, fields, number, or_none, unless_none, word};
+use super::text::{decode_name, encode_name, fields, or_none, parse_number, unless_none, word};
 use super::units::{Micros, Version, in_millis};
 use std::fmt;
 use std::time::Duration;
@@ -67,13 +67,13 @@ impl RecordView {
         let mut fields = fields(line)?;
         let mut next = || fields.next();
         let name = decode_name(next()?)?;
-        let version = Version(number(next()?)?);
+        let version = Version(parse_number(next()?)?);
         let phase = match next()? {
             "-" => Phase::Absent,
             letter => Phase::from_letter(letter)?,
         };
-        let left = Duration::from_millis(number(next()?)?);
-        let attempt = u32::try_from(number(next()?)?).unwrap_or(MAX_ATTEMPT);
+        let left = Duration::from_millis(parse_number(next()?)?);
+        let attempt = u32::try_from(parse_number(next()?)?).unwrap_or(MAX_ATTEMPT);
         Some(Self {
             name,
             version,
