@@ -112,7 +112,8 @@ fn trip_record(
     let closed_for = now.since(record.closed_at);
     let continues = match record.phase {
         Phase::Open | Phase::Leased => true,
-        Phase::Closed => closed_for < trip.reset_backoff_after,
+        // In microseconds, like all stores.
+        Phase::Closed => in_micros(closed_for) < in_micros(trip.reset_backoff_after),
         Phase::Absent | Phase::Votes => false,
     };
     let attempt = if continues {

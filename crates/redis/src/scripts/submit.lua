@@ -192,7 +192,9 @@ local function apply(operation, name, arguments)
   local answer, change = operation(record, arguments)
   if change == 'publish' then
     -- The head may have been lost. The versions of a record rise even then.
-    local version = math.max(head + 1, seen + 1, record.version + 1, now)
+    local latest = math.max(head, record.version)
+    if is_ahead(latest) then latest = 0 end
+    local version = math.max(latest + 1, seen + 1, now)
     -- First, so that a failure below leaves a gap in the chain of messages, after which subscribers pull.
     redis.call('SET', HEAD, text(version))
     head, record.version = version, version
