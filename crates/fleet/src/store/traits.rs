@@ -77,7 +77,7 @@ pub trait Line: Send {
 }
 
 /// The answer to [`Line::submit`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Submitted {
     /// The latest version of the store.
     pub head: Version,
@@ -92,7 +92,7 @@ pub struct Submitted {
 }
 
 /// The answer to [`Line::pull`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pulled {
     /// The latest version of the store.
     pub head: Version,

@@ -162,7 +162,8 @@ impl Random {
 
     /// These names and their encodings have one order, which decides between equal versions.
     fn usual_name(&mut self) -> String {
-        self.one_of(&["a", "a", "a", "b", "b|c {d}", "zключ"]).into()
+        self.one_of(&["a", "a", "a", "b", "b|c {d}", "zключ"])
+            .into()
     }
 
     fn op(&mut self, now: Micros) -> Op {
@@ -375,7 +376,14 @@ impl Random {
         let mut votes = Vec::new();
         for _ in 0..count {
             let node = self.one_of(&["n1", "n2", "n3", "n3", "n4"]);
-            votes.push(format!("{node}/{}/{}", self.number(now), self.number(now)));
+            let (mut cast, mut until) = (self.number(now), self.number(now));
+            if !self.once_in(4) {
+                let near = [now.0 - 120 * SECOND, now.0 - SECOND, now.0];
+                cast = self.one_of(&near).to_string();
+                let near = [now.0, now.0 + 1, now.0 + 10 * SECOND, now.0 + 25 * HOUR];
+                until = self.one_of(&near).to_string();
+            }
+            votes.push(format!("{node}/{cast}/{until}"));
         }
         if self.once_in(10) {
             votes.push(

@@ -129,16 +129,29 @@ impl Subject for Lua {
         now: Micros,
     ) -> (Submitted, Vec<String>) {
         let arguments = self.sender(hello, now).submit(seen, ops);
-        let reply = self.submit_raw(&arguments).unwrap();
-        let submitted = parse_submitted(&reply, ops);
-        let submitted = submitted.unwrap_or_else(|error| panic!("{error}: {reply:#?}"));
-        (submitted, self.messages())
+        let parsed = match self.submit_raw(&arguments) {
+            Ok(reply) => {
+                parse_submitted(&reply, ops).map_err(|error| format!("{error}: {reply:?}"))
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match parsed {
+            Ok(submitted) => (submitted, self.messages()),
+            // Differs from any genuine result, and shows why.
+            Err(why) => (Submitted::default(), vec![why]),
+        }
     }
 
     fn pull(&mut self, hello: &Hello, since: Version, limit: usize, now: Micros) -> Pulled {
         let arguments = self.sender(hello, now).pull(since, limit);
-        let reply = self.pull_raw(&arguments).unwrap();
-        parse_pulled(&reply).unwrap_or_else(|error| panic!("{error}: {reply:#?}"))
+        let parsed = match self.pull_raw(&arguments) {
+            Ok(reply) => parse_pulled(&reply).map_err(|error| format!("{error}: {reply:?}")),
+            Err(error) => Err(error.to_string()),
+        };
+        parsed.unwrap_or_else(|why| Pulled {
+            read_only: Some(why),
+            ..Pulled::default()
+        })
     }
 
     fn leave(&mut self, hello: &Hello) {

@@ -2,7 +2,10 @@
 
 #[path = "../../../fleet/tests/common/mod.rs"]
 mod common;
+mod hostile;
+mod line;
 mod lua;
+mod mutants;
 mod server;
 
 use breakerbox_fleet::store::Table;
