@@ -85,6 +85,11 @@ impl<'a> Comparison<'a> {
         self.now = now;
     }
 
+    /// Returns names and texts of all records of the first subject.
+    pub(crate) fn records(&mut self) -> Vec<(String, String)> {
+        self.subjects[0].records()
+    }
+
     fn same<T: Debug + PartialEq>(
         &mut self,
         mut run: impl FnMut(&mut dyn Subject) -> T,

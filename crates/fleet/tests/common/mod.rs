@@ -4,5 +4,6 @@
 
 pub(crate) mod cas;
 pub(crate) mod compare;
+pub(crate) mod scenarios;
 pub(crate) mod steps;
 pub(crate) mod subject;

@@ -11,6 +11,7 @@ mod server;
 use breakerbox_fleet::store::Table;
 use common::cas::CasTable;
 use common::compare::Comparison;
+use common::scenarios;
 use common::steps::START;
 use lua::Lua;
 use server::Server;
@@ -28,4 +29,13 @@ fn scripts_answer_like_table() {
         let compared = Comparison::new(subjects, START).run_random(seed, 100);
         compared.unwrap_or_else(|difference| panic!("{difference}"));
     }
+}
+
+#[test]
+fn scripts_trim_like_table() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (mut table, mut lua) = (Table::default(), Lua::new(&server));
+    scenarios::trimming(&mut Comparison::new(vec![&mut table, &mut lua], START));
 }
