@@ -59,13 +59,11 @@ impl RedisLine {
     /// Returns the time of the server as this client estimates it. Only servers without `TIME` in
     /// scripts use it. Before the first reply, it is the time of this host.
     fn clock(&self) -> Micros {
-        match self.latest {
-            Some((now, at)) => now.after(at.elapsed()),
-            None => {
-                let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                Micros(0).after(since_epoch.unwrap_or_default())
-            }
+        if let Some((now, at)) = self.latest {
+            return now.after(at.elapsed());
         }
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Micros(0).after(since_epoch.unwrap_or_default())
     }
 
     fn sender(&self) -> Sender<'_> {

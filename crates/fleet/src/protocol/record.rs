@@ -131,14 +131,14 @@ impl Record {
         record.cut(now, max_open)
     }
 
-    /// Cuts durations to `max_open`, and remaining times to their durations. A store does so when it
+    /// Cuts durations to `max_open`, which is at most [`RETENTION`], and remaining times to their durations. A store does so when it
     /// reads a record, and before it writes one.
     ///
     /// An open period also ends at its duration after the version, which is at or after the instant of
     /// the opening. Without this bound, an end in the far future would move along with `now`.
     #[must_use]
     pub fn cut(mut self, now: Micros, max_open: Duration) -> Self {
-        let longest = in_micros(max_open);
+        let longest = in_micros(max_open.min(RETENTION));
         self.duration = self.duration.min(longest);
         self.lease_duration = self.lease_duration.min(longest);
         let opened_by = now.0.min(self.version.0);

@@ -286,16 +286,12 @@ fn end_lease(
     if is_fenced {
         return (Change::None, Word::Fenced);
     }
-    match opening {
-        Some(opening) => {
-            let record = opened(record, opening, now, node);
-            (Change::Publish(record), Word::Opened)
-        }
-        None => {
-            let record = closed(record, Why::Succeeded, now, node);
-            (Change::Publish(record), Word::Closed)
-        }
+    if let Some(opening) = opening {
+        let record = opened(record, opening, now, node);
+        return (Change::Publish(record), Word::Opened);
     }
+    let record = closed(record, Why::Succeeded, now, node);
+    (Change::Publish(record), Word::Closed)
 }
 
 /// Returns the answer to a sender that does not hold the lease, or `None` if it does.

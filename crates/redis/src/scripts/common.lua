@@ -68,6 +68,7 @@ local function version_of(field)
 end
 
 local NODE, INSTANCE, MAX_OPEN = ARGV[3], ARGV[4], number(ARGV[5])
+if MAX_OPEN then MAX_OPEN = math.min(MAX_OPEN, RETENTION) end
 local MEMBER = tostring(NODE) .. '/' .. tostring(INSTANCE)
 
 -- Returns why the script can do nothing, or nil.

@@ -248,7 +248,9 @@ fn missing_or_malformed_argument_of_operation_is_bad() {
     let hello = hello("n1", "i1");
     let start = lua.sender(&hello, START).submit(Version(0), &[]).len();
     for op in all_ops("x") {
-        let arguments = lua.sender(&hello, START).submit(Version(0), &[op.clone()]);
+        let arguments = lua
+            .sender(&hello, START)
+            .submit(Version(0), std::slice::from_ref(&op));
         let values = start + 3;
         for at in values..arguments.len() {
             // An operation whose number of arguments is smaller, as from an older client.
@@ -461,11 +463,9 @@ fn every_write_and_pull_moves_the_expiry() {
     submit(&mut lua, &[trip("a")]);
     let keys = lua.keys.declared().map(str::to_owned);
     let day = 24 * 60 * 60 * 1_000;
-    let mut renew: Vec<Box<dyn FnMut(&mut Lua)>> = vec![
-        Box::new(|lua| drop(submit(lua, &all_ops("a")))),
-        Box::new(|lua| drop(pull_all(lua, 10))),
-    ];
-    for renew in &mut renew {
+    let submitted = |lua: &mut Lua| drop(submit(lua, &all_ops("a")));
+    let pulled = |lua: &mut Lua| drop(pull_all(lua, 10));
+    for renew in [submitted, pulled] {
         for key in &keys {
             let _: u64 = lua.run("PEXPIRE", &[key, "60000"]);
         }
