@@ -3,8 +3,8 @@
 use crate::input::{Input, length};
 use arbitrary::Result;
 use breakerbox_fleet::protocol::{
-    Answer, LeaseRequest, MAX_ATTEMPT, MAX_PAGE, Message, Micros, NodeId, Op, Opening, Record,
-    RecordView, Restoration, Trip, Version, Why,
+    Answer, LeaseRequest, MAX_ATTEMPT, MAX_PAGE, Message, Micros, NodeId, Op, Opening, RETENTION,
+    Record, RecordView, Restoration, Trip, Version, Why,
 };
 use breakerbox_fleet::store::{Hello, Table};
 use breakerbox_redis::script::{parse_pulled, parse_submitted};
@@ -51,7 +51,8 @@ pub(crate) fn record(data: &[u8]) -> Result<()> {
         let Some(hello) = Hello::new("fuzz", node, MAX_OPEN) else {
             return Ok(());
         };
-        now = now.after(length(&mut u)?);
+        // The protocol ends with the year 2255.
+        now = now.after(length(&mut u)?.min(2 * RETENTION));
         let ops = [op(&mut u, now)?, op(&mut u, now)?];
         let (submitted, message) = table.submit(&hello, latest, &ops, now);
         for answer in submitted.answers {

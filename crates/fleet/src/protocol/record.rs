@@ -131,8 +131,8 @@ impl Record {
         record.cut(now, max_open)
     }
 
-    /// Cuts durations to `max_open`, which is at most [`RETENTION`], and remaining times to their durations. A store does so when it
-    /// reads a record, and before it writes one.
+    /// Cuts durations to `max_open`, which is at most [`RETENTION`], and remaining times to their
+    /// durations. A store does so when it reads a record, and before it writes one.
     ///
     /// An open period also ends at its duration after the version, which is at or after the instant of
     /// the opening. Without this bound, an end in the far future would move along with `now`.
