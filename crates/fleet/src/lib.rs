@@ -1,4 +1,4 @@
-//! Circuits of [breakerbox](breakerbox) that are shared between the instances of a service.
+//! Circuits of [breakerbox] that are shared between the instances of a service.
 //!
 //! * [`protocol`]: records, operations and messages; pure
 //! * [`store`]: where a fleet keeps its records, and the store in memory
