@@ -91,7 +91,7 @@ fn refusal_names_fleet_in_alternate_form() {
     let refusal = fixture.breaker.try_acquire().unwrap_err();
     assert_eq!(
         format!("{refusal:#}"),
-        format!("{plain} (1 failure, last: \"down\"; {fleet})")
+        format!("{plain} ({fleet}, last: \"down\")")
     );
 }
 
