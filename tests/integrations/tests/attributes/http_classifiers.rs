@@ -19,7 +19,7 @@ async fn circuit_opens_for_retry_after() {
     assert_eq!(get(404).await.unwrap().status(), 404);
     let api = BreakerRegistry::global().breaker("judged-response");
     assert_eq!(api.failure_count(), 0);
-    assert_eq!(get(500).await.unwrap().status(), 500);
+    assert_eq!(get(501).await.unwrap().status(), 501);
     assert_eq!(api.failure_count(), 1);
     assert_eq!(get(503).await.unwrap().status(), 503);
     assert!(api.open_remaining() > Some(Duration::from_secs(110)));
