@@ -20,7 +20,6 @@ pub trait OfReturned<R>: Classifier<R> {
     fn returned(result: Result<Self::Ok, Self::Err>) -> R;
 }
 
-#[diagnostic::do_not_recommend]
 impl<T, E: Debug + 'static> OfReturned<Result<T, E>> for DefaultClassifier {
     #[inline]
     fn returned(result: Result<T, E>) -> Result<T, E> {
@@ -28,7 +27,6 @@ impl<T, E: Debug + 'static> OfReturned<Result<T, E>> for DefaultClassifier {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T, E: Debug + 'static, P: Fn(&E) -> bool> OfReturned<Result<T, E>> for FailIf<P> {
     #[inline]
     fn returned(result: Result<T, E>) -> Result<T, E> {
@@ -36,7 +34,6 @@ impl<T, E: Debug + 'static, P: Fn(&E) -> bool> OfReturned<Result<T, E>> for Fail
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T, E, C> OfReturned<Result<T, E>> for Classify<C>
 where
     E: Debug + 'static,
