@@ -12,7 +12,8 @@ use std::marker::PhantomData;
 /// A classifier of functions that return `R`.
 #[diagnostic::on_unimplemented(
     message = "a function with `#[circuit]` must return a `Result`, but this function returns `{R}`",
-    label = "the circuit cannot tell whether this is a success or a failure"
+    label = "the circuit cannot tell whether this is a success or a failure",
+    note = "return a `Result<T, E>`, or add both `classify = |returned| ..` and `fallback = function`"
 )]
 pub trait OfReturned<R>: Classifier<R> {
     /// Converts a classified result back to a return value.
