@@ -19,12 +19,12 @@ const MILLIS: [HeaderName; 2] = [
 /// 2. `Retry-After`: seconds or a date
 ///
 /// Numbers may have a fraction, such as `1.5`. If a header occurs several times, its first positive
-/// time counts. Returns `None` if no header is present, or if each of
-/// them is malformed, zero, or in the past.
+/// time counts. Returns `None` if no header is present, or if each of them is malformed, zero, or in
+/// the past.
 ///
 /// A date is compared with the `Date` header of the same response, so the clocks of the two
-/// machines need not agree. Without a valid `Date` header, a date is ignored, because no decision of a
-/// breaker depends on the wall clock. If your clock is reliable, use [`retry_after_at`].
+/// machines need not agree. Without a valid `Date` header, a date is ignored, because no decision of
+/// a breaker depends on the wall clock. If your clock is reliable, use [`retry_after_at`].
 ///
 /// The time comes from outside your program. If you pass it to
 /// [`Outcome::TripFor`](crate::Outcome::TripFor),
