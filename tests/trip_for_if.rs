@@ -582,3 +582,28 @@ fn explanation_names_layer_of_rule() {
         "{debug}"
     );
 }
+
+/// An application error. Its transparent variant has the source of the [`ApiError`] as its own source.
+#[derive(Debug, thiserror::Error)]
+enum AppError {
+    #[error(transparent)]
+    Transparent(ApiError),
+    #[error("no answer")]
+    Text(#[source] ApiError),
+}
+
+#[test]
+fn rule_for_enum_sees_transparent_variant() {
+    let for_source = |builder| reading_time(builder).ignored_error_if(|_: &AppError| false);
+    let for_enum = |builder: BreakerBuilder| {
+        builder.trip_for_if(|error: &AppError| match error {
+            AppError::Transparent(error) | AppError::Text(error) => error.retry_after(),
+        })
+    };
+    let trip = Recorded::Trip(MINUTE);
+    assert_eq!(classify(for_source, AppError::Text(busy())), trip);
+    let hidden = classify(for_source, AppError::Transparent(busy()));
+    assert_eq!(hidden, Recorded::Failure);
+    assert_eq!(classify(for_enum, AppError::Text(busy())), trip);
+    assert_eq!(classify(for_enum, AppError::Transparent(busy())), trip);
+}

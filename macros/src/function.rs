@@ -332,13 +332,20 @@ fn usable_name<'a>(pat: &'a Pat, args: &AttributeArgs) -> Option<&'a Ident> {
     }
 }
 
+/// Variables of the expansion that are visible where it uses the generated name of an argument.
+const VARIABLES: [&str; 4] = ["handle", "owned_handle", "limit", "admitted"];
+
 /// Returns the name of an argument without its underscores, because documentation shows the generated name.
 fn shown_name(pat: &Pat, span: Span) -> Option<Ident> {
     let Pat::Ident(pat) = pat else {
         return None;
     };
     let name = pat.ident.to_string();
-    let mut name: Ident = syn::parse_str(name.trim_start_matches('_')).ok()?;
+    let name = name.trim_start_matches('_');
+    if VARIABLES.contains(&name) {
+        return None;
+    }
+    let mut name: Ident = syn::parse_str(name).ok()?;
     name.set_span(span);
     Some(name)
 }

@@ -1,7 +1,7 @@
 //! Functions that end in an async block, as `async_trait` generates them, or in another boxed future.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::visit::Visit;
 use syn::{Expr, ExprAsync, ExprClosure, ExprMethodCall, ExprReturn, Ident, Item, Stmt, Token};
 
@@ -78,7 +78,11 @@ impl FutureTail {
         };
         let before = &self.before;
         match &self.returns {
-            None => quote!(#(#before)* #bind #end),
+            // Otherwise a lint would report an implicit `return` at the attribute.
+            None => {
+                let generated = Span::mixed_site();
+                quote_spanned!(generated=> #(#before)* #bind return #end;)
+            }
             Some((word, semicolon)) => quote!(#(#before)* #bind #word #end #semicolon),
         }
     }

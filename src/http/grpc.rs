@@ -108,7 +108,7 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> Outcome {
         return Outcome::Success;
     };
     // The gRPC specification maps malformed codes to `UNKNOWN`.
-    let code = code.to_str().ok().and_then(|code| code.parse().ok());
+    let code = digits(code).and_then(|code| code.parse().ok());
     let code = code.unwrap_or(UNKNOWN);
     let delay = match code {
         UNAVAILABLE | RESOURCE_EXHAUSTED => stay_away(headers),
@@ -175,9 +175,17 @@ fn stay_away(headers: &HeaderMap) -> Option<Duration> {
 /// Returns the delay in `grpc-retry-pushback-ms`. A negative number means "do not retry", and is not
 /// a delay.
 fn pushback(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(PUSHBACK)?.to_str().ok()?;
-    let millis = text.parse().ok().filter(|millis| *millis > 0)?;
+    let millis = digits(headers.get(PUSHBACK)?)?;
+    let millis = millis.parse().ok().filter(|millis| *millis > 0)?;
     Some(Duration::from_millis(millis))
+}
+
+/// Returns the value as text if it contains only digits. `parse` would accept a sign as well.
+fn digits(value: &HeaderValue) -> Option<&str> {
+    let text = value.to_str().ok()?;
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(text)
 }
 
 /// Returns the response to a refused call: code `UNAVAILABLE`, with the text of the refusal as its

@@ -11,7 +11,7 @@
 //! | any other status | [`Outcome::Success`]: the service answered |
 //! | a [refusal by an inner breaker](unavailable) | [`Outcome::Ignored`]: the service was not called |
 //!
-//! `Retry-After` may also be a `retry-after-ms`. It has no effect on other statuses: a redirect or a
+//! `Retry-After` may also be a `retry-after-ms`. Other statuses ignore both headers: a redirect or a
 //! 413 concerns one request, and statuses such as 501 do not pass with time.
 //!
 //! [`judge`] takes a status and headers of any HTTP library. [`judge_response`] and

@@ -5,7 +5,8 @@
 //! and its derive macro builds a dozen crates. A test compares this reader with prost.
 //!
 //! The messages come from outside the program. The reader borrows from its input, allocates nothing,
-//! does not recurse, and visits each byte once. It rejects groups, which no message of proto3 has.
+//! does not recurse, and visits each byte once. Groups are rejected, because no message of proto3 has
+//! them.
 
 /// The fields of a message, in their order. Ends after the first malformed field.
 pub(super) struct Fields<'a> {

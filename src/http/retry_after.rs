@@ -18,12 +18,13 @@ const MILLIS: [HeaderName; 2] = [
 /// 1. `retry-after-ms`, then `x-ms-retry-after-ms`: milliseconds
 /// 2. `Retry-After`: seconds or a date
 ///
-/// Numbers may have a fraction, such as `1.5`. Returns `None` if no header is present, or if each of
-/// them is malformed, zero, or in the past.
+/// Numbers may have a fraction, such as `1.5`. If a header occurs several times, its first positive
+/// time counts. Returns `None` if no header is present, or if each of them is malformed, zero, or in
+/// the past.
 ///
 /// A date is compared with the `Date` header of the same response, so the clocks of the two
-/// machines need not agree. Without a `Date` header, a date is ignored, because no decision of a
-/// breaker depends on the wall clock. If your clock is reliable, use [`retry_after_at`].
+/// machines need not agree. Without a valid `Date` header, a date is ignored, because no decision of
+/// a breaker depends on the wall clock. If your clock is reliable, use [`retry_after_at`].
 ///
 /// The time comes from outside your program. If you pass it to
 /// [`Outcome::TripFor`](crate::Outcome::TripFor),
@@ -47,18 +48,17 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     read(headers, None)
 }
 
-/// Returns the same as [`retry_after`], but uses `now` if the response has no `Date` header.
+/// Returns the same as [`retry_after`], but uses `now` if the response has no valid `Date` header.
 pub fn retry_after_at(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     read(headers, Some(now))
 }
 
 fn read(headers: &HeaderMap, now: Option<SystemTime>) -> Option<Duration> {
     let positive = |time: &Duration| !time.is_zero();
-    let millis = |name| millis(text(headers, name)?).filter(positive);
+    let millis = |name| texts(headers, name).filter_map(millis).find(positive);
     MILLIS.iter().find_map(millis).or_else(|| {
-        let text = text(headers, &RETRY_AFTER)?;
-        let time = seconds(text).or_else(|| until(text, date(headers).or(now)));
-        time.filter(positive)
+        let time = |text| seconds(text).or_else(|| until(text, date(headers).or(now)));
+        texts(headers, &RETRY_AFTER).filter_map(time).find(positive)
     })
 }
 
@@ -69,7 +69,7 @@ fn until(text: &str, now: Option<SystemTime>) -> Option<Duration> {
 }
 
 fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(text(headers, &DATE)?).ok()
+    httpdate::parse_http_date(texts(headers, &DATE).next()?).ok()
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -99,6 +99,8 @@ fn decimal(text: &str) -> Option<(u64, u32)> {
     Some((whole.parse().unwrap_or(u64::MAX), billionths))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
+/// Returns the values of all headers with this name. A proxy may add a header that the server sent.
+fn texts<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter();
+    values.filter_map(|value| value.to_str().ok().map(str::trim))
 }

@@ -12,7 +12,8 @@ use std::marker::PhantomData;
 /// A classifier of functions that return `R`.
 #[diagnostic::on_unimplemented(
     message = "a function with `#[circuit]` must return a `Result`, but this function returns `{R}`",
-    label = "the circuit cannot tell whether this is a success or a failure"
+    label = "the circuit cannot tell whether this is a success or a failure",
+    note = "return a `Result<T, E>`, or add both `classify = |returned| ..` and `fallback = function`"
 )]
 pub trait OfReturned<R>: Classifier<R> {
     /// Converts a classified result back to a return value.
@@ -20,7 +21,6 @@ pub trait OfReturned<R>: Classifier<R> {
     fn returned(result: Result<Self::Ok, Self::Err>) -> R;
 }
 
-#[diagnostic::do_not_recommend]
 impl<T, E: Debug + 'static> OfReturned<Result<T, E>> for DefaultClassifier {
     #[inline]
     fn returned(result: Result<T, E>) -> Result<T, E> {
@@ -28,7 +28,6 @@ impl<T, E: Debug + 'static> OfReturned<Result<T, E>> for DefaultClassifier {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T, E: Debug + 'static, P: Fn(&E) -> bool> OfReturned<Result<T, E>> for FailIf<P> {
     #[inline]
     fn returned(result: Result<T, E>) -> Result<T, E> {
@@ -36,7 +35,6 @@ impl<T, E: Debug + 'static, P: Fn(&E) -> bool> OfReturned<Result<T, E>> for Fail
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<T, E, C> OfReturned<Result<T, E>> for Classify<C>
 where
     E: Debug + 'static,

@@ -28,8 +28,8 @@ use tower_layer::Layer;
 /// * While the circuit refuses calls, the service is ready. To change this, use
 ///   [`pending_while_open`](Self::pending_while_open).
 ///
-/// Closures that classify results are cloned for every call. This is cheap if a closure captures
-/// nothing or only an `Arc`.
+/// Closures that classify results are cloned for every call. The clone is cheap if a closure
+/// captures nothing or only an `Arc`.
 ///
 /// # Examples
 ///

@@ -16,7 +16,7 @@ pub struct OnRefused<B, R = ()> {
 impl<K, J, A, U> BreakerLayer<K, J, A, U> {
     /// Answers refused calls with the result of `answer`, which gets the refusal and the request.
     ///
-    /// The error type of the guarded service is then that of the inner service. This is required
+    /// The error type of the guarded service is then that of the inner service, which is required
     /// for axum routes, whose error type is `Infallible`, and for tonic clients, whose callers
     /// expect a `Status`. With the `http` feature, the module `breakerbox::http` contains functions
     /// that create such responses.

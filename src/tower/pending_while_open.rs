@@ -42,6 +42,10 @@ impl<J, A, U> BreakerLayer<Single, J, A, U> {
     /// must be polled ready again. tower's `Balance` polls a service again directly before each
     /// call.
     ///
+    /// A circuit that is ramping up refuses a part of its calls, and attracts requests like an open
+    /// endpoint that is ready. Leave [`ramp_up`](crate::BreakerBuilder::ramp_up) off for the
+    /// endpoints of a balancer.
+    ///
     /// While all endpoints are open, callers wait. Add a timeout or `LoadShed` outside the balancer
     /// to limit that.
     ///

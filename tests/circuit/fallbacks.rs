@@ -229,3 +229,31 @@ fn settings_use_argument_with_underscore() {
     global("underscore-3").trip();
     assert_eq!(named_by_underscore(3), Ok(0));
 }
+
+#[circuit(name = "internal-names", fallback = |_, _, _, _| Ok(0))]
+#[allow(clippy::used_underscore_binding)]
+fn internal_names(_handle: u8, _admitted: u8, _returned: u8, _work: u8) -> Result<u8, Plain> {
+    Ok(_handle + _admitted + _returned + _work)
+}
+
+#[circuit(name = "internal-names-async", fallback = |_, _, _, _| Ok(0))]
+#[allow(clippy::used_underscore_binding)]
+async fn internal_names_async(
+    __handle: u8,
+    _limit: u8,
+    _owned_handle: u8,
+    _admitted: u8,
+) -> Result<u8, Plain> {
+    Ok(__handle + _limit + _owned_handle + _admitted)
+}
+
+#[test]
+fn arguments_may_be_named_like_variables_of_expansion() {
+    assert_eq!(internal_names(1, 2, 3, 4), Ok(10));
+    assert_eq!(expect_ready(internal_names_async(1, 2, 3, 4)), Ok(10));
+    for name in ["internal-names", "internal-names-async"] {
+        global(name).trip();
+    }
+    assert_eq!(internal_names(1, 2, 3, 4), Ok(0));
+    assert_eq!(expect_ready(internal_names_async(1, 2, 3, 4)), Ok(0));
+}

@@ -1,6 +1,6 @@
 //! The default names of `#[circuit]`.
 //!
-//! A default name omits the crate and generic parameters. It is therefore short enough for a settings
+//! A default name omits the crate and generic parameters. Such a name is short enough for a settings
 //! file, and the same in every run.
 
 use crate::names::LONGEST;

@@ -134,6 +134,26 @@ fn guarded_functions_need_no_fix() {
         println!("!! SKIPPED: `cargo clippy --fix`, because clippy is not installed");
     }
 
+    // A lint for implicit returns must not suggest a `return` before the attribute.
+    let implicit =
+        fs::read_to_string(copy.directory.join("src/implicit.rs")).expect("a source file");
+    let warn = "#![warn(clippy::implicit_return)]\n";
+    let begin = implicit
+        .find("#![warn(")
+        .expect("an attribute of the module");
+    let (documentation, code) = implicit.split_at(begin);
+    copy.write(
+        Path::new("src/implicit.rs"),
+        &format!("{documentation}{warn}{code}"),
+    );
+    if has_clippy() {
+        let messages = copy.cargo(&["clippy", "--fix"]);
+        assert!(
+            !messages.contains("failed to automatically apply"),
+            "{messages}"
+        );
+    }
+
     // The commands do fix other code.
     let planted =
         "//! Planted.\n\n/// Returns one.\npub(crate) fn one() -> u8 { return ({ 1 }); }\n";

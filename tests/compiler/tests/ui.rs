@@ -89,7 +89,7 @@ const CASES: [Case; 9] = [
     ),
 ];
 
-const CIRCUIT_CASES: [Case; 10] = [
+const CIRCUIT_CASES: [Case; 11] = [
     (
         "tests/ui/circuit_literals.rs",
         &[
@@ -165,6 +165,14 @@ const CIRCUIT_CASES: [Case; 10] = [
             "Circuit(#[from] breakerbox::BreakerError)",
         ],
         include_str!("ui/circuit_without_from.stderr"),
+    ),
+    (
+        "tests/ui/circuit_error_types.rs",
+        &[
+            "`NoDebug` doesn't implement `Debug`",
+            "`E` doesn't implement `Debug`",
+        ],
+        include_str!("ui/circuit_error_types.stderr"),
     ),
     (
         "tests/ui/circuit_without_result.rs",

@@ -100,8 +100,23 @@ fn retry_after_headers_request_trip() {
         (429, &[(millis, noon_and_a_minute.1), date], Success),
         (429, &[(millis, &long)], trip(u64::MAX)),
         (429, &[(millis, "0"), (after, "0")], Success),
+        // A proxy may add a second header.
+        (429, &[(after, "soon"), (after, "7")], trip(7_000)),
+        (
+            429,
+            &[(after, "0"), (after, "7"), (after, "9")],
+            trip(7_000),
+        ),
+        (429, &[(millis, "0"), (millis, "7"), (after, "9")], trip(7)),
+        (503, &[(after, "5, 10")], Failure),
         // Dates.
         (500, &[noon_and_a_minute, date], trip(60_000)),
+        (
+            500,
+            &[(after, "soon"), noon_and_a_minute, date],
+            trip(60_000),
+        ),
+        (500, &[noon_and_a_minute, ("date", "today")], Failure),
         (500, &[noon_and_a_minute, date, (millis, "5")], trip(5)),
         (500, &[noon_and_a_minute], Failure),
     ];
@@ -466,6 +481,7 @@ fn pushback_precedes_retry_info_and_retry_after() {
         ("14", &[(PUSHBACK, "-1"), info], trip(9_000)),
         ("14", &[(PUSHBACK, "0"), info], trip(9_000)),
         ("14", &[(PUSHBACK, "1.5"), info], trip(9_000)),
+        ("14", &[(PUSHBACK, "+1500"), info], trip(9_000)),
         (
             "14",
             &[(PUSHBACK, "99999999999999999999"), info],
@@ -484,6 +500,9 @@ fn pushback_precedes_retry_info_and_retry_after() {
         ("17", &[info, after], Failure),
         ("99", &[info, after], Failure),
         ("-14", &[info, after], Failure),
+        ("+14", &[info, after], Failure),
+        ("-0", &[info, after], Failure),
+        ("+5", &[info, after], Failure),
         ("x", &[info, after], Failure),
     ];
     for (code, headers, outcome) in cases {

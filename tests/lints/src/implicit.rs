@@ -4,6 +4,9 @@
 use crate::failure::{CallError, reject_zero};
 use breakerbox::circuit;
 use core::future::ready;
+use core::pin::Pin;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 /// Makes a guarded function.
 macro_rules! make {
@@ -117,4 +120,20 @@ pub fn nested(id: u64) -> Result<u64, CallError> {
         reject_zero(id)
     }
     inner(id)
+}
+
+/// Boxes an async block.
+#[circuit]
+#[inline]
+#[must_use]
+pub fn pinned(id: u64) -> Pin<Box<dyn Future<Output = Result<u64, CallError>> + Send>> {
+    Box::pin(async move { ready(reject_zero(id)).await })
+}
+
+/// Boxes a future that another function made.
+#[circuit]
+#[inline]
+#[must_use]
+pub fn boxed(id: u64) -> BoxFuture<'static, Result<u64, CallError>> {
+    ready(reject_zero(id)).boxed()
 }

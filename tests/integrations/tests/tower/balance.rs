@@ -304,6 +304,25 @@ async fn open_endpoint_attracts_calls_if_it_is_ready() {
     assert!(endpoints[0].refused() > ok && failed > ok, "{ok} {failed}");
 }
 
+/// The reason not to ramp up behind a balancer: a circuit that is ramping up is ready.
+#[tokio::test(start_paused = true)]
+async fn ramping_endpoint_attracts_calls() {
+    let endpoints = endpoints(2);
+    let ramping = &endpoints[0].breaker;
+    let minute = Duration::from_secs(60);
+    ramping
+        .configure(|builder| builder.ramp_up(minute))
+        .expect("valid settings");
+    ramping.half_open();
+    ramping.try_acquire().expect("a trial").success();
+    let services = endpoints.iter().map(guard).map(pending_requests).collect();
+    let traffic = Traffic::new(&balance(services, 0));
+    sleep(RECOVERY).await;
+    let (ok, failed) = traffic.results();
+    assert_eq!(failed, endpoints[0].refused());
+    assert!(failed > ok, "{ok} {failed}");
+}
+
 /// Both balancers have a service of the tripped endpoint, and both services are ready for one slot.
 #[tokio::test(start_paused = true)]
 async fn balancers_that_share_breakers_start_one_trial() {
