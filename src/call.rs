@@ -235,7 +235,11 @@ pub(crate) fn try_admit(breaker: &CircuitBreaker) -> Option<CallToken> {
     let circuit = &breaker.circuit;
     let admit = || {
         let admitted = circuit.try_admit();
-        admitted.inspect_err(|refused| circuit.count_refusal(*refused))
+        admitted.inspect_err(|refused| {
+            #[cfg(feature = "fleet")]
+            circuit.count_ramp_up_refusal(*refused);
+            circuit.count_refusal(*refused);
+        })
     };
     circuit.try_admit_fast().or_else(|| admit().ok())
 }
@@ -395,7 +399,11 @@ fn admit_or_refuse(breaker: &CircuitBreaker, runs_next: bool) -> Result<CallToke
         None => match circuit.try_admit() {
             Ok(token) if runs_next => return Ok(token.enter(circuit)),
             Ok(token) => return Ok(token),
-            Err(refused) => refused,
+            Err(refused) => {
+                #[cfg(feature = "fleet")]
+                circuit.count_ramp_up_refusal(refused);
+                refused
+            }
         },
     };
     circuit.count_refusal(refused);

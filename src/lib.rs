@@ -14,6 +14,8 @@ mod error;
 mod event;
 mod ext;
 mod first_ready;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 mod function;
 mod future;
 // Not in doctests: those of the pages need other crates, so tests/integrations runs them.

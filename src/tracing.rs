@@ -265,6 +265,7 @@ fn log_change(
         Cause::Manual { reason, actor } => (None, reason.as_deref(), actor.as_deref()),
         _ => (None, None, None),
     };
+    let fleet = Fleet::of(cause);
     macro_rules! change {
         ($level:ident, $message:literal) => {
             log!(
@@ -274,6 +275,8 @@ fn log_change(
                 cause = cause.to_string(),
                 reason,
                 actor,
+                node = fleet.node,
+                why = fleet.why,
                 rule = figures.map(|figures| figures.rule.to_string()),
                 recorded = figures.map(|figures| figures.recorded),
                 failed = figures.map(|figures| figures.failed),
@@ -291,6 +294,31 @@ fn log_change(
         Some(State::Closed) => change!(info, "circuit closed"),
         Some(State::Disabled) => change!(info, "circuit disabled"),
         Some(State::MetricsOnly) => change!(info, "circuit set to metrics-only"),
+    }
+}
+
+/// The instance and the reason of a change by the fleet.
+#[derive(Default)]
+struct Fleet<'a> {
+    node: Option<&'a str>,
+    why: Option<&'a str>,
+}
+
+impl<'a> Fleet<'a> {
+    #[cfg(feature = "fleet")]
+    fn of(cause: &'a Cause) -> Self {
+        match cause {
+            Cause::Fleet { node, why } => Self {
+                node: Some(node),
+                why: Some(why.code()),
+            },
+            _ => Self::default(),
+        }
+    }
+
+    #[cfg(not(feature = "fleet"))]
+    fn of(_: &'a Cause) -> Self {
+        Self::default()
     }
 }
 

@@ -16,6 +16,8 @@ use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::event::{Cause, Event};
 use crate::refusal_details::RefusalDetails;
+#[cfg(feature = "fleet")]
+use crate::state::Refusal;
 use crate::state::{Admission, Flags, Generation, PackedState, State};
 use crate::sync::Ordering;
 
@@ -120,6 +122,14 @@ impl Circuit {
         // The word is loaded again: a listener may have been attached since the decision.
         if self.word().has(Flags::SLOW_PATH) {
             self.emit_refused(refused);
+        }
+    }
+
+    /// Counts a refusal of [`try_admit`](Self::try_admit) separately if a ramp-up refused the call.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn count_ramp_up_refusal(&self, refused: RefusalDetails) {
+        if refused.reason() == Refusal::RampingUp {
+            self.counters.add(Counter::RefusedByRampUp);
         }
     }
 
@@ -235,6 +245,13 @@ impl Circuit {
         }
         let queue = self.cold().wait_queue.get_or_init(WaitQueue::default);
         queue.wait(&self.context.clock, || try_acquire(self)).await
+    }
+
+    /// Returns the number of tasks that wait for the circuit.
+    #[cfg(feature = "fleet")]
+    pub(super) fn waiting_tasks(&self) -> u32 {
+        let queue = self.cold_if_init().and_then(|cold| cold.wait_queue.get());
+        queue.map_or(0, WaitQueue::waiting)
     }
 
     /// Wakes the first waiting call, because a trial slot may be free or the state may have

@@ -75,6 +75,8 @@ impl Circuit {
                 } else {
                     replace_cause(locked, cause);
                 }
+                #[cfg(feature = "fleet")]
+                self.take_over_deadline(locked);
                 return;
             }
             // The deadline has passed, so the circuit already reports half-open. That transition is
@@ -105,6 +107,8 @@ impl Circuit {
         let initial = locked.config().mode().initial_state();
         if self.word().state() == initial {
             locked.clear_windows();
+            #[cfg(feature = "fleet")]
+            locked.change_mark();
             let buffering = Flags::BUFFER_SUCCESSES.when(locked.config().has_windows());
             self.update_word(|word| {
                 word.next_generation()

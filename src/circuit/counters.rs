@@ -15,6 +15,9 @@ pub(super) enum Counter {
     Cancelled,
     Late,
     Refused,
+    /// Calls that a ramp-up refused; also counted in `Refused`.
+    #[cfg(feature = "fleet")]
+    RefusedByRampUp,
     /// Calls that joined a trial.
     Joined,
     /// Trials whose lease expired.
@@ -134,6 +137,14 @@ impl Counters {
     pub(super) fn current(&self, counter: Counter) -> u32 {
         let value = i64::from_ne_bytes(self.sum(counter).to_ne_bytes());
         u32::try_from(value.max(0)).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the refused calls, except those that a ramp-up refused.
+    #[cfg(feature = "fleet")]
+    pub(super) fn refused_without_ramp_up(&self) -> u64 {
+        let by_ramp_up = self.sum(Counter::RefusedByRampUp);
+        // A call that is being counted may be in one of the counters only.
+        self.sum(Counter::Refused).saturating_sub(by_ramp_up)
     }
 
     pub(super) fn totals(&self, count_successes: bool) -> Totals {

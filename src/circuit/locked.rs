@@ -1,6 +1,10 @@
 //! [`Locked`]: the state of a circuit that only the holder of its lock reads and writes.
 
 use super::change_queue::ChangeQueue;
+#[cfg(feature = "fleet")]
+use super::own_deadline::OwnDeadline;
+#[cfg(feature = "fleet")]
+use super::pending_changes::{PendingChange, PendingChanges};
 use super::success_buffer::RemainingCapacity;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
@@ -23,6 +27,9 @@ pub(super) struct Locked {
     pub(super) windows: Option<Box<Windows>>,
     /// `None` until it is needed: a circuit whose calls all succeed has no history.
     history: Option<Box<History>>,
+    /// The present mark; `None` until it is asked for.
+    #[cfg(feature = "fleet")]
+    mark: Option<super::Mark>,
 }
 
 /// The windows of all rules, without the successes in the [buffer](super::success_buffer).
@@ -66,10 +73,16 @@ struct History {
     period: Option<Period>,
     /// Whether the hint of a late call may move the deadline of the open circuit.
     follows_hints: bool,
+    /// The deadline of the open circuit without the orders of a fleet.
+    #[cfg(feature = "fleet")]
+    own_deadline: OwnDeadline,
     last_failure: Option<Box<TruncatedString>>,
     /// The types of unclassified errors that were reported.
     reported_types: Vec<TypeId>,
     changes: ChangeQueue,
+    /// The changes that the observers have not been told yet.
+    #[cfg(feature = "fleet")]
+    pending: PendingChanges,
     /// All transitions since the circuit was created.
     #[cfg(feature = "metrics")]
     transitions: super::TransitionCounts,
@@ -92,9 +105,13 @@ impl History {
             recovery_attempt: None,
             period: None,
             follows_hints: false,
+            #[cfg(feature = "fleet")]
+            own_deadline: OwnDeadline::default(),
             last_failure: None,
             reported_types: Vec::new(),
             changes: ChangeQueue::default(),
+            #[cfg(feature = "fleet")]
+            pending: PendingChanges::default(),
             #[cfg(feature = "metrics")]
             transitions: super::TransitionCounts::default(),
         }
@@ -111,6 +128,8 @@ impl Locked {
             since: now,
             windows: config.has_windows().then(windows),
             history: None,
+            #[cfg(feature = "fleet")]
+            mark: None,
             config,
         }
     }
@@ -310,11 +329,15 @@ impl Locked {
 
     /// Replaces the cause of the present state.
     pub(super) fn set_cause(&mut self, cause: Cause) {
+        #[cfg(feature = "fleet")]
+        self.change_mark();
         self.history().cause = Some(cause);
     }
 
     /// Records the start and the cause of a new state.
     pub(super) fn begin_state(&mut self, now: Moment, cause: Cause) {
+        #[cfg(feature = "fleet")]
+        self.change_mark();
         self.history().cause = Some(cause);
         self.since = now;
     }
@@ -348,5 +371,39 @@ impl Locked {
     /// Returns the queue of events, if the circuit has a history.
     pub(super) fn changes(&mut self) -> Option<&mut ChangeQueue> {
         self.history.as_mut().map(|history| &mut history.changes)
+    }
+}
+
+#[cfg(feature = "fleet")]
+impl Locked {
+    /// Returns the mark of the circuit as it is now.
+    pub(super) fn mark(&mut self) -> super::Mark {
+        *self.mark.get_or_insert_with(super::Mark::next)
+    }
+
+    /// Gives the circuit another mark. Called for each change that a fleet has to see before its
+    /// next order.
+    pub(super) fn change_mark(&mut self) {
+        self.mark = None;
+    }
+
+    pub(super) fn own_deadline(&self) -> OwnDeadline {
+        let history = self.history.as_ref();
+        history.map_or_else(OwnDeadline::default, |history| history.own_deadline)
+    }
+
+    /// Stores the deadline that the open circuit has without the orders of a fleet.
+    pub(super) fn set_own_deadline(&mut self, own: OwnDeadline) {
+        self.history().own_deadline = own;
+    }
+
+    /// Queues a change for the observers.
+    pub(super) fn queue_change(&mut self, change: PendingChange) {
+        self.history().pending.push(change);
+    }
+
+    /// Returns the changes that wait for the observers, if the circuit has a history.
+    pub(super) fn pending(&mut self) -> Option<&mut PendingChanges> {
+        self.history.as_mut().map(|history| &mut history.pending)
     }
 }

@@ -9,6 +9,8 @@
 //! * [`windows`]: keeps the windows of the rules up to date with the success buffer
 //! * [`transition`]: changes the state
 //! * [`commands`]: executes commands and replaces the settings
+//! * `observe`: reports changes to a fleet
+//! * `orders`: executes the orders of a fleet
 //! * [`notify`]: dispatches events
 //! * [`snapshot`]: returns snapshots and totals
 //!
@@ -22,6 +24,14 @@ mod commands;
 mod counters;
 mod locked;
 mod notify;
+#[cfg(feature = "fleet")]
+mod observe;
+#[cfg(feature = "fleet")]
+mod orders;
+#[cfg(feature = "fleet")]
+mod own_deadline;
+#[cfg(feature = "fleet")]
+mod pending_changes;
 mod ramp_up;
 mod record;
 mod refusal_links;
@@ -40,6 +50,8 @@ mod windows;
 
 pub(crate) use call_sites::{CallSite, NameConflict};
 pub(crate) use commands::Action;
+#[cfg(feature = "fleet")]
+pub use orders::{Mark, NotApplied, Order, View};
 pub(crate) use record::Completion;
 pub(crate) use registry_entry::MadePermanent;
 pub(crate) use shell::{Circuit, CircuitContext};

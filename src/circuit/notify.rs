@@ -125,11 +125,14 @@ impl Circuit {
         }
     }
 
-    /// Delivers the state changes that are queued now, in their order and without the lock.
+    /// Delivers the state changes that are queued now, in their order and without the lock. The
+    /// observers of changes come first.
     ///
     /// One thread delivers at a time. Any other thread returns at once, and so does a thread whose
     /// listeners are nested too deep.
     pub(super) fn flush_events(&self) {
+        #[cfg(feature = "fleet")]
+        self.tell_observers();
         let thread = ListenerDepth::thread();
         let begins = |changes: &mut ChangeQueue| changes.try_begin(thread);
         if !self.locked.lock().changes().is_some_and(begins) {

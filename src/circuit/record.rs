@@ -406,9 +406,14 @@ impl Circuit {
     fn emit_would_trip(&self, rules: Vec<RuleSnapshot>, hint: Option<Duration>) {
         let rules = rules.into_iter().map(Cause::Rule);
         for cause in rules.chain(hint.map(Cause::Asked)) {
-            self.counters.add(Counter::WouldTrip);
-            self.emit(|breaker| Event::WouldTrip { breaker, cause });
+            self.count_would_trip(cause);
         }
+    }
+
+    /// Counts and reports that a metrics-only circuit would have opened.
+    pub(super) fn count_would_trip(&self, cause: Cause) {
+        self.counters.add(Counter::WouldTrip);
+        self.emit(|breaker| Event::WouldTrip { breaker, cause });
     }
 
     /// Records a trial of the half-open period, and closes or reopens the circuit if the trial

@@ -12,6 +12,8 @@ use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 use crate::error::{CircuitOpen, FailedCircuit};
+#[cfg(feature = "fleet")]
+use crate::event::Cause;
 use crate::event::{EventBus, Listeners};
 use crate::refusal_details::RefusalDetails;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
@@ -34,9 +36,9 @@ use std::time::Duration;
 /// 2. `deadline`, `lease` and `trial_failures` are stored before the word that refers to them, and
 ///    only while the present word does not refer to them. A reader that finds the same word before
 ///    and after its loads has therefore read values that belong to the word. There are two
-///    exceptions, in which both the old and the new value are correct: `trip_for` and the hints of
-///    late calls move the deadline of an open circuit, and the lease and the failures change while
-///    trials start and end.
+///    exceptions, in which both the old and the new value are correct: `trip_for`, the hints of late
+///    calls and the orders of a fleet move the deadline of an open circuit, and the lease and the
+///    failures change while trials start and end.
 /// 3. The windows, and the consecutive failures of a word that is
 ///    [buffering](Flags::BUFFER_SUCCESSES), are as of the last
 ///    [`flush_buffer`](Circuit::flush_buffer) (see [`success_buffer`](super::success_buffer)). The
@@ -305,6 +307,17 @@ impl Circuit {
 impl FailedCircuit for Circuit {
     fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
         self.last_failure_if(|view| view.word.generation() == generation)
+    }
+
+    #[cfg(feature = "fleet")]
+    fn fleet_cause_of(&self, generation: Generation) -> Option<String> {
+        let cause = {
+            let locked = self.locked.lock();
+            let is_current = self.word().generation() == generation;
+            locked.cause().filter(|_| is_current).cloned()
+        };
+        let cause = cause.filter(|cause| matches!(cause, Cause::Fleet { .. }));
+        cause.map(|cause| cause.to_string())
     }
 }
 

@@ -4,6 +4,8 @@
 //! The values that a new state needs are stored before the word that publishes the state.
 
 use super::locked::Locked;
+#[cfg(feature = "fleet")]
+use super::pending_changes::PendingChange;
 use super::shell::Circuit;
 use crate::clock::Moment;
 use crate::event::{Cause, Event};
@@ -14,18 +16,20 @@ use std::time::Duration;
 impl Circuit {
     /// Enters a state, with the consecutive failures of the present word.
     pub(super) fn transition(&self, locked: &mut Locked, to: State, cause: Cause, now: Moment) {
-        self.transition_with(locked, to, cause, now, PackedState::failures);
+        let next = (to, continues_backoff(to, &cause));
+        self.transition_with(locked, next, cause, now, PackedState::failures);
     }
 
-    fn transition_with(
+    /// Enters the state `to`. If `continues` is set, the backoff continues from the latest opening.
+    pub(super) fn transition_with(
         &self,
         locked: &mut Locked,
-        to: State,
+        (to, continues): (State, bool),
         cause: Cause,
         now: Moment,
         count: impl Fn(PackedState) -> u32,
     ) {
-        let next = self.next_state(locked, to, &cause);
+        let next = self.next_state(locked, to, continues);
         if let Some(length) = next.ramp_up {
             // Only the holder of the lock changes the generation, so this word has that of the word
             // that is published below.
@@ -41,9 +45,9 @@ impl Circuit {
         self.after_transition(locked, &next, before, cause, now);
     }
 
-    fn next_state(&self, locked: &Locked, to: State, cause: &Cause) -> NextState {
+    fn next_state(&self, locked: &Locked, to: State, continues: bool) -> NextState {
         let config = locked.config();
-        let recovers = to == State::Closed && matches!(cause, Cause::TrialsSucceeded);
+        let recovers = to == State::Closed && continues;
         let ramp_up = config
             .ramp_up()
             .filter(|_| recovers && config.mode() == Mode::Enforcing);
@@ -51,6 +55,7 @@ impl Circuit {
         let buffering = Flags::BUFFER_SUCCESSES.when(config.has_windows());
         NextState {
             to,
+            continues_backoff: continues,
             flags: self.flags(config) | buffering | Flags::RAMPING_UP.when(ramp_up.is_some()),
             ramp_up,
             trials: Trials::new(config.half_open_calls(), config.success_threshold()),
@@ -72,9 +77,11 @@ impl Circuit {
             // entered.
             locked.begin_period(self.word().generation());
         }
-        if !next.continues_backoff(&cause) {
+        if !next.continues_backoff {
             locked.clear_attempt();
         }
+        #[cfg(feature = "fleet")]
+        self.queue_change(locked, PendingChange::Transition(before.state(), next.to));
         #[cfg(feature = "metrics")]
         locked.count_transition(before.state(), next.to);
         if next.notify {
@@ -101,8 +108,10 @@ impl Circuit {
         count: impl Fn(PackedState) -> u32,
     ) {
         let attempt = self.set_recovery_deadline(locked, period, now);
-        self.transition_with(locked, State::Open, cause, now, count);
+        self.transition_with(locked, (State::Open, true), cause, now, count);
         locked.begin_attempt(attempt, period.follows_hints());
+        #[cfg(feature = "fleet")]
+        self.begin_own_deadline(locked, period);
     }
 
     /// Opens the circuit because of a call, after which there are `count` consecutive failures.
@@ -120,10 +129,12 @@ impl Circuit {
         now: Moment,
     ) -> Result<(), PackedState> {
         let attempt = self.set_recovery_deadline(locked, period, now);
-        let next = self.next_state(locked, State::Open, &cause);
+        let next = self.next_state(locked, State::Open, true);
         self.cas_word(word, next.word(word, count))?;
         self.after_transition(locked, &next, word, cause, now);
         locked.begin_attempt(attempt, period.follows_hints());
+        #[cfg(feature = "fleet")]
+        self.begin_own_deadline(locked, period);
         Ok(())
     }
 
@@ -137,6 +148,8 @@ impl Circuit {
             OpenPeriod::Backoff => (next, backoff.jittered(next, chance)),
             OpenPeriod::Hint(time) => (next, backoff.hinted(next, time, chance)),
             OpenPeriod::Command(time) => (earlier.unwrap_or(0), time),
+            #[cfg(feature = "fleet")]
+            OpenPeriod::Fleet(time, attempt) => (attempt, time),
         };
         self.set_deadline(now.after(delay));
         attempt
@@ -146,19 +159,28 @@ impl Circuit {
     /// a command has set, or that is later, is kept.
     pub(super) fn postpone(&self, hint: Duration) {
         let now = self.context.clock.now();
-        let locked = self.locked.lock();
+        #[cfg_attr(not(feature = "fleet"), allow(unused_mut))]
+        let mut locked = self.locked.lock();
         let config = locked.config();
         let backoff = config.recovery_backoff();
         let time = backoff.lengthened(hint.min(config.max_trip_for()), fastrand::f64());
         let view = self.consistent_read();
-        let is_open = view.state(now) == State::Open && locked.follows_hints();
-        let deadline = now.after(time);
-        if !is_open || deadline <= view.deadline {
+        if view.state(now) != State::Open || !locked.follows_hints() {
             return;
         }
-        self.set_deadline(deadline);
+        let deadline = now.after(time);
+        let moves = deadline > view.deadline;
+        if moves {
+            self.set_deadline(deadline);
+        }
+        #[cfg(feature = "fleet")]
+        self.add_hint(&mut locked, deadline);
         drop(locked);
-        self.wake_next();
+        if moves {
+            self.wake_next();
+        }
+        #[cfg(feature = "fleet")]
+        self.tell_observers();
     }
 
     pub(super) fn set_deadline(&self, deadline: Moment) {
@@ -176,6 +198,9 @@ pub(super) enum OpenPeriod {
     Hint(Duration),
     /// The duration that a command specifies.
     Command(Duration),
+    /// The duration and the attempt that a fleet specifies.
+    #[cfg(feature = "fleet")]
+    Fleet(Duration, u32),
 }
 
 impl OpenPeriod {
@@ -192,6 +217,8 @@ impl OpenPeriod {
 /// A state that is about to be entered.
 struct NextState {
     to: State,
+    /// Whether the backoff continues from the latest opening.
+    continues_backoff: bool,
     flags: Flags,
     /// The length of the ramp-up with which the state begins.
     ramp_up: Option<Duration>,
@@ -200,19 +227,6 @@ struct NextState {
 }
 
 impl NextState {
-    /// Returns `true` if the backoff continues from the latest opening.
-    ///
-    /// Automatic recovery continues the backoff, so that a dependency that soon fails again gets a
-    /// longer delay. Commands and changes of the mode reset it.
-    fn continues_backoff(&self, cause: &Cause) -> bool {
-        match self.to {
-            State::Open => true,
-            State::HalfOpen => matches!(cause, Cause::Recovering),
-            State::Closed => matches!(cause, Cause::TrialsSucceeded),
-            State::ForcedOpen | State::Disabled | State::MetricsOnly => false,
-        }
-    }
-
     fn word(&self, before: PackedState, count: u32) -> PackedState {
         let entered = before.into_state(self.to).with_flags(self.flags);
         match self.to {
@@ -221,5 +235,18 @@ impl NextState {
             State::Closed | State::MetricsOnly | State::ForcedOpen | State::Disabled => entered,
             State::Open => entered.with_failures(count),
         }
+    }
+}
+
+/// Returns `true` if the backoff continues from the latest opening.
+///
+/// Automatic recovery continues the backoff, so that a dependency that soon fails again gets a longer
+/// delay. Commands and changes of the mode reset it.
+fn continues_backoff(to: State, cause: &Cause) -> bool {
+    match to {
+        State::Open => true,
+        State::HalfOpen => matches!(cause, Cause::Recovering),
+        State::Closed => matches!(cause, Cause::TrialsSucceeded),
+        State::ForcedOpen | State::Disabled | State::MetricsOnly => false,
     }
 }

@@ -4,6 +4,8 @@ use crate::clock::ClockSource;
 use crate::panic::catch;
 use crate::refusal_details::RefusalDetails;
 use std::pin::pin;
+#[cfg(feature = "fleet")]
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
@@ -18,6 +20,20 @@ use tokio::time::timeout;
 pub(super) struct WaitQueue {
     queue: Mutex<()>,
     changed: Notify,
+    /// The number of calls of [`wait`](Self::wait) in progress.
+    #[cfg(feature = "fleet")]
+    waiting: AtomicU32,
+}
+
+/// A task that is counted as waiting until it is admitted or dropped.
+#[cfg(feature = "fleet")]
+struct Waiting<'a>(&'a AtomicU32);
+
+#[cfg(feature = "fleet")]
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The minimum time between two attempts of a waiter that is not the first; the maximum is twice as
@@ -43,12 +59,27 @@ impl WaitQueue {
         drop(catch(|| self.changed.notify_one()));
     }
 
+    /// Returns the number of waiting tasks.
+    #[cfg(feature = "fleet")]
+    pub(super) fn waiting(&self) -> u32 {
+        // Ordering: `Relaxed`, because the number publishes nothing.
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "fleet")]
+    fn count(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(&self.waiting)
+    }
+
     /// Waits until `try_acquire` succeeds.
     pub(super) async fn wait<T>(
         &self,
         clock: &ClockSource,
         try_acquire: impl Fn() -> Result<T, RefusalDetails>,
     ) -> T {
+        #[cfg(feature = "fleet")]
+        let _waiting = self.count();
         // Without other waiters, an attempt that succeeds works outside a tokio runtime.
         let _first = if let Ok(first) = self.queue.try_lock() {
             first

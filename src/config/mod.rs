@@ -370,6 +370,12 @@ impl BreakerConfig {
         Flags::COUNT_SUCCESSES.when(self.count_successes()) | Flags::TIMED.when(self.is_timed())
     }
 
+    /// Returns the longest window of time of the rules, if there is one.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn longest_window(&self) -> Option<Duration> {
+        self.trip_rules().iter().filter_map(TripRule::period).max()
+    }
+
     /// Returns `true` if a rule uses a time window, so that the end time of a call matters.
     pub(crate) fn is_over_time(&self) -> bool {
         self.summary.is_over_time

@@ -30,7 +30,7 @@ use std::time::Duration;
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 ///
-/// `{:#}` adds the number of failures and the last failure. `{}` omits them, because error texts often
+/// `{:#}` adds the number of failures, the last failure, and the cause if the fleet opened the circuit. `{}` omits them, because error texts often
 /// become part of responses.
 ///
 /// The error keeps the name of its breaker, but does not keep the breaker alive. A refusal allocates
@@ -97,6 +97,20 @@ impl CircuitOpen {
     }
 }
 
+impl CircuitOpen {
+    /// Returns the text of the cause, if the fleet opened the circuit and nothing has changed since.
+    #[cfg(feature = "fleet")]
+    fn fleet_cause(&self) -> Option<String> {
+        self.link.fleet_cause_of(self.refused.generation())
+    }
+
+    #[cfg(not(feature = "fleet"))]
+    #[allow(clippy::unused_self)]
+    fn fleet_cause(&self) -> Option<String> {
+        None
+    }
+}
+
 // The shared state consists of atomics and of values behind locks. User code, which may panic, never runs
 // while a lock is held, so every value is consistent when its lock is released. The compiler cannot derive
 // this, because the state contains closures of listeners and predicates.
@@ -118,13 +132,25 @@ impl fmt::Display for CircuitOpen {
             (Refusal::TrialsTaken, _) => f.write_str("half-open and admits no more trials")?,
             (Refusal::RampingUp, _) => f.write_str("ramping up and admits only some calls")?,
         }
-        if !f.alternate() || self.failure_count() == 0 {
+        if !f.alternate() {
             return Ok(());
         }
         let failures = self.failure_count();
-        write!(f, " ({failures} failure{}", plural(failures))?;
-        if let Some(last) = self.last_failure() {
-            write!(f, ", last: {}", Escaped(&last))?;
+        let fleet_cause = self.fleet_cause();
+        let separator = match (failures, &fleet_cause) {
+            (0, None) => return Ok(()),
+            (0, Some(_)) => "",
+            _ => "; ",
+        };
+        f.write_str(" (")?;
+        if failures > 0 {
+            write!(f, "{failures} failure{}", plural(failures))?;
+            if let Some(last) = self.last_failure() {
+                write!(f, ", last: {}", Escaped(&last))?;
+            }
+        }
+        if let Some(cause) = fleet_cause {
+            write!(f, "{separator}{cause}")?;
         }
         f.write_str(")")
     }

@@ -8,11 +8,21 @@ use std::sync::{Arc, Weak};
 pub(crate) trait FailedCircuit: Send + Sync {
     /// Returns the last failure, if the generation of the circuit is still `generation`.
     fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>>;
+
+    /// Returns the text of the cause, if the generation of the circuit is still `generation` and
+    /// the fleet opened it.
+    #[cfg(feature = "fleet")]
+    fn fleet_cause_of(&self, generation: Generation) -> Option<String>;
 }
 
 /// The circuit of a refusal by no circuit.
 impl FailedCircuit for Infallible {
     fn last_failure_of(&self, _: Generation) -> Option<Arc<str>> {
+        match *self {}
+    }
+
+    #[cfg(feature = "fleet")]
+    fn fleet_cause_of(&self, _: Generation) -> Option<String> {
         match *self {}
     }
 }
@@ -51,5 +61,12 @@ impl RefusalLink {
     /// Returns the last failure, if the circuit exists and its generation is still `generation`.
     pub(super) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
         self.circuit.upgrade()?.last_failure_of(generation)
+    }
+
+    /// Returns the text of the cause, if the circuit exists, its generation is still `generation`,
+    /// and the fleet opened it.
+    #[cfg(feature = "fleet")]
+    pub(super) fn fleet_cause_of(&self, generation: Generation) -> Option<String> {
+        self.circuit.upgrade()?.fleet_cause_of(generation)
     }
 }

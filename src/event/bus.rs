@@ -15,12 +15,17 @@ pub(crate) struct EventBus {
     /// Loom and shuttle do not model `ArcSwap`. They model the flags in the packed states of the
     /// breakers, which tell calls that a listener was attached.
     listeners: ArcSwap<Vec<Listener>>,
+    /// The observers of changes, which receive no events.
+    #[cfg(feature = "fleet")]
+    pub(crate) observers: super::Observers,
 }
 
 impl EventBus {
     pub(crate) fn new(listeners: Vec<Listener>) -> Self {
         Self {
             listeners: ArcSwap::from_pointee(listeners),
+            #[cfg(feature = "fleet")]
+            observers: super::Observers::default(),
         }
     }
 
@@ -50,11 +55,13 @@ impl EventBus {
         stream
     }
 
-    /// Closes all streams and removes them.
+    /// Closes all streams, and removes them and the observers.
     ///
     /// Handles can keep the bus alive after its registry is gone, so dropping the registry must
     /// close the streams explicitly.
     pub(crate) fn close(&self) {
+        #[cfg(feature = "fleet")]
+        self.observers.clear();
         let before = self.listeners.rcu(|current| {
             let others = current.iter().filter(|listener| !listener.is_stream());
             others.cloned().collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! Nesting depth of listeners on the current thread.
+//! Nesting depth of listeners and observers on the current thread.
 
 use std::cell::Cell;
 use std::ptr;
@@ -8,18 +8,24 @@ use std::ptr;
 /// If a listener makes two calls for each event, one call runs it up to `2^MAX_DEPTH - 1` times.
 const MAX_DEPTH: u32 = 4;
 
-#[cfg(loom)]
-loom::thread_local! {
-    static DEPTH: Cell<u32> = Cell::new(0);
+macro_rules! thread_local_depth {
+    ($name:ident) => {
+        #[cfg(loom)]
+        loom::thread_local! {
+            static $name: Cell<u32> = Cell::new(0);
+        }
+        #[cfg(shuttle)]
+        shuttle::thread_local! {
+            static $name: Cell<u32> = const { Cell::new(0) };
+        }
+        #[cfg(not(any(loom, shuttle)))]
+        thread_local! {
+            static $name: Cell<u32> = const { Cell::new(0) };
+        }
+    };
 }
-#[cfg(shuttle)]
-shuttle::thread_local! {
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
-#[cfg(not(any(loom, shuttle)))]
-thread_local! {
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
+
+thread_local_depth!(DEPTH);
 
 /// One nesting level of listeners on this thread. The level ends on drop.
 pub(crate) struct ListenerDepth(());
@@ -48,5 +54,34 @@ impl ListenerDepth {
 impl Drop for ListenerDepth {
     fn drop(&mut self) {
         DEPTH.with(|depth| depth.set(depth.get() - 1));
+    }
+}
+
+#[cfg(feature = "fleet")]
+thread_local_depth!(OBSERVERS);
+
+/// One nesting level of observers of changes on this thread. The level ends on drop.
+///
+/// Separate from the levels of listeners, so that nested listeners hide no change.
+#[cfg(feature = "fleet")]
+pub(super) struct ObserverDepth(());
+
+#[cfg(feature = "fleet")]
+impl ObserverDepth {
+    /// Enters a level, or returns `None` if the maximum depth is reached.
+    pub(super) fn enter() -> Option<Self> {
+        OBSERVERS.with(|depth| {
+            (depth.get() < MAX_DEPTH).then(|| {
+                depth.set(depth.get() + 1);
+                Self(())
+            })
+        })
+    }
+}
+
+#[cfg(feature = "fleet")]
+impl Drop for ObserverDepth {
+    fn drop(&mut self) {
+        OBSERVERS.with(|depth| depth.set(depth.get() - 1));
     }
 }

@@ -132,12 +132,7 @@ impl Listener {
     /// Calls the listener. If the listener panics, returns an event about the panic.
     pub(super) fn on_event(&self, event: &Event) -> Option<Event> {
         let panicked = catch(|| self.0.on_event(event)).err()?;
-        let message = panicked.text().unwrap_or("a panic without a message");
-        let message = crate::text::prefix(message, 256).into();
-        Some(Event::ListenerPanicked {
-            breaker: event.breaker().into(),
-            message,
-        })
+        Some(Event::of_panic(event.breaker(), &panicked))
     }
 }
 

@@ -1,24 +1,37 @@
 //! Events of breakers, and their delivery to listeners and streams.
 
 mod bus;
+#[cfg(feature = "fleet")]
+mod change;
 mod depth;
 mod listener;
+#[cfg(feature = "fleet")]
+mod observers;
 mod queue;
 mod stream;
 mod warning;
+#[cfg(feature = "fleet")]
+mod why;
 
 pub(crate) use bus::{EventBus, Listeners};
+#[cfg(feature = "fleet")]
+pub use change::Change;
 pub(crate) use depth::ListenerDepth;
 pub(crate) use listener::{CallInterest, Listen, Listener};
+#[cfg(feature = "fleet")]
+pub(crate) use observers::{Observer, Observers};
 pub(crate) use queue::BoundedQueue;
 pub use stream::EventStream;
 pub(crate) use warning::{Warned, print};
+#[cfg(feature = "fleet")]
+pub use why::Why;
 
 use crate::classify::Outcome;
 use crate::error::ConfigError;
+use crate::panic::Payload;
 use crate::rules::RuleSnapshot;
 use crate::state::{Refusal, State};
-use crate::text::{Escaped, HumanDuration};
+use crate::text::{Escaped, HumanDuration, prefix};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +109,8 @@ pub enum Event {
     WouldTrip {
         /// The name of the breaker.
         breaker: Arc<str>,
-        /// [`Cause::Rule`] with the rule and its values, or [`Cause::Asked`].
+        /// [`Cause::Rule`] with the rule and its values, [`Cause::Asked`], or the cause of an order
+        /// of the fleet.
         cause: Cause,
     },
     /// Trials of a half-open circuit outlived their lease, and their slots became available to
@@ -263,6 +277,16 @@ pub enum Cause {
     },
     /// New settings changed the mode.
     Configured,
+    /// The [fleet](crate::fleet) changed the state, because of another instance. Created by
+    /// [`Cause::fleet`].
+    #[cfg(feature = "fleet")]
+    #[non_exhaustive]
+    Fleet {
+        /// The label of the instance whose circuit changed first, up to 256 bytes.
+        node: Arc<str>,
+        /// Why the circuit of that instance changed.
+        why: Why,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -286,11 +310,24 @@ impl fmt::Display for Cause {
                 Ok(())
             }
             Self::Configured => f.write_str("new settings changed the mode"),
+            #[cfg(feature = "fleet")]
+            Self::Fleet { node, why } => {
+                write!(f, "{} by the fleet: {}, {why}", why.verb(), Escaped(node))
+            }
         }
     }
 }
 
 impl Event {
+    /// Returns the event of a listener of `breaker` that panicked.
+    fn of_panic(breaker: &str, panicked: &Payload) -> Self {
+        let message = panicked.text().unwrap_or("a panic without a message");
+        Self::ListenerPanicked {
+            breaker: breaker.into(),
+            message: prefix(message, 256).into(),
+        }
+    }
+
     /// Returns `true` for events of a single call, which subscribers to changes do not receive.
     pub(crate) fn is_of_a_call(&self) -> bool {
         matches!(

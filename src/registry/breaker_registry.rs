@@ -118,7 +118,7 @@ impl BreakerRegistry {
         }
     }
 
-    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    #[cfg(any(feature = "fleet", feature = "metrics", feature = "tracing"))]
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }

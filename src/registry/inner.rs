@@ -5,7 +5,7 @@ use super::current_presets::CurrentPresets;
 use super::eviction::{Candidate, EvictionPool, SAMPLE_SIZE};
 use super::presets::Presets;
 use crate::breaker::CircuitBreaker;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "fleet", feature = "metrics"))]
 use crate::circuit::Circuit;
 use crate::circuit::{CallSite, CircuitContext};
 use crate::clock::{ClockSource, Moment};
@@ -13,6 +13,8 @@ use crate::config::BreakerConfig;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::Listener;
 use crate::event::{CallInterest, Event, EventBus, EventStream, NotKept, Warned};
+#[cfg(feature = "fleet")]
+use crate::event::{Change, Observer};
 use crate::names;
 use crate::state::Flags;
 use crate::sync::Mutex;
@@ -227,6 +229,8 @@ impl Inner {
             pool.map_len -= 1;
             removed
         };
+        #[cfg(feature = "fleet")]
+        self.tell(&breaker, |breaker| Change::Removed { breaker });
         self.emit(&breaker, |breaker| Event::BreakerRemoved { breaker });
         Some(breaker)
     }
@@ -301,12 +305,16 @@ impl Inner {
         if interest > CallInterest::None {
             breaker.circuit.set_flags(interest.flags());
         }
+        #[cfg(feature = "fleet")]
+        self.tell(breaker, |breaker| Change::Added { breaker });
         self.emit(breaker, |breaker| Event::BreakerAdded { breaker });
     }
 
     /// Emits the events of evicted breakers.
     fn emit_evicted(&self, evicted: &[CircuitBreaker]) {
         for breaker in evicted {
+            #[cfg(feature = "fleet")]
+            self.tell(breaker, |breaker| Change::Removed { breaker });
             self.emit(breaker, |breaker| Event::BreakerEvicted { breaker });
         }
     }
@@ -427,6 +435,37 @@ impl Inner {
 
     pub(crate) fn capacity(&self) -> usize {
         self.limits.capacity
+    }
+}
+
+#[cfg(feature = "fleet")]
+impl Inner {
+    /// Adds an observer of the changes of the registry and all its breakers.
+    pub(crate) fn observe(&self, observer: &Arc<Observer>) {
+        self.bus.observers.attach(observer);
+    }
+
+    /// Reports the creation or the removal of a breaker to the observers.
+    fn tell(&self, breaker: &CircuitBreaker, change: impl FnOnce(Arc<str>) -> Change) {
+        let observers = &self.bus.observers;
+        if observers.has_any() {
+            for panicked in observers.tell(&change(breaker.circuit.name.clone())) {
+                self.emit(breaker, |_| panicked);
+            }
+        }
+    }
+
+    /// Returns the circuit of the breaker called `name`, without marking the breaker as used.
+    ///
+    /// The circuit must be dropped soon, because the reference prevents an eviction.
+    pub(crate) fn circuit(&self, name: &str) -> Option<Arc<Circuit>> {
+        self.breakers.peek(name, |breaker| breaker.circuit.clone())
+    }
+
+    /// Returns the names of all breakers, in no particular order.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        self.breakers
+            .collect(|breaker| Some(breaker.circuit.name.clone()))
     }
 }
 

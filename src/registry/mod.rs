@@ -48,7 +48,7 @@ pub use builder::RegistryBuilder;
 #[cfg(feature = "serde")]
 pub(crate) use config_layers::DocumentLayers;
 pub use error::RegistryError;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "fleet", feature = "metrics"))]
 pub(crate) use inner::Inner;
 #[cfg(feature = "serde")]
 pub(crate) use presets::MAX_PREFIXES;

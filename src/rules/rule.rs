@@ -166,6 +166,15 @@ impl TripRule {
             .is_some_and(|ratio| ratio >= threshold)
     }
 
+    /// Returns the length of the window of time, if the rule has one.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn period(&self) -> Option<Duration> {
+        match self.window?.span {
+            WindowKind::Time(length) => Some(length),
+            WindowKind::Calls(_) => None,
+        }
+    }
+
     /// Returns `true` if the rule has a window of time.
     pub(crate) fn is_over_time(&self) -> bool {
         let over_time = |window: Window| matches!(window.span, WindowKind::Time(_));

@@ -38,6 +38,17 @@ impl RuleSnapshot {
         }
     }
 
+    /// Returns the number of calls that count against the rule.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn counted(&self) -> u32 {
+        match self.rule.kind {
+            RuleKind::SlowCalls(_) => self.slow,
+            RuleKind::Consecutive(_) | RuleKind::Failures(_) | RuleKind::FailureRate(_) => {
+                self.failed
+            }
+        }
+    }
+
     /// Returns `true` if the rule is met.
     pub(crate) fn is_met(&self) -> bool {
         self.rule.is_met(WindowCounts {

@@ -58,6 +58,8 @@ impl Serialize for Cause {
                 cause!("manual", "reason": reason.as_deref(), "actor": actor.as_deref())
             }
             Self::Configured => cause!("configured"),
+            #[cfg(feature = "fleet")]
+            Self::Fleet { node, why } => cause!("fleet", "node": **node, "why": why.code()),
         }
     }
 }

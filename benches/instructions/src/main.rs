@@ -3,6 +3,7 @@
 //! Without arguments, the program lists the names of the loops. With a name and a number, it makes
 //! this number of calls.
 
+use breakerbox::fleet::Port;
 use breakerbox::prelude::*;
 use std::fmt;
 use std::hint::black_box;
@@ -103,6 +104,18 @@ fn listened() -> CircuitBreaker {
     breaker
 }
 
+/// Returns a breaker of a registry with a port of a fleet.
+fn shared() -> CircuitBreaker {
+    let registry = BreakerRegistry::new();
+    std::mem::forget(Port::attach(&registry, |change| {
+        drop(black_box(change.clone()))
+    }));
+    let breaker = registry.breaker("users-api");
+    // Keeps the registry, and so the port, for the whole run.
+    std::mem::forget(registry);
+    breaker
+}
+
 fn open() -> CircuitBreaker {
     let breaker = healthy();
     breaker.trip_for(HOUR);
@@ -142,6 +155,7 @@ const LOOPS: &[(&str, Loop)] = &[
     ("healthy call, listener for changes", |calls| {
         call(&listened(), calls);
     }),
+    ("healthy call, fleet", |calls| call(&shared(), calls)),
     ("healthy function", |calls| {
         let breaker = healthy();
         let guarded = work.guarded_by(&breaker);
@@ -167,6 +181,11 @@ const LOOPS: &[(&str, Loop)] = &[
     ("refused call", |calls| call(&open(), calls)),
     ("refused call, listener for changes", |calls| {
         let breaker = listened();
+        breaker.trip_for(HOUR);
+        call(&breaker, calls);
+    }),
+    ("refused call, fleet", |calls| {
+        let breaker = shared();
         breaker.trip_for(HOUR);
         call(&breaker, calls);
     }),
