@@ -1,0 +1,7 @@
+//! Tests that drive planners directly: no task, no runtime, no waiting.
+
+mod adoption;
+mod leases;
+mod store_loss;
+mod support;
+mod trips;
