@@ -310,12 +310,39 @@ fn shutdown_hands_the_lease_over() {
 fn store_that_fails_each_lease_does_not_keep_circuits_open() {
     let mut world = World::new(1, Share::always());
     world.open_all();
-    // Every record of this store is junk from now on, so leases are answered as those of a lost one;
-    // and the node may not write.
-    world.run(secs(31));
-    world.nodes[0].succeed();
-    world.table.put(NAME, "junk", crate::protocol::Version(1));
-    world.run(secs(2));
-    // Granted to a node whose circuit the fleet has opened.
-    assert_eq!(world.state(0), State::HalfOpen);
+    world.run(secs(25));
+    world.fails = true;
+    world.run(secs(6));
+    assert_eq!(world.state(0), State::Open);
+    for _ in 0..20 {
+        world.nodes[0].succeed();
+        world.run(ms(500));
+    }
+    assert_eq!(world.state(0), State::Closed);
+    assert!(world.nodes[0].planner.counters().failed_operations > 0);
+}
+
+#[test]
+fn slow_answer_does_not_lengthen_the_lease() {
+    for (lease_from_receipt, latest) in [(false, ms(2_450)), (true, ms(3_500))] {
+        let mutants = Mutants {
+            lease_from_receipt,
+            ..Mutants::default()
+        };
+        let mut world = World::with(1, Share::always(), mutants, |builder| builder);
+        world.open_all();
+        world.run(secs(31));
+        world.delay = ms(950);
+        world.rng = fastrand::Rng::with_seed(2);
+        world.nodes[0].succeed();
+        world.run_until(secs(4), |world| world.phase() == Phase::Leased);
+        let granted = world.now();
+        world.run_until(secs(2), |world| world.state(0) == State::HalfOpen);
+        let _trial = world.nodes[0].breaker.try_acquire().unwrap();
+        world.available = false;
+        world.run_until(secs(4), |world| world.state(0) == State::Open);
+        let held = world.now() - granted;
+        assert!(held <= latest, "{held:?}");
+        assert_eq!(held > ms(2_450), lease_from_receipt, "{held:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod leases;
+mod random;
 mod store_loss;
 mod support;
 mod trips;

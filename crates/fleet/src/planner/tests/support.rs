@@ -1,10 +1,13 @@
 //! Nodes and a store in one thread, with a clock that the test moves.
 
 use crate::event::FleetEvent;
+use crate::planner::operation::Sent;
 use crate::planner::{Mutants, Planner, Request, Settings};
-use crate::protocol::{Message, Micros, NodeId, Op, Phase, RecordView};
+use crate::protocol::{
+    Answer, Message, Micros, NodeId, Op, Phase, Record, RecordView, Version, Word,
+};
 use crate::share::{Share, Shares};
-use crate::store::{Hello, Table};
+use crate::store::{Hello, Pulled, Submitted, Table};
 use breakerbox::clock::{Clock, ManualClock};
 use breakerbox::fleet::Port;
 use breakerbox::{BreakerRegistry, CircuitBreaker, RegistryBuilder, State};
@@ -35,6 +38,27 @@ pub(super) struct World {
     pub(super) log: Vec<(usize, Op)>,
     /// Whether messages are lost.
     pub(super) drops_messages: bool,
+    /// Whether the store cannot apply operations.
+    pub(super) fails: bool,
+    /// The longest time that requests, answers and messages are on their way. Each is random.
+    pub(super) delay: Duration,
+    pub(super) rng: fastrand::Rng,
+}
+
+/// A request on its way.
+struct Exchange {
+    request: Option<Request>,
+    /// When the node sent it, by the clock of the node.
+    sent: Duration,
+    /// When the store executes it, and when the answer arrives, by the clock of the world.
+    executed_at: Duration,
+    answered_at: Duration,
+    answer: Option<Reply>,
+}
+
+enum Reply {
+    Pulled(Pulled),
+    Submitted(Submitted, Vec<(Arc<str>, Sent)>, Version),
 }
 
 pub(super) struct Node {
@@ -45,8 +69,10 @@ pub(super) struct Node {
     pub(super) hello: Hello,
     pub(super) events: Vec<FleetEvent>,
     dirty: Arc<Mutex<BTreeSet<Arc<str>>>>,
-    inbox: Vec<Message>,
-    connected: bool,
+    /// Messages with the time of their arrival, by the clock of the world.
+    inbox: Vec<(Duration, Message)>,
+    exchange: Option<Exchange>,
+    pub(super) connected: bool,
     pub(super) clock: ManualClock,
     /// Whether the node and its monotonic clock stand still, as those of a paused machine.
     pub(super) frozen: bool,
@@ -73,6 +99,9 @@ impl World {
             skew: 0,
             log: Vec::new(),
             drops_messages: false,
+            fails: false,
+            delay: Duration::ZERO,
+            rng: fastrand::Rng::with_seed(7),
         };
         for index in 0..nodes {
             let clock = ManualClock::new();
@@ -150,10 +179,16 @@ impl World {
         }
         let dirty = std::mem::take(&mut *node.dirty.lock().unwrap());
         node.look(dirty, now);
-        for message in std::mem::take(&mut node.inbox) {
-            let names = node.planner.told(&message, now);
-            node.look(names, now);
+        let world_now = self.clock.now();
+        let (arrived, later): (Vec<_>, Vec<_>) = std::mem::take(&mut node.inbox)
+            .into_iter()
+            .partition(|(at, _)| *at <= world_now);
+        node.inbox = later;
+        let mut names = Vec::new();
+        for (_, message) in arrived {
+            names.extend(node.planner.told(&message, now));
         }
+        node.look(names, now);
         node.planner.advance(&node.port, now);
         for _ in 0..20 {
             if !self.exchange(index, now) {
@@ -164,21 +199,60 @@ impl World {
         self.nodes[index].events.extend(events);
     }
 
-    /// Sends a request, and applies the answer.
+    /// Sends a request, executes it, or applies its answer. Returns whether anything happened.
     fn exchange(&mut self, index: usize, now: Duration) -> bool {
-        let server = self.server_now();
+        let world_now = self.clock.now();
         let node = &mut self.nodes[index];
         if !node.connected {
+            node.exchange = None;
             return false;
         }
-        let Some(request) = node.planner.request(&node.port, now) else {
-            return false;
+        let Some(mut exchange) = node.exchange.take() else {
+            let Some(request) = node.planner.request(&node.port, now) else {
+                return false;
+            };
+            let executed_at = world_now + self.delay.mul_f64(self.rng.f64());
+            let answered_at = executed_at + self.delay.mul_f64(self.rng.f64());
+            node.exchange = Some(Exchange {
+                request: Some(request),
+                sent: now,
+                executed_at,
+                answered_at,
+                answer: None,
+            });
+            return true;
         };
+        if exchange.answer.is_none() && world_now >= exchange.executed_at {
+            let request = exchange.request.take().unwrap();
+            exchange.answer = Some(self.execute(index, request));
+        }
+        let node = &mut self.nodes[index];
+        match exchange.answer {
+            Some(answer) if world_now >= exchange.answered_at => {
+                let sent = exchange.sent;
+                let names = match answer {
+                    Reply::Pulled(pulled) => node.planner.pulled(&pulled, sent, now),
+                    Reply::Submitted(submitted, names, cursor) => {
+                        node.planner.submitted(&submitted, names, cursor, sent, now)
+                    }
+                };
+                node.look(names, now);
+                true
+            }
+            answer => {
+                exchange.answer = answer;
+                node.exchange = Some(exchange);
+                false
+            }
+        }
+    }
+
+    fn execute(&mut self, index: usize, request: Request) -> Reply {
+        let server = self.server_now();
+        let hello = self.nodes[index].hello.clone();
         match request {
             Request::Pull { since, limit } => {
-                let pulled = self.table.pull(&node.hello, since, limit, server);
-                let names = node.planner.pulled(&pulled, now, now);
-                node.look(names, now);
+                Reply::Pulled(self.table.pull(&hello, since, limit, server))
             }
             Request::Submit {
                 seen,
@@ -186,18 +260,26 @@ impl World {
                 names,
                 cursor,
             } => {
-                let (submitted, message) = self.table.submit(&node.hello, seen, &ops, server);
+                if self.fails {
+                    let (mut submitted, _) = self.table.submit(&hello, seen, &[], server);
+                    let failed = ops.iter().map(|op| Answer {
+                        word: Word::Failed("OOM".into()),
+                        view: RecordView::of(op.name(), &Record::default(), server),
+                    });
+                    submitted.answers = failed.collect();
+                    return Reply::Submitted(submitted, names, cursor);
+                }
+                let (submitted, message) = self.table.submit(&hello, seen, &ops, server);
                 self.log.extend(ops.into_iter().map(|op| (index, op)));
-                let names = node.planner.submitted(&submitted, names, cursor, now, now);
-                node.look(names, now);
                 if let Some(message) = message.filter(|_| !self.drops_messages) {
                     for node in self.nodes.iter_mut().filter(|node| node.connected) {
-                        node.inbox.push(message.clone());
+                        let at = self.clock.now() + self.delay.mul_f64(self.rng.f64());
+                        node.inbox.push((at, message.clone()));
                     }
                 }
+                Reply::Submitted(submitted, names, cursor)
             }
         }
-        true
     }
 
     pub(super) fn trip(&mut self, node: usize) {
@@ -273,6 +355,7 @@ impl Node {
             events: Vec::new(),
             dirty,
             inbox: Vec::new(),
+            exchange: None,
             connected: false,
             clock,
             frozen: false,
