@@ -305,11 +305,11 @@ async fn many_circuits_open_in_batches() {
     let store = Memory::new();
     let nodes = fleet_on(2, Share::always(), store).await;
     for index in 0..1_000 {
-        let breaker = nodes[0].registry.breaker(&format!("tenant-{index}"));
+        let breaker = nodes[0].registry.breaker(format!("tenant-{index}"));
         for _ in 0..5 {
             breaker.try_acquire().unwrap().failure();
         }
-        nodes[1].registry.breaker(&format!("tenant-{index}"));
+        nodes[1].registry.breaker(format!("tenant-{index}"));
     }
     pass(secs(1)).await;
     assert_eq!(nodes[1].registry.open_breakers().len(), 1_000);

@@ -125,13 +125,13 @@ async fn clock_that_stands_still_is_rejected() {
 #[test]
 fn auto_traits_are_kept() {
     fn check<T: Send + Sync + 'static>() {}
+    fn is_clone<T: Clone + std::fmt::Debug + PartialEq>() {}
     check::<Fleet>();
     check::<FleetBuilder>();
     check::<FleetEvent>();
     check::<breakerbox_fleet::FleetStatus>();
     check::<Share>();
     check::<StartError>();
-    fn is_clone<T: Clone + std::fmt::Debug + PartialEq>() {}
     is_clone::<FleetEvent>();
     is_clone::<breakerbox_fleet::FleetStatus>();
 }

@@ -128,7 +128,7 @@ async fn idle_fleet_only_pulls() {
     let store = Faulty::default();
     let nodes = fleet_on(1, Share::always(), store.clone()).await;
     for index in 0..200 {
-        let breaker = nodes[0].registry.breaker(&format!("tenant-{index}"));
+        let breaker = nodes[0].registry.breaker(format!("tenant-{index}"));
         for _ in 0..5 {
             breaker.try_acquire().unwrap().failure();
         }

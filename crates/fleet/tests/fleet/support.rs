@@ -67,10 +67,7 @@ impl Node {
 
     /// Calls the breaker. Returns whether the call was admitted.
     pub(crate) fn call(&self) -> bool {
-        self.breaker
-            .try_acquire()
-            .map(|permit| permit.success())
-            .is_ok()
+        self.breaker.try_acquire().map(Permit::success).is_ok()
     }
 
     pub(crate) fn count(&self, is_such: impl Fn(&FleetEvent) -> bool) -> usize {

@@ -1,7 +1,7 @@
 //! Half-open circuits: renews or gives back a lease, and stops trials without one.
 
 use super::{Adoption, Effect, Step, Wanted, is_manual};
-use crate::event::FleetEvent;
+use crate::planner::answer::lost_lease;
 use crate::planner::context::Context;
 use crate::planner::timing::{IDLE_LEASE, REQUEST_MARGIN, Time};
 use crate::planner::track::{Lease, Track};
@@ -64,10 +64,7 @@ impl Track {
             lease.active_at = now;
         }
         if now >= lease.lost_at && !cx.settings.mutants.no_fencing {
-            cx.counters.leases_lost += 1;
-            cx.events.push(FleetEvent::LeaseLost {
-                breaker: name.clone(),
-            });
+            lost_lease(name, cx);
             self.baseline = None;
             return self.gate(view, cx);
         }

@@ -34,8 +34,8 @@ impl Track {
         if is_owner {
             due.add(known.end);
         }
-        if cx.settings.mutants.republish_adopted && self.report == Report::Adopted && cx.synced {
-            self.report = Report::Local;
+        let republishes = cx.settings.mutants.republish_adopted && self.announced.is_zero();
+        if republishes && self.report == Report::Adopted && cx.synced {
             return Step::Send(Wanted::Trip, None);
         }
         if self.lost && known.phase == Phase::Open && known.holds(now) && cx.synced {
@@ -84,7 +84,7 @@ impl Track {
         due.add(if now < ask_at {
             ask_at
         } else {
-            idle_tick(now - ask_at, now)
+            idle_tick(now.saturating_sub(ask_at), now)
         });
         Step::Rest(due.earliest)
     }

@@ -75,19 +75,26 @@ fn late_joiner_follows_a_lease_for_the_rest_of_it() {
 
 #[test]
 fn older_record_is_ignored() {
-    let mut world = World::new(1, Share::always());
-    world.run(secs(1));
-    let now = world.now();
-    let closed = RecordView {
-        phase: Phase::Closed,
-        ..opening(&world, 100, ms(0))
-    };
-    let late = opening(&world, 50, secs(20));
-    let head = world.table.head();
-    world.nodes[0].told(&message(head, closed.clone()), now);
-    world.nodes[0].told(&message(closed.version, late), now);
-    assert_eq!(world.state(0), State::Closed);
-    assert_eq!(world.nodes[0].planner.counters().refused_records, 1);
+    for (ignore_versions, state) in [(false, State::Closed), (true, State::Open)] {
+        let mutants = Mutants {
+            ignore_versions,
+            ..Mutants::default()
+        };
+        let mut world = World::with(1, Share::always(), mutants, |builder| builder);
+        world.run(secs(1));
+        let now = world.now();
+        let closed = RecordView {
+            phase: Phase::Closed,
+            ..opening(&world, 100, ms(0))
+        };
+        let late = opening(&world, 50, secs(20));
+        let head = world.table.head();
+        world.nodes[0].told(&message(head, closed.clone()), now);
+        world.nodes[0].told(&message(closed.version, late), now);
+        assert_eq!(world.state(0), state);
+        let refused = world.nodes[0].planner.counters().refused_records;
+        assert_eq!(refused, u64::from(!ignore_versions));
+    }
 }
 
 #[test]

@@ -52,15 +52,21 @@ fn one_node_tries_for_the_fleet() {
 
 #[test]
 fn no_node_asks_before_the_end() {
-    let mut world = World::new(3, Share::always());
-    world.open_all();
-    for _ in 0..290 {
-        world.nodes.iter().for_each(|node| {
-            node.succeed();
-        });
-        world.run(ms(100));
+    for greedy_lease in [false, true] {
+        let mutants = Mutants {
+            greedy_lease,
+            ..Mutants::default()
+        };
+        let mut world = World::with(3, Share::always(), mutants, |builder| builder);
+        world.open_all();
+        for _ in 0..290 {
+            world.nodes.iter().for_each(|node| {
+                node.succeed();
+            });
+            world.run(ms(100));
+        }
+        assert_eq!(world.count(is_lease) > 0, greedy_lease);
     }
-    assert_eq!(world.count(is_lease), 0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::planner::Mutants;
 use crate::protocol::Phase;
 use crate::share::Share;
 use crate::store::Table;
-use breakerbox::{CircuitBreaker, State};
+use breakerbox::{CircuitBreaker, Permit, State};
 use std::time::Duration;
 
 /// What one run has seen.
@@ -31,7 +31,10 @@ fn run(seed: u64, share: Share, mutants: Mutants, store_faults: bool) -> Finding
     let mut findings = Findings::default();
     let mut linked_since = [Duration::ZERO; 5];
     let mut judged_from = Duration::ZERO;
-    let rates: Vec<f64> = (0..5).map(|_| 0.02 + rng.f64() * 0.3).collect();
+    // The last node has no calls: it learns everything from others.
+    let mut rates: Vec<f64> = (0..4).map(|_| 0.02 + rng.f64() * 0.3).collect();
+    rates.push(0.0);
+    let mut calls: Vec<(Duration, Permit, bool)> = Vec::new();
     let (outage, end) = ((secs(10), secs(50)), secs(140));
     while world.now() < end {
         let now = world.now();
@@ -42,12 +45,19 @@ fn run(seed: u64, share: Share, mutants: Mutants, store_faults: bool) -> Finding
             }
             let node = &world.nodes[index];
             if let Ok(permit) = node.breaker.try_acquire() {
-                if down {
-                    findings.failed_calls += 1;
-                    permit.failure();
-                } else {
-                    permit.success();
-                }
+                findings.failed_calls += u32::from(down);
+                let is_slow = rng.u32(..8) == 0;
+                let time = if is_slow { secs(8) } else { ms(50) };
+                calls.push((now + time.mul_f64(rng.f64()), permit, down));
+            }
+        }
+        let (ended, running): (Vec<_>, _) = calls.into_iter().partition(|(end, ..)| *end <= now);
+        calls = running;
+        for (_, permit, fails) in ended {
+            if fails {
+                permit.failure();
+            } else {
+                permit.success();
             }
         }
         if now < secs(80) && rng.u32(..200) == 0 {
@@ -143,4 +153,39 @@ fn store_faults_break_no_invariant() {
             assert!(is_good, "seed {seed}, {share}: {findings:?}");
         }
     }
+}
+
+/// Whether one of the first runs breaks an invariant.
+fn is_found(mutants: Mutants, store_faults: bool) -> bool {
+    (0..40).any(|seed| {
+        let findings = run(seed, Share::always(), mutants, store_faults);
+        findings.overlaps > 0 || findings.unleased > 0 || !findings.agrees
+    })
+}
+
+#[test]
+fn lease_without_fencing_is_found() {
+    let mutants = Mutants {
+        no_fencing: true,
+        ..Mutants::default()
+    };
+    assert!(is_found(mutants, false));
+}
+
+#[test]
+fn deadline_without_extension_is_found() {
+    let mutants = Mutants {
+        no_extension: true,
+        ..Mutants::default()
+    };
+    assert!(is_found(mutants, false));
+}
+
+#[test]
+fn missing_pulls_are_found() {
+    let mutants = Mutants {
+        no_pull: true,
+        ..Mutants::default()
+    };
+    assert!(is_found(mutants, false));
 }

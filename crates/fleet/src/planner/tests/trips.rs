@@ -55,15 +55,20 @@ fn votes_of_nodes_that_trip_apart_reach_a_quorum() {
 
 #[test]
 fn vote_of_closed_circuit_does_not_count() {
-    let mut world = World::new(3, Share::quorum(2));
-    world.trip(0);
-    world.run(ms(100));
-    world.nodes[0].breaker.reset();
-    world.run(ms(100));
-    world.trip(1);
-    world.run(ms(100));
-    assert_eq!(world.phase(), Phase::Votes);
-    assert_eq!(world.states(), [State::Closed, State::Open, State::Closed]);
+    for (no_unvote, third) in [(false, State::Closed), (true, State::Open)] {
+        let mutants = Mutants {
+            no_unvote,
+            ..Mutants::default()
+        };
+        let mut world = World::with(3, Share::quorum(2), mutants, |builder| builder);
+        world.trip(0);
+        world.run(ms(100));
+        world.nodes[0].breaker.reset();
+        world.run(ms(100));
+        world.trip(1);
+        world.run(ms(100));
+        assert_eq!(world.state(2), third);
+    }
 }
 
 #[test]
@@ -229,14 +234,20 @@ fn owner_stays_open_beyond_the_longest_record() {
 
 #[test]
 fn adopted_opening_is_never_reported() {
-    let mut world = World::new(3, Share::always());
-    world.open_all();
-    world.run(secs(40));
-    let by_others = world
-        .log
-        .iter()
-        .filter(|(node, op)| *node != 0 && is_trip(op));
-    assert_eq!(by_others.count(), 0);
+    for republish_adopted in [false, true] {
+        let mutants = Mutants {
+            republish_adopted,
+            ..Mutants::default()
+        };
+        let mut world = World::with(3, Share::always(), mutants, |builder| builder);
+        world.open_all();
+        world.run(secs(40));
+        let by_others = world
+            .log
+            .iter()
+            .filter(|(node, op)| *node != 0 && is_trip(op));
+        assert_eq!(by_others.count() > 0, republish_adopted);
+    }
 }
 
 #[test]
