@@ -39,6 +39,11 @@ impl Track {
                 }
             }
         }
+        let has_ended = self.known.as_ref().is_none_or(|known| !known.holds(now));
+        if self.lost && has_ended {
+            // The store knows nothing of the circuit, so its trials are its own.
+            self.leave();
+        }
         if self.joined.is_some() && !cx.settings.mutants.no_extension {
             // Time alone has half-opened the circuit while the store was away.
             if view.in_flight > 0 {

@@ -57,7 +57,10 @@ impl Track {
         let ask_at = self.planned_ask(floor, cx, now).max(self.retry_at);
         let has_demand = self.has_demand(view) || cx.settings.mutants.greedy_lease;
         let asks = now >= ask_at && has_demand;
-        if cx.may_extend() && !self.lease_failed && !cx.settings.mutants.no_extension {
+        // Nothing keeps a circuit open of which the store knows no more than that it had ended.
+        let is_forgotten = self.lost && !known.holds(now) && now >= ask_at && !has_demand;
+        let extends = cx.may_extend() && !self.lease_failed && !is_forgotten;
+        if extends && !cx.settings.mutants.no_extension {
             let needed = if now < ask_at {
                 ask_at + REQUEST_MARGIN
             } else if has_demand {

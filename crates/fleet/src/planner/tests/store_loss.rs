@@ -39,6 +39,20 @@ fn opening_of_a_crashed_owner_is_restored_by_another_node() {
 }
 
 #[test]
+fn idle_circuit_of_a_lost_record_half_opens_by_time() {
+    let mut world = World::new(2, Share::always());
+    world.open_all();
+    world.run(secs(60));
+    assert_eq!(world.states(), [State::Open; 2]);
+    world.table = Table::default();
+    world.run(secs(20));
+    assert_eq!(world.states(), [State::HalfOpen; 2]);
+    assert!(world.nodes[1].succeed());
+    world.run(secs(6));
+    assert_eq!(world.states(), [State::HalfOpen, State::Closed]);
+}
+
+#[test]
 fn absent_record_closes_nothing() {
     for (close_on_absent, state) in [(false, State::Open), (true, State::Closed)] {
         let mutants = Mutants {
