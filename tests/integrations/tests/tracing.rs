@@ -93,6 +93,31 @@ fn builder_has_auto_traits() {
 }
 
 #[test]
+fn change_by_fleet_logs_node_and_reason() {
+    use breakerbox::Cause;
+    use breakerbox::fleet::{Order, Port, Why};
+
+    logged("breakerbox=info", |lines| {
+        let registry = BreakerRegistry::new();
+        breakerbox::tracing::install(&registry);
+        registry.breaker("users");
+        let port = Port::attach(&registry, |_| {});
+        let mark = port.view("users").unwrap().mark;
+        let open = Order::OpenFor(Duration::from_secs(7), 0);
+        let cause = Cause::fleet("web-7", Why::SlowCalls);
+        port.apply("users", mark, open, cause).unwrap();
+        let seen = lines.take();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert_eq!(text(&seen[0], "message"), "circuit opened");
+        let cause = "opened by the fleet: web-7, slow calls";
+        assert_eq!(text(&seen[0], "cause"), cause);
+        assert_eq!(text(&seen[0], "node"), "web-7");
+        assert_eq!(text(&seen[0], "why"), "slow");
+        assert!(seen[0]["fields"].get("reason").is_none(), "{seen:?}");
+    });
+}
+
+#[test]
 fn state_change_logs_its_cause_and_counts() {
     logged("info", |lines| {
         let clock = ManualClock::new();
