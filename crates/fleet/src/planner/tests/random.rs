@@ -139,7 +139,7 @@ fn check(
             .snapshot()
             .in_flight
             .is_some_and(|trials| trials > 0);
-        let linked = now - linked_since[index] > secs(6);
+        let linked = now.saturating_sub(linked_since[index]) > secs(6);
         if half_open && tries && is_known && !holds && linked && share == Share::always() {
             findings.unleased += 1;
         }
