@@ -1,0 +1,34 @@
+//! Runs seeds of the simulation, and prints figures.
+
+use breakerbox_fleet_simulation::{Plan, run};
+use std::time::Instant;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = |default: u64| {
+        let argument = arguments.next();
+        argument.map_or(default, |argument| argument.parse().expect("a number"))
+    };
+    let (from, until, nodes) = (next(0), next(5), next(12));
+    for seed in from..until {
+        let mut plan = Plan::random(seed, usize::try_from(nodes).unwrap());
+        plan.is_traced = std::env::var("TRACE").is_ok();
+        let start = Instant::now();
+        let outcome = run(&plan);
+        let took = start.elapsed();
+        print!("{}", outcome.trace);
+        println!(
+            "{seed}: {took:?} ok {} failed {} refused {} not closed {} events {} {:?} {:?}",
+            outcome.ok,
+            outcome.failed,
+            outcome.refused,
+            outcome.not_closed,
+            outcome.events,
+            outcome.figures,
+            outcome.counts
+        );
+        for violation in &outcome.violations {
+            println!("  {violation}");
+        }
+    }
+}
