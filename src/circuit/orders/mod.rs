@@ -35,6 +35,7 @@ impl Circuit {
         self.flush_buffer(locked);
         let view = self.consistent_read();
         let (stored, state) = (view.word.state(), view.state(now));
+        let trials = (stored == State::HalfOpen).then(|| view.word.trials());
         let is_open = state == State::Open;
         let own = locked.own_deadline();
         let since = locked.since;
@@ -67,11 +68,8 @@ impl Circuit {
                 .unwrap_or(view.failures),
             refused: self.counters.refused_without_ramp_up(),
             waiting: self.waiting_tasks(),
-            in_flight: if stored == State::HalfOpen {
-                view.word.trials().in_flight.into()
-            } else {
-                0
-            },
+            in_flight: trials.map_or(0, |trials| trials.in_flight.into()),
+            trials_left: trials.map_or(0, |trials| trials.remaining.into()),
             reset_backoff_after: config
                 .reset_backoff_after()
                 .unwrap_or_else(|| config.recovery_backoff().delay(attempt)),

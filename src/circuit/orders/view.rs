@@ -53,6 +53,10 @@ pub struct View {
     pub waiting: u32,
     /// The slots of a half-open circuit that trials hold. Zero in all other states.
     pub in_flight: u32,
+    /// The results that a half-open circuit will still count. Zero in all other states.
+    ///
+    /// A second reading that is smaller shows that a trial has ended.
+    pub trials_left: u32,
     /// How long a closed circuit keeps its [attempt](Self::attempt): the setting
     /// [`reset_backoff_after`](crate::BreakerBuilder::reset_backoff_after), or the delay of the
     /// attempt.

@@ -1,0 +1,126 @@
+//! [`Shared`]: what the task and the handles of a fleet share.
+
+use crate::event::Degradation;
+use crate::protocol::NodeId;
+use crate::status::{FleetCounters, FleetStatus, LinkStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What the task and the handle of a fleet share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    node: NodeId,
+    process: u32,
+    report: Mutex<Report>,
+    /// What the task has reached.
+    progress: watch::Sender<Progress>,
+}
+
+/// How far the task is. Later values include earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Progress {
+    Starting,
+    /// The first full pull has succeeded.
+    Ready,
+    Ended,
+}
+
+/// What the handle tells the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    No,
+    /// Gives everything back until this instant.
+    By(Instant),
+}
+
+/// What the task has last reported.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// Why the fleet is degraded, if it is.
+    pub(crate) degraded: Option<Degradation>,
+    pub(crate) since: Instant,
+    pub(crate) round_trip: Duration,
+    pub(crate) nodes: u64,
+    pub(crate) namesakes: Vec<Arc<str>>,
+    /// Known circuits, circuits that are open with the fleet, and leases.
+    pub(crate) sizes: (usize, usize, usize),
+    pub(crate) last_pull: Option<Instant>,
+    pub(crate) counters: FleetCounters,
+}
+
+impl Shared {
+    pub(crate) fn new(node: NodeId) -> Self {
+        Self {
+            node,
+            process: std::process::id(),
+            report: Mutex::new(Report {
+                degraded: Some(Degradation::Connecting),
+                since: Instant::now(),
+                round_trip: Duration::ZERO,
+                nodes: 0,
+                namesakes: Vec::new(),
+                sizes: (0, 0, 0),
+                last_pull: None,
+                counters: FleetCounters::default(),
+            }),
+            progress: watch::Sender::new(Progress::Starting),
+        }
+    }
+
+    pub(crate) fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn reached(&self, progress: Progress) {
+        self.progress.send_if_modified(|current| {
+            let is_later = progress > *current;
+            *current = progress.max(*current);
+            is_later
+        });
+    }
+
+    /// Waits at most `time` until the task has reached `progress`. Returns the progress then.
+    pub(crate) async fn wait(&self, progress: Progress, time: Duration) -> Progress {
+        let mut receiver = self.progress.subscribe();
+        let waiting = receiver.wait_for(|current| *current >= progress);
+        let _ = tokio::time::timeout(time, waiting).await;
+        *self.progress.borrow()
+    }
+
+    pub(crate) fn status(&self) -> FleetStatus {
+        let report = self.report().clone();
+        let now = Instant::now();
+        let since = now.saturating_duration_since(report.since);
+        let ended = *self.progress.borrow() == Progress::Ended;
+        let why = if std::process::id() != self.process {
+            Some(Degradation::Forked)
+        } else if ended {
+            Some(Degradation::Ended)
+        } else {
+            report.degraded
+        };
+        let (known, open, leases) = report.sizes;
+        FleetStatus {
+            link: match why {
+                Some(why) => LinkStatus::Degraded { since, why },
+                None => LinkStatus::Connected {
+                    since,
+                    round_trip: report.round_trip,
+                },
+            },
+            node: self.node.node().into(),
+            instance: self.node.instance().into(),
+            nodes: report.nodes,
+            namesakes: report.namesakes,
+            known,
+            open,
+            leases,
+            last_pull: report
+                .last_pull
+                .map(|pull| now.saturating_duration_since(pull)),
+            counters: report.counters,
+        }
+    }
+}

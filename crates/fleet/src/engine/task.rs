@@ -1,0 +1,381 @@
+//! [`Task`]: drives the planner.
+
+use super::dirty::Dirty;
+use super::link::{Answer, Happened, Reply, Supervisor};
+use super::shared::{Progress, Shared, Stop};
+use crate::event::{Degradation, FleetEvent};
+use crate::planner::{Planner, Request, Time};
+use crate::protocol::NodeId;
+use crate::store::{FleetStore, Hello, Item, StoreError};
+use breakerbox::fleet::Port;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub(crate) type Listener = Arc<dyn Fn(&FleetEvent) + Send + Sync>;
+
+/// The size of a fleet above which nodes spread the full pulls of new connections.
+const SPREAD_ABOVE: u64 = 50;
+const SPREAD: Duration = Duration::from_secs(5);
+
+/// Drives the planner: one task per fleet.
+pub(crate) struct Task {
+    planner: Planner,
+    port: Port,
+    dirty: Arc<Dirty>,
+    link: Supervisor,
+    node: NodeId,
+    shared: Arc<Shared>,
+    stop: watch::Receiver<Stop>,
+    listener: Option<Listener>,
+    #[cfg(feature = "metrics")]
+    metrics: super::metrics::Metrics,
+    /// When the request on its way was sent.
+    sent_at: Time,
+    /// How many requests in a row had no answer in time.
+    timeouts: u32,
+    read_only: Option<String>,
+    unpublished: bool,
+    error: Option<StoreError>,
+    last_pull: Option<Time>,
+}
+
+/// Marks the fleet as ended when the task ends in any way: its runtime may be dropped.
+struct EndOfTask(Arc<Shared>);
+
+impl Drop for EndOfTask {
+    fn drop(&mut self) {
+        self.0.reached(Progress::Ended);
+    }
+}
+
+/// What wakes the task.
+enum Woken {
+    Link(Happened),
+    /// A circuit has changed, or a time has come.
+    Due,
+    Stop,
+}
+
+impl Task {
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn new(
+        planner: Planner,
+        port: Port,
+        dirty: Arc<Dirty>,
+        store: Arc<dyn FleetStore>,
+        hello: Hello,
+        shared: Arc<Shared>,
+        stop: watch::Receiver<Stop>,
+        listener: Option<Listener>,
+    ) -> Self {
+        let node = hello.node.clone();
+        Self {
+            planner,
+            port,
+            dirty,
+            link: Supervisor::new(store, hello),
+            node,
+            shared,
+            stop,
+            listener,
+            #[cfg(feature = "metrics")]
+            metrics: super::metrics::Metrics::default(),
+            sent_at: Time::ZERO,
+            timeouts: 0,
+            read_only: None,
+            unpublished: false,
+            error: None,
+            last_pull: None,
+        }
+    }
+
+    /// Runs until the fleet is shut down or dropped, or until its registry is dropped.
+    pub(crate) async fn run(mut self) {
+        let _end = EndOfTask(self.shared.clone());
+        for name in self.port.names() {
+            self.dirty.insert(&name);
+        }
+        let mut stop_by: Option<Instant> = None;
+        while let Some(now) = self.port.now() {
+            // Changes of this node before news: a local command is compared with the record that was
+            // known when it was given.
+            for name in self.dirty.take() {
+                self.planner.look(&name, &self.port, now);
+            }
+            self.planner.advance(&self.port, now);
+            if stop_by.is_some() && self.has_stopped(stop_by) {
+                break;
+            }
+            self.send(now);
+            self.publish(now);
+            let wake = self.next_wake();
+            match self.wait(wake, now, stop_by).await {
+                Woken::Link(happened) => {
+                    let Some(now) = self.port.now() else { break };
+                    for name in self.dirty.take() {
+                        self.planner.look(&name, &self.port, now);
+                    }
+                    self.happened(happened, now);
+                }
+                Woken::Due => {}
+                Woken::Stop => {
+                    let Stop::By(instant) = *self.stop.borrow_and_update() else {
+                        // The handle was dropped.
+                        return;
+                    };
+                    stop_by = Some(instant);
+                    self.planner.leave();
+                    self.look_at(self.planner.names(), now);
+                }
+            }
+        }
+        let left = stop_by.map_or(Duration::from_secs(1), |by| {
+            by.saturating_duration_since(Instant::now())
+        });
+        self.link.leave(left).await;
+    }
+
+    /// Whether everything was given back, or cannot be.
+    fn has_stopped(&self, stop_by: Option<Instant>) -> bool {
+        let is_late = stop_by.is_some_and(|by| Instant::now() >= by);
+        let is_flushed = self.planner.is_flushed() && self.link.is_idle();
+        is_late || is_flushed || !self.link.is_connected() || !self.planner.is_synced()
+    }
+
+    fn look_at(&mut self, names: impl IntoIterator<Item = Arc<str>>, now: Time) {
+        for name in names {
+            self.planner.look(&name, &self.port, now);
+        }
+    }
+
+    fn send(&mut self, now: Time) {
+        if !self.link.is_idle() {
+            return;
+        }
+        if let Some(request) = self.planner.request(&self.port, now) {
+            self.sent_at = now;
+            self.link.send(request);
+        }
+    }
+
+    fn next_wake(&self) -> Option<Time> {
+        let request = self.link.is_idle().then(|| self.planner.next_request());
+        [self.planner.next_due(), request]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    async fn wait(&mut self, wake: Option<Time>, now: Time, stop_by: Option<Instant>) -> Woken {
+        let mut link = pin!(self.link.next());
+        let mut dirty = pin!(self.dirty.changed());
+        let mut stop = pin!(self.stop.changed());
+        // At least the resolution of the timer: a clock that stands still must not keep a core busy.
+        let wait = wake.map(|wake| wake.saturating_sub(now).max(Duration::from_millis(1)));
+        let timer = wait.map(|wait| Instant::now() + wait);
+        let timer = [timer, stop_by].into_iter().flatten().min();
+        let far = Instant::now() + Duration::from_secs(24 * 60 * 60);
+        let mut timer = pin!(tokio::time::sleep_until(timer.unwrap_or(far)));
+        poll_fn(|cx| {
+            if stop_by.is_none() && stop.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woken::Stop);
+            }
+            if dirty.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woken::Due);
+            }
+            if let Poll::Ready(happened) = link.as_mut().poll(cx) {
+                return Poll::Ready(Woken::Link(happened));
+            }
+            timer.as_mut().poll(cx).map(|()| Woken::Due)
+        })
+        .await
+    }
+
+    fn happened(&mut self, happened: Happened, now: Time) {
+        match happened {
+            Happened::Connected => {
+                self.timeouts = 0;
+                let nodes = self.shared.report().nodes;
+                let wait = if nodes > SPREAD_ABOVE {
+                    self.planner.jitter(SPREAD)
+                } else {
+                    Duration::ZERO
+                };
+                self.planner.connected(now + wait);
+            }
+            Happened::Disconnected(error) => self.disconnect(error, now),
+            Happened::News(item) => self.news(item, now),
+            Happened::Replied(reply) => self.replied(reply, now),
+        }
+    }
+
+    /// Applies all messages that have arrived, and then looks at the latest state of each circuit.
+    fn news(&mut self, item: Item, now: Time) {
+        let mut names = Vec::new();
+        let mut next = Some(item);
+        while let Some(item) = next {
+            match item {
+                Item::Told(message) => names.extend(self.planner.told(&message, now)),
+                Item::Gap => self.planner.missed_messages(),
+                Item::Ended(error) => {
+                    self.look_at(names, now);
+                    self.disconnect(error, now);
+                    return;
+                }
+            }
+            next = self.link.try_news();
+        }
+        names.sort_unstable();
+        names.dedup();
+        self.look_at(names, now);
+    }
+
+    fn replied(&mut self, Reply { request, answer }: Reply, now: Time) {
+        match (request, answer) {
+            (Request::Pull { .. }, Answer::Pulled(pulled)) => {
+                self.answered(pulled.nodes, now);
+                if !pulled.members.is_empty() {
+                    self.note_members(&pulled.members);
+                }
+                self.read_only.clone_from(&pulled.read_only);
+                let names = self.planner.pulled(&pulled, self.sent_at, now);
+                self.look_at(names, now);
+                if self.planner.is_synced() {
+                    self.link.note_success();
+                    self.shared.reached(Progress::Ready);
+                }
+            }
+            (Request::Submit { names, cursor, .. }, Answer::Submitted(submitted)) => {
+                self.answered(submitted.nodes, now);
+                self.unpublished = submitted.is_unpublished;
+                let sent_at = self.sent_at;
+                let names = self
+                    .planner
+                    .submitted(&submitted, names, cursor, sent_at, now);
+                self.look_at(names, now);
+            }
+            (request, Answer::Failed(error)) => {
+                let names = self.planner.unanswered(request, now);
+                self.timeouts += 1;
+                let gives_up = self.timeouts >= 2 || self.planner.is_unanswered();
+                if error != StoreError::TimedOut || gives_up {
+                    self.disconnect(error, now);
+                }
+                self.look_at(names, now);
+            }
+            // A reply has the type of its request.
+            (request, _) => {
+                let names = self.planner.unanswered(request, now);
+                self.look_at(names, now);
+            }
+        }
+    }
+
+    fn answered(&mut self, nodes: u64, now: Time) {
+        self.timeouts = 0;
+        let mut report = self.shared.report();
+        report.nodes = nodes;
+        report.round_trip = now.saturating_sub(self.sent_at);
+        drop(report);
+        #[cfg(feature = "metrics")]
+        self.metrics.round_trip(now.saturating_sub(self.sent_at));
+    }
+
+    fn note_members(&self, members: &[String]) {
+        let instance = self.node.instance();
+        let is_namesake = |member: &&String| {
+            let (node, other) = member.split_once('/').unwrap_or((member, ""));
+            node == self.node.node() && other != instance
+        };
+        let namesakes = members.iter().filter(is_namesake);
+        self.shared.report().namesakes = namesakes.map(|name| name.as_str().into()).collect();
+    }
+
+    fn disconnect(&mut self, error: StoreError, now: Time) {
+        self.error = Some(error);
+        self.read_only = None;
+        self.unpublished = false;
+        let random = self.planner.jitter(Duration::from_secs(1)).as_secs_f64();
+        self.link.reconnect(random);
+        let names = self.planner.disconnected();
+        self.look_at(names, now);
+    }
+
+    /// Sends the events, and reports the status.
+    fn publish(&mut self, now: Time) {
+        let degraded = self.degradation();
+        let instant = Instant::now();
+        let pulled = self.planner.last_pull();
+        let coalesced = self.dirty.coalesced();
+        self.planner
+            .count(|counters| counters.coalesced = coalesced);
+        let mut events = self.planner.take_events();
+        let mut report = self.shared.report();
+        let is_other = match (&report.degraded, &degraded) {
+            (Some(before), Some(after)) => {
+                std::mem::discriminant(before) != std::mem::discriminant(after)
+            }
+            (None, None) => false,
+            _ => true,
+        };
+        if is_other {
+            let after = instant.saturating_duration_since(report.since);
+            if report.degraded.is_none() || degraded.is_none() {
+                report.since = instant;
+            }
+            events.push(match &degraded {
+                Some(why) => FleetEvent::Degraded { why: why.clone() },
+                None => FleetEvent::Recovered { after },
+            });
+        }
+        report.degraded = degraded;
+        if pulled != self.last_pull {
+            self.last_pull = pulled;
+            report.last_pull = pulled.map(|pulled| instant - now.saturating_sub(pulled));
+        }
+        report.sizes = self.planner.sizes();
+        report.counters = self.planner.counters();
+        drop(report);
+        #[cfg(feature = "metrics")]
+        {
+            let connected = self.shared.report().degraded.is_none();
+            let counters = self.planner.counters();
+            let (published, delays) = self.planner.take_figures();
+            self.metrics
+                .report(connected, &counters, &events, &published, &delays);
+        }
+        self.emit(&events);
+    }
+
+    fn degradation(&self) -> Option<Degradation> {
+        if !self.planner.is_synced() {
+            let link = self.error.clone().map(Degradation::Link);
+            return Some(link.unwrap_or(Degradation::Connecting));
+        }
+        if let Some(why) = &self.read_only {
+            return Some(Degradation::ReadOnly(why.clone()));
+        }
+        self.unpublished.then_some(Degradation::Unpublished)
+    }
+
+    /// Calls the listener, without any lock. Its panics are caught.
+    fn emit(&mut self, events: &[FleetEvent]) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        for event in events {
+            let called = catch_unwind(AssertUnwindSafe(|| listener(event)));
+            if let Err(payload) = called {
+                // Dropping the payload may panic again.
+                std::mem::forget(payload);
+                self.planner.count(|counters| counters.listener_panics += 1);
+            }
+        }
+    }
+}

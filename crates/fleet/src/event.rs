@@ -1,0 +1,128 @@
+//! [`FleetEvent`]: what a fleet reports.
+
+use crate::share::Share;
+use crate::store::StoreError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a fleet reports to [`on_event`](crate::FleetBuilder::on_event).
+///
+/// Transitions of circuits are events of their registry. Their cause is
+/// [`Cause::Fleet`](breakerbox::Cause::Fleet) if the fleet made them.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum FleetEvent {
+    /// The fleet is not connected, or only partly works. Local rules continue.
+    #[non_exhaustive]
+    Degraded {
+        /// The reason.
+        why: Degradation,
+    },
+    /// The fleet is connected, and knows the state of all circuits.
+    #[non_exhaustive]
+    Recovered {
+        /// The time since the fleet was degraded, or since the start.
+        after: Duration,
+    },
+    /// A circuit followed the fleet.
+    #[non_exhaustive]
+    Adopted {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// Whether the circuit opened. Otherwise, it closed.
+        opened: bool,
+        /// The instance whose circuit changed first.
+        by: Arc<str>,
+        /// The code of the reason. See [`Why`](crate::protocol::Why).
+        why: Arc<str>,
+    },
+    /// The fleet has opened a circuit, but this node does not follow.
+    #[non_exhaustive]
+    Ignored {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// The policy.
+        policy: Share,
+        /// The instance whose circuit opened first.
+        by: Arc<str>,
+    },
+    /// This node tries the dependency for the fleet.
+    #[non_exhaustive]
+    LeaseGranted {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
+    /// This node lost a lease before its trials ended. Another node may try.
+    #[non_exhaustive]
+    LeaseLost {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
+}
+
+/// Why a fleet is degraded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Degradation {
+    /// The first connection has not been made yet.
+    Connecting,
+    /// The connection failed.
+    Link(StoreError),
+    /// The store answers, but accepts no writes. Contains the reason.
+    ReadOnly(String),
+    /// The store writes changes, but cannot publish them. Other nodes learn of them up to 5 s later.
+    Unpublished,
+    /// The process was forked after the start. The child has no fleet.
+    Forked,
+    /// The fleet was shut down, its registry was dropped, or its runtime has ended.
+    Ended,
+}
+
+impl fmt::Display for Degradation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("the first connection is being made"),
+            Self::Link(error) => error.fmt(f),
+            Self::ReadOnly(why) => write!(f, "the store accepts no writes: {why}"),
+            Self::Unpublished => f.write_str("the store cannot publish changes"),
+            Self::Forked => f.write_str("the process was forked, and the child has no fleet"),
+            Self::Ended => f.write_str("the fleet has ended"),
+        }
+    }
+}
+
+/// Writes a sentence for a log line.
+impl fmt::Display for FleetEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Degraded { why } => write!(f, "the fleet is degraded: {why}"),
+            Self::Recovered { after } => write!(f, "the fleet works again after {after:?}"),
+            Self::Adopted {
+                breaker,
+                opened,
+                by,
+                why,
+            } => {
+                let verb = if *opened { "opened" } else { "closed" };
+                write!(f, "{breaker:?} {verb} because of {by}: {why}")
+            }
+            Self::Ignored {
+                breaker,
+                policy,
+                by,
+            } => {
+                write!(f, "{breaker:?} ignored an opening of {by} ({policy})")
+            }
+            Self::LeaseGranted { breaker } => {
+                write!(f, "{breaker:?} is tried by this node for the fleet")
+            }
+            Self::LeaseLost { breaker } => {
+                write!(
+                    f,
+                    "{breaker:?} is no longer tried by this node for the fleet"
+                )
+            }
+        }
+    }
+}

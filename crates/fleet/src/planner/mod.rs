@@ -1,0 +1,437 @@
+//! The functional core of the engine: what a node knows of each circuit, and what it does next.
+//!
+//! A [`Planner`] has no clock, no connection and no thread. The [engine](crate::engine) tells it what
+//! happened: a circuit changed, the store said something, a time has come. The planner looks at the
+//! circuits that this concerns, gives them orders through the [`Port`], and says what to send.
+//!
+//! # Invariants
+//!
+//! 1. Level-triggered: each look decides on the circuit as it is, and an operation is built when it
+//!    is sent. A change that is noticed late or twice therefore does no harm.
+//! 2. The deadline of an open circuit moves only while the store answers and accepts writes. Time
+//!    alone half-opens every circuit when the store, the network or the task is gone.
+//! 3. A deadline is moved before the request that it covers is sent.
+//! 4. Trials of a joined circuit run only with a lease, which counts from the time of sending.
+//! 5. State that was adopted is never reported as an opening of this node.
+//! 6. An absent record closes nothing.
+//! 7. Each step costs the circuits that changed, not all circuits. Exceptions: a new connection, and
+//!    the end of a full pull.
+
+mod agenda;
+mod answer;
+mod context;
+mod foreign;
+mod known;
+mod learn;
+mod mutants;
+mod operation;
+mod pulls;
+mod requests;
+mod server_clock;
+mod settings;
+mod step;
+#[cfg(test)]
+mod tests;
+mod timing;
+mod track;
+
+pub use mutants::Mutants;
+pub(crate) use requests::Request;
+pub(crate) use settings::Settings;
+pub(crate) use timing::{LONGEST_WAIT, REQUEST_TIMEOUT, Time};
+
+use crate::event::FleetEvent;
+use crate::protocol::{Message, Micros, Version};
+use crate::status::FleetCounters;
+use agenda::{Agenda, Urgency};
+use breakerbox::fleet::{NotApplied, Port, View};
+use context::Context;
+use foreign::Foreign;
+use learn::Source;
+use pulls::Pulls;
+use requests::Batches;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use step::{Effect, Step, Wanted};
+use track::{Report, Track};
+
+/// The most orders that one look gives. Each order is followed by another decision.
+const MAX_ROUNDS: usize = 8;
+
+/// What a node knows of each circuit, and what it does next.
+#[derive(Debug)]
+pub(crate) struct Planner {
+    cx: Context,
+    tracks: BTreeMap<Arc<str>, Track>,
+    foreign: Foreign,
+    agenda: Agenda,
+    pulls: Pulls,
+    batches: Batches,
+    /// The latest version that this node has seen.
+    seen: Version,
+    /// How many circuits are open with the fleet.
+    open: usize,
+    leases: usize,
+}
+
+impl Planner {
+    pub(crate) fn new(settings: Settings, seed: u64) -> Self {
+        let mut cx = Context::new(settings, seed);
+        let pulls = Pulls::new(&mut cx.rng);
+        Self {
+            cx,
+            tracks: BTreeMap::new(),
+            foreign: Foreign::default(),
+            agenda: Agenda::default(),
+            pulls,
+            batches: Batches::default(),
+            seen: Version(0),
+            open: 0,
+            leases: 0,
+        }
+    }
+
+    /// Looks at a circuit that may have changed.
+    pub(crate) fn look(&mut self, name: &Arc<str>, port: &Port, now: Time) {
+        if let Some((wanted, _)) = self.decide(name, port, now) {
+            self.agenda.send(name, urgency(wanted));
+        }
+    }
+
+    /// Looks at all circuits whose time has come.
+    pub(crate) fn advance(&mut self, port: &Port, now: Time) {
+        while let Some(name) = self.agenda.pop_due(now) {
+            self.look(&name, port, now);
+        }
+    }
+
+    /// Returns when to call [`advance`](Self::advance).
+    pub(crate) fn next_due(&self) -> Option<Time> {
+        self.agenda.next_due()
+    }
+
+    /// Gives orders to a circuit until there is nothing left to order. Returns the operation that is
+    /// to be sent, and the view on which that was decided.
+    fn decide(
+        &mut self,
+        name: &Arc<str>,
+        port: &Port,
+        now: Time,
+    ) -> Option<(Wanted, Option<View>)> {
+        let Some(mut view) = port.view(name) else {
+            return self.decide_without_breaker(name, now);
+        };
+        let share = || self.cx.settings.shares.of(name);
+        if !self.tracks.contains_key(name) {
+            let share = share();
+            if share == crate::Share::local() {
+                return None;
+            }
+            self.tracks.insert(name.clone(), Track::new(share));
+        }
+        let track = self.tracks.get_mut(name)?;
+        if !track.has_breaker {
+            track.has_breaker = true;
+            self.foreign.remove(name);
+        }
+        let before = (track.joined.is_some(), track.lease.is_some());
+        let mut wanted = None;
+        let mut due = None;
+        for _ in 0..MAX_ROUNDS {
+            match track.step(name, &view, &mut self.cx, now) {
+                Step::Rest(at) => {
+                    due = at;
+                    break;
+                }
+                Step::Send(op, at) => {
+                    (wanted, due) = (Some(op), at);
+                    break;
+                }
+                Step::Order(order, cause, effect) => {
+                    match port.apply(name, view.mark, order, cause) {
+                        Ok(mark) => {
+                            track.ordered(name, effect, &view, &mut self.cx, now);
+                            track.mark = Some(mark);
+                            let Some(next) = port.view(name) else { break };
+                            track.state = next.state;
+                            view = next;
+                        }
+                        Err(NotApplied::Changed(next)) => view = *next,
+                        Err(NotApplied::Rejected(next)) => {
+                            // Decided again at the next change, unless the state differs.
+                            let is_same = next.state == view.state;
+                            view = *next;
+                            if is_same && view.state != breakerbox::State::MetricsOnly {
+                                break;
+                            }
+                        }
+                        Err(_) => break,
+                    }
+                }
+            }
+        }
+        let after = (track.joined.is_some(), track.lease.is_some());
+        self.open = self.open + usize::from(after.0) - usize::from(before.0);
+        self.leases = self.leases + usize::from(after.1) - usize::from(before.1);
+        if track.is_empty() {
+            self.tracks.remove(name);
+        }
+        self.agenda.set_due(name, due);
+        wanted.map(|wanted| (wanted, Some(view)))
+    }
+
+    /// The circuit has no breaker any more: gives back what the store may have of this node.
+    fn decide_without_breaker(
+        &mut self,
+        name: &Arc<str>,
+        now: Time,
+    ) -> Option<(Wanted, Option<View>)> {
+        self.agenda.set_due(name, None);
+        let track = self.tracks.get_mut(name)?;
+        let before = (track.joined.is_some(), track.lease.is_some());
+        if track.has_breaker {
+            let (share, known) = (track.share, track.known.take());
+            let (voted, lease) = (track.voted, track.lease.take());
+            *track = Track {
+                known,
+                voted,
+                lease,
+                ..Track::new(share)
+            };
+        }
+        if track
+            .lease
+            .as_ref()
+            .is_some_and(|lease| now >= lease.lost_at)
+        {
+            track.lease = None;
+        }
+        let after = (track.joined.is_some(), track.lease.is_some());
+        self.open = self.open + usize::from(after.0) - usize::from(before.0);
+        self.leases = self.leases + usize::from(after.1) - usize::from(before.1);
+        let wanted = if track.lease.is_some() {
+            Some(Wanted::Yield)
+        } else {
+            track.voted.then_some(Wanted::Unvote)
+        };
+        if wanted.is_some() {
+            return wanted.map(|wanted| (wanted, None));
+        }
+        self.keep_foreign(name);
+        None
+    }
+
+    /// Keeps what the store said about a circuit without a breaker, within bounds.
+    fn keep_foreign(&mut self, name: &Arc<str>) {
+        let Some(track) = self.tracks.get(name) else {
+            return;
+        };
+        if track.known.is_none() {
+            self.tracks.remove(name);
+            return;
+        }
+        for forgotten in self.foreign.insert(name, track) {
+            self.tracks.remove(&forgotten);
+            self.cx.counters.forgotten += 1;
+        }
+    }
+
+    /// Applies a message. Returns the circuits to look at.
+    pub(crate) fn told(&mut self, message: &Message, now: Time) -> Vec<Arc<str>> {
+        if message.instance != self.cx.settings.node.instance() {
+            self.cx.alone_since = None;
+        }
+        let is_poison = |time| message.version.is_ahead_of(time);
+        if self.cx.clock.now(now).is_some_and(is_poison) {
+            self.cx.counters.refused_records += 1;
+            return Vec::new();
+        }
+        if self.pulls.note_message(message) {
+            self.cx.counters.gaps += 1;
+        }
+        if cfg!(feature = "metrics") {
+            let now = self.cx.clock.now(now);
+            let delay = now.map(|now| now.since(Micros(message.version.0)));
+            self.cx.delays.extend(delay);
+        }
+        let records = message.records.iter();
+        records
+            .filter_map(|record| self.learn(record, Source::News, now))
+            .collect()
+    }
+
+    /// Notes that messages were lost.
+    pub(crate) fn missed_messages(&mut self) {
+        self.cx.counters.gaps += 1;
+        self.pulls.note_gap();
+    }
+
+    /// Applies a record. Returns the name of the circuit if the record is news.
+    fn learn(
+        &mut self,
+        record: &crate::protocol::RecordView,
+        source: Source,
+        now: Time,
+    ) -> Option<Arc<str>> {
+        let name: Arc<str> = match self.tracks.get_key_value(record.name.as_str()) {
+            Some((name, _)) => name.clone(),
+            None => {
+                if record.phase.is_unknown() {
+                    return None;
+                }
+                let share = self.cx.settings.shares.of(&record.name);
+                if share == crate::Share::local() {
+                    return None;
+                }
+                let name: Arc<str> = record.name.as_str().into();
+                self.tracks.insert(name.clone(), Track::new(share));
+                name
+            }
+        };
+        let track = self.tracks.get_mut(&name)?;
+        if !track.has_breaker {
+            self.foreign.remove(&name);
+        }
+        let is_news = track.learn(record, source, &mut self.cx, now);
+        self.seen = self.seen.max(track.version());
+        if is_news {
+            return Some(name);
+        }
+        if !track.has_breaker {
+            self.keep_foreign(&name);
+        }
+        None
+    }
+
+    /// Begins to give everything back. Pass [`names`](Self::names) to [`look`](Self::look) afterwards.
+    pub(crate) fn leave(&mut self) {
+        self.cx.leaving = true;
+    }
+
+    /// Whether there is nothing left to send.
+    pub(crate) fn is_flushed(&self) -> bool {
+        !self.agenda.has_outgoing() && self.leases == 0
+    }
+
+    /// Returns the names of all circuits with a breaker about which anything is known.
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        let tracks = self.tracks.iter();
+        tracks
+            .filter(|(_, track)| track.has_breaker)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    pub(crate) fn take_events(&mut self) -> Vec<FleetEvent> {
+        std::mem::take(&mut self.cx.events)
+    }
+
+    /// Returns the codes of published changes and the delays of messages, for metrics.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn take_figures(&mut self) -> (Vec<&'static str>, Vec<std::time::Duration>) {
+        let cx = &mut self.cx;
+        (
+            std::mem::take(&mut cx.published),
+            std::mem::take(&mut cx.delays),
+        )
+    }
+
+    pub(crate) fn counters(&self) -> FleetCounters {
+        self.cx.counters
+    }
+
+    pub(crate) fn count(&mut self, count: impl FnOnce(&mut FleetCounters)) {
+        count(&mut self.cx.counters);
+    }
+
+    /// Returns the numbers of known circuits, of circuits that are open with the fleet, and of leases.
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        (self.tracks.len(), self.open, self.leases)
+    }
+
+    pub(crate) fn last_pull(&self) -> Option<Time> {
+        self.cx.last_pull
+    }
+
+    /// Whether so many requests had no answer that the connection is given up.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.cx.unanswered_submits >= 2
+    }
+
+    pub(crate) fn is_synced(&self) -> bool {
+        self.cx.synced
+    }
+
+    /// Returns a random time between zero and `max`.
+    pub(crate) fn jitter(&mut self, max: std::time::Duration) -> std::time::Duration {
+        self.cx.random((std::time::Duration::ZERO, max))
+    }
+}
+
+impl Track {
+    /// Notes an order that was executed on the circuit as `view` shows it.
+    fn ordered(
+        &mut self,
+        name: &Arc<str>,
+        effect: Effect,
+        view: &View,
+        cx: &mut Context,
+        now: Time,
+    ) {
+        match effect {
+            Effect::Deadline => {}
+            Effect::Adopt | Effect::Gate => {
+                self.opened = Some(now);
+                self.opened_at = None;
+                self.report = Report::Adopted;
+                self.plan = None;
+                self.restore_at = None;
+                if effect == Effect::Gate {
+                    if self.lease.as_ref().is_some_and(|lease| lease.yielding) {
+                        self.baseline = Some(view.refused);
+                    }
+                    return;
+                }
+                self.baseline = if view.in_flight > 0 {
+                    None
+                } else {
+                    Some(view.refused)
+                };
+                self.join();
+                self.note_adoption(name, true, cx);
+            }
+            Effect::Try => {
+                if let Some(lease) = &mut self.lease {
+                    lease.trying = true;
+                    lease.active_at = now;
+                    lease.refused = view.refused;
+                }
+            }
+            Effect::Close => {
+                self.leave();
+                self.opened = None;
+                self.report = Report::Pending;
+                self.last_trial_failed = false;
+                self.note_adoption(name, false, cx);
+            }
+        }
+    }
+
+    fn note_adoption(&self, name: &Arc<str>, opened: bool, cx: &mut Context) {
+        let Some(known) = &self.known else { return };
+        cx.counters.adopted += 1;
+        cx.events.push(FleetEvent::Adopted {
+            breaker: name.clone(),
+            opened,
+            by: known.by.clone(),
+            why: known.why.clone(),
+        });
+    }
+}
+
+fn urgency(wanted: Wanted) -> Urgency {
+    match wanted {
+        Wanted::Ask | Wanted::Renew | Wanted::Yield | Wanted::Verdict => Urgency::Lease,
+        Wanted::Trip | Wanted::Unvote | Wanted::Restore => Urgency::Other,
+    }
+}

@@ -1,0 +1,169 @@
+//! [`Pulls`]: when to pull, and from which version.
+
+use super::timing::{BATCH_INTERVAL, PULL_INTERVAL, PULLS_PER_FULL_PULL, Time};
+use crate::protocol::{Message, Version};
+use crate::store::Pulled;
+
+/// When to pull, and from which version.
+#[derive(Debug)]
+pub(crate) struct Pulls {
+    /// The version up to which this node knows all changes.
+    cursor: Version,
+    /// Whether the next pull is a full one.
+    full_due: bool,
+    /// Whether messages were lost.
+    gap: bool,
+    /// The earliest time of the next pull after a gap, and the time of the next regular one.
+    not_before: Time,
+    next: Time,
+    /// Regular pulls until the next full one.
+    until_full: u32,
+    /// The pull whose pages are being read.
+    current: Option<Pull>,
+}
+
+/// A pull whose pages are being read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pull {
+    pub(crate) full: bool,
+    pub(crate) began: Time,
+    pub(crate) since: Version,
+    /// The cursor before the pull.
+    cursor: Version,
+}
+
+/// What a page of a pull means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// More pages follow.
+    More,
+    /// The pull has ended.
+    Last,
+    /// The store has lost its memory, or another store answers. A full pull follows.
+    Regressed,
+}
+
+impl Pulls {
+    pub(crate) fn new(rng: &mut fastrand::Rng) -> Self {
+        Self {
+            cursor: Version(0),
+            full_due: true,
+            gap: false,
+            not_before: Time::ZERO,
+            next: Time::ZERO,
+            // The full pulls of a fleet that starts at once are spread.
+            until_full: rng.u32(1..=PULLS_PER_FULL_PULL),
+            current: None,
+        }
+    }
+
+    /// Prepares the full pull of a new connection.
+    pub(crate) fn connected(&mut self, not_before: Time) {
+        self.full_due = true;
+        self.current = None;
+        self.not_before = not_before;
+        self.next = not_before;
+    }
+
+    pub(crate) fn note_gap(&mut self) {
+        self.gap = true;
+    }
+
+    pub(crate) fn force_full(&mut self) {
+        self.full_due = true;
+        self.next = self.not_before;
+    }
+
+    /// Moves the cursor. Returns `true` if a message before this one is missing.
+    pub(crate) fn note_message(&mut self, message: &Message) -> bool {
+        if message.version <= self.cursor || self.full_due {
+            return false;
+        }
+        if message.previous == self.cursor {
+            self.cursor = message.version;
+            return false;
+        }
+        let is_new = !self.gap;
+        self.gap = true;
+        is_new
+    }
+
+    /// Whether the latest version of the store is behind what this node knew when it asked.
+    pub(crate) fn is_regressed(&self, head: Version, cursor: Version) -> bool {
+        head < cursor && !self.full_due
+    }
+
+    pub(crate) fn cursor(&self) -> Version {
+        self.cursor
+    }
+
+    pub(crate) fn current(&self) -> Option<Pull> {
+        self.current
+    }
+
+    /// Returns when the next pull is due.
+    pub(crate) fn due(&self) -> Time {
+        if self.current.is_some() {
+            return Time::ZERO;
+        }
+        if self.gap || self.full_due {
+            return self.not_before;
+        }
+        self.next
+    }
+
+    /// Begins or continues a pull.
+    pub(crate) fn begin(&mut self, now: Time) -> Pull {
+        if let Some(current) = self.current {
+            return current;
+        }
+        let full = self.full_due || self.until_full == 0;
+        let since = if full { Version(0) } else { self.cursor };
+        let pull = Pull {
+            full,
+            began: now,
+            since,
+            cursor: self.cursor,
+        };
+        self.gap = false;
+        self.current = Some(pull);
+        pull
+    }
+
+    /// The pull was not answered.
+    pub(crate) fn failed(&mut self, now: Time) {
+        if let Some(pull) = self.current.take() {
+            self.gap |= !pull.full;
+        }
+        self.not_before = now + BATCH_INTERVAL;
+    }
+
+    /// Notes a page of the present pull.
+    pub(crate) fn answered(&mut self, pulled: &Pulled, now: Time) -> Page {
+        let Some(mut pull) = self.current.take() else {
+            return Page::Last;
+        };
+        if !pull.full && pulled.head < pull.cursor {
+            self.cursor = Version(0);
+            self.full_due = true;
+            return Page::Regressed;
+        }
+        // A store whose pages make no progress must not keep the node busy.
+        if pulled.more && pulled.next > pull.since {
+            pull.since = pulled.next;
+            self.current = Some(pull);
+            return Page::More;
+        }
+        self.cursor = pulled.next;
+        self.not_before = now + BATCH_INTERVAL;
+        self.next = now + PULL_INTERVAL;
+        if pull.full {
+            self.full_due = false;
+        }
+        self.until_full = self
+            .until_full
+            .checked_sub(1)
+            .unwrap_or(PULLS_PER_FULL_PULL - 1);
+        Page::Last
+    }
+}

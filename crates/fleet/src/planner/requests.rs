@@ -1,0 +1,240 @@
+//! What to send next, and what the answers mean: [`Planner::request`].
+
+use super::Planner;
+use super::learn::Source;
+use super::operation::Sent;
+use super::pulls::{Page, Pull};
+use super::timing::{BATCH_INTERVAL, MAX_BATCH, PULL_LIMIT, Time};
+use crate::protocol::{Op, Version};
+use crate::store::{Pulled, Submitted};
+use breakerbox::fleet::Port;
+use std::sync::Arc;
+
+/// A request to the store. One is on its way at a time.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Pull {
+        since: Version,
+        limit: usize,
+    },
+    Submit {
+        seen: Version,
+        ops: Vec<Op>,
+        names: Vec<(Arc<str>, Sent)>,
+        /// The cursor when the request was made.
+        cursor: Version,
+    },
+}
+
+/// When the next batch may be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    not_before: Time,
+}
+
+impl Planner {
+    /// Returns when the next request is due, if the store is connected and nothing is on its way.
+    pub(crate) fn next_request(&self) -> Time {
+        let pull = self.pulls.due();
+        if self.cx.synced && self.agenda.has_outgoing() {
+            return pull.min(self.batches.not_before);
+        }
+        pull
+    }
+
+    /// Returns the next request if one is due.
+    pub(crate) fn request(&mut self, port: &Port, now: Time) -> Option<Request> {
+        if self.pulls.due() <= now && !(self.cx.synced && self.cx.settings.mutants.no_pull) {
+            let Pull { since, .. } = self.pulls.begin(now);
+            return Some(Request::Pull {
+                since,
+                limit: PULL_LIMIT,
+            });
+        }
+        if !self.cx.synced || now < self.batches.not_before {
+            return None;
+        }
+        let (mut ops, mut names) = (Vec::new(), Vec::new());
+        while ops.len() < MAX_BATCH {
+            let Some(name) = self.agenda.pop_outgoing() else {
+                break;
+            };
+            // The circuit may have changed since: what is true now is sent.
+            let Some((wanted, view)) = self.decide(&name, port, now) else {
+                continue;
+            };
+            let Some(track) = self.tracks.get_mut(&name) else {
+                continue;
+            };
+            let op = track.operation(&name, wanted, view.as_ref(), &mut self.cx, now);
+            if let Some((op, sent)) = op {
+                ops.push(op);
+                names.push((name, sent));
+            }
+        }
+        if ops.is_empty() {
+            return None;
+        }
+        self.batches.not_before = now + BATCH_INTERVAL;
+        Some(Request::Submit {
+            seen: self.seen,
+            ops,
+            names,
+            cursor: self.pulls.cursor(),
+        })
+    }
+
+    /// Applies the answer to a pull. Returns the circuits to look at.
+    pub(crate) fn pulled(&mut self, pulled: &Pulled, sent: Time, now: Time) -> Vec<Arc<str>> {
+        self.note_answer(pulled.now, pulled.nodes, sent, now);
+        self.cx.read_only = pulled.read_only.is_some();
+        let full = self.pulls.current().filter(|pull| pull.full);
+        let source = full.map_or(Source::News, |pull| Source::FullPull(pull.began));
+        let records = pulled.records.iter();
+        let mut names: Vec<_> = records
+            .filter_map(|record| self.learn(record, source, now))
+            .collect();
+        match self.pulls.answered(pulled, now) {
+            Page::More => {}
+            Page::Regressed => names.extend(self.announce_again()),
+            Page::Last => {
+                self.cx.last_pull = Some(now);
+                if !self.agenda.has_outgoing() {
+                    // No submit follows that could prove that the store answers.
+                    self.cx.unanswered_submits = 0;
+                }
+                self.seen = self.seen.max(pulled.next);
+                if let Some(pull) = full {
+                    names.extend(self.find_lost(pull.began, now));
+                }
+                if !self.cx.synced && full.is_some() {
+                    self.cx.synced = true;
+                    self.cx.unanswered_submits = 0;
+                    names.extend(self.announce_again());
+                }
+            }
+        }
+        names
+    }
+
+    /// Applies the answers to a batch. Returns the circuits to look at.
+    pub(crate) fn submitted(
+        &mut self,
+        submitted: &Submitted,
+        names: Vec<(Arc<str>, Sent)>,
+        cursor: Version,
+        sent: Time,
+        now: Time,
+    ) -> Vec<Arc<str>> {
+        self.cx.unanswered_submits = 0;
+        self.note_answer(submitted.now, submitted.nodes, sent, now);
+        let mut looks = Vec::with_capacity(names.len());
+        for ((name, sent), answer) in names.into_iter().zip(&submitted.answers) {
+            self.learn(&answer.view, Source::Answer, now);
+            if let Some(track) = self.tracks.get_mut(&name) {
+                let before = (track.joined.is_some(), track.lease.is_some());
+                track.answered(&name, &sent, answer, &mut self.cx, now);
+                let after = (track.joined.is_some(), track.lease.is_some());
+                self.open = self.open + usize::from(after.0) - usize::from(before.0);
+                self.leases = self.leases + usize::from(after.1) - usize::from(before.1);
+            }
+            looks.push(name);
+        }
+        if self.pulls.is_regressed(submitted.head, cursor) {
+            self.pulls.force_full();
+            looks.extend(self.announce_again());
+        }
+        looks
+    }
+
+    /// The request had no answer. It is unknown whether the store has executed it. Returns the circuits
+    /// to look at.
+    pub(crate) fn unanswered(&mut self, request: Request, now: Time) -> Vec<Arc<str>> {
+        match request {
+            Request::Pull { .. } => {
+                self.pulls.failed(now);
+                Vec::new()
+            }
+            Request::Submit { names, .. } => {
+                self.cx.unanswered_submits += 1;
+                names.into_iter().map(|(name, _)| name).collect()
+            }
+        }
+    }
+
+    /// The store is connected. Nothing is sent before a full pull, which begins at `not_before`.
+    pub(crate) fn connected(&mut self, not_before: Time) {
+        self.pulls.connected(not_before);
+        self.cx.synced = false;
+        self.cx.read_only = false;
+        self.cx.unanswered_submits = 0;
+        self.cx.counters.connects += 1;
+    }
+
+    /// The store is not connected any more. Time alone moves circuits on. Returns the circuits to look
+    /// at.
+    pub(crate) fn disconnected(&mut self) -> Vec<Arc<str>> {
+        self.cx.synced = false;
+        // Other instances may have started meanwhile.
+        self.cx.alone_since = None;
+        let tracks = self.tracks.iter();
+        tracks
+            .filter(|(_, track)| track.lease.is_some())
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn note_answer(&mut self, server: crate::protocol::Micros, nodes: u64, sent: Time, now: Time) {
+        if self.cx.clock.note(sent, now, server) && self.cx.synced {
+            // The instants of earlier trips are unknown until a pull.
+            self.pulls.force_full();
+        }
+        self.cx.note_nodes(nodes, now);
+    }
+
+    /// Prepares all circuits for a store that may know nothing of this node.
+    fn announce_again(&mut self) -> Vec<Arc<str>> {
+        let tracks = self.tracks.iter_mut();
+        tracks
+            .filter(|(_, track)| track.has_breaker)
+            .map(|(name, track)| {
+                track.announce_again();
+                name.clone()
+            })
+            .collect()
+    }
+
+    /// Finds the circuits that a full pull did not find.
+    fn find_lost(&mut self, began: Time, now: Time) -> Vec<Arc<str>> {
+        let mut looks = Vec::new();
+        let mut forgotten = Vec::new();
+        for (name, track) in &mut self.tracks {
+            if track
+                .known
+                .as_ref()
+                .is_none_or(|known| known.heard >= began)
+            {
+                continue;
+            }
+            if self.cx.settings.mutants.close_on_absent && track.joined.is_some() {
+                track.close_at = Some(now);
+                looks.push(name.clone());
+            } else if track.joined.is_some() || track.lease.is_some() {
+                track.lost = true;
+                looks.push(name.clone());
+            } else {
+                track.known = None;
+                if track.has_breaker {
+                    looks.push(name.clone());
+                } else {
+                    self.foreign.remove(name);
+                    forgotten.push(name.clone());
+                }
+            }
+        }
+        for name in forgotten {
+            self.tracks.remove(&name);
+        }
+        looks
+    }
+}

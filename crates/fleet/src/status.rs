@@ -1,0 +1,129 @@
+//! [`FleetStatus`]: the state of a fleet at this node.
+
+use crate::event::Degradation;
+use breakerbox::HealthStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The state of a fleet at this node, as returned by [`Fleet::status`](crate::Fleet::status).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FleetStatus {
+    /// The connection to the store.
+    pub link: LinkStatus,
+    /// The fault domain of this node.
+    pub node: Arc<str>,
+    /// The unique name of this instance.
+    pub instance: Arc<str>,
+    /// The number of instances that the store has seen lately, with this one. Zero before the first
+    /// answer.
+    pub nodes: u64,
+    /// The other instances of the same [node](Self::node), as `node/instance`. Together, they have one
+    /// vote.
+    pub namesakes: Vec<Arc<str>>,
+    /// The circuits of which the fleet knows a state, with those that have no breaker here.
+    pub known: usize,
+    /// The circuits that are open or half-open with the fleet.
+    pub open: usize,
+    /// The circuits that this node tries for the fleet.
+    pub leases: usize,
+    /// The time since the latest pull, or `None` before the first.
+    pub last_pull: Option<Duration>,
+    /// What the fleet has counted since its start.
+    pub counters: FleetCounters,
+}
+
+/// The connection of a fleet to its store.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum LinkStatus {
+    /// The store answers.
+    #[non_exhaustive]
+    Connected {
+        /// The time since the fleet was last degraded.
+        since: Duration,
+        /// The time from the latest request to its answer.
+        round_trip: Duration,
+    },
+    /// The fleet is not connected, or only partly works. Local rules continue.
+    #[non_exhaustive]
+    Degraded {
+        /// The time since the fleet last worked, or since the start.
+        since: Duration,
+        /// The reason.
+        why: Degradation,
+    },
+}
+
+/// What a fleet has counted since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FleetCounters {
+    /// Trips, verdicts and restored states that the store accepted.
+    pub published: u64,
+    /// Circuits that opened or closed because of the fleet.
+    pub adopted: u64,
+    /// Openings of the fleet that this node did not follow.
+    pub ignored: u64,
+    /// Trips that the store rejected, because the circuit had closed since.
+    pub stale: u64,
+    /// Leases that this node was granted.
+    pub leases_granted: u64,
+    /// Requests for a lease that another node has, or whose time has not come.
+    pub leases_denied: u64,
+    /// Leases that this node lost before its trials ended.
+    pub leases_lost: u64,
+    /// Changes of circuits that were replaced by a later state before the fleet looked.
+    pub coalesced: u64,
+    /// Messages that were lost or malformed, or came in the wrong order. Each causes a pull.
+    pub gaps: u64,
+    /// Records that were older than those known, or could not be genuine.
+    pub refused_records: u64,
+    /// Operations that the store could not apply.
+    pub failed_operations: u64,
+    /// States of circuits without a breaker that were forgotten, because there were more than 10,000.
+    pub forgotten: u64,
+    /// The number of times that the fleet connected.
+    pub connects: u64,
+    /// Events whose listener panicked.
+    pub listener_panics: u64,
+}
+
+impl FleetStatus {
+    /// Returns `true` if the store answers.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.link, LinkStatus::Connected { .. })
+    }
+
+    /// Returns the health of the fleet: healthy or degraded, and never unhealthy. Without its store,
+    /// each instance is protected by its own circuits.
+    ///
+    /// # Examples
+    ///
+    /// A health endpoint reports the worse one of both:
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), breakerbox_fleet::StartError> {
+    /// use breakerbox::{BreakerRegistry, HealthStatus};
+    /// use breakerbox_fleet::{Fleet, store::Memory};
+    /// use std::time::Duration;
+    ///
+    /// let registry = BreakerRegistry::new();
+    /// let fleet = Fleet::builder(&registry, Memory::new()).start()?;
+    /// assert_eq!(fleet.status().health(), HealthStatus::Degraded);
+    ///
+    /// fleet.ready(Duration::from_secs(1)).await;
+    /// let health = registry.health(&["payments"]).status().max(fleet.status().health());
+    /// assert_eq!(health, HealthStatus::Healthy);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn health(&self) -> HealthStatus {
+        if self.is_connected() {
+            HealthStatus::Healthy
+        } else {
+            HealthStatus::Degraded
+        }
+    }
+}
