@@ -23,13 +23,15 @@ impl Member {
         switch: &PauseSwitch,
     ) -> Option<Self> {
         let share = plan.share?.share();
-        let (world, node) = (Arc::clone(&store.world), store.node);
+        let (world, node, run) = (Arc::clone(&store.world), store.node, store.run);
         let builder = Fleet::builder(registry, store)
             .node(format!("n{node}"))
             .share(share)
+            .seed(plan.seed ^ ((node as u64) << 32) ^ (u64::from(run) << 48))
+            .mutants(plan.engine_mutants)
             .on_event(move |event| world.note(format_args!("n{node} * {event}")));
-        let _ = switch;
-        let fleet = builder.start().expect("valid settings");
+        let (fleet, task) = builder.into_task().expect("valid settings");
+        tokio::spawn(switch.run(task));
         Some(Self { fleet })
     }
 

@@ -4,6 +4,7 @@ use crate::dependency::{Dependency, Manner, Outage};
 use crate::fault::Fault;
 use crate::store::StoreMutant;
 use crate::sharing::Sharing;
+use breakerbox_fleet::Mutants;
 use std::time::Duration;
 
 /// Everything that a run depends on. Two runs of equal plans are equal.
@@ -23,6 +24,8 @@ pub struct Plan {
     pub faults: Vec<(Duration, Fault)>,
     /// A fault of the store that the invariants must find.
     pub store_mutant: Option<StoreMutant>,
+    /// Faults of the engine that the invariants must find.
+    pub engine_mutants: Mutants,
     /// Whether a trace is kept.
     pub is_traced: bool,
 }
@@ -103,6 +106,7 @@ impl Plan {
             share: Some(Sharing::Quorum(2)),
             faults: Vec::new(),
             store_mutant: None,
+            engine_mutants: Mutants::default(),
             is_traced: false,
         }
     }
@@ -136,6 +140,7 @@ impl Plan {
             share: Some(share),
             faults: Vec::new(),
             store_mutant: None,
+            engine_mutants: Mutants::default(),
             is_traced: false,
         };
         plan.add_faults(&mut rng, weather);

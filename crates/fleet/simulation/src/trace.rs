@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The events of a run. Two runs of one seed have equal traces.
 #[derive(Debug, Default)]
-pub struct Trace {
+pub(crate) struct Trace {
     /// `None` while no trace is kept. A failing seed runs again with a trace.
     text: Option<String>,
     lines: u64,
@@ -34,12 +34,12 @@ impl Trace {
     }
 
     /// Returns the number of events.
-    pub fn lines(&self) -> u64 {
+    pub(crate) fn lines(&self) -> u64 {
         self.lines
     }
 
     /// Returns the events, or an empty text if no trace was kept.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.text.as_deref().unwrap_or_default()
     }
 }
