@@ -341,8 +341,8 @@ impl Simulation {
         for (node, observed) in self.observe(index) {
             let rate = circuit.rates[node];
             let is_bad = circuit.dependency.bad_nodes.contains(&node);
-            // A circuit that opened on its own closes with calls of its own.
-            let has_calls = rate >= 1.0 || observed.is_by_fleet;
+            // A circuit without calls stays open until the fleet closes it: see the agreement.
+            let has_calls = rate >= 1.0;
             if observed.state != State::Closed && has_calls && !is_bad {
                 let what = format!("{}: n{node} is still {}", circuit.name, observed.state);
                 self.report("recovery", what);

@@ -346,14 +346,20 @@ impl State {
         match action {
             Action::Arrive(sender, body) => self.arrive(now, sender, body),
             Action::AnswerSubmit(link, reply, submitted) => {
-                if let Some(node) = self.node_of(link) {
+                // A node that has given the request up learns nothing.
+                let node = self.node_of(link).filter(|_| !reply.is_closed());
+                if let Some(node) = node {
                     let views = submitted.answers.iter().map(|answer| &answer.view);
+                    self.trace.line(now, format_args!("n{node} < answer"));
                     self.audit.delivered(now, node, views);
                     let _ = reply.send(Ok(submitted));
                 }
             }
             Action::AnswerPull(link, reply, since, pulled) => {
-                if let Some(node) = self.node_of(link) {
+                let node = self.node_of(link).filter(|_| !reply.is_closed());
+                if let Some(node) = node {
+                    let (since_text, count) = (since.0, pulled.records.len());
+                    self.trace.line(now, format_args!("n{node} < {count} records since {since_text}"));
                     if since == Version(0) {
                         self.audit.forgot(node);
                     }
@@ -369,6 +375,7 @@ impl State {
                 if let Some(open) = self.links.get(&link) {
                     let node = open.sender.node;
                     let is_open = open.news.tell(Message::clone(&message));
+                    self.trace.line(now, format_args!("n{node} < message {}", message.version));
                     self.audit.delivered(now, node, message.records.iter());
                     if !is_open {
                         self.links.remove(&link);

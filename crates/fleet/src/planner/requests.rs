@@ -73,6 +73,13 @@ impl Planner {
             }
         }
         if ops.is_empty() {
+            if self.cx.unanswered_submits > 0 && self.cx.pulled_since_unanswered {
+                // Nothing has to be sent again, and the store has answered a pull since.
+                self.cx.unanswered_submits = 0;
+                for name in self.extendable_again(false) {
+                    self.look(&name, port, now);
+                }
+            }
             return None;
         }
         self.batches.not_before = now + BATCH_INTERVAL;
@@ -86,6 +93,7 @@ impl Planner {
 
     /// Applies the answer to a pull. Returns the circuits to look at.
     pub(crate) fn pulled(&mut self, pulled: &Pulled, sent: Time, now: Time) -> Vec<Arc<str>> {
+        let could_extend = self.cx.may_extend();
         self.note_answer(pulled.now, pulled.nodes, sent, now);
         self.cx.read_only = pulled.read_only.is_some();
         let full = self.pulls.current().filter(|pull| pull.full);
@@ -99,6 +107,7 @@ impl Planner {
             Page::Regressed => names.extend(self.announce_again()),
             Page::Last => {
                 self.cx.last_pull = Some(now);
+                self.cx.pulled_since_unanswered = true;
                 if !self.agenda.has_outgoing() {
                     // No submit follows that could prove that the store answers.
                     self.cx.unanswered_submits = 0;
@@ -114,6 +123,7 @@ impl Planner {
                 }
             }
         }
+        names.extend(self.extendable_again(could_extend));
         names
     }
 
@@ -126,6 +136,7 @@ impl Planner {
         sent: Time,
         now: Time,
     ) -> Vec<Arc<str>> {
+        let could_extend = self.cx.may_extend();
         self.cx.unanswered_submits = 0;
         self.note_answer(submitted.now, submitted.nodes, sent, now);
         let mut looks = Vec::with_capacity(names.len());
@@ -144,7 +155,21 @@ impl Planner {
             self.pulls.force_full();
             looks.extend(self.announce_again());
         }
+        looks.extend(self.extendable_again(could_extend));
         looks
+    }
+
+    /// Returns the joined circuits if the fleet may move deadlines again. What it was told meanwhile has
+    /// moved none.
+    fn extendable_again(&self, could_extend: bool) -> Vec<Arc<str>> {
+        if could_extend || !self.cx.may_extend() {
+            return Vec::new();
+        }
+        let tracks = self.tracks.iter();
+        tracks
+            .filter(|(_, track)| track.joined.is_some())
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// The request had no answer. It is unknown whether the store has executed it. Returns the circuits
@@ -157,6 +182,7 @@ impl Planner {
             }
             Request::Submit { names, .. } => {
                 self.cx.unanswered_submits += 1;
+                self.cx.pulled_since_unanswered = false;
                 names.into_iter().map(|(name, _)| name).collect()
             }
         }

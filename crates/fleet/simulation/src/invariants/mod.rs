@@ -141,6 +141,8 @@ struct CircuitModel {
     lease: Option<LeaseModel>,
     trials_since_resumed: u32,
     has_command: bool,
+    /// When the present half-open period began.
+    half_open: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -169,7 +171,9 @@ impl Audit {
     /// Reports a broken invariant.
     pub(crate) fn report(&mut self, at: Duration, invariant: &'static str, what: String) {
         // The first ones explain the later ones.
-        if self.violations.len() < 20 {
+        let mut known = self.violations.iter();
+        let is_known = known.any(|known| known.invariant == invariant && known.what == what);
+        if self.violations.len() < 20 && !is_known {
             self.violations.push(Violation { at, invariant, what });
         }
     }
@@ -340,6 +344,7 @@ impl Audit {
             }
             circuit.own_openings.push(now);
         }
+        circuit.half_open = (to == State::HalfOpen).then_some(now);
         if to == State::Open && is_fleet {
             self.figures.adopted += 1;
         }

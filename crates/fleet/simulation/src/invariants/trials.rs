@@ -15,13 +15,13 @@ pub(super) fn holds(audit: &mut Audit, now: Duration, node: usize, name: &str) -
 
 /// No leased trial starts after the end of its lease.
 ///
-/// The circuit of a node that lost its lease is open for the grace. Later, time alone half-opens it.
+/// A half-open period that began with a lease ends with it. Later, time alone half-opens the circuit.
 pub(super) fn ends_with_its_lease(audit: &mut Audit, now: Duration, node: usize, name: &str) {
-    let (grace, resumed, allowed) =
-        (audit.grace, audit.nodes[node].resumed, audit.half_open_calls);
+    let (resumed, allowed) = (audit.nodes[node].resumed, audit.half_open_calls);
     let circuit = audit.circuit(node, name);
     let Some(lease) = &circuit.lease else { return };
-    let is_late = now > lease.ends && now < lease.ends + grace / 2;
+    let is_leased = circuit.half_open.is_some_and(|began| began < lease.ends);
+    let is_late = is_leased && now > lease.ends;
     // The timers of a node that was paused run after its first calls.
     let was_paused = resumed + REACTION > now && circuit.trials_since_resumed < allowed;
     if is_late && !was_paused {

@@ -5,8 +5,8 @@ use crate::store::Applied;
 use breakerbox_fleet::protocol::{Op, Word};
 use std::time::Duration;
 
-/// By how much a node may be wrong about the time of the store: the delay of a reply.
-const TOLERANCE: Duration = Duration::from_millis(1_200);
+/// A node never takes an opening for later than it was. Earlier is allowed: a late reply makes it so.
+const TOLERANCE: Duration = Duration::from_millis(50);
 
 /// An opening from before the latest close of the fleet's circuit does not open it again.
 pub(super) fn not_older_than_the_close(
@@ -47,7 +47,7 @@ pub(super) fn announces_only_own_openings(
     let openings = &audit.circuit(node, name).own_openings;
     let is_own = openings
         .iter()
-        .any(|opening| *opening + TOLERANCE > at && *opening < at + TOLERANCE);
+        .any(|opening| *opening + TOLERANCE > at && *opening <= now);
     if !is_own {
         let what = format!("{name}: n{node} announces an opening {age:?} ago that it did not have");
         audit.report(now, "own trips", what);
