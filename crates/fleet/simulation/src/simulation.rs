@@ -323,7 +323,7 @@ impl Simulation {
                     node: node.index(),
                     state: breaker.state(),
                     is_by_fleet: matches!(snapshot.cause, Some(Cause::Fleet { .. })),
-                    is_called: self.plan.circuits[circuit].rates[node.index()] > 0.0,
+                    is_called: self.plan.circuits[circuit].rates[node.index()] >= 1.0,
                 };
                 Some((node.index(), observed))
             })

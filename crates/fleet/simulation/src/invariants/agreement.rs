@@ -11,7 +11,7 @@ pub(crate) struct Observed {
     pub(crate) state: State,
     /// Whether the fleet opened the circuit.
     pub(crate) is_by_fleet: bool,
-    /// Whether the node has calls, and so may hold a lease.
+    /// Whether the node has a call each second.
     pub(crate) is_called: bool,
 }
 
@@ -22,10 +22,12 @@ pub(crate) fn disagreement(
     left: Duration,
     observed: &Observed,
 ) -> Option<String> {
-    let Observed { node, state, is_by_fleet, .. } = *observed;
+    let Observed { node, state, is_by_fleet, is_called } = *observed;
     let is_wrong = match phase {
+        // A lost record closes nothing: the first call asks for a lease.
+        Phase::Absent | Phase::Votes => is_by_fleet && state == State::Open && is_called,
         // A node below the quorum may be open on its own.
-        Phase::Absent | Phase::Votes | Phase::Closed => is_by_fleet && state == State::Open,
+        Phase::Closed => is_by_fleet && state == State::Open,
         Phase::Open => left > Duration::ZERO && state != State::Open,
         Phase::Leased => left > Duration::ZERO && state == State::Closed,
     };

@@ -2,7 +2,7 @@
 
 use super::Audit;
 use crate::store::Applied;
-use breakerbox_fleet::protocol::Record;
+use breakerbox_fleet::protocol::{Phase, Record};
 use std::time::Duration;
 
 /// A published record says something new.
@@ -12,7 +12,9 @@ pub(super) fn tell_real_changes(audit: &mut Audit, now: Duration, node: usize, a
         (phase, attempt, wanted, until, record.token.clone(), record.why.clone())
     };
     let Applied { before, after, op, .. } = applied;
-    if applied.is_published && said(before) == said(after) {
+    // An opening that was over when it arrived, and arrives once more.
+    let is_over = after.phase == Phase::Open && after.until < applied.now;
+    if applied.is_published && !is_over && said(before) == said(after) {
         let what = format!("{}: n{node} published a record without a change", op.name());
         audit.report(now, "messages", what);
     }

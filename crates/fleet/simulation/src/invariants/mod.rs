@@ -141,6 +141,8 @@ struct CircuitModel {
     lease: Option<LeaseModel>,
     trials_since_resumed: u32,
     has_command: bool,
+    /// When the circuit opened, or last opened again.
+    opened: Duration,
     /// When the present half-open period began.
     half_open: Option<Duration>,
 }
@@ -150,6 +152,8 @@ struct Known {
     version: Version,
     phase: Phase,
     at: Duration,
+    /// The end of the open period or of the lease.
+    end: Duration,
 }
 
 impl Audit {
@@ -243,6 +247,10 @@ impl Audit {
             ends: now + after.lease_until.since(applied.now),
         });
         let record = self.record(name);
+        if record.epoch != epoch {
+            // Leases and versions of another epoch say nothing.
+            (record.lease, record.version) = (None, Version(0));
+        }
         if applied.is_published || record.phase != after.phase {
             record.since = now;
         }
@@ -261,7 +269,7 @@ impl Audit {
         match (&lease, &mut record.lease) {
             // The demand of another node changes nothing for the holder.
             (Some(_), Some(_)) if !is_own => {}
-            (_, known) => known.clone_from(&lease),
+            (_, known) => *known = lease.clone().filter(|_| is_own),
         }
         if is_own {
             self.circuit(node, name).lease = lease;
@@ -296,6 +304,7 @@ impl Audit {
                     version: view.version,
                     phase: view.phase,
                     at: now,
+                    end: now + view.left,
                 });
             }
         }
@@ -345,6 +354,9 @@ impl Audit {
             circuit.own_openings.push(now);
         }
         circuit.half_open = (to == State::HalfOpen).then_some(now);
+        if to == State::Open {
+            circuit.opened = now;
+        }
         if to == State::Open && is_fleet {
             self.figures.adopted += 1;
         }

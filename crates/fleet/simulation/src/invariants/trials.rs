@@ -49,8 +49,11 @@ pub(super) fn needs_a_lease(
     let record = audit.record(name);
     let is_shared = matches!(record.phase, Phase::Open | Phase::Leased);
     let circuit = audit.circuit(node, name);
+    // A circuit that opens after the open period of the fleet votes, and is local until the quorum.
     let knows = circuit.known.is_some_and(|known| {
-        matches!(known.phase, Phase::Open | Phase::Leased) && known.at + REACTION < now
+        matches!(known.phase, Phase::Open | Phase::Leased)
+            && known.at + REACTION < now
+            && known.end > circuit.opened
     });
     if is_shared && knows && !circuit.has_command {
         let what = format!("{name}: trial at n{node}, which knows that the fleet's circuit is open");
