@@ -11,12 +11,15 @@
 
 mod clock;
 mod dependency;
+mod directed;
 mod fault;
 mod invariants;
 mod member;
+mod mutant;
 mod node;
 mod pause;
 mod plan;
+pub mod scenarios;
 mod sharing;
 mod simulation;
 mod store;
@@ -27,6 +30,7 @@ mod world;
 pub use dependency::{Dependency, Manner, Outage};
 pub use fault::Fault;
 pub use invariants::{Figures, Reach, Violation};
+pub use mutant::Mutant;
 pub use plan::{CircuitPlan, Plan, Weather};
 pub use sharing::Sharing;
 pub use simulation::{Outcome, Simulation, run, simulate};

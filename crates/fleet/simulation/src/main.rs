@@ -1,6 +1,6 @@
 //! Runs seeds of the simulation, and prints figures.
 
-use breakerbox_fleet_simulation::{Plan, run};
+use breakerbox_fleet_simulation::{Mutant, Plan, run};
 use std::time::Instant;
 
 fn main() {
@@ -12,6 +12,10 @@ fn main() {
     let (from, until, nodes) = (next(0), next(5), next(12));
     for seed in from..until {
         let mut plan = Plan::random(seed, usize::try_from(nodes).unwrap());
+        if let Ok(name) = std::env::var("MUTANT") {
+            let mut all = Mutant::of_engine().chain(Mutant::of_store());
+            plan = all.find(|mutant| mutant.name == name).unwrap().apply(plan);
+        }
         plan.is_traced = std::env::var("TRACE").is_ok();
         let start = Instant::now();
         let outcome = run(&plan);

@@ -25,7 +25,8 @@ impl Member {
         let share = plan.share?.share();
         let (world, node, run) = (Arc::clone(&store.world), store.node, store.run);
         let builder = Fleet::builder(registry, store)
-            .node(format!("n{node}"))
+            .node(if plan.one_label { "n".to_owned() } else { format!("n{node}") })
+            .max_open(plan.max_open)
             .share(share)
             .seed(plan.seed ^ ((node as u64) << 32) ^ (u64::from(run) << 48))
             .mutants(plan.engine_mutants)

@@ -7,7 +7,9 @@ use crate::plan::{CircuitPlan, Plan};
 use crate::store::SimStore;
 use crate::traffic::{Caller, Tally};
 use crate::world::World;
-use breakerbox::{Backoff, BreakerBuilder, BreakerRegistry, CircuitBreaker, Event, State};
+use breakerbox::{
+    Backoff, BreakerBuilder, BreakerRegistry, CircuitBreaker, Event, State, TripRule, Window,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
@@ -55,7 +57,7 @@ impl Node {
     }
 
     pub(crate) fn breaker(&self, circuit: usize) -> Option<&CircuitBreaker> {
-        self.process.as_ref().map(|process| &process.breakers[circuit])
+        self.process.as_ref()?.breakers.get(circuit)
     }
 
     pub(crate) fn registry(&self) -> Option<&BreakerRegistry> {
@@ -87,15 +89,20 @@ impl Node {
             run: self.runs,
         };
         let names = plan.circuits.iter().map(|circuit| &circuit.name);
+        let names = names.filter(|_| plan.has_breakers);
         let breakers: Vec<_> = names.map(|name| registry.breaker(name)).collect();
         let member = Member::start(plan, &registry, store, &self.switch).map(Arc::new);
         let mut traffic = JoinSet::new();
         for (index, circuit) in plan.circuits.iter().enumerate() {
+            let (rate, waiting) = (circuit.rates[self.index], circuit.waiting);
+            if rate == 0.0 {
+                continue;
+            }
             let caller = Caller {
                 world: Arc::clone(world),
                 node: self.index,
                 name: circuit.name.as_str().into(),
-                breaker: breakers[index].clone(),
+                breaker: registry.breaker(&circuit.name),
                 dependency: Arc::new(circuit.dependency.clone()),
                 member: member.as_ref().map(Arc::downgrade),
                 tally: Arc::clone(tally),
@@ -103,10 +110,7 @@ impl Node {
             };
             let number = (self.index * 100 + index) as u64 + u64::from(self.runs) * 10_000;
             let rng = fastrand::Rng::with_seed(plan.seed.wrapping_mul(31) ^ number);
-            let (rate, waiting) = (circuit.rates[self.index], circuit.waiting);
-            if rate > 0.0 {
-                traffic.spawn(self.switch.run(caller.run(rng, rate, waiting)));
-            }
+            traffic.spawn(self.switch.run(caller.run(rng, rate, waiting)));
         }
         self.process = Some(Process {
             is_alive,
@@ -183,8 +187,12 @@ fn short(cause: &breakerbox::Cause) -> String {
 
 fn preset(circuit: &CircuitPlan) -> BreakerBuilder {
     // Without jitter, so that the random numbers of an engine change nothing without a store.
-    CircuitBreaker::builder()
-        .failure_threshold(circuit.failures)
+    let builder = CircuitBreaker::builder();
+    let builder = match circuit.window {
+        None => builder.failure_threshold(circuit.failures),
+        Some(window) => builder.trip_when(TripRule::failures(circuit.failures).over(Window::time(window))),
+    };
+    builder
         .recovery_backoff(Backoff::exponential(circuit.first).max(circuit.longest))
         .half_open_calls(circuit.half_open_calls)
         .success_threshold(circuit.success_threshold)

@@ -26,6 +26,12 @@ pub struct Plan {
     pub store_mutant: Option<StoreMutant>,
     /// Faults of the engine that the invariants must find.
     pub engine_mutants: Mutants,
+    /// Whether all nodes have the same label, and so are one fault domain.
+    pub one_label: bool,
+    /// The longest open period that the fleet believes.
+    pub max_open: Duration,
+    /// Whether the breakers exist from the start. Otherwise, the scenario makes them.
+    pub has_breakers: bool,
     /// Whether a trace is kept.
     pub is_traced: bool,
 }
@@ -51,6 +57,8 @@ pub struct CircuitPlan {
     pub success_threshold: u32,
     /// The share of callers that wait for an admission.
     pub waiting: f64,
+    /// The length of a window for a rule in place of consecutive failures.
+    pub window: Option<Duration>,
 }
 
 /// Which faults a random run has.
@@ -83,6 +91,7 @@ impl CircuitPlan {
             half_open_calls: 1,
             success_threshold: 1,
             waiting: 0.0,
+            window: None,
         }
     }
 
@@ -107,6 +116,9 @@ impl Plan {
             faults: Vec::new(),
             store_mutant: None,
             engine_mutants: Mutants::default(),
+            one_label: false,
+            max_open: Duration::from_secs(600),
+            has_breakers: true,
             is_traced: false,
         }
     }
@@ -141,6 +153,9 @@ impl Plan {
             faults: Vec::new(),
             store_mutant: None,
             engine_mutants: Mutants::default(),
+            one_label: false,
+            max_open: Duration::from_secs(600),
+            has_breakers: true,
             is_traced: false,
         };
         plan.add_faults(&mut rng, weather);

@@ -28,10 +28,10 @@ const SPREAD: Duration = Duration::from_millis(1_500);
 
 /// A fleet in virtual time.
 pub struct Simulation {
-    plan: Plan,
+    pub(crate) plan: Plan,
     start: Instant,
-    world: Arc<World>,
-    nodes: Vec<Node>,
+    pub(crate) world: Arc<World>,
+    pub(crate) nodes: Vec<Node>,
     tallies: Vec<Arc<Tally>>,
     snapshot: Option<Table>,
     rng: fastrand::Rng,
@@ -87,6 +87,15 @@ pub fn simulate(plan: &Plan, scenario: impl AsyncFnOnce(&mut Simulation)) -> Out
     })
 }
 
+impl std::fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation")
+            .field("now", &self.now())
+            .field("nodes", &self.nodes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Simulation {
     fn new(plan: &Plan) -> Self {
         let start = Instant::now();
@@ -134,7 +143,7 @@ impl Simulation {
     }
 
     /// Runs the faults of the plan, and checks the agreement of the nodes meanwhile.
-    async fn run_plan(&mut self) {
+    pub(crate) async fn run_plan(&mut self) {
         let faults = self.plan.faults.clone();
         let mut faults = faults.into_iter().peekable();
         let mut outages = self.outage_changes().into_iter().peekable();
@@ -270,7 +279,7 @@ impl Simulation {
         }
     }
 
-    fn checker_record(&self, name: &str) -> (Record, Duration) {
+    pub(crate) fn checker_record(&self, name: &str) -> (Record, Duration) {
         self.world.change(|state, now| {
             let store_now = state.store.now(now);
             let record = state.store.table.record(name, &self.hello, store_now);
@@ -379,7 +388,7 @@ impl Simulation {
         }
     }
 
-    fn report(&self, invariant: &'static str, what: String) {
+    pub(crate) fn report(&self, invariant: &'static str, what: String) {
         self.world.change(|state, now| {
             state.trace.line(now, format_args!("!! {invariant}: {what}"));
             state.audit.report(now, invariant, what);

@@ -295,6 +295,8 @@ impl Audit {
         views: impl Iterator<Item = &'a RecordView>,
     ) {
         for view in views {
+            let is_over = view.left.is_zero();
+            let end = if is_over { Duration::ZERO } else { now + view.left };
             let known = &mut self.circuit(node, &view.name).known;
             let is_newer = known.is_none_or(|known| known.version < view.version);
             if view.phase.is_unknown() {
@@ -304,7 +306,7 @@ impl Audit {
                     version: view.version,
                     phase: view.phase,
                     at: now,
-                    end: now + view.left,
+                    end,
                 });
             }
         }
@@ -318,7 +320,11 @@ impl Audit {
 
     /// The node starts, without a memory.
     pub(crate) fn started(&mut self, node: usize) {
-        self.nodes[node].circuits.clear();
+        for circuit in self.nodes[node].circuits.values_mut() {
+            // Trips of the earlier run may still be on their way.
+            let own_openings = std::mem::take(&mut circuit.own_openings);
+            *circuit = CircuitModel { own_openings, ..CircuitModel::default() };
+        }
         self.nodes[node].resumed = Duration::ZERO;
     }
 

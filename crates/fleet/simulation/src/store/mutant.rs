@@ -1,8 +1,9 @@
 //! [`StoreMutant`]: a store with one fault, which the invariants must find.
 
-use breakerbox_fleet::protocol::{Micros, Op, Phase, Record, Version, Word};
+use breakerbox_fleet::protocol::{
+    Answer, Message, Micros, Op, Phase, Record, RecordView, Version, Word,
+};
 use breakerbox_fleet::store::{Hello, Submitted, Table};
-use breakerbox_fleet::protocol::Message;
 
 /// A store with one fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +24,10 @@ pub enum StoreMutant {
     VotesKept,
     /// A node cannot withdraw its vote.
     UnvoteIgnored,
-    /// A circuit without a record is answered as closed.
+    /// A request for the lease of a lost record is answered as closed.
     AbsentIsClosed,
+    /// A verdict on a lost record does not count.
+    AbsentIsFenced,
     /// A close forgets the attempt of the backoff.
     CloseForgetsAttempt,
     /// The hint of any node lengthens the open period.
@@ -37,7 +40,7 @@ pub enum StoreMutant {
 
 impl StoreMutant {
     /// All mutants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoFence,
         Self::NoStaleCheck,
         Self::CloseInFuture,
@@ -47,11 +50,32 @@ impl StoreMutant {
         Self::VotesKept,
         Self::UnvoteIgnored,
         Self::AbsentIsClosed,
+        Self::AbsentIsFenced,
         Self::CloseForgetsAttempt,
         Self::AnyoneLengthens,
         Self::SeenIgnored,
         Self::RenewalsPublished,
     ];
+
+    /// Returns the name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoFence => "no_fence",
+            Self::NoStaleCheck => "no_stale_check",
+            Self::CloseInFuture => "close_in_future",
+            Self::EarlyGrant => "early_grant",
+            Self::GreedyLease => "taken_lease",
+            Self::QuorumIgnored => "quorum_ignored",
+            Self::VotesKept => "votes_kept",
+            Self::UnvoteIgnored => "unvote_ignored",
+            Self::AbsentIsClosed => "absent_is_closed",
+            Self::AbsentIsFenced => "absent_is_fenced",
+            Self::CloseForgetsAttempt => "close_forgets_attempt",
+            Self::AnyoneLengthens => "anyone_lengthens",
+            Self::SeenIgnored => "seen_ignored",
+            Self::RenewalsPublished => "renewals_published",
+        }
+    }
 }
 
 /// Applies one operation, with the fault of `mutant`.
@@ -104,18 +128,16 @@ pub(super) fn submit_one(
         StoreMutant::SeenIgnored => seen = Version(0),
         _ => {}
     }
-    let closed_in_future = mutant == StoreMutant::CloseInFuture
-        && matches!(op, Op::Trip { .. })
-        && closed_at(table, &name) > now;
-    let unvote = mutant == StoreMutant::UnvoteIgnored && matches!(op, Op::Unvote { .. });
-    let ops = if closed_in_future || unvote { &[][..] } else { std::slice::from_ref(&op) };
-    let (mut submitted, mut message) = table.submit(hello, seen, ops, now);
-    if ops.is_empty() {
-        let word = if unvote { Word::Unvoted } else { Word::Stale };
-        let view = breakerbox_fleet::protocol::RecordView::of(&name, &before, now);
-        submitted.answers.push(breakerbox_fleet::protocol::Answer { word, view });
+    if let Some(word) = refusal(mutant, &op, &before, closed_at(table, &name) > now) {
+        let (mut submitted, _) = table.submit(hello, seen, &[], now);
+        let mut view = RecordView::of(&name, &before, now);
+        if word == Word::Closed {
+            (view.phase, view.version) = (Phase::Closed, submitted.head);
+        }
+        submitted.answers.push(Answer { word, view });
         return (submitted, None);
     }
+    let (submitted, mut message) = table.submit(hello, seen, std::slice::from_ref(&op), now);
     let after = table.record(&name, hello, now);
     match mutant {
         StoreMutant::VotesKept if message.is_some() && after.phase != Phase::Leased => {
@@ -126,15 +148,6 @@ pub(super) fn submit_one(
             let closed = Record { attempt: 0, ..after.clone() };
             table.put(&name, &closed.to_string(), after.version);
         }
-        StoreMutant::AbsentIsClosed => {
-            for answer in &mut submitted.answers {
-                if answer.word == Word::Absent {
-                    answer.word = Word::Closed;
-                    answer.view.phase = Phase::Closed;
-                    answer.view.version = submitted.head;
-                }
-            }
-        }
         StoreMutant::RenewalsPublished if message.is_none() && after.phase == Phase::Leased => {
             if matches!(op, Op::Lease { .. }) {
                 message = Some(republished(table, hello, &name, &after, now));
@@ -143,6 +156,18 @@ pub(super) fn submit_one(
         _ => {}
     }
     (submitted, message)
+}
+
+/// Returns the answer to an operation that the mutant does not apply.
+fn refusal(mutant: StoreMutant, op: &Op, before: &Record, in_future: bool) -> Option<Word> {
+    let is_lost = before.phase.is_unknown();
+    match (mutant, op) {
+        (StoreMutant::CloseInFuture, Op::Trip { .. }) if in_future => Some(Word::Stale),
+        (StoreMutant::UnvoteIgnored, Op::Unvote { .. }) => Some(Word::Unvoted),
+        (StoreMutant::AbsentIsClosed, Op::Lease { .. }) if is_lost => Some(Word::Closed),
+        (StoreMutant::AbsentIsFenced, Op::Done { .. }) if is_lost => Some(Word::Fenced),
+        _ => None,
+    }
 }
 
 /// A verdict without the token of the lease counts.
@@ -185,6 +210,6 @@ fn republished(
         previous,
         version,
         instance: hello.node.instance().to_owned(),
-        records: vec![breakerbox_fleet::protocol::RecordView::of(name, &record, now)],
+        records: vec![RecordView::of(name, &record, now)],
     }
 }

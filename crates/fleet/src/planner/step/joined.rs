@@ -34,8 +34,8 @@ impl Track {
         if is_owner {
             due.add(known.end);
         }
-        if cx.settings.mutants.republish_adopted && self.report == Report::Adopted && cx.synced {
-            self.report = Report::Local;
+        let republishes = self.report == Report::Adopted && self.announced < known.end;
+        if cx.settings.mutants.republish_adopted && republishes && cx.synced {
             return Step::Send(Wanted::Trip, None);
         }
         if self.lost && known.phase == Phase::Open && known.holds(now) && cx.synced {
