@@ -112,6 +112,7 @@ impl<'a> Classification<'a> {
         let outcome = match config.error_rules().classify(error, fail_if) {
             ErrorClass::Failure => Outcome::Failure,
             ErrorClass::Ignored => Outcome::Ignored,
+            ErrorClass::TripFor(time) => Outcome::TripFor(time),
             ErrorClass::Unexpected => config.unexpected_errors_as(),
             ErrorClass::Unclassified(error) => {
                 breaker.circuit.report_unclassified_error(error);

@@ -28,6 +28,7 @@ pages! {
     internals = "internals.md",
     metrics = "metrics.md",
     migrating = "migrating.md",
+    opentelemetry = "opentelemetry.md",
     operations = "operations.md",
     performance = "performance.md",
     presets = "presets.md",

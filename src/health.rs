@@ -98,11 +98,16 @@ impl BreakerRegistry {
             let order = |impaired: &Impaired| !impaired.named;
             (order(one), &one.breaker).cmp(&(order(other), &other.breaker))
         });
-        let unknown = named.iter().filter(|name| !self.contains(name));
-        Health {
-            impaired,
-            unknown: unknown.map(|name| Arc::from(*name)).collect(),
+        let mut unknown: Vec<Arc<str>> = Vec::new();
+        for name in named {
+            let is_listed = unknown.iter().any(|listed| **listed == **name)
+                // Its breaker was removed in the meantime.
+                || impaired.iter().any(|listed: &Impaired| *listed.breaker == **name);
+            if !is_listed && !self.contains(name) {
+                unknown.push(Arc::from(*name));
+            }
         }
+        Health { impaired, unknown }
     }
 }
 
@@ -155,7 +160,8 @@ impl Health {
         &self.impaired
     }
 
-    /// Returns the names passed to [`BreakerRegistry::health`] that have no breaker.
+    /// Returns the names passed to [`BreakerRegistry::health`] that have no breaker, each once, in the order
+    /// in which they were passed.
     ///
     /// Such a breaker was not used yet or was evicted, or its name is misspelled.
     pub fn unknown(&self) -> &[Arc<str>] {

@@ -64,7 +64,9 @@ pub use breaker::CircuitBreaker;
 /// * `failure_threshold`, `recovery_timeout`, `half_open_calls`, `success_threshold`,
 ///   `trial_timeout`, `expected`, `ignored`, `trip_when`: the defaults of a
 ///   [`BreakerBuilder`](BreakerBuilder#default), or the values of the `preset` or `builder`
-/// * `fail_if`, `fallback`, `timeout`: none
+/// * `fail_if`, `classify`: the rules of the breaker
+/// * `refused`: `From<BreakerError>`
+/// * `fallback`, `timeout`: none
 ///
 /// Settings apply when the breaker is created. The guide's page
 /// [the decorator](https://docs.rs/breakerbox/latest/breakerbox/guide/decorator/index.html) describes
@@ -72,9 +74,9 @@ pub use breaker::CircuitBreaker;
 ///
 /// # Errors
 ///
-/// The error that the function returns. A refusal becomes the error that
-/// `From<BreakerError>` makes of [`BreakerError::Open`], and an elapsed `timeout` the error that it
-/// makes of [`BreakerError::TimedOut`].
+/// The error that the function returns. A refusal becomes the error that `refused` makes of
+/// [`BreakerError::Open`], and an elapsed `timeout` the error that it makes of
+/// [`BreakerError::TimedOut`]. Without `refused`, `From<BreakerError>` makes these errors.
 ///
 /// # Panics
 ///
@@ -144,11 +146,12 @@ pub mod parts {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::macro_support::{
-        Admitted, AsError, AsValue, Predicate, admit, any_error, apply_settings, call, call_maker,
-        default_classifier, default_name, fail_if, fallback_output, guard_future, no_timeout,
-        own_predicate, predicate, started_timeout, timeout,
+        Admitted, AsError, AsOutput, AsResult, AsValue, NewClassifier, Predicate, admit, any_error,
+        apply_settings, call, call_maker, classify, convert, default_classifier, fail_if,
+        fallback_output, guard_future, no_timeout, output_type_of, own_predicate, predicate,
+        refused, return_type, return_type_of, started_timeout, timeout,
     };
-    pub use crate::registry::{Given, Global, In, Named, OfType, Site, SiteHandle};
+    pub use crate::registry::{DefaultName, Given, Global, In, Named, OfType, Site, SiteHandle};
 }
 
 /// The examples of the README.

@@ -46,7 +46,7 @@ impl CircuitBreaker {
     /// Waiting does not count as a refusal.
     ///
     /// If the breaker has a custom [clock](crate::clock), the future reads it at least every 10 ms of
-    /// tokio's time. With the feature `test-util`, the default clock follows tokio's clock.
+    /// tokio's time. A [`TokioClock`](crate::clock::TokioClock) follows paused time in tests.
     ///
     /// # Panics
     ///

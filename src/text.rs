@@ -125,14 +125,14 @@ impl fmt::Display for Percent {
 
 /// Displays untrusted text on one line, for a log or a terminal.
 ///
-/// Escapes characters that would break the line, control a terminal, or change the direction of the
-/// text.
+/// Escapes characters that would break the line, control a terminal, change the direction of the text, or
+/// be invisible.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
-            if character.is_control() || is_separator_or_bidi_control(character) {
+            if character.is_control() || is_separator_or_invisible(character) {
                 write!(f, "{}", character.escape_debug())?;
             } else {
                 f.write_char(character)?;
@@ -142,11 +142,20 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Returns `true` if `character` separates lines or paragraphs, or controls the direction of text.
-fn is_separator_or_bidi_control(character: char) -> bool {
+/// Returns `true` if `character` separates lines or paragraphs, controls the direction of text, or has no
+/// width.
+fn is_separator_or_invisible(character: char) -> bool {
     matches!(
         character,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
     )
 }
 
@@ -325,6 +334,23 @@ mod tests {
         );
         assert_eq!(Percent(1.0 / 3.0).to_string(), "33.3%");
         assert_eq!(Percent(0.5).to_string(), "50%");
+    }
+
+    #[test]
+    fn escaped_text_has_no_controls_and_keeps_letters() {
+        let bad = "\0\t\n\r\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\
+                   \u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2060}\
+                   \u{2066}\u{2067}\u{2068}\u{2069}\u{206f}\u{feff}\u{fff9}\u{e0041}\u{e007f}";
+        for character in bad.chars() {
+            let text = Escaped(&format!("a{character}b")).to_string();
+            let code = character.escape_debug().to_string();
+            assert_eq!(text, format!("a{code}b"));
+            assert!(text.is_ascii(), "{text}");
+        }
+        for good in ["a \"b\" 'c' \\", "é e\u{301} ß", "日本語 עברית हिन्दी 🦀"]
+        {
+            assert_eq!(Escaped(good).to_string(), good);
+        }
     }
 
     #[test]

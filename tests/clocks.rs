@@ -1,11 +1,14 @@
-//! Clocks whose coarse reading lags, and clocks that show a wrong time.
+//! Clocks whose coarse reading lags, clocks that show a wrong time, and the clock of tokio.
 #![cfg(not(any(loom, shuttle, tsan)))]
 #![allow(missing_docs)]
 
-use breakerbox::clock::{Clock, ManualClock};
+use breakerbox::clock::{Clock, ManualClock, TokioClock};
 use breakerbox::prelude::*;
-use std::sync::Arc;
+use futures_util::{StreamExt, stream};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
 use std::time::Duration;
 
 /// The maximum lag that `Clock::recent` may have.
@@ -253,4 +256,268 @@ fn manual_clock_stops_at_maximum_time() {
     let breaker = breaker.unwrap();
     breaker.trip();
     assert_eq!(breaker.open_remaining(), Some(30 * SECOND));
+}
+
+/// A clock whose next reading can be wrong.
+#[derive(Clone, Default)]
+struct Glitching {
+    manual: ManualClock,
+    wrong: Arc<Mutex<Option<Duration>>>,
+}
+
+impl Glitching {
+    fn new() -> Self {
+        let clock = Self::default();
+        clock.manual.advance(1_000 * SECOND);
+        clock
+    }
+
+    /// Makes the next reading wrong.
+    fn glitch(&self, time: Duration) {
+        *self.wrong.lock().unwrap() = Some(time);
+    }
+
+    /// Makes the next reading after each of these seconds wrong, and runs `read` at each.
+    fn glitch_each_second(&self, seconds: u32, time: Duration, mut read: impl FnMut()) {
+        for _ in 0..seconds {
+            self.manual.advance(SECOND);
+            self.glitch(time);
+            read();
+        }
+    }
+}
+
+impl Clock for Glitching {
+    fn now(&self) -> Duration {
+        let wrong = self.wrong.lock().unwrap().take();
+        wrong.unwrap_or_else(|| self.manual.now())
+    }
+}
+
+/// Times that are ignored if a single reading shows them. The last one is behind.
+fn ignored_times() -> impl Iterator<Item = Duration> {
+    wrong_times().into_iter().take(5).chain([Duration::ZERO])
+}
+
+/// Makes a call that succeeds if it is admitted.
+fn call(breaker: &CircuitBreaker) {
+    let _ = breaker.call(|| Ok::<_, std::fmt::Error>(()));
+}
+
+fn glitching(settings: BreakerBuilder) -> (CircuitBreaker, Glitching) {
+    let clock = Glitching::new();
+    let breaker = settings.clock(clock.clone()).build().unwrap();
+    (breaker, clock)
+}
+
+#[test]
+fn wrong_readings_evict_no_idle_breaker() {
+    for time in ignored_times() {
+        let clock = Glitching::new();
+        let registry = BreakerRegistry::builder().idle_timeout(60 * SECOND);
+        let registry = registry.clock(clock.clone()).build().unwrap();
+        let is_kept = |name: &str| registry.iter().any(|breaker| breaker.name() == name);
+        registry.breaker("users");
+        let mut others = 0;
+        clock.glitch_each_second(59, time, || {
+            others += 1;
+            registry.breaker(format!("other {others}"));
+        });
+        assert!(is_kept("users"), "{time:?}");
+        clock.glitch_each_second(60, time, || {
+            others += 1;
+            registry.breaker(format!("other {others}"));
+        });
+        assert!(!is_kept("users"), "{time:?}");
+    }
+}
+
+#[test]
+fn wrong_readings_do_not_move_ramp_up() {
+    for time in ignored_times() {
+        let settings = CircuitBreaker::builder().ramp_up(100 * SECOND);
+        let (breaker, clock) = glitching(settings);
+        breaker.half_open();
+        breaker.try_acquire().expect("a trial").success();
+        let share = || breaker.snapshot().ramp_up_share;
+        assert_eq!(share(), Some(0.1), "{time:?}");
+        clock.glitch_each_second(50, time, || call(&breaker));
+        let half = share().expect("the circuit ramps up");
+        assert!((half - 0.55).abs() < 1e-9, "{time:?}: {half}");
+        clock.glitch_each_second(50, time, || call(&breaker));
+        assert_eq!(share(), None, "{time:?}");
+    }
+}
+
+#[test]
+fn wrong_readings_keep_outcomes_in_window() {
+    for time in ignored_times() {
+        let rule = TripRule::failures(3).over(Window::time(60 * SECOND));
+        let settings = CircuitBreaker::builder().trip_rules([rule]);
+        let (breaker, clock) = glitching(settings);
+        let failed = || breaker.snapshot().rules[0].failed;
+        fail(&breaker);
+        clock.glitch_each_second(50, time, || drop(breaker.snapshot()));
+        assert_eq!(failed(), 1, "{time:?}");
+        fail(&breaker);
+        clock.glitch_each_second(11, time, || drop(breaker.snapshot()));
+        assert_eq!(failed(), 1, "the first one has expired: {time:?}");
+    }
+}
+
+#[test]
+fn wrong_readings_do_not_change_backoff() {
+    for time in ignored_times() {
+        let backoff = Backoff::exponential(10 * SECOND).max(80 * SECOND);
+        let settings = CircuitBreaker::builder().failure_threshold(1);
+        let settings = settings.recovery_backoff(backoff);
+        let (breaker, clock) = glitching(settings.reset_backoff_after(30 * SECOND));
+        for delay in [10, 20, 40, 80] {
+            fail(&breaker);
+            assert_eq!(breaker.open_remaining(), Some(delay * SECOND), "{time:?}");
+            clock.glitch_each_second(delay, time, || drop(breaker.snapshot()));
+            breaker.try_acquire().expect("a trial").success();
+            clock.glitch_each_second(29, time, || drop(breaker.snapshot()));
+        }
+        clock.glitch_each_second(1, time, || drop(breaker.snapshot()));
+        fail(&breaker);
+        assert_eq!(breaker.open_remaining(), Some(10 * SECOND), "{time:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_readings_admit_no_waiter_early() {
+    for time in ignored_times() {
+        let (breaker, clock) = glitching(CircuitBreaker::builder());
+        breaker.trip();
+        let mut waiter = pin!(breaker.until_ready());
+        for _ in 0..29 {
+            clock.manual.advance(SECOND);
+            clock.glitch(time);
+            let limited = tokio::time::timeout(SECOND, waiter.as_mut()).await;
+            assert!(limited.is_err(), "{time:?}");
+        }
+        // A wait is lengthened by up to 1 %.
+        clock.manual.advance(2 * SECOND);
+        waiter.await.success();
+        assert_eq!(breaker.state(), State::Closed, "{time:?}");
+    }
+}
+
+/// A stalled stream times out on the clock of tokio, so the clock of the breaker does not matter.
+#[tokio::test(start_paused = true)]
+async fn wrong_readings_do_not_move_idle_timeout() {
+    for time in ignored_times() {
+        let (breaker, clock) = glitching(CircuitBreaker::builder().failure_threshold(1));
+        let stalled = stream::pending::<Result<(), std::fmt::Error>>().guarded_by(&breaker);
+        let mut stalled = pin!(stalled.idle_timeout(30 * SECOND));
+        for _ in 0..29 {
+            clock.glitch(time);
+            let next = tokio::time::timeout(SECOND, stalled.next()).await;
+            assert!(next.is_err(), "{time:?}");
+        }
+        clock.glitch(time);
+        let last = stalled.next().await.expect("the timeout has elapsed");
+        assert!(last.is_err_and(|error| error.is_timed_out()), "{time:?}");
+        assert_eq!(breaker.state(), State::Open, "{time:?}");
+        assert_eq!(breaker.open_remaining(), Some(30 * SECOND), "{time:?}");
+    }
+}
+
+// `TokioClock`. These tests do not depend on the feature `test-util`, which replaces another clock.
+
+fn with_tokio_clock() -> BreakerRegistry {
+    let registry = BreakerRegistry::builder().clock(TokioClock::new());
+    registry.build().unwrap()
+}
+
+#[test]
+fn tokio_clock_has_auto_traits() {
+    fn assert_traits<T: Clock + Copy + Default + std::fmt::Debug + Unpin>() {}
+    fn assert_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    assert_traits::<TokioClock>();
+    assert_unwind_safe::<TokioClock>();
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokio_clock_moves_only_with_paused_time() {
+    let clock = TokioClock::new();
+    let (copy, begin) = (clock, clock.now());
+    assert_eq!(copy.now(), begin);
+    tokio::time::advance(30 * SECOND).await;
+    assert_eq!(copy.now().checked_sub(begin).unwrap(), 30 * SECOND);
+    tokio::time::sleep(5 * SECOND).await;
+    assert_eq!(clock.now().checked_sub(begin).unwrap(), 35 * SECOND);
+    assert_eq!(clock.recent(), clock.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn registry_with_tokio_clock_follows_paused_time() {
+    let registry = with_tokio_clock();
+    let users = registry.breaker("users");
+    users.trip();
+    tokio::time::advance(Duration::from_millis(29_999)).await;
+    assert_eq!(users.open_remaining(), Some(Duration::from_millis(1)));
+    assert_eq!(users.state(), State::Open);
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(users.state(), State::HalfOpen);
+    let trial = async { Ok::<_, std::fmt::Error>(()) };
+    trial.guarded_by(&users).await.unwrap();
+    assert_eq!(users.state(), State::Closed);
+}
+
+/// The timer of the waiter and the deadline of the circuit follow the same time.
+#[tokio::test(start_paused = true)]
+async fn waiter_with_tokio_clock_needs_no_real_time() {
+    let begin = tokio::time::Instant::now();
+    let users = with_tokio_clock().breaker("users");
+    users.trip();
+    users.until_ready().await.success();
+    let waited = begin.elapsed();
+    assert!(waited >= 30 * SECOND && waited < 31 * SECOND, "{waited:?}");
+    assert_eq!(users.state(), State::Closed);
+}
+
+#[test]
+fn tokio_clock_works_outside_runtime() {
+    let clock = TokioClock::default();
+    let begin = clock.now();
+    assert!(clock.now() >= begin);
+    let users = with_tokio_clock().breaker("users");
+    users.trip();
+    let left = users.open_remaining().expect("the circuit is open");
+    assert!(left <= 30 * SECOND);
+}
+
+/// Each runtime has its own paused time, which is behind that of an earlier runtime.
+#[test]
+fn tokio_clock_continues_in_another_runtime() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let users = with_tokio_clock().breaker("users");
+    runtime().block_on(async {
+        tokio::time::advance(3_600 * SECOND).await;
+        users.trip();
+    });
+    runtime().block_on(async {
+        assert_eq!(users.state(), State::Open);
+        tokio::time::advance(29 * SECOND).await;
+        assert_eq!(users.state(), State::Open);
+        tokio::time::advance(2 * SECOND).await;
+        assert_eq!(users.state(), State::HalfOpen);
+    });
+}
+
+/// Without the feature `test-util`, the time of tokio does not affect the default clock.
+#[cfg(not(feature = "test-util"))]
+#[tokio::test(start_paused = true)]
+async fn default_clock_ignores_paused_time() {
+    let (default, tokio) = (BreakerRegistry::new(), with_tokio_clock());
+    let breakers = [&default, &tokio].map(|registry| registry.breaker("users"));
+    breakers.iter().for_each(CircuitBreaker::trip);
+    tokio::time::advance(3_600 * SECOND).await;
+    let states = breakers.each_ref().map(CircuitBreaker::state);
+    assert_eq!(states, [State::Open, State::HalfOpen]);
 }

@@ -70,6 +70,45 @@ fn unknown_name_is_healthy_and_listed() {
 }
 
 #[test]
+fn repeated_names_are_listed_once() {
+    let (registry, _) = registry();
+    registry.breaker("open").force_open();
+    registry.breaker("closed");
+    let named = ["open", "b", "closed", "a", "open", "a", "b", "closed", "a"];
+    let health = assert_status(&registry, &named, HealthStatus::Unhealthy);
+    let unknown: Vec<_> = health.unknown().iter().map(|name| &**name).collect();
+    assert_eq!(unknown, ["b", "a"]);
+    assert_eq!(health.impaired().len(), 1);
+    assert_eq!(
+        health.to_string(),
+        "unhealthy\n  \"open\" is forced_open\n  \"b\" has no breaker\n  \"a\" has no breaker"
+    );
+}
+
+/// The clock removes the breaker while its snapshot is taken.
+#[test]
+fn breaker_removed_during_health_is_listed_once() {
+    struct RemovingClock(std::sync::Arc<std::sync::OnceLock<BreakerRegistry>>);
+    impl breakerbox::clock::Clock for RemovingClock {
+        fn now(&self) -> Duration {
+            if let Some(registry) = self.0.get() {
+                registry.remove("a");
+            }
+            Duration::ZERO
+        }
+    }
+    let cell = std::sync::Arc::default();
+    let clock = RemovingClock(std::sync::Arc::clone(&cell));
+    let registry = BreakerRegistry::new();
+    let a = registry.register("a", CircuitBreaker::builder().clock(clock));
+    a.unwrap().trip();
+    let _ = cell.set(registry.clone());
+    let health = assert_status(&registry, &["a"], HealthStatus::Unhealthy);
+    assert!(registry.get("a").is_none());
+    assert!(health.unknown().is_empty(), "{health}");
+}
+
+#[test]
 fn health_display_lists_impaired_breakers() {
     let (registry, clock) = registry();
     registry.breaker("b\n").trip_for(Duration::MAX);

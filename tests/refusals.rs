@@ -179,7 +179,10 @@ fn opened_by(failures: u32, clock: &ManualClock) -> CircuitBreaker {
 
 #[test]
 fn refusal_shows_last_failure_without_transition() {
-    for (failures, expected) in [(1, "(1 failure, "), (2, "(2 failures, ")] {
+    for (failures, expected) in [
+        (1, "(1 consecutive failure, "),
+        (2, "(2 consecutive failures, "),
+    ] {
         let clock = ManualClock::new();
         let breaker = opened_by(failures, &clock);
         let open = refusal(&breaker);

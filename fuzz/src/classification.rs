@@ -24,6 +24,7 @@ impl ErrorRules {
         if self.by_kind {
             builder
                 .ignored_value_if(|error: &TestError| error.is_ignored())
+                .trip_for_if(|error: &TestError| error.trip_time())
                 .expected_value_if(|error: &TestError| error.is_expected())
         } else {
             builder
@@ -65,8 +66,9 @@ pub(crate) fn ending(answer: Answer, site: Site, rules: ErrorRules) -> Option<En
         return Some(Ending::Success);
     };
     match error.kind {
-        Kind::PanicsIgnored if rules.by_kind => return None,
+        Kind::PanicsIgnored | Kind::PanicsTripFor if rules.by_kind => return None,
         Kind::Ignored if rules.by_kind => return Some(Ending::Ignored),
+        Kind::TripFor(time) if rules.by_kind => return Some(Ending::TripFor(time)),
         _ => {}
     }
     let failed = match site {

@@ -1,8 +1,10 @@
 //! Deliberate panics, and errors that cause them.
 
 use std::any::Any;
+use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
 
 /// The payload of deliberate panics.
 struct DeliberatePanic;
@@ -36,10 +38,14 @@ pub(crate) enum Kind {
     Fatal,
     Ignored,
     Unexpected,
+    /// `trip_for_if` returns this time.
+    TripFor(Duration),
     /// The predicate of the ignored errors panics.
     PanicsIgnored,
     /// The predicate of the expected errors panics.
     PanicsExpected,
+    /// The closure of `trip_for_if` panics.
+    PanicsTripFor,
 }
 
 #[derive(Clone, Copy)]
@@ -63,12 +69,28 @@ impl fmt::Debug for TestError {
     }
 }
 
+impl fmt::Display for TestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("error")
+    }
+}
+
+impl Error for TestError {}
+
 impl TestError {
     pub(crate) fn is_ignored(self) -> bool {
         if self.kind == Kind::PanicsIgnored {
             panic_on_purpose();
         }
         self.kind == Kind::Ignored
+    }
+
+    pub(crate) fn trip_time(self) -> Option<Duration> {
+        match self.kind {
+            Kind::TripFor(time) => Some(time),
+            Kind::PanicsTripFor => panic_on_purpose(),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_expected(self) -> bool {

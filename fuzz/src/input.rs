@@ -165,6 +165,9 @@ pub(crate) fn answer(u: &mut Input) -> Result<Answer> {
         errors::Kind::Unexpected,
         errors::Kind::PanicsIgnored,
         errors::Kind::PanicsExpected,
+        errors::Kind::TripFor(ms(10)),
+        errors::Kind::TripFor(ms(7_200_000)),
+        errors::Kind::PanicsTripFor,
     ];
     Ok(match u.int_in_range(0..=5)? {
         0 | 1 => Ok(false),

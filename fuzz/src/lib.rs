@@ -5,6 +5,7 @@
 //! * `clock`, `errors`, `listener`: clocks, errors and listeners that misbehave
 //! * `registry`: a registry with a small capacity and many names, compared with its own model
 //! * `documents`: settings from text
+//! * `fleet`: messages, records and replies of a fleet
 //! * `input`: settings and steps from bytes
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,7 @@ mod classification;
 mod clock;
 mod documents;
 mod errors;
+mod fleet;
 mod input;
 mod listener;
 mod registry;
@@ -31,4 +33,19 @@ pub fn registry(data: &[u8]) {
 /// Fuzzes settings: any text, and any settings from code.
 pub fn settings(data: &[u8]) {
     let _ = documents::run(data);
+}
+
+/// Fuzzes messages of a fleet: any text.
+pub fn message(data: &[u8]) {
+    fleet::message(data);
+}
+
+/// Fuzzes a record of a fleet: any text, and any operations on it.
+pub fn record(data: &[u8]) {
+    let _ = fleet::record(data);
+}
+
+/// Fuzzes replies of the scripts: any lines.
+pub fn reply(data: &[u8]) {
+    fleet::reply(data);
 }

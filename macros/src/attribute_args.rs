@@ -36,7 +36,7 @@ const SETTINGS: [(&str, SettingValue); 17] = [
 ];
 
 /// All other keys: the name and registry of the breaker, its rules, and the behaviour of the function.
-const OTHER_KEYS: [&str; 11] = [
+const OTHER_KEYS: [&str; 13] = [
     "name",
     "registry",
     "expected",
@@ -45,6 +45,8 @@ const OTHER_KEYS: [&str; 11] = [
     "preset",
     "builder",
     "fail_if",
+    "classify",
+    "refused",
     "fallback",
     "timeout",
     "crate",
@@ -70,11 +72,16 @@ fn key_list() -> String {
 }
 
 /// Names from the Python originals and other likely guesses, each with the key that it means.
-const HINTS: [(&str, &str); 7] = [
+const HINTS: [(&str, &str); 12] = [
     ("expected_exception", "expected"),
     ("expected_error", "expected"),
     ("ignored_error", "ignored"),
     ("fallback_function", "fallback"),
+    ("classifier", "classify"),
+    ("classify_output", "classify"),
+    ("on_refused", "refused"),
+    ("refusal", "refused"),
+    ("map_err", "refused"),
     ("cls", "preset"),
     ("threshold", "failure_threshold"),
     ("reset_timeout", "recovery_timeout"),
@@ -92,6 +99,8 @@ pub(crate) struct AttributeArgs {
     pub(crate) expected: Vec<ErrorRule>,
     pub(crate) ignored: Vec<ErrorRule>,
     pub(crate) fail_if: Option<Expr>,
+    pub(crate) classify: Option<Expr>,
+    pub(crate) refused: Option<Expr>,
     pub(crate) trip_when: Vec<Expr>,
     pub(crate) preset: Option<Type>,
     /// `builder = expression`: the builder to start from.
@@ -102,6 +111,8 @@ pub(crate) struct AttributeArgs {
     pub(crate) fallback: Option<Expr>,
     /// The duration, with the span of its key.
     pub(crate) timeout: Option<(Span, TokenStream)>,
+    /// The arguments as they are written.
+    source: String,
 }
 
 pub(crate) enum Name {
@@ -129,6 +140,20 @@ impl AttributeArgs {
             || self.preset.is_some()
             || self.builder_base.is_some()
             || self.builder_adjust.is_some()
+    }
+
+    /// Returns whether an argument may use the name, also in a format string.
+    pub(crate) fn mention(&self, name: &Ident) -> bool {
+        self.source.contains(&name.to_string())
+    }
+
+    /// Returns a predicate of `expected` or `ignored` that does not name its error type.
+    pub(crate) fn inferred_predicate(&self) -> Option<&Expr> {
+        let rules = self.expected.iter().chain(&self.ignored);
+        rules.into_iter().find_map(|rule| match rule {
+            ErrorRule::InferredPredicate(predicate) => Some(predicate),
+            ErrorRule::Type(_) | ErrorRule::TypedPredicate(_) => None,
+        })
     }
 
     fn add_setting(&mut self, key: &Ident, kind: SettingValue, value: Expr) -> Result<()> {
@@ -163,6 +188,8 @@ impl Parse for AttributeArgs {
             expected: Vec::new(),
             ignored: Vec::new(),
             fail_if: None,
+            classify: None,
+            refused: None,
             trip_when: Vec::new(),
             preset: None,
             builder_base: None,
@@ -170,6 +197,7 @@ impl Parse for AttributeArgs {
             registry: None,
             fallback: None,
             timeout: None,
+            source: input.fork().parse::<TokenStream>()?.to_string(),
         };
         let mut seen: Vec<Ident> = Vec::new();
         while !input.is_empty() {
@@ -186,7 +214,9 @@ impl Parse for AttributeArgs {
                 }
                 "expected" => args.expected = parse_error_rules(input)?,
                 "ignored" => args.ignored = parse_error_rules(input)?,
-                "fail_if" => args.fail_if = Some(input.parse()?),
+                "fail_if" => args.fail_if = Some(parse_function(&key, input)?),
+                "classify" => args.classify = Some(parse_function(&key, input)?),
+                "refused" => args.refused = Some(parse_function(&key, input)?),
                 "trip_when" => args.trip_when = parse_trip_rules(input)?,
                 "preset" => args.preset = Some(input.parse()?),
                 "builder" => match input.parse()? {
@@ -226,6 +256,19 @@ impl AttributeArgs {
                 builder.span(),
                 "`preset` and `builder` both give the base settings; remove one of them, or write \
                  `builder = |builder| builder..` to adjust the preset",
+            ));
+        }
+        if let (Some(_), Some(fail_if)) = (&self.classify, key("fail_if")) {
+            return Err(Error::new(
+                fail_if.span(),
+                "`classify` decides alone, so `fail_if` would never be called; remove one of them",
+            ));
+        }
+        if let (Some(_), None, Some(refused)) = (&self.fallback, &self.timeout, key("refused")) {
+            return Err(Error::new(
+                refused.span(),
+                "`fallback` answers every refusal, so `refused` would never be called; remove one of them \
+                 (with `timeout`, `refused` makes the error of a call that timed out)",
             ));
         }
         // Only two literals are compared: without a literal, another layer may set the number of trials.
@@ -314,6 +357,23 @@ fn parse_crate(input: ParseStream) -> Result<Path> {
         ));
     }
     Path::parse_mod_style(input)
+}
+
+/// Parses a closure or the path of a function.
+fn parse_function(key: &Ident, input: ParseStream) -> Result<Expr> {
+    let value: Expr = input.parse()?;
+    let example = match key.to_string().as_str() {
+        "classify" => "|result| match result { .. }",
+        "refused" => "|error| ..",
+        _ => "|error| error.is_timeout()",
+    };
+    match literal::ungrouped(&value) {
+        Expr::Lit(_) | Expr::Array(_) | Expr::Tuple(_) => Err(Error::new(
+            value.span(),
+            format!("`{key}` must be a closure, or the path of a function: `{key} = {example}`"),
+        )),
+        _ => Ok(value),
+    }
 }
 
 /// Parses `[rule, ..]`, or a single rule.

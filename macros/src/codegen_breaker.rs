@@ -81,14 +81,11 @@ fn name(function: &Function, args: &AttributeArgs) -> TokenStream {
                     #krate::__private::OfType::new::<Self>(::core::module_path!(), #name)
                 }
             } else {
-                quote_spanned! {generated=> {
-                    const NAME: #krate::__private::Named = #krate::__private::Named(
-                        #krate::__private::default_name(
-                            ::core::concat!(::core::module_path!(), "::", #name),
-                        ),
-                    );
-                    NAME
-                }}
+                quote_spanned! {generated=>
+                    #krate::__private::DefaultName(
+                        ::core::concat!(::core::module_path!(), "::", #name),
+                    )
+                }
             }
         }
     }
@@ -133,9 +130,11 @@ fn builder(args: &AttributeArgs, returned: &Type) -> TokenStream {
     let adjust = args.builder_adjust.iter().map(|adjust| {
         quote_spanned!(generated=> let #builder = #krate::__private::apply_settings(#builder, #adjust);)
     });
+    // Both traits are in scope, and a rule uses one of them.
+    let import = (!args.expected.is_empty() || !args.ignored.is_empty())
+        .then(|| quote_spanned!(generated=> use #krate::__private::{AsError as _, AsValue as _};));
     quote_spanned! {generated=> {
-        #[allow(unused_imports)]
-        use #krate::__private::{AsError as _, AsValue as _};
+        #import
         let #builder: #krate::BreakerBuilder = #base;
         #(#calls)*
         #(#trip_rules)*
@@ -159,18 +158,6 @@ fn predicate(rule: &ErrorRule, args: &AttributeArgs, returned: &Type) -> TokenSt
         }
         ErrorRule::InferredPredicate(predicate) => {
             quote_spanned!(generated=> #krate::__private::own_predicate::<#returned, _>(#predicate))
-        }
-    }
-}
-
-/// Returns an expression for the classifier of a call.
-pub(crate) fn classifier(args: &AttributeArgs, returned: &Type) -> TokenStream {
-    let generated = Span::mixed_site();
-    let krate = &args.krate;
-    match &args.fail_if {
-        None => quote_spanned!(generated=> #krate::__private::default_classifier()),
-        Some(failure) => {
-            quote_spanned!(generated=> #krate::__private::fail_if::<#returned, _>(#failure))
         }
     }
 }

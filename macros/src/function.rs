@@ -1,6 +1,7 @@
 //! The function with the attribute `#[circuit]`: its parser, its checks and its form.
 
-use crate::async_tail::AsyncTail;
+use crate::attribute_args::AttributeArgs;
+use crate::future_tail::{FutureTail, TailFuture};
 use crate::return_type::{self, ReturnedFuture};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -121,8 +122,9 @@ pub(crate) enum Form {
     Sync,
     /// An `async fn`. The body is guarded.
     Async,
-    /// A function that ends in an async block, as `async_trait` generates it. The block is guarded.
-    AsyncTail(Box<AsyncTail>),
+    /// A function that ends in an async block, as `async_trait` generates it, or in a boxed future. The
+    /// block, or the future inside the box, is guarded.
+    FutureTail(Box<FutureTail>),
     /// Another function that returns a future. The returned future is guarded.
     ReturnsFuture,
 }
@@ -149,6 +151,18 @@ impl Function {
                  add `#[circuit]` to a function that calls it",
             ));
         }
+        let track_caller = self
+            .outer_attributes
+            .iter()
+            .find(|attribute| attribute.path().is_ident("track_caller"));
+        if let Some(attribute) = track_caller {
+            return Err(Error::new(
+                attribute.span(),
+                "`#[track_caller]` would have no effect, because the body of a function with `#[circuit]` \
+                 becomes a closure; add `#[track_caller]` to a function that calls this one, and pass \
+                 `Location::caller()` as an argument",
+            ));
+        }
         if let ReturnType::Default = sig.output {
             return Err(Error::new(
                 sig.ident.span(),
@@ -159,6 +173,14 @@ impl Function {
             return Err(Error::new(
                 never.span(),
                 "a function with `#[circuit]` must return a `Result`, but this function never returns",
+            ));
+        }
+        if sig.asyncness.is_none() && return_type::is_stream(self.return_type()) {
+            return Err(Error::new(
+                self.return_type().span(),
+                "a function that returns a stream cannot be guarded, because it ends before its stream \
+                 does; remove `#[circuit]`, and guard the stream of each call: \
+                 `function(..).with_breaker(&registry, \"name\")`",
             ));
         }
         Ok(())
@@ -186,18 +208,20 @@ impl Function {
         let Some(future) = ReturnedFuture::parse(return_type) else {
             return Ok((Form::Sync, return_type.clone()));
         };
-        let tail = self.statements().and_then(AsyncTail::parse);
+        let tail = self.statements().and_then(FutureTail::parse);
         let form = match tail {
-            Some(tail) => Form::AsyncTail(Box::new(tail)),
+            Some(tail) if future.boxed || matches!(tail.future, TailFuture::Block(_)) => {
+                Form::FutureTail(Box::new(tail))
+            }
             None if future.boxed => {
                 return Err(Error::new(
                     return_type.span(),
                     "this future cannot be guarded without a second box; write the function as an \
-                     `async fn`, or end it with `Box::pin(async move { .. })`, without an earlier \
+                     `async fn`, or end it with `Box::pin(future)` or `future.boxed()`, without an earlier \
                      `return`",
                 ));
             }
-            None => Form::ReturnsFuture,
+            _ => Form::ReturnsFuture,
         };
         Ok((form, future.output))
     }
@@ -236,32 +260,47 @@ impl Function {
 
     /// Names every argument, so that the arguments can be passed to a fallback.
     ///
-    /// Returns the names, and the `let` statements that bind the original patterns in the body.
-    pub(crate) fn name_arguments(&mut self) -> (Vec<TokenStream>, TokenStream) {
-        let mut names = Vec::new();
+    /// Returns the arguments, and the `let` statements that bind the original patterns in the body.
+    pub(crate) fn name_arguments(
+        &mut self,
+        args: &AttributeArgs,
+    ) -> (Vec<TokenStream>, TokenStream) {
+        let mut arguments = Vec::new();
         let mut patterns = TokenStream::new();
+        let mut generated = Vec::new();
         for (at, argument) in self.sig.inputs.iter_mut().enumerate() {
             match argument {
                 FnArg::Receiver(receiver) => {
+                    let conditions = receiver.attrs.iter().filter(|attribute| is_cfg(attribute));
                     let this = receiver.self_token;
-                    names.push(quote!(#this));
+                    arguments.push(quote!(#(#conditions)* #this));
                 }
                 FnArg::Typed(argument) => {
-                    if let Pat::Ident(pat) = &*argument.pat {
-                        if pat.by_ref.is_none() && pat.subpat.is_none() {
-                            names.push(pat.ident.to_token_stream());
-                            continue;
-                        }
+                    let conditions: Vec<_> = argument
+                        .attrs
+                        .iter()
+                        .filter(|attribute| is_cfg(attribute))
+                        .cloned()
+                        .collect();
+                    if let Some(name) = usable_name(&argument.pat, args) {
+                        arguments.push(quote!(#(#conditions)* #name));
+                        continue;
                     }
                     let span = Span::mixed_site().located_at(argument.pat.span());
-                    let name = format_ident!("argument_{at}", span = span);
+                    let name = shown_name(&argument.pat, span)
+                        .filter(|name| !generated.contains(name))
+                        .unwrap_or_else(|| format_ident!("argument_{at}", span = span));
+                    generated.push(name.clone());
                     let pat = std::mem::replace(&mut *argument.pat, syn::parse_quote!(#name));
-                    patterns.extend(quote_spanned!(span=> let #pat = #name;));
-                    names.push(name.to_token_stream());
+                    // Lint attributes apply to the names in the pattern.
+                    let attributes = std::mem::replace(&mut argument.attrs, conditions.clone());
+                    // As a tuple, because lints report a name with an underscore that is bound to a variable.
+                    patterns.extend(quote_spanned!(span=> #(#attributes)* let (#pat,) = (#name,);));
+                    arguments.push(quote!(#(#conditions)* #name));
                 }
             }
         }
-        (names, patterns)
+        (arguments, patterns)
     }
 
     /// Returns the function with another body.
@@ -279,4 +318,45 @@ impl Function {
         group.set_span(span);
         quote!(#(#outer_attributes)* #vis #default #sig #group)
     }
+}
+
+/// Returns the name of an argument that the expansion can use. Lints report uses of a name that begins with
+/// an underscore, so such a name is only used if the attribute does.
+fn usable_name<'a>(pat: &'a Pat, args: &AttributeArgs) -> Option<&'a Ident> {
+    match pat {
+        Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
+            let name = &pat.ident;
+            (!name.to_string().starts_with('_') || args.mention(name)).then_some(name)
+        }
+        _ => None,
+    }
+}
+
+/// Returns the name of an argument without its underscores, because documentation shows the generated name.
+fn shown_name(pat: &Pat, span: Span) -> Option<Ident> {
+    let Pat::Ident(pat) = pat else {
+        return None;
+    };
+    let name = pat.ident.to_string();
+    let mut name: Ident = syn::parse_str(name.trim_start_matches('_')).ok()?;
+    name.set_span(span);
+    Some(name)
+}
+
+/// Returns whether an attribute may remove an argument: `cfg`, or `cfg` in `cfg_attr`.
+fn is_cfg(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg")
+        || attribute.path().is_ident("cfg_attr") && {
+            let tokens = attribute.meta.to_token_stream();
+            nested_tokens(tokens)
+                .any(|token| matches!(token, TokenTree::Ident(word) if word == "cfg"))
+        }
+}
+
+/// Returns the tokens of a stream, and of the groups directly in it.
+fn nested_tokens(tokens: TokenStream) -> impl Iterator<Item = TokenTree> {
+    tokens.into_iter().flat_map(|token| match token {
+        TokenTree::Group(group) => group.stream().into_iter().collect::<Vec<_>>(),
+        token => vec![token],
+    })
 }

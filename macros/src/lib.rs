@@ -3,15 +3,17 @@
 //! Depend on breakerbox, which re-exports the macro, and not on this crate.
 //!
 //! * `attribute_args`: parses the arguments of `#[circuit(..)]`, with `literal` and `duration`
-//! * `function`: parses the function, with `return_type` and `async_tail`
-//! * `expand`: generates the new body, with `codegen_breaker` for the lookup of the breaker
+//! * `function`: parses the function, with `return_type` and `future_tail`
+//! * `expand`: generates the new body, with `codegen_breaker` for the lookup of the breaker and
+//!   `codegen_closures` for the closures of the attribute
 
-mod async_tail;
 mod attribute_args;
 mod codegen_breaker;
+mod codegen_closures;
 mod duration;
 mod expand;
 mod function;
+mod future_tail;
 mod literal;
 mod return_type;
 

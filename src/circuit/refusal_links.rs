@@ -38,7 +38,7 @@
 //!    error.
 //! 4. Dropping a link runs no user code: a link owns a name and a weak reference.
 
-use crate::error::{FailedCircuit, RefusalLink};
+use crate::error::{RefusalLink, RefusingCircuit};
 use crate::sync::striped::stripe;
 use crate::sync::{Ordering, fence};
 use once_cell::race::OnceBox;
@@ -59,7 +59,7 @@ pub(crate) struct RefusalLinks {
 impl RefusalLinks {
     /// Returns this thread's link to the circuit called `name`, which owns these links.
     #[inline]
-    pub(super) fn link_to<C: FailedCircuit + 'static>(
+    pub(super) fn link_to<C: RefusingCircuit + 'static>(
         &self,
         name: &Arc<str>,
         circuit: &Arc<C>,
@@ -73,7 +73,7 @@ impl RefusalLinks {
 
     #[cold]
     #[inline(never)]
-    fn create_link<C: FailedCircuit + 'static>(
+    fn create_link<C: RefusingCircuit + 'static>(
         &self,
         name: &Arc<str>,
         circuit: &Arc<C>,

@@ -11,9 +11,7 @@ use super::success_buffer::SuccessBuffer;
 use super::wait_queue::WaitQueue;
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
-use crate::error::{CircuitOpen, FailedCircuit};
-#[cfg(feature = "fleet")]
-use crate::event::Cause;
+use crate::error::{CircuitOpen, RefusalCause, RefusingCircuit};
 use crate::event::{EventBus, Listeners};
 use crate::refusal_details::RefusalDetails;
 use crate::state::{Admission, Flags, Generation, PackedState, State, admission};
@@ -304,20 +302,17 @@ impl Circuit {
     }
 }
 
-impl FailedCircuit for Circuit {
+impl RefusingCircuit for Circuit {
     fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
         self.last_failure_if(|view| view.word.generation() == generation)
     }
 
-    #[cfg(feature = "fleet")]
-    fn fleet_cause_of(&self, generation: Generation) -> Option<String> {
-        let cause = {
-            let locked = self.locked.lock();
-            let is_current = self.word().generation() == generation;
-            locked.cause().filter(|_| is_current).cloned()
-        };
-        let cause = cause.filter(|cause| matches!(cause, Cause::Fleet { .. }));
-        cause.map(|cause| cause.to_string())
+    fn cause_of(&self, generation: Generation) -> Option<RefusalCause> {
+        let locked = self.locked.lock();
+        let is_current = self.word().generation() == generation;
+        let cause = locked.cause().filter(|_| is_current).cloned();
+        drop(locked);
+        cause?.refusal_cause()
     }
 }
 

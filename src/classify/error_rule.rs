@@ -5,67 +5,43 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// A rule about errors of one type.
+/// A rule about errors of one type, whose predicate answers with an `A`.
 #[derive(Clone)]
-pub(crate) struct ErrorRule {
+pub(crate) struct ErrorRule<A = bool> {
     type_name: &'static str,
-    matches: Arc<Matches>,
+    apply: Arc<Apply<A>>,
     error_in: ErrorIn,
     /// The type of a predicate without captures. Two predicates of one such type are the same
     /// function.
     function: Option<TypeId>,
 }
 
-type Matches = dyn Fn(&ErrorView<'_>) -> RuleMatch + Send + Sync;
+type Apply<A> = dyn Fn(&ErrorView<'_>) -> Option<A> + Send + Sync;
 type ErrorIn = for<'a> fn(&ErrorView<'a>) -> Option<&'a (dyn Error + 'static)>;
 
-/// The result of applying a rule to an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RuleMatch {
-    /// The error is of another type.
-    OtherType,
-    /// The error is of the rule's type, but the rule's predicate returned `false`.
-    NoMatch,
-    /// The error is of the rule's type, and the rule's predicate returned `true`.
-    Match,
-}
-
-impl RuleMatch {
-    fn of<E>(error: Option<&E>, predicate: impl Fn(&E) -> bool) -> Self {
-        match error.map(predicate) {
-            None => Self::OtherType,
-            Some(false) => Self::NoMatch,
-            Some(true) => Self::Match,
-        }
-    }
-}
-
-impl ErrorRule {
-    /// Creates a rule for errors of type `E`, and for errors with such a source. The rule matches
-    /// if `predicate` returns `true`.
+impl<A> ErrorRule<A> {
+    /// Creates a rule for errors of type `E`, and for errors with such a source.
     pub(crate) fn error<E: Error + 'static>(
-        predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
+        predicate: impl Fn(&E) -> A + Send + Sync + 'static,
     ) -> Self {
         let function = Self::function(&predicate);
         let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
             function,
-            matches: Arc::new(move |error| RuleMatch::of(error.find(), &*predicate)),
+            apply: Arc::new(move |error| error.find().map(&*predicate)),
             error_in: |error| error.downcast::<E>().map(|error| error as _),
         }
     }
 
     /// Creates a rule for values of type `E`, which need not implement [`Error`]. Sources are not
     /// searched.
-    pub(crate) fn value<E: 'static>(
-        predicate: impl Fn(&E) -> bool + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn value<E: 'static>(predicate: impl Fn(&E) -> A + Send + Sync + 'static) -> Self {
         let predicate = Contained::new(predicate);
         Self {
             type_name: type_name::<E>(),
             function: None,
-            matches: Arc::new(move |error| RuleMatch::of(error.downcast(), &*predicate)),
+            apply: Arc::new(move |error| error.downcast().map(&*predicate)),
             error_in: |_| None,
         }
     }
@@ -79,8 +55,9 @@ impl ErrorRule {
         self.type_name
     }
 
-    pub(crate) fn matches(&self, error: &ErrorView<'_>) -> RuleMatch {
-        (self.matches)(error)
+    /// Returns the answer of the predicate, or `None` if the error is of another type.
+    pub(super) fn apply(&self, error: &ErrorView<'_>) -> Option<A> {
+        (self.apply)(error)
     }
 
     /// Returns `error` as the rule's error type, to start a chain of sources.
@@ -90,14 +67,14 @@ impl ErrorRule {
 }
 
 /// Compares clones of one rule, and rules with the same predicate without captures, as equal.
-impl PartialEq for ErrorRule {
+impl<A> PartialEq for ErrorRule<A> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.matches, &other.matches)
+        Arc::ptr_eq(&self.apply, &other.apply)
             || self.function.is_some() && self.function == other.function
     }
 }
 
-impl fmt::Debug for ErrorRule {
+impl<A> fmt::Debug for ErrorRule<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ErrorRule").field(&self.type_name).finish()
     }

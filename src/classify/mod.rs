@@ -5,9 +5,10 @@
 //! 1. the call site's `classify`;
 //! 2. a refusal of an inner breaker, or a match of the breaker's *ignored* rules:
 //!    [`Outcome::Ignored`];
-//! 3. the call site's `fail_if`: `true` is a failure, `false` an unexpected error;
-//! 4. a match of the breaker's *expected* rules: a failure;
-//! 5. without any expected rule, every other `Err` is a failure.
+//! 3. a rule of `trip_for_if` that returns a time: [`Outcome::TripFor`] the longest such time;
+//! 4. the call site's `fail_if`: `true` is a failure, `false` an unexpected error;
+//! 5. a match of the breaker's *expected* rules: a failure;
+//! 6. without any expected rule, every other `Err` is a failure.
 //!
 //! An error to which no step applies is *unexpected*, and counts as
 //! [`unexpected_errors_as`](crate::BreakerBuilder::unexpected_errors_as) says.
@@ -18,10 +19,11 @@ mod error_rule;
 mod error_view;
 mod wrapped;
 
-pub(crate) use error_rule::{ErrorRule, RuleMatch};
+pub(crate) use error_rule::ErrorRule;
 pub(crate) use error_view::ErrorView;
 
 use std::any::{TypeId, type_name};
+use std::error::Error;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -63,6 +65,20 @@ pub enum Outcome {
     TripFor(Duration),
 }
 
+#[cfg(any(feature = "serde", feature = "tracing"))]
+impl Outcome {
+    /// Returns the name of the outcome in logs and in serialized data. The name omits the duration of
+    /// `TripFor`, which would prevent grouping by outcome.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Ignored => "ignored",
+            Self::TripFor(_) => "trip_for",
+        }
+    }
+}
+
 /// The error rules of a breaker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ErrorClassifier {
@@ -70,6 +86,8 @@ pub(crate) struct ErrorClassifier {
     pub(crate) is_own: bool,
     pub(crate) expected: Vec<ErrorRule>,
     pub(crate) ignored: Vec<ErrorRule>,
+    /// The rules of `trip_for_if`, which return how long the circuit must stay open.
+    pub(crate) trip_for: Vec<ErrorRule<Option<Duration>>>,
 }
 
 /// The result of classifying an error.
@@ -77,6 +95,7 @@ pub(crate) struct ErrorClassifier {
 pub(crate) enum ErrorClass {
     Failure,
     Ignored,
+    TripFor(Duration),
     Unexpected,
     /// Unexpected, and of a type that no rule names, although the breaker has rules.
     Unclassified(ErrorType),
@@ -104,6 +123,7 @@ impl ErrorClassifier {
             is_own: false,
             expected: Vec::new(),
             ignored: Vec::new(),
+            trip_for: Vec::new(),
         }
     }
 
@@ -121,9 +141,16 @@ impl ErrorClassifier {
         }
     }
 
+    /// Adds a rule of `trip_for_if`, unless there is an equal one.
+    pub(crate) fn trip_for(&mut self, rule: ErrorRule<Option<Duration>>) {
+        if !self.trip_for.contains(&rule) {
+            self.trip_for.push(rule);
+        }
+    }
+
     /// Returns `true` if there are no rules, and therefore no user predicates.
     pub(crate) fn is_empty(&self) -> bool {
-        self.expected.is_empty() && self.ignored.is_empty()
+        self.expected.is_empty() && self.ignored.is_empty() && self.trip_for.is_empty()
     }
 
     /// Classifies `error`. `fail_if` is the predicate of the call site.
@@ -133,10 +160,19 @@ impl ErrorClassifier {
         fail_if: Option<&dyn Fn(&E) -> bool>,
     ) -> ErrorClass {
         let mut view = ErrorView::of(error);
-        let mut rules = self.expected.iter().chain(&self.ignored);
-        view.begin_chain(|view| rules.find_map(|rule| rule.error_in(view)));
-        if view.is_refusal() || Self::best_match(&self.ignored, &view) == RuleMatch::Match {
+        view.begin_chain(|view| self.named_error(view));
+        if view.is_refusal() {
             return ErrorClass::Ignored;
+        }
+        let ignored = Self::any_match(&self.ignored, &view);
+        if ignored == Some(true) {
+            return ErrorClass::Ignored;
+        }
+        // The longest time counts. The order of the rules, and thus of the layers, has no effect.
+        let times = self.trip_for.iter().filter_map(|rule| rule.apply(&view));
+        let longest = times.max();
+        if let Some(time) = longest.flatten() {
+            return ErrorClass::TripFor(time);
         }
         if let Some(fail_if) = fail_if {
             return if fail_if(error) {
@@ -148,29 +184,33 @@ impl ErrorClassifier {
         if self.expected.is_empty() {
             return ErrorClass::Failure;
         }
-        match Self::best_match(&self.expected, &view) {
-            RuleMatch::Match => ErrorClass::Failure,
-            RuleMatch::NoMatch => ErrorClass::Unexpected,
-            RuleMatch::OtherType
-                if Self::best_match(&self.ignored, &view) == RuleMatch::NoMatch =>
-            {
-                ErrorClass::Unexpected
-            }
-            RuleMatch::OtherType => ErrorClass::Unclassified(ErrorType::of::<E>()),
+        match Self::any_match(&self.expected, &view) {
+            Some(true) => ErrorClass::Failure,
+            Some(false) => ErrorClass::Unexpected,
+            None if ignored.is_some() || longest.is_some() => ErrorClass::Unexpected,
+            None => ErrorClass::Unclassified(ErrorType::of::<E>()),
         }
     }
 
-    /// Returns the best match of `error` with any of `rules`.
+    /// Returns `error` as the type of any rule.
     #[inline]
-    fn best_match(rules: &[ErrorRule], error: &ErrorView<'_>) -> RuleMatch {
-        let mut best = RuleMatch::OtherType;
+    fn named_error<'a>(&self, error: &ErrorView<'a>) -> Option<&'a (dyn Error + 'static)> {
+        let mut rules = self.expected.iter().chain(&self.ignored);
+        let found = rules.find_map(|rule| rule.error_in(error));
+        found.or_else(|| self.trip_for.iter().find_map(|rule| rule.error_in(error)))
+    }
+
+    /// Returns whether any of `rules` matches, or `None` if no rule is about the type of `error`.
+    #[inline]
+    fn any_match(rules: &[ErrorRule], error: &ErrorView<'_>) -> Option<bool> {
+        let mut any = None;
         for rule in rules {
-            match rule.matches(error) {
-                RuleMatch::Match => return RuleMatch::Match,
-                RuleMatch::NoMatch => best = RuleMatch::NoMatch,
-                RuleMatch::OtherType => {}
+            match rule.apply(error) {
+                Some(true) => return Some(true),
+                Some(false) => any = Some(false),
+                None => {}
             }
         }
-        best
+        any
     }
 }

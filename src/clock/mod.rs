@@ -18,12 +18,13 @@
 //! # Ok::<(), breakerbox::ConfigError>(())
 //! ```
 //!
-//! With the feature `test-util`, the default clock is that of tokio. `tokio::time::pause` and
-//! `tokio::time::advance` then control every breaker without another clock.
+//! The [`TokioClock`] follows `tokio::time::pause` and `tokio::time::advance`. With the feature `test-util`,
+//! the default clock follows them too, in every crate of the build.
 
 mod manual;
 mod moment;
 mod system;
+mod tokio_clock;
 
 use crate::panic::{Contained, catch};
 use std::fmt;
@@ -34,14 +35,15 @@ use std::time::Duration;
 pub use manual::ManualClock;
 pub(crate) use moment::Moment;
 pub use system::SystemClock;
+pub use tokio_clock::TokioClock;
 
 /// The maximum time of a clock: 292 years, in nanoseconds.
 const MAX_NANOS: u64 = i64::MAX.unsigned_abs();
 
 /// A source of monotonic time.
 ///
-/// Implement this trait to drive breakers from a simulation. [`ManualClock`] suffices for most
-/// tests.
+/// Implement this trait to drive breakers from a simulation. [`ManualClock`] and [`TokioClock`] suffice
+/// for most tests.
 ///
 /// The time of a breaker never goes back, regardless of what the clock returns:
 ///

@@ -1,7 +1,10 @@
 use super::{Clock, Moment};
 use std::time::Duration;
 
-/// The monotonic clock of the operating system, or that of tokio with the feature `test-util`.
+/// The monotonic clock of the operating system.
+///
+/// With the feature `test-util`, this is the clock of tokio instead, in every crate of the build that uses
+/// breakerbox. [`TokioClock`](super::TokioClock) follows tokio's time without that feature.
 ///
 /// On Linux and Android, [`recent`](Clock::recent) reads the coarse clock, which is faster and a
 /// few milliseconds behind. Breakers use the coarse clock far from deadlines.
@@ -65,29 +68,33 @@ mod source {
     }
 }
 
-#[cfg(any(
-    feature = "test-util",
-    not(any(target_os = "linux", target_os = "android"))
-))]
+#[cfg(feature = "test-util")]
+mod source {
+    use super::Moment;
+    use crate::clock::{Clock, TokioClock};
+    use once_cell::sync::Lazy;
+
+    static CLOCK: Lazy<TokioClock> = Lazy::new(TokioClock::new);
+
+    pub(super) fn now() -> Moment {
+        Moment::ORIGIN.after(CLOCK.now())
+    }
+
+    pub(super) fn coarse_now() -> Moment {
+        now()
+    }
+}
+
+#[cfg(not(any(feature = "test-util", target_os = "linux", target_os = "android")))]
 mod source {
     use super::Moment;
     use once_cell::sync::Lazy;
-    use std::time::Duration;
-    #[cfg(not(feature = "test-util"))]
     use std::time::Instant;
-    #[cfg(feature = "test-util")]
-    use tokio::time::Instant;
 
-    // A day before the first reading. The paused tokio clock of another runtime may be behind the
-    // first reading, and a time before the origin would be clamped to the origin.
-    static ORIGIN: Lazy<Instant> = Lazy::new(|| {
-        let now = Instant::now();
-        now.checked_sub(DAY).unwrap_or(now)
-    });
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    static ORIGIN: Lazy<Instant> = Lazy::new(Instant::now);
 
     pub(super) fn now() -> Moment {
-        Moment::ORIGIN.after(Instant::now().saturating_duration_since(*ORIGIN))
+        Moment::ORIGIN.after(ORIGIN.elapsed())
     }
 
     pub(super) fn coarse_now() -> Moment {

@@ -313,8 +313,55 @@ impl BreakerBuilder {
         self
     }
 
-    /// Discards the expected and ignored error rules of lower
-    /// [layers](crate::BreakerRegistry#layers-of-settings). The rules of this builder remain.
+    /// Opens the circuit at once if `predicate` returns how long the dependency asked for no calls.
+    ///
+    /// The outcome of such a call is [`Outcome::TripFor`] this time, at most
+    /// [`max_trip_for`](Self::max_trip_for). If `predicate` returns `None`, the other rules
+    /// classify the error as if this rule did not exist. If several rules return a time, the
+    /// longest time counts.
+    ///
+    /// The rule finds an `E` [inside other errors](Self::expected_error_if), like the other rules.
+    /// Ignored rules take precedence over this rule. This rule takes precedence over expected rules
+    /// and over the `fail_if` of a call. The `classify` of a call replaces all rules.
+    ///
+    /// If `predicate` panics, the call is recorded as ignored and the panic propagates.
+    ///
+    /// # Examples
+    ///
+    /// A preset reads the delay from the errors of a client, so that no call has to:
+    ///
+    /// ```
+    /// use breakerbox::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Debug, thiserror::Error)]
+    /// #[error("status {status}")]
+    /// struct ApiError {
+    ///     status: u16,
+    ///     retry_after: Option<Duration>,
+    /// }
+    ///
+    /// let registry = BreakerRegistry::builder()
+    ///     .preset_for("api:", CircuitBreaker::builder().trip_for_if(|e: &ApiError| e.retry_after))
+    ///     .build()?;
+    /// let users = registry.breaker("api:users");
+    /// let busy = || Err::<(), _>(ApiError { status: 429, retry_after: Some(Duration::from_secs(120)) });
+    /// let _ = users.call(busy);
+    /// assert_eq!(users.state(), State::Open);
+    /// assert!(users.open_remaining() > Some(Duration::from_secs(110)));
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    pub fn trip_for_if<E: Error + 'static>(
+        mut self,
+        predicate: impl Fn(&E) -> Option<Duration> + Send + Sync + 'static,
+    ) -> Self {
+        let rules = self.settings.error_rules.get_or_insert_default();
+        rules.trip_for(ErrorRule::error(predicate));
+        self
+    }
+
+    /// Discards all error rules of lower [layers](crate::BreakerRegistry#layers-of-settings). The
+    /// rules of this builder remain.
     ///
     /// # Examples
     ///

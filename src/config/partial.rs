@@ -8,7 +8,7 @@ use super::redaction::Redaction;
 use super::rule_changes::RuleChanges;
 use super::{BreakerConfig, check};
 use crate::backoff::Backoff;
-use crate::classify::{ErrorClassifier, Outcome};
+use crate::classify::{ErrorClassifier, ErrorRule, Outcome};
 use crate::error::ConfigError;
 use crate::event::Listener;
 use crate::state::Mode;
@@ -233,7 +233,7 @@ impl Setting for Vec<Listener> {
     }
 
     fn is_overridden_by(&self, upper: &Self) -> bool {
-        self.iter().all(|listener| upper.contains(listener))
+        contains_all(upper, self)
     }
 
     fn split_by(&self, earlier: &Self) -> (Option<Self>, bool) {
@@ -255,17 +255,16 @@ impl Setting for ErrorClassifier {
         } else {
             append(&mut self.expected, &upper.expected);
             append(&mut self.ignored, &upper.ignored);
+            append(&mut self.trip_for, &upper.trip_for);
         }
     }
 
     fn is_overridden_by(&self, upper: &Self) -> bool {
         upper.is_own
             || !self.is_own
-                && self
-                    .expected
-                    .iter()
-                    .all(|rule| upper.expected.contains(rule))
-                && self.ignored.iter().all(|rule| upper.ignored.contains(rule))
+                && contains_all(&upper.expected, &self.expected)
+                && contains_all(&upper.ignored, &self.ignored)
+                && contains_all(&upper.trip_for, &self.trip_for)
     }
 
     fn split_by(&self, earlier: &Self) -> (Option<Self>, bool) {
@@ -273,21 +272,22 @@ impl Setting for ErrorClassifier {
             is_own: self.is_own && !earlier.is_own,
             expected: without(&self.expected, &earlier.expected),
             ignored: without(&self.ignored, &earlier.ignored),
+            trip_for: without(&self.trip_for, &earlier.trip_for),
         };
         (Some(rest).filter(|rest| *rest != Self::default()), false)
     }
 
     fn describe(&self) -> Vec<String> {
+        fn parts<A>(kind: &str, rules: &[ErrorRule<A>]) -> impl Iterator<Item = String> {
+            let part = move |rule: &ErrorRule<A>| format!("{kind} {}", rule.type_name());
+            rules.iter().map(part)
+        }
         let own = self.is_own.then(|| "no inherited rules".to_owned());
-        let expected = self
-            .expected
-            .iter()
-            .map(|rule| format!("expected {}", rule.type_name()));
-        let ignored = self
-            .ignored
-            .iter()
-            .map(|rule| format!("ignored {}", rule.type_name()));
-        own.into_iter().chain(expected).chain(ignored).collect()
+        own.into_iter()
+            .chain(parts("expected", &self.expected))
+            .chain(parts("ignored", &self.ignored))
+            .chain(parts("trip for", &self.trip_for))
+            .collect()
     }
 }
 
@@ -335,6 +335,10 @@ fn append<T: Clone + PartialEq>(items: &mut Vec<T>, others: &[T]) {
             items.push(other.clone());
         }
     }
+}
+
+fn contains_all<T: PartialEq>(items: &[T], others: &[T]) -> bool {
+    others.iter().all(|other| items.contains(other))
 }
 
 fn without<T: Clone + PartialEq>(items: &[T], others: &[T]) -> Vec<T> {

@@ -1,4 +1,4 @@
-use super::refusal_link::RefusalLink;
+use super::refusal_link::{RefusalCause, RefusalLink};
 use crate::refusal_details::RefusalDetails;
 use crate::state::{Refusal, State};
 use crate::text::{Escaped, RemainingTime, plural};
@@ -30,8 +30,9 @@ use std::time::Duration;
 /// # Ok::<(), breakerbox::ConfigError>(())
 /// ```
 ///
-/// `{:#}` adds the number of failures, the last failure, and the cause if the fleet opened the circuit. `{}` omits them, because error texts often
-/// become part of responses.
+/// `{:#}` adds the last failure, and why the circuit opened: the number of consecutive failures, the
+/// values of another rule, a failed trial, or a command. `{}` omits them, because error texts often become
+/// part of responses.
 ///
 /// The error keeps the name of its breaker, but does not keep the breaker alive. A refusal allocates
 /// nothing, except for the first refusal of a breaker on a thread.
@@ -95,19 +96,22 @@ impl CircuitOpen {
     pub fn last_failure(&self) -> Option<Arc<str>> {
         self.link.last_failure_of(self.refused.generation())
     }
-}
 
-impl CircuitOpen {
-    /// Returns the text of the cause, if the fleet opened the circuit and nothing has changed since.
-    #[cfg(feature = "fleet")]
-    fn fleet_cause(&self) -> Option<String> {
-        self.link.fleet_cause_of(self.refused.generation())
-    }
-
-    #[cfg(not(feature = "fleet"))]
-    #[allow(clippy::unused_self)]
-    fn fleet_cause(&self) -> Option<String> {
-        None
+    /// Writes why the circuit refuses calls, and the last failure, if anything is known about them.
+    fn fmt_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failures = self.failure_count();
+        let ending = plural(failures);
+        match self.link.cause_of(self.refused.generation()) {
+            Some(RefusalCause::Other(cause)) => write!(f, " ({cause}")?,
+            _ if failures == 0 => return Ok(()),
+            Some(RefusalCause::ConsecutiveFailures) => write!(f, " ({failures} failure{ending}")?,
+            // The failures need not be the reason, so the text says which failures they are.
+            None => write!(f, " ({failures} consecutive failure{ending}")?,
+        }
+        if let Some(last) = self.last_failure() {
+            write!(f, ", last: {}", Escaped(&last))?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -132,27 +136,10 @@ impl fmt::Display for CircuitOpen {
             (Refusal::TrialsTaken, _) => f.write_str("half-open and admits no more trials")?,
             (Refusal::RampingUp, _) => f.write_str("ramping up and admits only some calls")?,
         }
-        if !f.alternate() {
-            return Ok(());
+        if f.alternate() {
+            self.fmt_cause(f)?;
         }
-        let failures = self.failure_count();
-        let fleet_cause = self.fleet_cause();
-        let separator = match (failures, &fleet_cause) {
-            (0, None) => return Ok(()),
-            (0, Some(_)) => "",
-            _ => "; ",
-        };
-        f.write_str(" (")?;
-        if failures > 0 {
-            write!(f, "{failures} failure{}", plural(failures))?;
-            if let Some(last) = self.last_failure() {
-                write!(f, ", last: {}", Escaped(&last))?;
-            }
-        }
-        if let Some(cause) = fleet_cause {
-            write!(f, "{separator}{cause}")?;
-        }
-        f.write_str(")")
+        Ok(())
     }
 }
 

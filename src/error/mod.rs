@@ -23,4 +23,4 @@ pub(crate) use chain::{chain, link_as};
 pub use circuit_open::CircuitOpen;
 pub use config_error::ConfigError;
 pub(crate) use extract::{circuit_error, inner_type_name};
-pub(crate) use refusal_link::{FailedCircuit, RefusalLink};
+pub(crate) use refusal_link::{RefusalCause, RefusalLink, RefusingCircuit};

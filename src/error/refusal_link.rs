@@ -4,25 +4,31 @@ use crate::state::Generation;
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 
-/// A circuit that may have a last failure. A trait, because this module must not import the circuit.
-pub(crate) trait FailedCircuit: Send + Sync {
+/// A circuit that refuses calls. A trait, because this module must not import the circuit.
+pub(crate) trait RefusingCircuit: Send + Sync {
     /// Returns the last failure, if the generation of the circuit is still `generation`.
     fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>>;
 
-    /// Returns the text of the cause, if the generation of the circuit is still `generation` and
-    /// the fleet opened it.
-    #[cfg(feature = "fleet")]
-    fn fleet_cause_of(&self, generation: Generation) -> Option<String>;
+    /// Returns why the state of the circuit began, if its generation is still `generation`.
+    fn cause_of(&self, generation: Generation) -> Option<RefusalCause>;
+}
+
+/// Why a circuit began to refuse calls, as far as the text of a refusal is concerned.
+#[derive(Debug, PartialEq)]
+pub(crate) enum RefusalCause {
+    /// The consecutive failures, which the refusal has.
+    ConsecutiveFailures,
+    /// Another cause, in words.
+    Other(String),
 }
 
 /// The circuit of a refusal by no circuit.
-impl FailedCircuit for Infallible {
+impl RefusingCircuit for Infallible {
     fn last_failure_of(&self, _: Generation) -> Option<Arc<str>> {
         match *self {}
     }
 
-    #[cfg(feature = "fleet")]
-    fn fleet_cause_of(&self, _: Generation) -> Option<String> {
+    fn cause_of(&self, _: Generation) -> Option<RefusalCause> {
         match *self {}
     }
 }
@@ -34,11 +40,11 @@ impl FailedCircuit for Infallible {
 #[repr(align(64))]
 pub(crate) struct RefusalLink {
     name: Arc<str>,
-    circuit: Weak<dyn FailedCircuit>,
+    circuit: Weak<dyn RefusingCircuit>,
 }
 
 impl RefusalLink {
-    pub(crate) fn new(name: Arc<str>, circuit: Weak<dyn FailedCircuit>) -> Self {
+    pub(crate) fn new(name: Arc<str>, circuit: Weak<dyn RefusingCircuit>) -> Self {
         Self { name, circuit }
     }
 
@@ -49,7 +55,7 @@ impl RefusalLink {
 
     /// Returns whether the link was created [without a circuit](Self::without_circuit).
     pub(super) fn has_no_circuit(&self) -> bool {
-        let none: Weak<dyn FailedCircuit> = Weak::<Infallible>::new();
+        let none: Weak<dyn RefusingCircuit> = Weak::<Infallible>::new();
         self.circuit.ptr_eq(&none)
     }
 
@@ -62,11 +68,9 @@ impl RefusalLink {
     pub(super) fn last_failure_of(&self, generation: Generation) -> Option<Arc<str>> {
         self.circuit.upgrade()?.last_failure_of(generation)
     }
-
-    /// Returns the text of the cause, if the circuit exists, its generation is still `generation`,
-    /// and the fleet opened it.
-    #[cfg(feature = "fleet")]
-    pub(super) fn fleet_cause_of(&self, generation: Generation) -> Option<String> {
-        self.circuit.upgrade()?.fleet_cause_of(generation)
+    /// Returns why the state of the circuit began, if the circuit exists and its generation is still
+    /// `generation`.
+    pub(super) fn cause_of(&self, generation: Generation) -> Option<RefusalCause> {
+        self.circuit.upgrade()?.cause_of(generation)
     }
 }

@@ -27,9 +27,9 @@ pub(crate) use warning::{Warned, print};
 pub use why::Why;
 
 use crate::classify::Outcome;
-use crate::error::ConfigError;
+use crate::error::{ConfigError, RefusalCause};
 use crate::panic::Payload;
-use crate::rules::RuleSnapshot;
+use crate::rules::{RuleKind, RuleSnapshot};
 use crate::state::{Refusal, State};
 use crate::text::{Escaped, HumanDuration, prefix};
 use std::fmt;
@@ -253,6 +253,17 @@ pub enum NotKept {
     NoRoom,
 }
 
+#[cfg(feature = "tracing")]
+impl NotKept {
+    /// Returns the name of the reason in logs, which is the same as in serialized data.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidName => "invalid_name",
+            Self::NoRoom => "no_room",
+        }
+    }
+}
+
 /// The cause of a state change.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -287,6 +298,22 @@ pub enum Cause {
         /// Why the circuit of that instance changed.
         why: Why,
     },
+}
+
+impl Cause {
+    /// Returns what the text of a refusal says about the cause. `None` if the cause does not explain why the
+    /// circuit refuses calls.
+    pub(crate) fn refusal_cause(&self) -> Option<RefusalCause> {
+        match self {
+            Self::Rule(rule) if matches!(rule.rule.kind, RuleKind::Consecutive(_)) => {
+                Some(RefusalCause::ConsecutiveFailures)
+            }
+            Self::Recovering | Self::TrialsSucceeded => None,
+            // The state already says that there was a command.
+            Self::Manual { reason, actor } if reason.is_none() && actor.is_none() => None,
+            _ => Some(RefusalCause::Other(self.to_string())),
+        }
+    }
 }
 
 impl fmt::Display for Cause {

@@ -1,7 +1,7 @@
 //! The port of a fleet: through it, circuits are shared between instances of a program.
 //!
-//! A fleet is a task that tells other instances about the circuits of a [`BreakerRegistry`], and
-//! changes circuits because of other instances. This module is what such a task needs, and nothing
+//! A fleet is a task that tells other instances about the circuits of a
+//! [registry](crate::BreakerRegistry), and changes circuits because of other instances. This module is what such a task needs, and nothing
 //! else. The task, its protocol and its stores are crates of their own.
 //!
 //! A [`Port`] reports each [`Change`] of a registry. A change only says which name to look at. Then
@@ -52,6 +52,3 @@ mod port;
 pub use crate::circuit::{Mark, NotApplied, Order, View};
 pub use crate::event::{Change, Why};
 pub use port::Port;
-
-#[cfg(doc)]
-use crate::BreakerRegistry;

@@ -274,7 +274,8 @@ impl<F, H: Handle, C, L> WithBreaker<F, H, C, L> {
 impl<F: Future, H: Handle, C, L> WithBreaker<F, H, C, L> {
     /// Classifies errors for which `failure` returns true as failures, and all others as unexpected.
     ///
-    /// Errors that the breaker ignores stay ignored.
+    /// Errors that the breaker ignores stay ignored, and those that
+    /// [`trip_for_if`](crate::BreakerBuilder::trip_for_if) returns a time for open the circuit.
     ///
     /// # Examples
     ///

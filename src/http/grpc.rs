@@ -7,14 +7,27 @@
 //! | code | outcome |
 //! |---|---|
 //! | 2 `UNKNOWN`, 4 `DEADLINE_EXCEEDED`, 13 `INTERNAL`, 14 `UNAVAILABLE`, 15 `DATA_LOSS` | [`Outcome::Failure`] |
-//! | 14 `UNAVAILABLE` or 8 `RESOURCE_EXHAUSTED` with a retry delay | [`Outcome::TripFor`] |
+//! | a code that is not 0 to 16, or not a number | [`Outcome::Failure`], like `UNKNOWN` |
+//! | 14 `UNAVAILABLE` or 8 `RESOURCE_EXHAUSTED` with a [retry delay](#the-retry-delay) | [`Outcome::TripFor`] |
 //! | 1 `CANCELLED` | [`Outcome::Ignored`]: usually caused by the caller |
 //! | all others, and 8 `RESOURCE_EXHAUSTED` without a delay | [`Outcome::Success`]: the service answered |
 //!
 //! `RESOURCE_EXHAUSTED` is usually the quota of one caller, like status 429 in HTTP.
 //! `UNIMPLEMENTED` means that the caller is newer than the service, and must not block the methods
-//! that the service supports. The retry delay is taken from the header `grpc-retry-pushback-ms`, or
-//! from a [`Retry-After`](super::retry_after) that a proxy added.
+//! that the service supports.
+//!
+//! # The retry delay
+//!
+//! The first of these headers with a positive delay decides:
+//!
+//! 1. `grpc-retry-pushback-ms`
+//! 2. `grpc-status-details-bin`, if the details of the status contain a `google.rpc.RetryInfo`
+//! 3. `retry-after-ms` or [`Retry-After`](super::retry_after), which a proxy may add
+//!
+//! Delays that are zero, negative or malformed have no effect. Details that are longer than 8 KiB are
+//! not read.
+//!
+//! # Heads and trailers
 //!
 //! The code is read from the *head* of a response. Servers send it there if a call fails before the
 //! first message, because the response then consists only of trailers in a single head. If a call
@@ -48,6 +61,7 @@
 //! # }
 //! ```
 
+use super::retry_info::retry_delay;
 use super::{judge_error, judged_unless_refused, retry_after};
 use crate::classify::Outcome;
 use crate::error::CircuitOpen;
@@ -60,6 +74,7 @@ const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
+const OK: i32 = 0;
 const CANCELLED: i32 = 1;
 const UNKNOWN: i32 = 2;
 const DEADLINE_EXCEEDED: i32 = 4;
@@ -67,6 +82,7 @@ const RESOURCE_EXHAUSTED: i32 = 8;
 const INTERNAL: i32 = 13;
 const UNAVAILABLE: i32 = 14;
 const DATA_LOSS: i32 = 15;
+const UNAUTHENTICATED: i32 = 16;
 
 /// Classifies a gRPC response by its HTTP status and headers.
 ///
@@ -94,18 +110,22 @@ pub fn judge(status: StatusCode, headers: &HeaderMap) -> Outcome {
     // The gRPC specification maps malformed codes to `UNKNOWN`.
     let code = code.to_str().ok().and_then(|code| code.parse().ok());
     let code = code.unwrap_or(UNKNOWN);
-    match stay_away(headers) {
-        Some(time) if matches!(code, UNAVAILABLE | RESOURCE_EXHAUSTED) => Outcome::TripFor(time),
-        _ => judge_code(code),
-    }
+    let delay = match code {
+        UNAVAILABLE | RESOURCE_EXHAUSTED => stay_away(headers),
+        _ => None,
+    };
+    delay.map_or_else(|| judge_code(code), Outcome::TripFor)
 }
 
 /// Classifies a gRPC status code, such as `status.code() as i32` in tonic.
+///
+/// A number that is not a code of gRPC is a failure, like `UNKNOWN`.
 pub fn judge_code(code: i32) -> Outcome {
     match code {
         UNKNOWN | DEADLINE_EXCEEDED | INTERNAL | UNAVAILABLE | DATA_LOSS => Outcome::Failure,
         CANCELLED => Outcome::Ignored,
-        _ => Outcome::Success,
+        OK..=UNAUTHENTICATED => Outcome::Success,
+        _ => Outcome::Failure,
     }
 }
 
@@ -147,11 +167,13 @@ pub(crate) fn awaits_status<B>(response: &Response<B>) -> bool {
 }
 
 fn stay_away(headers: &HeaderMap) -> Option<Duration> {
-    pushback(headers).or_else(|| retry_after(headers))
+    pushback(headers)
+        .or_else(|| retry_delay(headers))
+        .or_else(|| retry_after(headers))
 }
 
-/// Returns the delay in `grpc-retry-pushback-ms`. A negative number means "do not retry", so it is
-/// not a delay.
+/// Returns the delay in `grpc-retry-pushback-ms`. A negative number means "do not retry", and is not
+/// a delay.
 fn pushback(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(PUSHBACK)?.to_str().ok()?;
     let millis = text.parse().ok().filter(|millis| *millis > 0)?;

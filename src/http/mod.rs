@@ -6,10 +6,13 @@
 //!
 //! | response | outcome |
 //! |---|---|
-//! | 503 or 429 with [`Retry-After`](retry_after) | [`Outcome::TripFor`] this time |
-//! | any other 5xx, 503 without `Retry-After` | [`Outcome::Failure`] |
-//! | all others, 429 without `Retry-After` | [`Outcome::Success`]: the service answered |
+//! | 429, 500, 502, 503, 504 or 529 with [`Retry-After`](retry_after) | [`Outcome::TripFor`] this time |
+//! | any other 5xx | [`Outcome::Failure`] |
+//! | any other status | [`Outcome::Success`]: the service answered |
 //! | a [refusal by an inner breaker](unavailable) | [`Outcome::Ignored`]: the service was not called |
+//!
+//! `Retry-After` may also be a `retry-after-ms`. It has no effect on other statuses: a redirect or a
+//! 413 concerns one request, and statuses such as 501 do not pass with time.
 //!
 //! [`judge`] takes a status and headers of any HTTP library. [`judge_response`] and
 //! [`judge_result`] can be passed to `classify` and similar methods. The module [`grpc`] contains
@@ -54,7 +57,9 @@
 //! ```
 
 pub mod grpc;
+mod protobuf;
 mod retry_after;
+mod retry_info;
 
 pub use retry_after::{retry_after, retry_after_at};
 
@@ -84,11 +89,12 @@ use std::time::Duration;
 /// assert_eq!(judge(StatusCode::TOO_MANY_REQUESTS, &headers), two_minutes);
 /// ```
 pub fn judge(status: StatusCode, headers: &HeaderMap) -> Outcome {
-    let may_ask = matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    );
-    match retry_after(headers).filter(|_| may_ask) {
+    let delay = match status.as_u16() {
+        // 529 is "overloaded" at several providers of language models.
+        429 | 500 | 502 | 503 | 504 | 529 => retry_after(headers),
+        _ => None,
+    };
+    match delay {
         Some(time) => Outcome::TripFor(time),
         None if status.is_server_error() => Outcome::Failure,
         None => Outcome::Success,

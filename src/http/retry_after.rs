@@ -1,13 +1,25 @@
-//! Parses the header `Retry-After`.
+//! Parses the headers `Retry-After` and `retry-after-ms`.
 
 use ::http::HeaderMap;
 use ::http::header::{DATE, HeaderName, RETRY_AFTER};
 use std::time::{Duration, SystemTime};
 
-/// Returns how long a response asks clients to wait, according to its `Retry-After` header.
+/// Headers with milliseconds, which are more precise than `Retry-After`. Model providers send the
+/// first, and services of Azure both.
+const MILLIS: [HeaderName; 2] = [
+    HeaderName::from_static("retry-after-ms"),
+    HeaderName::from_static("x-ms-retry-after-ms"),
+];
+
+/// Returns how long a response asks clients to wait, according to its headers.
 ///
-/// The header contains seconds or a date. Returns `None` if the header is missing or malformed, or
-/// if the time is zero or in the past.
+/// The first of these headers that contains a positive time decides:
+///
+/// 1. `retry-after-ms`, then `x-ms-retry-after-ms`: milliseconds
+/// 2. `Retry-After`: seconds or a date
+///
+/// Numbers may have a fraction, such as `1.5`. Returns `None` if no header is present, or if each of
+/// them is malformed, zero, or in the past.
 ///
 /// A date is compared with the `Date` header of the same response, so the clocks of the two
 /// machines need not agree. Without a `Date` header, a date is ignored, because no decision of a
@@ -41,12 +53,13 @@ pub fn retry_after_at(headers: &HeaderMap, now: SystemTime) -> Option<Duration> 
 }
 
 fn read(headers: &HeaderMap, now: Option<SystemTime>) -> Option<Duration> {
-    let text = text(headers, &RETRY_AFTER)?;
-    let time = match seconds(text) {
-        Some(seconds) => Some(Duration::from_secs(seconds)),
-        None => until(text, date(headers).or(now)),
-    };
-    time.filter(|time| !time.is_zero())
+    let positive = |time: &Duration| !time.is_zero();
+    let millis = |name| millis(text(headers, name)?).filter(positive);
+    MILLIS.iter().find_map(millis).or_else(|| {
+        let text = text(headers, &RETRY_AFTER)?;
+        let time = seconds(text).or_else(|| until(text, date(headers).or(now)));
+        time.filter(positive)
+    })
 }
 
 /// Returns the time from `now` until the date in `text`, or `None` if the date has passed.
@@ -59,10 +72,31 @@ fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(text(headers, &DATE)?).ok()
 }
 
-/// Parses a number of seconds that consists only of digits. Larger numbers saturate at `u64::MAX`.
-fn seconds(text: &str) -> Option<u64> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().unwrap_or(u64::MAX))
+fn seconds(text: &str) -> Option<Duration> {
+    let (seconds, billionths) = decimal(text)?;
+    Some(Duration::new(seconds, billionths))
+}
+
+fn millis(text: &str) -> Option<Duration> {
+    let (millis, billionths) = decimal(text)?;
+    let nanos = Duration::from_nanos(u64::from(billionths / 1000));
+    Some(Duration::from_millis(millis) + nanos)
+}
+
+/// Parses a number such as `12` or `1.5`, and returns its whole part and the billionths of the rest.
+///
+/// Larger numbers saturate at `u64::MAX`. Further digits of the rest are cut off.
+fn decimal(text: &str) -> Option<(u64, u32)> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
+    if !is_number(whole) || !is_number(rest) {
+        return None;
+    }
+    let mut billionths = 0;
+    for digit in rest.bytes().chain([b'0'; 8]).take(9) {
+        billionths = billionths * 10 + u32::from(digit - b'0');
+    }
+    Some((whole.parse().unwrap_or(u64::MAX), billionths))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

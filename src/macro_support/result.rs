@@ -9,39 +9,27 @@ use crate::error::BreakerError;
 #[diagnostic::on_unimplemented(
     message = "a function with `#[circuit]` must return a `Result`, but this function returns `{Self}`",
     label = "the circuit cannot tell whether this is a success or a failure",
-    note = "return a `Result<T, E>`, or guard each call with `.with_breaker(..).classify_output(..)`",
-    note = "a function that returns a stream ends before its stream does; guard the stream: `function(..).with_breaker(..)`"
+    note = "return a `Result<T, E>`, or add both `classify = |returned| ..` and `fallback = function`",
+    note = "a function that returns a stream ends before its stream does; guard the stream: `function(..).with_breaker(..)`",
+    note = "an alias of a boxed future must be named `BoxFuture` or `LocalBoxFuture`; otherwise write its type, or an `async fn`"
 )]
 pub trait Returned: Sized {
-    /// The type in `Ok`.
-    type Value;
     /// The type in `Err`.
     type Error;
 
-    /// Returns the value as a `Result`.
-    fn into_result(self) -> Result<Self::Value, Self::Error>;
-    /// Converts a `Result` back.
-    fn of_result(result: Result<Self::Value, Self::Error>) -> Self;
+    /// Returns `Err(error)`.
+    fn of_error(error: Self::Error) -> Self;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T, E> Returned for Result<T, E> {
-    type Value = T;
     type Error = E;
 
     #[inline]
-    fn into_result(self) -> Self {
-        self
-    }
-
-    #[inline]
-    fn of_result(result: Self) -> Self {
-        result
+    fn of_error(error: E) -> Self {
+        Err(error)
     }
 }
-
-/// `R` as a `Result`. Classifiers are implemented for `Result`, not for [`Returned`].
-pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Error>;
 
 /// An error type that implements `From<BreakerError>`.
 #[diagnostic::on_unimplemented(
@@ -49,6 +37,7 @@ pub(super) type ResultOf<R> = Result<<R as Returned>::Value, <R as Returned>::Er
     label = "the error type `{Self}` does not implement `From<BreakerError>`",
     note = "with thiserror, add a variant `Circuit(#[from] breakerbox::BreakerError)` to the enum",
     note = "`anyhow::Error` and `Box<dyn std::error::Error + Send + Sync>` already implement `From<BreakerError>`",
+    note = "`#[circuit(refused = |error: BreakerError| ..)]` makes the error without `From<BreakerError>`",
     note = "`#[circuit(fallback = function)]` without `timeout` does not need `From<BreakerError>`"
 )]
 pub trait FromCircuit {
@@ -64,11 +53,18 @@ impl<E: From<BreakerError>> FromCircuit for E {
     }
 }
 
-/// Returns the error of a call that was refused or timed out, as the return type `R`.
+/// Converts the error of a call that was refused or timed out, for a function without `refused`.
 #[inline]
-pub(super) fn refuse<R>(error: impl Into<BreakerError>) -> R
+pub fn convert<R: Returned<Error: FromCircuit>>(error: BreakerError) -> R::Error {
+    R::Error::from_circuit(error)
+}
+
+/// Returns the closure in `refused`. The compiler infers the types of the closure from this signature.
+#[inline]
+pub fn refused<R, X>(refused: X) -> X
 where
-    R: Returned<Error: FromCircuit>,
+    R: Returned,
+    X: Fn(BreakerError) -> R::Error,
 {
-    R::of_result(Err(R::Error::from_circuit(error.into())))
+    refused
 }

@@ -7,7 +7,6 @@
 //! that do not implement `Error`.
 
 use super::result::Returned;
-use crate::classifier::{DefaultClassifier, FailIf};
 use crate::config::BreakerBuilder;
 use std::error::Error;
 use std::fmt;
@@ -109,21 +108,6 @@ macro_rules! rules {
 
 rules!(ErrorClassifier, expected_error_if, ignored_error_if, Error);
 rules!(ValueRules, expected_value_if, ignored_value_if);
-
-/// Returns the classifier that applies the breaker's rules.
-pub fn default_classifier() -> DefaultClassifier {
-    DefaultClassifier
-}
-
-/// Returns a classifier with a predicate for the error type of a function that returns `R`.
-#[inline]
-pub fn fail_if<R, P>(failure: P) -> FailIf<P>
-where
-    R: Returned,
-    P: Fn(&R::Error) -> bool,
-{
-    FailIf(failure)
-}
 
 /// Applies `adjust` to the builder. The compiler infers the types of the closure in the attribute from
 /// this signature.

@@ -10,6 +10,7 @@ const CALLS: &str = "breakerbox_calls_total";
 const TRANSITIONS: &str = "breakerbox_transitions_total";
 const STATE: &str = "breakerbox_state";
 const OUTLIVED_TRIALS: &str = "breakerbox_outlived_trials_total";
+const WOULD_TRIP: &str = "breakerbox_would_trip_total";
 const RAMP_UP_SHARE: &str = "breakerbox_ramp_up_share";
 const FAILURE_RATE: &str = "breakerbox_failure_rate";
 const DURATION: &str = "breakerbox_call_duration_seconds";
@@ -49,6 +50,9 @@ impl Export<'_> {
         recorder.describe_counter(TRANSITIONS.into(), count, "State transitions.".into());
         let outlived = "Trials that lost their slots, because they outlived their lease.";
         recorder.describe_counter(OUTLIVED_TRIALS.into(), count, outlived.into());
+        let would_trip =
+            "How often the rules would have opened the circuit in the mode metrics-only.";
+        recorder.describe_counter(WOULD_TRIP.into(), count, would_trip.into());
         let state = "1 for the current state, 0 for the others. All are 0 once the breaker has left its registry.";
         recorder.describe_gauge(STATE.into(), None, state.into());
         let rate =
@@ -82,6 +86,7 @@ impl Export<'_> {
         let (metric, labels) = match counter {
             Counter::Calls { outcome } => (CALLS, &[("outcome", outcome)][..]),
             Counter::OutlivedTrials => (OUTLIVED_TRIALS, &[][..]),
+            Counter::WouldTrip => (WOULD_TRIP, &[][..]),
             Counter::Transitions { from, to } => (
                 TRANSITIONS,
                 &[("from", from.as_str()), ("to", to.as_str())][..],

@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `breakerbox_calls_total` | counter | `breaker`, `outcome`: `success`, `failure`, `ignored`, `cancelled`, `late`, `refused`, `joined` |
 //! | `breakerbox_outlived_trials_total` | counter | `breaker` |
+//! | `breakerbox_would_trip_total` | counter | `breaker` |
 //! | `breakerbox_transitions_total` | counter | `breaker`, `from`, `to` |
 //! | `breakerbox_state` | gauge, 1 for the current state and 0 for the others | `breaker`, `state`: `closed`, `open`, `half_open`, `forced_open`, `disabled`, `metrics_only` |
 //! | `breakerbox_failure_rate` | gauge, 0 to 1 | `breaker` |

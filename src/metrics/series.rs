@@ -46,7 +46,19 @@ pub(super) enum Counter {
     Calls { outcome: &'static str },
     Transitions { from: State, to: State },
     OutlivedTrials,
+    WouldTrip,
 }
+
+/// The transitions of an opening and a recovery.
+///
+/// Each has a series from the first report on. A series that appears with the value 1 is no
+/// increase for Prometheus, so the first opening of a circuit would go unnoticed.
+const USUAL_TRANSITIONS: [(State, State); 4] = [
+    (State::Closed, State::Open),
+    (State::Open, State::HalfOpen),
+    (State::HalfOpen, State::Open),
+    (State::HalfOpen, State::Closed),
+];
 
 #[derive(Clone, Default)]
 pub(super) struct Counters(Vec<(Counter, u64)>);
@@ -77,14 +89,17 @@ impl Reading {
             ("joined", Some(totals.joined)),
         ];
         let calls = calls.map(|(outcome, calls)| Some((Counter::Calls { outcome }, calls?)));
-        let transitions = circuit.transition_counts();
-        let transitions = transitions
-            .iter()
-            .map(|(from, to, times)| (Counter::Transitions { from, to }, times));
-        let outlived = [(Counter::OutlivedTrials, totals.outlived)];
-        let counters = calls.into_iter().flatten().chain(transitions);
+        let mut counters = Counters(calls.into_iter().flatten().collect());
+        for (from, to) in USUAL_TRANSITIONS {
+            counters.value_mut(Counter::Transitions { from, to });
+        }
+        for (from, to, times) in circuit.transition_counts().iter() {
+            *counters.value_mut(Counter::Transitions { from, to }) = times;
+        }
+        *counters.value_mut(Counter::OutlivedTrials) = totals.outlived;
+        *counters.value_mut(Counter::WouldTrip) = totals.would_trip;
         Self {
-            counters: Counters(counters.chain(outlived).collect()),
+            counters,
             ramp_up_share: ramp_up_share(circuit, &snapshot),
             breaker: Arc::downgrade(circuit),
             snapshot,

@@ -17,6 +17,8 @@ use crate::event::{CallInterest, Event, EventBus, EventStream, NotKept, Warned};
 use crate::event::{Change, Observer};
 use crate::names;
 use crate::state::Flags;
+#[cfg(feature = "tracing")]
+use crate::state::State;
 use crate::sync::Mutex;
 use std::sync::Arc;
 #[cfg(feature = "metrics")]
@@ -417,6 +419,16 @@ impl Inner {
                 }
             });
         }
+    }
+}
+
+#[cfg(feature = "tracing")]
+impl Inner {
+    /// Returns the state of the breaker called `name`.
+    ///
+    /// Reads the clock of the breaker, which may be user code, so no part of the map is locked meanwhile.
+    pub(crate) fn state_of(&self, name: &str) -> Option<State> {
+        Some(self.breakers.get(name)?.state())
     }
 }
 

@@ -48,8 +48,8 @@ pub use builder::RegistryBuilder;
 #[cfg(feature = "serde")]
 pub(crate) use config_layers::DocumentLayers;
 pub use error::RegistryError;
-#[cfg(any(feature = "fleet", feature = "metrics"))]
+#[cfg(any(feature = "fleet", feature = "metrics", feature = "tracing"))]
 pub(crate) use inner::Inner;
 #[cfg(feature = "serde")]
 pub(crate) use presets::MAX_PREFIXES;
-pub use site::{Given, Global, In, Named, OfType, Site, SiteHandle};
+pub use site::{DefaultName, Given, Global, In, Named, OfType, Site, SiteHandle};

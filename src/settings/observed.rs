@@ -86,13 +86,11 @@ impl Serialize for Event {
                 event!("refused", "reason": reason, "retry_after_seconds": retry_after.map(rounded_seconds))
             }
             Self::Recorded { outcome, elapsed, .. } => {
-                let (outcome, trip_for) = match *outcome {
-                    // A duration inside the word would prevent grouping by outcome.
-                    Outcome::TripFor(time) => ("trip_for", Some(rounded_seconds(time))),
-                    Outcome::Success => ("success", None),
-                    Outcome::Failure => ("failure", None),
-                    Outcome::Ignored => ("ignored", None),
+                let trip_for = match *outcome {
+                    Outcome::TripFor(time) => Some(rounded_seconds(time)),
+                    _ => None,
                 };
+                let outcome = outcome.as_str();
                 let elapsed = elapsed.map(rounded_seconds);
                 event!("recorded", "outcome": outcome, "trip_for_seconds": trip_for, "elapsed_seconds": elapsed)
             }

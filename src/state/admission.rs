@@ -34,6 +34,19 @@ pub enum Refusal {
     RampingUp,
 }
 
+#[cfg(feature = "tracing")]
+impl Refusal {
+    /// Returns the name of the reason in logs, which is the same as in serialized data.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::TrialsTaken => "trials_taken",
+            Self::Forced => "forced",
+            Self::RampingUp => "ramping_up",
+        }
+    }
+}
+
 /// Decides whether a call is admitted at `now`.
 ///
 /// `deadline` is the end of the recovery timeout, and `lease` is the time at which trials lose

@@ -41,7 +41,7 @@ thread_local! {
 /// Returns the index of the current thread. Few other threads, if any, share it.
 #[cfg(not(shuttle))]
 #[inline]
-fn thread_index() -> usize {
+pub(crate) fn thread_index() -> usize {
     match INDEX.try_with(Cell::get) {
         Ok(0) | Err(_) => assign_index(),
         Ok(index) => index,
@@ -51,7 +51,7 @@ fn thread_index() -> usize {
 /// Returns the index of the current task, which is the same in every run, so that a schedule can be
 /// replayed.
 #[cfg(shuttle)]
-fn thread_index() -> usize {
+pub(crate) fn thread_index() -> usize {
     shuttle::current::me().into()
 }
 

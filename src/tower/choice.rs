@@ -1,44 +1,29 @@
 //! [`Choose`]: selects the breaker that guards a request.
 
+use super::readiness::{Readiness, sealed::Sealed};
 use crate::breaker::CircuitBreaker;
 use crate::config::Layer;
 use crate::handle::ByName;
 use crate::registry::BreakerRegistry;
 use std::fmt;
 use std::sync::Arc;
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for crate::CircuitBreaker {}
-    impl<F> Sealed for super::Keyed<F> {}
-}
+use std::task::{Context, Poll};
 
 /// Selects the breaker that guards a request.
 ///
-/// A [`CircuitBreaker`] guards all requests. [`Keyed`] finds a breaker by the key of each request.
+/// [`Single`](super::Single) and [`PendingWhileOpen`](super::PendingWhileOpen) guard all requests with
+/// one breaker. [`Keyed`] finds a breaker by the key of each request.
 #[diagnostic::on_unimplemented(
     message = "the key function of this layer does not accept `{Request}`",
     note = "the key function must be `Fn(&{Request}) -> K`, where `K` is an owned type that implements `AsRef<str>`"
 )]
-pub trait Choose<Request>: sealed::Sealed {
+pub trait Choose<Request>: Sealed {
     /// Returns the breaker if it does not depend on the request.
     #[doc(hidden)]
     fn chosen(&self) -> Option<&CircuitBreaker>;
-    /// Returns a handle for the response future. If the breaker is `chosen`, the service caches the
-    /// handle.
+    /// Returns a handle for the response future of `request`.
     #[doc(hidden)]
-    fn choose(&self, request: &Request) -> ByName;
-}
-
-impl<Request> Choose<Request> for CircuitBreaker {
-    #[inline]
-    fn chosen(&self) -> Option<&CircuitBreaker> {
-        Some(self)
-    }
-
-    fn choose(&self, _: &Request) -> ByName {
-        ByName(Arc::new(self.clone()))
-    }
+    fn handle(&mut self, request: &Request) -> ByName;
 }
 
 /// One breaker per key, as created by [`BreakerLayer::keyed`](super::BreakerLayer::keyed).
@@ -64,6 +49,8 @@ impl<F> Keyed<F> {
     }
 }
 
+impl<F> Sealed for Keyed<F> {}
+
 impl<Request, F, K> Choose<Request> for Keyed<F>
 where
     F: Fn(&Request) -> K,
@@ -73,10 +60,23 @@ where
         None
     }
 
-    fn choose(&self, request: &Request) -> ByName {
+    fn handle(&mut self, request: &Request) -> ByName {
         let key = (self.key)(request);
         let layer = self.layer.as_deref();
         ByName(self.registry.get_or_create_handle_with(key.as_ref(), layer))
+    }
+}
+
+/// The breaker is not known before the request is.
+impl<S, F> Readiness<S> for Keyed<F> {
+    #[inline]
+    fn poll_circuit(&mut self, _: bool, _: &mut S, _: &mut Context<'_>) -> Poll<bool> {
+        Poll::Ready(false)
+    }
+
+    #[inline]
+    fn release(&mut self, _: &mut S) -> bool {
+        false
     }
 }
 

@@ -1,13 +1,12 @@
 //! [`ResponseFuture`]: the future of a call through [`Breaker`](super::Breaker).
 
-use super::{Finish, Refusals, UntilResponse};
-use crate::call::{self, Call, RunningCall};
+use super::{AnswerRefused, Finish, UntilResponse};
+use crate::call::Call;
 use crate::classifier::{Classifier, DefaultClassifier};
 use crate::error::CircuitOpen;
 use crate::function::NoFallback;
 use crate::future::{NoTimeout, WithBreaker};
-use crate::handle::{ByName, Handle};
-use crate::refusal_details::RefusalDetails;
+use crate::handle::ByName;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::pin::Pin;
@@ -17,11 +16,12 @@ pin_project! {
     /// The future of a guarded call, as returned by [`Breaker`](super::Breaker).
     ///
     /// The call was admitted or refused when the future was created. `F` is the future of the inner
-    /// service, `C` classifies its output, and `A` answers refusals.
+    /// service, `C` classifies its output, and `A` answers the refusal.
     ///
     /// # Errors
     ///
     /// Resolves to a [`BreakerError`](crate::BreakerError). With
+    /// [`flatten_err`](super::BreakerLayer::flatten_err) or
     /// [`on_refused`](super::BreakerLayer::on_refused), resolves to the error type of the inner
     /// service.
     ///
@@ -39,59 +39,36 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, C = DefaultClassifier, A = NoFallback, U = UntilResponse> {
         #[pin]
-        state: State<F, C>,
-        refusals: A,
+        state: State<F, C, A>,
         until: U,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, C> {
+    enum State<F, C, A> {
         Admitted {
             #[pin]
             guarded: WithBreaker<F, ByName, C>,
         },
         /// `None` after completion.
-        Refused { open: Option<CircuitOpen> },
+        Refused { refused: Option<(CircuitOpen, A)> },
     }
 }
 
 impl<F, C, A, U> ResponseFuture<F, C, A, U> {
-    pub(super) fn refused(handle: &ByName, refused: RefusalDetails, refusals: A, until: U) -> Self {
-        let open = handle.breaker().circuit.refusal_error(refused);
-        let state = State::Refused { open: Some(open) };
-        Self {
-            state,
-            refusals,
-            until,
-        }
+    pub(super) fn refused(open: CircuitOpen, answer: A, until: U) -> Self {
+        let refused = Some((open, answer));
+        let state = State::Refused { refused };
+        Self { state, until }
     }
 
-    /// Starts the call if the circuit admits it.
+    /// Continues an admitted call, whose inner service has returned `future`.
     #[inline]
-    pub(super) fn admit(
-        handle: ByName,
-        classifier: C,
-        refusals: A,
-        until: U,
-        start: impl FnOnce() -> F,
-    ) -> Self {
-        let mut call = Call::new(handle);
-        let state = match call::start(call.breaker()) {
-            Ok(token) => {
-                let future = RunningCall::new(call.breaker(), token).run(start);
-                call.suspend(token);
-                let guarded = WithBreaker::with_parts(future, call, classifier, NoTimeout);
-                State::Admitted { guarded }
-            }
-            Err(open) => State::Refused { open: Some(open) },
-        };
-        Self {
-            state,
-            refusals,
-            until,
-        }
+    pub(super) fn admitted(future: F, call: Call<ByName>, classifier: C, until: U) -> Self {
+        let guarded = WithBreaker::with_parts(future, call, classifier, NoTimeout);
+        let state = State::Admitted { guarded };
+        Self { state, until }
     }
 }
 
@@ -99,7 +76,7 @@ impl<F, C, A, U, Response, Error> Future for ResponseFuture<F, C, A, U>
 where
     F: Future<Output = Result<Response, Error>>,
     C: Classifier<Result<Response, Error>, Ok = Response, Err = Error>,
-    A: Refusals<Response, Error>,
+    A: AnswerRefused<Response, Error>,
     U: Finish<Response>,
 {
     type Output = Result<U::Response, A::Error>;
@@ -112,11 +89,10 @@ where
                 let polled = this.until.poll_guarded(guarded, cx);
                 polled.map(|result| result.map_err(A::inner))
             }
-            StateProj::Refused { open } => {
-                let open = open.take();
-                let open = open.expect("`ResponseFuture` polled after it completed");
-                let answer = this.refusals.refused(open);
-                Poll::Ready(answer.map(U::unguarded))
+            StateProj::Refused { refused } => {
+                let refused = refused.take();
+                let (open, answer) = refused.expect("`ResponseFuture` polled after it completed");
+                Poll::Ready(answer.refused(open).map(U::unguarded))
             }
         }
     }
@@ -126,7 +102,7 @@ impl<F, C, A, U> fmt::Debug for ResponseFuture<F, C, A, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Admitted { guarded } if !guarded.is_over() => "admitted",
-            State::Refused { open: Some(_) } => "refused",
+            State::Refused { refused: Some(_) } => "refused",
             _ => "over",
         };
         f.debug_struct("ResponseFuture")

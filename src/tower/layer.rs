@@ -2,12 +2,11 @@
 
 #[cfg(feature = "http")]
 use super::UntilBodyEnd;
-use super::{Breaker, ClassifyResponse, Keyed, OnRefused, UntilResponse};
+use super::{Breaker, ClassifyResponse, Keyed, Single, UntilResponse};
 use crate::breaker::CircuitBreaker;
 use crate::classifier::{Classify, DefaultClassifier, FailIf};
 use crate::classify::Outcome;
 use crate::config::{self, BreakerBuilder, BreakerConfig, Origin};
-use crate::error::CircuitOpen;
 use crate::error::ConfigError;
 use crate::function::NoFallback;
 use crate::registry::BreakerRegistry;
@@ -25,10 +24,12 @@ use tower_layer::Layer;
 ///   [`fail_if`](Self::fail_if).
 /// * A refusal is [`BreakerError::Open`](crate::BreakerError::Open), so the error type of the
 ///   guarded service is `BreakerError<S::Error>`. To change this, use
-///   [`on_refused`](Self::on_refused).
+///   [`flatten_err`](Self::flatten_err) or [`on_refused`](Self::on_refused).
+/// * While the circuit refuses calls, the service is ready. To change this, use
+///   [`pending_while_open`](Self::pending_while_open).
 ///
-/// Closures are cloned for every call. This is cheap if a closure captures nothing or only an
-/// `Arc`.
+/// Closures that classify results are cloned for every call. This is cheap if a closure captures
+/// nothing or only an `Arc`.
 ///
 /// # Examples
 ///
@@ -52,12 +53,7 @@ use tower_layer::Layer;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until it is applied to a service"]
-pub struct BreakerLayer<
-    K = CircuitBreaker,
-    J = DefaultClassifier,
-    A = NoFallback,
-    U = UntilResponse,
-> {
+pub struct BreakerLayer<K = Single, J = DefaultClassifier, A = NoFallback, U = UntilResponse> {
     choice: K,
     judge: J,
     refusals: A,
@@ -78,7 +74,7 @@ impl<K> BreakerLayer<K> {
 impl BreakerLayer {
     /// Creates a layer that guards all requests with `breaker`.
     pub fn new(breaker: CircuitBreaker) -> Self {
-        Self::choosing(breaker)
+        Self::choosing(Single::new(breaker))
     }
 
     /// Creates a layer that guards all requests with the breaker called `name` in `registry`.
@@ -257,31 +253,22 @@ impl<K, J, A, U> BreakerLayer<K, J, A, U> {
     }
 }
 
+/// The parts that the methods in other files replace.
 impl<K, J, A, U> BreakerLayer<K, J, A, U> {
-    /// Answers refused calls with the result of `answer`.
-    ///
-    /// The error type of the guarded service is then that of the inner service. This is required
-    /// for axum routes, whose error type is `Infallible`, and for tonic clients, whose callers
-    /// expect a `Status`. With the `http` feature, the module `breakerbox::http` contains functions
-    /// to pass here.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use breakerbox::{prelude::*, tower::BreakerLayer};
-    /// # use std::convert::Infallible;
-    /// # let registry = BreakerRegistry::new();
-    /// let layer = BreakerLayer::named(&registry, "prices")
-    ///     .on_refused(|open: CircuitOpen| Ok::<_, Infallible>(format!("no price: {open}")));
-    /// ```
-    pub fn on_refused<Response, Error, B>(self, answer: B) -> BreakerLayer<K, J, OnRefused<B>, U>
-    where
-        B: Fn(CircuitOpen) -> Result<Response, Error>,
-    {
+    pub(super) fn with_choice<L>(self, change: impl FnOnce(K) -> L) -> BreakerLayer<L, J, A, U> {
+        BreakerLayer {
+            choice: change(self.choice),
+            judge: self.judge,
+            refusals: self.refusals,
+            until: self.until,
+        }
+    }
+
+    pub(super) fn with_refusals<B>(self, refusals: B) -> BreakerLayer<K, J, B, U> {
         BreakerLayer {
             choice: self.choice,
             judge: self.judge,
-            refusals: OnRefused(answer),
+            refusals,
             until: self.until,
         }
     }

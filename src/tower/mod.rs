@@ -2,6 +2,8 @@
 //! feature.
 //!
 //! [`BreakerLayer`] selects the breaker of a service, classifies results and answers refusals.
+//! [`flatten_err`](BreakerLayer::flatten_err) and [`on_refused`](BreakerLayer::on_refused) keep the
+//! error type of the service.
 //! [`Breaker`] is the guarded service. The layer works with any service, such as a client, a
 //! channel or a server route.
 //!
@@ -52,6 +54,10 @@
 //! service has reserved, such as a permit of a `ConcurrencyLimit` or a slot of a `Buffer`, stays
 //! reserved until this clone is called again or dropped.
 //!
+//! With [`pending_while_open`](BreakerLayer::pending_while_open), the service is not ready while
+//! the circuit refuses calls, and holds no such resource. Use it for the endpoints of a load
+//! balancer, which prefers an endpoint that is ready and only refuses calls.
+//!
 //! # Classification
 //!
 //! The breaker records the output of the response future. By default, its rules classify an `Err`,
@@ -69,26 +75,35 @@
 //! the breaker: add the timeout layer *after* the breaker layer in a `ServiceBuilder`.
 
 mod choice;
+mod flatten_err;
 mod future;
 #[cfg(feature = "http")]
 mod guarded_body;
 mod layer;
+mod on_refused;
+mod pending_while_open;
+mod readiness;
 mod refusal;
 mod responses;
 mod service;
+mod single;
 mod until;
 #[cfg(feature = "http")]
 mod until_body_end;
 
-pub use crate::function::NoFallback;
+pub use crate::function::{Flattened, NoFallback};
 pub use choice::{Choose, Keyed};
 pub use future::ResponseFuture;
 #[cfg(feature = "http")]
 pub use guarded_body::GuardedBody;
 pub use layer::BreakerLayer;
-pub use refusal::{OnRefused, Refusals};
+pub use on_refused::OnRefused;
+pub use pending_while_open::PendingWhileOpen;
+pub use readiness::Readiness;
+pub use refusal::{AnswerRefused, Refusals};
 pub use responses::ClassifyResponse;
 pub use service::Breaker;
+pub use single::Single;
 pub use until::{Finish, Until, UntilResponse};
 #[cfg(feature = "http")]
 pub use until_body_end::UntilBodyEnd;

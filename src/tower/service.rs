@@ -1,11 +1,13 @@
 //! [`Breaker`]: a service that is guarded by a circuit breaker.
 
-use super::{Choose, Finish, Refusals, ResponseFuture, Until, UntilResponse};
+use super::{
+    AnswerRefused, Choose, Finish, Readiness, Refusals, ResponseFuture, Single, Until,
+    UntilResponse,
+};
 use crate::breaker::CircuitBreaker;
-use crate::call::RunningCall;
+use crate::call::{Call, RunningCall, start};
 use crate::classifier::{Classifier, DefaultClassifier};
 use crate::function::NoFallback;
-use crate::handle::ByName;
 use crate::refusal_details::RefusalDetails;
 use std::fmt;
 use std::mem;
@@ -23,25 +25,20 @@ use tower_service::Service;
 ///   service is not called.
 /// * [`BreakerError::Inner`](crate::BreakerError::Inner) if the inner service returns an error.
 ///
-/// With [`on_refused`](super::BreakerLayer::on_refused), the error type is that of the inner
-/// service.
+/// With [`flatten_err`](super::BreakerLayer::flatten_err) or
+/// [`on_refused`](super::BreakerLayer::on_refused), the error type is that of the inner service.
 ///
 /// # Panics
 ///
 /// `call` panics if the service was not polled ready before. The contract of tower allows this, and
 /// the inner service must not be called in that case. A panic of the inner service propagates and
 /// is recorded as a failure.
-pub struct Breaker<S, K = CircuitBreaker, J = DefaultClassifier, A = NoFallback, U = UntilResponse>
-{
+pub struct Breaker<S, K = Single, J = DefaultClassifier, A = NoFallback, U = UntilResponse> {
     inner: S,
     choice: K,
     judge: J,
     refusals: A,
     until: U,
-    /// The handle that the response futures of this service share, created by the first call. Each
-    /// clone of the service creates its own, so calls on several threads do not contend for one
-    /// reference count.
-    handle: Option<ByName>,
     /// Whether the inner service was polled ready and has not been called since.
     ready: bool,
     /// Why the inner service was not polled. The next call is refused with these details.
@@ -56,25 +53,9 @@ impl<S, K, J, A, U> Breaker<S, K, J, A, U> {
             judge,
             refusals,
             until,
-            handle: None,
             ready: false,
             refused: None,
         }
-    }
-
-    /// Returns a handle for the response future of `request`.
-    #[inline]
-    fn handle<Request>(&mut self, request: &Request) -> ByName
-    where
-        K: Choose<Request>,
-    {
-        if self.choice.chosen().is_none() {
-            return self.choice.choose(request);
-        }
-        let handle = &mut self.handle;
-        handle
-            .get_or_insert_with(|| self.choice.choose(request))
-            .clone()
     }
 
     /// Returns a reference to the inner service.
@@ -99,28 +80,31 @@ impl<S, K, J, A, U> Breaker<S, K, J, A, U> {
 impl<S, Request, K, J, A, U> Service<Request> for Breaker<S, K, J, A, U>
 where
     S: Service<Request>,
-    K: Choose<Request>,
+    K: Choose<Request> + Readiness<S>,
     J: Classifier<Result<S::Response, S::Error>, Ok = S::Response, Err = S::Error> + Clone,
-    A: Refusals<S::Response, S::Error> + Clone,
+    A: Refusals<Request>,
+    A::Answer: AnswerRefused<S::Response, S::Error>,
     U: Until<Request> + Finish<S::Response>,
 {
     type Response = U::Response;
-    type Error = A::Error;
-    type Future = ResponseFuture<S::Future, J, A, U>;
+    type Error = <A::Answer as AnswerRefused<S::Response, S::Error>>::Error;
+    type Future = ResponseFuture<S::Future, J, A::Answer, U>;
 
     #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), A::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        (self.ready, self.refused) = (false, None);
+        let breaker = self.choice.chosen();
+        let refused = breaker.and_then(|breaker| breaker.circuit.check_ready());
+        let is_refusing = refused.is_some();
+        if ready!(self.choice.poll_circuit(is_refusing, &mut self.inner, cx)) {
+            self.refused = refused;
+            return Poll::Ready(Ok(()));
+        }
         let Some(breaker) = self.choice.chosen() else {
-            self.ready = false;
-            ready!(self.inner.poll_ready(cx)).map_err(A::inner)?;
+            ready!(self.inner.poll_ready(cx)).map_err(A::Answer::inner)?;
             self.ready = true;
             return Poll::Ready(Ok(()));
         };
-        self.refused = breaker.circuit.check_ready();
-        if self.refused.is_some() {
-            return Poll::Ready(Ok(()));
-        }
-        self.ready = false;
         let panicking = Panicking(breaker);
         let polled = self.inner.poll_ready(cx);
         mem::forget(panicking);
@@ -131,14 +115,13 @@ where
             }
             Err(error) => {
                 let error = count(breaker, &self.judge, error);
-                Poll::Ready(Err(A::inner(error)))
+                Poll::Ready(Err(A::Answer::inner(error)))
             }
         }
     }
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        let (judge, refusals) = (self.judge.clone(), self.refusals.clone());
         let until = self.until.start(&request);
         if let (Some(seen), Some(breaker)) = (self.refused.take(), self.choice.chosen()) {
             // A call inside a trial of the same circuit joins the trial, even if `poll_ready` ran
@@ -146,19 +129,30 @@ where
             self.ready = breaker.circuit.is_inside_trial() && is_ready_now(&mut self.inner);
             if !self.ready {
                 let refused = breaker.circuit.refuse(seen);
-                let handle = self.handle(&request);
-                return ResponseFuture::refused(&handle, refused, refusals, until);
+                let open = breaker.circuit.refusal_error(refused);
+                return ResponseFuture::refused(open, self.refusals.answer(request), until);
             }
         }
         assert!(
             self.ready,
             "`Breaker::call` was called before `poll_ready` returned `Ready(Ok(()))`"
         );
-        let handle = self.handle(&request);
-        ResponseFuture::admit(handle, judge, refusals, until, || {
-            self.ready = false;
-            self.inner.call(request)
-        })
+        let mut call = Call::new(self.choice.handle(&request));
+        match start(call.breaker()) {
+            Ok(token) => {
+                self.ready = false;
+                let running = RunningCall::new(call.breaker(), token);
+                let future = running.run(|| self.inner.call(request));
+                call.suspend(token);
+                ResponseFuture::admitted(future, call, self.judge.clone(), until)
+            }
+            Err(open) => {
+                // Not ready if `release` panics.
+                let was_ready = mem::take(&mut self.ready);
+                self.ready = was_ready && !self.choice.release(&mut self.inner);
+                ResponseFuture::refused(open, self.refusals.answer(request), until)
+            }
+        }
     }
 }
 

@@ -172,3 +172,60 @@ fn generic_and_future_functions_use_fallback() {
     global("block-fallback").trip();
     assert_eq!(expect_ready(block(Order(1))), Err(Plain));
 }
+
+// On one line, because a lint about braces would then suggest to remove those of the function.
+#[rustfmt::skip]
+#[circuit(name = "one-line", fallback = |_, _| Ok(0))]
+fn one_line((left, _): (u8, u8), _: u8) -> Result<u8, Plain> { Ok(left) }
+
+#[circuit(name = "cfg-parameters", fallback = cfg_parameters_instead)]
+fn cfg_parameters(
+    first: u8,
+    #[cfg(any())] missing: Missing,
+    #[cfg(not(any()))] second: u8,
+    #[cfg(not(any()))] (third, _): (u8, u8),
+    #[cfg(any())] [absent, ..]: Missing,
+    #[cfg_attr(all(), cfg(any()))] _conditional: Missing,
+) -> Result<u8, Plain> {
+    Ok(first + second + third)
+}
+
+fn cfg_parameters_instead(first: u8, second: u8, third: (u8, u8)) -> Result<u8, Plain> {
+    Ok(first + second + third.1)
+}
+
+#[circuit(name = "lint-parameters", fallback = |first, _, _, _| Ok(first))]
+async fn lint_parameters(
+    #[expect(unused_mut)] mut first: u8,
+    #[expect(unused_variables)] (second, third): (u8, u8),
+    #[expect(clippy::used_underscore_binding)] _fourth: u8,
+    __fourth: u8,
+) -> Result<u8, Plain> {
+    Ok(first + _fourth)
+}
+
+#[test]
+fn fallback_accepts_attributes_of_parameters() {
+    assert_eq!(one_line((1, 2), 3), Ok(1));
+    assert_eq!(cfg_parameters(1, 2, (3, 4)), Ok(6));
+    assert_eq!(expect_ready(lint_parameters(1, (2, 3), 4, 5)), Ok(5));
+    for name in ["one-line", "cfg-parameters", "lint-parameters"] {
+        global(name).trip();
+    }
+    assert_eq!(one_line((1, 2), 3), Ok(0));
+    assert_eq!(cfg_parameters(1, 2, (3, 4)), Ok(7));
+    assert_eq!(expect_ready(lint_parameters(1, (2, 3), 4, 5)), Ok(1));
+}
+
+#[circuit(name = format!("underscore-{_id}"), fallback = |_| Ok(0))]
+#[allow(clippy::used_underscore_binding)]
+fn named_by_underscore(_id: u8) -> Result<u8, Plain> {
+    Ok(1)
+}
+
+#[test]
+fn settings_use_argument_with_underscore() {
+    assert_eq!(named_by_underscore(3), Ok(1));
+    global("underscore-3").trip();
+    assert_eq!(named_by_underscore(3), Ok(0));
+}

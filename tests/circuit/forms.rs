@@ -330,3 +330,89 @@ fn functions_returning_futures_are_guarded() {
     global("forms::boxed").trip();
     assert!(expect_ready(boxed(&3)).is_err_and(|error| error.is_open()));
 }
+
+type Boxed<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Stands for the alias of futures-util.
+type BoxFuture<'a, T> = Boxed<'a, T>;
+type LocalBoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Stands for the extension trait of futures-util.
+trait FutureExt: Future + Sized {
+    fn boxed<'a>(self) -> Boxed<'a, Self::Output>
+    where
+        Self: Send + 'a,
+    {
+        Box::pin(self)
+    }
+
+    fn boxed_local<'a>(self) -> LocalBoxFuture<'a, Self::Output>
+    where
+        Self: 'a,
+    {
+        Box::pin(self)
+    }
+}
+
+impl<F: Future> FutureExt for F {}
+
+#[circuit]
+fn alias(value: &u8) -> BoxFuture<'_, CallResult<&u8>> {
+    Box::pin(async move { Ok(value) })
+}
+
+#[circuit]
+fn local_alias<'a>(value: std::rc::Rc<u8>) -> LocalBoxFuture<'a, CallResult<std::rc::Rc<u8>>> {
+    async move { Ok(value) }.boxed_local()
+}
+
+#[circuit]
+fn boxed_call(value: u8) -> BoxFuture<'static, CallResult<u8>> {
+    let twice = value * 2;
+    Box::pin(std::future::ready(Ok(twice)))
+}
+
+#[circuit]
+fn boxed_method(value: u8) -> BoxFuture<'static, CallResult<u8>> {
+    return std::future::ready(Ok(value)).boxed();
+}
+
+#[test]
+fn boxed_futures_are_guarded_without_second_box() {
+    fn counted(name: &str) {
+        let name = format!("forms::{name}");
+        assert_counted(&name, 1, 0);
+        global(&name).trip();
+    }
+    assert_eq!(expect_ready(alias(&3)).ok(), Some(&3));
+    counted("alias");
+    assert!(expect_ready(alias(&3)).is_err_and(|error| error.is_open()));
+    assert_eq!(expect_ready(local_alias(3.into())).ok(), Some(3.into()));
+    counted("local_alias");
+    assert!(expect_ready(local_alias(3.into())).is_err_and(|error| error.is_open()));
+    assert_eq!(expect_ready(boxed_call(3)).ok(), Some(6));
+    counted("boxed_call");
+    assert!(expect_ready(boxed_call(3)).is_err_and(|error| error.is_open()));
+    assert_eq!(expect_ready(boxed_method(3)).ok(), Some(3));
+    counted("boxed_method");
+    assert!(expect_ready(boxed_method(3)).is_err_and(|error| error.is_open()));
+}
+
+#[circuit(name = "boxed-later")]
+fn boxed_later(value: u8) -> BoxFuture<'static, CallResult<u8>> {
+    std::future::ready(Ok(value)).boxed()
+}
+
+#[test]
+fn boxed_future_is_admitted_at_first_poll() {
+    let first = boxed_later(2);
+    let breaker = global("boxed-later");
+    breaker.trip();
+    let refused = || breaker.snapshot().totals.refused;
+    let second = boxed_later(2);
+    assert_eq!(refused(), 0);
+    assert!(expect_ready(first).is_err_and(|error| error.is_open()));
+    assert_eq!(refused(), 1);
+    drop(second);
+    assert_eq!(refused(), 1);
+}

@@ -10,6 +10,7 @@
     clippy::manual_async_fn
 )]
 
+mod closures;
 mod edge_cases;
 mod events;
 mod fallbacks;

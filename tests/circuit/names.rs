@@ -49,6 +49,19 @@ impl Named for str {}
 impl<T> Named for Vec<T> {}
 impl<T> Named for &T {}
 impl Named for dyn Fn(u8) + Send {}
+impl Named for () {}
+impl<T> Named for (u8, T) {}
+impl<T> Named for [T; 2] {}
+
+/// Named after the closure that implements it.
+trait NamedClosure {
+    #[circuit(registry = registry)]
+    fn provided(&self, registry: &BreakerRegistry) -> CallResult<()> {
+        Ok(())
+    }
+}
+
+impl<F: Fn(char)> NamedClosure for F {}
 
 #[circuit(registry = registry)]
 fn with_its_own_self(registry: &BreakerRegistry) -> CallResult<()> {
@@ -102,6 +115,88 @@ fn trait_method_is_named_after_implementing_type() {
     let of = |name: &str| format!("names::{name}::provided");
     let expected = [of("Fn(u8)"), of("Vec"), of("i32"), of("str")];
     assert_eq!(names(&registry), expected);
+}
+
+#[test]
+fn method_of_tuple_is_named_after_whole_tuple() {
+    let registry = BreakerRegistry::new();
+    ().provided(&registry).expect("closed");
+    (1, String::new()).provided(&registry).expect("closed");
+    [String::new(), String::new()]
+        .provided(&registry)
+        .expect("closed");
+    let of = |name: &str| format!("names::{name}::provided");
+    assert_eq!(
+        names(&registry),
+        [of("()"), of("(u8, String)"), of("[String; 2]")]
+    );
+}
+
+#[test]
+fn method_of_closure_is_named_after_its_function() {
+    let registry = BreakerRegistry::new();
+    NamedClosure::provided(&|_: char| {}, &registry).expect("closed");
+    let function = "method_of_closure_is_named_after_its_function";
+    let expected = format!("names::{function}::{{{{closure}}}}::provided");
+    assert_eq!(names(&registry), [expected]);
+}
+
+/// A module and functions whose default names are longer than 256 bytes.
+mod a_module_with_a_name_that_is_as_long_as_no_reasonable_person_would_ever_make_it_in_a_program_of_theirs {
+    pub(super) mod and_another_module_with_a_name_that_is_as_long_as_no_reasonable_person_would_make_it {
+        use super::super::{BreakerRegistry, CallResult, circuit};
+
+        #[circuit(registry = registry, failure_threshold = 1)]
+        pub(in super::super) fn with_a_function_whose_name_is_also_rather_long_so_that_all_is_too_long(
+            registry: &BreakerRegistry,
+            ok: bool,
+        ) -> CallResult<()> {
+            if ok {
+                Ok(())
+            } else {
+                Err(crate::support::Error::NoAnswer)
+            }
+        }
+
+        pub(in super::super) struct Client(pub(in super::super) bool);
+
+        impl Client {
+            #[circuit(registry = registry, failure_threshold = 1)]
+            pub(in super::super) fn with_a_method_whose_name_is_also_rather_long_so_that_all_is_too_long(
+                &self,
+                registry: &BreakerRegistry,
+            ) -> CallResult<()> {
+                if self.0 {
+                    Ok(())
+                } else {
+                    Err(crate::support::Error::NoAnswer)
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn too_long_default_name_is_shortened_and_guards() {
+    use a_module_with_a_name_that_is_as_long_as_no_reasonable_person_would_ever_make_it_in_a_program_of_theirs::and_another_module_with_a_name_that_is_as_long_as_no_reasonable_person_would_make_it as long;
+    let registry = BreakerRegistry::new();
+    let call = long::with_a_function_whose_name_is_also_rather_long_so_that_all_is_too_long;
+    assert!(call(&registry, false).is_err());
+    assert!(call(&registry, true).is_err_and(|error| error.is_open()));
+    let method = || {
+        long::Client(false)
+            .with_a_method_whose_name_is_also_rather_long_so_that_all_is_too_long(&registry)
+    };
+    assert!(method().is_err_and(|error| !error.is_open()));
+    assert!(method().is_err_and(|error| error.is_open()));
+    let names = names(&registry);
+    assert_eq!(names.len(), 2);
+    for name in names {
+        assert!(
+            name.len() <= 256 && name.contains("_so_that_all_is_too_long#"),
+            "{name}"
+        );
+    }
 }
 
 #[circuit(name = format!("tenant:{tenant}"), registry = registry)]

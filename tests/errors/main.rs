@@ -11,6 +11,7 @@ mod all_open;
 mod breaker_error;
 mod permits;
 mod question_mark;
+mod refusal_texts;
 mod refusals;
 mod rules;
 mod support;

@@ -144,6 +144,8 @@ fn command_takes_over_opening_by_fleet() {
     assert_eq!(view.asked_for, Some(5 * SECOND));
 }
 
+type Open = fn(&CircuitBreaker);
+
 #[test]
 fn opening_tells_what_was_asked() {
     let by_hint = |breaker: &CircuitBreaker| {
@@ -152,10 +154,10 @@ fn opening_tells_what_was_asked() {
     };
     let by_trip = |breaker: &CircuitBreaker| breaker.trip();
     let by_trip_for = |breaker: &CircuitBreaker| breaker.trip_for(9 * SECOND);
-    let cases: [(&dyn Fn(&CircuitBreaker), Why, Duration); 3] = [
-        (&by_hint, Why::Asked, 9 * SECOND),
-        (&by_trip, Why::Manual, RECOVERY),
-        (&by_trip_for, Why::Manual, 9 * SECOND),
+    let cases: [(Open, Why, Duration); 3] = [
+        (by_hint, Why::Asked, 9 * SECOND),
+        (by_trip, Why::Manual, RECOVERY),
+        (by_trip_for, Why::Manual, 9 * SECOND),
     ];
     for (open, why, time) in cases {
         let fixture = Fixture::new();

@@ -31,11 +31,12 @@ fn totals(breaker: &CircuitBreaker) -> ([u64; 4], u32) {
 #[test]
 fn panicking_predicate_makes_call_ignored_in_every_form() {
     type Build = fn(BreakerBuilder) -> BreakerBuilder;
-    let rules: [Build; 4] = [
+    let rules: [Build; 5] = [
         |b| b.expected_error_if(|_: &fmt::Error| panic!("the predicate panicked")),
         |b| b.ignored_error_if(|_: &fmt::Error| panic!("the predicate panicked")),
         |b| b.expected_value_if(|_: &fmt::Error| panic!("the predicate panicked")),
         |b| b.ignored_value_if(|_: &fmt::Error| panic!("the predicate panicked")),
+        |b| b.trip_for_if(|_: &fmt::Error| panic!("the predicate panicked")),
     ];
     for rule in rules {
         let builder = rule(CircuitBreaker::builder().failure_threshold(1));

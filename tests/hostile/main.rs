@@ -5,6 +5,7 @@ mod debug;
 mod dropped;
 mod fallbacks;
 mod scale;
+mod texts;
 
 use breakerbox::prelude::*;
 use std::fmt;

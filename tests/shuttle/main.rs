@@ -2,7 +2,7 @@
 //! concurrent with commands, new settings and removals.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg shuttle" cargo test --test shuttle --release
+//! RUSTFLAGS="--cfg shuttle" cargo test --test shuttle --release --features fleet
 //! ```
 //!
 //! Shuttle runs all tasks on one thread, and chooses the next task at each atomic, lock and `.await`. All
@@ -20,6 +20,8 @@ mod expired_leases;
 mod names;
 mod nested_calls;
 mod observations;
+#[cfg(feature = "fleet")]
+mod orders;
 mod registry;
 mod trials;
 mod waiting;

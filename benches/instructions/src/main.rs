@@ -108,7 +108,7 @@ fn listened() -> CircuitBreaker {
 fn shared() -> CircuitBreaker {
     let registry = BreakerRegistry::new();
     std::mem::forget(Port::attach(&registry, |change| {
-        drop(black_box(change.clone()))
+        drop(black_box(change.clone()));
     }));
     let breaker = registry.breaker("users-api");
     // Keeps the registry, and so the port, for the whole run.

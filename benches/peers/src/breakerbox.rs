@@ -20,7 +20,7 @@ pub fn reference(case: &Case) -> Vec<CallLoop> {
         Call::Sync => sync_calls(work),
         Call::Async => async_calls(async_work),
         Call::Permit => Vec::new(),
-        Call::Service => service_calls(service_fn(async_work)),
+        Call::Service | Call::ClonedService => service_calls(case, service_fn(async_work)),
         Call::ByName(count) => {
             let mut names = names(count);
             async_calls(move |input| {
@@ -62,9 +62,9 @@ pub fn guarded(case: &Case) -> Vec<CallLoop> {
                 Err(())
             }
         }),
-        Call::Service => {
+        Call::Service | Call::ClonedService => {
             let layer = BreakerLayer::new(breaker.clone());
-            service_calls(layer.layer(service_fn(async_work)))
+            service_calls(case, layer.layer(service_fn(async_work)))
         }
         Call::ByName(count) => {
             let (registry, mut names) = (leak(BreakerRegistry::new()), names(count));

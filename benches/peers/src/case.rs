@@ -3,7 +3,7 @@
 use crate::loops::{CallLoop, FAILS};
 use crate::{breakerbox, peers};
 use Bound::{Column, Fastest, OneThread, OverReference};
-use Call::{Async, AsyncCircuit, ByName, Circuit, Permit, Service, Sync};
+use Call::{Async, AsyncCircuit, ByName, Circuit, ClonedService, Permit, Service, Sync};
 use Load::{Failing, Healthy, Refused};
 use Rule::{Calls, Consecutive, Time};
 
@@ -44,6 +44,8 @@ pub enum Call {
     Async,
     Permit,
     Service,
+    /// A clone of the service for each call.
+    ClonedService,
     /// By name, cycling through this number of names.
     ByName(usize),
     Circuit,
@@ -90,7 +92,7 @@ pub enum Bound {
 }
 
 #[rustfmt::skip]
-pub static CASES: [Case; 21] = {
+pub static CASES: [Case; 22] = {
     const HEALTHY: [Bound; 2] = [Fastest(1.0 / 3.0), OneThread(1.5)];
     const REFUSED: [Bound; 2] = [Fastest(2.0 / 3.0), Fastest(0.5)];
     const OTHER: [Bound; 2] = [Fastest(1.1), Fastest(0.5)];
@@ -99,6 +101,7 @@ pub static CASES: [Case; 21] = {
     const MANY_NAMES: [Bound; 2] = [OverReference(40.0), OverReference(80.0)];
     const CIRCUIT: [Bound; 2] = [OverReference(3.0); 2];
     const SERVICE: [Bound; 2] = [Column(TOWER_RESILIENCE, 0.1); 2];
+    const CLONED_SERVICE: [Bound; 2] = [Column(TOWER_RESILIENCE, 0.125), Column(TOWER_RESILIENCE, 0.1)];
     const fn case(name: &'static str, call: Call, rule: Rule, load: Load, bounds: [Bound; 2]) -> Case {
         Case { name, call, rule, load, bounds }
     }
@@ -124,5 +127,6 @@ pub static CASES: [Case; 21] = {
         case("`#[circuit]`, sync", Circuit, Consecutive, Healthy, CIRCUIT),
         case("`#[circuit]`, async", AsyncCircuit, Consecutive, Healthy, CIRCUIT),
         case("tower service", Service, Consecutive, Healthy, SERVICE),
+        case("tower service, cloned", ClonedService, Consecutive, Healthy, CLONED_SERVICE),
     ]
 };

@@ -1,5 +1,6 @@
 //! Loops of calls. The guarded work is minimal, but opaque to the compiler.
 
+use crate::case::{Call, Case};
 use breakerbox::BreakerError;
 use std::hint::{black_box, spin_loop};
 use std::pin::{Pin, pin};
@@ -84,8 +85,15 @@ pub fn async_calls<F: Future<Output = Result<T, E>>, T, E>(
     })
 }
 
-/// Returns loops over a tower service, of which each thread has a clone.
-pub fn service_calls<S: Service<u64> + Clone + Send + 'static>(service: S) -> Vec<CallLoop> {
+/// Returns loops over a tower service, of which each thread has a clone. If the case says so, each
+/// call has a clone of its own.
+pub fn service_calls<S: Service<u64> + Clone + Send + 'static>(
+    case: &Case,
+    service: S,
+) -> Vec<CallLoop> {
+    if case.call == Call::ClonedService {
+        return async_calls(move |input| service.clone().oneshot(input));
+    }
     loops(service, |service, inputs| {
         run(async {
             let mut succeeded = true;

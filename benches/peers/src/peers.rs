@@ -92,9 +92,9 @@ pub fn breaker(case: &Case) -> Vec<CallLoop> {
     let breaker = leak(breaker::CircuitBreaker::new(config.build()));
     match case.call {
         Call::Async => async_calls(|input| breaker.call(move || async_work(input))),
-        Call::Service => {
+        Call::Service | Call::ClonedService => {
             let layer = BreakerLayer::new(breaker.clone());
-            service_calls(layer.layer(service_fn(async_work)))
+            service_calls(case, layer.layer(service_fn(async_work)))
         }
         _ => Vec::new(),
     }
@@ -135,7 +135,7 @@ pub fn circuitbreaker_rs(case: &Case) -> Vec<CallLoop> {
 
 /// A tower service whose circuit is behind an async mutex.
 pub fn tower_resilience(case: &Case) -> Vec<CallLoop> {
-    if !matches!(case.call, Call::Async | Call::Service) {
+    if !matches!(case.call, Call::Async | Call::Service | Call::ClonedService) {
         return Vec::new();
     }
     let builder = CircuitBreakerLayer::builder()
@@ -151,5 +151,5 @@ pub fn tower_resilience(case: &Case) -> Vec<CallLoop> {
             .sliding_window_duration(MINUTE),
     };
     let layer = builder.build().expect("valid settings");
-    service_calls(layer.layer_fn(service_fn(async_work)))
+    service_calls(case, layer.layer_fn(service_fn(async_work)))
 }

@@ -208,7 +208,7 @@ impl FleetBuilder {
         let (settings, hello) = self.settings()?;
         let dirty = Arc::new(Dirty::default());
         let told = dirty.clone();
-        let port = Port::attach(&self.registry, move |change| told.insert(change.breaker()));
+        let port = Port::attach(&self.registry, move |change| told.note(change));
         if !follows_tokio(|| port.now().unwrap_or_default()) {
             return Err(StartError::OtherClock);
         }

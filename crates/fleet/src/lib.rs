@@ -1,4 +1,4 @@
-//! Circuits of [breakerbox](breakerbox) that are shared between the instances of a service.
+//! Circuits of [breakerbox] that are shared between the instances of a service.
 //!
 //! A [`Fleet`] shares the circuits of one [`BreakerRegistry`](breakerbox::BreakerRegistry) with other
 //! instances, through a [store](FleetStore). [`Memory`](store::Memory) is the store of one process.

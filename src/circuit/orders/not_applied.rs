@@ -15,8 +15,7 @@ pub enum NotApplied {
     Unknown,
     /// The circuit changed after the mark was taken, or the name belongs to another breaker now.
     Changed(Box<View>),
-    /// The mark is that of the circuit, but its state does not take such an
-    /// [order](crate::fleet::Order).
+    /// The mark is that of the circuit, but its state takes no such [order](crate::fleet::Order).
     Rejected(Box<View>),
 }
 

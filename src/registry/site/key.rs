@@ -1,7 +1,7 @@
 //! The key of a `#[circuit]`'s breaker: its registry and its name.
 
+use super::default_name;
 use crate::breaker::CircuitBreaker;
-use crate::names::{short_type, within_crate};
 use crate::registry::breaker_registry::BreakerRegistry;
 use std::any::type_name;
 
@@ -70,6 +70,21 @@ impl NameSource for Named {
     }
 }
 
+/// The default name of a free function with this path.
+#[derive(Clone, Copy, Debug)]
+pub struct DefaultName(pub &'static str);
+
+impl NameSource for DefaultName {
+    #[inline]
+    fn matches(&self, _: &CircuitBreaker, _: &'static str) -> bool {
+        true
+    }
+
+    fn with<T>(&self, with: impl FnOnce(&str) -> T) -> T {
+        with(&default_name::of_function(self.0))
+    }
+}
+
 /// A name that is computed for each call.
 #[derive(Clone, Copy, Debug)]
 pub struct Given<'a, S: ?Sized>(pub &'a S);
@@ -119,13 +134,10 @@ impl NameSource for OfType {
     }
 
     fn with<T>(&self, with: impl FnOnce(&str) -> T) -> T {
-        let short_name = short_type(self.self_type);
-        let module = within_crate(self.module);
-        let method = self.method;
-        if module.is_empty() {
-            with(&format!("{short_name}::{method}"))
-        } else {
-            with(&format!("{module}::{short_name}::{method}"))
-        }
+        with(&default_name::of_method(
+            self.module,
+            self.self_type,
+            self.method,
+        ))
     }
 }

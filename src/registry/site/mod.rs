@@ -1,6 +1,6 @@
 //! [`Site`]: the call site of one `#[circuit]`, which keeps handles of its first breakers.
 //!
-//! `key` defines which breaker a `#[circuit]` uses.
+//! `key` defines which breaker a `#[circuit]` uses, and `default_name` its name.
 //!
 //! A site is a `static`, so a call can borrow a handle with the lifetime `'static` from it. The call
 //! changes no reference count, and the future of an async call stays `Send` and `'static`. However, such a
@@ -16,9 +16,10 @@
 //! 2. Each call checks whether the breaker was removed before it uses a handle. A site therefore never
 //!    returns a removed breaker again.
 
+mod default_name;
 mod key;
 
-pub use key::{Given, Global, In, Named, OfType};
+pub use key::{DefaultName, Given, Global, In, Named, OfType};
 use key::{NameSource, RegistrySource};
 
 use super::breaker_registry::BreakerRegistry;

@@ -14,7 +14,7 @@ const RECORDED: &str = "rustc 1.95.";
 /// A case, the texts that its message must contain, and the recorded message.
 type Case = (&'static str, &'static [&'static str], &'static str);
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     (
         "tests/ui/future_without_result.rs",
         &[
@@ -77,9 +77,19 @@ const CASES: [Case; 8] = [
         ],
         include_str!("ui/future_and_stream.stderr"),
     ),
+    (
+        "tests/ui/tower_layers.rs",
+        &[
+            "`ApiError` must implement `From<BreakerError>`",
+            "the trait bound `Doubles: Clone` is not satisfied",
+            "expected `Result<u32, ApiError>`, found `Result<&str, ApiError>`",
+            "expected closure signature `fn(CircuitOpen, u32) -> _`",
+        ],
+        include_str!("ui/tower_layers.stderr"),
+    ),
 ];
 
-const CIRCUIT_CASES: [Case; 8] = [
+const CIRCUIT_CASES: [Case; 10] = [
     (
         "tests/ui/circuit_literals.rs",
         &[
@@ -109,6 +119,26 @@ const CIRCUIT_CASES: [Case; 8] = [
         include_str!("ui/circuit_types.stderr"),
     ),
     (
+        "tests/ui/circuit_closures.rs",
+        &[
+            "`classify` must be a closure, or the path of a function: `classify = |result|",
+            "`classify` decides alone, so `fail_if` would never be called; remove one of them",
+            "`fallback` answers every refusal, so `refused` would never be called",
+            "did you mean `classify`?",
+            "did you mean `refused`?",
+            "this closure must name the type of its argument: `|error: &MyError| ..`",
+        ],
+        include_str!("ui/circuit_closures.stderr"),
+    ),
+    (
+        "tests/ui/circuit_closure_types.rs",
+        &[
+            "expected `Outcome`, found `bool`",
+            "add both `classify = |returned| ..` and `fallback = function`",
+        ],
+        include_str!("ui/circuit_closure_types.stderr"),
+    ),
+    (
         "tests/ui/circuit_fallbacks.rs",
         &["this fallback does not match the function"],
         include_str!("ui/circuit_fallbacks.stderr"),
@@ -121,6 +151,8 @@ const CIRCUIT_CASES: [Case; 8] = [
             "a `const fn` cannot",
             "this function returns nothing",
             "this function never returns",
+            "`#[track_caller]` would have no effect, because",
+            "end it with `Box::pin(future)` or `future.boxed()`",
             "add it to the methods instead",
             "add it to the implementations of this method",
         ],
@@ -141,7 +173,10 @@ const CIRCUIT_CASES: [Case; 8] = [
     ),
     (
         "tests/ui/circuit_that_returns_stream.rs",
-        &["guard the stream: `function(..).with_breaker(..)`"],
+        &[
+            "a function that returns a stream cannot be guarded, because it ends before its stream does",
+            "guard the stream: `function(..).with_breaker(..)`",
+        ],
         include_str!("ui/circuit_that_returns_stream.stderr"),
     ),
 ];

@@ -27,6 +27,7 @@ pages! {
     internals_state_machine = "internals/state-machine.md",
     internals_windows = "internals/windows.md",
     metrics = "metrics.md",
+    opentelemetry = "opentelemetry.md",
     operations = "operations.md",
     performance = "performance.md",
     presets = "presets.md",

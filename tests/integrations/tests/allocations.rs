@@ -12,6 +12,7 @@ use std::future::{Ready, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 use tower::{Layer, Service, service_fn};
 use tracing_subscriber::filter::LevelFilter;
@@ -96,6 +97,30 @@ fn layer_allocates_nothing() {
             assert_eq!(call(&mut service), is_admitted);
         });
     }
+}
+
+#[test]
+fn clone_of_service_allocates_nothing() {
+    for (breaker, is_admitted) in [(healthy(), true), (open(), false), (forced(), false)] {
+        let layer = BreakerLayer::new(breaker).on_refused(|_, ()| Err(()));
+        let service = layer.layer(service_fn(|()| ready(Ok::<u32, ()>(7))));
+        let call = || assert_eq!(call(&mut service.clone()), is_admitted);
+        assert_no_allocations("clone", call);
+        // On another thread, only the first clone allocates.
+        thread::scope(|scope| scope.spawn(|| assert_no_allocations("clone", call)).join())
+            .expect("no allocations");
+    }
+}
+
+#[test]
+fn pending_while_open_allocates_nothing_while_ready() {
+    let breaker = healthy();
+    let layer = BreakerLayer::new(breaker.clone()).pending_while_open();
+    let mut service = layer.layer(service_fn(|()| work()));
+    assert_no_allocations("pending_while_open", || assert!(call(&mut service)));
+    assert_no_allocations("clone of pending_while_open", || {
+        assert!(call(&mut service.clone()));
+    });
 }
 
 #[test]

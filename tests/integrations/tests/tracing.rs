@@ -7,6 +7,8 @@ use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tracing::field::Empty;
+use tracing::{Instrument, instrument};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -71,6 +73,13 @@ fn logged(filter: &str, work: impl FnOnce(&Lines)) {
     tracing::subscriber::with_default(lines.subscriber(filter), || work(&lines));
 }
 
+/// Runs `future` with paused time.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(future)
+}
+
 fn fail(breaker: &CircuitBreaker) {
     let _ = breaker.call(|| Err::<(), _>("down"));
 }
@@ -90,6 +99,31 @@ fn strings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 fn builder_has_auto_traits() {
     fn assert_traits<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
     assert_traits::<breakerbox::tracing::LogBuilder>();
+}
+
+#[test]
+fn change_by_fleet_logs_node_and_reason() {
+    use breakerbox::Cause;
+    use breakerbox::fleet::{Order, Port, Why};
+
+    logged("breakerbox=info", |lines| {
+        let registry = BreakerRegistry::new();
+        breakerbox::tracing::install(&registry);
+        registry.breaker("users");
+        let port = Port::attach(&registry, |_| {});
+        let mark = port.view("users").unwrap().mark;
+        let open = Order::OpenFor(Duration::from_secs(7), 0);
+        let cause = Cause::fleet("web-7", Why::SlowCalls);
+        port.apply("users", mark, open, cause).unwrap();
+        let seen = lines.take();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert_eq!(text(&seen[0], "message"), "circuit opened");
+        let cause = "opened by the fleet: web-7, slow calls";
+        assert_eq!(text(&seen[0], "cause"), cause);
+        assert_eq!(text(&seen[0], "node"), "web-7");
+        assert_eq!(text(&seen[0], "why"), "slow");
+        assert!(seen[0]["fields"].get("reason").is_none(), "{seen:?}");
+    });
 }
 
 #[test]
@@ -201,10 +235,216 @@ fn requested_calls_are_logged_in_callers_span() {
         );
         assert!(seen.iter().all(|line| line["span"]["name"] == "checkout"
             && line["spans"].as_array().unwrap().len() == 1));
-        assert_eq!(text(&seen[2], "outcome"), "Failure");
-        assert_eq!(text(&seen[3], "reason"), "Open");
+        assert_eq!(text(&seen[2], "outcome"), "failure");
+        assert_eq!(text(&seen[3], "reason"), "open");
         assert_eq!(seen[3]["fields"]["retry_after_secs"], 29.51279);
     });
+}
+
+/// Returns the fields of the span in which `work` runs. The span declares the fields of a call, except
+/// `undeclared`.
+fn fields_of_span(
+    log: breakerbox::tracing::LogBuilder,
+    work: impl FnOnce(&CircuitBreaker, &ManualClock),
+) -> Value {
+    let mut fields = Value::Null;
+    logged("info", |lines| {
+        let clock = ManualClock::new();
+        let registry = BreakerRegistry::builder().clock(clock.clone());
+        let default = CircuitBreaker::builder().failure_threshold(2);
+        let registry = registry.default_preset(default).build().unwrap();
+        log.install(&registry);
+        let users = registry.breaker("users");
+        let span = tracing::info_span!(
+            "request",
+            breaker.name = Empty,
+            breaker.state = Empty,
+            breaker.outcome = Empty,
+            breaker.refusal = Empty,
+        );
+        span.in_scope(|| {
+            work(&users, &clock);
+            tracing::info!(target: "test", "end");
+        });
+        fields = lines.take().pop().unwrap()["span"].clone();
+    });
+    fields
+}
+
+fn span_fields(work: impl FnOnce(&CircuitBreaker, &ManualClock)) -> Value {
+    fields_of_span(breakerbox::tracing::builder().span_fields(true), work)
+}
+
+fn request(state: &str, outcome: &str) -> Value {
+    serde_json::json!({
+        "name": "request",
+        "breaker.name": "users",
+        "breaker.state": state,
+        "breaker.outcome": outcome,
+    })
+}
+
+#[test]
+fn span_of_admitted_call_has_outcome_and_state() {
+    let admitted = span_fields(|users, _| succeed(users));
+    assert_eq!(admitted, request("closed", "success"));
+    let failed = span_fields(|users, _| fail(users));
+    assert_eq!(failed, request("closed", "failure"));
+    let ignored = span_fields(|users, _| drop(users.try_acquire()));
+    assert_eq!(ignored, request("closed", "ignored"));
+    let hint = Outcome::TripFor(Duration::from_secs(5));
+    let hinted = span_fields(|users, _| users.try_acquire().unwrap().record(hint));
+    assert_eq!(hinted, request("open", "trip_for"));
+    let trial = span_fields(|users, clock| {
+        users.trip();
+        clock.advance(Duration::from_secs(30));
+        succeed(users);
+    });
+    assert_eq!(trial, request("closed", "success"));
+}
+
+#[test]
+fn span_of_refused_call_has_reason() {
+    let refused = |state, refusal: &str| {
+        let mut fields = request(state, "refused");
+        fields["breaker.refusal"] = refusal.into();
+        fields
+    };
+    let open = span_fields(|users, _| {
+        users.trip();
+        fail(users);
+    });
+    assert_eq!(open, refused("open", "open"));
+    let forced = span_fields(|users, _| {
+        users.force_open();
+        fail(users);
+    });
+    assert_eq!(forced, refused("forced_open", "forced"));
+    let taken = span_fields(|users, _| {
+        users.half_open();
+        let trial = users.try_acquire().unwrap();
+        fail(users);
+        std::mem::forget(trial);
+    });
+    assert_eq!(taken, refused("half_open", "trials_taken"));
+}
+
+#[test]
+fn span_of_joined_call_says_so() {
+    logged("info", |lines| {
+        let users = CircuitBreaker::builder().name("users").build().unwrap();
+        let log = breakerbox::tracing::builder().span_fields(true);
+        log.install_for(&users);
+        users.half_open();
+        let trial = users.try_acquire().unwrap();
+        let _ = trial.call(|| {
+            let span = tracing::info_span!("nested", breaker.outcome = Empty);
+            span.in_scope(|| {
+                succeed(&users);
+                tracing::info!(target: "test", "end");
+            });
+            Ok::<_, ()>(())
+        });
+        let seen = lines.take();
+        let end = seen.iter().find(|line| line["target"] == "test").unwrap();
+        let expected = serde_json::json!({ "name": "nested", "breaker.outcome": "joined" });
+        assert_eq!(end["span"], expected);
+    });
+}
+
+#[test]
+fn span_has_no_fields_unless_requested() {
+    let plain = fields_of_span(breakerbox::tracing::builder().calls(true), |users, _| {
+        succeed(users);
+    });
+    assert_eq!(plain, serde_json::json!({ "name": "request" }));
+}
+
+/// A future is polled and dropped within the span that instruments it.
+#[test]
+fn instrumented_future_records_in_its_span() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = Lines::default();
+    let guard = tracing::subscriber::set_default(lines.subscriber("info"));
+    let registry = BreakerRegistry::new();
+    breakerbox::tracing::builder()
+        .span_fields(true)
+        .install(&registry);
+    let users = registry.breaker("users");
+    let slow = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok::<_, std::fmt::Error>(())
+    };
+    let span = tracing::info_span!("fetch", breaker.name = Empty, breaker.outcome = Empty);
+    let outer = tracing::info_span!("outer", breaker.name = Empty, breaker.outcome = Empty);
+    let call = slow.guarded_by(&users).instrument(span.clone());
+    block_on(call.instrument(outer.clone())).unwrap();
+    span.in_scope(|| tracing::info!("end"));
+    outer.in_scope(|| tracing::info!("end"));
+    let dropped = tracing::info_span!("dropped", breaker.name = Empty, breaker.outcome = Empty);
+    let pending = std::future::pending::<Result<(), ()>>().guarded_by(&users);
+    let pending = pending.instrument(dropped.clone());
+    let limit = Duration::from_secs(1);
+    assert!(block_on(async { tokio::time::timeout(limit, pending).await }).is_err());
+    dropped.in_scope(|| tracing::info!("end"));
+    drop(guard);
+    let spans: Vec<_> = lines
+        .take()
+        .iter()
+        .map(|line| line["span"].clone())
+        .collect();
+    let expected = serde_json::json!([
+        { "name": "fetch", "breaker.name": "users", "breaker.outcome": "success" },
+        { "name": "outer" },
+        { "name": "dropped", "breaker.name": "users", "breaker.outcome": "ignored" },
+    ]);
+    assert_eq!(Value::from(spans), expected);
+}
+
+#[circuit(name = "above")]
+#[instrument(fields(breaker.outcome = Empty))]
+fn circuit_above() -> Result<(), BreakerError> {
+    Ok(())
+}
+
+#[circuit(name = "above async")]
+#[instrument(fields(breaker.outcome = Empty))]
+async fn async_circuit_above() -> Result<(), BreakerError> {
+    tokio::task::yield_now().await;
+    Ok(())
+}
+
+#[instrument(fields(breaker.outcome = Empty))]
+#[circuit(name = "below")]
+fn circuit_below() -> Result<(), BreakerError> {
+    Ok(())
+}
+
+/// The attribute that comes first is expanded first, so the other one wraps its result.
+#[test]
+fn span_is_around_circuit_if_circuit_comes_first() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = Lines::default();
+    let json = fmt::layer().json().with_writer(lines.clone());
+    let json = json.with_span_events(fmt::format::FmtSpan::CLOSE);
+    let guard = tracing::subscriber::set_default(Registry::default().with(json));
+    let log = breakerbox::tracing::builder().span_fields(true);
+    log.install(BreakerRegistry::global());
+    circuit_above().unwrap();
+    block_on(async_circuit_above()).unwrap();
+    circuit_below().unwrap();
+    drop(guard);
+    let all = lines.take();
+    let closed = all
+        .iter()
+        .filter(|line| line["fields"]["message"] == "close");
+    let spans: Vec<_> = closed.map(|line| line["span"].clone()).collect();
+    let expected = serde_json::json!([
+        { "name": "circuit_above", "breaker.outcome": "success" },
+        { "name": "async_circuit_above", "breaker.outcome": "success" },
+        { "name": "circuit_below" },
+    ]);
+    assert_eq!(Value::from(spans), expected);
 }
 
 #[test]
@@ -234,6 +474,77 @@ fn calls_are_not_logged_unless_requested() {
             ("TRACE", "call recorded"),
         ];
         assert_eq!(lines.messages(), strings(&expected));
+    });
+}
+
+/// Every state, outcome and reason has one name in texts, logs, metrics and serialized data.
+#[test]
+fn names_agree_with_metrics_and_serialized_data() {
+    type Enter = fn(&CircuitBreaker);
+    let states: [(Enter, State); 6] = [
+        (CircuitBreaker::reset, State::Closed),
+        (CircuitBreaker::trip, State::Open),
+        (CircuitBreaker::half_open, State::HalfOpen),
+        (CircuitBreaker::force_open, State::ForcedOpen),
+        (CircuitBreaker::disable, State::Disabled),
+        (CircuitBreaker::metrics_only, State::MetricsOnly),
+    ];
+    let name_of = |value: Value| value.as_str().unwrap().to_owned();
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    logged("breakerbox=trace", |lines| {
+        let registry = BreakerRegistry::new();
+        breakerbox::tracing::builder()
+            .calls(true)
+            .install(&registry);
+        let reporter = breakerbox::metrics::install(&registry);
+        let users = registry.breaker("users");
+        users.force_open();
+        for (enter, state) in states {
+            lines.take();
+            enter(&users);
+            assert_eq!(users.state(), state);
+            let name = state.as_str();
+            assert_eq!(state.to_string(), name);
+            assert_eq!(name_of(serde_json::to_value(state).unwrap()), name);
+            assert_eq!(text(&lines.take()[0], "to"), name);
+            metrics::with_local_recorder(&recorder, || reporter.report());
+            let line = format!(r#"breakerbox_state{{breaker="users",state="{name}"}} 1"#);
+            let page = recorder.handle().render();
+            assert!(page.contains(&line), "{line}: {page}");
+        }
+        users.reset();
+        lines.take();
+        for (outcome, name) in [
+            (Outcome::Success, "success"),
+            (Outcome::Failure, "failure"),
+            (Outcome::Ignored, "ignored"),
+        ] {
+            users.try_acquire().unwrap().record(outcome);
+            assert_eq!(text(&lines.take()[0], "outcome"), name);
+            metrics::with_local_recorder(&recorder, || reporter.report());
+            let line = format!(r#"breakerbox_calls_total{{breaker="users",outcome="{name}"}} 1"#);
+            let page = recorder.handle().render();
+            assert!(page.contains(&line), "{line}: {page}");
+        }
+        let hint = Outcome::TripFor(Duration::from_nanos(4_512_789_791));
+        users.try_acquire().unwrap().record(hint);
+        let line = lines.take().pop().unwrap();
+        assert_eq!(text(&line, "outcome"), "trip_for");
+        assert_eq!(line["fields"]["trip_for_secs"], 4.51279);
+        let mut trials = Vec::new();
+        for (enter, refusal) in [
+            (CircuitBreaker::trip as Enter, Refusal::Open),
+            (CircuitBreaker::force_open, Refusal::Forced),
+            (CircuitBreaker::half_open, Refusal::TrialsTaken),
+        ] {
+            enter(&users);
+            trials.extend(users.try_acquire());
+            lines.take();
+            let reason = users.try_acquire().unwrap_err().reason();
+            assert_eq!(reason, refusal);
+            let name = name_of(serde_json::to_value(reason).unwrap());
+            assert_eq!(text(&lines.take()[0], "reason"), name);
+        }
     });
 }
 

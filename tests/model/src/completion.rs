@@ -106,16 +106,21 @@ impl Model {
         if requested.is_some() || calls - failed < needed {
             self.open(requested);
         } else if succeeded >= needed {
-            if self.settings.mode == Mode::MetricsOnly {
-                self.log.push(Event::BackoffReset);
-                self.enter(State::MetricsOnly);
-            } else {
-                self.log.push(Event::Recovered(self.now));
-                self.enter(State::Closed);
-                let ramps_up = self.settings.mode == Mode::Enforcing;
-                let length = self.settings.ramp_up.filter(|_| ramps_up);
-                self.ramp_up = length.map(|length| RampUp::new(self.now, length));
-            }
+            self.recover();
+        }
+    }
+
+    /// Closes the circuit, because enough trials succeeded.
+    pub fn recover(&mut self) {
+        if self.settings.mode == Mode::MetricsOnly {
+            self.log.push(Event::BackoffReset);
+            self.enter(State::MetricsOnly);
+        } else {
+            self.log.push(Event::Recovered(self.now));
+            self.enter(State::Closed);
+            let ramps_up = self.settings.mode == Mode::Enforcing;
+            let length = self.settings.ramp_up.filter(|_| ramps_up);
+            self.ramp_up = length.map(|length| RampUp::new(self.now, length));
         }
     }
 

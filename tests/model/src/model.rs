@@ -3,7 +3,7 @@
 use crate::log::{self, Event, Figures};
 use crate::ramp_up::RampUp;
 use crate::settings::{Rule, Settings};
-use crate::steps::Command;
+use crate::steps::{Command, Order};
 use breakerbox::{Mode, Refusal, State};
 use std::time::Duration;
 
@@ -32,6 +32,12 @@ pub struct Model {
     pub lapsed_trials: Vec<usize>,
     /// Whether a late call may extend the deadline of the open circuit.
     pub extendable: bool,
+    /// When the open circuit would half-open without orders. `None` if only an order opened it.
+    pub own_deadline: Option<Deadline>,
+    /// The latest deadline of the open circuit that a hint or a command asked for.
+    pub asked_deadline: Option<Deadline>,
+    /// A command is the cause of the current state.
+    is_manual: bool,
     /// A metrics-only circuit has reported a requested trip since the last success.
     pub request_reported: bool,
     pub rules: Vec<RuleState>,
@@ -82,6 +88,9 @@ impl Model {
             current_calls: Vec::new(),
             lapsed_trials: Vec::new(),
             extendable: false,
+            own_deadline: None,
+            asked_deadline: None,
+            is_manual: false,
             request_reported: false,
             ramp_up: None,
             rules: settings.rules.iter().map(fresh).collect(),
@@ -265,10 +274,13 @@ impl Model {
         };
         self.extendable = true;
         self.open_for(time, attempt);
+        self.asked_deadline = requested.map(|_| self.deadline);
     }
 
     fn open_for(&mut self, time: Duration, attempt: u32) {
         self.deadline = self.after(time);
+        self.own_deadline = Some(self.deadline);
+        self.asked_deadline = None;
         self.log.push(Event::Opened(attempt));
         self.enter(State::Open);
     }
@@ -277,12 +289,58 @@ impl Model {
     pub fn extend_deadline(&mut self, requested: Duration) {
         let extended = self.after(requested.min(self.settings.max_trip_for));
         let time = |deadline: Deadline| deadline.unwrap_or(u64::MAX);
-        if self.reported_state() == State::Open
-            && self.extendable
-            && time(extended) > time(self.deadline)
-        {
+        if self.reported_state() != State::Open || !self.extendable {
+            return;
+        }
+        let later = |one: Deadline| {
+            if time(one) > time(extended) {
+                one
+            } else {
+                extended
+            }
+        };
+        if time(extended) > time(self.deadline) {
             self.deadline = extended;
         }
+        self.own_deadline = Some(self.own_deadline.map_or(extended, later));
+        self.asked_deadline = Some(self.asked_deadline.map_or(extended, later));
+    }
+
+    /// Executes an order of a fleet. Returns `false` if the state takes no such order.
+    pub fn order(&mut self, order: Order) -> bool {
+        match (order, self.reported_state()) {
+            (Order::OpenFor(time, attempt), State::Closed | State::HalfOpen) => {
+                self.half_open_at_deadline();
+                self.extendable = true;
+                self.open_for(time, attempt);
+                self.own_deadline = None;
+            }
+            (Order::OpenFor(..), State::MetricsOnly) => {
+                self.log.push(Event::WouldTrip);
+                return false;
+            }
+            (Order::Extend(time), State::Open) => self.deadline = self.after(time),
+            (Order::Try, _) if self.state == State::Open => self.enter(State::HalfOpen),
+            (Order::Close, State::Open | State::HalfOpen) => {
+                self.half_open_at_deadline();
+                self.recover();
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Enters the half-open state, if the circuit is open past its deadline.
+    fn half_open_at_deadline(&mut self) {
+        if self.state == State::Open && self.reported_state() == State::HalfOpen {
+            self.enter(State::HalfOpen);
+        }
+    }
+
+    /// A command is the cause of the deadline now.
+    fn take_over_deadline(&mut self) {
+        self.own_deadline = Some(self.deadline);
+        self.asked_deadline = Some(self.deadline);
     }
 
     /// Returns whether `call` is a trial of the current half-open period.
@@ -299,6 +357,7 @@ impl Model {
     pub fn enter(&mut self, state: State) {
         self.state = state;
         self.since = self.now;
+        self.is_manual = false;
         self.ramp_up = None;
         self.start_generation();
         match state {
@@ -331,15 +390,28 @@ impl Model {
 
     pub fn command(&mut self, command: Command) {
         match command {
-            Command::Trip if self.reported_state() == State::Open => {}
+            // A command without a reason takes over only from an earlier command.
+            Command::Trip if self.reported_state() == State::Open => {
+                if self.is_manual {
+                    self.take_over_deadline();
+                }
+            }
             Command::TripFor(time) if self.reported_state() == State::Open => {
                 self.extendable = false;
                 self.deadline = self.after(time);
+                self.is_manual = true;
+                self.take_over_deadline();
             }
-            Command::Trip => self.open(None),
+            Command::Trip => {
+                self.open(None);
+                self.is_manual = true;
+                self.take_over_deadline();
+            }
             Command::TripFor(time) => {
                 self.extendable = false;
                 self.open_for(time, self.attempt().unwrap_or(0));
+                self.is_manual = true;
+                self.take_over_deadline();
             }
             Command::HalfOpen if self.reported_state() == State::HalfOpen => {}
             Command::HalfOpen => self.enter_by_command(State::HalfOpen),

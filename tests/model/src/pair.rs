@@ -5,7 +5,7 @@ use crate::log;
 use crate::model::{Model, Refused};
 use crate::ramp_up::RampUp;
 use crate::settings::{Settings, Span};
-use crate::steps::{Change, Command, Ending, Side};
+use crate::steps::{Change, Command, Ending, Order, Side};
 use breakerbox::{CircuitBreaker, CircuitOpen, State};
 use std::time::Duration;
 
@@ -118,6 +118,12 @@ impl Pair {
     pub fn record_command(&mut self, command: Command) {
         self.model.command(command);
         self.invariants.forget_deadline();
+    }
+
+    /// Gives the model an order. Returns `false` if the breaker must reject the order.
+    pub fn record_order(&mut self, order: Order) -> bool {
+        self.invariants.forget_deadline();
+        self.model.order(order)
     }
 
     /// Changes the settings of the model. Returns the settings that the breaker must receive.

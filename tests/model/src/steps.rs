@@ -33,6 +33,15 @@ pub enum Command {
     Reset,
 }
 
+/// An order of a fleet. A type of its own, because the fuzz targets build the library without fleets.
+#[derive(Clone, Copy, Debug)]
+pub enum Order {
+    OpenFor(Duration, u32),
+    Extend(Duration),
+    Try,
+    Close,
+}
+
 /// New settings, which may keep some of the old ones.
 #[derive(Clone, Debug)]
 pub struct Change {

@@ -3,15 +3,17 @@
 //! [`streams`] does the same with guarded streams.
 #![allow(missing_docs)]
 
+mod fleet;
 mod strategies;
 mod streams;
 
 use breakerbox::clock::ManualClock;
-use breakerbox::{CircuitBreaker, Event, EventStream, Outcome, Permit};
+use breakerbox::{BreakerRegistry, CircuitBreaker, Event, EventStream, Outcome, Permit};
 use breakerbox_model::log;
 use breakerbox_model::pair::{Pair, nanos};
 use breakerbox_model::settings::Settings;
 use breakerbox_model::steps::Ending;
+use fleet::Fleet;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -31,6 +33,7 @@ struct World {
     pair: Pair,
     permits: Vec<(Permit, usize)>,
     observer: Option<Observer>,
+    fleet: Fleet,
 }
 
 /// Checks events and `ready`. Both disable fast paths of calls, so only some breakers are observed.
@@ -78,8 +81,11 @@ impl World {
     fn new(settings: &Settings, start: Duration) -> Self {
         let clock = ManualClock::new();
         clock.advance(start);
-        let breaker = settings.builder().clock(clock.clone()).build().unwrap();
+        let registry = BreakerRegistry::builder().clock(clock.clone());
+        let registry = registry.build().unwrap();
+        let breaker = registry.register(fleet::NAME, settings.builder()).unwrap();
         Self {
+            fleet: Fleet::new(registry),
             clock,
             pair: Pair::new(breaker, settings, nanos(start)),
             permits: Vec::new(),
@@ -112,6 +118,8 @@ impl World {
                 self.advance(self.pair.time_until_boundary(*which, *side));
             }
             Step::Command(command) => self.pair.send_command(*command),
+            Step::Order(order) => self.fleet.give(*order, &mut self.pair),
+            Step::LateOrder(order) => self.fleet.give_late(*order, &mut self.pair),
             Step::Configure(change) => {
                 let settings = self.pair.record_change(change);
                 let breaker = &self.pair.breaker;
@@ -191,6 +199,7 @@ proptest! {
             }
             if number % full_check_interval == 0 {
                 world.pair.check_snapshot();
+                world.fleet.check(&world.pair);
             }
         }
         world.pair.check_snapshot();

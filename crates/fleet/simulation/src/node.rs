@@ -131,6 +131,7 @@ impl Node {
         let (node, world, is_alive) = (self.index, Arc::clone(world), Arc::clone(is_alive));
         let mut builder = BreakerRegistry::builder()
             .clock(VirtualClock::starting_at(start))
+            .capacity(20_000)
             .on_change(move |event| {
                 // Ordering: `Relaxed`, because the simulation has one thread.
                 if is_alive.load(Ordering::Relaxed) {

@@ -1,5 +1,6 @@
 //! [`Dirty`]: the names of the circuits that have changed since the task last looked.
 
+use breakerbox::fleet::Change;
 use std::collections::BTreeSet;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ pub(crate) struct Dirty {
     names: Mutex<BTreeSet<Arc<str>>>,
     /// Keeps one permit, so a change between two looks is never missed.
     changed: Notify,
-    /// How many changes found their name in the set.
+    /// How many transitions found their name in the set.
     coalesced: AtomicU64,
 }
 
@@ -24,14 +25,22 @@ impl Dirty {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn insert(&self, name: &Arc<str>) {
-        let is_new = self.names().insert(name.clone());
-        if is_new {
-            self.changed.notify_one();
-        } else {
+    /// Adds the name of the circuit that has changed.
+    pub(crate) fn note(&self, change: &Change) {
+        let is_transition = matches!(change, Change::Transition { .. });
+        if !self.insert(change.breaker()) && is_transition {
             // Ordering: `Relaxed`, because the number publishes nothing.
             self.coalesced.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Adds a name. Returns `false` if the set contains it already.
+    pub(crate) fn insert(&self, name: &Arc<str>) -> bool {
+        let is_new = self.names().insert(name.clone());
+        if is_new {
+            self.changed.notify_one();
+        }
+        is_new
     }
 
     /// Removes and returns all names.
@@ -52,18 +61,23 @@ impl Dirty {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use breakerbox::BreakerRegistry;
+    use breakerbox::fleet::Port;
 
     #[tokio::test]
     async fn change_before_wait_is_not_missed() {
-        let dirty = Dirty::default();
-        let name: Arc<str> = "users-api".into();
-        dirty.insert(&name);
-        dirty.insert(&name);
+        let dirty = Arc::new(Dirty::default());
+        let registry = BreakerRegistry::new();
+        let told = dirty.clone();
+        let _port = Port::attach(&registry, move |change| told.note(change));
+        let users = registry.breaker("users-api");
         dirty.changed().await;
         assert_eq!(dirty.take().len(), 1);
-        assert_eq!(dirty.coalesced(), 1);
-        dirty.insert(&name);
+        users.trip();
+        users.reset();
+        users.trip();
         dirty.changed().await;
         assert_eq!(dirty.take().len(), 1);
+        assert_eq!(dirty.coalesced(), 2);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn round_trip(&self, time: Duration) {
+    pub(crate) fn round_trip(time: Duration) {
         contain(|| histogram!("breakerbox_fleet_round_trip_seconds").record(time.as_secs_f64()));
     }
 

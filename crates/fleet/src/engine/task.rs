@@ -284,7 +284,7 @@ impl Task {
         report.round_trip = now.saturating_sub(self.sent_at);
         drop(report);
         #[cfg(feature = "metrics")]
-        self.metrics.round_trip(now.saturating_sub(self.sent_at));
+        super::metrics::Metrics::round_trip(now.saturating_sub(self.sent_at));
     }
 
     fn note_members(&self, members: &[String]) {

@@ -138,7 +138,7 @@ impl Track {
             _ => {
                 self.lease = None;
                 self.baseline = None;
-                self.lost_lease(name, cx);
+                lost_lease(name, cx);
             }
         }
     }
@@ -163,16 +163,9 @@ impl Track {
             // The opening is reported as one of this node alone.
             _ => {
                 self.leave();
-                self.lost_lease(name, cx);
+                lost_lease(name, cx);
             }
         }
-    }
-
-    fn lost_lease(&self, name: &Arc<str>, cx: &mut Context) {
-        cx.counters.leases_lost += 1;
-        cx.events.push(FleetEvent::LeaseLost {
-            breaker: name.clone(),
-        });
     }
 
     /// Prepares the track for a store that may have lost its memory.
@@ -181,4 +174,12 @@ impl Track {
             *again = Time::ZERO;
         }
     }
+}
+
+/// Reports a lease that ended before the trials did.
+pub(crate) fn lost_lease(name: &Arc<str>, cx: &mut Context) {
+    cx.counters.leases_lost += 1;
+    cx.events.push(FleetEvent::LeaseLost {
+        breaker: name.clone(),
+    });
 }

@@ -78,7 +78,7 @@ impl Context {
 
     /// Returns a random time in `range`.
     pub(crate) fn random(&mut self, (from, to): (Duration, Duration)) -> Duration {
-        from + (to - from).mul_f64(self.rng.f64())
+        from + to.saturating_sub(from).mul_f64(self.rng.f64())
     }
 
     pub(crate) fn is_alone(&self, now: Time) -> bool {

@@ -273,21 +273,14 @@ impl Planner {
         source: Source,
         now: Time,
     ) -> Option<Arc<str>> {
-        let name: Arc<str> = match self.tracks.get_key_value(record.name.as_str()) {
-            Some((name, _)) => name.clone(),
-            None => {
-                if record.phase.is_unknown() {
-                    return None;
-                }
-                let share = self.cx.settings.shares.of(&record.name);
-                if share == crate::Share::local() {
-                    return None;
-                }
-                let name: Arc<str> = record.name.as_str().into();
-                self.tracks.insert(name.clone(), Track::new(share));
-                name
+        let name: Arc<str> = record.name.as_str().into();
+        if !self.tracks.contains_key(&name) {
+            let share = self.cx.settings.shares.of(&name);
+            if record.phase.is_unknown() || share == crate::Share::local() {
+                return None;
             }
-        };
+            self.tracks.insert(name.clone(), Track::new(share));
+        }
         let track = self.tracks.get_mut(&name)?;
         if !track.has_breaker {
             self.foreign.remove(&name);

@@ -29,7 +29,7 @@ pub struct Mutants {
     pub no_unvote: bool,
     /// Applies records in the order of their arrival.
     pub ignore_versions: bool,
-    /// Sends the age of the receipt of a trip instead of the instant of the trip.
+    /// Says of each trip that it happens when the store receives it.
     pub trip_at_sending: bool,
     /// Half-opens by time alone while it is linked.
     pub no_extension: bool,

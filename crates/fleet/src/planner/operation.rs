@@ -119,7 +119,8 @@ impl Track {
             .min(RETENTION);
         sent.again = now + vote_ttl * 4 / 5;
         let at = if cx.settings.mutants.trip_at_sending {
-            cx.clock.now(now)?
+            // The store cuts the instant to its own time.
+            cx.clock.now(now)?.after(RETENTION)
         } else {
             self.at(opened, cx)?
         };
@@ -156,6 +157,10 @@ impl Track {
 }
 
 fn why(view: &View) -> Why {
+    // A late hint keeps the cause of the opening, but determines its end.
+    if view.asked_for.is_some() && view.asked_for == view.opened_for {
+        return Why::Asked;
+    }
     view.why
         .map_or(Why::Other, |why| Why::from_code(why.code()))
 }

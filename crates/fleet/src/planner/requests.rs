@@ -243,6 +243,7 @@ impl Planner {
                 continue;
             }
             if self.cx.settings.mutants.close_on_absent && track.joined.is_some() {
+                track.known = None;
                 track.close_at = Some(now);
                 looks.push(name.clone());
             } else if track.joined.is_some() || track.lease.is_some() {

@@ -70,12 +70,13 @@ impl ServerClock {
         let last = self.samples.back()?;
         let mut earlier = self.samples.iter().rev();
         let before = earlier.find(|sample| sample.received <= time);
-        let estimate = before.map(|sample| sample.server.after(time - sample.received));
+        let estimate =
+            before.map(|sample| sample.server.after(time.saturating_sub(sample.received)));
         // Never later than the latest answer says, whose epoch may be another one.
         let bound = if time >= last.received {
-            last.server.after(time - last.received)
+            last.server.after(time.saturating_sub(last.received))
         } else {
-            last.server.before(last.received - time)
+            last.server.before(last.received.saturating_sub(time))
         };
         Some(estimate.map_or(bound, |estimate| estimate.min(bound)))
     }

@@ -147,7 +147,10 @@ impl Track {
                 self.ignored = known.version;
                 if self.share.policy().adopts(view.recorded_failures) {
                     // Rejected and counted: the circuit would have opened.
-                    let order = Order::OpenFor(known.end - now + cx.settings.grace, known.attempt);
+                    let order = Order::OpenFor(
+                        known.end.saturating_sub(now) + cx.settings.grace,
+                        known.attempt,
+                    );
                     return Step::Order(order, known.cause(), Effect::Adopt);
                 }
                 self.report_ignored(name, cx);
@@ -173,8 +176,8 @@ impl Track {
         let Some(known) = &self.known else {
             return Adoption::No;
         };
-        let ended = !known.holds(now) && !(cx.settings.mutants.adopt_ended && known.is_open());
-        if ended || known.version <= self.passed_over || cx.leaving {
+        let holds = known.holds(now) || cx.settings.mutants.adopt_ended && known.is_open();
+        if !holds || known.version <= self.passed_over || cx.leaving {
             return Adoption::No;
         }
         // A circuit that is open or half-open had its evidence.

@@ -9,6 +9,8 @@ use breakerbox::fleet::{Mark, View};
 use std::time::Duration;
 
 /// What a node knows of one circuit, and what it has done about it.
+// The flags are independent of each other.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 pub(crate) struct Track {
     pub(crate) share: Share,

@@ -22,6 +22,9 @@ pub const MAX_QUORUM: u16 = 64;
 /// The largest name of a circuit, in bytes before encoding, as in the registry.
 pub const MAX_NAME: usize = 256;
 
+/// The largest number of records or members in the answer to a pull.
+pub const MAX_PAGE: usize = 1_000;
+
 /// The largest record or message line, in bytes.
 pub(crate) const MAX_LINE: usize = 8 * 1_024;
 

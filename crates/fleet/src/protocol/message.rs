@@ -1,7 +1,7 @@
 //! [`Message`]: what a store publishes when records change.
 
 use super::limits::MAX_NUMBER;
-use super::text::{fields, number, word};
+use super::text::{fields, parse_number, word};
 use super::units::Version;
 use super::view::RecordView;
 use std::fmt;
@@ -70,8 +70,8 @@ impl Message {
         if fields.next()? != PROTOCOL {
             return None;
         }
-        let previous = Version(number(fields.next()?)?);
-        let version = Version(number(fields.next()?)?);
+        let previous = Version(parse_number(fields.next()?)?);
+        let version = Version(parse_number(fields.next()?)?);
         let instance = word(fields.next()?)?.to_owned();
         let is_chain = previous < version && version.0 <= MAX_NUMBER;
         is_chain.then_some(Self {

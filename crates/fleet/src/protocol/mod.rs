@@ -16,10 +16,12 @@
 //! # Invariants
 //!
 //! 1. Versions only rise: each published record has a version above the head, above all versions that
-//!    the writer has seen, and at or above the time of the store in microseconds.
+//!    the writer has seen, above the previous version of the record, and at or above the time of the
+//!    store in microseconds.
 //! 2. No instant of a node enters a record. Nodes send durations, and instants of the store's clock.
-//! 3. A record never opens for longer than its own duration, counted from the time of the store. A
-//!    failover to a slower clock therefore lengthens nothing.
+//! 3. A record never opens for longer than its own duration, counted from the time of the store, and
+//!    from its version. Hostile ends, and a failover to a slower clock, therefore lengthen nothing beyond
+//!    the first request for a lease, which writes the cut record back.
 //! 4. A record that is not well-formed, or whose version is more than an hour ahead, is absent.
 //! 5. An absent record closes no circuit: a store that lost its memory answers [`Word::Absent`].
 //!
@@ -41,12 +43,12 @@ mod view;
 mod why;
 mod word;
 
-pub use limits::{MAX_ATTEMPT, MAX_LEAD, MAX_NAME, MAX_QUORUM, NODE_TTL, RETENTION};
+pub use limits::{MAX_ATTEMPT, MAX_LEAD, MAX_NAME, MAX_PAGE, MAX_QUORUM, NODE_TTL, RETENTION};
 pub use message::{Message, MessageError};
 pub use node::NodeId;
 pub use op::{LeaseRequest, Op, Opening, Restoration, Trip};
 pub use record::{Phase, Record, Vote};
-pub use text::{decode_name, encode_name};
+pub use text::{decode_name, encode_name, parse_number};
 pub use transition::{Change, transition};
 pub use units::{Micros, Version};
 pub use view::{RecordView, ViewError};

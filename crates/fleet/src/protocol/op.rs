@@ -1,7 +1,8 @@
 //! [`Op`]: the operations of nodes on the records of a store.
 
-use super::limits::{MAX_ATTEMPT, MAX_QUORUM, RETENTION};
-use super::units::{Micros, Version};
+use super::limits::{MAX_ATTEMPT, MAX_NAME, MAX_QUORUM, MAX_WORD, RETENTION};
+use super::text::NONE;
+use super::units::{Micros, Version, in_micros};
 use super::why::Why;
 use std::time::Duration;
 
@@ -84,7 +85,8 @@ pub struct Trip {
 /// A request for a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseRequest {
-    /// The token, made for this request. A request that is sent again has the same token.
+    /// The token, made for this request: 1 to 64 printable characters, and not `-`. A request that is
+    /// sent again has the same token.
     pub token: String,
     /// How long the lease lasts. At most [`RETENTION`].
     pub duration: Duration,
@@ -113,9 +115,9 @@ pub struct Restoration {
     pub left: Duration,
     /// The attempt of the backoff.
     pub attempt: u32,
-    /// The instance that opened the circuit.
+    /// The instance that opened the circuit. Not empty.
     pub by: String,
-    /// The code of the reason.
+    /// The code of the reason. Not empty.
     pub why: String,
     /// The version of the record when the store still had it. Not zero.
     pub version: Version,
@@ -150,43 +152,46 @@ impl Op {
 
     /// Returns `true` if all arguments are within their bounds.
     pub(crate) fn is_valid(&self) -> bool {
-        let is_short = |duration: &Duration| *duration <= RETENTION;
-        let is_token = |token: &str| matches!(token.len(), 1..=64) && is_word(token);
-        match self {
-            Self::Trip { trip, .. } => {
-                let durations = [&trip.duration, &trip.vote_ttl, &trip.reset_backoff_after];
-                durations.into_iter().all(is_short)
-                    && trip.attempt <= MAX_ATTEMPT
-                    && (1..=MAX_QUORUM).contains(&trip.quorum)
+        let is_short = |duration: &Duration| in_micros(*duration) <= in_micros(RETENTION);
+        let is_token = |token: &str| token.len() <= 64 && is_word(token);
+        let is_named = (1..=MAX_NAME).contains(&self.name().len());
+        is_named
+            && match self {
+                Self::Trip { trip, .. } => {
+                    let durations = [&trip.duration, &trip.vote_ttl, &trip.reset_backoff_after];
+                    durations.into_iter().all(is_short)
+                        && trip.attempt <= MAX_ATTEMPT
+                        && (1..=MAX_QUORUM).contains(&trip.quorum)
+                }
+                Self::Lease { request, .. } => {
+                    is_short(&request.duration)
+                        && is_token(&request.token)
+                        && request
+                            .opened_by_fleet
+                            .is_none_or(|attempt| attempt <= MAX_ATTEMPT)
+                }
+                Self::Yield { token, .. } => is_token(token),
+                Self::Done { token, opening, .. } => {
+                    let is_valid = |opening: &Opening| {
+                        is_short(&opening.duration) && opening.attempt <= MAX_ATTEMPT
+                    };
+                    is_token(token) && opening.as_ref().is_none_or(is_valid)
+                }
+                Self::Restore { restoration, .. } => {
+                    is_short(&restoration.left)
+                        && restoration.attempt <= MAX_ATTEMPT
+                        && restoration.version.0 > 0
+                        && is_word(&restoration.by)
+                        && is_word(&restoration.why)
+                }
+                Self::Unvote { .. } | Self::Close { .. } => true,
             }
-            Self::Lease { request, .. } => {
-                is_short(&request.duration)
-                    && is_token(&request.token)
-                    && request
-                        .opened_by_fleet
-                        .is_none_or(|attempt| attempt <= MAX_ATTEMPT)
-            }
-            Self::Yield { token, .. } => is_token(token),
-            Self::Done { token, opening, .. } => {
-                let is_valid = |opening: &Opening| {
-                    is_short(&opening.duration) && opening.attempt <= MAX_ATTEMPT
-                };
-                is_token(token) && opening.as_ref().is_none_or(is_valid)
-            }
-            Self::Restore { restoration, .. } => {
-                is_short(&restoration.left)
-                    && restoration.attempt <= MAX_ATTEMPT
-                    && restoration.version.0 > 0
-                    && is_word(&restoration.by)
-                    && is_word(&restoration.why)
-            }
-            Self::Unvote { .. } | Self::Close { .. } => true,
-        }
     }
 }
 
-/// Returns `true` if the text is one field of a record.
+/// Returns `true` if the text is one field of a record, and does not stand for an absent one.
 fn is_word(text: &str) -> bool {
-    (1..=super::limits::MAX_WORD).contains(&text.len())
+    (1..=MAX_WORD).contains(&text.len())
+        && text != NONE
         && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,8 +1,8 @@
 //! [`Record`]: what a store knows of one circuit.
 
-use super::limits::{MAX_ATTEMPT, MAX_LINE};
-use super::text::{fields, number, or_none, unless_none, word};
-use super::units::{Micros, Version};
+use super::limits::{MAX_ATTEMPT, MAX_LINE, RETENTION};
+use super::text::{fields, or_none, parse_number, unless_none, word};
+use super::units::{Micros, Version, in_micros};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -105,6 +105,14 @@ pub struct Vote {
     pub until: Micros,
 }
 
+impl Vote {
+    /// Returns `true` if the vote has not expired. A vote that lives longer than [`RETENTION`] cannot be
+    /// genuine, and would count forever.
+    pub fn is_live(&self, now: Micros) -> bool {
+        now < self.until && self.until <= now.after(RETENTION)
+    }
+}
+
 impl Record {
     /// Parses a record of a store whose time is `now`. Anything that cannot be genuine is
     /// [absent](Phase::Absent).
@@ -116,34 +124,43 @@ impl Record {
         if record.version.is_ahead_of(now) {
             return Self::default();
         }
-        let longest = super::units::in_micros(max_open);
-        record.duration = record.duration.min(longest);
-        record.lease_duration = record.lease_duration.min(longest);
-        record.until = record.until.min(Micros(now.0 + record.duration));
-        record.lease_until = record
-            .lease_until
-            .min(Micros(now.0 + record.lease_duration));
         record.attempt = record.attempt.min(MAX_ATTEMPT);
         if record.closed_at > now {
             record.closed_at = Micros(0);
         }
-        record
+        record.cut(now, max_open)
+    }
+
+    /// Cuts durations to `max_open`, which is at most [`RETENTION`], and remaining times to their
+    /// durations. A store does so when it reads a record, and before it writes one.
+    ///
+    /// An open period also ends at its duration after the version, which is at or after the instant of
+    /// the opening. Without this bound, an end in the far future would move along with `now`.
+    #[must_use]
+    pub fn cut(mut self, now: Micros, max_open: Duration) -> Self {
+        let longest = in_micros(max_open.min(RETENTION));
+        self.duration = self.duration.min(longest);
+        self.lease_duration = self.lease_duration.min(longest);
+        let opened_by = now.0.min(self.version.0);
+        self.until = self.until.min(Micros(opened_by + self.duration));
+        self.lease_until = self.lease_until.min(Micros(now.0 + self.lease_duration));
+        self
     }
 
     fn parse(text: &str) -> Option<Self> {
         let mut fields = fields(text)?;
         let mut next = || fields.next();
-        let version = Version(number(next()?)?);
+        let version = Version(parse_number(next()?)?);
         let phase = Phase::from_letter(next()?)?;
-        let until = Micros(number(next()?)?);
-        let duration = number(next()?)?;
-        let attempt = u32::try_from(number(next()?)?).unwrap_or(u32::MAX);
+        let until = Micros(parse_number(next()?)?);
+        let duration = parse_number(next()?)?;
+        let attempt = u32::try_from(parse_number(next()?)?).unwrap_or(u32::MAX);
         let by = unless_none(word(next()?)?).to_owned();
         let why = unless_none(word(next()?)?).to_owned();
         let token = unless_none(word(next()?)?).to_owned();
-        let lease_until = Micros(number(next()?)?);
-        let lease_duration = number(next()?)?;
-        let closed_at = Micros(number(next()?)?);
+        let lease_until = Micros(parse_number(next()?)?);
+        let lease_duration = parse_number(next()?)?;
+        let closed_at = Micros(parse_number(next()?)?);
         let wanted = next()? == "1";
         let votes = votes(next()?)?;
         let rest = fields.collect::<Vec<_>>().join(" ");
@@ -187,7 +204,7 @@ impl Record {
     pub fn may_be_forgotten(&self, now: Micros, since: Micros) -> bool {
         match self.phase {
             Phase::Absent => true,
-            Phase::Votes => self.votes.iter().all(|vote| vote.until <= now),
+            Phase::Votes => !self.votes.iter().any(|vote| vote.is_live(now)),
             Phase::Closed => self.version.0 < since.0,
             Phase::Open => self.until < since,
             Phase::Leased => self.lease_until < since,
@@ -211,8 +228,8 @@ fn vote(text: &str) -> Option<Vote> {
     }
     Some(Vote {
         node: word(node)?.to_owned(),
-        cast: Micros(number(cast)?),
-        until: Micros(number(until)?),
+        cast: Micros(parse_number(cast)?),
+        until: Micros(parse_number(until)?),
     })
 }
 

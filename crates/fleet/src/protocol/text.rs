@@ -13,8 +13,8 @@ pub(super) fn fields(line: &str) -> Option<impl Iterator<Item = &str>> {
     is_text.then(|| line.split(' ').filter(|field| !field.is_empty()))
 }
 
-/// Parses a number of at most 16 digits that Lua represents exactly.
-pub(super) fn number(field: &str) -> Option<u64> {
+/// Parses a number of the protocol: at most 16 digits, and exact in Lua, whose numbers are `f64`.
+pub fn parse_number(field: &str) -> Option<u64> {
     let is_number =
         matches!(field.len(), 1..=16) && field.bytes().all(|byte| byte.is_ascii_digit());
     let number = is_number.then(|| field.parse().ok()).flatten();
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn number_that_lua_cannot_represent_is_rejected() {
-        assert_eq!(number("9007199254740991"), Some(MAX_NUMBER));
+        assert_eq!(parse_number("9007199254740991"), Some(MAX_NUMBER));
         for field in [
             "",
             "-1",
@@ -140,7 +140,7 @@ mod tests {
             "9007199254740992",
             "00000000000000001",
         ] {
-            assert_eq!(number(field), None, "{field:?}");
+            assert_eq!(parse_number(field), None, "{field:?}");
         }
     }
 }

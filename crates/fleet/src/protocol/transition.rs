@@ -9,6 +9,7 @@ use super::record::{Phase, Record, Vote};
 use super::units::{Micros, in_micros};
 use super::why::Why;
 use super::word::Word;
+use std::collections::HashSet;
 
 /// What a store does with a record after an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +112,8 @@ fn trip_record(
     let closed_for = now.since(record.closed_at);
     let continues = match record.phase {
         Phase::Open | Phase::Leased => true,
-        Phase::Closed => closed_for < trip.reset_backoff_after,
+        // In microseconds, like all stores.
+        Phase::Closed => in_micros(closed_for) < in_micros(trip.reset_backoff_after),
         Phase::Absent | Phase::Votes => false,
     };
     let attempt = if continues {
@@ -130,14 +132,19 @@ fn trip_record(
     )
 }
 
-/// Returns the votes of other nodes that count.
+/// Returns the votes of other nodes that count, one per node.
 ///
 /// A vote from before the latest close describes an outage that is over.
 fn live_votes(record: &Record, now: Micros, node: &NodeId) -> Vec<Vote> {
-    let is_live = |vote: &&Vote| {
-        vote.until > now && vote.cast >= record.closed_at && vote.node != node.node()
-    };
-    record.votes.iter().filter(is_live).cloned().collect()
+    let mut voters = HashSet::from([node.node()]);
+    let mut live = Vec::new();
+    for vote in &record.votes {
+        let counts = vote.is_live(now) && vote.cast >= record.closed_at;
+        if counts && voters.insert(&vote.node) {
+            live.push(vote.clone());
+        }
+    }
+    live
 }
 
 /// Only a hint of the instance that opened the circuit lengthens the open period. A client that is
@@ -210,10 +217,14 @@ fn lease_record(
             None => return (Change::None, Word::Absent),
         },
         Phase::Closed => return (Change::None, Word::Closed),
-        Phase::Open if record.holds(now) => return (Change::None, Word::Early),
+        Phase::Open if record.holds(now) => {
+            let is_full = record.until == now.after_micros(record.duration);
+            return (write_back(record, is_full), Word::Early);
+        }
         Phase::Leased if record.holds(now) => {
             if !request.demand || record.wanted {
-                return (Change::None, Word::Taken);
+                let is_full = record.lease_until == now.after_micros(record.lease_duration);
+                return (write_back(record, is_full), Word::Taken);
             }
             let mut wanted = record.clone();
             wanted.wanted = true;
@@ -233,6 +244,16 @@ fn lease_record(
         ..record.clone()
     };
     (Change::Publish(leased), Word::Granted)
+}
+
+/// Writes a record whose whole time is left, because its end may have been cut. The clock of a store
+/// that is behind, or an end in the far future, would otherwise be cut anew at each read.
+fn write_back(record: &Record, is_full: bool) -> Change {
+    if is_full {
+        Change::Keep(record.clone())
+    } else {
+        Change::None
+    }
 }
 
 fn yield_record(record: &Record, token: &str, now: Micros, node: &NodeId) -> (Change, Word) {
@@ -265,16 +286,12 @@ fn end_lease(
     if is_fenced {
         return (Change::None, Word::Fenced);
     }
-    match opening {
-        Some(opening) => {
-            let record = opened(record, opening, now, node);
-            (Change::Publish(record), Word::Opened)
-        }
-        None => {
-            let record = closed(record, Why::Succeeded, now, node);
-            (Change::Publish(record), Word::Closed)
-        }
+    if let Some(opening) = opening {
+        let record = opened(record, opening, now, node);
+        return (Change::Publish(record), Word::Opened);
     }
+    let record = closed(record, Why::Succeeded, now, node);
+    (Change::Publish(record), Word::Closed)
 }
 
 /// Returns the answer to a sender that does not hold the lease, or `None` if it does.

@@ -14,7 +14,11 @@ impl Micros {
     /// Returns the instant `time` later, saturating at the largest number of the protocol.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
-        Self(self.0.saturating_add(in_micros(time)).min(MAX_NUMBER))
+        self.after_micros(in_micros(time))
+    }
+
+    pub(super) fn after_micros(self, micros: u64) -> Self {
+        Self(self.0.saturating_add(micros).min(MAX_NUMBER))
     }
 
     /// Returns the instant `time` earlier, or zero.

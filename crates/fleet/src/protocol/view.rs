@@ -1,8 +1,8 @@
 //! [`RecordView`]: the public part of a record, in messages, pulls and answers.
 
-use super::limits::MAX_ATTEMPT;
+use super::limits::{MAX_ATTEMPT, RETENTION};
 use super::record::{Phase, Record};
-use super::text::{decode_name, encode_name, fields, number, or_none, unless_none, word};
+use super::text::{decode_name, encode_name, fields, or_none, parse_number, unless_none, word};
 use super::units::{Micros, Version, in_millis};
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct RecordView {
     pub version: Version,
     /// The state of the circuit.
     pub phase: Phase,
-    /// What was left of the open period or of the lease, in whole milliseconds.
+    /// What was left of the open period or of the lease, in whole milliseconds. At most [`RETENTION`].
     pub left: Duration,
     /// The attempt of the backoff.
     pub attempt: u32,
@@ -54,7 +54,7 @@ impl RecordView {
         }
     }
 
-    /// Parses a line. The attempt is cut to its bound; later fields are ignored.
+    /// Parses a line. The attempt and the time are cut to their bounds; later fields are ignored.
     ///
     /// # Errors
     ///
@@ -67,13 +67,13 @@ impl RecordView {
         let mut fields = fields(line)?;
         let mut next = || fields.next();
         let name = decode_name(next()?)?;
-        let version = Version(number(next()?)?);
+        let version = Version(parse_number(next()?)?);
         let phase = match next()? {
             "-" => Phase::Absent,
             letter => Phase::from_letter(letter)?,
         };
-        let left = Duration::from_millis(number(next()?)?);
-        let attempt = u32::try_from(number(next()?)?).unwrap_or(MAX_ATTEMPT);
+        let left = Duration::from_millis(parse_number(next()?)?).min(RETENTION);
+        let attempt = u32::try_from(parse_number(next()?)?).unwrap_or(MAX_ATTEMPT);
         Some(Self {
             name,
             version,
@@ -100,5 +100,17 @@ impl fmt::Display for RecordView {
             f,
             "{name} {version} {phase} {left} {attempt} {by} {why} {wanted}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_beyond_the_bounds_is_cut() {
+        let view = RecordView::parse("a 9 h 9222222222990 7000 web-1 lease 1").unwrap();
+        assert_eq!((view.left, view.attempt), (RETENTION, MAX_ATTEMPT));
+        assert_eq!(RecordView::parse(&view.to_string()), Ok(view));
     }
 }

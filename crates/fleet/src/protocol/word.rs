@@ -1,5 +1,6 @@
 //! [`Word`] and [`Answer`]: the answers of a store.
 
+use super::text::parse_number;
 use super::view::RecordView;
 use std::fmt;
 
@@ -70,7 +71,10 @@ impl Word {
     pub fn parse(text: &str) -> Option<Self> {
         let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
         let word = match code {
-            "voting" => return rest.parse().ok().map(Self::Voting),
+            "voting" => {
+                let votes = u16::try_from(parse_number(rest)?).ok()?;
+                return Some(Self::Voting(votes));
+            }
             "failed" => return Some(Self::Failed(rest.chars().take(256).collect())),
             "opened" => Self::Opened,
             "joined" => Self::Joined,
@@ -97,7 +101,7 @@ impl fmt::Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Voting(votes) => write!(f, "voting {votes}"),
-            Self::Failed(reason) => write!(f, "failed {reason}"),
+            Self::Failed(reason) => write!(f, "failed {}", reason.replace('|', "?")),
             _ => f.write_str(self.code()),
         }
     }
@@ -115,7 +119,8 @@ pub struct Answer {
 impl Answer {
     /// Parses the text that [`Display`](fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Self> {
-        let (word, view) = text.rsplit_once('|')?;
+        // A name may contain the separator, and no word does.
+        let (word, view) = text.split_once('|')?;
         Some(Self {
             word: Word::parse(word)?,
             view: RecordView::parse(view).ok()?,

@@ -3,10 +3,11 @@
 use super::hello::Hello;
 use super::traits::{Pulled, Submitted};
 use crate::protocol::{
-    Answer, Change, MAX_LEAD, Message, Micros, NODE_TTL, Op, Phase, RETENTION, Record, RecordView,
-    Version, transition,
+    Answer, Change, MAX_LEAD, MAX_PAGE, Message, Micros, NODE_TTL, Op, Phase, RETENTION, Record,
+    RecordView, Version, transition,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// How many index entries of each kind a pull checks for records to forget.
 const TRIM: usize = 100;
@@ -51,16 +52,19 @@ impl Table {
             let record = match change {
                 Change::None => record,
                 Change::Keep(record) => {
+                    let record = record.cut(now, hello.max_open);
                     self.records.insert(name.to_owned(), record.to_string());
                     if !self.listed.contains_key(name) {
-                        self.list(name, 0);
+                        self.list(name, record.version.0);
                     }
                     record
                 }
                 Change::Publish(mut record) => {
-                    head = Version::next(head, seen, now);
+                    // The head may have been lost. The versions of a record rise even then.
+                    head = Version::next(head.max(record.version), seen, now);
                     self.head = head;
                     record.version = head;
+                    let record = record.cut(now, hello.max_open);
                     self.records.insert(name.to_owned(), record.to_string());
                     self.list(name, record.version.0);
                     published.push(RecordView::of(name, &record, now));
@@ -91,7 +95,8 @@ impl Table {
         (submitted, message)
     }
 
-    /// Returns the records that changed after `since`, oldest first, at most `limit`.
+    /// Returns the records that changed after `since`, oldest first, at most `limit`, which is cut to 1 to
+    /// [`MAX_PAGE`].
     pub fn pull(&mut self, hello: &Hello, since: Version, limit: usize, now: Micros) -> Pulled {
         self.members.insert(hello.node.to_string(), now);
         self.members.retain(|_, seen| is_recent(*seen, now));
@@ -100,6 +105,7 @@ impl Table {
         let since = since.unless_ahead_of(now);
         let ahead = now.after(MAX_LEAD).0;
         let range = (since.0 + 1, String::new())..(ahead + 1, String::new());
+        let limit = limit.clamp(1, MAX_PAGE);
         let looked_at: Vec<_> = self.index.range(range).take(limit).cloned().collect();
         let more = looked_at.len() == limit;
         let mut records = Vec::new();
@@ -121,7 +127,7 @@ impl Table {
             head.max(since)
         };
         let members = if since.0 == 0 {
-            self.members.keys().cloned().collect()
+            self.listed_members()
         } else {
             Vec::new()
         };
@@ -165,12 +171,27 @@ impl Table {
         self.head = head;
     }
 
+    /// Sets when a member was last seen. For tests with hostile data.
+    pub fn set_member(&mut self, member: &str, seen: Micros) {
+        self.members.insert(member.to_owned(), seen);
+    }
+
     /// Returns the record of a name as it is to be believed.
     pub fn record(&self, name: &str, hello: &Hello, now: Micros) -> Record {
         let text = self.records.get(name);
         text.map_or_else(Record::default, |text| {
             Record::read(text, now, hello.max_open)
         })
+    }
+
+    /// Returns the members that were seen last, at most [`MAX_PAGE`], in the order of their names.
+    fn listed_members(&self) -> Vec<String> {
+        let by_time = self.members.iter().map(|(member, seen)| (*seen, member));
+        let latest: BTreeSet<_> = by_time.collect();
+        let listed = latest.iter().rev().take(MAX_PAGE);
+        let mut listed: Vec<_> = listed.map(|(_, member)| (*member).clone()).collect();
+        listed.sort();
+        listed
     }
 
     fn nodes(&self, now: Micros) -> u64 {
@@ -195,24 +216,25 @@ impl Table {
     /// Forgets old records, a bounded number at each pull.
     fn trim(&mut self, hello: &Hello, now: Micros) {
         let oldest = now.before(RETENTION);
-        let votes: Vec<_> = self
-            .index
-            .range(..(1, String::new()))
-            .map(|(_, name)| name.clone())
-            .collect();
-        // Votes that live long must not keep the scan from reaching others.
-        let skipped = usize::try_from(now.0).unwrap_or(0) % votes.len().max(1);
-        let old = self
-            .index
-            .range((1, String::new())..(oldest.0, String::new()));
-        let old: Vec<_> = old.take(TRIM).map(|(_, name)| name.clone()).collect();
-        let candidates = votes.into_iter().skip(skipped).take(TRIM).chain(old);
-        for name in candidates.collect::<Vec<_>>() {
+        let votes = self.candidates(0..1, now);
+        let old = self.candidates(1..oldest.0.max(1), now);
+        for name in votes.into_iter().chain(old) {
             let record = self.record(&name, hello, now);
             if record.phase == Phase::Absent || record.may_be_forgotten(now, oldest) {
                 self.forget(&name);
             }
         }
+    }
+
+    /// Returns at most [`TRIM`] names that are listed under these versions. The time selects which, so
+    /// that records that stay keep no pull from reaching those behind them.
+    fn candidates(&self, versions: Range<u64>, now: Micros) -> Vec<String> {
+        let range = (versions.start, String::new())..(versions.end, String::new());
+        let listed = self.index.range(range);
+        let surplus = listed.clone().count().saturating_sub(TRIM);
+        let skipped = usize::try_from(now.0).unwrap_or(0) % (surplus + 1);
+        let names = listed.skip(skipped).take(TRIM);
+        names.map(|(_, name)| name.clone()).collect()
     }
 }
 

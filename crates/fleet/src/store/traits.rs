@@ -59,7 +59,8 @@ pub trait Line: Send {
     /// failed alone is answered with [`Word::Failed`](crate::protocol::Word::Failed).
     async fn submit(&mut self, seen: Version, ops: &[Op]) -> Result<Submitted, StoreError>;
 
-    /// Returns the records that changed after `since`, oldest first, at most `limit`. Also a heartbeat.
+    /// Returns the records that changed after `since`, oldest first, at most `limit`, which is cut to 1 to
+    /// [`MAX_PAGE`](crate::protocol::MAX_PAGE). Also a heartbeat.
     ///
     /// # Errors
     ///
@@ -76,7 +77,7 @@ pub trait Line: Send {
 }
 
 /// The answer to [`Line::submit`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Submitted {
     /// The latest version of the store.
     pub head: Version,
@@ -91,7 +92,7 @@ pub struct Submitted {
 }
 
 /// The answer to [`Line::pull`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pulled {
     /// The latest version of the store.
     pub head: Version,
@@ -103,7 +104,8 @@ pub struct Pulled {
     pub now: Micros,
     /// The number of instances seen during the last [`NODE_TTL`](crate::protocol::NODE_TTL).
     pub nodes: u64,
-    /// The same instances, as `node/instance`. Only the first page of a full pull lists them.
+    /// The same instances, as `node/instance`, in the order of their names, at most
+    /// [`MAX_PAGE`](crate::protocol::MAX_PAGE). Only the first page of a full pull lists them.
     pub members: Vec<String>,
     /// Why the store accepts no writes, if it does not.
     pub read_only: Option<String>,

@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let guard = BreakerLayer::named(&registry, "orders")
         .classify_response(http::judge_response)
-        .on_refused(|open| Ok(http::unavailable(open)));
+        .on_refused(|open, _| Ok(http::unavailable(open)));
     let orders = database.clone();
     let router = Router::new()
         .route("/orders", get(async move || orders.query()))

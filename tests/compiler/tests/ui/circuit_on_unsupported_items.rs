@@ -20,9 +20,9 @@ fn returns_nothing() {}
 fn never_returns() -> ! { panic!() }
 
 #[circuit]
-fn boxed_twice() -> std::pin::Pin<Box<dyn Future<Output = Answer>>> {
-    let future = async { Ok(()) };
-    Box::pin(future)
+fn boxed_elsewhere() -> std::pin::Pin<Box<dyn Future<Output = Answer>>> {
+    let boxed = Box::pin(async { Ok(()) });
+    boxed
 }
 
 #[circuit]
@@ -32,6 +32,14 @@ fn leaves_early(early: bool) -> std::pin::Pin<Box<dyn Future<Output = Answer>>> 
     }
     Box::pin(async { Ok(()) })
 }
+
+#[circuit]
+#[track_caller]
+fn needs_the_caller() -> Answer { Ok(()) }
+
+#[track_caller]
+#[circuit]
+fn needs_the_caller_first() -> Answer { Ok(()) }
 
 #[circuit]
 struct Client;

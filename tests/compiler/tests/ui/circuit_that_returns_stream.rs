@@ -15,4 +15,11 @@ fn rows() -> impl Stream<Item = io::Result<u64>> {
     stream::iter([Ok(1)])
 }
 
+type Rows = BoxStream<'static, io::Result<u64>>;
+
+#[circuit]
+fn alias() -> Rows {
+    Box::pin(stream::iter([Ok(1)]))
+}
+
 fn main() {}

@@ -3,5 +3,7 @@
 // Guarded functions stand for functions that can fail or wait.
 #![allow(clippy::unnecessary_wraps, clippy::unused_async)]
 
+mod foreign_errors;
 mod guarded_methods;
+mod http_classifiers;
 mod other_attributes;

@@ -15,7 +15,7 @@ fn guarded(breaker: &CircuitBreaker) -> Router {
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(http::judge_response)
         .until_body_end()
-        .on_refused(|open| Ok(http::unavailable(open)));
+        .on_refused(|open, _| Ok(http::unavailable(open)));
     let broken = || {
         let chunks = [Ok("hello"), Err(io::Error::other("the disk has failed"))];
         Body::from_stream(stream::iter(chunks))
@@ -96,7 +96,7 @@ async fn keyed_layer_guards_bodies_by_request() {
     let path = |request: &axum::extract::Request| request.uri().path().to_owned();
     let layer = BreakerLayer::keyed(&registry, path)
         .until_body_end()
-        .on_refused(|open| Ok(http::unavailable(open)));
+        .on_refused(|open, _| Ok(http::unavailable(open)));
     let whole = get(async || "hello");
     let router: Router = Router::new().route("/{path}", whole).layer(layer);
     let request = ::http::Request::get("/a").body(Body::empty()).unwrap();

@@ -3,7 +3,7 @@
 use crate::support::{Fixture, Server};
 use breakerbox::http::grpc;
 use breakerbox::tower::BreakerLayer;
-use breakerbox::{CircuitBreaker, State};
+use breakerbox::{BreakerExt, CircuitBreaker, State};
 use futures_util::stream;
 use futures_util::stream::{BoxStream, StreamExt};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_types::{ErrorDetails, StatusExt};
 use tower::Layer;
 
 /// Streams one message, and ends as the request says.
@@ -46,6 +47,8 @@ impl Health for OneMessage {
                 metadata.insert("grpc-retry-pushback-ms", millis);
                 stream::iter([Err(status)]).boxed()
             }
+            "details" => stream::iter([Err(with_retry_info())]).boxed(),
+            "details-at-once" => return Err(with_retry_info()),
             "not-found" => stream::iter([Err(Status::not_found("deleted"))]).boxed(),
             "unavailable" => stream::iter([Err(Status::unavailable("restarting"))]).boxed(),
             "at-once" => return Err(Status::unavailable("restarting")),
@@ -53,6 +56,13 @@ impl Health for OneMessage {
         };
         Ok(Response::new(message.chain(end).boxed()))
     }
+}
+
+/// A status with a `RetryInfo` and other details.
+fn with_retry_info() -> Status {
+    let mut details = ErrorDetails::with_debug_info(["main".to_owned()], "overloaded");
+    details.set_retry_info(Some(Duration::from_millis(90_500)));
+    Status::with_error_details(Code::Unavailable, "restarting", details)
 }
 
 fn router() -> axum::Router {
@@ -69,7 +79,7 @@ async fn watch(server: &Server, breaker: &CircuitBreaker, end: &str) -> (usize, 
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(grpc::judge_response)
         .until_body_end()
-        .on_refused(|open| Ok(grpc::unavailable(open)));
+        .on_refused(|open, _| Ok(grpc::unavailable(open)));
     let address = format!("http://{}", server.address);
     let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
     let mut client = HealthClient::new(layer.layer(channel));
@@ -142,6 +152,40 @@ async fn retry_delay_after_message_opens_circuit_for_that_time() {
 }
 
 #[tokio::test]
+async fn retry_info_of_server_opens_circuit_for_its_delay() {
+    let server = start().await;
+    for (end, messages) in [("details", 1), ("details-at-once", 0)] {
+        let fixture = Fixture::new();
+        let seen = watch(&server, &fixture.breaker, end).await;
+        assert_eq!(seen, (messages, Code::Unavailable));
+        assert_eq!(fixture.totals(), [0, 1, 0, 0]);
+        let remaining = fixture.breaker.open_remaining();
+        assert_eq!(remaining, Some(Duration::from_millis(90_500)), "{end}");
+    }
+}
+
+/// Without a layer, a rule reads the delay from the error of the client.
+#[tokio::test]
+async fn rule_reads_retry_info_from_status() {
+    let server = start().await;
+    let fixture = Fixture::with(|builder| {
+        builder.trip_for_if(|status: &Status| status.get_details_retry_info()?.retry_delay)
+    });
+    let address = format!("http://{}", server.address);
+    let channel = Endpoint::from_shared(address).unwrap().connect_lazy();
+    let mut client = HealthClient::new(channel);
+    for (end, remaining) in [
+        ("at-once", None),
+        ("details-at-once", Some(Duration::from_millis(90_500))),
+    ] {
+        let service = end.to_owned();
+        let call = client.watch(HealthCheckRequest { service });
+        assert!(call.guarded_by(&fixture.breaker).await.is_err());
+        assert_eq!(fixture.breaker.open_remaining(), remaining, "{end}");
+    }
+}
+
+#[tokio::test]
 async fn unary_call_is_success_at_its_trailers() {
     let server = start().await;
     let fixture = Fixture::new();
@@ -159,7 +203,7 @@ async fn guarded_server_counts_trailers() {
     let layer = BreakerLayer::new(fixture.breaker.clone())
         .classify_response(grpc::judge_response)
         .until_body_end()
-        .on_refused(|open| Ok(grpc::unavailable(open)));
+        .on_refused(|open, _| Ok(grpc::unavailable(open)));
     let server = Server::serve(router().layer(layer)).await;
     let other = CircuitBreaker::builder().build().unwrap();
     for (end, expected) in [

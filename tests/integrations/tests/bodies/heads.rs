@@ -149,7 +149,7 @@ fn answer_to_refusal_has_uncounted_body() {
     let layer = BreakerLayer::new(fixture.breaker.clone())
         .until_body_end()
         .classify_response(http::judge_response)
-        .on_refused(|open| {
+        .on_refused(|open, _| {
             let response: Response<()> = http::unavailable(open);
             Ok(response.map(|()| Script::new([Step::Data("refused"), Step::Error])))
         });

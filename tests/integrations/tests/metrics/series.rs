@@ -86,7 +86,7 @@ fn report_shows_calls_transitions_and_states() {
         ),
         (Some(0.0), Some(1.0))
     );
-    assert_eq!(page.changes("users", "open", "half_open"), None);
+    assert_eq!(page.changes("users", "open", "half_open"), Some(0.0));
     succeed(&users);
     let page = prometheus.report(&reporter);
     assert_eq!(page.changes("users", "open", "half_open"), Some(1.0));
@@ -173,6 +173,40 @@ fn joined_calls_and_outlived_trials_are_counted() {
 }
 
 #[test]
+fn usual_transitions_start_at_zero() {
+    let registry = BreakerRegistry::new();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let users = registry.breaker("users");
+    let page = prometheus.report(&reporter);
+    for (from, to) in [
+        ("closed", "open"),
+        ("open", "half_open"),
+        ("half_open", "open"),
+        ("half_open", "closed"),
+    ] {
+        assert_eq!(page.changes("users", from, to), Some(0.0), "{from} {to}");
+    }
+    // Commands are rare, so their transitions get a series when they occur.
+    assert_eq!(page.changes("users", "closed", "forced_open"), None);
+    users.force_open();
+    let page = prometheus.report(&reporter);
+    assert_eq!(page.changes("users", "closed", "forced_open"), Some(1.0));
+}
+
+#[test]
+fn would_trip_is_counted_in_metrics_only_mode() {
+    let registry = BreakerRegistry::new();
+    let reporter = breakerbox::metrics::install(&registry);
+    let prometheus = Prometheus::new();
+    let users = registry.breaker("users");
+    assert_eq!(prometheus.report(&reporter).would_trip("users"), Some(0.0));
+    users.metrics_only();
+    (0..5).for_each(|_| fail(&users));
+    assert_eq!(prometheus.report(&reporter).would_trip("users"), Some(1.0));
+}
+
+#[test]
 fn series_have_units_and_descriptions() {
     let recorder = DebuggingRecorder::new();
     let snapshots = recorder.snapshotter();
@@ -207,6 +241,8 @@ fn series_have_units_and_descriptions() {
         ("breakerbox_calls_total", (count, true)),
         ("breakerbox_outlived_trials_total", (count, true)),
         ("breakerbox_state", (None, true)),
+        ("breakerbox_transitions_total", (count, true)),
+        ("breakerbox_would_trip_total", (count, true)),
     ];
     assert_eq!(
         described,

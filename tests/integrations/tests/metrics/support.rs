@@ -76,6 +76,11 @@ impl Page {
         self.0.get(&series).copied()
     }
 
+    pub(crate) fn would_trip(&self, breaker: &str) -> Option<f64> {
+        let series = format!(r#"breakerbox_would_trip_total{{breaker="{breaker}"}}"#);
+        self.0.get(&series).copied()
+    }
+
     /// Returns the number of calls with this outcome, over all breakers.
     pub(crate) fn total(&self, outcome: &str) -> u64 {
         let label = format!(r#"outcome="{outcome}""#);

@@ -3,6 +3,7 @@
 use breakerbox::clock::ManualClock;
 use breakerbox::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -348,4 +349,72 @@ fn bug_events_serialize_every_field() {
         .map(as_json)
         .find(|event| event["type"] == "missed");
     assert!(missed.unwrap()["events"].as_u64() > Some(0));
+}
+
+/// Collects the numbers of all fields whose name ends in `_seconds`.
+fn seconds_in(value: &Value, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                if key.ends_with("_seconds") && field.is_number() {
+                    found.push((key.clone(), field.to_string()));
+                }
+                seconds_in(field, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| seconds_in(item, found)),
+        _ => {}
+    }
+}
+
+/// A time such as 4.512789792 s has no short decimal fraction, so it shows whether it was rounded.
+#[test]
+fn seconds_have_at_most_six_decimals() {
+    const ODD: Duration = Duration::from_nanos(4_512_789_792);
+    let clock = ManualClock::new();
+    let slow = TripRule::slow_calls(1.0).slower_than(1_000 * ODD);
+    let slow = slow.over(Window::calls(10)).minimum_calls(10);
+    let default = CircuitBreaker::builder()
+        .trial_timeout(3 * ODD)
+        .trip_when(slow);
+    let registry = BreakerRegistry::builder().default_preset(default);
+    let registry = registry.clock(clock.clone()).build().unwrap();
+    let users = registry.breaker("users");
+    let mut events = users.subscribe();
+    let hinted = users.try_acquire().unwrap();
+    clock.advance(ODD);
+    hinted.record(Outcome::TripFor(3 * ODD));
+    clock.advance(ODD);
+    assert!(users.try_acquire().is_err());
+    let mut seen = vec![
+        as_json(users.snapshot()),
+        as_json(registry.health(&["users"])),
+    ];
+    users.half_open();
+    let hung = users.try_acquire().unwrap();
+    clock.advance(3 * ODD);
+    users.try_acquire().unwrap().success();
+    drop(hung);
+    seen.extend(std::iter::from_fn(|| events.try_next()).map(as_json));
+    let mut found = Vec::new();
+    for value in &seen {
+        seconds_in(value, &mut found);
+    }
+    let keys: BTreeSet<_> = found.iter().map(|(key, _)| key.as_str()).collect();
+    let expected = [
+        "elapsed_seconds",
+        "for_seconds",
+        "lease_seconds",
+        "open_remaining_seconds",
+        "retry_after_seconds",
+        "since_seconds",
+        "trip_for_seconds",
+    ];
+    assert_eq!(keys, BTreeSet::from(expected), "{seen:#?}");
+    for (key, number) in &found {
+        let decimals = number
+            .split_once('.')
+            .map_or(0, |(_, decimals)| decimals.len());
+        assert!(decimals <= 6, "{key}: {number}");
+    }
 }

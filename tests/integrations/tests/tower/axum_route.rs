@@ -24,7 +24,7 @@ async fn open_circuit_answers_503_with_retry_after() {
     });
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(http::judge_response)
-        .on_refused(|open| Ok(http::unavailable(open)));
+        .on_refused(|open, _| Ok(http::unavailable(open)));
     let router = Router::new()
         .route("/orders/{status}", orders)
         .route_layer(layer)
@@ -59,7 +59,7 @@ async fn tenants_have_own_breakers_and_custom_responses() {
     let layer = BreakerLayer::keyed_with(&registry, tenant, preset)
         .unwrap()
         .classify_response(http::judge_response)
-        .on_refused(|open| {
+        .on_refused(|open, _| {
             let text = format!("{} is unavailable", open.name());
             Ok(Response::builder()
                 .status(429)
@@ -101,7 +101,8 @@ async fn disconnected_client_frees_slot() {
         }
         "fast"
     });
-    let layer = BreakerLayer::new(breaker.clone()).on_refused(|open| Ok(http::unavailable(open)));
+    let layer =
+        BreakerLayer::new(breaker.clone()).on_refused(|open, _| Ok(http::unavailable(open)));
     let router = Router::new().route("/{path}", handler).layer(layer);
     let (address, _server) = serve(router).await;
     let client = reqwest::Client::builder()

@@ -17,9 +17,11 @@ use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_types::{ErrorDetails, StatusExt};
 use tower::{Layer, ServiceBuilder};
 
-/// Responds with the code whose number the request contains, and counts requests.
+/// Responds with the code whose number the request contains, and counts requests. A second number is
+/// the delay of a `RetryInfo`, in seconds.
 #[derive(Clone, Default)]
 struct CodeService(Arc<AtomicUsize>);
 
@@ -30,7 +32,14 @@ impl Health for CodeService {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         self.0.fetch_add(1, Ordering::SeqCst);
-        let code = request.into_inner().service.parse().unwrap();
+        let service = request.into_inner().service;
+        let (code, delay) = service.split_once(' ').unwrap_or((&service, ""));
+        let code = code.parse().unwrap();
+        if let Ok(seconds) = delay.parse() {
+            let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(seconds)));
+            let code = Code::from_i32(code);
+            return Err(Status::with_error_details(code, "later", details));
+        }
         match Code::from_i32(code) {
             Code::Ok => Ok(Response::new(HealthCheckResponse { status: 1 })),
             Code::ResourceExhausted => {
@@ -109,7 +118,7 @@ async fn statuses_open_circuit_and_refusal_is_unavailable() {
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(grpc::judge_response)
-        .on_refused(|open| Ok(grpc::unavailable(open)));
+        .on_refused(|open, _| Ok(grpc::unavailable(open)));
     let mut client = HealthClient::new(layer.layer(channel(server.address)));
 
     assert!(client.check(request(Code::Ok)).await.is_ok());
@@ -154,9 +163,33 @@ async fn statuses_open_circuit_and_refusal_is_unavailable() {
 }
 
 #[tokio::test]
+async fn retry_info_opens_circuit_for_its_delay() {
+    let server = Server::start(|router| router).await;
+    for (code, is_trip) in [
+        (Code::Unavailable, true),
+        (Code::ResourceExhausted, true),
+        (Code::Internal, false),
+    ] {
+        let breaker = breaker();
+        let layer = BreakerLayer::new(breaker.clone()).classify_response(grpc::judge_response);
+        let mut client = HealthClient::new(layer.layer(channel(server.address)));
+        let service = format!("{} 120", code as i32);
+        let status = client
+            .check(HealthCheckRequest { service })
+            .await
+            .unwrap_err();
+        assert_eq!((status.code(), status.message()), (code, "later"));
+        assert_eq!(breaker.snapshot().totals.failure, 1);
+        let is_long = breaker.open_remaining() > Some(Duration::from_secs(110));
+        assert_eq!(is_long, is_trip, "{code:?}");
+    }
+}
+
+#[tokio::test]
 async fn unreachable_server_opens_circuit() {
     let breaker = breaker();
-    let layer = BreakerLayer::new(breaker.clone()).on_refused(|open| Ok(grpc::unavailable(open)));
+    let layer =
+        BreakerLayer::new(breaker.clone()).on_refused(|open, _| Ok(grpc::unavailable(open)));
     let mut client = HealthClient::new(layer.layer(channel(unused_address().await)));
     for _ in 0..5 {
         let error = client.check(request(Code::Ok)).await.unwrap_err();
@@ -208,7 +241,7 @@ async fn guarded_server_answers_unavailable() {
     let breaker = breaker();
     let layer = BreakerLayer::new(breaker.clone())
         .classify_response(grpc::judge_response)
-        .on_refused(|open| Ok(grpc::unavailable(open)));
+        .on_refused(|open, _| Ok(grpc::unavailable(open)));
     let server = Server::start(|router| router.layer(layer)).await;
     let mut client = HealthClient::new(channel(server.address));
     for _ in 0..5 {

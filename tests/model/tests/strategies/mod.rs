@@ -2,7 +2,7 @@
 
 use breakerbox::{Mode, Outcome};
 use breakerbox_model::settings::{Kind, Recovery, Rule, Settings, Span, distinct};
-use breakerbox_model::steps::{Change, Command, Ending, RuleMix, Side};
+use breakerbox_model::steps::{Change, Command, Ending, Order, RuleMix, Side};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -20,6 +20,9 @@ pub(crate) enum Step {
     /// Advances the clock to one of the next boundaries, or one nanosecond before or after it.
     AdvanceTo(usize, Side),
     Command(Command),
+    Order(Order),
+    /// Gives an order that was decided on an earlier view.
+    LateOrder(Order),
     Configure(Box<Change>),
 }
 
@@ -170,6 +173,15 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn order() -> impl Strategy<Value = Order> {
+    prop_oneof![
+        (time(), 0..=4_u32).prop_map(|(time, attempt)| Order::OpenFor(time, attempt)),
+        time().prop_map(Order::Extend),
+        Just(Order::Try),
+        Just(Order::Close),
+    ]
+}
+
 fn change() -> impl Strategy<Value = Change> {
     let rules = select(vec![
         RuleMix::Old,
@@ -196,6 +208,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => time().prop_map(Step::Advance),
         4 => (any::<usize>(), side).prop_map(|(which, side)| Step::AdvanceTo(which, side)),
         2 => command().prop_map(Step::Command),
+        2 => order().prop_map(Step::Order),
+        1 => order().prop_map(Step::LateOrder),
         1 => change().prop_map(|change| Step::Configure(Box::new(change))),
     ]
 }

@@ -143,7 +143,7 @@ struct CircuitModel {
     has_command: bool,
     /// When the circuit opened, or last opened again.
     opened: Duration,
-    /// When the present half-open period began.
+    /// When the present half-open period began, if it has a lease.
     half_open: Option<Duration>,
 }
 
@@ -359,7 +359,7 @@ impl Audit {
             }
             circuit.own_openings.push(now);
         }
-        circuit.half_open = (to == State::HalfOpen).then_some(now);
+        circuit.half_open = (to == State::HalfOpen && is_fleet).then_some(now);
         if to == State::Open {
             circuit.opened = now;
         }

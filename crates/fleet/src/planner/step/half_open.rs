@@ -1,7 +1,7 @@
 //! Half-open circuits: renews or gives back a lease, and stops trials without one.
 
 use super::{Adoption, Effect, Step, Wanted, is_manual};
-use crate::event::FleetEvent;
+use crate::planner::answer::lost_lease;
 use crate::planner::context::Context;
 use crate::planner::timing::{IDLE_LEASE, REQUEST_MARGIN, Time};
 use crate::planner::track::{Lease, Track};
@@ -39,6 +39,11 @@ impl Track {
                 }
             }
         }
+        let has_ended = self.known.as_ref().is_none_or(|known| !known.holds(now));
+        if self.lost && has_ended {
+            // The store knows nothing of the circuit, so its trials are its own.
+            self.leave();
+        }
         if self.joined.is_some() && !cx.settings.mutants.no_extension {
             // Time alone has half-opened the circuit while the store was away.
             if view.in_flight > 0 {
@@ -64,10 +69,7 @@ impl Track {
             lease.active_at = now;
         }
         if now >= lease.lost_at && !cx.settings.mutants.no_fencing {
-            cx.counters.leases_lost += 1;
-            cx.events.push(FleetEvent::LeaseLost {
-                breaker: name.clone(),
-            });
+            lost_lease(name, cx);
             self.baseline = None;
             return self.gate(view, cx);
         }

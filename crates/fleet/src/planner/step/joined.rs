@@ -34,8 +34,8 @@ impl Track {
         if is_owner {
             due.add(known.end);
         }
-        let republishes = self.report == Report::Adopted && self.announced < known.end;
-        if cx.settings.mutants.republish_adopted && republishes && cx.synced {
+        let republishes = cx.settings.mutants.republish_adopted && self.announced.is_zero();
+        if republishes && self.report == Report::Adopted && cx.synced {
             return Step::Send(Wanted::Trip, None);
         }
         if self.lost && known.phase == Phase::Open && known.holds(now) && cx.synced {
@@ -53,11 +53,19 @@ impl Track {
         }
         // The owner stays open to its own end, and no circuit is tried before a hint allows it.
         let own = ends.own.filter(|_| is_owner);
-        let floor = known.end.max(ends.asked.max(own).unwrap_or(Time::ZERO));
+        let mut floor = known.end.max(ends.asked.max(own).unwrap_or(Time::ZERO));
+        // The lease was granted, but its answer was lost: the same token gets it again.
+        let is_holder = known.phase == Phase::Leased && &*known.by == cx.settings.node.instance();
+        if is_holder && self.token.is_some() && self.lease.is_none() {
+            floor = ends.asked.unwrap_or(Time::ZERO);
+        }
         let ask_at = self.planned_ask(floor, cx, now).max(self.retry_at);
         let has_demand = self.has_demand(view) || cx.settings.mutants.greedy_lease;
         let asks = now >= ask_at && has_demand;
-        if cx.may_extend() && !self.lease_failed && !cx.settings.mutants.no_extension {
+        // Nothing keeps a circuit open of which the store knows no more than that it had ended.
+        let is_forgotten = self.lost && !known.holds(now) && now >= ask_at && !has_demand;
+        let extends = cx.may_extend() && !self.lease_failed && !is_forgotten;
+        if extends && !cx.settings.mutants.no_extension {
             let needed = if now < ask_at {
                 ask_at + REQUEST_MARGIN
             } else if has_demand {
@@ -84,7 +92,7 @@ impl Track {
         due.add(if now < ask_at {
             ask_at
         } else {
-            idle_tick(now - ask_at, now)
+            idle_tick(now.saturating_sub(ask_at), now)
         });
         Step::Rest(due.earliest)
     }

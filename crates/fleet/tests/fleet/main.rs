@@ -1,0 +1,10 @@
+//! Fleets of several registries in one process, on paused time.
+#![allow(missing_docs)]
+
+mod circuits;
+mod events;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod settings;
+mod stores;
+mod support;

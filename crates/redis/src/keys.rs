@@ -1,0 +1,42 @@
+//! [`Keys`]: the names of the keys and of the channel.
+
+/// The names of the keys and of the channel of one namespace.
+///
+/// The number of keys is fixed. Scripts declare each key that they use, and batches need no lists of
+/// keys. The braces select one hash slot for all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// The latest version: a string.
+    pub head: String,
+    /// The records by name: a hash.
+    pub records: String,
+    /// The names by version: a sorted set. Names that have only votes are listed under zero.
+    pub index: String,
+    /// When each member was last seen: a sorted set.
+    pub members: String,
+    /// The operator's records: a hash. Reserved: a user may have no right to write it, and a server
+    /// refuses a script that declares such a key.
+    pub operator: String,
+    /// Where messages are published.
+    pub channel: String,
+}
+
+impl Keys {
+    /// Creates the names for a prefix and a namespace, which must be of `[A-Za-z0-9._:-]`.
+    pub fn new(prefix: &str, namespace: &str) -> Self {
+        let key = |letter: &str| format!("{prefix}:{{{namespace}}}:{letter}");
+        Self {
+            head: key("h"),
+            records: key("s"),
+            index: key("i"),
+            members: key("n"),
+            operator: key("o"),
+            channel: format!("{prefix}:{{{namespace}}}"),
+        }
+    }
+
+    /// Returns the keys that scripts declare, in their order.
+    pub fn declared(&self) -> [&str; 4] {
+        [&self.head, &self.records, &self.index, &self.members]
+    }
+}

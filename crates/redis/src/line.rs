@@ -1,0 +1,106 @@
+//! [`RedisLine`]: operations over one connection.
+
+use crate::keys::Keys;
+use crate::script::run::run;
+use crate::script::{PULL, SUBMIT, Sender, failure_of_client, parse_pulled, parse_submitted};
+use async_trait::async_trait;
+use breakerbox_fleet::protocol::{Micros, Op, Version};
+use breakerbox_fleet::store::{Hello, Line, Pulled, StoreError, Submitted};
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The sending half of a connection to Redis.
+pub struct RedisLine {
+    connection: MultiplexedConnection,
+    keys: Keys,
+    hello: Hello,
+    /// The time of the server in its latest reply, and when that reply came.
+    latest: Option<(Micros, Instant)>,
+}
+
+impl fmt::Debug for RedisLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLine")
+            .field("keys", &self.keys)
+            .field("hello", &self.hello)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RedisLine {
+    /// Connects to a server. Commands that take longer than `timeout` fail.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`StoreError`] if the server cannot be reached.
+    pub async fn connect(url: &str, hello: &Hello, timeout: Duration) -> Result<Self, StoreError> {
+        let client = redis::Client::open(url).map_err(|error| failure_of_client(&error))?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout));
+        let connection = client.get_multiplexed_async_connection_with_config(&config);
+        let connection = connection
+            .await
+            .map_err(|error| failure_of_client(&error))?;
+        Ok(Self::new(connection, hello))
+    }
+
+    pub(crate) fn new(connection: MultiplexedConnection, hello: &Hello) -> Self {
+        Self {
+            connection,
+            keys: Keys::new("bb1", &hello.namespace),
+            hello: hello.clone(),
+            latest: None,
+        }
+    }
+
+    /// Returns the time of the server as this client estimates it. Only servers without `TIME` in
+    /// scripts use it. Before the first reply, it is the time of this host.
+    fn clock(&self) -> Micros {
+        if let Some((now, at)) = self.latest {
+            return now.after(at.elapsed());
+        }
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Micros(0).after(since_epoch.unwrap_or_default())
+    }
+
+    fn sender(&self) -> Sender<'_> {
+        Sender {
+            hello: &self.hello,
+            channel: &self.keys.channel,
+            clock: self.clock(),
+        }
+    }
+}
+
+#[async_trait]
+impl Line for RedisLine {
+    async fn submit(&mut self, seen: Version, ops: &[Op]) -> Result<Submitted, StoreError> {
+        let arguments = self.sender().submit(seen, ops);
+        let keys = self.keys.declared();
+        let reply = run(&mut self.connection, &SUBMIT, &keys, &arguments).await?;
+        let submitted = parse_submitted(&reply, ops)?;
+        self.latest = Some((submitted.now, Instant::now()));
+        Ok(submitted)
+    }
+
+    async fn pull(&mut self, since: Version, limit: usize) -> Result<Pulled, StoreError> {
+        let arguments = self.sender().pull(since, limit);
+        let keys = self.keys.declared();
+        let reply = run(&mut self.connection, &PULL, &keys, &arguments).await?;
+        let pulled = parse_pulled(&reply)?;
+        self.latest = Some((pulled.now, Instant::now()));
+        Ok(pulled)
+    }
+
+    async fn leave(&mut self) -> Result<(), StoreError> {
+        let mut command = redis::cmd("ZREM");
+        command
+            .arg(&self.keys.members)
+            .arg(self.hello.node.to_string());
+        let left = command.query_async::<()>(&mut self.connection).await;
+        left.map_err(|error| failure_of_client(&error))
+    }
+}

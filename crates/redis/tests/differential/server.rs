@@ -1,0 +1,100 @@
+//! [`Server`]: a Redis server for one test.
+
+use redis::{Client, Connection};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A Redis server on a Unix socket. Dropping it kills the process.
+pub(crate) struct Server {
+    process: Child,
+    folder: TempDir,
+}
+
+impl Server {
+    /// Starts a server, or returns `None` with a message if there is no `redis-server` on the `PATH`.
+    ///
+    /// With one of the variables `CI` and `BREAKERBOX_REQUIRE_SERVERS`, a missing server is a failure.
+    pub(crate) fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("redis-server");
+        command.args([
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--unixsocket",
+        ]);
+        command
+            .arg(folder.path().join("socket"))
+            .arg("--dir")
+            .arg(folder.path());
+        let started = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        match started {
+            Ok(process) => {
+                let server = Self { process, folder };
+                server.wait();
+                Some(server)
+            }
+            Err(error) => {
+                assert!(!is_required(), "redis-server did not start: {error}");
+                // The test harness captures `eprintln!`, but not this.
+                let line = format!("!! SKIPPED: a test with redis-server: {error}\n");
+                std::io::stderr().write_all(line.as_bytes()).unwrap();
+                None
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let started = Instant::now();
+        while self.try_connect().is_none() {
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "redis-server does not answer"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    fn try_connect(&self) -> Option<Connection> {
+        let mut connection = Client::open(self.url()).unwrap().get_connection().ok()?;
+        redis::cmd("PING").query::<String>(&mut connection).ok()?;
+        Some(connection)
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        self.try_connect().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A process that has ended already is no failure of the test.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Returns `true` if a missing server is a failure.
+fn is_required() -> bool {
+    ["CI", "BREAKERBOX_REQUIRE_SERVERS"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
+}
