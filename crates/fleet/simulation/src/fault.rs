@@ -18,6 +18,13 @@ pub enum Fault {
         /// Whether messages overtake each other.
         reorder: bool,
     },
+    /// The replies to a node take longer.
+    SlowReplies {
+        /// The node.
+        node: usize,
+        /// The additional delay in milliseconds.
+        reply_ms: u64,
+    },
     /// Nothing arrives from or at a node, although its connection does not end.
     Cut(usize),
     /// The path of a node works again.

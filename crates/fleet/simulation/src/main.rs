@@ -1,9 +1,33 @@
 //! Runs seeds of the simulation, and prints figures.
 
+use breakerbox_fleet_simulation::scenarios::{self, Setup};
 use breakerbox_fleet_simulation::{Mutant, Plan, run};
 use std::time::Instant;
 
+fn find_mutants() {
+    for mutant in Mutant::of_engine().chain(Mutant::of_store()) {
+        print!("{}:", mutant.name);
+        for (name, scenario) in scenarios::ALL {
+            if name.starts_with("ten_thousand") || name.starts_with("lease_outlives") {
+                continue;
+            }
+            let found = (0..4).filter(|seed| {
+                let setup = Setup { seed: *seed, mutant: Some(mutant), is_traced: false };
+                !scenario(setup).violations.is_empty()
+            });
+            let found = found.count();
+            if found > 0 {
+                print!(" {name} {found}");
+            }
+        }
+        println!();
+    }
+}
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("mutants") {
+        return find_mutants();
+    }
     let mut arguments = std::env::args().skip(1);
     let mut next = |default: u64| {
         let argument = arguments.next();

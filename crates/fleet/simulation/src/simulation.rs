@@ -202,12 +202,16 @@ impl Simulation {
             Fault::Path { node, loss, duplicate, delay_ms, reorder } => world.change(|state, _| {
                 state.paths[node] = Path {
                     delay_ms: (1, delay_ms.max(1)),
+                    reply_ms: 0,
                     loss,
                     duplicate,
                     reorder,
                     is_cut: state.paths[node].is_cut,
                 };
             }),
+            Fault::SlowReplies { node, reply_ms } => {
+                world.change(|state, _| state.paths[node].reply_ms = reply_ms);
+            }
             Fault::Cut(node) => world.change(|state, _| state.paths[node].is_cut = true),
             Fault::Mend(node) => world.change(|state, _| state.paths[node] = Path::default()),
             Fault::Kill(node) => world.change(|state, _| state.kill_links(Some(node))),

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 pub(crate) struct Path {
     /// The shortest and longest delay in milliseconds, each way.
     pub(crate) delay_ms: (u64, u64),
+    /// An additional delay of replies in milliseconds.
+    pub(crate) reply_ms: u64,
     /// The share of requests, replies and messages that get lost.
     pub(crate) loss: f64,
     /// The share of requests and messages that arrive twice.
@@ -33,6 +35,7 @@ impl Default for Path {
     fn default() -> Self {
         Self {
             delay_ms: (1, 3),
+            reply_ms: 0,
             loss: 0.0,
             duplicate: 0.0,
             reorder: false,
@@ -444,7 +447,7 @@ impl State {
             }
             return;
         }
-        let at = now + self.delay(node);
+        let at = now + self.delay(node) + Duration::from_millis(self.paths[node].reply_ms);
         self.schedule(at, action);
     }
 

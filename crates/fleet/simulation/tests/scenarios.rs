@@ -50,6 +50,8 @@ scenarios! {
     node_waits_for_a_lease_whose_answer_is_late 3
     lost_answer_does_not_block_its_own_asker 3
     holder_without_a_connection_stops_in_time 10
+    lease_counts_from_the_request 3
+    late_hint_lengthens_no_record 10
     verdict_after_the_lease_does_not_count 3
     lease_of_a_crashed_holder_ends 3
     late_joiner_follows_a_lease 3

@@ -107,6 +107,25 @@ pub fn holder_without_a_connection_stops_in_time(setup: Setup) -> Outcome {
     })
 }
 
+/// The answers to the holder are slow. Its lease counts from the time at which it asked.
+pub fn lease_counts_from_the_request(setup: Setup) -> Outcome {
+    let mut plan = setup.quiet(4, Sharing::Quorum(2));
+    plan.circuits[0].half_open_calls = 1_000;
+    plan.circuits[0].success_threshold = 1_000;
+    Setup::run(&plan, async |fleet: &mut Simulation| {
+        open_and_wait(fleet).await;
+        fleet.inject(Fault::SlowReplies { node: 2, reply_ms: 900 }).await;
+        let mut permits = Vec::new();
+        permits.extend(start_trial(fleet, 2).await);
+        fleet.inject(Fault::Cut(2)).await;
+        for _ in 0..700 {
+            permits.extend(fleet.admit(2));
+            fleet.run_ms(10).await;
+        }
+        drop(permits);
+    })
+}
+
 /// The holder stops in the middle of its trial. Its verdict comes after another node got the lease.
 pub fn verdict_after_the_lease_does_not_count(setup: Setup) -> Outcome {
     let plan = setup.quiet(4, Sharing::Quorum(2));

@@ -31,6 +31,22 @@ pub fn hint_of_one_node_stops_no_other(setup: Setup) -> Outcome {
     })
 }
 
+/// A hint arrives at the store right after the quorum. It does not lengthen the record.
+pub fn late_hint_lengthens_no_record(setup: Setup) -> Outcome {
+    let plan = setup.quiet(4, Sharing::Quorum(2));
+    Setup::run(&plan, async |fleet: &mut Simulation| {
+        fleet.trip(0);
+        fleet.trip(1);
+        fleet.run_ms(2).await;
+        fleet.call(3, Call::TripFor(300 * SECOND));
+        fleet.run_for(SECOND).await;
+        let (phase, left) = fleet.phase();
+        let is_opener = fleet.record().by.starts_with("n3");
+        let is_short = phase == Phase::Open && left < 5 * SECOND;
+        fleet.expect(is_opener || is_short, "the record is not longer");
+    })
+}
+
 /// The hint of the node that opened the circuit counts for all.
 pub fn hint_of_the_opener_counts_for_all(setup: Setup) -> Outcome {
     let plan = setup.quiet(3, Sharing::Always);
@@ -84,6 +100,9 @@ pub fn close_keeps_the_attempt(setup: Setup) -> Outcome {
         fleet.expect(closed, "a node tries again");
         fleet.run_for(SECOND).await;
         fleet.expect(fleet.all_are(State::Closed), "all circuits are closed");
+        // A new process has no attempt of its own.
+        fleet.inject(Fault::Redeploy(3)).await;
+        fleet.run_ms(500).await;
         fleet.trip(3);
         fleet.run_for(SECOND).await;
         fleet.expect(fleet.record().attempt >= 1, "the attempt goes on at another node");
