@@ -103,14 +103,17 @@ impl Track {
                 self.lease = Some(lease);
                 self.joined = Some(answer.view.version);
                 cx.counters.leases_granted += 1;
-                cx.events.push(FleetEvent::LeaseGranted {
-                    breaker: name.clone(),
-                });
+                if self.recovered.is_none() {
+                    cx.events.push(FleetEvent::LeaseGranted {
+                        breaker: name.clone(),
+                    });
+                }
             }
             Word::Absent => self.retry_at = now + RETRY,
             _ => {
                 cx.counters.leases_denied += 1;
                 self.plan = None;
+                self.recovered = None;
             }
         }
     }
@@ -151,6 +154,7 @@ impl Track {
         cx: &mut Context,
     ) {
         self.lease = None;
+        self.recovered = None;
         match answer.word {
             Word::Opened => {
                 cx.note_published(&answer.view.why);

@@ -102,9 +102,14 @@ impl Track {
             }
             self.leave();
         }
+        self.recovered = None;
         match view.state {
             State::Open => self.observe_opening(before, view, cx, now),
             State::Closed => {
+                if matches!(view.cause, Some(Cause::TrialsSucceeded)) && self.lease.is_none() {
+                    let known = self.known.as_ref().filter(|known| known.is_open());
+                    self.recovered = known.map(|known| known.version);
+                }
                 self.opened = None;
                 self.last_trial_failed = false;
                 self.report = Report::Pending;
@@ -131,8 +136,9 @@ impl Track {
             return;
         }
         self.report = Report::Pending;
-        if self.lease.is_none() {
-            self.leave();
+        match &mut self.lease {
+            Some(lease) if lease.trying => lease.failed = true,
+            _ => self.leave(),
         }
         self.last_trial_failed = matches!(view.cause, Some(Cause::TrialFailed));
     }

@@ -49,6 +49,8 @@ pub(crate) struct Track {
     /// Refused calls beyond this number are demand. `None` if there is demand already.
     pub(crate) baseline: Option<u64>,
     pub(crate) last_trial_failed: bool,
+    /// The version of the record from which this circuit recovered without a lease.
+    pub(crate) recovered: Option<Version>,
     /// Whether the store did not apply the latest request for a lease. Time alone half-opens then.
     pub(crate) lease_failed: bool,
     /// When to follow a close of the fleet.
@@ -92,6 +94,8 @@ pub(crate) struct Lease {
     pub(crate) wanted: bool,
     /// Whether the circuit was half-opened for this lease.
     pub(crate) trying: bool,
+    /// Whether the trials have failed. The lease is kept until the store knows.
+    pub(crate) failed: bool,
     /// Whether the lease is given back. No trial starts any more.
     pub(crate) yielding: bool,
     /// When a trial was last seen, and the figures by which it is seen.
@@ -109,6 +113,7 @@ impl Lease {
             lost_at: now,
             wanted: false,
             trying: false,
+            failed: false,
             yielding: false,
             active_at: now,
             refused: 0,
@@ -160,6 +165,7 @@ impl Track {
             plan: None,
             baseline: Some(0),
             last_trial_failed: false,
+            recovered: None,
             lease_failed: false,
             close_at: None,
             restore_at: None,

@@ -23,12 +23,17 @@ impl Track {
             }
             // A command closes this circuit, and not the one of the fleet.
             let succeeded = matches!(view.cause, Some(Cause::TrialsSucceeded));
-            let wanted = if succeeded && lease.trying && !lease.yielding {
-                Wanted::Verdict
-            } else {
-                Wanted::Yield
-            };
+            let succeeded = succeeded && !lease.failed;
+            let wanted =
+                if succeeded && (lease.trying || self.recovered.is_some()) && !lease.yielding {
+                    Wanted::Verdict
+                } else {
+                    Wanted::Yield
+                };
             return Step::Send(wanted, None);
+        }
+        if let Some(step) = self.announce_recovery(cx, now) {
+            return step;
         }
         self.leave();
         if let Some(step) = self.withdraw(cx) {
@@ -52,6 +57,26 @@ impl Track {
                 Step::Rest((now < end).then_some(now + TICK))
             }
         }
+    }
+
+    /// Closes the circuit of the fleet, whose open period has ended, if this circuit has recovered while
+    /// the store was away. Takes the lease for that, so that no other node is overruled.
+    fn announce_recovery(&mut self, cx: &mut Context, now: Time) -> Option<Step> {
+        let recovered = self.recovered?;
+        let known = self.known.as_ref()?;
+        let has_ended = known.is_open() && !known.holds(now) && !self.lost;
+        if known.version != recovered || !has_ended || !self.share.policy().adopts(u32::MAX) {
+            return None;
+        }
+        if !cx.may_extend() {
+            return Some(Step::Rest(None));
+        }
+        let ask_at = self.planned_ask(known.end, cx, now).max(self.retry_at);
+        Some(if now >= ask_at {
+            Step::Send(Wanted::Ask, None)
+        } else {
+            Step::Rest(Some(ask_at))
+        })
     }
 
     /// Opens the circuit until a grace after the end of the fleet's open period.

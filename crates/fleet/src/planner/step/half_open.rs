@@ -18,7 +18,9 @@ impl Track {
         cx: &mut Context,
         now: Time,
     ) -> Step {
-        if let Some(lease) = self.lease.take() {
+        // A verdict that the store never heard. The circuit has waited since, and tries by itself.
+        let lease = self.lease.take().filter(|lease| !lease.failed);
+        if let Some(lease) = lease {
             return self.hold(lease, name, view, cx, now);
         }
         if let Some(close_at) = self.close_at {

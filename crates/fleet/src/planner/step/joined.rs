@@ -118,7 +118,7 @@ impl Track {
     }
 
     /// Returns when to ask for the lease. Planned once for each end of the open period.
-    fn planned_ask(&mut self, floor: Time, cx: &mut Context, now: Time) -> Time {
+    pub(super) fn planned_ask(&mut self, floor: Time, cx: &mut Context, now: Time) -> Time {
         if cx.settings.mutants.greedy_lease {
             return now;
         }

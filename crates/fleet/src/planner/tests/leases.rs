@@ -13,7 +13,11 @@ fn is_lease(op: &Op) -> bool {
 
 /// Opens everywhere, and waits until one node that has calls tries.
 fn trying(nodes: usize) -> World {
-    let mut world = World::new(nodes, Share::always());
+    trying_with(nodes, Mutants::default())
+}
+
+fn trying_with(nodes: usize, mutants: Mutants) -> World {
+    let mut world = World::with(nodes, Share::always(), mutants, |builder| builder);
     world.open_all();
     world.run(secs(31));
     assert!(!world.nodes[0].succeed());
@@ -350,5 +354,34 @@ fn slow_answer_does_not_lengthen_the_lease() {
         let held = world.now() - granted;
         assert!(held <= latest, "{held:?}");
         assert_eq!(held > ms(2_450), lease_from_receipt, "{held:?}");
+    }
+}
+
+#[test]
+fn two_nodes_never_try_at_once() {
+    for no_fencing in [false, true] {
+        let mutants = Mutants {
+            no_fencing,
+            ..Mutants::default()
+        };
+        let mut world = trying_with(2, mutants);
+        let _trial = world.nodes[0].breaker.try_acquire().unwrap();
+        world.nodes[0].cut = true;
+        let mut overlaps = false;
+        for _ in 0..100 {
+            world.nodes[1].breaker.try_acquire().map(drop).ok();
+            world.run(ms(50));
+            overlaps |= world.states() == [State::HalfOpen; 2];
+            if world.state(1) == State::HalfOpen {
+                break;
+            }
+        }
+        assert_eq!(world.state(1), State::HalfOpen);
+        assert_eq!(overlaps, no_fencing);
+        // The node returns. The lease is another node's.
+        world.nodes[0].cut = false;
+        let _other = world.nodes[1].breaker.try_acquire().unwrap();
+        world.run(secs(2));
+        assert_eq!(world.state(0) == State::HalfOpen, no_fencing);
     }
 }

@@ -39,6 +39,43 @@ fn opening_of_a_crashed_owner_is_restored_by_another_node() {
 }
 
 #[test]
+fn recovery_without_the_store_closes_the_fleet_later() {
+    let mut world = World::new(4, Share::always());
+    world.open_all();
+    world.available = false;
+    world.run(secs(34));
+    assert!(world.nodes[0].succeed() && world.nodes[1].succeed());
+    world.available = true;
+    world.run(ms(20));
+    assert_eq!(world.states()[2..], [State::Open; 2]);
+    world.run(secs(1));
+    assert_eq!(world.phase(), Phase::Closed);
+    assert_eq!(world.states(), [State::Closed; 4]);
+}
+
+#[test]
+fn recovery_without_the_store_does_not_overrule_a_new_opening() {
+    let mut world = World::new(2, Share::always());
+    world.open_all();
+    world.available = false;
+    world.run(secs(34));
+    assert!(world.nodes[0].succeed());
+    // Meanwhile, the circuit opens again elsewhere.
+    let now = world.server_now();
+    let version = now.0;
+    let until = now.after(secs(20));
+    let text = format!("{version} o {until} 20000000 1 node-9-1 rate - 0 0 0 0 -");
+    world
+        .table
+        .put(NAME, &text, crate::protocol::Version(version));
+    world.table.set_head(crate::protocol::Version(version));
+    world.available = true;
+    world.run(secs(2));
+    assert_eq!(world.phase(), Phase::Open);
+    assert_eq!(world.states(), [State::Open; 2]);
+}
+
+#[test]
 fn idle_circuit_of_a_lost_record_half_opens_by_time() {
     let mut world = World::new(2, Share::always());
     world.open_all();

@@ -76,6 +76,8 @@ pub(super) struct Node {
     pub(super) clock: ManualClock,
     /// Whether the node and its monotonic clock stand still, as those of a paused machine.
     pub(super) frozen: bool,
+    /// Whether the node does not reach the store.
+    pub(super) cut: bool,
 }
 
 impl World {
@@ -168,9 +170,10 @@ impl World {
             return;
         }
         let now = node.clock.now();
-        if self.available != node.connected {
-            node.connected = self.available;
-            if self.available {
+        let available = self.available && !node.cut;
+        if available != node.connected {
+            node.connected = available;
+            if available {
                 node.planner.connected(now);
             } else {
                 let names = node.planner.disconnected();
@@ -359,6 +362,7 @@ impl Node {
             connected: false,
             clock,
             frozen: false,
+            cut: false,
         }
     }
 
