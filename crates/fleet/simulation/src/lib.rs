@@ -20,6 +20,7 @@ mod node;
 mod pause;
 mod plan;
 pub mod scenarios;
+pub mod tables;
 mod sharing;
 mod simulation;
 mod store;

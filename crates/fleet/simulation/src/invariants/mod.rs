@@ -92,6 +92,20 @@ pub struct Figures {
     pub adopted: u64,
 }
 
+impl Figures {
+    /// Adds the figures of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.stale += other.stale;
+        self.leases += other.leases;
+        self.restored += other.restored;
+        self.leased_trials += other.leased_trials;
+        self.local_trials += other.local_trials;
+        self.adopted += other.adopted;
+    }
+}
+
 /// What the checker knows of a record.
 #[derive(Clone, Debug, Default)]
 struct RecordModel {
