@@ -79,6 +79,9 @@ impl Planner {
                 for name in self.extendable_again(false) {
                     self.look(&name, port, now);
                 }
+            } else if self.cx.unanswered_submits > 0 {
+                // Only a pull can prove that the store answers.
+                self.pulls.note_gap();
             }
             return None;
         }
