@@ -73,7 +73,9 @@ impl Planner {
             }
         }
         if ops.is_empty() {
-            if self.cx.unanswered_submits > 0 && self.cx.pulled_since_unanswered {
+            let pulled = self.cx.last_pull;
+            let answers = pulled.is_some_and(|pulled| pulled > self.cx.unanswered_at);
+            if self.cx.unanswered_submits > 0 && answers {
                 // Nothing has to be sent again, and the store has answered a pull since.
                 self.cx.unanswered_submits = 0;
                 for name in self.extendable_again(false) {
@@ -110,7 +112,6 @@ impl Planner {
             Page::Regressed => names.extend(self.announce_again()),
             Page::Last => {
                 self.cx.last_pull = Some(now);
-                self.cx.pulled_since_unanswered = true;
                 if !self.agenda.has_outgoing() {
                     // No submit follows that could prove that the store answers.
                     self.cx.unanswered_submits = 0;
@@ -185,7 +186,7 @@ impl Planner {
             }
             Request::Submit { names, .. } => {
                 self.cx.unanswered_submits += 1;
-                self.cx.pulled_since_unanswered = false;
+                self.cx.unanswered_at = now;
                 names.into_iter().map(|(name, _)| name).collect()
             }
         }
