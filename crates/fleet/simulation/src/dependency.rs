@@ -10,6 +10,8 @@ pub struct Dependency {
     pub outages: Vec<Outage>,
     /// The nodes whose own path to the dependency is broken: all of their calls fail.
     pub bad_nodes: Vec<usize>,
+    /// The share of calls that fail without an outage.
+    pub noise: f64,
 }
 
 /// An outage: calls fail that are made between two times.
@@ -50,6 +52,7 @@ impl Dependency {
         }
         let outage = self.outages.iter().find(|outage| outage.is_on(now));
         match outage.map(|outage| outage.manner) {
+            None if self.noise > 0.0 && rng.f64() < self.noise => (quick, Outcome::Failure),
             None => (quick, Outcome::Success),
             Some(Manner::Fails | Manner::Flaps(_)) => (quick, Outcome::Failure),
             Some(Manner::Asks(time)) => (quick, Outcome::TripFor(time)),
@@ -58,18 +61,6 @@ impl Dependency {
                 (slow, Outcome::Failure)
             }
         }
-    }
-
-    /// Returns the end of the last outage.
-    pub(crate) fn last_end(&self) -> Duration {
-        let ends = self.outages.iter().map(|outage| outage.until);
-        ends.max().unwrap_or_default()
-    }
-
-    /// Returns `true` if an outage begins, lasts or ends between two times.
-    pub(crate) fn fails_between(&self, from: Duration, until: Duration) -> bool {
-        let mut outages = self.outages.iter();
-        outages.any(|outage| outage.from <= until && outage.until >= from)
     }
 }
 
@@ -80,7 +71,7 @@ impl Outage {
         }
         match self.manner {
             Manner::Flaps(period) => {
-                let periods = (now - self.from).as_millis() / period.as_millis().max(1);
+                let periods = now.saturating_sub(self.from).as_millis() / period.as_millis().max(1);
                 periods % 2 == 0
             }
             _ => true,

@@ -84,7 +84,12 @@ impl Simulation {
     }
 
     /// Makes a call every 10 ms until one was a trial with the given outcome, at most `longest`.
-    pub async fn try_until_admitted(&self, node: usize, outcome: Outcome, longest: Duration) -> bool {
+    pub async fn try_until_admitted(
+        &self,
+        node: usize,
+        outcome: Outcome,
+        longest: Duration,
+    ) -> bool {
         let end = self.now() + longest;
         while self.now() < end {
             if self.call(node, outcome) {
@@ -108,7 +113,8 @@ impl Simulation {
 
     /// Returns the number of records in the store.
     pub fn records(&self) -> usize {
-        self.world.change(|state, _| state.store.table.records().count())
+        self.world
+            .change(|state, _| state.store.table.records().count())
     }
 
     /// Writes a record as another program could.

@@ -27,15 +27,22 @@ fn main() -> ExitCode {
         }
         ["scenario", name, ref rest @ ..] => run_scenario(name, rest),
         _ => {
-            eprintln!("usage: gate | seeds FROM..UNTIL NODES | tables RUNS | scenario NAME [SEED] [MUTANT]");
+            eprintln!(
+                "usage: gate | seeds FROM..UNTIL NODES | tables RUNS | scenario NAME [SEED] [MUTANT]"
+            );
             false
         }
     };
-    if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_kept {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn number(text: &str) -> usize {
-    text.parse().unwrap_or_else(|_| panic!("{text:?} is not a number"))
+    text.parse()
+        .unwrap_or_else(|_| panic!("{text:?} is not a number"))
 }
 
 fn range(text: &str) -> Range<u64> {
@@ -77,8 +84,16 @@ fn run_seeds(seeds: Range<u64>, nodes: usize) -> bool {
             }
         }
     }
-    let Figures { opened, closed, stale, leases, restored, leased_trials, local_trials, adopted } =
-        total;
+    let Figures {
+        opened,
+        closed,
+        stale,
+        leases,
+        restored,
+        leased_trials,
+        local_trials,
+        adopted,
+    } = total;
     println!(
         "{} seeds of {nodes} nodes in {:.1} s: {broken} broken; {calls} calls, {opened} openings, \
          {closed} closes, {adopted} adopted, {leases} leases, {leased_trials} trials with a lease and \
@@ -98,7 +113,11 @@ fn run_scenario(name: &str, rest: &[&str]) -> bool {
     });
     let found = scenarios::ALL.iter().find(|(known, _)| *known == name);
     let (_, scenario) = found.unwrap_or_else(|| panic!("there is no scenario {name:?}"));
-    let outcome = scenario(Setup { seed, mutant, is_traced: true });
+    let outcome = scenario(Setup {
+        seed,
+        mutant,
+        is_traced: true,
+    });
     print!("{}", outcome.trace);
     for violation in &outcome.violations {
         println!("{violation}");

@@ -1,7 +1,7 @@
 //! [`Member`]: the engine of one node.
 
-use crate::plan::Plan;
 use crate::pause::PauseSwitch;
+use crate::plan::Plan;
 use crate::store::SimStore;
 use breakerbox::BreakerRegistry;
 use breakerbox_fleet::{Fleet, FleetStatus, LinkStatus};
@@ -25,7 +25,11 @@ impl Member {
         let share = plan.share?.share();
         let (world, node, run) = (Arc::clone(&store.world), store.node, store.run);
         let builder = Fleet::builder(registry, store)
-            .node(if plan.one_label { "n".to_owned() } else { format!("n{node}") })
+            .node(if plan.one_label {
+                "n".to_owned()
+            } else {
+                format!("n{node}")
+            })
             .max_open(plan.max_open)
             .share(share)
             .seed(plan.seed ^ ((node as u64) << 32) ^ (u64::from(run) << 48))

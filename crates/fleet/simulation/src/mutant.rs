@@ -1,8 +1,8 @@
 //! [`Mutant`]: a fault of the store or of the engine, with the runs that show it.
 
-use crate::store::StoreMutant;
 use crate::plan::Plan;
 use crate::scenarios::{self, Scenario};
+use crate::store::StoreMutant;
 use breakerbox_fleet::Mutants;
 
 /// A fault of the store or of the engine that the invariants must find.
@@ -93,15 +93,17 @@ fn scenario_of(store: StoreMutant) -> Scenario {
         StoreMutant::NoStaleCheck => scenarios::paused_trip_does_not_reopen_a_recovered_fleet,
         StoreMutant::CloseInFuture => scenarios::close_in_the_future_rejects_no_trip,
         StoreMutant::EarlyGrant => scenarios::any_seed_keeps_the_invariants,
-        StoreMutant::GreedyLease => scenarios::one_node_tries_at_a_time,
+        StoreMutant::GreedyLease | StoreMutant::RenewalsPublished => {
+            scenarios::one_node_tries_at_a_time
+        }
         StoreMutant::QuorumIgnored => scenarios::one_bad_node_opens_no_other_circuit,
         StoreMutant::VotesKept => scenarios::opening_deletes_all_votes,
         StoreMutant::UnvoteIgnored => scenarios::closed_circuit_withdraws_its_vote,
-        StoreMutant::AbsentIsClosed => scenarios::lease_and_verdict_on_lost_record_count,
-        StoreMutant::AbsentIsFenced => scenarios::lease_and_verdict_on_lost_record_count,
+        StoreMutant::AbsentIsClosed | StoreMutant::AbsentIsFenced => {
+            scenarios::lease_and_verdict_on_lost_record_count
+        }
         StoreMutant::CloseForgetsAttempt => scenarios::close_keeps_the_attempt,
         StoreMutant::AnyoneLengthens => scenarios::late_hint_lengthens_no_record,
         StoreMutant::SeenIgnored => scenarios::versions_rise_across_a_failover,
-        StoreMutant::RenewalsPublished => scenarios::one_node_tries_at_a_time,
     }
 }

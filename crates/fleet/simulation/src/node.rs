@@ -52,10 +52,6 @@ impl Node {
         self.process.is_some() && !self.switch.is_paused()
     }
 
-    pub(crate) fn is_started(&self) -> bool {
-        self.process.is_some()
-    }
-
     pub(crate) fn breaker(&self, circuit: usize) -> Option<&CircuitBreaker> {
         self.process.as_ref()?.breakers.get(circuit)
     }
@@ -166,9 +162,19 @@ impl Node {
 }
 
 fn changed(world: &World, node: usize, event: &Event) {
-    if let Event::StateChanged { breaker, from, to, cause, .. } = event {
+    if let Event::StateChanged {
+        breaker,
+        from,
+        to,
+        cause,
+        ..
+    } = event
+    {
         world.change(|state, now| {
-            state.trace.line(now, format_args!("n{node} {breaker} {from} -> {to}: {}", short(cause)));
+            state.trace.line(
+                now,
+                format_args!("n{node} {breaker} {from} -> {to}: {}", short(cause)),
+            );
             state.audit.changed(now, node, breaker, (*from, *to), cause);
         });
     }
@@ -191,7 +197,9 @@ fn preset(circuit: &CircuitPlan) -> BreakerBuilder {
     let builder = CircuitBreaker::builder();
     let builder = match circuit.window {
         None => builder.failure_threshold(circuit.failures),
-        Some(window) => builder.trip_when(TripRule::failures(circuit.failures).over(Window::time(window))),
+        Some(window) => {
+            builder.trip_when(TripRule::failures(circuit.failures).over(Window::time(window)))
+        }
     };
     builder
         .recovery_backoff(Backoff::exponential(circuit.first).max(circuit.longest))

@@ -2,8 +2,8 @@
 
 use crate::dependency::{Dependency, Manner, Outage};
 use crate::fault::Fault;
-use crate::store::StoreMutant;
 use crate::sharing::Sharing;
+use crate::store::StoreMutant;
 use breakerbox_fleet::Mutants;
 use std::time::Duration;
 
@@ -99,7 +99,11 @@ impl CircuitPlan {
     #[must_use]
     pub fn outage(mut self, from: u64, until: u64, manner: Manner) -> Self {
         let (from, until) = (Duration::from_secs(from), Duration::from_secs(until));
-        self.dependency.outages.push(Outage { from, until, manner });
+        self.dependency.outages.push(Outage {
+            from,
+            until,
+            manner,
+        });
         self
     }
 }

@@ -3,13 +3,15 @@
 use crate::dependency::Outage;
 use crate::fault::Fault;
 use crate::invariants::agreement::{Observed, disagreement};
+use crate::invariants::bounds::excess;
 use crate::invariants::{Audit, Figures, Reach, Violation};
 use crate::node::Node;
 use crate::plan::{CircuitPlan, Plan};
+use crate::sharing::Sharing;
 use crate::store::Condition;
 use crate::trace::Trace;
 use crate::traffic::Tally;
-use crate::world::{Counts, Path, World};
+use crate::world::{Counts, Path, State as WorldState, World};
 use breakerbox::{Cause, CircuitBreaker, State};
 use breakerbox_fleet::protocol::{NodeId, Phase, Record};
 use breakerbox_fleet::store::{Hello, Table};
@@ -65,10 +67,16 @@ pub struct Outcome {
 
 /// Runs a plan to its end.
 pub fn run(plan: &Plan) -> Outcome {
-    simulate(plan, async |simulation: &mut Simulation| simulation.run_plan().await)
+    simulate(plan, async |simulation: &mut Simulation| {
+        simulation.run_plan().await;
+    })
 }
 
 /// Starts the nodes of a plan, runs a scenario, and returns what came of it.
+///
+/// # Panics
+///
+/// Panics if the settings of the plan are invalid.
 pub fn simulate(plan: &Plan, scenario: impl AsyncFnOnce(&mut Simulation)) -> Outcome {
     // The engines and the breakers draw from the generator of the thread.
     fastrand::seed(plan.seed);
@@ -99,10 +107,14 @@ impl std::fmt::Debug for Simulation {
 impl Simulation {
     fn new(plan: &Plan) -> Self {
         let start = Instant::now();
-        let trace = if plan.is_traced { Trace::kept() } else { Trace::default() };
+        let trace = if plan.is_traced {
+            Trace::kept()
+        } else {
+            Trace::default()
+        };
         let calls = plan.circuits.iter().map(|circuit| circuit.half_open_calls);
         let mut audit = Audit::new(plan.nodes, GRACE, LEASE, calls.max().unwrap_or(1));
-        let adopts = plan.share.is_some_and(|share| share.adopts());
+        let adopts = plan.share.is_some_and(Sharing::adopts);
         (0..plan.nodes).for_each(|node| audit.set_adopts(node, adopts));
         let rng = fastrand::Rng::with_seed(plan.seed ^ 0x5EED_0002);
         let world = World::new(start, plan.nodes, rng, plan.store_mutant, trace, audit);
@@ -185,7 +197,9 @@ impl Simulation {
         let called = circuit.rates.iter().enumerate().filter(is_called).count();
         self.world.change(|state, now| {
             let what = if begins { "fails" } else { "works" };
-            state.trace.line(now, format_args!("-- {} {what}", circuit.name));
+            state
+                .trace
+                .line(now, format_args!("-- {} {what}", circuit.name));
             if begins {
                 state.audit.reach.begin(now, &circuit.name, called);
             } else {
@@ -199,7 +213,13 @@ impl Simulation {
         self.world.note(format_args!("{fault}"));
         let world = Arc::clone(&self.world);
         match fault {
-            Fault::Path { node, loss, duplicate, delay_ms, reorder } => world.change(|state, _| {
+            Fault::Path {
+                node,
+                loss,
+                duplicate,
+                delay_ms,
+                reorder,
+            } => world.change(|state, _| {
                 state.paths[node] = Path {
                     delay_ms: (1, delay_ms.max(1)),
                     reply_ms: 0,
@@ -227,7 +247,7 @@ impl Simulation {
             Fault::StoreReadOnly => {
                 world.change(|state, _| state.store.condition = Condition::ReadOnly);
             }
-            Fault::StoreBack => world.change(|state, now| state.resume_store(now)),
+            Fault::StoreBack => world.change(WorldState::resume_store),
             Fault::Flush => world.change(|state, now| {
                 state.store.flush();
                 state.audit.epoch_began(now, state.store.epoch);
@@ -295,6 +315,7 @@ impl Simulation {
     /// Checks that all nodes act as the store says, and that all recover.
     fn check(&self) {
         let now = self.now();
+        self.check_bounds();
         if now < self.plan.last_fault() + SETTLING {
             return;
         }
@@ -305,9 +326,19 @@ impl Simulation {
         }
     }
 
+    fn check_bounds(&self) {
+        let circuits = self.plan.circuits.len();
+        for node in &self.nodes {
+            let status = node.member().map(|member| member.status());
+            if let Some(excess) = status.and_then(|status| excess(&status, circuits)) {
+                self.report("bounds", format!("n{}: {excess}", node.index()));
+            }
+        }
+    }
+
     fn check_agreement(&self, now: Duration, index: usize, circuit: &CircuitPlan) {
         let name = &circuit.name;
-        if !self.plan.share.is_some_and(|share| share.adopts()) {
+        if !self.plan.share.is_some_and(Sharing::adopts) {
             return;
         }
         let (record, left) = self.checker_record(name);
@@ -316,7 +347,9 @@ impl Simulation {
             return;
         }
         for (node, observed) in self.observe(index) {
-            let has_command = self.world.change(|state, _| state.audit.has_command(node, name));
+            let has_command = self
+                .world
+                .change(|state, _| state.audit.has_command(node, name));
             if has_command {
                 continue;
             }
@@ -366,8 +399,13 @@ impl Simulation {
     /// Returns since when the dependency has worked without faults of the fleet, or `None` if it fails.
     fn healthy_since(&self, now: Duration, circuit: &CircuitPlan) -> Option<Duration> {
         let outages = &circuit.dependency.outages;
-        let is_on = outages.iter().any(|outage| outage.from <= now && now < outage.until);
-        let ended = outages.iter().map(|outage| outage.until).filter(|until| *until <= now);
+        let is_on = outages
+            .iter()
+            .any(|outage| outage.from <= now && now < outage.until);
+        let ended = outages
+            .iter()
+            .map(|outage| outage.until)
+            .filter(|until| *until <= now);
         let since = ended.max().unwrap_or_default().max(self.plan.last_fault());
         (!is_on).then_some(since)
     }
@@ -381,20 +419,25 @@ impl Simulation {
             let is_plain = matches!(outage.manner, crate::dependency::Manner::Fails);
             is_plain && outage.from + 15 * SECOND == now && now < outage.until
         });
-        let is_shared = !matches!(share, crate::sharing::Sharing::Local);
+        let is_shared = !matches!(share, Sharing::Local);
         if !lasts || busy < share.quorum() || !is_shared {
             return;
         }
         let (record, _) = self.checker_record(&circuit.name);
         if record.phase.is_unknown() || record.phase == Phase::Closed {
-            let what = format!("{}: the outage opened no circuit of the fleet", circuit.name);
+            let what = format!(
+                "{}: the outage opened no circuit of the fleet",
+                circuit.name
+            );
             self.report("agreement", what);
         }
     }
 
     pub(crate) fn report(&self, invariant: &'static str, what: String) {
         self.world.change(|state, now| {
-            state.trace.line(now, format_args!("!! {invariant}: {what}"));
+            state
+                .trace
+                .line(now, format_args!("!! {invariant}: {what}"));
             state.audit.report(now, invariant, what);
         });
     }
@@ -404,7 +447,11 @@ impl Simulation {
         let is_closed = |breaker: &CircuitBreaker| breaker.state() == State::Closed;
         let circuits = 0..self.plan.circuits.len();
         let not_closed = circuits
-            .flat_map(|circuit| self.nodes.iter().filter_map(move |node| node.breaker(circuit)))
+            .flat_map(|circuit| {
+                self.nodes
+                    .iter()
+                    .filter_map(move |node| node.breaker(circuit))
+            })
             .filter(|breaker| !is_closed(breaker))
             .count();
         let (ok, failed, refused) = (

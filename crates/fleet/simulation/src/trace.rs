@@ -20,10 +20,6 @@ impl Trace {
         }
     }
 
-    pub(crate) fn is_kept(&self) -> bool {
-        self.text.is_some()
-    }
-
     pub(crate) fn line(&mut self, now: Duration, what: fmt::Arguments<'_>) {
         self.lines += 1;
         if let Some(text) = &mut self.text {
@@ -52,17 +48,44 @@ impl fmt::Display for ShortOp<'_> {
         let name = self.0.name();
         match self.0 {
             Op::Trip { trip, .. } => {
-                let Trip { duration, attempt, why, quorum, .. } = trip;
-                write!(f, "trip {name} {duration:?} attempt {attempt} {why} quorum {quorum}")
+                let Trip {
+                    duration,
+                    attempt,
+                    why,
+                    quorum,
+                    ..
+                } = trip;
+                write!(
+                    f,
+                    "trip {name} {duration:?} attempt {attempt} {why} quorum {quorum}"
+                )
             }
             Op::Lease { request, .. } => {
-                let LeaseRequest { token, demand, opened_by_fleet, .. } = request;
-                write!(f, "lease {name} {token} demand {demand} {opened_by_fleet:?}")
+                let LeaseRequest {
+                    token,
+                    demand,
+                    opened_by_fleet,
+                    ..
+                } = request;
+                write!(
+                    f,
+                    "lease {name} {token} demand {demand} {opened_by_fleet:?}"
+                )
             }
             Op::Yield { token, .. } => write!(f, "yield {name} {token}"),
-            Op::Done { opening: None, token, .. } => write!(f, "done {name} {token} closed"),
-            Op::Done { opening: Some(opening), token, .. } => {
-                let Opening { duration, attempt, .. } = opening;
+            Op::Done {
+                opening: None,
+                token,
+                ..
+            } => write!(f, "done {name} {token} closed"),
+            Op::Done {
+                opening: Some(opening),
+                token,
+                ..
+            } => {
+                let Opening {
+                    duration, attempt, ..
+                } = opening;
                 write!(f, "done {name} {token} open {duration:?} attempt {attempt}")
             }
             Op::Unvote { .. } => write!(f, "unvote {name}"),
@@ -81,8 +104,19 @@ pub(crate) struct ShortView<'a>(pub(crate) &'a RecordView);
 
 impl fmt::Display for ShortView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RecordView { version, phase, left, attempt, .. } = self.0;
+        let RecordView {
+            version,
+            phase,
+            left,
+            attempt,
+            ..
+        } = self.0;
         let node = self.0.by.split('-').next().unwrap_or_default();
-        write!(f, "[{version} {} {left:?} attempt {attempt} by {node} {}]", phase.letter(), self.0.why)
+        write!(
+            f,
+            "[{version} {} {left:?} attempt {attempt} by {node} {}]",
+            phase.letter(),
+            self.0.why
+        )
     }
 }

@@ -4,9 +4,7 @@ use crate::invariants::Audit;
 use crate::store::{Condition, Primary, StoreMutant};
 use crate::trace::{ShortOp, ShortView, Trace};
 use breakerbox_fleet::protocol::{Message, Op, Version};
-use breakerbox_fleet::store::{
-    Hello, News, NewsSender, Pulled, StoreError, Submitted, news,
-};
+use breakerbox_fleet::store::{Hello, News, NewsSender, Pulled, StoreError, Submitted, news};
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,8 +64,17 @@ pub(crate) enum Body {
 #[derive(Debug)]
 enum Action {
     Arrive(Sender, Body),
-    AnswerSubmit(u64, oneshot::Sender<Result<Submitted, StoreError>>, Submitted),
-    AnswerPull(u64, oneshot::Sender<Result<Pulled, StoreError>>, Version, Pulled),
+    AnswerSubmit(
+        u64,
+        oneshot::Sender<Result<Submitted, StoreError>>,
+        Submitted,
+    ),
+    AnswerPull(
+        u64,
+        oneshot::Sender<Result<Pulled, StoreError>>,
+        Version,
+        Pulled,
+    ),
     AnswerLeave(oneshot::Sender<Result<(), StoreError>>),
     Refuse(Body, StoreError),
     Tell(u64, Arc<Message>),
@@ -362,7 +369,10 @@ impl State {
                 let node = self.node_of(link).filter(|_| !reply.is_closed());
                 if let Some(node) = node {
                     let (since_text, count) = (since.0, pulled.records.len());
-                    self.trace.line(now, format_args!("n{node} < {count} records since {since_text}"));
+                    self.trace.line(
+                        now,
+                        format_args!("n{node} < {count} records since {since_text}"),
+                    );
                     if since == Version(0) {
                         self.audit.forgot(node);
                     }
@@ -378,7 +388,8 @@ impl State {
                 if let Some(open) = self.links.get(&link) {
                     let node = open.sender.node;
                     let is_open = open.news.tell(Message::clone(&message));
-                    self.trace.line(now, format_args!("n{node} < message {}", message.version));
+                    self.trace
+                        .line(now, format_args!("n{node} < message {}", message.version));
                     self.audit.delivered(now, node, message.records.iter());
                     if !is_open {
                         self.links.remove(&link);
@@ -416,7 +427,8 @@ impl State {
                 for applied in &applied {
                     let (op, answer) = (ShortOp(&applied.op), &applied.answer);
                     let view = ShortView(&answer.view);
-                    self.trace.line(now, format_args!("n{node} {op} -> {} {view}", answer.word));
+                    self.trace
+                        .line(now, format_args!("n{node} {op} -> {} {view}", answer.word));
                     self.audit.applied(now, node, self.store.epoch, applied);
                 }
                 if let Some(message) = message {
@@ -424,13 +436,27 @@ impl State {
                     self.publish(now, message);
                 }
                 if let Some(reply) = reply {
-                    self.answer(now, node, link, Action::AnswerSubmit(link, reply, submitted));
+                    self.answer(
+                        now,
+                        node,
+                        link,
+                        Action::AnswerSubmit(link, reply, submitted),
+                    );
                 }
             }
-            Body::Pull { since, limit, reply } => {
+            Body::Pull {
+                since,
+                limit,
+                reply,
+            } => {
                 self.counts.pulls += 1;
                 let pulled = self.store.pull(&hello, since, limit, now);
-                self.answer(now, node, link, Action::AnswerPull(link, reply, since, pulled));
+                self.answer(
+                    now,
+                    node,
+                    link,
+                    Action::AnswerPull(link, reply, since, pulled),
+                );
             }
             Body::Leave { reply } => {
                 self.store.table.leave(&hello);
@@ -455,7 +481,9 @@ impl State {
         let message = Arc::new(message);
         let links: Vec<u64> = self.links.keys().copied().collect();
         for link in links {
-            let Some(open) = self.links.get(&link) else { continue };
+            let Some(open) = self.links.get(&link) else {
+                continue;
+            };
             let (node, last) = (open.sender.node, open.last_message);
             if self.is_lost(node) {
                 continue;

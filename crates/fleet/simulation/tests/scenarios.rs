@@ -6,10 +6,17 @@ use breakerbox_fleet_simulation::scenarios::{self, Setup};
 /// Runs a scenario with some seeds, and fails with its trace.
 fn keeps(scenario: impl Fn(Setup) -> Outcome, seeds: u64) {
     for seed in 0..seeds {
-        let setup = Setup { seed, ..Setup::default() };
+        let setup = Setup {
+            seed,
+            ..Setup::default()
+        };
         let outcome = scenario(setup);
         if let Some(first) = outcome.violations.first() {
-            let trace = scenario(Setup { is_traced: true, ..setup }).trace;
+            let trace = scenario(Setup {
+                is_traced: true,
+                ..setup
+            })
+            .trace;
             panic!("seed {seed}: {first}\n{trace}");
         }
     }

@@ -16,10 +16,10 @@ fn run_seeds(seeds: impl Iterator<Item = u64>, nodes: usize) {
         }
         plan.is_traced = true;
         let trace = run(&plan).trace;
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("seed-{seed}-{nodes}.trace"));
+        let file =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("seed-{seed}-{nodes}.trace"));
         std::fs::write(&file, &trace).expect("the target folder is writable");
-        let violations: Vec<String> =
-            outcome.violations.iter().map(ToString::to_string).collect();
+        let violations: Vec<String> = outcome.violations.iter().map(ToString::to_string).collect();
         let violations = violations.join("\n");
         let tail: Vec<&str> = trace.lines().rev().take(40).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();

@@ -22,7 +22,12 @@ pub(crate) fn disagreement(
     left: Duration,
     observed: &Observed,
 ) -> Option<String> {
-    let Observed { node, state, is_by_fleet, is_called } = *observed;
+    let Observed {
+        node,
+        state,
+        is_by_fleet,
+        is_called,
+    } = *observed;
     let is_wrong = match phase {
         // A lost record closes nothing: the first call asks for a lease.
         Phase::Absent | Phase::Votes => is_by_fleet && state == State::Open && is_called,
@@ -31,5 +36,7 @@ pub(crate) fn disagreement(
         Phase::Open => left > Duration::ZERO && state != State::Open,
         Phase::Leased => left > Duration::ZERO && state == State::Closed,
     };
-    is_wrong.then(|| format!("{name}: n{node} is {state} while the store says {phase:?}, {left:?} left"))
+    is_wrong.then(|| {
+        format!("{name}: n{node} is {state} while the store says {phase:?}, {left:?} left")
+    })
 }

@@ -31,7 +31,10 @@ pub(super) fn one_holder(
         audit.report(now, "one holder", what);
     }
     // Only the holder ends its lease. A node that lost its lease has no verdict.
-    let has_verdict = matches!(applied.answer.word, Word::Closed | Word::Opened | Word::Yielded);
+    let has_verdict = matches!(
+        applied.answer.word,
+        Word::Closed | Word::Opened | Word::Yielded
+    );
     if has_verdict && applied.is_published && is_running && node != holder {
         let what = format!("{name}: verdict of n{node} while n{holder} holds the lease");
         audit.report(now, "one holder", what);

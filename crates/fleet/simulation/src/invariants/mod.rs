@@ -6,18 +6,22 @@
 //!
 //! | invariant | excluded |
 //! |---|---|
-//! | [one holder](leases::one_holder) | grants after a failover or a flush |
-//! | [no trial after its lease](trials::ends_with_its_lease) | `half_open_calls` trials of a node that was paused |
-//! | [no trial without a lease](trials::needs_a_lease) | nodes that were linked for less than grace + lease, or paused; policies that do not adopt |
-//! | [no early grant](leases::not_before_the_end) | grants after a failover or a flush |
-//! | [no stale opening](trips::not_older_than_the_close) | closes of an earlier epoch of the store |
-//! | [rising versions](versions::only_rise) | none |
-//! | [agreement](agreement) | nodes that are down or paused; circuits with a local command; policies that do not adopt |
-//! | [recovery](agreement) | nodes with a bad path |
-//! | [special states](special_states::are_kept) | none |
-//! | [own trips](trips::announces_only_own_openings) | trips within 30 s of a failover |
-//! | [messages](messages::tell_real_changes) | none |
-//! | [bounds](bounds) | none |
+//! | 1. [one holder](leases::one_holder) | leases of an earlier epoch of the store |
+//! | 1. [no trial after its lease](trials::ends_with_its_lease) | `half_open_calls` trials of a node that was paused |
+//! | 2. [no trial without a lease](trials::needs_a_lease) | nodes linked for less than grace + lease, or paused within that time; circuits below the quorum, or with a local command; policies that do not adopt |
+//! | 3. [no early grant](leases::not_before_the_end) | records of an earlier epoch |
+//! | 4. [no stale opening](trips::not_older_than_the_close) | closes of an earlier epoch |
+//! | 5. [rising versions](versions::only_rise) | between epochs: versions that the writer had not seen |
+//! | 6. [agreement](agreement::disagreement) | nodes that are down or paused; local commands; policies that do not adopt; records that changed within 1.5 s |
+//! | 7. recovery | nodes with a bad path, or with less than one call per second |
+//! | 8. a store that never comes is like no fleet | compared in `tests/alone.rs` |
+//! | 9. [special states](special_states::are_kept) | none |
+//! | 11. [bounds](bounds::excess) | none |
+//! | 12. [messages](messages::tell_real_changes) | an opening that was over when it arrived |
+//! | 12. [own trips](trips::announces_only_own_openings) | 30 s after the store lost or replaced its data |
+//!
+//! Number 10 concerns operator commands, which the fleet does not have yet. An *epoch* begins when the
+//! store loses or replaces its data.
 
 pub(crate) mod agreement;
 pub(crate) mod bounds;
@@ -51,7 +55,12 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (at, Self { invariant, what, .. }) = (self.at.as_secs_f64(), self);
+        let (
+            at,
+            Self {
+                invariant, what, ..
+            },
+        ) = (self.at.as_secs_f64(), self);
         write!(f, "{at:.3}: {invariant}: {what}")
     }
 }
@@ -171,7 +180,12 @@ struct Known {
 }
 
 impl Audit {
-    pub(crate) fn new(nodes: usize, grace: Duration, lease: Duration, half_open_calls: u32) -> Self {
+    pub(crate) fn new(
+        nodes: usize,
+        grace: Duration,
+        lease: Duration,
+        half_open_calls: u32,
+    ) -> Self {
         Self {
             violations: Vec::new(),
             figures: Figures::default(),
@@ -180,7 +194,13 @@ impl Audit {
             half_open_calls,
             reach: Reach::default(),
             records: BTreeMap::new(),
-            nodes: vec![NodeModel { adopts: true, ..NodeModel::default() }; nodes],
+            nodes: vec![
+                NodeModel {
+                    adopts: true,
+                    ..NodeModel::default()
+                };
+                nodes
+            ],
             epoch_since: Duration::ZERO,
             epoch: 0,
         }
@@ -192,7 +212,11 @@ impl Audit {
         let mut known = self.violations.iter();
         let is_known = known.any(|known| known.invariant == invariant && known.what == what);
         if self.violations.len() < 20 && !is_known {
-            self.violations.push(Violation { at, invariant, what });
+            self.violations.push(Violation {
+                at,
+                invariant,
+                what,
+            });
         }
     }
 
@@ -310,7 +334,11 @@ impl Audit {
     ) {
         for view in views {
             let is_over = view.left.is_zero();
-            let end = if is_over { Duration::ZERO } else { now + view.left };
+            let end = if is_over {
+                Duration::ZERO
+            } else {
+                now + view.left
+            };
             let known = &mut self.circuit(node, &view.name).known;
             let is_newer = known.is_none_or(|known| known.version < view.version);
             if view.phase.is_unknown() {
@@ -337,7 +365,10 @@ impl Audit {
         for circuit in self.nodes[node].circuits.values_mut() {
             // Trips of the earlier run may still be on their way.
             let own_openings = std::mem::take(&mut circuit.own_openings);
-            *circuit = CircuitModel { own_openings, ..CircuitModel::default() };
+            *circuit = CircuitModel {
+                own_openings,
+                ..CircuitModel::default()
+            };
         }
         self.nodes[node].resumed = Duration::ZERO;
     }

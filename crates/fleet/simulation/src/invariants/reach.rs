@@ -47,10 +47,12 @@ impl Reach {
             circuit.open.insert(node);
         }
         if circuit.open.len() >= circuit.nodes {
-            self.opened.extend(circuit.began.take().map(|began| now - began));
+            self.opened
+                .extend(circuit.began.take().map(|began| now.saturating_sub(began)));
         }
         if circuit.open.is_empty() {
-            self.closed.extend(circuit.ended.take().map(|ended| now - ended));
+            self.closed
+                .extend(circuit.ended.take().map(|ended| now.saturating_sub(ended)));
         }
     }
 

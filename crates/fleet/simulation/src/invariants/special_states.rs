@@ -13,7 +13,10 @@ pub(super) fn are_kept(
     (from, to): (State, State),
     cause: &Cause,
 ) {
-    let is_special = matches!(from, State::ForcedOpen | State::Disabled | State::MetricsOnly);
+    let is_special = matches!(
+        from,
+        State::ForcedOpen | State::Disabled | State::MetricsOnly
+    );
     if is_special && matches!(cause, Cause::Fleet { .. }) {
         let what = format!("{name}: the fleet changed n{node} from {from} to {to}");
         audit.report(now, "special states", what);

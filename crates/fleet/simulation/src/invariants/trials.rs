@@ -41,8 +41,8 @@ pub(super) fn needs_a_lease(
 ) {
     let settled = audit.grace + audit.lease;
     let is_linked = linked.is_some_and(|linked| linked > settled);
-    let was_paused = audit.nodes[node].resumed > Duration::ZERO
-        && audit.nodes[node].resumed + settled > now;
+    let was_paused =
+        audit.nodes[node].resumed > Duration::ZERO && audit.nodes[node].resumed + settled > now;
     if !is_linked || was_paused || !audit.nodes[node].adopts || holds(audit, now, node, name) {
         return;
     }
@@ -56,7 +56,8 @@ pub(super) fn needs_a_lease(
             && known.end > circuit.opened
     });
     if is_shared && knows && !circuit.has_command {
-        let what = format!("{name}: trial at n{node}, which knows that the fleet's circuit is open");
+        let what =
+            format!("{name}: trial at n{node}, which knows that the fleet's circuit is open");
         audit.report(now, "no trial without a lease", what);
     }
 }

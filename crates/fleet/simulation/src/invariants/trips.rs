@@ -16,16 +16,24 @@ pub(super) fn not_older_than_the_close(
     epoch: u32,
     applied: &Applied,
 ) {
-    let Op::Trip { name, trip } = &applied.op else { return };
+    let Op::Trip { name, trip } = &applied.op else {
+        return;
+    };
     if applied.answer.word != Word::Opened {
         return;
     }
-    let closed = audit.record(name).closed.filter(|closed| closed.epoch == epoch);
+    let closed = audit
+        .record(name)
+        .closed
+        .filter(|closed| closed.epoch == epoch);
     let Some(closed) = closed else { return };
     let opening = audit.circuit(node, name).own_openings.last().copied();
     let is_older = opening.is_some_and(|opening| opening < closed.at);
     if is_older || trip.at < closed.by_store {
-        let what = format!("{name}: a trip of n{node} from before the close at {:?}", closed.at);
+        let what = format!(
+            "{name}: a trip of n{node} from before the close at {:?}",
+            closed.at
+        );
         audit.report(now, "no stale opening", what);
     }
 }
@@ -37,7 +45,9 @@ pub(super) fn announces_only_own_openings(
     node: usize,
     applied: &Applied,
 ) {
-    let Op::Trip { name, trip } = &applied.op else { return };
+    let Op::Trip { name, trip } = &applied.op else {
+        return;
+    };
     let age = applied.now.since(trip.at);
     // The clock of the store has changed, so the age says nothing.
     if audit.epoch > 0 && audit.epoch_since + Duration::from_secs(30) > now {

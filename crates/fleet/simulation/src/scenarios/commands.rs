@@ -30,7 +30,9 @@ pub fn circuit_tripped_by_a_command_stays_local(setup: Setup) -> Outcome {
         fleet.expect(fleet.records() == 0, "the command is not shared");
         fleet.trip(0);
         fleet.run_for(5 * SECOND).await;
-        fleet.try_until_admitted(2, breakerbox::Outcome::Success, 5 * SECOND).await;
+        fleet
+            .try_until_admitted(2, breakerbox::Outcome::Success, 5 * SECOND)
+            .await;
         fleet.run_for(SECOND).await;
         fleet.expect(fleet.state(2) == State::Closed, "the fleet has recovered");
         fleet.expect(fleet.state(1) == State::Open, "the command lasts");
@@ -48,7 +50,9 @@ pub fn special_states_are_left_alone(setup: Setup) -> Outcome {
             fleet.trip(0);
             fleet.run_for(6 * SECOND).await;
             fleet.expect(fleet.state(4) == State::Open, "the fleet is open");
-            fleet.try_until_admitted(4, breakerbox::Outcome::Success, 30 * SECOND).await;
+            fleet
+                .try_until_admitted(4, breakerbox::Outcome::Success, 30 * SECOND)
+                .await;
             fleet.run_for(SECOND).await;
         }
         fleet.expect(fleet.state(1) == State::ForcedOpen, "forced open");

@@ -51,9 +51,14 @@ pub fn ten_thousand_idle_circuits_cost_only_pulls(setup: Setup) -> Outcome {
             let numbers = 0..10_000;
             let names = numbers.map(|number| format!("tenant-{number}"));
             let breakers = names.filter_map(|name| fleet.registry(node).get(name));
-            breakers.filter(|breaker| breaker.state() == State::Open).count()
+            breakers
+                .filter(|breaker| breaker.state() == State::Open)
+                .count()
         };
-        fleet.expect(open(0) == 10_000 && open(1) == 10_000, "all circuits are open");
+        fleet.expect(
+            open(0) == 10_000 && open(1) == 10_000,
+            "all circuits are open",
+        );
         // A full pull of 10,000 records has 21 pages.
         let pulls = after.pulls - before.pulls;
         fleet.expect(pulls <= 2 * (3 + 21), "each node pulls every 5 s");
@@ -68,7 +73,11 @@ pub fn late_joiner_reads_all_pages(setup: Setup) -> Outcome {
     plan.circuits[0].failures = 1;
     Setup::run(&plan, async |fleet: &mut Simulation| {
         for number in 0..1_700 {
-            if let Ok(permit) = fleet.registry(0).breaker(format!("tenant-{number}")).try_acquire() {
+            if let Ok(permit) = fleet
+                .registry(0)
+                .breaker(format!("tenant-{number}"))
+                .try_acquire()
+            {
                 permit.failure();
             }
         }
@@ -78,7 +87,10 @@ pub fn late_joiner_reads_all_pages(setup: Setup) -> Outcome {
         let names = (0..1_700).map(|number| format!("tenant-{number}"));
         let breakers: Vec<_> = names.map(|name| fleet.registry(1).breaker(name)).collect();
         fleet.run_for(SECOND).await;
-        let open = breakers.iter().filter(|breaker| breaker.state() == State::Open).count();
+        let open = breakers
+            .iter()
+            .filter(|breaker| breaker.state() == State::Open)
+            .count();
         fleet.expect(open == 1_700, "all circuits of the late joiner are open");
     })
 }
@@ -92,7 +104,10 @@ pub fn late_joiner_ignores_an_ended_record(setup: Setup) -> Outcome {
         fleet.inject(Fault::Redeploy(2)).await;
         for _ in 0..100 {
             fleet.run_for(Duration::from_millis(100)).await;
-            fleet.expect(fleet.state(2) == State::Closed, "the late joiner stays closed");
+            fleet.expect(
+                fleet.state(2) == State::Closed,
+                "the late joiner stays closed",
+            );
         }
     })
 }

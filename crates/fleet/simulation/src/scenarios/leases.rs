@@ -55,7 +55,9 @@ pub fn node_waits_for_a_lease_whose_answer_is_late(setup: Setup) -> Outcome {
         fleet.run_ms(1_200).await;
         fleet.inject(Fault::Mend(2)).await;
         // Each admitted call is reported, and the checker knows whether it has a lease.
-        let admitted = fleet.try_until_admitted(2, Call::Success, 10 * SECOND).await;
+        let admitted = fleet
+            .try_until_admitted(2, Call::Success, 10 * SECOND)
+            .await;
         fleet.expect(admitted, "the node gets the lease");
     })
 }
@@ -80,7 +82,10 @@ pub fn lost_answer_does_not_block_its_own_asker(setup: Setup) -> Outcome {
         fleet.inject(Fault::Kill(1)).await;
         let start = fleet.now();
         let admitted = fleet.try_until_admitted(1, Call::Success, 2 * SECOND).await;
-        fleet.expect(admitted && fleet.now() < start + 2 * SECOND, "the asker is not blocked");
+        fleet.expect(
+            admitted && fleet.now() < start + 2 * SECOND,
+            "the asker is not blocked",
+        );
     })
 }
 
@@ -91,7 +96,13 @@ pub fn holder_without_a_connection_stops_in_time(setup: Setup) -> Outcome {
     plan.circuits[0].success_threshold = 1_000;
     Setup::run(&plan, async |fleet: &mut Simulation| {
         fleet
-            .inject(Fault::Path { node: 2, loss: 0.0, duplicate: 0.0, delay_ms: 980, reorder: false })
+            .inject(Fault::Path {
+                node: 2,
+                loss: 0.0,
+                duplicate: 0.0,
+                delay_ms: 980,
+                reorder: false,
+            })
             .await;
         open_and_wait(fleet).await;
         let mut permits = Vec::new();
@@ -114,7 +125,12 @@ pub fn lease_counts_from_the_request(setup: Setup) -> Outcome {
     plan.circuits[0].success_threshold = 1_000;
     Setup::run(&plan, async |fleet: &mut Simulation| {
         open_and_wait(fleet).await;
-        fleet.inject(Fault::SlowReplies { node: 2, reply_ms: 900 }).await;
+        fleet
+            .inject(Fault::SlowReplies {
+                node: 2,
+                reply_ms: 900,
+            })
+            .await;
         let mut permits = Vec::new();
         permits.extend(start_trial(fleet, 2).await);
         fleet.inject(Fault::Cut(2)).await;
@@ -140,12 +156,18 @@ pub fn verdict_after_the_lease_does_not_count(setup: Setup) -> Outcome {
         }
         fleet.inject(Fault::Resume(2)).await;
         fleet.run_for(SECOND).await;
-        fleet.expect(fleet.phase().0 == Phase::Leased, "the late verdict does not count");
+        fleet.expect(
+            fleet.phase().0 == Phase::Leased,
+            "the late verdict does not count",
+        );
         if let Some(present) = present {
             present.failure();
         }
         fleet.run_for(SECOND).await;
-        fleet.expect(fleet.phase().0 == Phase::Open, "the verdict of the holder counts");
+        fleet.expect(
+            fleet.phase().0 == Phase::Open,
+            "the verdict of the holder counts",
+        );
         fleet.expect(fleet.all_are(State::Open), "all nodes follow it");
     })
 }
@@ -160,7 +182,10 @@ pub fn lease_of_a_crashed_holder_ends(setup: Setup) -> Outcome {
         drop(permit);
         let start = fleet.now();
         let admitted = fleet.try_until_admitted(3, Call::Success, 5 * SECOND).await;
-        fleet.expect(admitted && fleet.now() < start + 4 * SECOND, "another node tries soon");
+        fleet.expect(
+            admitted && fleet.now() < start + 4 * SECOND,
+            "another node tries soon",
+        );
     })
 }
 

@@ -24,7 +24,10 @@ pub fn flushed_store_closes_no_circuit(setup: Setup) -> Outcome {
         fleet.run_for(8 * SECOND).await;
         let (phase, left) = fleet.phase();
         fleet.expect(phase == Phase::Open, "the record is open again");
-        fleet.expect(left > 85 * SECOND && left < 92 * SECOND, "the record has the time that is left");
+        fleet.expect(
+            left > 85 * SECOND && left < 92 * SECOND,
+            "the record has the time that is left",
+        );
         fleet.expect(fleet.all_are(State::Open), "no circuit has closed");
         fleet.run_for(70 * SECOND).await;
         fleet.expect(fleet.all_are(State::Open), "no full pull closes a circuit");
@@ -42,7 +45,10 @@ pub fn followers_restore_the_record_of_a_dead_owner(setup: Setup) -> Outcome {
         fleet.inject(Fault::Flush).await;
         fleet.inject(Fault::KillAll).await;
         fleet.run_for(8 * SECOND).await;
-        fleet.expect(fleet.phase().0 == Phase::Open, "a follower has returned the record");
+        fleet.expect(
+            fleet.phase().0 == Phase::Open,
+            "a follower has returned the record",
+        );
         fleet.inject(Fault::Start(0)).await;
         fleet.run_for(SECOND).await;
         fleet.expect(fleet.all_are(State::Open), "a late joiner follows");
@@ -75,7 +81,10 @@ pub fn lease_and_verdict_on_lost_record_count(setup: Setup) -> Outcome {
             permit.success();
         }
         fleet.run_for(2 * SECOND).await;
-        fleet.expect(fleet.phase().0 == Phase::Closed, "the verdict on a lost record counts");
+        fleet.expect(
+            fleet.phase().0 == Phase::Closed,
+            "the verdict on a lost record counts",
+        );
         fleet.expect(fleet.all_are(State::Closed), "all circuits are closed");
     })
 }
@@ -87,7 +96,9 @@ pub fn circuits_recover_when_the_store_is_gone(setup: Setup) -> Outcome {
     plan.circuits[0] = plan.circuits[0].clone().outage(5, 40, Manner::Fails);
     let at = 10 * SECOND;
     plan.faults.push((at, Fault::StoreAway));
-    let plan = setup.mutant.map_or(plan.clone(), |mutant| mutant.apply(plan));
+    let plan = setup
+        .mutant
+        .map_or(plan.clone(), |mutant| mutant.apply(plan));
     Setup::run(&plan, async |fleet: &mut Simulation| {
         fleet.run_plan().await;
         fleet.expect(fleet.all_are(State::Closed), "all circuits have recovered");
@@ -104,7 +115,10 @@ pub fn lone_node_opens_after_a_minute(setup: Setup) -> Outcome {
         fleet.expect(fleet.phase().0 == Phase::Votes, "an early trip is a vote");
         fleet.run_for(20 * SECOND).await;
         fleet.call(0, Call::Success);
-        fleet.expect(fleet.state(0) == State::Closed, "the circuit recovers locally");
+        fleet.expect(
+            fleet.state(0) == State::Closed,
+            "the circuit recovers locally",
+        );
         fleet.run_for(30 * SECOND).await;
         fleet.trip(0);
         fleet.run_for(SECOND).await;

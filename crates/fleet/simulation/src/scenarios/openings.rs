@@ -21,7 +21,10 @@ pub fn hint_of_one_node_stops_no_other(setup: Setup) -> Outcome {
         }
         fleet.run_for(SECOND).await;
         let (phase, left) = fleet.phase();
-        fleet.expect(phase == Phase::Open && left < 5 * SECOND, "the record is not longer");
+        fleet.expect(
+            phase == Phase::Open && left < 5 * SECOND,
+            "the record is not longer",
+        );
         fleet.run_for(4 * SECOND).await;
         let admitted = fleet.try_until_admitted(2, Call::Success, 5 * SECOND).await;
         fleet.expect(admitted, "another node tries");
@@ -42,7 +45,10 @@ pub fn late_hint_lengthens_no_record(setup: Setup) -> Outcome {
         fleet.call(3, Call::TripFor(300 * SECOND));
         fleet.run_for(SECOND).await;
         let (phase, left) = fleet.phase();
-        fleet.expect(phase == Phase::Open && left < 5 * SECOND, "the record is not longer");
+        fleet.expect(
+            phase == Phase::Open && left < 5 * SECOND,
+            "the record is not longer",
+        );
     })
 }
 
@@ -58,7 +64,10 @@ pub fn hint_of_the_opener_counts_for_all(setup: Setup) -> Outcome {
         }
         fleet.run_for(SECOND).await;
         let (phase, left) = fleet.phase();
-        fleet.expect(phase == Phase::Open && left > 50 * SECOND, "the record is longer");
+        fleet.expect(
+            phase == Phase::Open && left > 50 * SECOND,
+            "the record is longer",
+        );
         fleet.run_for(20 * SECOND).await;
         fleet.expect(!fleet.call(2, Call::Success), "all nodes wait");
     })
@@ -76,7 +85,10 @@ pub fn owner_stays_open_beyond_the_limit_of_the_fleet(setup: Setup) -> Outcome {
         fleet.expect(left <= 10 * SECOND, "the record is limited");
         for _ in 0..50 {
             fleet.run_for(SECOND).await;
-            fleet.expect(!fleet.call(0, Call::Success), "the owner waits for its own end");
+            fleet.expect(
+                !fleet.call(0, Call::Success),
+                "the owner waits for its own end",
+            );
         }
     })
 }
@@ -104,7 +116,10 @@ pub fn close_keeps_the_attempt(setup: Setup) -> Outcome {
         fleet.run_ms(500).await;
         fleet.trip(3);
         fleet.run_for(SECOND).await;
-        fleet.expect(fleet.record().attempt >= 1, "the attempt goes on at another node");
+        fleet.expect(
+            fleet.record().attempt >= 1,
+            "the attempt goes on at another node",
+        );
     })
 }
 
@@ -117,8 +132,14 @@ pub fn evidence_of_a_node_decides(setup: Setup) -> Outcome {
         fleet.call(1, Call::Failure);
         fleet.trip(0);
         fleet.run_for(SECOND).await;
-        fleet.expect(fleet.state(1) == State::Open, "a node with failures follows");
-        fleet.expect(fleet.state(2) == State::Closed, "a node without failures does not");
+        fleet.expect(
+            fleet.state(1) == State::Open,
+            "a node with failures follows",
+        );
+        fleet.expect(
+            fleet.state(2) == State::Closed,
+            "a node without failures does not",
+        );
         fleet.call(2, Call::Failure);
         fleet.call(2, Call::Failure);
         fleet.run_for(SECOND).await;
@@ -133,7 +154,10 @@ pub fn observer_follows_no_opening(setup: Setup) -> Outcome {
         fleet.trip(0);
         fleet.trip(1);
         fleet.run_for(SECOND).await;
-        fleet.expect(fleet.phase().0 == Phase::Open, "the quorum opens the record");
+        fleet.expect(
+            fleet.phase().0 == Phase::Open,
+            "the quorum opens the record",
+        );
         fleet.expect(fleet.state(2) == State::Closed, "observers do not follow");
         fleet.expect(fleet.status(2).counters.ignored == 1, "and say so");
         fleet.run_for(5 * SECOND).await;
@@ -175,8 +199,13 @@ pub fn nodes_close_within_the_spread(setup: Setup) -> Outcome {
         let closed = fleet.try_until_admitted(1, Call::Success, 5 * SECOND).await;
         fleet.expect(closed, "a node tries");
         fleet.run_for(Duration::from_millis(150)).await;
-        let open = (0..12).filter(|node| fleet.state(*node) == State::Open).count();
-        fleet.expect((1..11).contains(&open), "some nodes have closed, and others have not");
+        let open = (0..12)
+            .filter(|node| fleet.state(*node) == State::Open)
+            .count();
+        fleet.expect(
+            (1..11).contains(&open),
+            "some nodes have closed, and others have not",
+        );
         fleet.run_for(Duration::from_millis(250)).await;
         fleet.expect(fleet.all_are(State::Closed), "all circuits are closed");
     })

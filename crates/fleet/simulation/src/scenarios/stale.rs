@@ -10,10 +10,15 @@ use breakerbox_fleet::protocol::{Micros, Phase};
 
 /// Closes the circuit of the fleet through a trial of a node.
 async fn recover(fleet: &Simulation, node: usize) {
-    let admitted = fleet.try_until_admitted(node, Call::Success, 20 * SECOND).await;
+    let admitted = fleet
+        .try_until_admitted(node, Call::Success, 20 * SECOND)
+        .await;
     fleet.expect(admitted, "a node gets the lease");
     fleet.run_for(SECOND).await;
-    fleet.expect(fleet.phase().0 == Phase::Closed, "the trial closes the circuit");
+    fleet.expect(
+        fleet.phase().0 == Phase::Closed,
+        "the trial closes the circuit",
+    );
 }
 
 /// A node stops right after its trip. The fleet recovers before the node continues.
@@ -29,7 +34,9 @@ pub fn paused_trip_does_not_reopen_a_recovered_fleet(setup: Setup) -> Outcome {
         fleet.run_for(2 * SECOND).await;
         fleet.expect(fleet.phase().0 == Phase::Closed, "the late trip is stale");
         let others = 1..4;
-        let closed = others.filter(|node| fleet.state(*node) == State::Closed).count();
+        let closed = others
+            .filter(|node| fleet.state(*node) == State::Closed)
+            .count();
         fleet.expect(closed == 3, "the other circuits stay closed");
     })
 }
@@ -38,7 +45,13 @@ pub fn paused_trip_does_not_reopen_a_recovered_fleet(setup: Setup) -> Outcome {
 pub fn slow_trip_does_not_reopen_a_recovered_fleet(setup: Setup) -> Outcome {
     let plan = setup.quiet(4, Sharing::Always);
     Setup::run(&plan, async |fleet: &mut Simulation| {
-        let slow = |delay_ms| Fault::Path { node: 0, loss: 0.0, duplicate: 0.0, delay_ms, reorder: false };
+        let slow = |delay_ms| Fault::Path {
+            node: 0,
+            loss: 0.0,
+            duplicate: 0.0,
+            delay_ms,
+            reorder: false,
+        };
         fleet.inject(slow(60_000)).await;
         fleet.trip(0);
         fleet.run_ms(100).await;
@@ -47,7 +60,10 @@ pub fn slow_trip_does_not_reopen_a_recovered_fleet(setup: Setup) -> Outcome {
         fleet.run_for(6 * SECOND).await;
         recover(fleet, 2).await;
         fleet.run_for(65 * SECOND).await;
-        fleet.expect(fleet.record().closed_at > Micros(0), "the circuit has closed");
+        fleet.expect(
+            fleet.record().closed_at > Micros(0),
+            "the circuit has closed",
+        );
         fleet.expect(fleet.phase().0 == Phase::Closed, "the slow trip is stale");
         fleet.expect(fleet.all_are(State::Closed), "all circuits are closed");
     })
@@ -80,7 +96,10 @@ pub fn stale_answer_closes_a_circuit_once(setup: Setup) -> Outcome {
         fleet.set_store(Some(StoreMutant::CloseInFuture));
         fleet.trip(0);
         fleet.run_for(SECOND).await;
-        fleet.expect(fleet.state(0) == State::Closed, "the first stale trip closes");
+        fleet.expect(
+            fleet.state(0) == State::Closed,
+            "the first stale trip closes",
+        );
         fleet.trip(0);
         fleet.run_for(SECOND).await;
         fleet.expect(fleet.state(0) == State::Open, "the second trip stays");
@@ -93,7 +112,13 @@ pub fn late_messages_change_nothing(setup: Setup) -> Outcome {
     Setup::run(&plan, async |fleet: &mut Simulation| {
         for node in 2..6 {
             fleet
-                .inject(Fault::Path { node, loss: 0.0, duplicate: 0.3, delay_ms: 100, reorder: true })
+                .inject(Fault::Path {
+                    node,
+                    loss: 0.0,
+                    duplicate: 0.3,
+                    delay_ms: 100,
+                    reorder: true,
+                })
                 .await;
         }
         for _ in 0..6 {
@@ -104,7 +129,10 @@ pub fn late_messages_change_nothing(setup: Setup) -> Outcome {
             fleet.expect(fleet.all_are(State::Closed), "all circuits are closed");
             fleet.run_for(40 * SECOND).await;
         }
-        fleet.expect(fleet.status(1).counters.gaps == 0, "messages in order are no gap");
+        fleet.expect(
+            fleet.status(1).counters.gaps == 0,
+            "messages in order are no gap",
+        );
     })
 }
 

@@ -17,7 +17,10 @@ pub fn vote_lives_while_its_circuit_is_open(setup: Setup) -> Outcome {
         fleet.expect(fleet.phase().0 == Phase::Votes, "one trip is a vote");
         fleet.trip(1);
         fleet.run_for(SECOND).await;
-        fleet.expect(fleet.phase().0 == Phase::Open, "the second trip opens the circuit");
+        fleet.expect(
+            fleet.phase().0 == Phase::Open,
+            "the second trip opens the circuit",
+        );
         fleet.expect(fleet.all_are(State::Open), "all nodes follow");
     })
 }
@@ -28,7 +31,10 @@ pub fn closed_circuit_withdraws_its_vote(setup: Setup) -> Outcome {
     Setup::run(&plan, async |fleet: &mut Simulation| {
         fleet.trip(0);
         fleet.run_for(5 * SECOND + SECOND / 10).await;
-        fleet.expect(fleet.call(0, Call::Success), "the circuit of a voter recovers locally");
+        fleet.expect(
+            fleet.call(0, Call::Success),
+            "the circuit of a voter recovers locally",
+        );
         fleet.run_ms(200).await;
         fleet.trip(1);
         fleet.run_for(SECOND).await;
@@ -46,7 +52,10 @@ pub fn opening_deletes_all_votes(setup: Setup) -> Outcome {
         fleet.run_ms(200).await;
         fleet.trip(1);
         fleet.run_for(SECOND).await;
-        fleet.expect(fleet.phase().0 == Phase::Open, "the quorum opens the circuit");
+        fleet.expect(
+            fleet.phase().0 == Phase::Open,
+            "the quorum opens the circuit",
+        );
         fleet.run_for(6 * SECOND).await;
         // A command closes the circuit of one node, which trips again.
         fleet.breaker(2).reset();

@@ -20,11 +20,11 @@ pub(crate) struct SimStore {
 impl FleetStore for SimStore {
     async fn connect(&self, hello: &Hello) -> Result<Link, StoreError> {
         let (link, news) = self.world.connect(self.node, self.run, hello).await?;
-        let line = SimLine {
+        let sender = SimLine {
             world: Arc::clone(&self.world),
             link,
         };
-        Ok(Link::new(line, news))
+        Ok(Link::new(sender, news))
     }
 }
 
@@ -43,13 +43,27 @@ impl Line for SimLine {
     async fn submit(&mut self, seen: Version, ops: &[Op]) -> Result<Submitted, StoreError> {
         let (reply, receiver) = oneshot::channel();
         let ops = ops.to_vec();
-        self.world.send(self.link, Body::Submit { seen, ops, reply: Some(reply) });
+        self.world.send(
+            self.link,
+            Body::Submit {
+                seen,
+                ops,
+                reply: Some(reply),
+            },
+        );
         answer(receiver).await
     }
 
     async fn pull(&mut self, since: Version, limit: usize) -> Result<Pulled, StoreError> {
         let (reply, receiver) = oneshot::channel();
-        self.world.send(self.link, Body::Pull { since, limit, reply });
+        self.world.send(
+            self.link,
+            Body::Pull {
+                since,
+                limit,
+                reply,
+            },
+        );
         answer(receiver).await
     }
 

@@ -101,29 +101,38 @@ pub(super) fn submit_one(
                 trip.at = Micros(u64::MAX);
             }
         }
-        StoreMutant::EarlyGrant => {
-            if matches!(op, Op::Lease { .. }) && before.phase == Phase::Open {
-                let ended = Record { until: now, ..before.clone() };
-                table.put(&name, &ended.to_string(), before.version);
-            }
+        StoreMutant::EarlyGrant
+            if matches!(op, Op::Lease { .. }) && before.phase == Phase::Open =>
+        {
+            let ended = Record {
+                until: now,
+                ..before.clone()
+            };
+            table.put(&name, &ended.to_string(), before.version);
         }
-        StoreMutant::GreedyLease => {
-            if matches!(op, Op::Lease { .. }) && before.phase == Phase::Leased {
-                let ended = Record { lease_until: now, ..before.clone() };
-                table.put(&name, &ended.to_string(), before.version);
-            }
+        StoreMutant::GreedyLease
+            if matches!(op, Op::Lease { .. }) && before.phase == Phase::Leased =>
+        {
+            let ended = Record {
+                lease_until: now,
+                ..before.clone()
+            };
+            table.put(&name, &ended.to_string(), before.version);
         }
         StoreMutant::QuorumIgnored => {
             if let Op::Trip { trip, .. } = &mut op {
                 trip.quorum = 1;
             }
         }
-        StoreMutant::AnyoneLengthens => {
-            if matches!(op, Op::Trip { .. }) && before.phase == Phase::Open {
-                let by = hello.node.instance().to_owned();
-                let own = Record { by, ..before.clone() };
-                table.put(&name, &own.to_string(), before.version);
-            }
+        StoreMutant::AnyoneLengthens
+            if matches!(op, Op::Trip { .. }) && before.phase == Phase::Open =>
+        {
+            let by = hello.node.instance().to_owned();
+            let own = Record {
+                by,
+                ..before.clone()
+            };
+            table.put(&name, &own.to_string(), before.version);
         }
         StoreMutant::SeenIgnored => seen = Version(0),
         _ => {}
@@ -141,11 +150,17 @@ pub(super) fn submit_one(
     let after = table.record(&name, hello, now);
     match mutant {
         StoreMutant::VotesKept if message.is_some() && after.phase != Phase::Leased => {
-            let kept = Record { votes: before.votes, ..after.clone() };
+            let kept = Record {
+                votes: before.votes,
+                ..after.clone()
+            };
             table.put(&name, &kept.to_string(), after.version);
         }
         StoreMutant::CloseForgetsAttempt if after.phase == Phase::Closed => {
-            let closed = Record { attempt: 0, ..after.clone() };
+            let closed = Record {
+                attempt: 0,
+                ..after.clone()
+            };
             table.put(&name, &closed.to_string(), after.version);
         }
         StoreMutant::RenewalsPublished if message.is_none() && after.phase == Phase::Leased => {
@@ -175,9 +190,17 @@ fn without_fence(op: Op, before: &Record) -> Op {
     match op {
         Op::Done { name, opening, .. } if before.phase == Phase::Leased => {
             let token = before.token.clone();
-            Op::Done { name, token, opening }
+            Op::Done {
+                name,
+                token,
+                opening,
+            }
         }
-        Op::Done { name, opening: None, .. } if before.phase == Phase::Open => Op::Close { name },
+        Op::Done {
+            name,
+            opening: None,
+            ..
+        } if before.phase == Phase::Open => Op::Close { name },
         Op::Yield { name, .. } if before.phase == Phase::Leased => {
             let token = before.token.clone();
             Op::Yield { name, token }
@@ -189,7 +212,9 @@ fn without_fence(op: Op, before: &Record) -> Op {
 /// Returns the time of the latest close as it is written, even if it lies in the future.
 fn closed_at(table: &Table, name: &str) -> Micros {
     let mut records = table.records();
-    let text = records.find(|(record, _)| *record == name).map(|(_, text)| text);
+    let text = records
+        .find(|(record, _)| *record == name)
+        .map(|(_, text)| text);
     let field = text.and_then(|text| text.split(' ').nth(10));
     Micros(field.and_then(|field| field.parse().ok()).unwrap_or(0))
 }
@@ -203,7 +228,10 @@ fn republished(
 ) -> Message {
     let previous = table.head();
     let version = Version::next(previous, Version(0), now);
-    let record = Record { version, ..record.clone() };
+    let record = Record {
+        version,
+        ..record.clone()
+    };
     table.put(name, &record.to_string(), version);
     table.set_head(version);
     Message {

@@ -92,7 +92,11 @@ impl Primary {
             let before = self.table.record(op.name(), hello, now);
             let (part, told) = submit_one(self.mutant, &mut self.table, hello, seen, op, now);
             let after = self.table.record(op.name(), hello, now);
-            let answer = part.answers.into_iter().next().expect("one answer per operation");
+            let answer = part
+                .answers
+                .into_iter()
+                .next()
+                .expect("one answer per operation");
             submitted.head = self.table.head();
             submitted.nodes = part.nodes;
             submitted.answers.push(answer.clone());
@@ -106,7 +110,15 @@ impl Primary {
                 (message, told) => message.or(told),
             };
             let op = op.clone();
-            applied.push(Applied { op, before, after, answer, is_published, seen, now });
+            applied.push(Applied {
+                op,
+                before,
+                after,
+                answer,
+                is_published,
+                seen,
+                now,
+            });
         }
         (submitted, message, applied)
     }
