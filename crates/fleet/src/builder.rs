@@ -194,6 +194,7 @@ impl FleetBuilder {
     /// * [`StartError::NoRuntime`] outside a tokio runtime
     /// * [`StartError::OtherClock`] if the clock of the registry does not follow tokio's time
     pub fn start(self) -> Result<Fleet, StartError> {
+        self.settings()?;
         let handle = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let (fleet, task) = self.into_task()?;
         handle.spawn(task);

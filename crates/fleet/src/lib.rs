@@ -42,3 +42,8 @@ pub use planner::Mutants;
 pub use share::Share;
 pub use status::{FleetCounters, FleetStatus, LinkStatus};
 pub use store::FleetStore;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

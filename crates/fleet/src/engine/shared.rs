@@ -124,3 +124,35 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(shared: &Shared) -> Degradation {
+        match shared.status().link {
+            LinkStatus::Degraded { why, .. } => why,
+            LinkStatus::Connected { .. } => panic!("connected"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn forked_child_has_no_fleet() {
+        let node = NodeId::new("web-7", "web-7-1").unwrap();
+        let mut shared = Shared::new(node);
+        assert_eq!(why(&shared), Degradation::Connecting);
+        // The child of a fork has another process id, and none of the threads.
+        shared.process = shared.process.wrapping_add(1);
+        assert_eq!(why(&shared), Degradation::Forked);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_never_goes_back() {
+        let shared = Shared::new(NodeId::new("web-7", "web-7-1").unwrap());
+        shared.reached(Progress::Ended);
+        shared.reached(Progress::Ready);
+        let progress = shared.wait(Progress::Ended, Duration::ZERO).await;
+        assert_eq!(progress, Progress::Ended);
+        assert_eq!(why(&shared), Degradation::Ended);
+    }
+}

@@ -84,6 +84,8 @@ pub(crate) struct Plan {
 }
 
 /// The lease of a half-open period.
+// The flags are independent of each other.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug)]
 pub(crate) struct Lease {
     pub(crate) token: String,

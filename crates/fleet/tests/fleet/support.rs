@@ -117,6 +117,8 @@ pub(crate) async fn until(time: Duration, condition: impl Fn() -> bool) {
 #[derive(Clone, Default)]
 pub(crate) struct Faulty(Arc<Mutex<Faults>>);
 
+// The faults are independent of each other.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Default)]
 pub(crate) struct Faults {
     memory: Memory,

@@ -96,7 +96,7 @@ fn many_idle_circuits_cost_only_pulls() {
     });
     let registry = world.nodes[0].registry.clone();
     for index in 0..500 {
-        let breaker = registry.breaker(&format!("tenant-{index}"));
+        let breaker = registry.breaker(format!("tenant-{index}"));
         for _ in 0..5 {
             breaker.try_acquire().unwrap().failure();
         }
@@ -138,7 +138,7 @@ fn node_whose_trial_failed_waits_longer() {
     assert_eq!(world.states(), [State::Open; 2]);
     let left = world.record().left;
     // Calls arrive at both nodes.
-    world.run(left - ms(100));
+    world.run(left.saturating_sub(ms(100)));
     assert!(!world.nodes[0].succeed() && !world.nodes[1].succeed());
     world.run_until(secs(1), |world| world.phase() == Phase::Leased);
     assert_eq!(world.record().by, "node-1-1");
@@ -184,7 +184,7 @@ fn lease_counts_from_the_time_of_sending() {
     world.available = false;
     world.run_until(secs(4), |world| world.state(0) == State::Open);
     // Unrenewed at 80 % of the lease.
-    assert!(world.now() - asked <= ms(2_405));
+    assert!(world.now().saturating_sub(asked) <= ms(2_405));
     trial.success();
     let lost = |event: &FleetEvent| matches!(event, FleetEvent::LeaseLost { .. });
     assert!(world.nodes[0].events.iter().any(lost));
@@ -351,7 +351,7 @@ fn slow_answer_does_not_lengthen_the_lease() {
         let _trial = world.nodes[0].breaker.try_acquire().unwrap();
         world.available = false;
         world.run_until(secs(4), |world| world.state(0) == State::Open);
-        let held = world.now() - granted;
+        let held = world.now().saturating_sub(granted);
         assert!(held <= latest, "{held:?}");
         assert_eq!(held > ms(2_450), lease_from_receipt, "{held:?}");
     }

@@ -132,14 +132,14 @@ fn check(
         let mut leases = tracks.filter_map(|track| track.lease.as_ref());
         let holds = leases.any(|lease| lease.trying && !lease.failed);
         holders += u32::from(half_open && holds && !node.frozen);
-        // The store of a lost record knows nothing, so circuits are local.
-        let is_known = !world.phase().is_unknown();
+        // While the fleet is closed, or knows nothing, half-open circuits are local.
+        let is_known = matches!(world.phase(), Phase::Open | Phase::Leased);
         let tries = node
             .breaker
             .snapshot()
             .in_flight
             .is_some_and(|trials| trials > 0);
-        let linked = now - linked_since[index] > secs(6);
+        let linked = now.saturating_sub(linked_since[index]) > secs(6);
         if half_open && tries && is_known && !holds && linked && share == Share::always() {
             findings.unleased += 1;
         }

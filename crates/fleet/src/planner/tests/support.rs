@@ -130,7 +130,7 @@ impl World {
         let end = self.now() + time;
         self.turn();
         while self.now() < end {
-            let step = ms(5).min(end - self.now());
+            let step = ms(5).min(end.saturating_sub(self.now()));
             self.advance(step);
             self.turn();
         }
