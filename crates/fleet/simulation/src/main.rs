@@ -4,6 +4,7 @@
 //! breakerbox-fleet-simulation gate                   the seeds of the gate
 //! breakerbox-fleet-simulation seeds 0..1000 12       seeds of 12 nodes
 //! breakerbox-fleet-simulation tables 8               the tables of figures, of 8 runs each
+//! breakerbox-fleet-simulation mutants                how often each mutant is found
 //! breakerbox-fleet-simulation scenario NAME [SEED] [MUTANT]    the trace of a scenario
 //! ```
 //!
@@ -25,10 +26,11 @@ fn main() -> ExitCode {
             print!("{}", tables::all(number(runs) as u64));
             true
         }
+        ["mutants"] => find_mutants(),
         ["scenario", name, ref rest @ ..] => run_scenario(name, rest),
         _ => {
             eprintln!(
-                "usage: gate | seeds FROM..UNTIL NODES | tables RUNS | scenario NAME [SEED] [MUTANT]"
+                "usage: gate | seeds FROM..UNTIL NODES | tables RUNS | mutants | scenario NAME [SEED] [MUTANT]"
             );
             false
         }
@@ -102,6 +104,17 @@ fn run_seeds(seeds: Range<u64>, nodes: usize) -> bool {
         start.elapsed().as_secs_f64(),
     );
     broken == 0
+}
+
+/// Runs ten seeds of the scenario of each mutant. Returns `true` if all mutants were found.
+fn find_mutants() -> bool {
+    let mut all_found = true;
+    for mutant in Mutant::of_engine().chain(Mutant::of_store()) {
+        let found = (0..10).filter(|seed| mutant.is_found(*seed)).count();
+        println!("{:24} found in {found} of 10 seeds", mutant.name);
+        all_found &= found > 0;
+    }
+    all_found
 }
 
 fn run_scenario(name: &str, rest: &[&str]) -> bool {

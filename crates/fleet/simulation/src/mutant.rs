@@ -1,7 +1,7 @@
 //! [`Mutant`]: a fault of the store or of the engine, with the runs that show it.
 
 use crate::plan::Plan;
-use crate::scenarios::{self, Scenario};
+use crate::scenarios::{self, Scenario, Setup};
 use crate::store::StoreMutant;
 use breakerbox_fleet::Mutants;
 
@@ -74,6 +74,16 @@ impl Mutant {
             store: Some(store),
             engine: NONE,
         })
+    }
+
+    /// Runs the scenario of the mutant. Returns `true` if it breaks an invariant or an expectation.
+    pub fn is_found(&self, seed: u64) -> bool {
+        let setup = Setup {
+            seed,
+            mutant: Some(*self),
+            is_traced: false,
+        };
+        !(self.scenario)(setup).violations.is_empty()
     }
 
     /// Returns `plan` with this fault.
