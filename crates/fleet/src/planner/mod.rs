@@ -58,6 +58,9 @@ use track::{Report, Track};
 /// The most orders that one look gives. Each order is followed by another decision.
 const MAX_ROUNDS: usize = 8;
 
+/// The most circuits that are looked at in one go because of the time.
+const MAX_LOOKS: usize = 512;
+
 /// What a node knows of each circuit, and what it does next.
 #[derive(Debug)]
 pub(crate) struct Planner {
@@ -98,9 +101,13 @@ impl Planner {
         }
     }
 
-    /// Looks at all circuits whose time has come.
+    /// Looks at circuits whose time has come. At most [`MAX_LOOKS`]: the rest stays due, so that many
+    /// circuits do not keep the runtime busy.
     pub(crate) fn advance(&mut self, port: &Port, now: Time) {
-        while let Some(name) = self.agenda.pop_due(now) {
+        for _ in 0..MAX_LOOKS {
+            let Some(name) = self.agenda.pop_due(now) else {
+                break;
+            };
             self.look(&name, port, now);
         }
     }

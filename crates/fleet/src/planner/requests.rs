@@ -109,7 +109,7 @@ impl Planner {
             .collect();
         match self.pulls.answered(pulled, now) {
             Page::More => {}
-            Page::Regressed => names.extend(self.announce_again()),
+            Page::Regressed => self.announce_again(now),
             Page::Last => {
                 self.cx.last_pull = Some(now);
                 if !self.agenda.has_outgoing() {
@@ -123,7 +123,7 @@ impl Planner {
                 if !self.cx.synced && full.is_some() {
                     self.cx.synced = true;
                     self.cx.unanswered_submits = 0;
-                    names.extend(self.announce_again());
+                    self.announce_again(now);
                 }
             }
         }
@@ -157,7 +157,7 @@ impl Planner {
         }
         if self.pulls.is_regressed(submitted.head, cursor) {
             self.pulls.force_full();
-            looks.extend(self.announce_again());
+            self.announce_again(now);
         }
         looks.extend(self.extendable_again(could_extend));
         looks
@@ -222,16 +222,14 @@ impl Planner {
         self.cx.note_nodes(nodes, now);
     }
 
-    /// Prepares all circuits for a store that may know nothing of this node.
-    fn announce_again(&mut self) -> Vec<Arc<str>> {
-        let tracks = self.tracks.iter_mut();
-        tracks
-            .filter(|(_, track)| track.has_breaker)
-            .map(|(name, track)| {
+    /// Prepares all circuits for a store that may know nothing of this node, and looks at them soon.
+    fn announce_again(&mut self, now: Time) {
+        for (name, track) in &mut self.tracks {
+            if track.has_breaker {
                 track.announce_again();
-                name.clone()
-            })
-            .collect()
+                self.agenda.set_due(name, Some(now));
+            }
+        }
     }
 
     /// Finds the circuits that a full pull did not find.

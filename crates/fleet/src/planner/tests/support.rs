@@ -10,7 +10,7 @@ use crate::share::{Share, Shares};
 use crate::store::{Hello, Pulled, Submitted, Table};
 use breakerbox::clock::{Clock, ManualClock};
 use breakerbox::fleet::Port;
-use breakerbox::{BreakerRegistry, CircuitBreaker, RegistryBuilder, State};
+use breakerbox::{BreakerRegistry, CircuitBreaker, Permit, RegistryBuilder, State};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -384,7 +384,7 @@ impl Node {
     /// Calls the breaker once, successfully if it is allowed. Returns whether it was.
     pub(super) fn succeed(&self) -> bool {
         let permit = self.breaker.try_acquire();
-        permit.map(|permit| permit.success()).is_ok()
+        permit.map(Permit::success).is_ok()
     }
 
     pub(super) fn remaining(&self) -> Duration {

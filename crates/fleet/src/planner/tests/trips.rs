@@ -203,7 +203,7 @@ fn hint_of_the_opener_lengthens_the_fleet() {
 
 #[test]
 fn owner_stays_open_beyond_the_longest_record() {
-    let mut world = World::with(2, Share::quorum(2), Default::default(), |builder| {
+    let mut world = World::with(2, Share::quorum(2), Mutants::default(), |builder| {
         let long = CircuitBreaker::builder().recovery_timeout(secs(900));
         builder.default_preset(long)
     });
@@ -317,7 +317,7 @@ fn circuit_with_evidence_follows() {
         let window = Window::calls(10);
         CircuitBreaker::builder().trip_when(TripRule::failures(5).over(window))
     };
-    let mut world = World::with(2, Share::with_evidence(2), Default::default(), |builder| {
+    let mut world = World::with(2, Share::with_evidence(2), Mutants::default(), |builder| {
         builder.default_preset(rule())
     });
     world.trip(0);
