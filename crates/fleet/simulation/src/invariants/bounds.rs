@@ -10,7 +10,7 @@ pub(crate) fn excess(status: &FleetStatus, circuits: usize) -> Option<String> {
         leases,
         ..
     } = *status;
-    let is_within = known <= circuits && open <= circuits && leases <= open;
+    let is_within = known.max(open).max(leases) <= circuits;
     (!is_within)
         .then(|| format!("{known} known, {open} open, {leases} leases of {circuits} circuits"))
 }
