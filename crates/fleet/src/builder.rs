@@ -251,7 +251,11 @@ impl FleetBuilder {
             Duration::from_secs(10),
         )?;
         check("max_open", self.max_open, Duration::from_secs(1), HOURS_12)?;
-        let instance = instance();
+        let instance = match self.seed {
+            // Equal runs of a simulation have equal instances.
+            Some(seed) => format!("{}-{seed:x}", self.node.as_deref().unwrap_or("node")),
+            None => instance(),
+        };
         let node = self.node.as_deref().unwrap_or(&instance);
         let node =
             NodeId::new(node, &instance).ok_or_else(|| ConfigError::new("node", node, CHARSET))?;

@@ -24,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) synced: bool,
     /// How many submits in a row had no answer.
     pub(crate) unanswered_submits: u32,
+    /// When the latest submit was given up that had no answer.
+    pub(crate) unanswered_at: Time,
     /// Whether the store accepts no writes.
     pub(crate) read_only: bool,
     /// When the latest successful pull was answered.
@@ -51,6 +53,7 @@ impl Context {
             delays: Vec::new(),
             synced: false,
             unanswered_submits: 0,
+            unanswered_at: Time::ZERO,
             read_only: false,
             last_pull: None,
             leaving: false,

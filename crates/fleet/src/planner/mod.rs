@@ -292,7 +292,9 @@ impl Planner {
         if !track.has_breaker {
             self.foreign.remove(&name);
         }
+        let was_joined = track.joined.is_some();
         let is_news = track.learn(record, source, &mut self.cx, now);
+        self.open -= usize::from(was_joined && track.joined.is_none());
         self.seen = self.seen.max(track.version());
         if is_news {
             return Some(name);

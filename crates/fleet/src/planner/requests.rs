@@ -73,6 +73,18 @@ impl Planner {
             }
         }
         if ops.is_empty() {
+            let pulled = self.cx.last_pull;
+            let answers = pulled.is_some_and(|pulled| pulled > self.cx.unanswered_at);
+            if self.cx.unanswered_submits > 0 && answers {
+                // Nothing has to be sent again, and the store has answered a pull since.
+                self.cx.unanswered_submits = 0;
+                for name in self.extendable_again(false) {
+                    self.look(&name, port, now);
+                }
+            } else if self.cx.unanswered_submits > 0 {
+                // Only a pull can prove that the store answers.
+                self.pulls.note_gap();
+            }
             return None;
         }
         self.batches.not_before = now + BATCH_INTERVAL;
@@ -86,6 +98,7 @@ impl Planner {
 
     /// Applies the answer to a pull. Returns the circuits to look at.
     pub(crate) fn pulled(&mut self, pulled: &Pulled, sent: Time, now: Time) -> Vec<Arc<str>> {
+        let could_extend = self.cx.may_extend();
         self.note_answer(pulled.now, pulled.nodes, sent, now);
         self.cx.read_only = pulled.read_only.is_some();
         let full = self.pulls.current().filter(|pull| pull.full);
@@ -114,6 +127,7 @@ impl Planner {
                 }
             }
         }
+        names.extend(self.extendable_again(could_extend));
         names
     }
 
@@ -126,6 +140,7 @@ impl Planner {
         sent: Time,
         now: Time,
     ) -> Vec<Arc<str>> {
+        let could_extend = self.cx.may_extend();
         self.cx.unanswered_submits = 0;
         self.note_answer(submitted.now, submitted.nodes, sent, now);
         let mut looks = Vec::with_capacity(names.len());
@@ -144,7 +159,21 @@ impl Planner {
             self.pulls.force_full();
             self.announce_again(now);
         }
+        looks.extend(self.extendable_again(could_extend));
         looks
+    }
+
+    /// Returns the joined circuits if the fleet may move deadlines again. What it was told meanwhile has
+    /// moved none.
+    fn extendable_again(&self, could_extend: bool) -> Vec<Arc<str>> {
+        if could_extend || !self.cx.may_extend() {
+            return Vec::new();
+        }
+        let tracks = self.tracks.iter();
+        tracks
+            .filter(|(_, track)| track.joined.is_some())
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// The request had no answer. It is unknown whether the store has executed it. Returns the circuits
@@ -157,6 +186,7 @@ impl Planner {
             }
             Request::Submit { names, .. } => {
                 self.cx.unanswered_submits += 1;
+                self.cx.unanswered_at = now;
                 names.into_iter().map(|(name, _)| name).collect()
             }
         }

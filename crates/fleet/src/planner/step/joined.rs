@@ -53,7 +53,12 @@ impl Track {
         }
         // The owner stays open to its own end, and no circuit is tried before a hint allows it.
         let own = ends.own.filter(|_| is_owner);
-        let floor = known.end.max(ends.asked.max(own).unwrap_or(Time::ZERO));
+        let mut floor = known.end.max(ends.asked.max(own).unwrap_or(Time::ZERO));
+        // The lease was granted, but its answer was lost: the same token gets it again.
+        let is_holder = known.phase == Phase::Leased && &*known.by == cx.settings.node.instance();
+        if is_holder && self.token.is_some() && self.lease.is_none() {
+            floor = ends.asked.unwrap_or(Time::ZERO);
+        }
         let ask_at = self.planned_ask(floor, cx, now).max(self.retry_at);
         let has_demand = self.has_demand(view) || cx.settings.mutants.greedy_lease;
         let asks = now >= ask_at && has_demand;
