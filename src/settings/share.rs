@@ -67,3 +67,43 @@ impl Word for Share {
         match *self {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::strict::Strict;
+    use crate::settings::words::Text;
+    use serde::Deserialize;
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+
+    fn read(text: &str) -> Result<Share, String> {
+        let from: StrDeserializer<'_, Error> = text.into_deserializer();
+        let read = Text::deserialize(Strict::new(from));
+        read.map(|Text(share)| share)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    #[cfg(feature = "fleet")]
+    fn share_is_read_with_feature() {
+        assert_eq!(read("quorum:3"), Ok(Share::quorum(3)));
+        for (text, hint) in [
+            ("allways", " (did you mean always?)"),
+            ("evidense:3", " (did you mean evidence?)"),
+            ("everything", ""),
+        ] {
+            let allowed = Share::ALLOWED;
+            let expected = format!("the value is {text:?}, but must be {allowed}{hint}");
+            assert_eq!(read(text), Err(expected));
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "fleet"))]
+    fn error_names_missing_feature() {
+        let expected = "the value is \"always\", but must be omitted, because breakerbox was \
+                        compiled without its feature `fleet`";
+        assert_eq!(read("always"), Err(expected.to_owned()));
+    }
+}
