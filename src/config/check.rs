@@ -207,7 +207,7 @@ pub(super) fn positive(field: &str, duration: &Duration) -> Result<(), ConfigErr
 }
 
 #[cfg(feature = "fleet")]
-pub(super) fn share(field: &str, share: &Share) -> Result<(), ConfigError> {
+pub(super) fn share(field: &str, share: Share) -> Result<(), ConfigError> {
     let text = format_args!("{share}");
     holds(field, text, share.is_valid(), Share::ALLOWED)
 }

@@ -170,7 +170,7 @@ settings! {
         |_| text("off");
     #[cfg(feature = "fleet")]
     fleet ("fleet"): Share,
-        check::share,
+        |key, share| check::share(key, *share),
         |_| text("that of the fleet");
     listeners ("on_event"): Vec<Listener>,
         |_, _| Ok(()),

@@ -11,7 +11,7 @@ pub(super) use crate::share::Share;
 
 /// No value: a document cannot share circuits without the feature.
 #[cfg(not(feature = "fleet"))]
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Share {}
 
 #[cfg(feature = "fleet")]

@@ -65,6 +65,6 @@ pub struct View {
     /// The longest window of time of the rules, or `None` if no rule has one.
     pub longest_window: Option<Duration>,
     /// The setting [`fleet`](crate::BreakerBuilder::fleet), or `None` if the fleet decides how far the
-    /// circuit is shared.
+    /// circuit is shared. New settings keep the mark.
     pub share: Option<Share>,
 }
