@@ -39,6 +39,8 @@ mod registry;
 mod rules;
 #[cfg(feature = "serde")]
 pub mod settings;
+#[cfg(feature = "fleet")]
+mod share;
 mod snapshot;
 mod state;
 mod stream;

@@ -446,7 +446,10 @@ fn explanation_names_source_location() {
             "{explanation}"
         );
     }
-    assert_eq!(explanation.to_string().lines().count(), 17);
+    assert_eq!(
+        explanation.to_string().lines().count(),
+        17 + usize::from(cfg!(feature = "fleet"))
+    );
     let alone = two().build().unwrap();
     let built = location(line!() - 1);
     let config = alone.config();

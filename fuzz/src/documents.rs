@@ -40,7 +40,7 @@ pub(crate) fn run(data: &[u8]) -> Result<()> {
 fn token(u: &mut Input) -> Result<String> {
     const TOKENS: &str = "default|presets|prefixes|breakers|inherits|failure_threshold|failure_treshold|trip_when|\
         trip_rules|recovery_timeout|recovery_backoff|max_trip_for|ramp_up|half_open_calls|success_threshold|\
-        trial_timeout|unexpected_errors_as|cancelled_as|cancelled_after|mode|count_successes|\
+        trial_timeout|unexpected_errors_as|cancelled_as|cancelled_after|mode|fleet|count_successes|\
         capture_last_failure|consecutive_failures|failures|failure_rate|slow_calls|over|minimum_calls|\
         slower_than|first|factor|max|jitter|p|q|users|\n[default]\n|\n[presets.p]\n|\n[presets.q]\n|\
         \n[prefixes.\"http:\"]\n|\n[breakers.users]\n|\n|\n|\n| = | = |=|.|,|,|:|: |{|}|[|]|\"|\"|'| |\

@@ -15,7 +15,7 @@ use syn::{
 
 /// The settings of the breaker and their kinds of values. Each is a method of `BreakerBuilder` with one
 /// argument.
-const SETTINGS: [(&str, SettingValue); 17] = [
+const SETTINGS: [(&str, SettingValue); 18] = [
     ("failure_threshold", SettingValue::Number(u32::MAX)),
     ("recovery_timeout", SettingValue::Duration),
     ("half_open_calls", SettingValue::Number(1_000)),
@@ -32,6 +32,7 @@ const SETTINGS: [(&str, SettingValue); 17] = [
     ("count_successes", SettingValue::Expression),
     ("capture_last_failure", SettingValue::Expression),
     ("redact_last_failure", SettingValue::Expression),
+    ("fleet", SettingValue::Expression),
     ("trip_rules", SettingValue::Expression),
 ];
 

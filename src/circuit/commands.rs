@@ -1,6 +1,8 @@
 //! Commands and new settings. A command works in every state, and the last command wins.
 
 use super::locked::Locked;
+#[cfg(feature = "fleet")]
+use super::pending_changes::PendingChange;
 use super::shell::Circuit;
 use super::transition::OpenPeriod;
 use crate::clock::Moment;
@@ -174,6 +176,10 @@ impl Circuit {
             let ramping_up = may_ramp_up && word.has(Flags::RAMPING_UP);
             word.with_flags(flags | Flags::RAMPING_UP.when(ramping_up))
         });
+        #[cfg(feature = "fleet")]
+        if old.fleet() != config.fleet() {
+            self.queue_change(&mut locked, PendingChange::Share);
+        }
         if old.mode() != config.mode() {
             self.enter_sticky(
                 &mut locked,

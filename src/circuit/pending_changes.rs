@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub(super) enum PendingChange {
     Transition(State, State),
     Deadline,
+    Share,
 }
 
 impl PendingChange {
@@ -17,6 +18,7 @@ impl PendingChange {
         match self {
             Self::Transition(from, to) => Change::Transition { breaker, from, to },
             Self::Deadline => Change::Deadline { breaker },
+            Self::Share => Change::Share { breaker },
         }
     }
 }

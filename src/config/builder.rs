@@ -6,6 +6,8 @@ use crate::classify::{ErrorRule, Outcome};
 use crate::clock::{Clock, ClockSource};
 use crate::event::{CallInterest, Event, Listener};
 use crate::rules::TripRule;
+#[cfg(feature = "fleet")]
+use crate::share::Share;
 use crate::state::Mode;
 use std::error::Error;
 use std::sync::Arc;
@@ -475,6 +477,30 @@ impl BreakerBuilder {
         redact: impl Fn(&str) -> String + Send + Sync + 'static,
     ) -> Self {
         self.settings.redact_last_failure = Some(Redaction::new(redact));
+        self
+    }
+
+    /// Sets how the circuit is shared with a fleet. Default: the fleet decides, by the name.
+    ///
+    /// Takes precedence over the settings of the fleet. Without a fleet, the setting has no effect.
+    /// A change of the setting takes effect at once, also for a circuit that is open.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox::fleet::Share;
+    /// use breakerbox::prelude::*;
+    ///
+    /// let registry = BreakerRegistry::builder()
+    ///     .preset_for("tenant:", CircuitBreaker::builder().fleet(Share::local()))
+    ///     .build()?;
+    /// let config = registry.breaker("tenant:42").config();
+    /// assert_eq!(config.fleet(), Some(Share::local()));
+    /// # Ok::<(), breakerbox::ConfigError>(())
+    /// ```
+    #[cfg(feature = "fleet")]
+    pub fn fleet(mut self, share: Share) -> Self {
+        self.settings.fleet = Some(share);
         self
     }
 

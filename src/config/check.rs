@@ -5,6 +5,8 @@ use crate::classify::Outcome;
 use crate::error::ConfigError;
 use crate::names;
 use crate::rules::{RuleKind, TripRule, Window, WindowKind};
+#[cfg(feature = "fleet")]
+use crate::share::Share;
 use crate::state::{RampUp, Trials};
 use crate::text::ExactDuration;
 use std::fmt::Debug;
@@ -202,6 +204,12 @@ fn up_to_a_year(field: &str, duration: Duration) -> Result<(), ConfigError> {
 pub(super) fn positive(field: &str, duration: &Duration) -> Result<(), ConfigError> {
     let exact = format_args!("{}", ExactDuration(*duration));
     holds(field, exact, !duration.is_zero(), POSITIVE)
+}
+
+#[cfg(feature = "fleet")]
+pub(super) fn share(field: &str, share: Share) -> Result<(), ConfigError> {
+    let text = format_args!("{share}");
+    holds(field, text, share.is_valid(), Share::ALLOWED)
 }
 
 fn within(field: &str, value: u32, allowed: RangeInclusive<u32>) -> Result<(), ConfigError> {

@@ -34,6 +34,8 @@ use crate::clock::ClockSource;
 use crate::error::ConfigError;
 use crate::event::Listener;
 use crate::rules::{RuleKind, TripRule};
+#[cfg(feature = "fleet")]
+use crate::share::Share;
 use crate::state::{Flags, Mode};
 use crate::text::TruncatedString;
 use std::fmt;
@@ -315,6 +317,12 @@ impl BreakerConfig {
     /// Returns `true` if the text of the last failure is kept.
     pub fn capture_last_failure(&self) -> bool {
         self.settings.capture_last_failure.unwrap_or(true)
+    }
+
+    /// Returns how the circuit is shared with a fleet, or `None` if the fleet decides.
+    #[cfg(feature = "fleet")]
+    pub fn fleet(&self) -> Option<Share> {
+        self.settings.fleet
     }
 
     pub(crate) fn error_rules(&self) -> &ErrorClassifier {

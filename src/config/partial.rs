@@ -11,29 +11,32 @@ use crate::backoff::Backoff;
 use crate::classify::{ErrorClassifier, ErrorRule, Outcome};
 use crate::error::ConfigError;
 use crate::event::Listener;
+#[cfg(feature = "fleet")]
+use crate::share::Share;
 use crate::state::Mode;
 use crate::text::ExactDuration;
 use std::time::Duration;
 
-/// Defines [`PartialSettings`] from a list of `field ("key"): type, check, default;`.
+/// Defines [`PartialSettings`] from a list of `field ("key"): type, check, default;`, each of which may
+/// have an attribute `cfg`.
 ///
 /// The key names the setting in messages. The check receives the key and the value. The default
 /// describes the value in force when no layer sets it.
 macro_rules! settings {
-    ($($(#[$doc:meta])* $field:ident ($key:literal): $type:ty, $check:expr, $default:expr;)*) => {
+    ($($(#[$cfg:meta])* $field:ident ($key:literal): $type:ty, $check:expr, $default:expr;)*) => {
         /// Some of the settings of a breaker. A setting without a value is `None`.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub(crate) struct PartialSettings {
-            $($(#[$doc])* pub(crate) $field: Option<$type>,)*
+            $($(#[$cfg])* pub(crate) $field: Option<$type>,)*
         }
 
         impl PartialSettings {
             /// The keys of all settings, in declaration order.
-            pub(crate) const KEYS: &'static [&'static str] = &[$($key),*];
+            pub(crate) const KEYS: &'static [&'static str] = &[$($(#[$cfg])* $key),*];
 
             /// Merges `upper` over `self`.
             pub(crate) fn merge(&mut self, upper: &Self) {
-                $(match (&mut self.$field, &upper.$field) {
+                $($(#[$cfg])* match (&mut self.$field, &upper.$field) {
                     (Some(lower), Some(upper)) => lower.merge(upper),
                     (None, Some(upper)) => self.$field = Some(upper.clone()),
                     (_, None) => {}
@@ -42,7 +45,7 @@ macro_rules! settings {
 
             /// Checks each setting that has a value, independently of the others.
             pub(crate) fn check_each(&self) -> Result<(), ConfigError> {
-                $(if let Some(value) = &self.$field {
+                $($(#[$cfg])* if let Some(value) = &self.$field {
                     let check: fn(&str, &$type) -> Result<(), ConfigError> = $check;
                     check($key, value)?;
                 })*
@@ -52,13 +55,13 @@ macro_rules! settings {
             /// Returns the settings of `self` whose values differ from those in `old`.
             pub(crate) fn changed_since(&self, old: &Self) -> Self {
                 Self {
-                    $($field: self.$field.clone().filter(|new| old.$field.as_ref() != Some(new)),)*
+                    $($(#[$cfg])* $field: self.$field.clone().filter(|new| old.$field.as_ref() != Some(new)),)*
                 }
             }
 
             /// Removes every setting of which nothing is left after merging `upper` over it.
             pub(crate) fn remove_overridden(&mut self, upper: &Self) {
-                $(if let (Some(lower), Some(upper)) = (&self.$field, &upper.$field) {
+                $($(#[$cfg])* if let (Some(lower), Some(upper)) = (&self.$field, &upper.$field) {
                     if lower.is_overridden_by(upper) {
                         self.$field = None;
                     }
@@ -67,7 +70,7 @@ macro_rules! settings {
 
             /// Removes every setting that `other` names.
             pub(crate) fn remove_named_in(&mut self, other: &Self) {
-                $(if other.$field.is_some() {
+                $($(#[$cfg])* if other.$field.is_some() {
                     self.$field = None;
                 })*
             }
@@ -79,7 +82,7 @@ macro_rules! settings {
             pub(crate) fn split_by(&self, earlier: &Self) -> (Self, Vec<&'static str>) {
                 let mut added = self.clone();
                 let mut contradicted = Vec::new();
-                $(if let (Some(later), Some(earlier)) = (&self.$field, &earlier.$field) {
+                $($(#[$cfg])* if let (Some(later), Some(earlier)) = (&self.$field, &earlier.$field) {
                     let (rest, contradicts) = later.split_by(earlier);
                     added.$field = rest;
                     if contradicts {
@@ -91,7 +94,7 @@ macro_rules! settings {
 
             /// Returns the keys of all settings that have a value.
             pub(crate) fn named(&self) -> impl Iterator<Item = &'static str> {
-                [$(self.$field.is_some().then_some($key)),*].into_iter().flatten()
+                [$($(#[$cfg])* self.$field.is_some().then_some($key)),*].into_iter().flatten()
             }
 
             /// Describes the setting called `key`, with one text for each part.
@@ -99,7 +102,7 @@ macro_rules! settings {
             /// Returns `None` if the setting has no value.
             pub(crate) fn describe(&self, key: &str) -> Option<Vec<String>> {
                 match key {
-                    $($key => self.$field.as_ref().map(Setting::describe),)*
+                    $($(#[$cfg])* $key => self.$field.as_ref().map(Setting::describe),)*
                     _ => None,
                 }
             }
@@ -107,7 +110,7 @@ macro_rules! settings {
             /// Describes the default value of the setting called `key`.
             pub(crate) fn describe_default(config: &BreakerConfig, key: &str) -> Vec<String> {
                 let describe: fn(&BreakerConfig) -> Vec<String> = match key {
-                    $($key => $default,)*
+                    $($(#[$cfg])* $key => $default,)*
                     _ => |_| Vec::new(),
                 };
                 describe(config)
@@ -165,6 +168,10 @@ settings! {
     redact_last_failure ("redact_last_failure"): Redaction,
         |_, _| Ok(()),
         |_| text("off");
+    #[cfg(feature = "fleet")]
+    fleet ("fleet"): Share,
+        |key, share| check::share(key, *share),
+        |_| text("that of the fleet");
     listeners ("on_event"): Vec<Listener>,
         |_, _| Ok(()),
         |_| text("none");
@@ -207,7 +214,8 @@ pub(super) trait Setting: Clone + PartialEq {
 }
 
 macro_rules! values {
-    ($($type:ty: |$value:ident| $text:expr;)*) => {$(
+    ($($(#[$cfg:meta])* $type:ty: |$value:ident| $text:expr;)*) => {$(
+        $(#[$cfg])*
         impl Setting for $type {
             fn describe(&self) -> Vec<String> {
                 let $value = self;
@@ -224,6 +232,8 @@ values! {
     Backoff: |backoff| backoff_text(*backoff);
     Outcome: |outcome| outcome_text(*outcome);
     Mode: |mode| mode.as_str().to_owned();
+    #[cfg(feature = "fleet")]
+    Share: |share| share.to_string();
     Redaction: |_redaction| "a closure".to_owned();
 }
 

@@ -42,6 +42,12 @@ pub enum Change {
         /// The name of the breaker.
         breaker: Arc<str>,
     },
+    /// The setting [`fleet`](crate::BreakerBuilder::fleet) of a breaker changed.
+    #[non_exhaustive]
+    Share {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+    },
 }
 
 impl Change {
@@ -51,7 +57,8 @@ impl Change {
             Self::Added { breaker }
             | Self::Removed { breaker }
             | Self::Transition { breaker, .. }
-            | Self::Deadline { breaker } => breaker,
+            | Self::Deadline { breaker }
+            | Self::Share { breaker } => breaker,
         }
     }
 }

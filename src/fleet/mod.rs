@@ -51,4 +51,5 @@ mod port;
 
 pub use crate::circuit::{Mark, NotApplied, Order, View};
 pub use crate::event::{Change, Why};
+pub use crate::share::Share;
 pub use port::Port;

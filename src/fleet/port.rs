@@ -49,7 +49,7 @@ impl Port {
     /// `told` runs without any lock of the registry or of a circuit. It runs on the thread that
     /// makes the change, or on a thread that is reporting an earlier change of the same breaker.
     /// This thread may be in the middle of a call, so `told` must not block; it notes the name and
-    /// wakes a task. Transitions and deadlines of one breaker arrive in their order. Creation and
+    /// wakes a task. Transitions, deadlines and settings of one breaker arrive in their order. Creation and
     /// removal have no order with them, nor with each other if threads race.
     ///
     /// Changes that the port itself [applies](Self::apply) are reported, too. Changes of a breaker

@@ -2,6 +2,7 @@
 
 use super::backoff::BackoffTable;
 use super::rule::RuleList;
+use super::share::{self, Share};
 use super::strict::Strict;
 use super::words::Text;
 use crate::backoff::Backoff;
@@ -116,6 +117,9 @@ entry! {
     recovery_backoff: BackoffTable,
         |to, backoff| to.recovery_backoff = Some(backoff.0),
         |from| from.recovery_backoff.filter(|backoff| !is_constant(backoff)).map(BackoffTable);
+    fleet: Text<Share>,
+        |to, share| share::set(to, share.0),
+        |from| share::get(from).map(Text);
 }
 
 fn is_constant(backoff: &Backoff) -> bool {

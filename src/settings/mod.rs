@@ -4,7 +4,7 @@
 //! Snapshots, events and health reports can be serialized.
 
 // * `document`: `Settings`, the whole document; `entry`: the settings of one breaker
-// * `rule`, `backoff`, `words`, `duration`: values of settings
+// * `rule`, `backoff`, `share`, `words`, `duration`: values of settings
 // * `strict`: error messages; the format adds the position
 // * `observed`: serialization of snapshots and events
 // * `apply`, `report`: applying a document, and the changes that it made
@@ -17,6 +17,7 @@ mod entry;
 mod observed;
 mod report;
 mod rule;
+mod share;
 mod strict;
 mod words;
 

@@ -4,6 +4,8 @@ use super::duration;
 use super::strict::Strict;
 use crate::classify::Outcome;
 use crate::rules::{Window, WindowKind};
+#[cfg(feature = "fleet")]
+use crate::share::Share;
 use crate::state::Mode;
 use crate::text::{ExactDuration, prefix};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
@@ -17,6 +19,11 @@ pub(super) trait Word: Sized {
     const EXPECTED: &'static str;
 
     fn parse(text: &str) -> Option<Self>;
+
+    /// Returns the word that `text` may be meant to be.
+    fn hint(_text: &str) -> Option<&'static str> {
+        None
+    }
 
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -41,8 +48,17 @@ impl<T: Word> Visitor<'_> for TextVisitor<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Text<T>, E> {
-        let read = T::parse(text).map(Text);
-        read.ok_or_else(|| E::invalid_value(Unexpected::Str(prefix(text, 64)), &self))
+        if let Some(value) = T::parse(text) {
+            return Ok(Text(value));
+        }
+        let found = Unexpected::Str(prefix(text, 64));
+        Err(match T::hint(text) {
+            Some(hint) => {
+                let expected = format!("{} (did you mean {hint}?)", T::EXPECTED);
+                E::invalid_value(found, &expected.as_str())
+            }
+            None => E::invalid_value(found, &self),
+        })
     }
 }
 
@@ -94,6 +110,9 @@ macro_rules! values {
 }
 
 values! { Mode Outcome }
+
+#[cfg(feature = "fleet")]
+values! { Share }
 
 impl Word for Mode {
     const EXPECTED: &'static str = "enforcing, metrics_only, disabled or forced_open";

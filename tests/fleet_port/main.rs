@@ -8,5 +8,6 @@ mod deadlines;
 mod marks;
 mod orders;
 mod registries;
+mod shares;
 mod support;
 mod views;

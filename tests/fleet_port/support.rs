@@ -77,6 +77,7 @@ pub(crate) fn short(change: &Change) -> String {
         Change::Removed { .. } => format!("{name} removed"),
         Change::Transition { from, to, .. } => format!("{name} {from} to {to}"),
         Change::Deadline { .. } => format!("{name} deadline"),
+        Change::Share { .. } => format!("{name} share"),
         other => unreachable!("{other:?}"),
     }
 }

@@ -115,6 +115,9 @@ impl FleetBuilder {
     }
 
     /// Sets how circuits are shared. Default: [`Share::quorum(2)`](Share::quorum).
+    ///
+    /// The setting [`fleet`](breakerbox::BreakerBuilder::fleet) of a breaker takes precedence, also
+    /// over [`share_for`](Self::share_for). It may come from a preset or a document.
     pub fn share(mut self, share: Share) -> Self {
         self.shares.set_default(share);
         self

@@ -74,6 +74,7 @@ impl Circuit {
                 .reset_backoff_after()
                 .unwrap_or_else(|| config.recovery_backoff().delay(attempt)),
             longest_window: config.longest_window(),
+            share: config.fleet(),
         }
     }
 

@@ -1,5 +1,6 @@
 use super::Mark;
 use crate::event::{Cause, Why};
+use crate::share::Share;
 use crate::state::State;
 use std::time::Duration;
 
@@ -63,4 +64,7 @@ pub struct View {
     pub reset_backoff_after: Duration,
     /// The longest window of time of the rules, or `None` if no rule has one.
     pub longest_window: Option<Duration>,
+    /// The setting [`fleet`](crate::BreakerBuilder::fleet), or `None` if the fleet decides how far the
+    /// circuit is shared. New settings keep the mark.
+    pub share: Option<Share>,
 }

@@ -57,7 +57,7 @@ impl Track {
         self.announced = sent.announced;
         match answer.word {
             Word::Opened | Word::Joined | Word::Trying => {
-                if self.share.policy().adopts(u32::MAX) {
+                if self.share.follows(u32::MAX) {
                     self.join();
                 } else {
                     self.report = Report::Local;

@@ -42,6 +42,7 @@ pub(crate) use timing::{LONGEST_WAIT, REQUEST_TIMEOUT, Time};
 
 use crate::event::FleetEvent;
 use crate::protocol::{Message, Micros, Version};
+use crate::share::Share;
 use crate::status::FleetCounters;
 use agenda::{Agenda, Urgency};
 use breakerbox::fleet::{NotApplied, Port, View};
@@ -128,15 +129,16 @@ impl Planner {
         let Some(mut view) = port.view(name) else {
             return self.decide_without_breaker(name, now);
         };
-        let share = || self.cx.settings.shares.of(name);
+        let shares = &self.cx.settings.shares;
+        let share = view.share.unwrap_or_else(|| shares.of(name));
         if !self.tracks.contains_key(name) {
-            let share = share();
-            if share == crate::Share::local() {
+            if share == Share::local() {
                 return None;
             }
             self.tracks.insert(name.clone(), Track::new(share));
         }
         let track = self.tracks.get_mut(name)?;
+        track.set_share(share);
         if !track.has_breaker {
             track.has_breaker = true;
             self.foreign.remove(name);
@@ -180,7 +182,7 @@ impl Planner {
         let after = (track.joined.is_some(), track.lease.is_some());
         self.open = self.open + usize::from(after.0) - usize::from(before.0);
         self.leases = self.leases + usize::from(after.1) - usize::from(before.1);
-        if track.is_empty() {
+        if track.is_empty() || track.has_left() {
             self.tracks.remove(name);
         }
         self.agenda.set_due(name, due);
@@ -282,10 +284,11 @@ impl Planner {
     ) -> Option<Arc<str>> {
         let name: Arc<str> = record.name.as_str().into();
         if !self.tracks.contains_key(&name) {
-            let share = self.cx.settings.shares.of(&name);
-            if record.phase.is_unknown() || share == crate::Share::local() {
+            if record.phase.is_unknown() {
                 return None;
             }
+            // The setting of the breaker, which the next look reads, may share what is local here.
+            let share = self.cx.settings.shares.of(&name);
             self.tracks.insert(name.clone(), Track::new(share));
         }
         let track = self.tracks.get_mut(&name)?;

@@ -103,7 +103,6 @@ impl Track {
 
     fn trip(&self, view: &View, cx: &Context, now: Time, sent: &mut Sent) -> Option<Trip> {
         let opened = self.opened?;
-        let policy = self.share.policy();
         let own = match view.opened_for {
             Some(time) => opened.saturating_add(time),
             None => now + view.left?,
@@ -129,7 +128,7 @@ impl Track {
             at,
             attempt: view.attempt.min(MAX_ATTEMPT),
             why: why(view),
-            quorum: policy.quorum(),
+            quorum: self.share.needed(),
             alone: cx.is_alone(now),
             vote_ttl,
             reset_backoff_after: view.reset_backoff_after.min(RETENTION),

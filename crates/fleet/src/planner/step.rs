@@ -12,7 +12,7 @@ use super::context::Context;
 use super::timing::Time;
 use super::track::{Report, Track};
 use crate::event::FleetEvent;
-use crate::share::Policy;
+use crate::share::Share;
 use breakerbox::fleet::{Order, View};
 use breakerbox::{Cause, State};
 use std::sync::Arc;
@@ -79,6 +79,9 @@ impl Track {
         now: Time,
     ) -> Step {
         self.observe(view, cx, now);
+        if self.share == Share::local() {
+            return self.step_local(cx);
+        }
         match view.state {
             State::Closed => self.step_closed(name, view, cx, now),
             State::Open => self.step_open(view, cx, now),
@@ -143,6 +146,12 @@ impl Track {
         self.last_trial_failed = matches!(view.cause, Some(Cause::TrialFailed));
     }
 
+    /// Not shared any more: time alone ends an open period.
+    fn step_local(&mut self, cx: &Context) -> Step {
+        self.leave();
+        self.withdraw(cx).unwrap_or(Step::Rest(None))
+    }
+
     /// Forced open, disabled and metrics-only: the fleet changes nothing.
     fn step_special(&mut self, name: &Arc<str>, view: &View, cx: &mut Context, now: Time) -> Step {
         self.opened = None;
@@ -151,7 +160,7 @@ impl Track {
             let known = self.known.as_ref().filter(|known| known.holds(now));
             if let Some(known) = known.filter(|known| known.version > self.ignored) {
                 self.ignored = known.version;
-                if self.share.policy().adopts(view.recorded_failures) {
+                if self.share.follows(view.recorded_failures) {
                     // Rejected and counted: the circuit would have opened.
                     let order = Order::OpenFor(
                         known.end.saturating_sub(now) + cx.settings.grace,
@@ -192,10 +201,12 @@ impl Track {
         } else {
             u32::MAX
         };
-        match self.share.policy() {
-            policy if policy.adopts(own) => Adoption::Yes,
-            Policy::WithEvidence(_) => Adoption::LacksEvidence,
-            _ => Adoption::Refused,
+        if self.share.follows(own) {
+            Adoption::Yes
+        } else if self.share.follows(u32::MAX) {
+            Adoption::LacksEvidence
+        } else {
+            Adoption::Refused
         }
     }
 

@@ -197,6 +197,19 @@ impl Track {
         self.lease_failed = false;
     }
 
+    /// Sets how far the circuit is shared. A vote is sent again, because it contains the quorum.
+    pub(crate) fn set_share(&mut self, share: Share) {
+        if self.share != share {
+            self.share = share;
+            self.announce_again();
+        }
+    }
+
+    /// Whether the circuit is local, and the store has nothing of this node.
+    pub(crate) fn has_left(&self) -> bool {
+        self.share == Share::local() && self.lease.is_none() && !self.voted
+    }
+
     /// Whether the track says nothing that a new one would not say.
     pub(crate) fn is_empty(&self) -> bool {
         self.known.is_none()

@@ -2,6 +2,7 @@
 
 use crate::support::*;
 use breakerbox::Outcome;
+use breakerbox::settings::Settings;
 
 #[tokio::test(start_paused = true)]
 async fn one_trip_opens_all_with_always() {
@@ -258,6 +259,51 @@ async fn prefixes_have_their_own_policies() {
     assert_eq!(state("payments:card"), State::Open);
     assert_eq!(state("tenant:7"), State::Closed);
     assert_eq!(state("search"), State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn setting_of_breaker_overrides_policies_of_fleet() {
+    let store = Memory::new();
+    let set = |builder: FleetBuilder| {
+        builder
+            .share(Share::always())
+            .share_for("payments:", Share::local())
+    };
+    let nodes = [
+        Node::start(0, store.clone(), set),
+        Node::start(1, store.clone(), set),
+    ];
+    let settings = toml::from_str(
+        r#"
+        prefixes."tenant:".fleet = "local"
+        breakers."payments:card".fleet = "always"
+        "#,
+    );
+    let settings: Settings = settings.unwrap();
+    for node in &nodes {
+        node.registry.apply(&settings).unwrap();
+        assert!(node.fleet.ready(secs(1)).await);
+    }
+    let names = ["search", "tenant:7", "payments:card", "payments:cash"];
+    let open = || {
+        let state = |name: &&str| nodes[1].registry.breaker(*name).state();
+        names.map(|name| state(&name) == State::Open)
+    };
+    open();
+    for name in names {
+        let breaker = nodes[0].registry.breaker(name);
+        for _ in 0..5 {
+            breaker.try_acquire().unwrap().failure();
+        }
+    }
+    pass(ms(200)).await;
+    assert_eq!(open(), [true, false, true, false]);
+    let settings: Settings = toml::from_str(r#"default.fleet = "always""#).unwrap();
+    for node in &nodes {
+        node.registry.apply(&settings).unwrap();
+    }
+    pass(ms(200)).await;
+    assert_eq!(open(), [true; 4], "open circuits are reported at once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,15 +35,15 @@ async fn errors_name_field_value_and_range() {
         ),
         (
             error(|builder| builder.share(Share::quorum(0))),
-            "share is quorum of 0, but must be a quorum of 1 to 64".to_owned(),
+            "share is quorum:0, but must be quorum:1 to quorum:64".to_owned(),
         ),
         (
             error(|builder| builder.share_for("search", Share::quorum(65))),
-            "share_for is quorum of 65, but must be a quorum of 1 to 64".to_owned(),
+            "share_for is quorum:65, but must be quorum:1 to quorum:64".to_owned(),
         ),
         (
             error(|builder| builder.share(Share::with_evidence(0))),
-            "share is with evidence of 0, but must be with evidence of at least 1".to_owned(),
+            "share is evidence:0, but must be evidence:1 or more".to_owned(),
         ),
         (
             error(|builder| builder.namespace("")),

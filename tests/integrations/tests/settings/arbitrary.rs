@@ -19,7 +19,17 @@ fn scalar() -> impl Strategy<Value = Value> {
         "[0-9]{1,9} calls?( in [0-9]{1,3} buckets?)?".prop_map(Value::from),
         "[0-9]{1,3}(ms|s|m) in [0-9]{1,5} buckets".prop_map(Value::from),
         prop::sample::select(vec![
-            "success", "failure", "ignored", "disabled", "forever", "p", "q"
+            "success",
+            "failure",
+            "ignored",
+            "disabled",
+            "forever",
+            "p",
+            "q",
+            "always",
+            "quorum:2",
+            "quorum:65",
+            "evidence:3"
         ])
         .prop_map(Value::from),
         any::<String>().prop_map(Value::from),
@@ -43,6 +53,7 @@ fn key() -> impl Strategy<Value = String> {
         "cancelled_as",
         "cancelled_after",
         "mode",
+        "fleet",
         "count_successes",
         "failures",
         "failure_rate",

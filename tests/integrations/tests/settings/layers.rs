@@ -468,16 +468,19 @@ fn explanation_names_path_in_document() {
         [breakers."http:users"]
         inherits = "patient"
         half_open_calls = 2
+        fleet = "quorum:3"
         "#,
     );
     registry.apply(&settings).unwrap();
     let config = registry.get("http:users").unwrap().config();
+    assert_eq!(config.fleet(), Some(breakerbox::fleet::Share::quorum(3)));
     let explanation = config.explain();
     for (key, value, path) in [
         ("max_trip_for", "2h", "default"),
         ("recovery", "1m", "presets.patient"),
         ("trip_rules", "3 consecutive failures", "prefixes.\"http:\""),
         ("half_open_calls", "2", "breakers.\"http:users\""),
+        ("fleet", "quorum:3", "breakers.\"http:users\""),
     ] {
         let (text, layer) = explanation.get(key).unwrap();
         assert_eq!(text, value);

@@ -168,6 +168,31 @@ const REFUSED: &[(&str, &str, &str)] = &[
         r#"mode is "on", but must be enforcing, metrics_only, disabled or forced_open"#,
     ),
     (
+        r#"{"breakers": {"a": {"fleet": "quorun:2"}}}"#,
+        "fleet",
+        r#"fleet is "quorun:2", but must be quorum:1 to quorum:64, always, evidence:1 or more, observe or local (did you mean quorum?)"#,
+    ),
+    (
+        r#"{"prefixes": {"a": {"fleet": "none"}}}"#,
+        "fleet",
+        r#"fleet is "none", but must be quorum:1 to quorum:64, always, evidence:1 or more, observe or local"#,
+    ),
+    (
+        r#"{"default": {"fleet": "quorum:65"}}"#,
+        "fleet",
+        "fleet is quorum:65, but must be quorum:1 to quorum:64, always, evidence:1 or more, observe or local",
+    ),
+    (
+        r#"{"presets": {"p": {"fleet": "evidence:0"}}}"#,
+        "fleet",
+        "fleet is evidence:0, but must be quorum:1 to quorum:64, always, evidence:1 or more, observe or local",
+    ),
+    (
+        r#"{"default": {"fleet": 2}}"#,
+        "fleet",
+        "fleet is 2, but must be quorum:1 to quorum:64, always, evidence:1 or more, observe or local",
+    ),
+    (
         r#"{"breakers": {"a": {"count_successes": 1}}}"#,
         "count_successes",
         "count_successes is 1, but must be true or false",

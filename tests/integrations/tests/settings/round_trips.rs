@@ -1,5 +1,6 @@
 //! Serialized settings deserialize to the same values.
 
+use breakerbox::fleet::Share;
 use breakerbox::settings::Settings;
 use breakerbox::{
     Backoff, BreakerBuilder, BreakerConfig, CircuitBreaker, Mode, NotKept, Outcome, Refusal, State,
@@ -95,6 +96,16 @@ fn mode() -> impl Strategy<Value = Mode> {
     ]
 }
 
+fn share() -> impl Strategy<Value = Share> {
+    prop_oneof![
+        (1_u16..=64).prop_map(Share::quorum),
+        Just(Share::always()),
+        (1..=u32::MAX).prop_map(Share::with_evidence),
+        Just(Share::observe()),
+        Just(Share::local()),
+    ]
+}
+
 prop_compose! {
     fn builder()(
         rules in prop::option::of(prop::collection::vec(rule(), 1..4)),
@@ -104,6 +115,7 @@ prop_compose! {
         half_open in 1_u32..=1_000,
         successes in prop::option::of(0.0_f64..1.0),
         mode in mode(),
+        share in prop::option::of(share()),
         flags in any::<[bool; 4]>(),
         cancelled in prop_oneof![
             Just(Outcome::Success), Just(Outcome::Failure), Just(Outcome::Ignored)
@@ -141,6 +153,9 @@ prop_compose! {
             let successes = (f64::from(half_open) * share) as u32;
             builder = builder.success_threshold(successes.max(1));
         }
+        if let Some(share) = share {
+            builder = builder.fleet(share);
+        }
         if let Some(name) = name {
             builder = builder.name(name);
         }
@@ -159,6 +174,9 @@ proptest! {
 
     #[test]
     fn backoffs_round_trip(backoff in backoff()) { assert_round_trips(&backoff) }
+
+    #[test]
+    fn shares_round_trip(share in share()) { assert_round_trips(&share) }
 
     #[test]
     fn outcomes_round_trip(time in duration()) { assert_round_trips(&Outcome::TripFor(time)) }
@@ -184,6 +202,7 @@ proptest! {
         prop_assert_eq!(back.success_threshold(), config.success_threshold());
         prop_assert_eq!(back.trial_timeout(), config.trial_timeout());
         prop_assert_eq!(back.ramp_up(), config.ramp_up());
+        prop_assert_eq!(back.fleet(), config.fleet());
         prop_assert_eq!(toml::to_string(&back).unwrap(), toml);
     }
 

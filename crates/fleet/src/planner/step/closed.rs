@@ -65,7 +65,7 @@ impl Track {
         let recovered = self.recovered?;
         let known = self.known.as_ref()?;
         let has_ended = known.is_open() && !known.holds(now) && !self.lost;
-        if known.version != recovered || !has_ended || !self.share.policy().adopts(u32::MAX) {
+        if known.version != recovered || !has_ended || !self.share.follows(u32::MAX) {
             return None;
         }
         if !cx.may_extend() {

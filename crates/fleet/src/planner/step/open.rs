@@ -105,7 +105,7 @@ impl Track {
             Report::Voted { again } => Some(again.max(self.retry_at)),
             Report::Joined | Report::Adopted | Report::Local => None,
         };
-        let follows = self.share.policy().adopts(u32::MAX);
+        let follows = self.share.follows(u32::MAX);
         if due.is_some_and(|due| now >= due)
             && cx.synced
             && !view.left.unwrap_or_default().is_zero()

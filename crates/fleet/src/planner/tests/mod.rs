@@ -3,6 +3,7 @@
 mod adoption;
 mod leases;
 mod random;
+mod shares;
 mod store_loss;
 mod support;
 mod trips;
