@@ -1,7 +1,7 @@
 //! [`Agenda`]: when to look at which circuit, and which circuits have something to send.
 
 use super::timing::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// When to look at which circuit, and which circuits have something to send.
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
     timers: BTreeSet<(Time, Arc<str>)>,
-    due: BTreeMap<Arc<str>, Time>,
+    due: HashMap<Arc<str>, Time>,
     outbox: BTreeSet<(Urgency, Arc<str>)>,
 }
 

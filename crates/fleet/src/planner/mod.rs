@@ -41,7 +41,7 @@ pub(crate) use settings::Settings;
 pub(crate) use timing::{LONGEST_WAIT, REQUEST_TIMEOUT, Time};
 
 use crate::event::FleetEvent;
-use crate::protocol::{Message, Micros, Version};
+use crate::protocol::{MAX_NAME, Message, Micros, Version};
 use crate::status::FleetCounters;
 use agenda::{Agenda, Urgency};
 use breakerbox::fleet::{NotApplied, Port, View};
@@ -51,6 +51,7 @@ use learn::Source;
 use pulls::Pulls;
 use requests::Batches;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use step::{Effect, Step, Wanted};
 use track::{Report, Track};
@@ -128,15 +129,16 @@ impl Planner {
         let Some(mut view) = port.view(name) else {
             return self.decide_without_breaker(name, now);
         };
-        let share = || self.cx.settings.shares.of(name);
-        if !self.tracks.contains_key(name) {
-            let share = share();
-            if share == crate::Share::local() {
-                return None;
+        let track = match self.tracks.entry(name.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let share = self.cx.settings.shares.of(name);
+                if share == crate::Share::local() {
+                    return None;
+                }
+                entry.insert(Track::new(share))
             }
-            self.tracks.insert(name.clone(), Track::new(share));
-        }
-        let track = self.tracks.get_mut(name)?;
+        };
         if !track.has_breaker {
             track.has_breaker = true;
             self.foreign.remove(name);
@@ -280,6 +282,11 @@ impl Planner {
         source: Source,
         now: Time,
     ) -> Option<Arc<str>> {
+        if !(1..=MAX_NAME).contains(&record.name.len()) {
+            // No breaker has such a name.
+            self.cx.counters.refused_records += 1;
+            return None;
+        }
         let name: Arc<str> = record.name.as_str().into();
         if !self.tracks.contains_key(&name) {
             let share = self.cx.settings.shares.of(&name);
@@ -313,6 +320,12 @@ impl Planner {
     /// Whether there is nothing left to send.
     pub(crate) fn is_flushed(&self) -> bool {
         !self.agenda.has_outgoing() && self.leases == 0
+    }
+
+    /// Whether the store has no lease and no vote of this node, as far as this node knows.
+    pub(crate) fn owes_nothing(&self) -> bool {
+        let mut tracks = self.tracks.values();
+        !tracks.any(|track| track.voted || track.lease.is_some())
     }
 
     /// Returns the names of all circuits with a breaker about which anything is known.

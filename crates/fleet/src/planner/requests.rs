@@ -4,7 +4,7 @@ use super::Planner;
 use super::learn::Source;
 use super::operation::Sent;
 use super::pulls::{Page, Pull};
-use super::timing::{BATCH_INTERVAL, MAX_BATCH, PULL_LIMIT, Time};
+use super::timing::{BATCH_INTERVAL, MAX_BATCH, PULL_LIMIT, RETRY, Time};
 use crate::protocol::{Op, Version};
 use crate::store::{Pulled, Submitted};
 use breakerbox::fleet::Port;
@@ -144,7 +144,15 @@ impl Planner {
         self.cx.unanswered_submits = 0;
         self.note_answer(submitted.now, submitted.nodes, sent, now);
         let mut looks = Vec::with_capacity(names.len());
-        for ((name, sent), answer) in names.into_iter().zip(&submitted.answers) {
+        let mut answers = submitted.answers.iter();
+        for (name, sent) in names {
+            let answer = answers.next();
+            let answer = answer.filter(|answer| *answer.view.name == *name);
+            let Some(answer) = answer else {
+                self.not_answered(&name, now);
+                looks.push(name);
+                continue;
+            };
             self.learn(&answer.view, Source::Answer, now);
             if let Some(track) = self.tracks.get_mut(&name) {
                 let before = (track.joined.is_some(), track.lease.is_some());
@@ -161,6 +169,14 @@ impl Planner {
         }
         looks.extend(self.extendable_again(could_extend));
         looks
+    }
+
+    /// Sends an operation again later that has no answer, or that of another circuit.
+    fn not_answered(&mut self, name: &Arc<str>, now: Time) {
+        self.cx.counters.failed_operations += 1;
+        if let Some(track) = self.tracks.get_mut(name) {
+            track.retry_at = now + RETRY;
+        }
     }
 
     /// Returns the joined circuits if the fleet may move deadlines again. What it was told meanwhile has

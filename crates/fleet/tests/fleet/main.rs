@@ -3,6 +3,7 @@
 
 mod circuits;
 mod events;
+mod hostile;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod settings;
