@@ -20,13 +20,15 @@
 mod agenda;
 mod answer;
 mod context;
+mod exchange;
 mod foreign;
 mod known;
 mod learn;
 mod mutants;
 mod operation;
+mod ordered;
 mod pulls;
-mod requests;
+mod request;
 mod server_clock;
 mod settings;
 mod step;
@@ -36,7 +38,7 @@ mod timing;
 mod track;
 
 pub use mutants::Mutants;
-pub(crate) use requests::Request;
+pub(crate) use request::Request;
 pub(crate) use settings::Settings;
 pub(crate) use timing::{LONGEST_WAIT, REQUEST_TIMEOUT, Time};
 
@@ -49,12 +51,11 @@ use context::Context;
 use foreign::Foreign;
 use learn::Source;
 use pulls::Pulls;
-use requests::Batches;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use step::{Effect, Step, Wanted};
-use track::{Report, Track};
+use step::{Step, Wanted};
+use track::Track;
 
 /// The most orders that one look gives. Each order is followed by another decision.
 const MAX_ROUNDS: usize = 8;
@@ -70,7 +71,8 @@ pub(crate) struct Planner {
     foreign: Foreign,
     agenda: Agenda,
     pulls: Pulls,
-    batches: Batches,
+    /// The earliest time of the next batch.
+    next_batch: Time,
     /// The latest version that this node has seen.
     seen: Version,
     /// How many circuits are open with the fleet.
@@ -88,7 +90,7 @@ impl Planner {
             foreign: Foreign::default(),
             agenda: Agenda::default(),
             pulls,
-            batches: Batches::default(),
+            next_batch: Time::ZERO,
             seen: Version(0),
             open: 0,
             leases: 0,
@@ -380,67 +382,6 @@ impl Planner {
     /// Returns a random time between zero and `max`.
     pub(crate) fn jitter(&mut self, max: std::time::Duration) -> std::time::Duration {
         self.cx.random((std::time::Duration::ZERO, max))
-    }
-}
-
-impl Track {
-    /// Notes an order that was executed on the circuit as `view` shows it.
-    fn ordered(
-        &mut self,
-        name: &Arc<str>,
-        effect: Effect,
-        view: &View,
-        cx: &mut Context,
-        now: Time,
-    ) {
-        match effect {
-            Effect::Deadline => {}
-            Effect::Adopt | Effect::Gate => {
-                self.opened = Some(now);
-                self.opened_at = None;
-                self.report = Report::Adopted;
-                self.plan = None;
-                self.restore_at = None;
-                if effect == Effect::Gate {
-                    if self.lease.as_ref().is_some_and(|lease| lease.yielding) {
-                        self.baseline = Some(view.refused);
-                    }
-                    return;
-                }
-                self.baseline = if view.in_flight > 0 {
-                    None
-                } else {
-                    Some(view.refused)
-                };
-                self.join();
-                self.note_adoption(name, true, cx);
-            }
-            Effect::Try => {
-                if let Some(lease) = &mut self.lease {
-                    lease.trying = true;
-                    lease.active_at = now;
-                    lease.refused = view.refused;
-                }
-            }
-            Effect::Close => {
-                self.leave();
-                self.opened = None;
-                self.report = Report::Pending;
-                self.last_trial_failed = false;
-                self.note_adoption(name, false, cx);
-            }
-        }
-    }
-
-    fn note_adoption(&self, name: &Arc<str>, opened: bool, cx: &mut Context) {
-        let Some(known) = &self.known else { return };
-        cx.counters.adopted += 1;
-        cx.events.push(FleetEvent::Adopted {
-            breaker: name.clone(),
-            opened,
-            by: known.by.clone(),
-            why: known.why.clone(),
-        });
     }
 }
 

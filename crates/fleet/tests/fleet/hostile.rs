@@ -172,7 +172,7 @@ fn enlarge(view: &mut RecordView) {
     view.attempt = u32::MAX;
 }
 
-/// Opens several circuits of a node whose store has `fault`, lets an hour pass, and repairs the store.
+/// Opens several circuits of a node whose store has `fault`, calls them for 100 s, and repairs the store.
 async fn survive(fault: Fault, most_pulls: u32) {
     let store = Hostile::new(fault);
     let node = Node::start(0, store.clone(), |builder| builder.share(Share::always()));
@@ -188,19 +188,21 @@ async fn survive(fault: Fault, most_pulls: u32) {
         }
         assert_eq!(breaker.state(), State::Open, "{fault:?}");
     }
+    let mut admitted = [0; 4];
     for _ in 0..200 {
         pass(ms(500)).await;
-        for breaker in &breakers {
-            let _ = breaker.try_acquire().map(Permit::success);
+        for (breaker, admitted) in breakers.iter().zip(&mut admitted) {
+            if let Ok(permit) = breaker.try_acquire() {
+                permit.success();
+                *admitted += 1;
+            }
         }
     }
     let (pulls, connects) = store.state(|state| (state.pulls, state.connects));
     assert!(pulls < most_pulls, "{fault:?}: {pulls} pulls");
     assert!(connects < 60, "{fault:?}: {connects} connections");
-    for breaker in &breakers {
-        assert_eq!(breaker.state(), State::Closed, "{fault:?}");
-    }
-    assert!(matches!(node.fleet.status().link, LinkStatus::Connected { .. } | LinkStatus::Degraded { .. }));
+    let recovers = admitted.iter().all(|admitted| *admitted > 20);
+    assert!(recovers, "{fault:?}: {admitted:?} admitted calls");
     store.state(|state| {
         state.fault = Fault::None;
         for sender in state.senders.drain(..) {
@@ -249,7 +251,10 @@ async fn told_by(fault: Fault) -> Vec<State> {
     pass(secs(2)).await;
     assert!(node.fleet.status().counters.failed_operations > 0);
     assert_eq!(node.fleet.status().open, 2);
-    names.map(|name| other.registry.breaker(name)).map(|breaker| breaker.state()).into()
+    names
+        .map(|name| other.registry.breaker(name))
+        .map(|breaker| breaker.state())
+        .into()
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,7 +266,11 @@ async fn operation_without_its_answer_is_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn opening_until_a_command_ends_no_fleet() {
     let store = Memory::new();
-    let start = |index| Node::start(index, store.clone(), |builder| builder.share(Share::always()));
+    let start = |index| {
+        Node::start(index, store.clone(), |builder| {
+            builder.share(Share::always())
+        })
+    };
     let (node, other) = (start(0), start(1));
     assert!(node.fleet.ready(secs(1)).await && other.fleet.ready(secs(1)).await);
     let settings = CircuitBreaker::builder().recovery_timeout(Duration::MAX);
