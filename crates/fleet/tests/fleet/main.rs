@@ -4,6 +4,7 @@
 mod circuits;
 mod events;
 mod hostile;
+mod leases;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod settings;
