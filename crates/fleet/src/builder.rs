@@ -73,7 +73,8 @@ const HOURS_12: Duration = Duration::from_secs(12 * 60 * 60);
 impl Fleet {
     /// Returns a builder with the [default settings](FleetBuilder#default).
     ///
-    /// The fleet does not keep the registry alive.
+    /// The fleet does not keep the registry alive. A registry has one fleet at a time: two fleets
+    /// would stop each other's trials.
     pub fn builder(registry: &BreakerRegistry, store: impl FleetStore) -> FleetBuilder {
         FleetBuilder {
             registry: registry.clone(),

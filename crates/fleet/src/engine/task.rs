@@ -117,7 +117,7 @@ impl Task {
             // Changes of this node before news: a local command is compared with the record that was
             // known when it was given.
             for name in self.dirty.take() {
-                self.planner.look(&name, &self.port, now);
+                self.planner.look_at_change(&name, &self.port, now);
             }
             self.planner.advance(&self.port, now);
             if stop_by.is_some() && self.has_stopped(stop_by) {
@@ -130,7 +130,7 @@ impl Task {
                 Woken::Link(happened) => {
                     let Some(now) = self.port.now() else { break };
                     for name in self.dirty.take() {
-                        self.planner.look(&name, &self.port, now);
+                        self.planner.look_at_change(&name, &self.port, now);
                     }
                     self.happened(happened, now);
                 }

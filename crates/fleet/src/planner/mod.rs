@@ -104,6 +104,16 @@ impl Planner {
         }
     }
 
+    /// Looks at a circuit that has reported a change, unless the latest look has seen that change: orders
+    /// are reported, too.
+    pub(crate) fn look_at_change(&mut self, name: &Arc<str>, port: &Port, now: Time) {
+        let settled = self.tracks.get(name).and_then(|track| track.settled);
+        if settled.is_some() && settled == port.view(name).map(|view| view.mark) {
+            return;
+        }
+        self.look(name, port, now);
+    }
+
     /// Looks at circuits whose time has come. At most [`MAX_LOOKS`]: the rest stays due, so that many
     /// circuits do not keep the runtime busy.
     pub(crate) fn advance(&mut self, port: &Port, now: Time) {
@@ -146,12 +156,14 @@ impl Planner {
             self.foreign.remove(name);
         }
         let before = (track.joined.is_some(), track.lease.is_some());
+        track.settled = None;
         let mut wanted = None;
         let mut due = None;
         for _ in 0..MAX_ROUNDS {
             match track.step(name, &view, &mut self.cx, now) {
                 Step::Rest(at) => {
                     due = at;
+                    track.settled = Some(view.mark);
                     break;
                 }
                 Step::Send(op, at) => {

@@ -1,4 +1,4 @@
-//! Leases with slow calls, several trials, lost answers, and more than one fleet.
+//! Leases with slow calls, several trials, and lost answers.
 
 use crate::support::*;
 
@@ -103,23 +103,4 @@ async fn longest_and_hostile_names_are_shared() {
         pass(ms(10)).await;
         assert_eq!(breaker.state(), State::Open, "{name:?}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn two_fleets_of_one_registry_strand_no_circuit() {
-    let (registry, store) = (BreakerRegistry::new(), Memory::new());
-    let start = |namespace| {
-        let builder = Fleet::builder(&registry, store.clone());
-        let builder = builder.namespace(namespace).share(Share::always());
-        builder.start().unwrap()
-    };
-    let (one, two) = (start("one"), start("two"));
-    assert!(one.ready(secs(1)).await && two.ready(secs(1)).await);
-    let breaker = registry.breaker(NAME);
-    open(&breaker);
-    for _ in 0..1_200 {
-        pass(ms(100)).await;
-        let _ = breaker.try_acquire().map(Permit::success);
-    }
-    assert_eq!(breaker.state(), State::Closed);
 }
