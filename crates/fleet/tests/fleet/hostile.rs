@@ -307,25 +307,3 @@ async fn shutdown_says_what_was_not_given_back() {
     assert!(!nodes.next().unwrap().fleet.shutdown(secs(1)).await);
     assert!(nodes.next().unwrap().fleet.shutdown(secs(1)).await);
 }
-
-#[tokio::test]
-async fn flood_of_gaps_leaves_time_for_others() {
-    let store = Hostile::new(Fault::None);
-    let node = Node::start(0, store.clone(), |builder| builder);
-    assert!(node.fleet.ready(secs(5)).await);
-    let sender = store.state(|state| state.senders[0].clone());
-    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let stopped = stop.clone();
-    let flood = std::thread::spawn(move || {
-        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-            sender.gap();
-        }
-    });
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-    node.breaker.try_acquire().unwrap().success();
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    flood.join().unwrap();
-    assert!(node.fleet.shutdown(secs(5)).await);
-}

@@ -2,8 +2,7 @@ use async_trait::async_trait;
 pub(crate) use breakerbox::BreakerBuilder;
 pub(crate) use breakerbox::prelude::*;
 use breakerbox_fleet::FleetStore;
-pub(crate) use breakerbox_fleet::protocol::Op;
-use breakerbox_fleet::protocol::Version;
+use breakerbox_fleet::protocol::{Op, Version};
 pub(crate) use breakerbox_fleet::store::Memory;
 use breakerbox_fleet::store::{Hello, Line, Link, Pulled, StoreError, Submitted};
 pub(crate) use breakerbox_fleet::{
@@ -128,8 +127,6 @@ pub(crate) struct Faults {
     pub(crate) hangs: bool,
     pub(crate) full: bool,
     pub(crate) panics: bool,
-    /// Operations are applied, but the answers never arrive.
-    pub(crate) loses_answers: bool,
     /// The connections that were attempted.
     pub(crate) connects: u32,
     /// The operations that were sent.
@@ -227,11 +224,7 @@ impl Line for FaultyLine {
                 .collect();
             return Ok(submitted);
         }
-        let submitted = self.line.submit(seen, ops).await;
-        if self.store.get(|faults| faults.loses_answers) {
-            pending::<()>().await;
-        }
-        submitted
+        self.line.submit(seen, ops).await
     }
 
     async fn pull(&mut self, since: Version, limit: usize) -> Result<Pulled, StoreError> {
