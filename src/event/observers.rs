@@ -47,6 +47,15 @@ impl Observers {
         observers.iter().any(|observer| observer.strong_count() > 0)
     }
 
+    /// Returns the number of observers that were not dropped.
+    pub(crate) fn count(&self) -> usize {
+        let observers = self.0.load();
+        let alive = observers
+            .iter()
+            .filter(|observer| observer.strong_count() > 0);
+        alive.count()
+    }
+
     /// Reports a change, and returns an event for each observer that panicked. Must be called
     /// outside every lock.
     ///

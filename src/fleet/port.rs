@@ -72,6 +72,15 @@ impl Port {
         }
     }
 
+    /// Returns `true` if no other port is attached to the registry.
+    ///
+    /// Two fleets of one registry would undo each other's orders, so a fleet does not start while
+    /// another one runs. If two ports are attached at the same time, both may find the other.
+    pub fn is_only(&self) -> bool {
+        let registry = self.registry.upgrade();
+        registry.is_none_or(|registry| registry.observers() <= 1)
+    }
+
     /// Returns what the breaker called `name` is like now, or `None` if the registry has no such
     /// breaker or was dropped.
     pub fn view(&self, name: &str) -> Option<View> {

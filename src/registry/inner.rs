@@ -457,6 +457,10 @@ impl Inner {
         self.bus.observers.attach(observer);
     }
 
+    pub(crate) fn observers(&self) -> usize {
+        self.bus.observers.count()
+    }
+
     /// Reports the creation or the removal of a breaker to the observers.
     fn tell(&self, breaker: &CircuitBreaker, change: impl FnOnce(Arc<str>) -> Change) {
         let observers = &self.bus.observers;

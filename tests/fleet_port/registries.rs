@@ -173,3 +173,16 @@ fn port_does_not_keep_breakers() {
     assert_eq!(Arc::strong_count(&held), 1);
     assert_eq!(view.state, State::Closed);
 }
+
+#[test]
+fn port_knows_whether_it_is_only() {
+    let registry = BreakerRegistry::new();
+    let first = Port::attach(&registry, |_| {});
+    assert!(first.is_only());
+    let second = Port::attach(&registry, |_| {});
+    assert!(!first.is_only() && !second.is_only());
+    drop(first);
+    assert!(second.is_only());
+    drop(registry);
+    assert!(second.is_only());
+}

@@ -73,7 +73,8 @@ const HOURS_12: Duration = Duration::from_secs(12 * 60 * 60);
 impl Fleet {
     /// Returns a builder with the [default settings](FleetBuilder#default).
     ///
-    /// The fleet does not keep the registry alive.
+    /// The fleet does not keep the registry alive. A registry has one fleet at a time: two fleets
+    /// would stop each other's trials.
     pub fn builder(registry: &BreakerRegistry, store: impl FleetStore) -> FleetBuilder {
         FleetBuilder {
             registry: registry.clone(),
@@ -195,6 +196,7 @@ impl FleetBuilder {
     ///
     /// * [`StartError::Config`] for the first invalid setting
     /// * [`StartError::NoRuntime`] outside a tokio runtime
+    /// * [`StartError::HasFleet`] if the registry has a fleet that has not ended
     /// * [`StartError::OtherClock`] if the clock of the registry does not follow tokio's time
     pub fn start(self) -> Result<Fleet, StartError> {
         self.settings()?;
@@ -213,6 +215,9 @@ impl FleetBuilder {
         let dirty = Arc::new(Dirty::default());
         let told = dirty.clone();
         let port = Port::attach(&self.registry, move |change| told.note(change));
+        if !port.is_only() {
+            return Err(StartError::HasFleet);
+        }
         if !follows_tokio(|| port.now().unwrap_or_default()) {
             return Err(StartError::OtherClock);
         }

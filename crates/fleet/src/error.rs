@@ -77,4 +77,7 @@ pub enum StartError {
          in tests with paused time"
     )]
     OtherClock,
+    /// The registry has a fleet already. Two fleets would undo each other's orders.
+    #[error("the registry has a fleet already: shut that fleet down first")]
+    HasFleet,
 }

@@ -59,6 +59,9 @@ pub struct Fleet {
     stop: watch::Sender<Stop>,
 }
 
+/// Longer times have no effect: each request to the store ends much earlier.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Fleet {
     pub(crate) fn new(shared: Arc<Shared>, stop: watch::Sender<Stop>) -> Self {
         Self { shared, stop }
@@ -90,9 +93,10 @@ impl Fleet {
     ///
     /// If the future is dropped, the task ends without giving back the rest.
     pub async fn shutdown(self, time: Duration) -> bool {
-        let by = Instant::now() + time;
-        self.stop.send_replace(Stop::By(by));
-        self.shared.wait(Progress::Ended, time).await == Progress::Ended
+        let time = time.min(LONGEST_SHUTDOWN);
+        self.stop.send_replace(Stop::By(Instant::now() + time));
+        let progress = self.shared.wait(Progress::Ended, time).await;
+        progress == Progress::Ended && self.shared.report().given_back
     }
 }
 

@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,6 +16,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// When a connection counts as one that lasts. Earlier, the store may end each one that it accepts.
+const LASTING: Duration = Duration::from_secs(5);
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -24,8 +26,9 @@ pub(crate) struct Supervisor {
     store: Arc<dyn FleetStore>,
     hello: Hello,
     state: State,
-    /// Connections that failed in a row.
+    /// Connections that failed in a row, or soon after they were made.
     failures: u32,
+    connected_at: Instant,
 }
 
 enum State {
@@ -64,6 +67,7 @@ impl Supervisor {
             hello,
             state,
             failures: 0,
+            connected_at: Instant::now(),
         }
     }
 
@@ -92,6 +96,7 @@ impl Supervisor {
                 State::Connecting(connection) => match connection.await {
                     Ok(Link { line, news }) => {
                         self.state = State::Idle(line, news);
+                        self.connected_at = Instant::now();
                         return Happened::Connected;
                     }
                     Err(error) => return Happened::Disconnected(error),
@@ -153,9 +158,11 @@ impl Supervisor {
         self.state = State::Waiting(Box::pin(tokio::time::sleep(wait)));
     }
 
-    /// The connection works: the next one that fails is replaced quickly.
+    /// The connection works. If it has worked for a while, it is replaced quickly when it fails.
     pub(crate) fn note_success(&mut self) {
-        self.failures = 0;
+        if self.connected_at.elapsed() >= LASTING {
+            self.failures = 0;
+        }
     }
 
     /// Removes this instance from the members, if the connection is idle.

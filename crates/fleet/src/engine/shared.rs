@@ -48,6 +48,8 @@ pub(crate) struct Report {
     pub(crate) sizes: (usize, usize, usize),
     pub(crate) last_pull: Option<Instant>,
     pub(crate) counters: FleetCounters,
+    /// Whether the fleet has ended and has given its leases and votes back.
+    pub(crate) given_back: bool,
 }
 
 impl Shared {
@@ -64,6 +66,7 @@ impl Shared {
                 sizes: (0, 0, 0),
                 last_pull: None,
                 counters: FleetCounters::default(),
+                given_back: false,
             }),
             progress: watch::Sender::new(Progress::Starting),
         }

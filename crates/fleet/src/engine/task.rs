@@ -22,6 +22,12 @@ pub(crate) type Listener = Arc<dyn Fn(&FleetEvent) + Send + Sync>;
 /// The size of a fleet above which nodes spread the full pulls of new connections.
 const SPREAD_ABOVE: u64 = 50;
 const SPREAD: Duration = Duration::from_secs(5);
+/// The longest time until the task looks again. Some circuits are open until a command.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most messages that are read in one go.
+const MAX_MESSAGES: usize = 1_024;
+/// After this number of turns, the task lets others run, even if the store has more to say.
+const TURNS: u32 = 32;
 
 /// Drives the planner: one task per fleet.
 pub(crate) struct Task {
@@ -96,17 +102,27 @@ impl Task {
     }
 
     /// Runs until the fleet is shut down or dropped, or until its registry is dropped.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(self) {
+        // Dropped after the port, so that another fleet may start when this one has ended.
         let _end = EndOfTask(self.shared.clone());
+        self.run_until_stopped().await;
+    }
+
+    async fn run_until_stopped(mut self) {
         for name in self.port.names() {
             self.dirty.insert(&name);
         }
         let mut stop_by: Option<Instant> = None;
+        let mut turns = 0_u32;
         while let Some(now) = self.port.now() {
+            turns = turns.wrapping_add(1);
+            if turns % TURNS == 0 {
+                tokio::task::yield_now().await;
+            }
             // Changes of this node before news: a local command is compared with the record that was
             // known when it was given.
             for name in self.dirty.take() {
-                self.planner.look(&name, &self.port, now);
+                self.planner.look_at_change(&name, &self.port, now);
             }
             self.planner.advance(&self.port, now);
             if stop_by.is_some() && self.has_stopped(stop_by) {
@@ -119,7 +135,7 @@ impl Task {
                 Woken::Link(happened) => {
                     let Some(now) = self.port.now() else { break };
                     for name in self.dirty.take() {
-                        self.planner.look(&name, &self.port, now);
+                        self.planner.look_at_change(&name, &self.port, now);
                     }
                     self.happened(happened, now);
                 }
@@ -139,6 +155,7 @@ impl Task {
             by.saturating_duration_since(Instant::now())
         });
         self.link.leave(left).await;
+        self.shared.report().given_back = self.planner.owes_nothing();
     }
 
     /// Whether everything was given back, or cannot be.
@@ -177,11 +194,11 @@ impl Task {
         let mut dirty = pin!(self.dirty.changed());
         let mut stop = pin!(self.stop.changed());
         // At least the resolution of the timer: a clock that stands still must not keep a core busy.
-        let wait = wake.map(|wake| wake.saturating_sub(now).max(Duration::from_millis(1)));
-        let timer = wait.map(|wait| Instant::now() + wait);
-        let timer = [timer, stop_by].into_iter().flatten().min();
-        let far = Instant::now() + Duration::from_secs(24 * 60 * 60);
-        let mut timer = pin!(tokio::time::sleep_until(timer.unwrap_or(far)));
+        let wait = wake.map_or(LONGEST_SLEEP, |wake| wake.saturating_sub(now));
+        let wait = wait.clamp(Duration::from_millis(1), LONGEST_SLEEP);
+        let timer = Instant::now() + wait;
+        let timer = stop_by.map_or(timer, |by| by.min(timer));
+        let mut timer = pin!(tokio::time::sleep_until(timer));
         poll_fn(|cx| {
             if stop_by.is_none() && stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Woken::Stop);
@@ -219,7 +236,9 @@ impl Task {
     fn news(&mut self, item: Item, now: Time) {
         let mut names = Vec::new();
         let mut next = Some(item);
+        let mut read = 0;
         while let Some(item) = next {
+            read += 1;
             match item {
                 Item::Told(message) => names.extend(self.planner.told(&message, now)),
                 Item::Gap => self.planner.missed_messages(),
@@ -229,7 +248,12 @@ impl Task {
                     return;
                 }
             }
-            next = self.link.try_news();
+            // The messages may arrive faster than they are read.
+            next = if read < MAX_MESSAGES {
+                self.link.try_news()
+            } else {
+                None
+            };
         }
         names.sort_unstable();
         names.dedup();

@@ -1,7 +1,7 @@
 //! [`Agenda`]: when to look at which circuit, and which circuits have something to send.
 
 use super::timing::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// When to look at which circuit, and which circuits have something to send.
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
     timers: BTreeSet<(Time, Arc<str>)>,
-    due: BTreeMap<Arc<str>, Time>,
+    due: HashMap<Arc<str>, Time>,
     outbox: BTreeSet<(Urgency, Arc<str>)>,
 }
 
@@ -26,14 +26,17 @@ pub(crate) enum Urgency {
 impl Agenda {
     /// Replaces the timer of a circuit.
     pub(crate) fn set_due(&mut self, name: &Arc<str>, due: Option<Time>) {
-        if self.due.get(name).copied() == due {
+        let before = match due {
+            Some(due) => self.due.insert(name.clone(), due),
+            None => self.due.remove(name),
+        };
+        if before == due {
             return;
         }
-        if let Some(old) = self.due.remove(name) {
-            self.timers.remove(&(old, name.clone()));
+        if let Some(before) = before {
+            self.timers.remove(&(before, name.clone()));
         }
         if let Some(due) = due {
-            self.due.insert(name.clone(), due);
             self.timers.insert((due, name.clone()));
         }
     }

@@ -20,9 +20,7 @@ impl Track {
         now: Time,
     ) {
         if matches!(answer.word, Word::Failed(_) | Word::Bad) {
-            cx.counters.failed_operations += 1;
-            self.retry_at = now + RETRY;
-            self.lease_failed |= matches!(sent.wanted, Wanted::Ask | Wanted::Renew);
+            self.failed(sent, cx, now);
             return;
         }
         self.retry_at = Time::ZERO;
@@ -41,6 +39,13 @@ impl Track {
                 self.restore_at = None;
             }
         }
+    }
+
+    /// The store did not apply the operation, or gave no answer to it. It is sent again later.
+    pub(crate) fn failed(&mut self, sent: &Sent, cx: &mut Context, now: Time) {
+        cx.counters.failed_operations += 1;
+        self.retry_at = now + RETRY;
+        self.lease_failed |= matches!(sent.wanted, Wanted::Ask | Wanted::Renew);
     }
 
     fn answered_trip(&mut self, sent: &Sent, answer: &Answer, cx: &mut Context, now: Time) {

@@ -1,7 +1,7 @@
 //! [`Known`]: what the store last said about one circuit.
 
 use super::timing::Time;
-use crate::protocol::{Phase, RecordView, Version};
+use crate::protocol::{MAX_ATTEMPT, Phase, RecordView, Version};
 use breakerbox::Cause;
 use breakerbox::fleet::Why;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Known {
             version: view.version,
             phase: view.phase,
             end: now.saturating_add(view.left),
-            attempt: view.attempt,
+            attempt: view.attempt.min(MAX_ATTEMPT),
             by: view.by.as_str().into(),
             why: view.why.as_str().into(),
             heard: now,

@@ -20,13 +20,15 @@
 mod agenda;
 mod answer;
 mod context;
+mod exchange;
 mod foreign;
 mod known;
 mod learn;
 mod mutants;
 mod operation;
+mod ordered;
 mod pulls;
-mod requests;
+mod request;
 mod server_clock;
 mod settings;
 mod step;
@@ -36,12 +38,12 @@ mod timing;
 mod track;
 
 pub use mutants::Mutants;
-pub(crate) use requests::Request;
+pub(crate) use request::Request;
 pub(crate) use settings::Settings;
 pub(crate) use timing::{LONGEST_WAIT, REQUEST_TIMEOUT, Time};
 
 use crate::event::FleetEvent;
-use crate::protocol::{Message, Micros, Version};
+use crate::protocol::{MAX_NAME, Message, Micros, Version};
 use crate::share::Share;
 use crate::status::FleetCounters;
 use agenda::{Agenda, Urgency};
@@ -50,11 +52,11 @@ use context::Context;
 use foreign::Foreign;
 use learn::Source;
 use pulls::Pulls;
-use requests::Batches;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use step::{Effect, Step, Wanted};
-use track::{Report, Track};
+use step::{Step, Wanted};
+use track::Track;
 
 /// The most orders that one look gives. Each order is followed by another decision.
 const MAX_ROUNDS: usize = 8;
@@ -70,7 +72,8 @@ pub(crate) struct Planner {
     foreign: Foreign,
     agenda: Agenda,
     pulls: Pulls,
-    batches: Batches,
+    /// The earliest time of the next batch.
+    next_batch: Time,
     /// The latest version that this node has seen.
     seen: Version,
     /// How many circuits are open with the fleet.
@@ -88,7 +91,7 @@ impl Planner {
             foreign: Foreign::default(),
             agenda: Agenda::default(),
             pulls,
-            batches: Batches::default(),
+            next_batch: Time::ZERO,
             seen: Version(0),
             open: 0,
             leases: 0,
@@ -100,6 +103,16 @@ impl Planner {
         if let Some((wanted, _)) = self.decide(name, port, now) {
             self.agenda.send(name, urgency(wanted));
         }
+    }
+
+    /// Looks at a circuit that has reported a change, unless the latest look has seen that change: orders
+    /// are reported, too.
+    pub(crate) fn look_at_change(&mut self, name: &Arc<str>, port: &Port, now: Time) {
+        let settled = self.tracks.get(name).and_then(|track| track.settled);
+        if settled.is_some() && settled == port.view(name).map(|view| view.mark) {
+            return;
+        }
+        self.look(name, port, now);
     }
 
     /// Looks at circuits whose time has come. At most [`MAX_LOOKS`]: the rest stays due, so that many
@@ -131,25 +144,25 @@ impl Planner {
         };
         let shares = &self.cx.settings.shares;
         let share = view.share.unwrap_or_else(|| shares.of(name));
-        if !self.tracks.contains_key(name) {
-            if share == Share::local() {
-                return None;
-            }
-            self.tracks.insert(name.clone(), Track::new(share));
-        }
-        let track = self.tracks.get_mut(name)?;
+        let track = match self.tracks.entry(name.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(_) if share == Share::local() => return None,
+            Entry::Vacant(entry) => entry.insert(Track::new(share)),
+        };
         track.set_share(share);
         if !track.has_breaker {
             track.has_breaker = true;
             self.foreign.remove(name);
         }
         let before = (track.joined.is_some(), track.lease.is_some());
+        track.settled = None;
         let mut wanted = None;
         let mut due = None;
         for _ in 0..MAX_ROUNDS {
             match track.step(name, &view, &mut self.cx, now) {
                 Step::Rest(at) => {
                     due = at;
+                    track.settled = Some(view.mark);
                     break;
                 }
                 Step::Send(op, at) => {
@@ -282,6 +295,11 @@ impl Planner {
         source: Source,
         now: Time,
     ) -> Option<Arc<str>> {
+        if !(1..=MAX_NAME).contains(&record.name.len()) {
+            // No breaker has such a name.
+            self.cx.counters.refused_records += 1;
+            return None;
+        }
         let name: Arc<str> = record.name.as_str().into();
         if !self.tracks.contains_key(&name) {
             if record.phase.is_unknown() {
@@ -316,6 +334,12 @@ impl Planner {
     /// Whether there is nothing left to send.
     pub(crate) fn is_flushed(&self) -> bool {
         !self.agenda.has_outgoing() && self.leases == 0
+    }
+
+    /// Whether the store has no lease and no vote of this node, as far as this node knows.
+    pub(crate) fn owes_nothing(&self) -> bool {
+        let mut tracks = self.tracks.values();
+        !tracks.any(|track| track.voted || track.lease.is_some())
     }
 
     /// Returns the names of all circuits with a breaker about which anything is known.
@@ -370,67 +394,6 @@ impl Planner {
     /// Returns a random time between zero and `max`.
     pub(crate) fn jitter(&mut self, max: std::time::Duration) -> std::time::Duration {
         self.cx.random((std::time::Duration::ZERO, max))
-    }
-}
-
-impl Track {
-    /// Notes an order that was executed on the circuit as `view` shows it.
-    fn ordered(
-        &mut self,
-        name: &Arc<str>,
-        effect: Effect,
-        view: &View,
-        cx: &mut Context,
-        now: Time,
-    ) {
-        match effect {
-            Effect::Deadline => {}
-            Effect::Adopt | Effect::Gate => {
-                self.opened = Some(now);
-                self.opened_at = None;
-                self.report = Report::Adopted;
-                self.plan = None;
-                self.restore_at = None;
-                if effect == Effect::Gate {
-                    if self.lease.as_ref().is_some_and(|lease| lease.yielding) {
-                        self.baseline = Some(view.refused);
-                    }
-                    return;
-                }
-                self.baseline = if view.in_flight > 0 {
-                    None
-                } else {
-                    Some(view.refused)
-                };
-                self.join();
-                self.note_adoption(name, true, cx);
-            }
-            Effect::Try => {
-                if let Some(lease) = &mut self.lease {
-                    lease.trying = true;
-                    lease.active_at = now;
-                    lease.refused = view.refused;
-                }
-            }
-            Effect::Close => {
-                self.leave();
-                self.opened = None;
-                self.report = Report::Pending;
-                self.last_trial_failed = false;
-                self.note_adoption(name, false, cx);
-            }
-        }
-    }
-
-    fn note_adoption(&self, name: &Arc<str>, opened: bool, cx: &mut Context) {
-        let Some(known) = &self.known else { return };
-        cx.counters.adopted += 1;
-        cx.events.push(FleetEvent::Adopted {
-            breaker: name.clone(),
-            opened,
-            by: known.by.clone(),
-            why: known.why.clone(),
-        });
     }
 }
 

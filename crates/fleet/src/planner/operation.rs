@@ -105,7 +105,7 @@ impl Track {
         let opened = self.opened?;
         let own = match view.opened_for {
             Some(time) => opened.saturating_add(time),
-            None => now + view.left?,
+            None => now.saturating_add(view.left?),
         };
         sent.announced = own.min(now.saturating_add(cx.settings.max_open));
         let window = view.longest_window.unwrap_or_default();

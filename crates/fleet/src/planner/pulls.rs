@@ -1,6 +1,6 @@
 //! [`Pulls`]: when to pull, and from which version.
 
-use super::timing::{BATCH_INTERVAL, PULL_INTERVAL, PULLS_PER_FULL_PULL, Time};
+use super::timing::{BATCH_INTERVAL, PROMPT_PAGES, PULL_INTERVAL, PULLS_PER_FULL_PULL, Time};
 use crate::protocol::{Message, Version};
 use crate::store::Pulled;
 
@@ -30,6 +30,10 @@ pub(crate) struct Pull {
     pub(crate) since: Version,
     /// The cursor before the pull.
     cursor: Version,
+    /// The pages that were read.
+    pages: u32,
+    /// When the next page is due.
+    due: Time,
 }
 
 /// What a page of a pull means.
@@ -103,8 +107,8 @@ impl Pulls {
 
     /// Returns when the next pull is due.
     pub(crate) fn due(&self) -> Time {
-        if self.current.is_some() {
-            return Time::ZERO;
+        if let Some(pull) = self.current {
+            return pull.due;
         }
         if self.gap || self.full_due {
             return self.not_before;
@@ -124,6 +128,8 @@ impl Pulls {
             began: now,
             since,
             cursor: self.cursor,
+            pages: 0,
+            due: Time::ZERO,
         };
         self.gap = false;
         self.current = Some(pull);
@@ -151,6 +157,11 @@ impl Pulls {
         // A store whose pages make no progress must not keep the node busy.
         if pulled.more && pulled.next > pull.since {
             pull.since = pulled.next;
+            pull.pages += 1;
+            if pull.pages > PROMPT_PAGES {
+                // A store whose pages never end must not keep the node busy.
+                pull.due = now + BATCH_INTERVAL;
+            }
             self.current = Some(pull);
             return Page::More;
         }

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::timing::Time;
 use super::track::{Report, Track};
 use crate::event::FleetEvent;
+use crate::protocol::Phase;
 use crate::share::Share;
 use breakerbox::fleet::{Order, View};
 use breakerbox::{Cause, State};
@@ -193,6 +194,12 @@ impl Track {
         };
         let holds = known.holds(now) || cx.settings.mutants.adopt_ended && known.is_open();
         if !holds || known.version <= self.passed_over || cx.leaving {
+            return Adoption::No;
+        }
+        // The answer to a request for this lease was lost, and the circuit has closed since.
+        let is_own_lease =
+            known.phase == Phase::Leased && &*known.by == cx.settings.node.instance();
+        if is_own_lease && view.state == State::Closed {
             return Adoption::No;
         }
         // A circuit that is open or half-open had its evidence.

@@ -17,6 +17,8 @@ pub(crate) const PULL_INTERVAL: Duration = ms(5_000);
 pub(crate) const PULLS_PER_FULL_PULL: u32 = 12;
 /// The number of records in a pull.
 pub(crate) const PULL_LIMIT: usize = 500;
+/// The pages of one pull that are requested without a wait in between.
+pub(crate) const PROMPT_PAGES: u32 = 200;
 /// The number of operations in a batch.
 pub(crate) const MAX_BATCH: usize = 256;
 /// The time between batches, and between pulls after gaps.
@@ -33,6 +35,9 @@ pub(crate) const FAILED_LAST_WAIT: Duration = ms(700);
 pub(crate) const LONGEST_WAIT: Duration = ms(760);
 /// How far the deadline of a circuit is beyond a planned request, apart from the request itself.
 pub(crate) const SLACK: Duration = ms(250);
+/// The end of an opening that lasts until a command. Earlier than the end of a registry's clock, at
+/// which such an opening ends, and far enough from it for sums.
+pub(crate) const ENDLESS: Time = Duration::from_secs(200 * 365 * 24 * 60 * 60);
 /// Deadlines that differ by less than this time are equal.
 pub(crate) const TOLERANCE: Duration = ms(50);
 /// The wait of nodes that restore the record of another node.

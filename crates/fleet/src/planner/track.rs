@@ -23,6 +23,8 @@ pub(crate) struct Track {
     /// The mark and the state that were seen last.
     pub(crate) mark: Option<Mark>,
     pub(crate) state: State,
+    /// The mark with which the latest look found nothing to do before its time.
+    pub(crate) settled: Option<Mark>,
     /// When the present opening began.
     pub(crate) opened: Option<Time>,
     /// The same instant, by the clock of the store.
@@ -153,6 +155,7 @@ impl Track {
             has_breaker: false,
             mark: None,
             state: State::Closed,
+            settled: None,
             opened: None,
             opened_at: None,
             joined: None,

@@ -84,6 +84,7 @@ impl FleetStore for Memory {
         let (sender, news) = news();
         let mut namespaces = self.inner.namespaces();
         let namespace = namespaces.entry(Arc::clone(&hello.namespace)).or_default();
+        namespace.subscribers.retain(NewsSender::is_open);
         namespace.subscribers.push(sender);
         let line = MemoryLine {
             inner: Arc::clone(&self.inner),

@@ -81,6 +81,11 @@ impl NewsSender {
         }
     }
 
+    /// Whether the fleet still reads.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     /// Reports that a message was lost or malformed.
     pub fn gap(&self) {
         // Ordering: `Release` pairs with the `Acquire` swap of the reader, whose pull therefore finds

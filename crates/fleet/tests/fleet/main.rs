@@ -3,6 +3,8 @@
 
 mod circuits;
 mod events;
+mod hostile;
+mod leases;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod settings;

@@ -122,6 +122,20 @@ async fn clock_that_stands_still_is_rejected() {
     assert!(Fleet::builder(&registry, Memory::new()).start().is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn registry_has_one_fleet_at_a_time() {
+    let registry = BreakerRegistry::new();
+    let start = || Fleet::builder(&registry, Memory::new()).start();
+    let fleet = start().unwrap();
+    assert_eq!(start().unwrap_err(), StartError::HasFleet);
+    fleet.shutdown(Duration::from_secs(1)).await;
+    let fleet = start().unwrap();
+    drop(fleet);
+    // The task notices later that its handle was dropped.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(start().is_ok());
+}
+
 #[test]
 fn auto_traits_are_kept() {
     fn check<T: Send + Sync + 'static>() {}

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+pub(crate) use breakerbox::BreakerBuilder;
 pub(crate) use breakerbox::prelude::*;
 use breakerbox_fleet::FleetStore;
 use breakerbox_fleet::protocol::{Op, Version};

@@ -2,7 +2,7 @@
 
 use super::{Adoption, Effect, Step, Wanted, is_manual};
 use crate::planner::context::Context;
-use crate::planner::timing::{REQUEST_MARGIN, TOLERANCE, Time};
+use crate::planner::timing::{ENDLESS, REQUEST_MARGIN, TOLERANCE, Time};
 use crate::planner::track::{Report, Track};
 use breakerbox::Cause;
 use breakerbox::fleet::{Order, View, Why};
@@ -21,9 +21,10 @@ pub(super) struct Ends {
 
 impl Ends {
     fn new(opened: Time, view: &View, now: Time) -> Self {
-        let end = |time: Duration| opened.saturating_add(time);
+        let end = |time: Duration| opened.saturating_add(time).min(ENDLESS);
+        let deadline = now.saturating_add(view.left.unwrap_or_default());
         Self {
-            deadline: now.saturating_add(view.left.unwrap_or_default()),
+            deadline: deadline.min(2 * ENDLESS),
             own: view.opened_for.map(end),
             asked: view.asked_for.map(end),
         }
@@ -118,7 +119,8 @@ impl Track {
             return Step::Send(Wanted::Trip, None);
         }
         // The store has not opened the circuit: its deadline is its own again.
-        if self.report != Report::Pending && cx.may_extend() && ends.deadline > own + TOLERANCE {
+        let is_late = ends.deadline > own + TOLERANCE && own < ENDLESS;
+        if self.report != Report::Pending && cx.may_extend() && is_late {
             return move_deadline(own, now);
         }
         Step::Rest(due.filter(|due| *due > now && cx.synced))

@@ -1,43 +1,22 @@
-//! What to send next, and what the answers mean: [`Planner::request`].
+//! The exchange with the store: what to send next, and what the answers mean.
 
 use super::Planner;
 use super::learn::Source;
 use super::operation::Sent;
 use super::pulls::{Page, Pull};
+use super::request::Request;
 use super::timing::{BATCH_INTERVAL, MAX_BATCH, PULL_LIMIT, Time};
-use crate::protocol::{Op, Version};
+use crate::protocol::{Micros, Version};
 use crate::store::{Pulled, Submitted};
 use breakerbox::fleet::Port;
 use std::sync::Arc;
-
-/// A request to the store. One is on its way at a time.
-#[derive(Debug)]
-pub(crate) enum Request {
-    Pull {
-        since: Version,
-        limit: usize,
-    },
-    Submit {
-        seen: Version,
-        ops: Vec<Op>,
-        names: Vec<(Arc<str>, Sent)>,
-        /// The cursor when the request was made.
-        cursor: Version,
-    },
-}
-
-/// When the next batch may be sent.
-#[derive(Debug, Default)]
-pub(crate) struct Batches {
-    not_before: Time,
-}
 
 impl Planner {
     /// Returns when the next request is due, if the store is connected and nothing is on its way.
     pub(crate) fn next_request(&self) -> Time {
         let pull = self.pulls.due();
         if self.cx.synced && self.agenda.has_outgoing() {
-            return pull.min(self.batches.not_before);
+            return pull.min(self.next_batch);
         }
         pull
     }
@@ -51,7 +30,7 @@ impl Planner {
                 limit: PULL_LIMIT,
             });
         }
-        if !self.cx.synced || now < self.batches.not_before {
+        if !self.cx.synced || now < self.next_batch {
             return None;
         }
         let (mut ops, mut names) = (Vec::new(), Vec::new());
@@ -87,7 +66,7 @@ impl Planner {
             }
             return None;
         }
-        self.batches.not_before = now + BATCH_INTERVAL;
+        self.next_batch = now + BATCH_INTERVAL;
         Some(Request::Submit {
             seen: self.seen,
             ops,
@@ -144,7 +123,18 @@ impl Planner {
         self.cx.unanswered_submits = 0;
         self.note_answer(submitted.now, submitted.nodes, sent, now);
         let mut looks = Vec::with_capacity(names.len());
-        for ((name, sent), answer) in names.into_iter().zip(&submitted.answers) {
+        let mut answers = submitted.answers.iter();
+        for (name, sent) in names {
+            let answer = answers.next();
+            let answer = answer.filter(|answer| *answer.view.name == *name);
+            let Some(answer) = answer else {
+                // The answer is missing, or it is that of another circuit.
+                if let Some(track) = self.tracks.get_mut(&name) {
+                    track.failed(&sent, &mut self.cx, now);
+                }
+                looks.push(name);
+                continue;
+            };
             self.learn(&answer.view, Source::Answer, now);
             if let Some(track) = self.tracks.get_mut(&name) {
                 let before = (track.joined.is_some(), track.lease.is_some());
@@ -214,7 +204,7 @@ impl Planner {
             .collect()
     }
 
-    fn note_answer(&mut self, server: crate::protocol::Micros, nodes: u64, sent: Time, now: Time) {
+    fn note_answer(&mut self, server: Micros, nodes: u64, sent: Time, now: Time) {
         if self.cx.clock.note(sent, now, server) && self.cx.synced {
             // The instants of earlier trips are unknown until a pull.
             self.pulls.force_full();

@@ -1,0 +1,70 @@
+//! Notes an order that a circuit has executed: [`Track::ordered`].
+
+use super::context::Context;
+use super::step::Effect;
+use super::timing::Time;
+use super::track::{Report, Track};
+use crate::event::FleetEvent;
+use breakerbox::fleet::View;
+use std::sync::Arc;
+
+impl Track {
+    /// Notes an order that was executed on the circuit as `view` shows it.
+    pub(super) fn ordered(
+        &mut self,
+        name: &Arc<str>,
+        effect: Effect,
+        view: &View,
+        cx: &mut Context,
+        now: Time,
+    ) {
+        match effect {
+            Effect::Deadline => {}
+            Effect::Adopt | Effect::Gate => {
+                self.opened = Some(now);
+                self.opened_at = None;
+                self.report = Report::Adopted;
+                self.plan = None;
+                self.restore_at = None;
+                if effect == Effect::Gate {
+                    if self.lease.as_ref().is_some_and(|lease| lease.yielding) {
+                        self.baseline = Some(view.refused);
+                    }
+                    return;
+                }
+                self.baseline = if view.in_flight > 0 {
+                    None
+                } else {
+                    Some(view.refused)
+                };
+                self.join();
+                self.note_adoption(name, true, cx);
+            }
+            Effect::Try => {
+                if let Some(lease) = &mut self.lease {
+                    lease.trying = true;
+                    lease.active_at = now;
+                    lease.refused = view.refused;
+                }
+            }
+            Effect::Close => {
+                self.leave();
+                self.opened = None;
+                self.report = Report::Pending;
+                self.last_trial_failed = false;
+                self.note_adoption(name, false, cx);
+            }
+        }
+    }
+
+    fn note_adoption(&self, name: &Arc<str>, opened: bool, cx: &mut Context) {
+        let Some(known) = &self.known else { return };
+        cx.counters.adopted += 1;
+        cx.events.push(FleetEvent::Adopted {
+            breaker: name.clone(),
+            opened,
+            by: known.by.clone(),
+            why: known.why.clone(),
+        });
+    }
+}
