@@ -186,12 +186,20 @@ fn attach_and_names_miss_no_opening() {
                 }
             });
             let told = Told::default();
-            let port = told.attach(&registry);
-            let seen = port.names().iter().any(|name| {
-                let view = port.view(name);
-                view.is_some_and(|view| view.state == State::Open)
+            // A task of its own, so that it may begin after the opening.
+            let looking = spawn({
+                let (registry, told) = (registry.clone(), told.clone());
+                async move {
+                    let port = told.attach(&registry);
+                    let seen = port.names().iter().any(|name| {
+                        let view = port.view(name);
+                        view.is_some_and(|view| view.state == State::Open)
+                    });
+                    (port, seen)
+                }
             });
             join(opening).await;
+            let (_port, seen) = join(looking).await;
             let reported = told.0.lock().expect("not poisoned").iter().any(|change| {
                 matches!(
                     change,
