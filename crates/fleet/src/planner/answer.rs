@@ -98,13 +98,12 @@ impl Track {
         };
         match answer.word {
             Word::Granted | Word::Wanted => {
-                let sent = if cx.settings.mutants.lease_from_receipt {
-                    now
-                } else {
-                    sent.at
-                };
                 let mut lease = Lease::new(token, now);
-                lease.renew(sent, cx.settings.lease, answer.word == Word::Wanted);
+                lease.renew(
+                    lease_start(sent, cx, now),
+                    cx.settings.lease,
+                    answer.word == Word::Wanted,
+                );
                 self.lease = Some(lease);
                 self.joined = Some(answer.view.version);
                 cx.counters.leases_granted += 1;
@@ -135,12 +134,11 @@ impl Track {
         let Some(lease) = &mut self.lease else { return };
         match answer.word {
             Word::Granted | Word::Wanted => {
-                let sent = if cx.settings.mutants.lease_from_receipt {
-                    now
-                } else {
-                    sent.at
-                };
-                lease.renew(sent, cx.settings.lease, answer.word == Word::Wanted);
+                lease.renew(
+                    lease_start(sent, cx, now),
+                    cx.settings.lease,
+                    answer.word == Word::Wanted,
+                );
             }
             _ if cx.settings.mutants.no_fencing => {}
             _ => {
@@ -182,6 +180,15 @@ impl Track {
         if let Report::Voted { again } = &mut self.report {
             *again = Time::ZERO;
         }
+    }
+}
+
+/// Returns when a lease counts from: the time of sending, because the store has granted it later.
+fn lease_start(sent: &Sent, cx: &Context, now: Time) -> Time {
+    if cx.settings.mutants.lease_from_receipt {
+        now
+    } else {
+        sent.at
     }
 }
 

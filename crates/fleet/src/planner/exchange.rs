@@ -5,6 +5,7 @@ use super::learn::Source;
 use super::operation::Sent;
 use super::pulls::{Page, Pull};
 use super::request::Request;
+use super::tally::Tally;
 use super::timing::{BATCH_INTERVAL, MAX_BATCH, PULL_LIMIT, Time};
 use crate::protocol::{Micros, Version};
 use crate::store::{Pulled, Submitted};
@@ -137,11 +138,9 @@ impl Planner {
             };
             self.learn(&answer.view, Source::Answer, now);
             if let Some(track) = self.tracks.get_mut(&name) {
-                let before = (track.joined.is_some(), track.lease.is_some());
+                let before = Tally::of(track);
                 track.answered(&name, &sent, answer, &mut self.cx, now);
-                let after = (track.joined.is_some(), track.lease.is_some());
-                self.open = self.open + usize::from(after.0) - usize::from(before.0);
-                self.leases = self.leases + usize::from(after.1) - usize::from(before.1);
+                self.tally.update(before, track);
             }
             looks.push(name);
         }

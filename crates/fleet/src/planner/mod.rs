@@ -32,6 +32,7 @@ mod request;
 mod server_clock;
 mod settings;
 mod step;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -56,6 +57,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use step::{Step, Wanted};
+use tally::Tally;
 use track::Track;
 
 /// The most orders that one look gives. Each order is followed by another decision.
@@ -76,9 +78,7 @@ pub(crate) struct Planner {
     next_batch: Time,
     /// The latest version that this node has seen.
     seen: Version,
-    /// How many circuits are open with the fleet.
-    open: usize,
-    leases: usize,
+    tally: Tally,
 }
 
 impl Planner {
@@ -93,8 +93,7 @@ impl Planner {
             pulls,
             next_batch: Time::ZERO,
             seen: Version(0),
-            open: 0,
-            leases: 0,
+            tally: Tally::default(),
         }
     }
 
@@ -154,7 +153,7 @@ impl Planner {
             track.has_breaker = true;
             self.foreign.remove(name);
         }
-        let before = (track.joined.is_some(), track.lease.is_some());
+        let before = Tally::of(track);
         track.settled = None;
         let mut wanted = None;
         let mut due = None;
@@ -192,9 +191,7 @@ impl Planner {
                 }
             }
         }
-        let after = (track.joined.is_some(), track.lease.is_some());
-        self.open = self.open + usize::from(after.0) - usize::from(before.0);
-        self.leases = self.leases + usize::from(after.1) - usize::from(before.1);
+        self.tally.update(before, track);
         if track.is_empty() || track.has_left() {
             self.tracks.remove(name);
         }
@@ -210,7 +207,7 @@ impl Planner {
     ) -> Option<(Wanted, Option<View>)> {
         self.agenda.set_due(name, None);
         let track = self.tracks.get_mut(name)?;
-        let before = (track.joined.is_some(), track.lease.is_some());
+        let before = Tally::of(track);
         if track.has_breaker {
             let (share, known) = (track.share, track.known.take());
             let (voted, lease) = (track.voted, track.lease.take());
@@ -228,9 +225,7 @@ impl Planner {
         {
             track.lease = None;
         }
-        let after = (track.joined.is_some(), track.lease.is_some());
-        self.open = self.open + usize::from(after.0) - usize::from(before.0);
-        self.leases = self.leases + usize::from(after.1) - usize::from(before.1);
+        self.tally.update(before, track);
         let wanted = if track.lease.is_some() {
             Some(Wanted::Yield)
         } else {
@@ -313,9 +308,9 @@ impl Planner {
         if !track.has_breaker {
             self.foreign.remove(&name);
         }
-        let was_joined = track.joined.is_some();
+        let before = Tally::of(track);
         let is_news = track.learn(record, source, &mut self.cx, now);
-        self.open -= usize::from(was_joined && track.joined.is_none());
+        self.tally.update(before, track);
         self.seen = self.seen.max(track.version());
         if is_news {
             return Some(name);
@@ -333,7 +328,7 @@ impl Planner {
 
     /// Whether there is nothing left to send.
     pub(crate) fn is_flushed(&self) -> bool {
-        !self.agenda.has_outgoing() && self.leases == 0
+        !self.agenda.has_outgoing() && self.tally.leases == 0
     }
 
     /// Whether the store has no lease and no vote of this node, as far as this node knows.
@@ -375,7 +370,7 @@ impl Planner {
 
     /// Returns the numbers of known circuits, of circuits that are open with the fleet, and of leases.
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {
-        (self.tracks.len(), self.open, self.leases)
+        (self.tracks.len(), self.tally.open, self.tally.leases)
     }
 
     pub(crate) fn last_pull(&self) -> Option<Time> {

@@ -5,7 +5,7 @@ use super::step::Wanted;
 use super::timing::{MIN_VOTE, Time};
 use super::track::Track;
 use crate::protocol::{
-    LeaseRequest, MAX_ATTEMPT, Micros, Op, Opening, RETENTION, Restoration, Trip, Why,
+    LeaseRequest, MAX_ATTEMPT, Micros, Op, Opening, RETENTION, Restoration, Trip, Why, or_none,
 };
 use breakerbox::fleet::View;
 use std::time::Duration;
@@ -87,12 +87,11 @@ impl Track {
             }
             (Wanted::Restore, Some(_)) => {
                 let known = self.known.as_ref()?;
-                let or_none = |text: &str| if text.is_empty() { "-" } else { text }.to_owned();
                 let restoration = Restoration {
                     left: known.end.saturating_sub(now).min(RETENTION),
                     attempt: known.attempt.min(MAX_ATTEMPT),
-                    by: or_none(&known.by),
-                    why: or_none(&known.why),
+                    by: or_none(&known.by).to_owned(),
+                    why: or_none(&known.why).to_owned(),
                     version: known.version,
                 };
                 Op::Restore { name, restoration }

@@ -160,8 +160,8 @@ impl Track {
         if view.state == State::MetricsOnly {
             let known = self.known.as_ref().filter(|known| known.holds(now));
             if let Some(known) = known.filter(|known| known.version > self.ignored) {
-                self.ignored = known.version;
                 if self.share.follows(view.recorded_failures) {
+                    self.ignored = known.version;
                     // Rejected and counted: the circuit would have opened.
                     let order = Order::OpenFor(
                         known.end.saturating_sub(now) + cx.settings.grace,
@@ -219,7 +219,10 @@ impl Track {
 
     /// Reports once per record that an opening was not followed.
     fn report_ignored(&mut self, name: &Arc<str>, cx: &mut Context) {
-        let Some(known) = &self.known else { return };
+        let known = self.known.as_ref();
+        let Some(known) = known.filter(|known| known.version > self.ignored) else {
+            return;
+        };
         self.ignored = known.version;
         cx.counters.ignored += 1;
         cx.events.push(FleetEvent::Ignored {

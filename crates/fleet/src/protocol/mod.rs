@@ -48,6 +48,7 @@ pub use message::{Message, MessageError};
 pub use node::NodeId;
 pub use op::{LeaseRequest, Op, Opening, Restoration, Trip};
 pub use record::{Phase, Record, Vote};
+pub(crate) use text::or_none;
 pub use text::{decode_name, encode_name, parse_number};
 pub use transition::{Change, transition};
 pub use units::{Micros, Version};

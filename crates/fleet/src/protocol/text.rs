@@ -27,7 +27,7 @@ pub(super) fn word(field: &str) -> Option<&str> {
 }
 
 /// Returns the text of a field, or [`NONE`] for an empty text.
-pub(super) fn or_none(text: &str) -> &str {
+pub(crate) fn or_none(text: &str) -> &str {
     if text.is_empty() { NONE } else { text }
 }
 

@@ -39,20 +39,15 @@ impl Track {
         if let Some(step) = self.withdraw(cx) {
             return step;
         }
-        let is_new = self.version() > self.ignored;
         match self.adoption(view, cx, now) {
             Adoption::Yes => self.adopt(cx, now),
             Adoption::No => Step::Rest(None),
             Adoption::Refused => {
-                if is_new {
-                    self.report_ignored(name, cx);
-                }
+                self.report_ignored(name, cx);
                 Step::Rest(None)
             }
             Adoption::LacksEvidence => {
-                if is_new {
-                    self.report_ignored(name, cx);
-                }
+                self.report_ignored(name, cx);
                 let end = self.known.as_ref().map_or(now, |known| known.end);
                 Step::Rest((now < end).then_some(now + TICK))
             }

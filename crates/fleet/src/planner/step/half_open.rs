@@ -35,11 +35,7 @@ impl Track {
         match self.adoption(view, cx, now) {
             Adoption::Yes => return self.adopt(cx, now),
             Adoption::No | Adoption::LacksEvidence => {}
-            Adoption::Refused => {
-                if self.version() > self.ignored {
-                    self.report_ignored(name, cx);
-                }
-            }
+            Adoption::Refused => self.report_ignored(name, cx),
         }
         let has_ended = self.known.as_ref().is_none_or(|known| !known.holds(now));
         if self.lost && has_ended {
