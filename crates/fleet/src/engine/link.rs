@@ -1,9 +1,9 @@
 //! [`Supervisor`]: connects to the store, sends one request at a time, and gives up dead connections.
 
+use super::panic::{Panicked, catch};
 use crate::planner::{REQUEST_TIMEOUT, Request};
 use crate::store::{FleetStore, Hello, Item, Line, Link, News, Pulled, StoreError, Submitted};
 use std::future::{Future, pending, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -212,15 +212,10 @@ impl<F: Future + Unpin> Future for CatchPanic<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let inner = &mut self.0;
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll(cx)));
-        match polled {
-            Ok(polled) => polled.map(Ok),
-            Err(payload) => {
-                // Dropping the payload may panic again.
-                std::mem::forget(payload);
-                let error = StoreError::Disconnected("the store panicked".into());
-                Poll::Ready(Err(error))
-            }
-        }
+        let polled = catch(|| Pin::new(inner).poll(cx).map(Ok));
+        polled.unwrap_or_else(|Panicked| {
+            let error = StoreError::Disconnected("the store panicked".into());
+            Poll::Ready(Err(error))
+        })
     }
 }

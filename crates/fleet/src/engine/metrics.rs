@@ -1,9 +1,9 @@
 //! Reports what a fleet does through the [`metrics`](https://docs.rs/metrics) facade.
 
+use super::panic::catch;
 use crate::event::FleetEvent;
 use crate::status::FleetCounters;
 use metrics::{counter, gauge, histogram};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// Reports what a fleet does. Recorders are user code: their panics are caught.
@@ -79,8 +79,6 @@ fn transition(direction: &'static str, why: &'static str) {
 }
 
 fn contain(code: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
-        // Dropping the payload may panic again.
-        std::mem::forget(payload);
-    }
+    // A recorder that panics loses its figures, and nothing else.
+    let _ = catch(code);
 }

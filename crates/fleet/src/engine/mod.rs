@@ -8,6 +8,7 @@ mod dirty;
 mod link;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod panic;
 mod shared;
 mod task;
 

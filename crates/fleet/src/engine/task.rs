@@ -2,6 +2,7 @@
 
 use super::dirty::Dirty;
 use super::link::{Answer, Happened, Reply, Supervisor};
+use super::panic::catch;
 use super::shared::{Progress, Shared, Stop};
 use crate::event::{Degradation, FleetEvent};
 use crate::planner::{Planner, Request, Time};
@@ -9,7 +10,6 @@ use crate::protocol::NodeId;
 use crate::store::{FleetStore, Hello, Item, StoreError};
 use breakerbox::fleet::Port;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -394,10 +394,7 @@ impl Task {
             return;
         };
         for event in events {
-            let called = catch_unwind(AssertUnwindSafe(|| listener(event)));
-            if let Err(payload) = called {
-                // Dropping the payload may panic again.
-                std::mem::forget(payload);
+            if catch(|| listener(event)).is_err() {
                 self.planner.count(|counters| counters.listener_panics += 1);
             }
         }
