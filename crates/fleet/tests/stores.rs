@@ -3,16 +3,15 @@
 mod common;
 
 use async_trait::async_trait;
-use breakerbox_fleet::protocol::{Op, Trip, Version, Why, Word};
+use breakerbox_fleet::protocol::{Op, Version, Word};
 use breakerbox_fleet::store::{
     FleetStore, Hello, Item, Line, Link, NewsSender, Pulled, StoreError, Submitted, Table, news,
 };
 use common::cas::{CasTable, Kv};
 use common::compare::Comparison;
 use common::scenarios;
-use common::steps::{START, hello};
+use common::steps::{START, hello, trip};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 #[test]
 fn compare_and_swap_store_answers_like_table() {
@@ -27,22 +26,6 @@ fn compare_and_swap_store_answers_like_table() {
 fn compare_and_swap_store_trims_like_table() {
     let (mut table, mut cas) = (Table::default(), CasTable::default());
     scenarios::trimming(&mut Comparison::new(vec![&mut table, &mut cas], START));
-}
-
-fn trip(name: &str, quorum: u16) -> Op {
-    Op::Trip {
-        name: name.into(),
-        trip: Trip {
-            duration: Duration::from_secs(30),
-            at: START,
-            attempt: 0,
-            why: Why::Rate,
-            quorum,
-            alone: false,
-            vote_ttl: Duration::from_secs(10),
-            reset_backoff_after: Duration::from_secs(30),
-        },
-    }
 }
 
 /// Lets another client submit an operation right before the next swap of this one.

@@ -149,18 +149,9 @@ impl Plan {
             circuit(&mut rng, "pay", nodes, (40, 48)),
         ];
         let mut plan = Self {
-            seed,
-            nodes,
-            length: 180 * SECOND,
             circuits,
             share: Some(share),
-            faults: Vec::new(),
-            store_mutant: None,
-            engine_mutants: Mutants::default(),
-            one_label: false,
-            max_open: Duration::from_secs(600),
-            has_breakers: true,
-            is_traced: false,
+            ..Self::quiet(seed, nodes, 180)
         };
         plan.add_faults(&mut rng, weather);
         plan

@@ -9,6 +9,23 @@ use std::time::Duration;
 /// The time at which comparisons start.
 pub(crate) const START: Micros = Micros(1_790_000_000_123_457);
 
+/// Returns a trip of 30 s that happens at [`START`].
+pub(crate) fn trip(name: &str, quorum: u16) -> Op {
+    Op::Trip {
+        name: name.into(),
+        trip: Trip {
+            duration: Duration::from_secs(30),
+            at: START,
+            attempt: 0,
+            why: Why::Rate,
+            quorum,
+            alone: false,
+            vote_ttl: Duration::from_secs(10),
+            reset_backoff_after: Duration::from_secs(30),
+        },
+    }
+}
+
 const SECOND: u64 = 1_000_000;
 const HOUR: u64 = 3_600 * SECOND;
 const MAX_NUMBER: u64 = (1 << 53) - 1;

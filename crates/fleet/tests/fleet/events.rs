@@ -32,13 +32,7 @@ async fn connection_is_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn adoptions_and_leases_are_reported() {
-    let nodes = fleet(2, Share::always()).await;
-    nodes[0].fail();
-    pass(secs(31)).await;
-    nodes[1].call();
-    until(secs(2), || nodes[1].state() == State::HalfOpen).await;
-    nodes[1].call();
-    pass(ms(400)).await;
+    let nodes = fleet_after_outage().await;
     let opened = |event: &FleetEvent| matches!(event, FleetEvent::Adopted { opened: true, .. });
     let closed = |event: &FleetEvent| matches!(event, FleetEvent::Adopted { opened: false, .. });
     let granted = |event: &FleetEvent| matches!(event, FleetEvent::LeaseGranted { .. });

@@ -13,15 +13,7 @@ fn fleet_reports_to_the_recorder() {
         .build()
         .unwrap();
     metrics::with_local_recorder(&recorder, || {
-        runtime.block_on(async {
-            let nodes = fleet(2, Share::always()).await;
-            nodes[0].fail();
-            pass(secs(31)).await;
-            nodes[1].call();
-            until(secs(2), || nodes[1].state() == State::HalfOpen).await;
-            nodes[1].call();
-            pass(ms(400)).await;
-        });
+        runtime.block_on(fleet_after_outage());
     });
     let mut lines: Vec<_> = snapshotter
         .snapshot()

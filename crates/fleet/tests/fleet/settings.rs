@@ -132,7 +132,7 @@ async fn registry_has_one_fleet_at_a_time() {
     let fleet = start().unwrap();
     drop(fleet);
     // The task notices later that its handle was dropped.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pass(secs(1)).await;
     assert!(start().is_ok());
 }
 

@@ -96,6 +96,18 @@ pub(crate) async fn fleet_on(
     nodes
 }
 
+/// Starts two nodes. The circuit of the first opens for all, and a trial of the second closes it.
+pub(crate) async fn fleet_after_outage() -> Vec<Node> {
+    let nodes = fleet(2, Share::always()).await;
+    nodes[0].fail();
+    pass(secs(31)).await;
+    nodes[1].call();
+    until(secs(2), || nodes[1].state() == State::HalfOpen).await;
+    nodes[1].call();
+    pass(ms(400)).await;
+    nodes
+}
+
 pub(crate) fn states(nodes: &[Node]) -> Vec<State> {
     nodes.iter().map(Node::state).collect()
 }

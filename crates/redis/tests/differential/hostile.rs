@@ -1,30 +1,18 @@
 //! Hostile keys, records, arguments and users: nothing is lost, and nothing throws.
 
-use crate::common::steps::{START, hello};
+use crate::common::steps::{self, START, hello};
 use crate::common::subject::Subject;
 use crate::lua::Lua;
 use crate::server::Server;
 use breakerbox_fleet::protocol::{
-    LeaseRequest, Message, Micros, Op, Opening, Phase, Restoration, Trip, Version, Why, Word,
+    LeaseRequest, Message, Micros, Op, Opening, Phase, Restoration, Version, Why, Word,
 };
 use breakerbox_fleet::store::{Hello, Pulled, Submitted};
 use breakerbox_redis::script::{PULL, SUBMIT};
 use std::time::Duration;
 
 pub(crate) fn trip(name: &str) -> Op {
-    Op::Trip {
-        name: name.into(),
-        trip: Trip {
-            duration: Duration::from_secs(30),
-            at: START,
-            attempt: 0,
-            why: Why::Rate,
-            quorum: 1,
-            alone: false,
-            vote_ttl: Duration::from_secs(10),
-            reset_backoff_after: Duration::from_secs(30),
-        },
-    }
+    steps::trip(name, 1)
 }
 
 /// Returns one operation of each kind on this name.
