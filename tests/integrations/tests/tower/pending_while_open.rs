@@ -499,7 +499,7 @@ async fn refused_call_gives_reservation_back() {
     assert_eq!(send(&mut service, TestRequest::Answer(7)).unwrap(), 7);
 }
 
-/// Clones of one service on several threads race for each slot. Some are refused, but none waits for ever.
+/// Clones of one service on several threads race for each slot. Some are refused, but none waits forever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn racing_services_start_one_trial_at_a_time() {
     const CALLS: usize = 500;

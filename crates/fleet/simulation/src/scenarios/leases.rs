@@ -1,4 +1,4 @@
-//! Leases: one holder, no trial after the end, and no node that waits for ever.
+//! Leases: one holder, no trial after the end, and no node that waits forever.
 
 use super::{SECOND, Setup};
 use crate::fault::Fault;

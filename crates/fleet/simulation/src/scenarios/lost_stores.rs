@@ -89,7 +89,7 @@ pub fn lease_and_verdict_on_lost_record_count(setup: Setup) -> Outcome {
     })
 }
 
-/// The store goes away during an outage, for ever. Each circuit recovers by time alone.
+/// The store goes away during an outage and never returns. Each circuit recovers by time alone.
 pub fn circuits_recover_when_the_store_is_gone(setup: Setup) -> Outcome {
     let mut plan = Plan::quiet(setup.seed, 6, 120);
     plan.is_traced = setup.is_traced;
