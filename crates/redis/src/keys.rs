@@ -22,6 +22,13 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Whether keys may begin with this prefix. Braces would select another hash slot, and `*?[` are
+    /// patterns in the permissions of users.
+    pub(crate) fn is_valid_prefix(prefix: &str) -> bool {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        (1..=64).contains(&prefix.len()) && prefix.bytes().all(is_allowed)
+    }
+
     /// Creates the names for a prefix and a namespace, which must be of `[A-Za-z0-9._:-]`.
     pub fn new(prefix: &str, namespace: &str) -> Self {
         let key = |letter: &str| format!("{prefix}:{{{namespace}}}:{letter}");
