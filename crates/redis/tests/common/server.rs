@@ -42,7 +42,7 @@ impl Server {
 
     pub(crate) fn wait(&self) {
         let started = Instant::now();
-        while self.try_connect().is_none() {
+        while !self.answers() {
             assert!(
                 started.elapsed() < Duration::from_secs(30),
                 "redis-server does not answer"
@@ -56,9 +56,14 @@ impl Server {
     }
 
     fn try_connect(&self) -> Option<Connection> {
-        let mut connection = Client::open(self.url()).unwrap().get_connection().ok()?;
-        redis::cmd("PING").query::<String>(&mut connection).ok()?;
-        Some(connection)
+        Client::open(self.url()).unwrap().get_connection().ok()
+    }
+
+    fn answers(&self) -> bool {
+        let Some(mut connection) = self.try_connect() else {
+            return false;
+        };
+        redis::cmd("PING").query::<String>(&mut connection).is_ok()
     }
 
     pub(crate) fn connect(&self) -> Connection {

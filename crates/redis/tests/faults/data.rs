@@ -1,0 +1,126 @@
+//! Servers that lose data, are full, or contain foreign data.
+
+use crate::node::{all, connected, nodes, opens_everywhere, until};
+use crate::server::Server;
+use breakerbox::State;
+use breakerbox_redis::fleet::Degradation;
+use breakerbox_redis::fleet::store::StoreError;
+
+#[tokio::test]
+async fn full_server_degrades_until_it_has_room() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    let () = server.run("CONFIG SET maxmemory 1mb");
+    nodes[0].fail("users-api");
+    until("all nodes are degraded", || {
+        nodes.iter().all(|node| {
+            matches!(node.degradation(), Some(Degradation::ReadOnly(why)) if why.starts_with("OOM"))
+        })
+    })
+    .await;
+    // A full server is still the right one.
+    assert!(nodes.iter().all(|node| node.connects() == 1));
+    assert_eq!(nodes[1].state(), State::Closed);
+    let () = server.run("CONFIG SET maxmemory 0");
+    connected(&nodes).await;
+    all(&nodes, "users-api", State::Open).await;
+}
+
+#[tokio::test]
+async fn flushed_server_is_told_again() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(3, &server).await;
+    opens_everywhere(&nodes, "users-api").await;
+    let () = server.run("FLUSHALL");
+    until("the record is restored", || {
+        server.recorded("users-api").as_deref() == Some("o")
+    })
+    .await;
+    all(&nodes, "users-api", State::Open).await;
+    opens_everywhere(&nodes, "later").await;
+    assert!(nodes.iter().all(|node| node.connects() == 1));
+}
+
+#[tokio::test]
+async fn forgotten_scripts_are_sent_again() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    for name in ["a", "b", "c"] {
+        let () = server.run("SCRIPT FLUSH");
+        opens_everywhere(&nodes, name).await;
+    }
+    assert!(nodes.iter().all(|node| node.connects() == 1));
+}
+
+#[tokio::test]
+async fn garbage_on_the_channel_is_counted_and_pulled() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    let before = nodes[1].fleet.status().counters.gaps;
+    for garbage in ["garbage", "bb1", "bb1!9!4!x", "bb2"] {
+        let heard: u64 = server.run(&format!("PUBLISH bb1:{{default}} {garbage}"));
+        assert_eq!(heard, 2);
+    }
+    until("the gap is counted", || {
+        nodes
+            .iter()
+            .all(|node| node.fleet.status().counters.gaps > before)
+    })
+    .await;
+    opens_everywhere(&nodes, "users-api").await;
+    assert!(nodes.iter().all(|node| node.connects() == 1));
+}
+
+#[tokio::test]
+async fn change_that_was_not_published_is_pulled() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    let () = server.run("ACL SETUSER default -publish");
+    nodes[0].fail("users-api");
+    until("the writer is degraded", || {
+        nodes[0].degradation() == Some(Degradation::Unpublished)
+    })
+    .await;
+    all(&nodes, "users-api", State::Open).await;
+    let () = server.run("ACL SETUSER default +publish");
+    opens_everywhere(&nodes, "later").await;
+    connected(&nodes).await;
+}
+
+#[tokio::test]
+async fn keys_of_wrong_types_leave_circuits_local() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    for (key, wrong) in [("s", "SET"), ("h", "LPUSH"), ("i", "SET"), ("n", "SET")] {
+        let _: u64 = server.run(&format!("DEL bb1:{{default}}:{key}"));
+        let _: redis::Value = server.run(&format!("{wrong} bb1:{{default}}:{key} foreign"));
+        let name = format!("local-{key}");
+        nodes[0].fail(&name);
+        until("all nodes are degraded", || {
+            nodes.iter().all(|node| {
+                matches!(
+                    node.degradation(),
+                    Some(Degradation::Link(StoreError::Protocol(_)) | Degradation::ReadOnly(_))
+                )
+            })
+        })
+        .await;
+        assert_eq!(nodes[0].registry.breaker(&name).state(), State::Open);
+        assert_eq!(nodes[1].registry.breaker(&name).state(), State::Closed);
+        let _: u64 = server.run(&format!("DEL bb1:{{default}}:{key}"));
+        connected(&nodes).await;
+        all(&nodes, &name, State::Open).await;
+    }
+}

@@ -1,0 +1,17 @@
+//! Fleets on real servers that fail in all the ways in which servers fail.
+//!
+//! Time is real here, because servers have their own. Apart from the length of an outage, each test waits
+//! for conditions.
+
+#[path = "../common/server.rs"]
+mod server;
+
+mod access;
+mod answers;
+mod control;
+mod data;
+mod failover;
+mod node;
+mod outages;
+#[cfg(feature = "rustls")]
+mod tls;
