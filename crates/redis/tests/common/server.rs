@@ -21,7 +21,7 @@ impl Server {
         Self::start_with(&[])
     }
 
-    /// Starts a server with more arguments, which come first.
+    /// Starts a server with more arguments, which come first. Without a port, it has a socket only.
     pub(crate) fn start_with(arguments: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         match spawn(&folder, arguments) {
@@ -86,7 +86,10 @@ fn socket(folder: &TempDir) -> PathBuf {
 pub(crate) fn spawn(folder: &TempDir, arguments: &[&str]) -> std::io::Result<Child> {
     let mut command = Command::new("redis-server");
     command.args(arguments);
-    command.args(["--port", "0", "--save", "", "--appendonly", "no"]);
+    if !arguments.contains(&"--port") {
+        command.args(["--port", "0"]);
+    }
+    command.args(["--save", "", "--appendonly", "no"]);
     command.arg("--unixsocket").arg(socket(folder));
     command.arg("--dir").arg(folder.path());
     command
