@@ -5,7 +5,7 @@ use crate::server::Server;
 use breakerbox_redis::fleet::Degradation;
 use breakerbox_redis::fleet::store::StoreError;
 use breakerbox_redis::{RedisStore, RedisStoreBuilder};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::net::TcpListener;
 use std::path::Path;
 
@@ -20,6 +20,10 @@ impl Certificates {
     fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Equal names would mean that the certificate below has signed itself.
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "authority");
         let key = KeyPair::generate().unwrap();
         let authority = params.self_signed(&key).unwrap().pem();
         let issuer = Issuer::new(params, key);
