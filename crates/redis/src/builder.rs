@@ -284,11 +284,9 @@ mod tests {
         let builder = RedisStore::builder("redis://user:secret@cache:1/")
             .sentinel("main", ["redis://:secret@s1"])
             .password_from(|| Some("secret".into()));
-        let shown = format!("{builder:?} {:?}", builder.build().unwrap());
-        assert!(
-            shown.contains("cache:1") || shown.contains("address"),
-            "{shown}"
-        );
+        let shown = format!("{builder:?}");
+        let shown = shown + &format!("{:?}", builder.build().unwrap());
+        assert!(shown.contains("cache:1"), "{shown}");
         assert!(!shown.contains("secret"), "{shown}");
     }
 

@@ -39,7 +39,7 @@ impl Servers {
             let address = with_host(server.addr().clone(), host, port);
             server = server.set_addr(address);
         }
-        if let Some(password) = self.password.as_ref().and_then(|password| password()) {
+        if let Some(password) = self.password(&server) {
             let settings = server.redis_settings().clone().set_password(password);
             server = server.set_redis_settings(settings);
         }
@@ -52,6 +52,16 @@ impl Servers {
         connection
             .await
             .map_err(|error| failure_of_handshake(&error))
+    }
+
+    /// Returns the password that replaces the one of the URL.
+    fn password(&self, server: &ConnectionInfo) -> Option<String> {
+        let password = self.password.as_ref().and_then(|password| password());
+        let settings = server.redis_settings();
+        // Without a password, the client would silently connect as another user, `default`. A user that
+        // needs no password accepts any.
+        let is_missing = settings.username().is_some() && settings.password().is_none();
+        password.or_else(|| is_missing.then(String::new))
     }
 
     /// Selects ring if the program has not selected a cryptography provider. Without a selection,

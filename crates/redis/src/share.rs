@@ -37,3 +37,42 @@ pub fn share(registry: &BreakerRegistry, url: impl AsRef<str>) -> Result<Fleet, 
     let store = RedisStore::builder(url).build()?;
     Ok(Fleet::builder(registry, store).start()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use breakerbox_fleet::StartError;
+
+    const URL: &str = "redis://127.0.0.1:1/";
+
+    #[tokio::test]
+    async fn server_that_is_down_is_no_error() {
+        let fleet = share(&BreakerRegistry::new(), URL).unwrap();
+        assert!(!fleet.status().is_connected());
+    }
+
+    #[tokio::test]
+    async fn bad_url_is_an_error() {
+        let error = share(&BreakerRegistry::new(), "127.0.0.1").unwrap_err();
+        assert!(matches!(error, ShareError::Store(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the URL of the server is invalid: "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn thread_without_a_runtime_is_an_error() {
+        let error = share(&BreakerRegistry::new(), URL).unwrap_err();
+        assert_eq!(error, ShareError::Start(StartError::NoRuntime));
+    }
+
+    #[test]
+    fn types_are_send_and_sync() {
+        fn is_send<T: Send + Sync + Unpin>() {}
+        is_send::<crate::RedisStore>();
+        is_send::<crate::RedisStoreBuilder>();
+        is_send::<ShareError>();
+    }
+}

@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,8 +24,10 @@ pub(crate) struct Supervisor {
     store: Arc<dyn FleetStore>,
     hello: Hello,
     state: State,
-    /// Connections that failed in a row.
+    /// Connections in a row that failed, or did not last.
     failures: u32,
+    /// When the present connection was made.
+    connected_at: Option<Instant>,
 }
 
 enum State {
@@ -64,6 +66,7 @@ impl Supervisor {
             hello,
             state,
             failures: 0,
+            connected_at: None,
         }
     }
 
@@ -92,6 +95,7 @@ impl Supervisor {
                 State::Connecting(connection) => match connection.await {
                     Ok(Link { line, news }) => {
                         self.state = State::Idle(line, news);
+                        self.connected_at = Some(Instant::now());
                         return Happened::Connected;
                     }
                     Err(error) => return Happened::Disconnected(error),
@@ -146,16 +150,18 @@ impl Supervisor {
     }
 
     /// Gives the connection up, and connects again after a random time. `random` is between 0 and 1.
+    ///
+    /// A connection that has lasted is replaced quickly. One that ends soon after its first pull, again
+    /// and again, must not cost the store a full pull every 50 ms.
     pub(crate) fn reconnect(&mut self, random: f64) {
+        let connected_at = self.connected_at.take();
+        if connected_at.is_some_and(|instant| instant.elapsed() >= LONGEST_WAIT) {
+            self.failures = 0;
+        }
         let longest = FIRST_WAIT * 2_u32.saturating_pow(self.failures.min(10));
         self.failures += 1;
         let wait = longest.min(LONGEST_WAIT).mul_f64(random);
         self.state = State::Waiting(Box::pin(tokio::time::sleep(wait)));
-    }
-
-    /// The connection works: the next one that fails is replaced quickly.
-    pub(crate) fn note_success(&mut self) {
-        self.failures = 0;
     }
 
     /// Removes this instance from the members, if the connection is idle.

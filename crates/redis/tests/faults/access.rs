@@ -43,10 +43,7 @@ async fn stated_permissions_suffice() {
     connected(&nodes).await;
     opens_everywhere(&nodes, "users-api").await;
     // The whole life of a circuit, with its lease and its verdict.
-    until("a node closes the circuit", || {
-        nodes.iter().any(|node| node.call())
-    })
-    .await;
+    until("a node closes the circuit", || nodes.iter().any(Node::call)).await;
     all(&nodes, "users-api", State::Closed).await;
     let [node, other] = nodes;
     assert!(node.fleet.shutdown(secs(2)).await);
@@ -110,6 +107,39 @@ async fn password_is_requested_for_each_connection() {
         node.connects() == 2 && node.is_connected()
     })
     .await;
+}
+
+#[tokio::test]
+async fn user_without_a_password_is_not_another_user() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let () = server.run("ACL SETUSER fleet on >secret ~* &* +@all");
+    let () = server.run("ACL SETUSER open on nopass ~* &* +@all");
+    let start = |user| {
+        let store = RedisStore::builder(server.url()).user(user);
+        Node::on(store.password_from(|| None).build().unwrap(), secs(30))
+    };
+    let [with, without] = ["fleet", "open"].map(start);
+    until("the reason is reported", || is_denied(&with)).await;
+    until("the other user is connected", || without.is_connected()).await;
+    let clients: String = server.run("CLIENT LIST TYPE pubsub");
+    assert!(clients.contains("user=open"), "{clients}");
+    assert!(!clients.contains("user=default"), "{clients}");
+}
+
+#[tokio::test]
+async fn password_that_panics_harms_no_call() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let store = RedisStore::builder(server.url()).password_from(|| panic!("no password"));
+    let node = Node::on(store.build().unwrap(), secs(30));
+    until("the panic is reported", || {
+        matches!(node.degradation(), Some(Degradation::Link(_)))
+    })
+    .await;
+    assert!(node.call());
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use breakerbox::State;
 use breakerbox_redis::fleet::Degradation;
 use breakerbox_redis::fleet::store::StoreError;
 
-fn is_link(why: Option<Degradation>) -> bool {
-    matches!(why, Some(Degradation::Link(_)))
+fn is_cut_off(node: &Node) -> bool {
+    matches!(node.degradation(), Some(Degradation::Link(_)))
 }
 
 /// The server dies after a circuit has opened, and comes back empty.
@@ -18,10 +18,7 @@ async fn killed_for(seconds: u64) {
     let nodes = nodes(3, &server).await;
     opens_everywhere(&nodes, "users-api").await;
     server.kill();
-    until("all nodes notice", || {
-        nodes.iter().all(|node| is_link(node.degradation()))
-    })
-    .await;
+    until("all nodes notice", || nodes.iter().all(is_cut_off)).await;
     // Local rules go on, and no call fails because of the server.
     assert_eq!(nodes[1].registry.breaker("other").state(), State::Closed);
     nodes[1].fail("other");
@@ -63,7 +60,7 @@ async fn server_away_at_start_delays_nothing() {
     assert!(!node.fleet.ready(ms(50)).await);
     assert!(node.call());
     node.fail("users-api");
-    until("the error is reported", || is_link(node.degradation())).await;
+    until("the error is reported", || is_cut_off(&node)).await;
     server.restart();
     until("the trip is told", || {
         server.recorded("users-api").as_deref() == Some("o")
