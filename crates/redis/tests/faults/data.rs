@@ -59,45 +59,6 @@ async fn forgotten_scripts_are_sent_again() {
 }
 
 #[tokio::test]
-async fn garbage_on_the_channel_is_counted_and_pulled() {
-    let Some(server) = Server::start() else {
-        return;
-    };
-    let nodes = nodes(2, &server).await;
-    let before = nodes[1].fleet.status().counters.gaps;
-    for garbage in ["garbage", "bb1", "bb1!9!4!x", "bb2"] {
-        let heard: u64 = server.run(&format!("PUBLISH bb1:{{default}} {garbage}"));
-        assert_eq!(heard, 2);
-    }
-    until("the gap is counted", || {
-        nodes
-            .iter()
-            .all(|node| node.fleet.status().counters.gaps > before)
-    })
-    .await;
-    opens_everywhere(&nodes, "users-api").await;
-    assert!(nodes.iter().all(|node| node.connects() == 1));
-}
-
-#[tokio::test]
-async fn change_that_was_not_published_is_pulled() {
-    let Some(server) = Server::start() else {
-        return;
-    };
-    let nodes = nodes(2, &server).await;
-    let () = server.run("ACL SETUSER default -publish");
-    nodes[0].fail("users-api");
-    until("the writer is degraded", || {
-        nodes[0].degradation() == Some(Degradation::Unpublished)
-    })
-    .await;
-    all(&nodes, "users-api", State::Open).await;
-    let () = server.run("ACL SETUSER default +publish");
-    opens_everywhere(&nodes, "later").await;
-    connected(&nodes).await;
-}
-
-#[tokio::test]
 async fn keys_of_wrong_types_leave_circuits_local() {
     let Some(server) = Server::start() else {
         return;

@@ -11,6 +11,7 @@ mod answers;
 mod control;
 mod data;
 mod failover;
+mod messages;
 mod node;
 mod outages;
 #[cfg(feature = "rustls")]
