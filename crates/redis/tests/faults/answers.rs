@@ -1,6 +1,6 @@
-//! Servers that refuse writes because they are the wrong ones.
+//! Servers that refuse operations because they are the wrong ones.
 
-use crate::node::{all, connected, nodes, opens_everywhere, secs, until};
+use crate::node::{Node, all, connected, nodes, opens_everywhere, ports, secs, until};
 use crate::server::Server;
 use breakerbox::State;
 use breakerbox_redis::fleet::Degradation;
@@ -45,4 +45,41 @@ async fn replica_is_given_up() {
 #[tokio::test]
 async fn replica_without_its_primary_is_given_up() {
     demoted("no").await;
+}
+
+#[tokio::test]
+async fn cluster_node_serves_its_slots_and_names_the_others() {
+    let [port, other_port, bus, other_bus] = ports();
+    let arguments = [
+        "--cluster-enabled",
+        "yes",
+        "--cluster-require-full-coverage",
+        "no",
+    ];
+    let start = |port, bus| {
+        let ports = ["--port", port, "--cluster-port", bus];
+        Server::start_with(&[arguments, ports].concat())
+    };
+    let (Some(server), Some(other)) = (start(&port, &bus), start(&other_port, &other_bus)) else {
+        return;
+    };
+    let () = server.run("CLUSTER ADDSLOTSRANGE 0 16383");
+    let () = server.run(&format!("CLUSTER MEET 127.0.0.1 {other_port} {other_bus}"));
+    until("the other node knows the slots", || {
+        let slots: Vec<redis::Value> = other.run("CLUSTER SLOTS");
+        !slots.is_empty()
+    })
+    .await;
+    let nodes = nodes(2, &server).await;
+    opens_everywhere(&nodes, "users-api").await;
+    // All keys are in one slot, and the other node has none.
+    let node = Node::start(&other.url());
+    until("the reason is reported", || {
+        matches!(
+            node.degradation(),
+            Some(Degradation::Link(StoreError::Disconnected(why))) if why.contains(&port)
+        )
+    })
+    .await;
+    assert!(node.call());
 }

@@ -1,10 +1,9 @@
 //! Failovers: Redis Sentinel promotes a replica while a node has a lease.
 
-use crate::node::{NAME, Node, connected, opens_everywhere, secs, until};
+use crate::node::{NAME, Node, connected, opens_everywhere, ports, secs, until};
 use crate::server::Server;
 use breakerbox::{Permit, State};
 use breakerbox_redis::RedisStore;
-use std::net::TcpListener;
 use tempfile::TempDir;
 
 const SENTINEL: &str = "sentinel monitor main 127.0.0.1 PORT 1
@@ -68,12 +67,6 @@ impl Servers {
         assert_eq!(self.primary.subscribers(), 3);
         nodes
     }
-}
-
-/// Returns ports that are free at this moment.
-fn ports() -> [String; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port().to_string())
 }
 
 /// Calls until one node begins a trial. Returns the trial, which has not ended.

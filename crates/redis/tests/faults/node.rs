@@ -4,6 +4,7 @@ use crate::server::Server;
 use breakerbox::prelude::*;
 use breakerbox_redis::fleet::{Degradation, LinkStatus};
 use breakerbox_redis::{Fleet, FleetEvent, RedisStore, Share};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -19,6 +20,12 @@ pub(crate) fn secs(seconds: u64) -> Duration {
 
 pub(crate) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// Returns ports that are free at this moment.
+pub(crate) fn ports<const N: usize>() -> [String; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port().to_string())
 }
 
 /// One instance of a service. Its circuits stay open for 30 s.

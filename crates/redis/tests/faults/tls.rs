@@ -1,12 +1,11 @@
 //! Encrypted connections, with certificates of both sides.
 
-use crate::node::{Node, connected, opens_everywhere, secs, until};
+use crate::node::{Node, connected, opens_everywhere, ports, secs, until};
 use crate::server::Server;
 use breakerbox_redis::fleet::Degradation;
 use breakerbox_redis::fleet::store::StoreError;
 use breakerbox_redis::{RedisStore, RedisStoreBuilder};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use std::net::TcpListener;
 use std::path::Path;
 
 /// A certificate authority, and the certificate that it has signed for `localhost`.
@@ -61,9 +60,7 @@ fn builder(port: &str, trusted: &Certificates) -> RedisStoreBuilder {
 async fn encrypted_connection_checks_both_sides() {
     let ours = Certificates::new();
     let folder = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    drop(listener);
+    let [port] = ports();
     let mut arguments = vec!["--tls-port".to_owned(), port.clone()];
     arguments.extend(ours.arguments(folder.path()));
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
