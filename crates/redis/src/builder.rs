@@ -128,7 +128,9 @@ impl RedisStoreBuilder {
     /// Trusts these certificates, in PEM format, instead of those of the system. Default: those of the
     /// system.
     ///
-    /// The certificates also apply to Sentinels with an encrypted connection.
+    /// The certificates also apply to Sentinels with an encrypted connection. The client reads those of
+    /// the system nevertheless, and does not connect if there are none. In an image without certificates,
+    /// set the variable `SSL_CERT_FILE` to a file that contains these.
     #[cfg(feature = "rustls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificates.root_cert = Some(pem.into());
