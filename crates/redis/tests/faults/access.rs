@@ -1,6 +1,6 @@
 //! Users with few permissions, wrong passwords and changing passwords.
 
-use crate::node::{Node, all, connected, nodes, opens_everywhere, secs, until};
+use crate::node::{Node, closes_everywhere, connected, nodes, opens_everywhere, secs, until};
 use crate::server::Server;
 use breakerbox::State;
 use breakerbox_redis::RedisStore;
@@ -43,8 +43,7 @@ async fn stated_permissions_suffice() {
     connected(&nodes).await;
     opens_everywhere(&nodes, "users-api").await;
     // The whole life of a circuit, with its lease and its verdict.
-    until("a node closes the circuit", || nodes.iter().any(Node::call)).await;
-    all(&nodes, "users-api", State::Closed).await;
+    closes_everywhere(&nodes, &server).await;
     let [node, other] = nodes;
     assert!(node.fleet.shutdown(secs(2)).await);
     assert_eq!((other.degraded(), server.subscribers()), (0, 1));

@@ -1,8 +1,11 @@
 //! Servers that lose data, are full, or contain foreign data.
 
-use crate::node::{all, connected, nodes, opens_everywhere, until};
+use crate::node::{
+    NAME, Node, all, closes_everywhere, connected, nodes, opens_everywhere, secs, until,
+};
 use crate::server::Server;
 use breakerbox::State;
+use breakerbox_redis::RedisStore;
 use breakerbox_redis::fleet::Degradation;
 use breakerbox_redis::fleet::store::StoreError;
 
@@ -43,6 +46,37 @@ async fn flushed_server_is_told_again() {
     all(&nodes, "users-api", State::Open).await;
     opens_everywhere(&nodes, "later").await;
     assert!(nodes.iter().all(|node| node.connects() == 1));
+}
+
+/// What happens when a replica is promoted that has missed the latest writes.
+#[tokio::test]
+async fn snapshot_from_before_a_close_opens_no_circuit() {
+    let Some(mut server) = Server::start() else {
+        return;
+    };
+    let store = RedisStore::builder(server.url()).build().unwrap();
+    let nodes = [(); 3].map(|()| Node::on(store.clone(), secs(1)));
+    connected(&nodes).await;
+    opens_everywhere(&nodes, NAME).await;
+    let () = server.run("SAVE");
+    closes_everywhere(&nodes, &server).await;
+    server.kill();
+    server.restart();
+    assert_eq!(server.recorded(NAME).as_deref(), Some("o"));
+    let pulls = || {
+        nodes
+            .iter()
+            .all(|node| node.connects() == 2 && node.is_connected())
+    };
+    until("all nodes have pulled the snapshot", || {
+        assert!(nodes.iter().all(|node| node.state() == State::Closed));
+        pulls()
+    })
+    .await;
+    assert!(nodes.iter().all(|node| node.state() == State::Closed));
+    // A new trip counts, although the record of the snapshot is open already.
+    opens_everywhere(&nodes, NAME).await;
+    closes_everywhere(&nodes, &server).await;
 }
 
 #[tokio::test]

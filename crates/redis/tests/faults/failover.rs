@@ -1,8 +1,8 @@
 //! Failovers: Redis Sentinel promotes a replica while a node has a lease.
 
-use crate::node::{NAME, Node, connected, opens_everywhere, ports, secs, until};
+use crate::node::{NAME, Node, closes_everywhere, connected, opens_everywhere, ports, secs, until};
 use crate::server::Server;
-use breakerbox::{Permit, State};
+use breakerbox::Permit;
 use breakerbox_redis::RedisStore;
 use tempfile::TempDir;
 
@@ -97,14 +97,7 @@ async fn promoted_during_a_lease(fail_over: impl FnOnce(&mut Servers)) {
     })
     .await;
     trial.success();
-    until("all circuits are closed", || {
-        for node in &nodes {
-            node.call();
-        }
-        nodes.iter().all(|node| node.state() == State::Closed)
-            && servers.replica.recorded(NAME).as_deref() == Some("c")
-    })
-    .await;
+    closes_everywhere(&nodes, &servers.replica).await;
     opens_everywhere(&nodes, "later").await;
     assert_eq!(servers.replica.recorded("later").as_deref(), Some("o"));
 }

@@ -14,5 +14,6 @@ mod failover;
 mod messages;
 mod node;
 mod outages;
+mod share;
 #[cfg(feature = "rustls")]
 mod tls;

@@ -136,16 +136,23 @@ pub(crate) async fn opens_everywhere(nodes: &[Node], name: &str) {
     all(nodes, name, State::Open).await;
 }
 
-/// Waits until the condition holds.
-pub(crate) async fn until(what: &str, condition: impl FnMut() -> bool) {
-    within(PATIENCE, what, condition).await;
+/// All nodes make successful calls, until the circuit is closed at all nodes and at the server.
+pub(crate) async fn closes_everywhere(nodes: &[Node], server: &Server) {
+    until("all circuits are closed", || {
+        for node in nodes {
+            node.call();
+        }
+        nodes.iter().all(|node| node.state() == State::Closed)
+            && server.recorded(NAME).as_deref() == Some("c")
+    })
+    .await;
 }
 
-/// Waits until the condition holds, for at most this time.
-pub(crate) async fn within(time: Duration, what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + time;
+/// Waits until the condition holds.
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < end, "not within {time:?}: {what}");
+        assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
         tokio::time::sleep(ms(5)).await;
     }
 }
