@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use breakerbox_fleet::protocol::{Micros, Op, Version, Word};
 use breakerbox_fleet::store::{Hello, Line, Pulled, StoreError, Submitted};
 use redis::aio::MultiplexedConnection;
-use std::fmt;
 use std::time::{Instant, SystemTime};
 
 /// The sending half of a connection to Redis.
@@ -22,15 +21,6 @@ pub(crate) struct RedisLine {
     hello: Hello,
     /// The time of the server in its latest reply, and when that reply came.
     latest: Option<(Micros, Instant)>,
-}
-
-impl fmt::Debug for RedisLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisLine")
-            .field("keys", &self.keys)
-            .field("hello", &self.hello)
-            .finish_non_exhaustive()
-    }
 }
 
 impl RedisLine {

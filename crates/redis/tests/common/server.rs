@@ -26,7 +26,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         match spawn(&folder, arguments) {
             Ok(process) => {
-                let server = Self { process, folder };
+                let mut server = Self { process, folder };
                 server.wait();
                 Some(server)
             }
@@ -40,9 +40,14 @@ impl Server {
         }
     }
 
-    pub(crate) fn wait(&self) {
+    pub(crate) fn wait(&mut self) {
         let started = Instant::now();
         while !self.answers() {
+            let ended = self.process.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "redis-server ended at its start: {ended:?}"
+            );
             assert!(
                 started.elapsed() < Duration::from_secs(30),
                 "redis-server does not answer"

@@ -30,7 +30,7 @@ async fn demoted(stale_data: &str) {
     let before = nodes[0].connects();
     tokio::time::sleep(secs(3)).await;
     let attempts = nodes[0].connects() - before;
-    assert!((1..30).contains(&attempts), "{attempts}");
+    assert!(attempts < 30, "{attempts}");
     let () = server.run("REPLICAOF NO ONE");
     connected(&nodes).await;
     all(&nodes, "users-api", State::Open).await;
