@@ -1,7 +1,7 @@
 //! Faults of a server: it is killed, stopped, or told by commands.
 
 use crate::server::{Server, spawn};
-use redis::{FromRedisValue, RedisResult};
+use redis::{Client, FromRedisValue, RedisResult};
 use std::process::Command;
 
 impl Server {
@@ -38,23 +38,25 @@ impl Server {
         self.try_run(command).unwrap()
     }
 
-    pub(crate) fn try_run<T: FromRedisValue>(&self, command: &str) -> RedisResult<T> {
+    fn try_run<T: FromRedisValue>(&self, command: &str) -> RedisResult<T> {
         let mut words = command.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
         command.arg(words.collect::<Vec<_>>());
-        command.query(&mut self.connect())
+        let mut connection = Client::open(self.url())?.get_connection()?;
+        command.query(&mut connection)
     }
 
     /// Returns the state in the record of a circuit: `o` for open, for example.
     pub(crate) fn recorded(&self, name: &str) -> Option<String> {
-        let record: Option<String> = self.run(&format!("HGET bb1:{{default}}:s {name}"));
-        let state = record?.split(' ').nth(1).map(str::to_owned);
-        Some(state.unwrap_or_default())
+        // A failover closes all connections, and may close this one.
+        let record = self.try_run(&format!("HGET bb1:{{default}}:s {name}"));
+        let record: String = record.ok().flatten()?;
+        record.split(' ').nth(1).map(str::to_owned)
     }
 
     /// Returns the number of connections that are subscribed to the fleet's channel.
     pub(crate) fn subscribers(&self) -> u64 {
-        let counted: (String, u64) = self.run("PUBSUB NUMSUB bb1:{default}");
-        counted.1
+        let counted = self.try_run::<(String, u64)>("PUBSUB NUMSUB bb1:{default}");
+        counted.map_or(0, |(_, count)| count)
     }
 }
