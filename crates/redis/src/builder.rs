@@ -87,6 +87,9 @@ impl RedisStoreBuilder {
     }
 
     /// Sets the name of the user. Default: the user of the URL, if any.
+    ///
+    /// Without any password, the user is authenticated with an empty one. The connection therefore never
+    /// becomes one of the user `default` by mistake.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self
