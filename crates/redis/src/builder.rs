@@ -30,7 +30,10 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> =
 /// let store = RedisStore::builder("redis://cache.internal/")
 ///     .sentinel("mymaster", ["redis://s1:26379", "redis://s2:26379"])
 ///     .user("fleet")
-///     .password_from(|| std::fs::read_to_string("/run/secrets/redis").ok())
+///     .password_from(|| {
+///         let secret = std::fs::read_to_string("/run/secrets/redis").ok()?;
+///         Some(secret.trim_end().to_owned())
+///     })
 ///     .build()?;
 /// # Ok::<_, breakerbox_redis::BuildError>(())
 /// ```
@@ -51,7 +54,8 @@ impl RedisStore {
     ///
     /// The URL has the form `redis://user:password@host:6379/0`. `rediss` instead of `redis` encrypts the
     /// connection, with the feature `rustls`. `redis+unix:///path` is a Unix socket. `valkey`, `valkeys`
-    /// and `valkey+unix` have the same meanings.
+    /// and `valkey+unix` have the same meanings. The number after the slash selects a database. Fleets in
+    /// different databases share nothing.
     pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
         RedisStoreBuilder {
             url: url.as_ref().to_owned(),

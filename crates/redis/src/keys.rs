@@ -42,6 +42,15 @@ impl Keys {
         }
     }
 
+    /// Selects the channel of a database. The keys of databases are separate, but channels are not:
+    /// without another name, a fleet would hear the messages of the other databases.
+    pub(crate) fn in_database(mut self, database: i64) -> Self {
+        if database != 0 {
+            self.channel = format!("{}:{database}", self.channel);
+        }
+        self
+    }
+
     /// Returns the keys that scripts declare, in their order.
     pub fn declared(&self) -> [&str; 4] {
         [&self.head, &self.records, &self.index, &self.members]

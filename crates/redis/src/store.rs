@@ -72,7 +72,8 @@ impl fmt::Debug for RedisStore {
 #[async_trait]
 impl FleetStore for RedisStore {
     async fn connect(&self, hello: &Hello) -> Result<Link, StoreError> {
-        let keys = Keys::new(&self.prefix, &hello.namespace);
+        let database = self.servers.server.redis_settings().db();
+        let keys = Keys::new(&self.prefix, &hello.namespace).in_database(database);
         let (sender, news) = news();
         let channel = keys.channel.clone();
         let push = move |info| forward(info, &channel, &sender);

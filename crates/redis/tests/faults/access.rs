@@ -156,16 +156,24 @@ async fn server_without_resp3_is_reported() {
 }
 
 #[tokio::test]
-async fn prefixes_share_nothing() {
+async fn prefixes_and_databases_share_nothing() {
     let Some(server) = Server::start() else {
         return;
     };
-    let other = RedisStore::builder(server.url()).prefix("tenant-7:bb1");
-    let other = Node::on(other.build().unwrap(), secs(30));
+    let prefixed = RedisStore::builder(server.url()).prefix("tenant-7:bb1");
+    let elsewhere = RedisStore::builder(format!("{}?db=1", server.url()));
+    let others = [prefixed, elsewhere].map(|builder| Node::on(builder.build().unwrap(), secs(30)));
+    connected(&others).await;
     let nodes = nodes(2, &server).await;
-    until("the other is connected", || other.is_connected()).await;
     opens_everywhere(&nodes, "users-api").await;
-    assert_eq!(other.state(), State::Closed);
+    opens_everywhere(&others[1..], "other").await;
+    // The message of a later change follows all others.
+    opens_everywhere(&nodes, "later").await;
+    for other in &others {
+        assert_eq!(other.state(), State::Closed);
+        assert_eq!(other.fleet.status().counters.gaps, 0);
+    }
+    assert_eq!(nodes[0].registry.breaker("other").state(), State::Closed);
     let keys: Vec<String> = server.run("KEYS tenant-7:bb1:{default}:*");
     assert_eq!(keys, ["tenant-7:bb1:{default}:n"]);
 }
