@@ -13,8 +13,8 @@ use std::time::{Instant, SystemTime};
 
 /// The sending half of a connection to Redis.
 ///
-/// A server that has become a replica, or is loading its data, refuses writes. The line then reports an
-/// error, so that the fleet gives the connection up and looks for the right server.
+/// A server refuses writes if it has become a replica, loads its data, or has lost its replicas. The line
+/// then reports an error, so that the fleet gives the connection up and looks for the right server.
 pub(crate) struct RedisLine {
     connection: MultiplexedConnection,
     keys: Keys,

@@ -15,9 +15,9 @@ use std::sync::Arc;
 ///
 /// Each fleet has one connection, for operations and for messages of other instances. A connection is
 /// given up when it is closed, or when two requests in a row have no answer within 1 s. The same happens
-/// at a server that is read-only, loads its data, or no longer has the keys. The fleet then connects
-/// again after a random time: up to 100 ms at first, up to 5 s later, without end. Each attempt resolves
-/// names, asks the Sentinels and requests the password anew.
+/// at a server that is read-only, loads its data, has lost the replicas that it needs, or no longer has
+/// the keys. The fleet then connects again after a random time: up to 100 ms at first, up to 5 s later,
+/// without end. Each attempt resolves names, asks the Sentinels and requests the password anew.
 ///
 /// The server must speak RESP3: Redis 6 or later, or Valkey. One node of a Redis Cluster is enough, if
 /// the node has the keys of the namespace.

@@ -52,9 +52,13 @@ pub(crate) fn of_handshake(error: &RedisError) -> StoreError {
 /// another server may be the right one.
 ///
 /// `reason` is the text of an error inside a script. A full server, for example, is still the right one.
+/// A primary that has lost its replicas may have been replaced by one of them.
 pub(crate) fn of_refused_write(reason: &str) -> Option<StoreError> {
     let code = code_of(reason)?;
-    let is_wrong_server = matches!(code, "READONLY" | "LOADING" | "MASTERDOWN" | "MOVED");
+    let is_wrong_server = matches!(
+        code,
+        "READONLY" | "LOADING" | "MASTERDOWN" | "MOVED" | "NOREPLICAS"
+    );
     is_wrong_server.then(|| failure(code, reason.to_owned()))
 }
 
@@ -90,6 +94,7 @@ mod tests {
             "READONLY You can't write against a read only replica. script: 1, on @user_script:9.",
             "@user_script: 12: -READONLY You can't write against a read only replica.",
             "LOADING Redis is loading the dataset in memory",
+            "NOREPLICAS Not enough good replicas to write.",
         ] {
             let error = of_refused_write(reason);
             assert_eq!(error, Some(StoreError::ReadOnly(reason.to_owned())));

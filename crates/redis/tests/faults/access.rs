@@ -52,6 +52,23 @@ async fn stated_permissions_suffice() {
 }
 
 #[tokio::test]
+async fn stated_permissions_suffice_in_another_database() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let channel = permissions().replace("&bb1:{default}", "&bb1:{default}:1");
+    let () = server.run(&format!("ACL SETUSER fleet on >secret {channel} +select"));
+    let nodes = [(); 2].map(|()| {
+        let store = RedisStore::builder(format!("{}?db=1", server.url())).user("fleet");
+        let store = store.password_from(|| Some("secret".into()));
+        Node::on(store.build().unwrap(), secs(30))
+    });
+    connected(&nodes).await;
+    opens_everywhere(&nodes, "users-api").await;
+    assert_eq!(nodes[0].degraded(), 0);
+}
+
+#[tokio::test]
 async fn permission_for_operator_key_is_not_needed() {
     let Some(server) = Server::start() else {
         return;

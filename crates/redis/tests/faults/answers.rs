@@ -48,6 +48,28 @@ async fn replica_without_its_primary_is_given_up() {
 }
 
 #[tokio::test]
+async fn primary_without_its_replicas_is_given_up() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    let () = server.run("CONFIG SET min-replicas-to-write 1");
+    nodes[0].fail("users-api");
+    until("all nodes give the connection up", || {
+        nodes.iter().all(|node| {
+            matches!(
+                node.degradation(),
+                Some(Degradation::Link(StoreError::ReadOnly(_)))
+            )
+        })
+    })
+    .await;
+    let () = server.run("CONFIG SET min-replicas-to-write 0");
+    connected(&nodes).await;
+    all(&nodes, "users-api", State::Open).await;
+}
+
+#[tokio::test]
 async fn cluster_node_serves_its_slots_and_names_the_others() {
     let [port, other_port, bus, other_bus] = ports();
     let arguments = [
