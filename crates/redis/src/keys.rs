@@ -22,6 +22,13 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Whether keys may begin with this prefix. Braces would select another hash slot, and `*?[` are
+    /// patterns in the permissions of users.
+    pub(crate) fn is_valid_prefix(prefix: &str) -> bool {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        (1..=64).contains(&prefix.len()) && prefix.bytes().all(is_allowed)
+    }
+
     /// Creates the names for a prefix and a namespace, which must be of `[A-Za-z0-9._:-]`.
     pub fn new(prefix: &str, namespace: &str) -> Self {
         let key = |letter: &str| format!("{prefix}:{{{namespace}}}:{letter}");
@@ -33,6 +40,15 @@ impl Keys {
             operator: key("o"),
             channel: format!("{prefix}:{{{namespace}}}"),
         }
+    }
+
+    /// Selects the channel of a database. The keys of databases are separate, but channels are not:
+    /// without another name, a fleet would hear the messages of the other databases.
+    pub(crate) fn in_database(mut self, database: i64) -> Self {
+        if database != 0 {
+            self.channel = format!("{}:{database}", self.channel);
+        }
+        self
     }
 
     /// Returns the keys that scripts declare, in their order.

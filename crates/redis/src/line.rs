@@ -2,17 +2,20 @@
 
 use crate::keys::Keys;
 use crate::script::run::run;
-use crate::script::{PULL, SUBMIT, Sender, failure_of_client, parse_pulled, parse_submitted};
+use crate::script::{
+    PULL, SUBMIT, Sender, failure_of_client, of_refused_write, parse_pulled, parse_submitted,
+};
 use async_trait::async_trait;
-use breakerbox_fleet::protocol::{Micros, Op, Version};
+use breakerbox_fleet::protocol::{Micros, Op, Version, Word};
 use breakerbox_fleet::store::{Hello, Line, Pulled, StoreError, Submitted};
-use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
-use std::fmt;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 /// The sending half of a connection to Redis.
-pub struct RedisLine {
+///
+/// A server refuses writes if it has become a replica, loads its data, or has lost its replicas. The line
+/// then reports an error, so that the fleet gives the connection up and looks for the right server.
+pub(crate) struct RedisLine {
     connection: MultiplexedConnection,
     keys: Keys,
     hello: Hello,
@@ -20,37 +23,11 @@ pub struct RedisLine {
     latest: Option<(Micros, Instant)>,
 }
 
-impl fmt::Debug for RedisLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisLine")
-            .field("keys", &self.keys)
-            .field("hello", &self.hello)
-            .finish_non_exhaustive()
-    }
-}
-
 impl RedisLine {
-    /// Connects to a server. Commands that take longer than `timeout` fail.
-    ///
-    /// # Errors
-    ///
-    /// Returns a [`StoreError`] if the server cannot be reached.
-    pub async fn connect(url: &str, hello: &Hello, timeout: Duration) -> Result<Self, StoreError> {
-        let client = redis::Client::open(url).map_err(|error| failure_of_client(&error))?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
-        let connection = client.get_multiplexed_async_connection_with_config(&config);
-        let connection = connection
-            .await
-            .map_err(|error| failure_of_client(&error))?;
-        Ok(Self::new(connection, hello))
-    }
-
-    pub(crate) fn new(connection: MultiplexedConnection, hello: &Hello) -> Self {
+    pub(crate) fn new(connection: MultiplexedConnection, keys: Keys, hello: &Hello) -> Self {
         Self {
             connection,
-            keys: Keys::new("bb1", &hello.namespace),
+            keys,
             hello: hello.clone(),
             latest: None,
         }
@@ -82,6 +59,16 @@ impl Line for RedisLine {
         let keys = self.keys.declared();
         let reply = run(&mut self.connection, &SUBMIT, &keys, &arguments).await?;
         let submitted = parse_submitted(&reply, ops)?;
+        let refused = submitted
+            .answers
+            .iter()
+            .find_map(|answer| match &answer.word {
+                Word::Failed(reason) => of_refused_write(reason),
+                _ => None,
+            });
+        if let Some(error) = refused {
+            return Err(error);
+        }
         self.latest = Some((submitted.now, Instant::now()));
         Ok(submitted)
     }
@@ -91,6 +78,9 @@ impl Line for RedisLine {
         let keys = self.keys.declared();
         let reply = run(&mut self.connection, &PULL, &keys, &arguments).await?;
         let pulled = parse_pulled(&reply)?;
+        if let Some(error) = pulled.read_only.as_deref().and_then(of_refused_write) {
+            return Err(error);
+        }
         self.latest = Some((pulled.now, Instant::now()));
         Ok(pulled)
     }

@@ -16,8 +16,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// When a connection counts as one that lasts. Earlier, the store may end each one that it accepts.
-const LASTING: Duration = Duration::from_secs(5);
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -26,9 +24,10 @@ pub(crate) struct Supervisor {
     store: Arc<dyn FleetStore>,
     hello: Hello,
     state: State,
-    /// Connections that failed in a row, or soon after they were made.
+    /// Connections in a row that failed, or did not last.
     failures: u32,
-    connected_at: Instant,
+    /// When the present connection was made.
+    connected_at: Option<Instant>,
 }
 
 enum State {
@@ -67,7 +66,7 @@ impl Supervisor {
             hello,
             state,
             failures: 0,
-            connected_at: Instant::now(),
+            connected_at: None,
         }
     }
 
@@ -96,7 +95,7 @@ impl Supervisor {
                 State::Connecting(connection) => match connection.await {
                     Ok(Link { line, news }) => {
                         self.state = State::Idle(line, news);
-                        self.connected_at = Instant::now();
+                        self.connected_at = Some(Instant::now());
                         return Happened::Connected;
                     }
                     Err(error) => return Happened::Disconnected(error),
@@ -151,18 +150,18 @@ impl Supervisor {
     }
 
     /// Gives the connection up, and connects again after a random time. `random` is between 0 and 1.
+    ///
+    /// A connection that has lasted is replaced quickly. One that ends soon after its first pull, again
+    /// and again, must not cost the store a full pull every 50 ms.
     pub(crate) fn reconnect(&mut self, random: f64) {
+        let connected_at = self.connected_at.take();
+        if connected_at.is_some_and(|instant| instant.elapsed() >= LONGEST_WAIT) {
+            self.failures = 0;
+        }
         let longest = FIRST_WAIT * 2_u32.saturating_pow(self.failures.min(10));
         self.failures += 1;
         let wait = longest.min(LONGEST_WAIT).mul_f64(random);
         self.state = State::Waiting(Box::pin(tokio::time::sleep(wait)));
-    }
-
-    /// The connection works. If it has worked for a while, it is replaced quickly when it fails.
-    pub(crate) fn note_success(&mut self) {
-        if self.connected_at.elapsed() >= LASTING {
-            self.failures = 0;
-        }
     }
 
     /// Removes this instance from the members, if the connection is idle.

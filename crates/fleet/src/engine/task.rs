@@ -271,7 +271,6 @@ impl Task {
                 let names = self.planner.pulled(&pulled, self.sent_at, now);
                 self.look_at(names, now);
                 if self.planner.is_synced() {
-                    self.link.note_success();
                     self.shared.reached(Progress::Ready);
                 }
             }

@@ -18,6 +18,9 @@ pub enum StoreError {
     Denied(String),
     /// The answer of the store is not one of the protocol.
     Protocol(String),
+    /// The server speaks only RESP2, the older protocol of Redis, in which one connection cannot both
+    /// send commands and receive messages.
+    Resp3Required,
 }
 
 impl fmt::Display for StoreError {
@@ -27,7 +30,11 @@ impl fmt::Display for StoreError {
             Self::TimedOut => f.write_str("the store did not answer in time"),
             Self::ReadOnly(why) => write!(f, "the store accepts no writes: {why}"),
             Self::Denied(why) => write!(f, "the store denies access: {why}"),
-            Self::Protocol(why) => write!(f, "the answer of the store is malformed: {why}"),
+            Self::Protocol(why) => write!(f, "the store gave an unexpected answer: {why}"),
+            Self::Resp3Required => f.write_str(
+                "the server does not speak RESP3: use Redis 6 or later, or Valkey, without a proxy \
+                 that speaks only RESP2",
+            ),
         }
     }
 }

@@ -31,6 +31,23 @@ async fn reconnects_are_spread_and_never_stop() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connections_that_do_not_last_are_spread() {
+    let store = Faulty::default();
+    let node = Node::start(0, store.clone(), |builder| builder);
+    for _ in 0..1_200 {
+        pass(ms(50)).await;
+        store.cut();
+    }
+    let connects = store.get(|faults| faults.connects);
+    assert!((10..100).contains(&connects), "{connects}");
+    // One that has lasted is replaced at once.
+    until(secs(6), || node.fleet.status().is_connected()).await;
+    pass(secs(6)).await;
+    store.cut();
+    until(ms(200), || node.fleet.status().is_connected()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn store_that_disappears_in_an_outage_strands_no_circuit() {
     let store = Faulty::default();
     let nodes = fleet_on(4, Share::quorum(2), store.clone()).await;

@@ -3,6 +3,9 @@
 use breakerbox_fleet::store::StoreError;
 use redis::{ErrorKind, RedisError};
 
+/// The longest text of an error, in characters.
+const MAX_TEXT: usize = 256;
+
 /// Returns what an error of a server means, by its code.
 pub fn failure(code: &str, text: String) -> StoreError {
     match code {
@@ -20,16 +23,52 @@ pub(crate) fn of_client(error: &RedisError) -> StoreError {
     if error.is_timeout() {
         return StoreError::TimedOut;
     }
+    let text: String = error.to_string().chars().take(MAX_TEXT).collect();
     match error.kind() {
-        ErrorKind::AuthenticationFailed => StoreError::Denied(error.to_string()),
+        ErrorKind::AuthenticationFailed => StoreError::Denied(text),
+        ErrorKind::RESP3NotSupported => StoreError::Resp3Required,
         ErrorKind::Server(_) | ErrorKind::Extension => {
-            failure(error.code().unwrap_or_default(), error.to_string())
+            failure(error.code().unwrap_or_default(), text)
         }
-        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
-            StoreError::Protocol(error.to_string())
-        }
-        _ => StoreError::Disconnected(error.to_string()),
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StoreError::Protocol(text),
+        _ => StoreError::Disconnected(text),
     }
+}
+
+/// Returns what an error means that occurred while the connection was made.
+pub(crate) fn of_handshake(error: &RedisError) -> StoreError {
+    let is_unknown = |detail: &str| {
+        let detail = detail.to_ascii_lowercase();
+        detail.contains("unknown command") && detail.contains("hello")
+    };
+    // A server without RESP3 does not know `HELLO`, or does not know the version 3.
+    if error.code() == Some("NOPROTO") || error.detail().is_some_and(is_unknown) {
+        return StoreError::Resp3Required;
+    }
+    of_client(error)
+}
+
+/// Returns the error that ends the connection, if the server refused a write for a reason for which
+/// another server may be the right one.
+///
+/// `reason` is the text of an error inside a script. A full server, for example, is still the right one.
+/// A primary that has lost its replicas may have been replaced by one of them.
+pub(crate) fn of_refused_write(reason: &str) -> Option<StoreError> {
+    let code = code_of(reason)?;
+    let is_wrong_server = matches!(
+        code,
+        "READONLY" | "LOADING" | "MASTERDOWN" | "MOVED" | "NOREPLICAS"
+    );
+    is_wrong_server.then(|| failure(code, reason.to_owned()))
+}
+
+/// Returns the code of an error. Servers before Redis 7 put the line of the script before the code:
+/// `@user_script: 12: -READONLY …`.
+fn code_of(reason: &str) -> Option<&str> {
+    let is_code =
+        |word: &&str| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    let mut words = reason.split(' ').map(|word| word.trim_start_matches('-'));
+    words.find(is_code)
 }
 
 #[cfg(test)]
@@ -47,5 +86,47 @@ mod tests {
         for code in ["WRONGTYPE", "BB1", "ERR", ""] {
             assert_eq!(of(code), StoreError::Protocol(String::new()), "{code}");
         }
+    }
+
+    #[test]
+    fn refused_write_of_wrong_server_ends_connection() {
+        for reason in [
+            "READONLY You can't write against a read only replica. script: 1, on @user_script:9.",
+            "@user_script: 12: -READONLY You can't write against a read only replica.",
+            "LOADING Redis is loading the dataset in memory",
+            "NOREPLICAS Not enough good replicas to write.",
+        ] {
+            let error = of_refused_write(reason);
+            assert_eq!(error, Some(StoreError::ReadOnly(reason.to_owned())));
+        }
+        let moved = of_refused_write("MOVED 3999 127.0.0.1:6381");
+        assert!(matches!(moved, Some(StoreError::Disconnected(_))));
+        for reason in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "BB1 x",
+            "",
+        ] {
+            assert_eq!(of_refused_write(reason), None, "{reason}");
+        }
+    }
+
+    #[test]
+    fn server_without_resp3_is_told_apart() {
+        let error = |code: &'static str, detail: &str| {
+            let text = format!("-{code} {detail}\r\n");
+            let value = redis::parse_redis_value(text.as_bytes()).unwrap();
+            of_handshake(&value.extract_error().unwrap_err())
+        };
+        for detail in [
+            "unknown command 'HELLO', with args",
+            "unknown command `hello`",
+        ] {
+            assert_eq!(error("ERR", detail), StoreError::Resp3Required);
+        }
+        assert_eq!(error("NOPROTO", "unsupported"), StoreError::Resp3Required);
+        let denied = error("WRONGPASS", "invalid username-password pair");
+        assert!(matches!(denied, StoreError::Denied(_)), "{denied:?}");
+        let other = error("ERR", "max number of clients reached");
+        assert!(matches!(other, StoreError::Protocol(_)), "{other:?}");
     }
 }

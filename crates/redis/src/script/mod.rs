@@ -12,6 +12,8 @@ mod source;
 
 pub use arguments::Sender;
 pub use failure::failure;
-pub(crate) use failure::of_client as failure_of_client;
+pub(crate) use failure::{
+    of_client as failure_of_client, of_handshake as failure_of_handshake, of_refused_write,
+};
 pub use reply::{parse_pulled, parse_submitted};
 pub use source::{PULL, SUBMIT, Script};

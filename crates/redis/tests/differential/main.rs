@@ -6,6 +6,7 @@ mod hostile;
 mod line;
 mod lua;
 mod mutants;
+#[path = "../common/server.rs"]
 mod server;
 
 use breakerbox_fleet::store::Table;

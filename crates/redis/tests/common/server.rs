@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 /// A Redis server on a Unix socket. Dropping it kills the process.
 pub(crate) struct Server {
-    process: Child,
-    folder: TempDir,
+    pub(crate) process: Child,
+    pub(crate) folder: TempDir,
 }
 
 impl Server {
@@ -18,29 +18,15 @@ impl Server {
     ///
     /// With one of the variables `CI` and `BREAKERBOX_REQUIRE_SERVERS`, a missing server is a failure.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with more arguments, which come first. Without a port, it has a socket only.
+    pub(crate) fn start_with(arguments: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new("redis-server");
-        command.args([
-            "--port",
-            "0",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--unixsocket",
-        ]);
-        command
-            .arg(folder.path().join("socket"))
-            .arg("--dir")
-            .arg(folder.path());
-        let started = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        match started {
+        match spawn(&folder, arguments) {
             Ok(process) => {
-                let server = Self { process, folder };
+                let mut server = Self { process, folder };
                 server.wait();
                 Some(server)
             }
@@ -54,9 +40,14 @@ impl Server {
         }
     }
 
-    fn wait(&self) {
+    pub(crate) fn wait(&mut self) {
         let started = Instant::now();
-        while self.try_connect().is_none() {
+        while !self.answers() {
+            let ended = self.process.try_wait().unwrap();
+            assert!(
+                ended.is_none(),
+                "redis-server ended at its start: {ended:?}"
+            );
             assert!(
                 started.elapsed() < Duration::from_secs(30),
                 "redis-server does not answer"
@@ -65,18 +56,19 @@ impl Server {
         }
     }
 
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("socket")
-    }
-
     pub(crate) fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        format!("redis+unix://{}", socket(&self.folder).display())
     }
 
     fn try_connect(&self) -> Option<Connection> {
-        let mut connection = Client::open(self.url()).unwrap().get_connection().ok()?;
-        redis::cmd("PING").query::<String>(&mut connection).ok()?;
-        Some(connection)
+        Client::open(self.url()).unwrap().get_connection().ok()
+    }
+
+    fn answers(&self) -> bool {
+        let Some(mut connection) = self.try_connect() else {
+            return false;
+        };
+        redis::cmd("PING").query::<String>(&mut connection).is_ok()
     }
 
     pub(crate) fn connect(&self) -> Connection {
@@ -90,6 +82,26 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn socket(folder: &TempDir) -> PathBuf {
+    folder.path().join("socket")
+}
+
+pub(crate) fn spawn(folder: &TempDir, arguments: &[&str]) -> std::io::Result<Child> {
+    let mut command = Command::new("redis-server");
+    command.args(arguments);
+    if !arguments.contains(&"--port") {
+        command.args(["--port", "0"]);
+    }
+    command.args(["--save", "", "--appendonly", "no"]);
+    command.arg("--unixsocket").arg(socket(folder));
+    command.arg("--dir").arg(folder.path());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
 }
 
 /// Returns `true` if a missing server is a failure.
