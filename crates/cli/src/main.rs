@@ -1,0 +1,3 @@
+//! The command `breakerbox`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Tests the settings of breakerbox against recorded or generated traffic.
