@@ -1,1 +1,5 @@
 //! Tests the settings of breakerbox against recorded or generated traffic.
+
+mod call;
+
+pub use call::{Call, Outcome};
