@@ -1,5 +1,43 @@
 //! Tests the settings of breakerbox against recorded or generated traffic.
+//!
+//! Traffic is an iterator of [`Call`]s. A [`Replay`] sends it through *real* breakers in virtual time,
+//! for several [`Candidate`]s at once, and returns [`Figures`]. A [`Scenario`] generates traffic for
+//! unit tests.
 
+#[cfg(test)]
+mod agreement;
 mod call;
+mod candidate;
+mod fate;
+mod figures;
+mod instances;
+mod lane;
+mod names;
+mod nanos;
+mod outage;
+mod random;
+mod replay;
+mod replayed;
+mod scenario;
+mod serial;
+mod series;
+mod spared;
+mod spread;
+mod survey;
+mod timeline;
 
 pub use call::{Call, Outcome};
+pub use candidate::Candidate;
+pub use figures::Figures;
+pub use instances::Instances;
+pub use outage::Outage;
+pub use replay::Replay;
+pub use replayed::{CandidateResults, Replayed};
+pub use scenario::Scenario;
+pub use spread::Spread;
+pub use survey::{NameSurvey, Survey};
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

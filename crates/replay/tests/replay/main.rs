@@ -1,0 +1,6 @@
+//! Tests of the replay through its public interface.
+
+mod counterfactual;
+mod determinism;
+mod instances;
+mod scenarios;
