@@ -8,6 +8,7 @@
 mod agreement;
 mod call;
 mod candidate;
+mod closed_loop;
 mod fate;
 mod figures;
 mod instances;
@@ -28,6 +29,7 @@ mod timeline;
 
 pub use call::{Call, Outcome};
 pub use candidate::Candidate;
+pub use closed_loop::{ClosedLoop, ClosedLoopFigures};
 pub use figures::Figures;
 pub use instances::Instances;
 pub use outage::Outage;
