@@ -264,7 +264,6 @@ impl Lane {
         LaneResults {
             keys: keys.collect(),
             refusals: self.refusals,
-            end: self.now,
         }
     }
 }
@@ -284,8 +283,6 @@ fn record(permit: Permit, fate: Fate) {
 pub(crate) struct LaneResults {
     pub(crate) keys: Vec<KeyResults>,
     pub(crate) refusals: Vec<Refusals>,
-    /// The time of the last step.
-    pub(crate) end: u64,
 }
 
 /// What a lane found about one breaker.

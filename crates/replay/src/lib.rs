@@ -11,6 +11,7 @@ mod candidate;
 mod closed_loop;
 mod fate;
 mod figures;
+mod grid;
 mod instances;
 mod lane;
 mod names;
@@ -19,6 +20,7 @@ mod outage;
 mod random;
 mod replay;
 mod replayed;
+mod report;
 mod scenario;
 mod serial;
 mod series;
@@ -26,6 +28,7 @@ mod spared;
 mod spread;
 mod survey;
 mod timeline;
+mod tune;
 
 pub use call::{Call, Outcome};
 pub use candidate::Candidate;
@@ -38,6 +41,7 @@ pub use replayed::{CandidateResults, Replayed};
 pub use scenario::Scenario;
 pub use spread::Spread;
 pub use survey::{NameSurvey, Survey};
+pub use tune::{LeftOut, Trial, Tuned, Tuner};
 
 /// The example of the README.
 #[cfg(doctest)]

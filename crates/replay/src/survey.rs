@@ -215,10 +215,6 @@ impl NameSurvey {
         let at = self.latencies.iter().position(reached)?;
         Some(from_nanos(bucket_end(at)))
     }
-
-    pub(crate) fn bins(&self) -> &[Bin] {
-        &self.bins
-    }
 }
 
 #[allow(clippy::cast_precision_loss)] // a constant

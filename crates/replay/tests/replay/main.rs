@@ -3,4 +3,6 @@
 mod counterfactual;
 mod determinism;
 mod instances;
+mod report;
 mod scenarios;
+mod tuner;
