@@ -1,0 +1,158 @@
+//! [`Order`]: sorts calls by their start, within a bounded window.
+
+use crate::Call;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::mem;
+use std::time::Duration;
+
+/// Calls that wait until no earlier call can come.
+///
+/// A log is written when calls end, so a slow call comes after calls that started later. A call leaves
+/// the window once a line was read that is `window` later, or once the window is full.
+///
+/// # Invariants
+///
+/// 1. `heap` refers to each occupied place of `calls` once, and `free` to each other place once.
+/// 2. Calls leave in the order of their start, and calls of one start in the order of their lines.
+#[derive(Debug)]
+pub(super) struct Order {
+    window: Duration,
+    capacity: usize,
+    heap: BinaryHeap<Reverse<(Duration, u64, usize)>>,
+    calls: Vec<Option<Call>>,
+    free: Vec<usize>,
+    pushed: u64,
+    /// The latest time of a line.
+    latest: Option<Duration>,
+    /// The start of the call that left last.
+    left: Option<Duration>,
+    /// A line whose time is far ahead of the lines before it.
+    distant: Option<Distant>,
+}
+
+#[derive(Debug)]
+struct Distant {
+    number: u64,
+    written: Duration,
+    calls: Vec<Call>,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placed {
+    InOrder,
+    /// The start was moved to that of the call that left last.
+    Moved,
+    /// The call ended before the start of the call that left last, and was dropped.
+    Late,
+    /// The call of this earlier line was dropped, because the lines around it are much earlier.
+    Distant(u64),
+}
+
+/// The time between two lines that is plausible without a second line.
+const MAX_GAP: Duration = Duration::from_secs(3_600);
+
+impl Order {
+    pub(super) fn new(window: Duration, capacity: usize) -> Self {
+        Self {
+            window,
+            capacity,
+            heap: BinaryHeap::new(),
+            calls: Vec::new(),
+            free: Vec::new(),
+            pushed: 0,
+            latest: None,
+            left: None,
+            distant: None,
+        }
+    }
+
+    /// Adds a call of line `number`, which was written at `written`.
+    pub(super) fn push(&mut self, number: u64, written: Duration, call: Call) -> Placed {
+        if let Some(distant) = &mut self.distant {
+            if distant.number == number {
+                distant.calls.push(call);
+                return Placed::InOrder;
+            }
+            let dropped = distant.number;
+            let confirmed = written.saturating_add(MAX_GAP) >= distant.written;
+            let distant = self.distant.take();
+            if !confirmed {
+                let placed = self.place(written, call);
+                return match placed {
+                    Placed::InOrder => Placed::Distant(dropped),
+                    other => other,
+                };
+            }
+            self.place_distant(distant);
+        }
+        let plausible = |latest: Duration| written <= latest.saturating_add(MAX_GAP);
+        if self.latest.is_none_or(plausible) {
+            return self.place(written, call);
+        }
+        self.distant = Some(Distant {
+            number,
+            written,
+            calls: vec![call],
+        });
+        Placed::InOrder
+    }
+
+    fn place_distant(&mut self, distant: Option<Distant>) {
+        let Some(distant) = distant else { return };
+        for call in distant.calls {
+            self.place(distant.written, call);
+        }
+    }
+
+    fn place(&mut self, written: Duration, mut call: Call) -> Placed {
+        let mut placed = Placed::InOrder;
+        if let Some(left) = self.left.filter(|left| call.start < *left) {
+            let end = call.end();
+            if end < left || call.duration.is_none() {
+                return Placed::Late;
+            }
+            call.start = left;
+            call.duration = Some(end - left);
+            placed = Placed::Moved;
+        }
+        self.latest = self.latest.max(Some(written));
+        let start = call.start;
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None => {
+                self.calls.push(None);
+                self.calls.len() - 1
+            }
+        };
+        if let Some(free) = self.calls.get_mut(place) {
+            *free = Some(call);
+        }
+        self.heap.push(Reverse((start, self.pushed, place)));
+        self.pushed += 1;
+        placed
+    }
+
+    /// Returns the next call, if no earlier one can come or the window is full.
+    pub(super) fn pop(&mut self) -> Option<Call> {
+        let Reverse((start, _, _)) = self.heap.peek()?;
+        let latest = self.latest.unwrap_or(Duration::ZERO);
+        let ready = self.heap.len() > self.capacity || start.saturating_add(self.window) <= latest;
+        if ready { self.pop_first() } else { None }
+    }
+
+    /// Returns the next call, after the end of the source.
+    pub(super) fn pop_rest(&mut self) -> Option<Call> {
+        let distant = mem::take(&mut self.distant);
+        self.place_distant(distant);
+        self.pop_first()
+    }
+
+    fn pop_first(&mut self) -> Option<Call> {
+        let Reverse((start, _, place)) = self.heap.pop()?;
+        self.left = Some(start);
+        self.free.push(place);
+        self.calls.get_mut(place)?.take()
+    }
+}
