@@ -2,5 +2,7 @@
 
 mod call;
 pub mod import;
+mod recorder;
 
 pub use call::{Call, Outcome};
+pub use recorder::{Recorder, RecorderBuilder, RecorderStatus};

@@ -112,11 +112,14 @@ impl Csv {
                     }
                 };
                 let values: Vec<_> = self.columns.iter().map(value).collect();
-                take(sink, &Row {
-                    number,
-                    text,
-                    values: &values,
-                });
+                take(
+                    sink,
+                    &Row {
+                        number,
+                        text,
+                        values: &values,
+                    },
+                );
             }
         }
         true

@@ -4,7 +4,7 @@ use super::caveat::Caveat;
 use super::counts::ImportCounts;
 use super::csv::Csv;
 use super::error::ImportError;
-use super::import::{Dealer, Import};
+use super::iter::{Dealer, Import};
 use super::lines::Lines;
 use super::mapping::Mapping;
 use super::ndjson::Ndjson;
@@ -214,7 +214,7 @@ impl Importer {
 
     fn csv_rows(&self, lines: Lines, mapping: &Mapping) -> Result<Rows, ImportError> {
         let csv = Csv::open(lines, mapping, self.delimiter, self.header)?;
-        Ok(Rows::Csv(csv))
+        Ok(Rows::Csv(Box::new(csv)))
     }
 
     /// Returns `has_instance`, unless the number of instances must be stated.

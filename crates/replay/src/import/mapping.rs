@@ -106,7 +106,9 @@ impl FromStr for Mapping {
         let mut mapping = Self::default();
         for pair in split(text)? {
             let (key, field) = pair.split_once('=').ok_or_else(|| {
-                MappingError(format!("`{pair}` is no pair of a key and a field: key=field"))
+                MappingError(format!(
+                    "`{pair}` is no pair of a key and a field: key=field"
+                ))
             })?;
             mapping.add(key.trim(), field.trim())?;
         }
@@ -155,7 +157,9 @@ impl Mapping {
                 false
             }
             "name" => {
-                let fixed = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+                let fixed = text
+                    .strip_prefix('"')
+                    .and_then(|text| text.strip_suffix('"'));
                 let name = match fixed {
                     Some(fixed) => Name::Fixed(fixed.into()),
                     None => Name::Field(index_of(fields, field)),
@@ -227,7 +231,9 @@ impl Mapping {
 
     /// Returns `true` if the conditions of [`only`](Self::only) hold.
     pub(super) fn includes(&self, values: &[Value<'_>]) -> bool {
-        self.only.iter().all(|only| only.holds(values) == Some(true))
+        self.only
+            .iter()
+            .all(|only| only.holds(values) == Some(true))
     }
 
     /// Returns the call of a line, and when the line was written.
@@ -339,7 +345,11 @@ impl Mapping {
             let holds = condition.holds(values);
             ok &= holds.ok_or_else(|| self.bad("nothing", condition.field))?;
         }
-        Ok(if ok { Outcome::Success } else { Outcome::Failure })
+        Ok(if ok {
+            Outcome::Success
+        } else {
+            Outcome::Failure
+        })
     }
 
     fn bad(&self, missing: &str, field: usize) -> BadReason {

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! * `importer`: the settings, and one method for each format
-//! * `import`: the iterator
+//! * `iter`: the iterator
 //! * `sink`: what the formats deliver calls to
 //! * `order`: sorts calls by their start, within a bounded window
 //! * `counts`, `caveat`, `sampled`, `error`: what an import says about its source
@@ -34,8 +34,8 @@ mod counts;
 mod csv;
 mod error;
 mod gzip;
-mod import;
 mod importer;
+mod iter;
 mod lines;
 mod mapping;
 mod ndjson;
@@ -53,8 +53,8 @@ mod value;
 pub use caveat::Caveat;
 pub use counts::{BadLine, ImportCounts};
 pub use error::{FormatError, ImportError, MappingError};
-pub use import::Import;
 pub use importer::Importer;
+pub use iter::Import;
 pub use mapping::Mapping;
 pub use nginx::NginxFormat;
 pub use sampled::{CountRule, check_sampled};

@@ -42,11 +42,14 @@ impl Ndjson {
             Next::TooLong => too_long(sink, number, text),
             Next::Line if text.trim_ascii().is_empty() => {}
             Next::Line => match parse(text, &self.fields) {
-                Ok(values) => take(sink, &Row {
-                    number,
-                    text,
-                    values: &values,
-                }),
+                Ok(values) => take(
+                    sink,
+                    &Row {
+                        number,
+                        text,
+                        values: &values,
+                    },
+                ),
                 Err(error) => {
                     let reason = BadReason::from(format!("no JSON object: {error}"));
                     sink.bad(number, &reason, text);

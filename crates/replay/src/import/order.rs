@@ -114,18 +114,15 @@ impl Order {
                 return Placed::Late;
             }
             call.start = left;
-            call.duration = Some(end - left);
+            call.duration = Some(end.saturating_sub(left));
             placed = Placed::Moved;
         }
         self.latest = self.latest.max(Some(written));
         let start = call.start;
-        let place = match self.free.pop() {
-            Some(place) => place,
-            None => {
-                self.calls.push(None);
-                self.calls.len() - 1
-            }
-        };
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.calls.push(None);
+            self.calls.len() - 1
+        });
         if let Some(free) = self.calls.get_mut(place) {
             *free = Some(call);
         }

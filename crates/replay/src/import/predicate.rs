@@ -71,7 +71,10 @@ impl Predicate {
             ))
         })?;
         let operand = operand.trim();
-        let number = operand.parse().ok().filter(|number: &f64| number.is_finite());
+        let number = operand
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite());
         let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
         if number.is_none() && !equality {
             return Err(MappingError(format!(
@@ -83,16 +86,21 @@ impl Predicate {
         }
         Ok(Self {
             field: index_of(field.trim()),
-            test: Test::Compare(comparison, Operand {
-                text: operand.to_owned(),
-                number,
-            }),
+            test: Test::Compare(
+                comparison,
+                Operand {
+                    text: operand.to_owned(),
+                    number,
+                },
+            ),
         })
     }
 
     /// Returns whether the condition holds, or `None` if the field is missing.
     pub(super) fn holds(&self, values: &[Value<'_>]) -> Option<bool> {
-        let value = values.get(self.field).filter(|value| **value != Value::Missing)?;
+        let value = values
+            .get(self.field)
+            .filter(|value| **value != Value::Missing)?;
         let (comparison, operand) = match &self.test {
             Test::Truthy => return Some(value.is_truthy()),
             Test::Compare(comparison, operand) => (*comparison, operand),

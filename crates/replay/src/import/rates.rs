@@ -59,7 +59,9 @@ impl RateDraws {
             return all;
         };
         while rows.read(sink, |sink, row| {
-            let Some(()) = select(mapping, sink, row) else { return };
+            let Some(()) = select(mapping, sink, row) else {
+                return;
+            };
             let rates = match mapping.rates(row.values, &mut sink.names) {
                 Ok(_) if all.len() == MAX_INTERVALS => Err("more than 200,000 intervals".into()),
                 Ok(rates) if rates.calls > MAX_CALLS => {
@@ -100,7 +102,9 @@ impl RateDraws {
                 rates,
             }
         });
-        self.waiting = intervals.filter(|interval| interval.calls_left > 0).collect();
+        self.waiting = intervals
+            .filter(|interval| interval.calls_left > 0)
+            .collect();
         self.waiting.reverse();
     }
 
@@ -159,7 +163,11 @@ impl Interval {
             name: self.rates.name.clone(),
             instance: self.rates.instance.clone(),
             duration,
-            outcome: if fails { Outcome::Failure } else { Outcome::Success },
+            outcome: if fails {
+                Outcome::Failure
+            } else {
+                Outcome::Success
+            },
             error: None,
             request: None,
         };

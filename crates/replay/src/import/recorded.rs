@@ -75,7 +75,8 @@ impl Recorded {
         if let Some(version) = line.recorder {
             *instance = line.instance.as_deref().map(Arc::from);
             if version > VERSION {
-                let reason = BadReason::from(format!("the recording has the newer format {version}"));
+                let reason =
+                    BadReason::from(format!("the recording has the newer format {version}"));
                 sink.bad(number, &reason, text);
             }
         } else if let Some(lost) = line.lost {

@@ -16,7 +16,7 @@ pub(super) struct Row<'a> {
 
 /// A source whose lines consist of fields.
 pub(super) enum Rows {
-    Csv(Csv),
+    Csv(Box<Csv>),
     Ndjson(Ndjson),
 }
 

@@ -4,7 +4,7 @@ use super::counts::ImportCounts;
 use super::order::{Order, Placed};
 use crate::Call;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl fmt::Display for BadReason {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     latest: [Option<Arc<str>>; 2],
-    known: HashMap<Arc<str>, ()>,
+    known: HashSet<Arc<str>>,
 }
 
 impl Names {
@@ -93,7 +93,7 @@ impl Names {
                 return latest.clone();
             }
         }
-        let known = self.known.get_key_value(name).map(|(known, ())| known.clone());
+        let known = self.known.get(name).cloned();
         let name = known.unwrap_or_else(|| self.insert(name));
         self.latest.swap(0, 1);
         self.latest[0] = Some(name.clone());
@@ -103,7 +103,7 @@ impl Names {
     fn insert(&mut self, name: &str) -> Arc<str> {
         let name = Arc::<str>::from(name);
         if self.known.len() < Self::MAX {
-            self.known.insert(name.clone(), ());
+            self.known.insert(name.clone());
         }
         name
     }

@@ -21,7 +21,11 @@ impl Value<'_> {
             #[allow(clippy::cast_precision_loss)] // compared with the numbers of a condition
             Self::Integer(number) => Some(*number as f64),
             Self::Float(number) => Some(*number),
-            Self::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+            Self::Text(text) => text
+                .trim()
+                .parse()
+                .ok()
+                .filter(|number: &f64| number.is_finite()),
             Self::Missing | Self::Bool(_) => None,
         }
     }

@@ -193,8 +193,8 @@ impl NginxFormat {
     fn set_role(&mut self, role: Role, variable: &str) -> Result<(), FormatError> {
         let name = variable.trim_start_matches('$');
         let found = self.variables.iter().position(|other| other == name);
-        let index = found
-            .ok_or_else(|| FormatError(format!("the log_format has no variable ${name}")))?;
+        let index =
+            found.ok_or_else(|| FormatError(format!("the log_format has no variable ${name}")))?;
         self.roles[role as usize] = Some(index);
         Ok(())
     }
@@ -218,8 +218,10 @@ impl NginxFormat {
         }
         format.check()?;
         let names = ["proxy_host", "server_name", "host"];
-        let named = names.into_iter().any(|name| format.set_role(Role::Name, name).is_ok());
-        if !named && format.roles[Role::UpstreamAddress as usize].is_none() {
+        let has_name = names
+            .into_iter()
+            .any(|name| format.set_role(Role::Name, name).is_ok());
+        if !has_name && format.roles[Role::UpstreamAddress as usize].is_none() {
             format.fixed_name = Some("nginx".into());
         }
         Ok(format)
@@ -232,13 +234,17 @@ impl NginxFormat {
         let mut kind = Kind::Start;
         let mut after = start.to_owned();
         for piece in pieces {
-            let in_braces = piece.strip_prefix('{').and_then(|piece| piece.split_once('}'));
+            let in_braces = piece
+                .strip_prefix('{')
+                .and_then(|piece| piece.split_once('}'));
             let (name, rest) = in_braces.unwrap_or_else(|| {
                 let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
                 piece.split_at(piece.find(|c| !is_name(c)).unwrap_or(piece.len()))
             });
             if name.is_empty() {
-                return Err(FormatError("a `$` of the log_format names no variable".to_owned()));
+                return Err(FormatError(
+                    "a `$` of the log_format names no variable".to_owned(),
+                ));
             }
             if kind != Kind::Start && after.is_empty() {
                 return Err(FormatError(format!(
@@ -267,10 +273,15 @@ impl NginxFormat {
     }
 
     fn check(&self) -> Result<(), FormatError> {
-        let has_any = |roles: &[Role]| roles.iter().any(|role| self.roles[*role as usize].is_some());
+        let has_any = |roles: &[Role]| {
+            roles
+                .iter()
+                .any(|role| self.roles[*role as usize].is_some())
+        };
         if !has_any(&[Role::Msec, Role::Iso8601, Role::LocalTime]) {
             return Err(FormatError(
-                "the log_format has no time: it needs $msec, $time_iso8601 or $time_local".to_owned(),
+                "the log_format has no time: it needs $msec, $time_iso8601 or $time_local"
+                    .to_owned(),
             ));
         }
         if !has_any(&[Role::Status, Role::UpstreamStatus]) {
@@ -344,13 +355,17 @@ fn format_of(text: &str) -> Result<String, FormatError> {
         let quote = if quoted.starts_with('"') { '"' } else { '\'' };
         let quoted = quoted.get(1..).unwrap_or_default();
         let Some((piece, after)) = quoted.split_once(quote) else {
-            return Err(FormatError("a quote of the log_format is not closed".to_owned()));
+            return Err(FormatError(
+                "a quote of the log_format is not closed".to_owned(),
+            ));
         };
         format.push_str(piece);
         rest = after;
     }
     if format.is_empty() {
-        return Err(FormatError("the directive log_format has no quoted format".to_owned()));
+        return Err(FormatError(
+            "the directive log_format has no quoted format".to_owned(),
+        ));
     }
     Ok(format)
 }

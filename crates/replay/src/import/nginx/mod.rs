@@ -82,16 +82,18 @@ struct Attempt<'a> {
     is_retried: bool,
 }
 
-fn request(
-    format: &NginxFormat,
-    line: &[u8],
-    names: &mut Names,
-) -> Result<Request, BadReason> {
-    let captures = format.capture(line).ok_or("the line does not have the log_format")?;
+fn request(format: &NginxFormat, line: &[u8], names: &mut Names) -> Result<Request, BadReason> {
+    let captures = format
+        .capture(line)
+        .ok_or("the line does not have the log_format")?;
     let end = end_of(&captures)?;
     let attempts = attempts(format, &captures)?;
     let status = captures.text(Role::Status);
-    let text = |role| captures.text(role).filter(|text| !matches!(*text, "" | "-"));
+    let text = |role| {
+        captures
+            .text(role)
+            .filter(|text| !matches!(*text, "" | "-"))
+    };
     let instance = text(Role::Instance).map(|instance| names.intern(instance));
     let request = text(Role::Request).map(Arc::<str>::from);
     let fixed = match format.fixed_name() {
@@ -239,7 +241,9 @@ fn outcome_of<'a>(
         Some("499") => Some((Outcome::Cancelled, Some("499"))),
         Some(status) => Some((format.judge(status), Some(status))),
         None if attempt.is_retried => Some((Outcome::Failure, None)),
-        None if attempt.duration.is_none() && attempt.address.is_none_or(|text| text == "-") => None,
+        None if attempt.duration.is_none() && attempt.address.is_none_or(|text| text == "-") => {
+            None
+        }
         None if is_abandoned => Some((Outcome::Cancelled, Some("499"))),
         None => match status {
             Some(status) => Some((format.judge(status), Some(status))),
