@@ -153,8 +153,9 @@ impl Importer {
     /// Opens rates: the number of calls and of failures in each interval, as CSV or as JSON objects.
     ///
     /// The calls are drawn at random with the [seed](Self::seed): evenly over the interval, with any of
-    /// them failing alike, and with durations of a log-normal distribution through `p50` and `p99`. An
-    /// interval lasts until the next one of the same name, and at least as long as the shortest one.
+    /// them failing alike, and with durations of a log-normal distribution through `p50` and `p99`. All
+    /// intervals of a name and instance are as long as the shortest time between two of them, or a
+    /// minute if there is only one.
     ///
     /// # Errors
     ///

@@ -94,11 +94,11 @@ impl Iterator for Import {
 
     fn next(&mut self) -> Option<Call> {
         let mut call = loop {
-            if let Some(call) = self.sink.order.pop() {
+            if let Some(call) = self.sink.pop(self.ended) {
                 break call;
             }
             if self.ended {
-                break self.sink.order.pop_rest()?;
+                return None;
             }
             self.ended = !self.format.read(&mut self.sink);
         };

@@ -4,6 +4,7 @@ use super::gzip;
 use memchr::memchr;
 use std::fmt;
 use std::io::{self, BufRead, Read};
+use std::mem;
 
 /// The maximum length of a line: 1 MiB.
 pub(super) const MAX_LINE: usize = 1 << 20;
@@ -16,6 +17,9 @@ pub(super) struct Lines {
     line: Vec<u8>,
     /// The number of the present line, from 1.
     number: u64,
+    latest: Next,
+    /// Whether the present line is to be read again.
+    repeats: bool,
 }
 
 /// The result of reading a line.
@@ -35,14 +39,21 @@ impl Lines {
             input: gzip::open(source)?,
             line: Vec::new(),
             number: 0,
+            latest: Next::End,
+            repeats: false,
         })
     }
 
-    /// Returns `true` if the source begins with a JSON object.
+    /// Returns `true` if the first line that is not blank begins like a JSON object.
     pub(super) fn begin_with_object(&mut self) -> io::Result<bool> {
-        let start = self.input.fill_buf()?;
-        let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
-        Ok(start.trim_ascii_start().first() == Some(&b'{'))
+        while self.read()? == Next::Line {
+            if let Some(first) = self.line.trim_ascii().first() {
+                self.repeats = true;
+                return Ok(*first == b'{');
+            }
+        }
+        self.repeats = true;
+        Ok(false)
     }
 
     /// Returns the number of the present line, from 1.
@@ -57,6 +68,13 @@ impl Lines {
 
     /// Reads the next line. An error ends the source; the part of a line before it is discarded.
     pub(super) fn read(&mut self) -> io::Result<Next> {
+        if !mem::take(&mut self.repeats) {
+            self.latest = self.read_next()?;
+        }
+        Ok(self.latest)
+    }
+
+    fn read_next(&mut self) -> io::Result<Next> {
         self.line.clear();
         let mut read_any = false;
         let mut too_long = false;

@@ -22,13 +22,24 @@ pub(super) struct Order {
     heap: BinaryHeap<Reverse<(Duration, u64, usize)>>,
     calls: Vec<Option<Call>>,
     free: Vec<usize>,
-    pushed: u64,
     /// The latest time of a line.
     latest: Option<Duration>,
     /// The start of the call that left last.
     left: Option<Duration>,
     /// A line whose time is far ahead of the lines before it.
     distant: Option<Distant>,
+    tally: Tally,
+}
+
+/// What became of the calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// The calls that were put in order, including those that were moved.
+    pub(super) placed: u64,
+    /// The calls whose start was moved to that of the call that left last.
+    pub(super) moved: u64,
+    /// The calls that ended before the start of the call that left last, and were dropped.
+    pub(super) late: u64,
 }
 
 #[derive(Debug)]
@@ -36,18 +47,6 @@ struct Distant {
     number: u64,
     written: Duration,
     calls: Vec<Call>,
-}
-
-/// What became of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Placed {
-    InOrder,
-    /// The start was moved to that of the call that left last.
-    Moved,
-    /// The call ended before the start of the call that left last, and was dropped.
-    Late,
-    /// The call of this earlier line was dropped, because the lines around it are much earlier.
-    Distant(u64),
 }
 
 /// The time between two lines that is plausible without a second line.
@@ -61,42 +60,47 @@ impl Order {
             heap: BinaryHeap::new(),
             calls: Vec::new(),
             free: Vec::new(),
-            pushed: 0,
             latest: None,
             left: None,
             distant: None,
+            tally: Tally::default(),
         }
     }
 
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
     /// Adds a call of line `number`, which was written at `written`.
-    pub(super) fn push(&mut self, number: u64, written: Duration, call: Call) -> Placed {
+    ///
+    /// Returns the number of an earlier line if its calls were dropped, because the lines around it are
+    /// much earlier.
+    pub(super) fn push(&mut self, number: u64, written: Duration, call: Call) -> Option<u64> {
+        let mut dropped = None;
         if let Some(distant) = &mut self.distant {
             if distant.number == number {
                 distant.calls.push(call);
-                return Placed::InOrder;
+                return None;
             }
-            let dropped = distant.number;
             let confirmed = written.saturating_add(MAX_GAP) >= distant.written;
             let distant = self.distant.take();
-            if !confirmed {
-                let placed = self.place(written, call);
-                return match placed {
-                    Placed::InOrder => Placed::Distant(dropped),
-                    other => other,
-                };
+            if confirmed {
+                self.place_distant(distant);
+            } else {
+                dropped = distant.map(|distant| distant.number);
             }
-            self.place_distant(distant);
         }
         let plausible = |latest: Duration| written <= latest.saturating_add(MAX_GAP);
         if self.latest.is_none_or(plausible) {
-            return self.place(written, call);
+            self.place(written, call);
+        } else {
+            self.distant = Some(Distant {
+                number,
+                written,
+                calls: vec![call],
+            });
         }
-        self.distant = Some(Distant {
-            number,
-            written,
-            calls: vec![call],
-        });
-        Placed::InOrder
+        dropped
     }
 
     fn place_distant(&mut self, distant: Option<Distant>) {
@@ -106,16 +110,16 @@ impl Order {
         }
     }
 
-    fn place(&mut self, written: Duration, mut call: Call) -> Placed {
-        let mut placed = Placed::InOrder;
+    fn place(&mut self, written: Duration, mut call: Call) {
         if let Some(left) = self.left.filter(|left| call.start < *left) {
             let end = call.end();
             if end < left || call.duration.is_none() {
-                return Placed::Late;
+                self.tally.late += 1;
+                return;
             }
             call.start = left;
             call.duration = Some(end.saturating_sub(left));
-            placed = Placed::Moved;
+            self.tally.moved += 1;
         }
         self.latest = self.latest.max(Some(written));
         let start = call.start;
@@ -126,9 +130,8 @@ impl Order {
         if let Some(free) = self.calls.get_mut(place) {
             *free = Some(call);
         }
-        self.heap.push(Reverse((start, self.pushed, place)));
-        self.pushed += 1;
-        placed
+        self.heap.push(Reverse((start, self.tally.placed, place)));
+        self.tally.placed += 1;
     }
 
     /// Returns the next call, if no earlier one can come or the window is full.

@@ -24,6 +24,8 @@ pub(super) struct RateDraws {
     rows: Option<Rows>,
     mapping: Mapping,
     rng: Rng,
+    /// The number of calls that were drawn, which stands for the number of a line.
+    drawn: u64,
     /// The intervals that have not begun, the latest first.
     waiting: Vec<Interval>,
     /// The intervals that have calls left.
@@ -46,6 +48,7 @@ impl RateDraws {
             rows: Some(rows),
             mapping,
             rng: Rng::with_seed(seed),
+            drawn: 0,
             waiting: Vec::new(),
             running: Vec::new(),
         }
@@ -140,7 +143,8 @@ impl Format for RateDraws {
         if interval.calls_left == 0 {
             self.running.remove(index);
         }
-        sink.push(sink.counts.lines, call.start, call);
+        self.drawn += 1;
+        sink.push(self.drawn, call.start, call);
         true
     }
 }

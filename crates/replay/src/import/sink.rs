@@ -1,7 +1,7 @@
 //! [`Sink`]: where the formats deliver calls and bad lines.
 
 use super::counts::ImportCounts;
-use super::order::{Order, Placed};
+use super::order::Order;
 use crate::Call;
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -26,20 +26,29 @@ pub(super) trait Format: Send {
 impl Sink {
     /// Delivers a call of line `number`, which was written at `written`.
     pub(super) fn push(&mut self, number: u64, written: Duration, call: Call) {
-        self.counts.calls += 1;
-        match self.order.push(number, written, call) {
-            Placed::InOrder => {}
-            Placed::Moved => self.counts.moved += 1,
-            Placed::Late => {
-                self.counts.calls -= 1;
-                self.counts.late += 1;
-            }
-            Placed::Distant(number) => {
-                self.counts.calls -= 1;
-                let reason = "its time is more than an hour after the lines around it";
-                self.counts.add_bad(number, &reason, b"");
-            }
+        if let Some(distant) = self.order.push(number, written, call) {
+            let reason = "its time is more than an hour after the lines around it";
+            self.counts.add_bad(distant, &reason, b"");
         }
+        self.count_calls();
+    }
+
+    /// Returns the next call. `ended` says that the source has no more calls.
+    pub(super) fn pop(&mut self, ended: bool) -> Option<Call> {
+        if ended {
+            let call = self.order.pop_rest();
+            self.count_calls();
+            call
+        } else {
+            self.order.pop()
+        }
+    }
+
+    fn count_calls(&mut self) {
+        let tally = self.order.tally();
+        self.counts.calls = tally.placed;
+        self.counts.moved = tally.moved;
+        self.counts.late = tally.late;
     }
 
     pub(super) fn bad(&mut self, number: u64, reason: &BadReason, line: &[u8]) {

@@ -19,6 +19,7 @@ use breakerbox::BreakerRegistry;
 use status::Shared;
 use std::fmt;
 use std::io::{self, Write};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -68,6 +69,11 @@ pub struct Recorder {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
+
+// The shared state is consistent whenever its lock is released. The compiler cannot derive this for a
+// handle of a thread.
+impl UnwindSafe for Recorder {}
+impl RefUnwindSafe for Recorder {}
 
 impl Recorder {
     /// Returns a builder with the default settings.
