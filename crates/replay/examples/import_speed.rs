@@ -18,9 +18,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (at, took) = (1_772_000_000_000_000 + n * 1_000, n % 50_000);
         let name = ["users-api", "payments", "search"][n as usize % 3];
         if n % 100 == 0 {
-            writeln!(text, r#"{{"t":{at},"b":"{name}","d":{took},"o":"failure","e":"503"}}"#)
+            writeln!(
+                text,
+                r#"{{"t":{at},"b":"{name}","d":{took},"o":"failure","e":"503"}}"#
+            )
         } else {
-            writeln!(text, r#"{{"t":{at},"b":"{name}","d":{took},"o":"success"}}"#)
+            writeln!(
+                text,
+                r#"{{"t":{at},"b":"{name}","d":{took},"o":"success"}}"#
+            )
         }
     })?;
     measure("recording", &recorded, |file| importer.recorded(file))?;
@@ -35,23 +41,33 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         )
     })?;
     let fields = "time=ms:ts,duration=ms:latency,ok='status<500',name=upstream,error=status";
-    measure("NDJSON with a mapping", &ndjson, |file| importer.ndjson(file, fields.parse()?))?;
+    measure("NDJSON with a mapping", &ndjson, |file| {
+        importer.ndjson(file, fields.parse()?)
+    })?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(ndjson.as_bytes())?;
     let gzip = encoder.finish()?;
-    measure("NDJSON, gzip", &gzip, |file| importer.ndjson(file, fields.parse()?))?;
+    measure("NDJSON, gzip", &gzip, |file| {
+        importer.ndjson(file, fields.parse()?)
+    })?;
 
     let csv = text("ts,upstream,latency,status,path\n", |text, n| {
         let at = 1_772_000_000_000 + n;
         let status = if n % 100 == 0 { 503 } else { 200 };
         writeln!(text, "{at},users-api,{}.5,{status},/v1/users", n % 50)
     })?;
-    measure("CSV with a mapping", &csv, |file| importer.csv(file, fields.parse()?))?;
+    measure("CSV with a mapping", &csv, |file| {
+        importer.csv(file, fields.parse()?)
+    })?;
 
     let nginx = text("", |text, n| {
         let (at, millis) = (1_772_000_000 + n / 1_000, n % 1_000);
         let status = if n % 100 == 0 { 503 } else { 200 };
-        writeln!(text, "{at}.{millis:03} \"GET /v1/users HTTP/1.1\" {status} users-api {status} 0.0{}", n % 90 + 10)
+        writeln!(
+            text,
+            "{at}.{millis:03} \"GET /v1/users HTTP/1.1\" {status} users-api {status} 0.0{}",
+            n % 90 + 10
+        )
     })?;
     let format = r#"$msec "$request" $status $proxy_host $upstream_status $upstream_response_time"#;
     measure("nginx", &nginx, |file| {
@@ -85,6 +101,9 @@ fn measure(
     let took = start.elapsed().as_secs_f64();
     assert_eq!((calls as u64, import.counts().bad), (LINES, 0), "{format}");
     let (lines, megabytes) = (LINES as f64 / took, data.len() as f64 / 1e6);
-    println!("{format:22} {lines:>10.0} lines/s  {:>6.0} MB/s", megabytes / took);
+    println!(
+        "{format:22} {lines:>10.0} lines/s  {:>6.0} MB/s",
+        megabytes / took
+    );
     Ok(())
 }
