@@ -277,10 +277,9 @@ async fn panics_of_authorize_are_caught() {
 
 #[test]
 fn slow_authorize_delays_only_its_request() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all();
-    let runtime = runtime.build().expect("a runtime");
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
     let (registry, _) = registry();
     let users = registry.breaker("users-api");
     let (entered, enters) = std::sync::mpsc::channel();
@@ -360,5 +359,8 @@ async fn storm_of_events_is_bounded() {
         "also those whose events were dropped"
     );
     let log = get(&panel, "/api/v1/events").await.json();
-    assert_eq!(log["events"].as_array().map(Vec::len), Some(1_000));
+    let events = log["events"].as_array().expect("events");
+    assert!(events.len() <= 1_000, "{}", events.len());
+    let dropped = |event: &&serde_json::Value| event["text"].to_string().contains("dropped");
+    assert_eq!(events.iter().filter(dropped).count(), 1);
 }

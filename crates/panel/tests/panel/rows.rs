@@ -64,8 +64,8 @@ async fn rows_are_sorted_by_each_key() {
     let panel = Panel::new(&registry);
     let [a, b, c] = ["a", "b", "c"].map(|name| registry.breaker(name));
     pass(Duration::from_millis(10)).await;
-    c.trip();
     clock.advance(Duration::from_secs(5));
+    c.trip();
     fails(&b, 2);
     fails(&a, 1);
     fails(&c, 7);
@@ -174,7 +174,8 @@ async fn row_shows_rates_and_history() {
 #[tokio::test(start_paused = true)]
 async fn successes_in_windows_are_counted() {
     let (registry, _) = registry();
-    let windowed = CircuitBreaker::builder().failure_rate(0.5, breakerbox::Window::calls(10));
+    let rule = breakerbox::TripRule::failure_rate(0.5).over(breakerbox::Window::calls(10));
+    let windowed = CircuitBreaker::builder().trip_when(rule);
     registry.register("windowed", windowed).expect("valid");
     let panel = Panel::new(&registry);
     pass(Duration::from_millis(10)).await;
