@@ -50,6 +50,8 @@ mod text;
 pub mod tower;
 #[cfg(feature = "tracing")]
 pub mod tracing;
+#[doc(hidden)]
+pub mod watch;
 
 pub use backoff::Backoff;
 pub use breaker::CircuitBreaker;
@@ -110,7 +112,7 @@ pub use classify::Outcome;
 pub use command::Command;
 pub use config::{BreakerBuilder, BreakerConfig, Explanation};
 pub use error::{AllOpen, BreakerError, CallTimeout, CircuitOpen, ConfigError, is_refusal};
-pub use event::{Cause, Event, EventStream, NotKept};
+pub use event::{CallOutcome, CallRecord, Cause, Event, EventStream, NotKept};
 pub use ext::BreakerExt;
 pub use first_ready::first_ready;
 pub use function::GuardedFn;
@@ -118,7 +120,7 @@ pub use future::{Fallback, FlattenErr, FlattenInto, RunPermit, WithBreaker};
 pub use health::{Health, HealthStatus, Impaired};
 pub use permit::Permit;
 pub use preset::Preset;
-pub use registry::{BreakerRegistry, RegistryBuilder, RegistryError};
+pub use registry::{BreakerRegistry, CallRecording, RegistryBuilder, RegistryError};
 pub use rules::{RuleSnapshot, TripRule, Window};
 pub use snapshot::{Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
