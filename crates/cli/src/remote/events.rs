@@ -1,0 +1,172 @@
+//! `breakerbox events`: writes the log of the panel, and follows it.
+
+use super::answer::{Entry, Events};
+use super::client::{Client, ClientError};
+use super::time::utc;
+use crate::arguments::Panel;
+use crate::exit::Exit;
+use crate::table::escaped;
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::thread;
+use std::time::Duration;
+
+/// How often a stream is opened again in a row before the command fails.
+const ATTEMPTS: u32 = 6;
+/// The maximum length of a line of a stream.
+const MAX_LINE: u64 = 16 << 20;
+
+pub(super) fn run(
+    panel: &Panel,
+    name: Option<&str>,
+    follow: bool,
+    json: bool,
+) -> Result<Exit, Box<dyn std::error::Error>> {
+    let client = Client::new(panel)?;
+    let output = Output { name, json };
+    let past: Events = client.get("events", &[])?;
+    output.missed(past.missed)?;
+    for event in &past.events {
+        output.entry(event)?;
+    }
+    if !follow {
+        return Ok(Exit::Success);
+    }
+    let last = past
+        .events
+        .last()
+        .and_then(|event| event.get("id")?.as_str());
+    follow_stream(&client, &output, last.map(str::to_owned))
+}
+
+/// Reads the stream, and opens it again when it ends. The panel ends it every few minutes.
+fn follow_stream(
+    client: &Client,
+    output: &Output<'_>,
+    mut last: Option<String>,
+) -> Result<Exit, Box<dyn std::error::Error>> {
+    let mut failed = 0;
+    loop {
+        // The rows are not shown, so the smallest view is enough.
+        match client.stream("stream", &[("limit", "1")], last.as_deref()) {
+            Ok(body) => {
+                let stream = BufReader::new(body.into_reader());
+                if read_stream(stream, output, &mut last)? {
+                    failed = 0;
+                }
+            }
+            // The service answers, so it has a reason that waiting does not change.
+            Err(error @ (ClientError::Refused(_) | ClientError::NoPanel { .. })) if failed == 0 => {
+                return Err(error.into());
+            }
+            Err(error) if failed == ATTEMPTS => return Err(error.into()),
+            Err(_) => {}
+        }
+        failed += 1;
+        thread::sleep(Duration::from_millis(250 << failed.min(5)));
+    }
+}
+
+/// Reads one stream to its end. Returns `true` if anything was read.
+///
+/// A stream that breaks off is opened again, so errors of reading are no errors here.
+fn read_stream(
+    mut stream: impl BufRead,
+    output: &Output<'_>,
+    last: &mut Option<String>,
+) -> io::Result<bool> {
+    let (mut event, mut data, mut id) = (String::new(), String::new(), None);
+    let mut read_any = false;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match stream.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return Ok(read_any),
+            Ok(_) => read_any = true,
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\n', '\r']);
+        if text.is_empty() {
+            dispatch(&event, &data, output)?;
+            *last = id.take().or(last.take());
+            event.clear();
+            data.clear();
+            continue;
+        }
+        let (field, value) = text.split_once(':').unwrap_or((text, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => value.clone_into(&mut event),
+            "data" => data.push_str(value),
+            "id" => id = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+}
+
+fn dispatch(event: &str, data: &str, output: &Output<'_>) -> io::Result<()> {
+    let Ok(data) = serde_json::from_str::<Value>(data) else {
+        return Ok(());
+    };
+    match event {
+        "log" => output.entry(&data),
+        "missed" => output.missed(data.get("count").and_then(Value::as_u64).unwrap_or(0)),
+        _ => Ok(()),
+    }
+}
+
+/// How entries are written.
+struct Output<'a> {
+    /// Only entries of this breaker are written.
+    name: Option<&'a str>,
+    json: bool,
+}
+
+impl Output<'_> {
+    fn entry(&self, event: &Value) -> io::Result<()> {
+        if self
+            .name
+            .is_some_and(|name| event.get("name").and_then(Value::as_str) != Some(name))
+        {
+            return Ok(());
+        }
+        if self.json {
+            return writeln!(io::stdout(), "{event}");
+        }
+        // An entry of a newer panel may be of another form.
+        match Entry::deserialize(event) {
+            Ok(entry) => print_entries(&[entry]),
+            Err(_) => writeln!(io::stdout(), "{event}"),
+        }
+    }
+
+    fn missed(&self, count: u64) -> io::Result<()> {
+        if count > 0 {
+            writeln!(
+                io::stderr(),
+                "breakerbox: {count} events are no longer in the log"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn print_entries(entries: &[Entry]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for entry in entries {
+        let name = entry.name.as_deref().map_or("-".to_owned(), escaped);
+        let change = match (&entry.from, &entry.to) {
+            (Some(from), Some(to)) => format!("{from} -> {to}"),
+            _ => entry.kind.clone(),
+        };
+        let text = escaped(&entry.text);
+        writeln!(
+            out,
+            "{}  {name}  {}: {text}",
+            utc(entry.at),
+            escaped(&change)
+        )?;
+    }
+    out.flush()
+}
