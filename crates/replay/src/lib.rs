@@ -4,15 +4,15 @@
 //! for several [`Candidate`]s at once, and returns [`Figures`]. A [`Scenario`] generates traffic for
 //! unit tests.
 
-#[cfg(test)]
-mod agreement;
 mod call;
 mod candidate;
 mod closed_loop;
+mod fact;
 mod fate;
 mod figures;
 mod grid;
 mod instances;
+mod judge;
 mod lane;
 mod names;
 mod nanos;
@@ -27,6 +27,8 @@ mod series;
 mod spared;
 mod spread;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod tune;
 
