@@ -2,12 +2,13 @@
 
 use crate::call::Outcome;
 use crate::candidate::{Candidate, builder_of, jitter_seed};
+use crate::fact::NO_OUTAGE;
 use crate::fate::{Assumption, Fate};
 use crate::figures::Figures;
 use crate::nanos::from_nanos;
 use crate::outage::{BIN, Outage, Span, spans_of};
 use crate::spared::SparedRequests;
-use crate::timeline::{Key, Kind, NO_OUTAGE, Step};
+use crate::timeline::{Key, Kind, Step};
 use breakerbox::clock::{Clock, ManualClock};
 use breakerbox::{Cause, CircuitBreaker, Event, Permit, State};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,16 +4,16 @@
 //! for several [`Candidate`]s at once, and returns [`Figures`]. A [`Scenario`] generates traffic for
 //! unit tests.
 
-#[cfg(test)]
-mod agreement;
 mod call;
 mod candidate;
 mod closed_loop;
+mod fact;
 mod fate;
 mod figures;
 mod grid;
 pub mod import;
 mod instances;
+mod judge;
 mod lane;
 mod names;
 mod nanos;
@@ -29,6 +29,8 @@ mod series;
 mod spared;
 mod spread;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod tune;
 

@@ -2,8 +2,9 @@
 
 use crate::call::Call;
 use crate::candidate::Candidate;
-use crate::fate::{Assumption, Judge};
+use crate::fate::Assumption;
 use crate::instances::Instances;
+use crate::judge::Judge;
 use crate::lane::{Lane, LaneResults, LaneSettings};
 use crate::outage::Outage;
 use crate::replayed::{Replayed, Source};

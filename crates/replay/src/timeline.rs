@@ -5,33 +5,15 @@
 //! calls of unknown outcome occur, the calls within the time by which these are judged.
 
 use crate::call::Call;
-use crate::fate::{Fates, Judge};
+use crate::fact::{Fact, NO_OUTAGE};
 use crate::instances::{Instances, instance_of};
+use crate::judge::Judge;
 use crate::names::Names;
 use crate::nanos::nanos;
 use crate::outage::{Outage, Span, spans_of};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
-
-/// The number of the outage of calls that start outside every outage.
-pub(crate) const NO_OUTAGE: u32 = u32::MAX;
-
-/// A call, as far as breakers are concerned. Times are nanoseconds since the epoch of the traffic.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fact {
-    pub(crate) start: u64,
-    pub(crate) duration: u64,
-    /// A hash of the request, or zero.
-    pub(crate) request: u64,
-    /// The number of the breaker.
-    pub(crate) key: u32,
-    /// The number of the name of the breaker.
-    pub(crate) name: u32,
-    /// The number of the outage in which the call starts.
-    pub(crate) outage: u32,
-    pub(crate) fates: Fates,
-}
 
 /// What happens at one instant.
 #[derive(Clone, Copy, Debug)]

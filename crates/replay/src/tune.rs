@@ -213,18 +213,26 @@ impl Tuner {
     /// Collects the calls around each outage, and a sample of the others.
     fn segments(&self, calls: impl IntoIterator<Item = impl Borrow<Call>>) -> Vec<Segment> {
         let spans = spans_of(&self.name, &self.outages);
-        let mut segments: Vec<Segment> = spans
-            .iter()
-            .map(|span| {
-                let (start, end) = (from_nanos(span.start), from_nanos(span.end));
-                Segment {
-                    from: start.saturating_sub(BEFORE),
-                    until: end.saturating_add(AFTER),
-                    outage: Some(Outage::new(start, end).of(self.name.clone())),
-                    ..Segment::default()
-                }
-            })
-            .collect();
+        // Two outages share the time between them: no call belongs to both.
+        let middle = |end: u64, start: u64| from_nanos(end + (start - end) / 2);
+        let mut segments: Vec<Segment> = Vec::new();
+        for (at, span) in spans.iter().enumerate() {
+            let (start, end) = (from_nanos(span.start), from_nanos(span.end));
+            let earlier = at
+                .checked_sub(1)
+                .map(|at| middle(spans[at].end, span.start));
+            let later = spans.get(at + 1).map(|next| middle(span.end, next.start));
+            segments.push(Segment {
+                from: start
+                    .saturating_sub(BEFORE)
+                    .max(earlier.unwrap_or_default()),
+                until: end
+                    .saturating_add(AFTER)
+                    .min(later.unwrap_or(Duration::MAX)),
+                outage: Some(Outage::new(start, end).of(self.name.clone())),
+                ..Segment::default()
+            });
+        }
         let mut quiet = Segment::default();
         let most = MOST_CALLS / (segments.len() + 1);
         for call in calls {

@@ -1,6 +1,6 @@
 //! Charts of a report, as inline SVG.
 
-use super::page::escaped;
+use super::escape::escaped;
 use super::scale::{COLUMNS, LEFT, RIGHT, TimeScale};
 use crate::lane::Change;
 use crate::nanos::nanos;

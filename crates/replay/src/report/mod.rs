@@ -1,6 +1,7 @@
 //! The report of a replay: one HTML file without scripts, which loads nothing.
 
 mod chart;
+mod escape;
 mod page;
 mod scale;
 

@@ -1,6 +1,7 @@
 //! The page around the charts of a report.
 
 use super::chart;
+use super::escape::escaped;
 use super::scale::TimeScale;
 use crate::figures::Figures;
 use crate::nanos::nanos;
@@ -9,21 +10,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 const STYLE: &str = include_str!("style.css");
-
-/// Replaces the characters that have a meaning in HTML.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
 
 pub(super) fn page(replayed: &Replayed, title: &str) -> String {
     let title = escaped(title);

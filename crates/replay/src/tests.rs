@@ -2,8 +2,9 @@
 
 use crate::call::{Call, Outcome};
 use crate::candidate::{Candidate, builder_of};
-use crate::fate::{Assumption, Judge};
+use crate::fate::Assumption;
 use crate::instances::Instances;
+use crate::judge::Judge;
 use crate::lane::{Lane, LaneSettings};
 use crate::timeline::{Kind, Timeline};
 use breakerbox::clock::TokioClock;
