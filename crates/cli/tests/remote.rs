@@ -234,7 +234,7 @@ fn show_explains_one_breaker() {
     assert_eq!(ran.code, 2);
     let answer: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(answer["row"]["state"], "open");
-    service.run(&["show", "nobody"]).assert_fails("there is no breaker of this name");
+    service.run(&["show", "missing"]).assert_fails("there is no breaker of this name");
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn command_in_another_state_fails_and_changes_nothing() {
     let ran = service.run(&arguments);
     assert_eq!((ran.code, users.state()), (1, State::Closed), "{ran:?}");
     service
-        .run(&["trip", "nobody", "--because", "x"])
+        .run(&["trip", "missing", "--because", "x"])
         .assert_fails("there is no breaker of this name");
 }
 

@@ -1,4 +1,4 @@
-//! Tests the settings of breakerbox against recorded or generated traffic.
+#![doc = include_str!("../README.md")]
 
 mod call;
 pub mod import;
