@@ -87,7 +87,7 @@ fn with_mapping(data: &[u8], open: impl Fn(&Importer, Box<dyn Read + Send>, Mapp
 }
 
 pub(crate) fn recorded(data: &[u8]) {
-    check(data, |importer, source| importer.recorded(source));
+    check(data, Importer::recorded);
 }
 
 pub(crate) fn csv(data: &[u8]) {

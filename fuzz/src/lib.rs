@@ -62,7 +62,7 @@ pub fn import_ndjson(data: &[u8]) {
     imports::ndjson(data);
 }
 
-/// Fuzzes logs of nginx: a log_format in the first line, and any text.
+/// Fuzzes logs of nginx: a `log_format` in the first line, and any text.
 pub fn import_nginx(data: &[u8]) {
     imports::nginx(data);
 }

@@ -1,10 +1,13 @@
 //! The command line.
 
 use crate::exit::Exit;
+use crate::replay::ReplayArguments;
+use crate::scenario::ScenarioArguments;
+use crate::tune::TuneArguments;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// Operates the circuit breakers of a running service.
+/// Tests the settings of circuit breakers, and operates those of a running service.
 #[derive(Debug, Parser)]
 #[command(name = "breakerbox", version, after_help = Exit::HELP)]
 pub(crate) struct Arguments {
@@ -14,6 +17,12 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Shows what settings would have done to the calls of a log
+    Replay(Box<ReplayArguments>),
+    /// Finds settings for the calls of a log, and writes them as a TOML document
+    Tune(Box<TuneArguments>),
+    /// Generates calls, and shows what settings would do to them, or writes them to a file
+    Scenario(Box<ScenarioArguments>),
     #[command(flatten)]
     Remote(Remote),
     /// Writes the completions of a shell to standard output

@@ -2,13 +2,23 @@
 //!
 //! * `arguments`: the command line
 //! * `remote`: operates the breakers of a running service over the JSON of its panel
-//! * `table`: tables that fit the terminal
+//! * `replay`, `tune`, `scenario`: test settings
+//! * `traffic`: calls from files
+//! * `candidates`: the settings that are compared
+//! * `table`, `values`, `progress`: tables that fit the terminal, values for people, progress bars
 //! * `exit`: exit codes
 
 mod arguments;
+mod candidates;
 mod exit;
+mod progress;
 mod remote;
+mod replay;
+mod scenario;
 mod table;
+mod traffic;
+mod tune;
+mod values;
 
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, Parser};
@@ -42,6 +52,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<Exit, Box<dyn std::error::Error>> {
     match arguments.command {
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Tune(arguments) => tune::run(&arguments),
+        Command::Scenario(arguments) => scenario::run(&arguments),
         Command::Remote(command) => remote::run(command),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -28,11 +28,16 @@ pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
 
 /// Writes a table to standard output, without spaces at the ends of lines.
 pub(crate) fn print(table: &Table) -> io::Result<()> {
+    print_to(&mut io::stdout(), table)
+}
+
+/// Writes a table, without spaces at the ends of lines.
+pub(crate) fn print_to(out: &mut dyn io::Write, table: &Table) -> io::Result<()> {
     let lines = table.lines().fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{}", line.trim_end());
         text
     });
-    io::Write::write_all(&mut io::stdout(), lines.as_bytes())
+    out.write_all(lines.as_bytes())
 }
 
 /// Creates a cell. Names and texts of errors may come from users, so control characters are escaped.

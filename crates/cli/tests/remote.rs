@@ -223,7 +223,7 @@ fn show_explains_one_breaker() {
     for expected in [
         "closed",
         "5 consecutive failures",
-        "recovery_timeout",
+        "trial_timeout",
         "30s",
         "web-1",
     ] {
@@ -234,7 +234,7 @@ fn show_explains_one_breaker() {
     assert_eq!(ran.code, 2);
     let answer: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(answer["row"]["state"], "open");
-    service.run(&["show", "nobody"]).assert_fails("nobody");
+    service.run(&["show", "missing"]).assert_fails("there is no breaker of this name");
 }
 
 #[test]
@@ -266,8 +266,8 @@ fn command_in_another_state_fails_and_changes_nothing() {
     let ran = service.run(&arguments);
     assert_eq!((ran.code, users.state()), (1, State::Closed), "{ran:?}");
     service
-        .run(&["trip", "nobody", "--because", "x"])
-        .assert_fails("nobody");
+        .run(&["trip", "missing", "--because", "x"])
+        .assert_fails("there is no breaker of this name");
 }
 
 #[test]
@@ -310,7 +310,6 @@ fn events_are_written_and_followed() {
     let service = Service::web_1();
     let users = service.registry.breaker("users");
     let other = service.registry.breaker("other");
-    // The panel notes events on a task of its own, so the log is followed.
     let mut child = service
         .command()
         .args(["events", "users", "--follow"])
@@ -337,7 +336,7 @@ fn events_are_written_and_followed() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let states = entries.iter().filter(|entry| entry["kind"] == "state");
+    let states = entries.iter().filter(|entry| entry["kind"] == "command");
     assert_eq!(states.count(), 3, "{}", ran.out);
 }
 

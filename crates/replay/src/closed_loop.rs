@@ -1,9 +1,9 @@
 //! [`ClosedLoop`]: a model in which the dependency and the callers react to the breaker.
 
-use crate::candidate::{builder_of, jitter_seed};
+use crate::candidate::{Candidate, builder_of, jitter_seed};
 use crate::random::Random;
 use breakerbox::clock::ManualClock;
-use breakerbox::{BreakerBuilder, CircuitBreaker, ConfigError, Event, Permit, State};
+use breakerbox::{BreakerBuilder, BreakerConfig, CircuitBreaker, ConfigError, Event, Permit, State};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -151,11 +151,21 @@ impl ClosedLoop {
     ///
     /// Returns an error if the settings are invalid.
     pub fn run(&self, settings: BreakerBuilder) -> Result<ClosedLoopFigures, ConfigError> {
+        self.run_config(&settings.build()?.config())
+    }
+
+    /// Runs the model with the settings that `candidate` has for the breaker called `name`.
+    #[allow(clippy::missing_panics_doc)] // the settings of a candidate are valid
+    pub fn run_candidate(&self, candidate: &Candidate, name: &str) -> ClosedLoopFigures {
+        let figures = self.run_config(&candidate.config(name));
+        figures.expect("the settings of a candidate are valid")
+    }
+
+    fn run_config(&self, config: &BreakerConfig) -> Result<ClosedLoopFigures, ConfigError> {
         let clock = ManualClock::new();
         let opened = Arc::new(AtomicU64::new(0));
         let count = opened.clone();
-        let config = settings.build()?.config();
-        let breaker = builder_of(&config, 1.0, jitter_seed(self.seed, 0))
+        let breaker = builder_of(config, 1.0, jitter_seed(self.seed, 0))
             .clock(clock.clone())
             .on_change(move |event| {
                 if matches!(

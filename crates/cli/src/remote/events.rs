@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::thread;
 use std::time::Duration;
+use ureq::Body;
 
 /// How often a stream is opened again in a row before the command fails.
 const ATTEMPTS: u32 = 6;
@@ -25,46 +26,51 @@ pub(super) fn run(
 ) -> Result<Exit, Box<dyn std::error::Error>> {
     let client = Client::new(panel)?;
     let output = Output { name, json };
+    // Opened before the log is read, so that no event falls between the two.
+    let stream = follow.then(|| open(&client, None)).transpose()?;
     let past: Events = client.get("events", &[])?;
     output.missed(past.missed)?;
     for event in &past.events {
         output.entry(event)?;
     }
-    if !follow {
-        return Ok(Exit::Success);
-    }
     let last = past
         .events
         .last()
         .and_then(|event| event.get("id")?.as_str());
-    follow_stream(&client, &output, last.map(str::to_owned))
+    match stream {
+        None => Ok(Exit::Success),
+        Some(stream) => follow_stream(&client, &output, stream, last.map(str::to_owned)),
+    }
+}
+
+/// Opens a stream. The rows are not shown, so the smallest view is enough.
+fn open(client: &Client, last: Option<&str>) -> Result<Body, ClientError> {
+    client.stream("stream", &[("limit", "1")], last)
 }
 
 /// Reads the stream, and opens it again when it ends. The panel ends it every few minutes.
 fn follow_stream(
     client: &Client,
     output: &Output<'_>,
+    first: Body,
     mut last: Option<String>,
 ) -> Result<Exit, Box<dyn std::error::Error>> {
+    let mut opened: Result<_, ClientError> = Ok(first);
     let mut failed = 0;
     loop {
-        // The rows are not shown, so the smallest view is enough.
-        match client.stream("stream", &[("limit", "1")], last.as_deref()) {
+        match opened {
             Ok(body) => {
                 let stream = BufReader::new(body.into_reader());
                 if read_stream(stream, output, &mut last)? {
                     failed = 0;
                 }
             }
-            // The service answers, so it has a reason that waiting does not change.
-            Err(error @ (ClientError::Refused(_) | ClientError::NoPanel { .. })) if failed == 0 => {
-                return Err(error.into());
-            }
             Err(error) if failed == ATTEMPTS => return Err(error.into()),
             Err(_) => {}
         }
         failed += 1;
         thread::sleep(Duration::from_millis(250 << failed.min(5)));
+        opened = open(client, last.as_deref());
     }
 }
 
@@ -88,8 +94,12 @@ fn read_stream(
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\n', '\r']);
         if text.is_empty() {
-            dispatch(&event, &data, output)?;
-            *last = id.take().or(last.take());
+            let is_new = |id: &String| !is_past(id, last.as_deref());
+            if id.as_ref().is_none_or(is_new) {
+                dispatch(&event, &data, output)?;
+                *last = id.take().or(last.take());
+            }
+            id = None;
             event.clear();
             data.clear();
             continue;
@@ -102,6 +112,21 @@ fn read_stream(
             "id" => id = Some(value.to_owned()),
             _ => {}
         }
+    }
+}
+
+/// Returns `true` if the event `id` comes before the event `last`, or is that event. An ID is
+/// `instance:number`.
+fn is_past(id: &str, last: Option<&str>) -> bool {
+    let parts = |id: &str| {
+        let (instance, number) = id.rsplit_once(':')?;
+        Some((instance.to_owned(), number.parse::<u64>().ok()?))
+    };
+    match (parts(id), last.and_then(parts)) {
+        (Some((instance, number)), Some((last_instance, last))) => {
+            instance == last_instance && number <= last
+        }
+        _ => false,
     }
 }
 
@@ -169,4 +194,34 @@ pub(super) fn print_entries(entries: &[Entry]) -> io::Result<()> {
         )?;
     }
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_the_log_are_not_repeated() {
+        assert!(is_past("web:1:7", Some("web:1:7")));
+        assert!(is_past("web:1:6", Some("web:1:7")));
+        assert!(!is_past("web:1:8", Some("web:1:7")));
+        // Another instance, or the same one after a restart.
+        assert!(!is_past("web:2:6", Some("web:1:7")));
+        assert!(!is_past("web:1:6", None));
+        assert!(!is_past("garbage", Some("web:1:7")));
+    }
+
+    #[test]
+    fn stream_is_read_across_comments_and_fields() {
+        let text = ": keep-alive\n\nevent: view\ndata: {}\n\nid: a:7\nevent: log\ndata: {\"name\":\"x\"}\r\n\r\n\
+                    id: a:8\nevent: other\ndata: broken\n\nevent: log\ndata: unfinished";
+        let output = Output {
+            name: Some("nobody"),
+            json: true,
+        };
+        let mut last = Some("a:6".to_owned());
+        assert!(read_stream(text.as_bytes(), &output, &mut last).unwrap());
+        assert_eq!(last.as_deref(), Some("a:8"));
+        assert!(!read_stream(&b""[..], &output, &mut last).unwrap());
+    }
 }

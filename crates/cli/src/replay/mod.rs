@@ -1,0 +1,52 @@
+//! `breakerbox replay`: what settings would have done to traffic.
+//!
+//! * `arguments`: the options
+//! * `results`: the results, as a table, as JSON and as a report; `scenario` uses them, too
+//! * `model`: the closed-loop model
+
+mod arguments;
+pub(crate) mod model;
+mod results;
+
+pub(crate) use arguments::{CandidateArguments, ReplayArguments};
+pub(crate) use results::Results;
+
+use crate::candidates::Candidates;
+use crate::exit::Exit;
+use crate::traffic;
+use breakerbox_replay::Replay;
+use std::error::Error;
+use std::io::{self, Write};
+
+pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
+    let how = &arguments.candidates;
+    let candidates = Candidates::new(&how.candidate)?;
+    let model = how.closed_loop.as_deref().map(model::parse).transpose()?;
+    let traffic = traffic::survey(&arguments.traffic, how.seed)?;
+    if traffic.is_sampled {
+        let names = traffic.survey.names();
+        candidates.check_sampled(names.iter().map(|found| &*found.name))?;
+    }
+    let replay = how.apply(Replay::new(&traffic.survey));
+    let replay = replay.candidates(candidates.iter());
+    let replay = replay.outages(traffic.outages.clone()).instances(traffic.instances);
+    let mut replayed = replay.run(traffic.calls("replaying")?);
+    replayed.caveats.splice(0..0, traffic.caveats.iter().cloned());
+    let results = Results {
+        replayed,
+        model: model.map(|model| model::run(model, &candidates, &traffic.survey)),
+        title: traffic.title(),
+        how,
+    };
+    if how.json {
+        let json = results.to_json(traffic.to_json());
+        writeln!(io::stdout(), "{json:#}")?;
+    } else {
+        let mut out = io::stdout().lock();
+        results.print_caveats(&mut out)?;
+        traffic.print(&mut out)?;
+        results.print(&mut out)?;
+    }
+    results.write_report()?;
+    Ok(Exit::Success)
+}

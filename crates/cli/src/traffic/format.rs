@@ -1,0 +1,285 @@
+//! [`Format`]: what a file contains, stated or guessed.
+
+use super::arguments::TrafficArguments;
+use breakerbox_replay::import::{Mapping, NginxFormat};
+use clap::ValueEnum;
+use serde_json::Value;
+use std::error::Error;
+use std::fmt;
+
+/// The names of the formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// A recording of breakerbox-replay
+    Recorder,
+    /// CSV, with --map
+    Csv,
+    /// A JSON object on each line, with --map
+    Ndjson,
+    /// An access log of nginx or Apache, with --log-format
+    Nginx,
+    /// The numbers of calls and failures of each interval, as CSV or NDJSON, with --map
+    Rates,
+}
+
+impl FormatName {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorder => "recorder",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Nginx => "nginx",
+            Self::Rates => "rates",
+        }
+    }
+}
+
+/// What a file contains, and how calls are read from it.
+#[derive(Clone, Debug)]
+pub(crate) enum Format {
+    Recorder,
+    Csv(Mapping),
+    Ndjson(Mapping),
+    Nginx(NginxFormat),
+    Rates(Mapping),
+}
+
+/// The format of access logs that most servers write by default.
+const COMBINED: &str = r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent""#;
+const COMMON: &str =
+    r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent"#;
+
+/// A file whose fields are not mapped.
+#[derive(Debug)]
+struct NotMapped {
+    format: FormatName,
+    fields: Vec<String>,
+}
+
+impl Error for NotMapped {}
+
+impl fmt::Display for NotMapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = self.format.as_str();
+        write!(f, "{format} needs --map, which says what the fields mean. The fields are: ")?;
+        f.write_str(&self.fields.join(", "))?;
+        f.write_str(".\nFor example: --map ")?;
+        f.write_str(&suggestion(self.format, &self.fields))
+    }
+}
+
+/// Returns the format that the options state, or that the first line of the file tells, and whether it
+/// was guessed.
+pub(super) fn format(
+    arguments: &TrafficArguments,
+    first_line: &str,
+) -> Result<(FormatName, Format, bool), Box<dyn Error>> {
+    let name = arguments.format.map_or_else(|| guess(arguments, first_line), Ok)?;
+    let mapping = || -> Result<Mapping, Box<dyn Error>> {
+        let Some(map) = &arguments.map else {
+            let fields = fields(arguments, first_line);
+            return Err(NotMapped { format: name, fields }.into());
+        };
+        // Options are further pairs. Quotes protect their commas.
+        let mut text = map.clone();
+        let pairs = [
+            ("ok", &arguments.ok),
+            ("name", &arguments.name),
+            ("instance", &arguments.instance),
+        ];
+        for (key, value) in pairs {
+            match value {
+                Some(value) if value.starts_with('"') => text += &format!(",{key}={value}"),
+                Some(value) => text += &format!(",{key}='{value}'"),
+                None => {}
+            }
+        }
+        let mapping: Mapping = text.parse()?;
+        let only = |mapping: Mapping, condition: &String| mapping.only(condition);
+        Ok(arguments.conditions.iter().try_fold(mapping, only)?)
+    };
+    let format = match name {
+        FormatName::Recorder => Format::Recorder,
+        FormatName::Csv => Format::Csv(mapping()?),
+        FormatName::Ndjson => Format::Ndjson(mapping()?),
+        FormatName::Rates => Format::Rates(mapping()?),
+        FormatName::Nginx => Format::Nginx(nginx(arguments, first_line)?),
+    };
+    check_options(arguments, name)?;
+    Ok((name, format, arguments.format.is_none()))
+}
+
+/// Refuses options that mean nothing for the format.
+fn check_options(arguments: &TrafficArguments, format: FormatName) -> Result<(), Box<dyn Error>> {
+    use FormatName::{Nginx, Recorder};
+    let is_mapped = !matches!(format, Nginx | Recorder);
+    let text = |value: &Option<String>| value.is_some();
+    let options = [
+        ("--map", text(&arguments.map), is_mapped),
+        ("--where", !arguments.conditions.is_empty(), is_mapped),
+        ("--no-header", arguments.no_header, is_mapped),
+        ("--log-format", text(&arguments.log_format), format == Nginx),
+        ("--ok", text(&arguments.ok), format != Recorder),
+        ("--name", text(&arguments.name), format != Recorder),
+        ("--instance", text(&arguments.instance), format != Recorder),
+        ("--delimiter", arguments.delimiter != b',', is_mapped),
+    ];
+    let wrong = options.iter().find(|(_, is_given, applies)| *is_given && !applies);
+    if let Some((option, ..)) = wrong {
+        let name = format.as_str();
+        return Err(format!("{option} means nothing for the format {name}").into());
+    }
+    let has_many = arguments.instances.is_some_and(|count| count > 1);
+    if format == Recorder && has_many {
+        let text = "a recording contains the calls of one process, so --instances must be 1";
+        return Err(text.into());
+    }
+    Ok(())
+}
+
+fn guess(arguments: &TrafficArguments, line: &str) -> Result<FormatName, Box<dyn Error>> {
+    let is_rates = || {
+        let map = arguments.map.as_deref().unwrap_or_default();
+        map.contains("calls=") && map.contains("failures=")
+    };
+    if line.is_empty() {
+        return Err("there are no lines".into());
+    }
+    if arguments.log_format.is_some() || known_log_format(line).is_some() {
+        return Ok(FormatName::Nginx);
+    }
+    if line.starts_with('{') {
+        let object: Option<Value> = serde_json::from_str(line).ok();
+        let has = |key| object.as_ref().is_some_and(|object| object.get(key).is_some());
+        let is_recording = has("recorder") || (has("t") && has("b") && has("o"));
+        return Ok(match is_recording && arguments.map.is_none() {
+            true => FormatName::Recorder,
+            false if is_rates() => FormatName::Rates,
+            false => FormatName::Ndjson,
+        });
+    }
+    if is_rates() {
+        return Ok(FormatName::Rates);
+    }
+    if arguments.map.is_some() || line.contains(char::from(arguments.delimiter)) {
+        return Ok(FormatName::Csv);
+    }
+    let text = "the first line is neither JSON nor CSV, and has no known log format: state --format, or for a \
+                log of nginx --log-format";
+    Err(text.into())
+}
+
+fn nginx(arguments: &TrafficArguments, line: &str) -> Result<NginxFormat, Box<dyn Error>> {
+    let text = match arguments.log_format.as_deref() {
+        Some("combined") => COMBINED,
+        Some("common") => COMMON,
+        Some(format) => format,
+        None => known_log_format(line).ok_or(
+            "nginx needs --log-format: the log_format of its configuration, or the word combined or common",
+        )?,
+    };
+    let mut format: NginxFormat = text.parse()?;
+    if let Some(name) = &arguments.name {
+        format = format.name(name)?;
+    }
+    if let Some(instance) = &arguments.instance {
+        format = format.instance(instance)?;
+    }
+    if let Some(ok) = &arguments.ok {
+        format = format.ok(ok)?;
+    }
+    Ok(format)
+}
+
+/// Returns the combined or common format if the line has it: `1.2.3.4 - - [01/Mar/2026:10:00:00 +0000] "…`.
+fn known_log_format(line: &str) -> Option<&'static str> {
+    let (client, rest) = line.split_once(" - ")?;
+    let (_, rest) = rest.split_once(" [")?;
+    let (time, rest) = rest.split_once("] \"")?;
+    let is_time = time.len() == 26 && time.as_bytes().get(2) == Some(&b'/');
+    if client.contains(' ') || !is_time {
+        return None;
+    }
+    let quotes = rest.matches('"').count();
+    Some(if quotes >= 5 { COMBINED } else { COMMON })
+}
+
+/// Returns the fields of the first line.
+fn fields(arguments: &TrafficArguments, line: &str) -> Vec<String> {
+    if let Ok(Value::Object(object)) = serde_json::from_str(line) {
+        let mut fields = Vec::new();
+        for (key, value) in object {
+            match value {
+                Value::Object(inner) => {
+                    fields.extend(inner.keys().map(|inner| format!("{key}.{inner}")));
+                }
+                _ => fields.push(key),
+            }
+        }
+        return fields;
+    }
+    let columns = line.split(char::from(arguments.delimiter));
+    if arguments.no_header {
+        return (1..=columns.count()).map(|number| number.to_string()).collect();
+    }
+    columns.map(|column| column.trim().trim_matches('"').to_owned()).collect()
+}
+
+/// Returns a mapping that the names of the fields suggest.
+fn suggestion(format: FormatName, fields: &[String]) -> String {
+    let find = |words: &[&str]| {
+        let is_like = |field: &&String| {
+            let field = field.to_lowercase();
+            words.iter().any(|word| field.contains(word))
+        };
+        fields.iter().find(is_like).map(String::as_str)
+    };
+    let time = find(&["timestamp", "time", "start", "date", "ts"]).unwrap_or("TIME");
+    if format == FormatName::Rates {
+        let calls = find(&["calls", "count", "total", "requests"]).unwrap_or("CALLS");
+        let failures = find(&["fail", "error"]).unwrap_or("FAILURES");
+        return format!("time={time},calls={calls},failures={failures}");
+    }
+    let mut text = format!("time={time}");
+    if let Some(duration) = find(&["duration", "latency", "elapsed", "took"]) {
+        text += &format!(",duration=ms:{duration}");
+    }
+    match (find(&["status", "code"]), find(&["success", "ok"])) {
+        (Some(status), _) => text += &format!(",ok='{status}<500'"),
+        (None, Some(success)) => text += &format!(",ok={success}"),
+        (None, None) => text += ",ok='STATUS<500'",
+    }
+    if let Some(name) = find(&["upstream", "service", "host", "name", "operation"]) {
+        text += &format!(",name={name}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_formats_are_recognized() {
+        let common = r#"10.0.0.1 - - [01/Mar/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 12"#;
+        assert_eq!(known_log_format(common), Some(COMMON));
+        let combined = format!("{common} \"-\" \"curl\"");
+        assert_eq!(known_log_format(&combined), Some(COMBINED));
+        for other in ["", "a - b", "ts,status", "x - [time] \"\"", r#"{"t":1}"#] {
+            assert_eq!(known_log_format(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn mapping_is_suggested_from_names_of_fields() {
+        let fields = ["ts", "upstream", "status", "latency"].map(str::to_owned);
+        assert_eq!(
+            suggestion(FormatName::Csv, &fields),
+            "time=ts,duration=ms:latency,ok='status<500',name=upstream"
+        );
+        assert_eq!(
+            suggestion(FormatName::Rates, &["t", "calls", "failed"].map(str::to_owned)),
+            "time=TIME,calls=calls,failures=failed"
+        );
+    }
+}

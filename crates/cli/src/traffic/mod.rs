@@ -1,0 +1,20 @@
+//! Traffic from files: which calls are read, and what is said about them.
+//!
+//! * `arguments`: the options
+//! * `source`: a file that is read several times
+//! * `format`: what a file contains
+//! * `opening`: opens an import
+//! * `merged`: the calls of several files in their order
+//! * `surveyed`: the first pass
+//! * `outage`: outages that are stated
+
+mod arguments;
+mod format;
+mod merged;
+mod opening;
+mod outage;
+mod source;
+mod surveyed;
+
+pub(crate) use arguments::TrafficArguments;
+pub(crate) use surveyed::{Surveyed, survey};

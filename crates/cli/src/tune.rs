@@ -1,0 +1,195 @@
+//! `breakerbox tune`: finds settings, and writes them as a document.
+
+use crate::exit::Exit;
+use crate::table::{cell, escaped, print_to, table};
+use crate::traffic::{self, Surveyed, TrafficArguments};
+use crate::values::{count, counted, date, duration, positive, time};
+use breakerbox_replay::{Tuned, Tuner};
+use clap::Args;
+use comfy_table::CellAlignment;
+use serde_json::json;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The options of `tune`.
+#[derive(Args, Debug)]
+pub(crate) struct TuneArguments {
+    #[command(flatten)]
+    traffic: TrafficArguments,
+    /// What a good call that is refused costs, relative to a bad call that is let through
+    #[arg(long, value_name = "COST", default_value = "1", value_parser = positive)]
+    wrong_refusal_costs: f64,
+    /// Every outage in which most calls are bad must be detected within this time
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    detect_within: Option<Duration>,
+    /// The seed of everything that is drawn at random
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    /// Writes the document to a file. Default: to standard output, and everything else to standard error
+    #[arg(short, long, value_name = "FILE.toml")]
+    output: Option<PathBuf>,
+    /// Writes JSON to standard output, with the document in it
+    #[arg(long)]
+    json: bool,
+}
+
+/// Names with fewer calls are left out.
+const ENOUGH_CALLS: u64 = 100;
+/// The most candidates of the front that are shown.
+const SHOWN: usize = 8;
+
+pub(crate) fn run(arguments: &TuneArguments) -> Result<Exit, Box<dyn Error>> {
+    if arguments.traffic.sampled {
+        let text = "sampled traffic cannot be tuned on: most candidates count calls, and numbers of calls and calls \
+                    in a row mean nothing there. Record complete traffic, or compare rates over a window of time \
+                    with `replay --sampled --candidate FILE.toml`";
+        return Err(text.into());
+    }
+    let traffic = traffic::survey(&arguments.traffic, arguments.seed)?;
+    let names: Vec<String> = names(&traffic)?;
+    let mut all = Vec::new();
+    for name in &names {
+        let Some(mut tuner) = Tuner::new(&traffic.survey, name) else {
+            continue;
+        };
+        tuner = tuner
+            .wrong_refusal_costs(arguments.wrong_refusal_costs)
+            .outages(traffic.outages.clone())
+            .instances(traffic.instances);
+        if let Some(limit) = arguments.detect_within {
+            tuner = tuner.detect_within(limit);
+        }
+        all.push(tuner.tune(traffic.calls("tuning")?));
+    }
+    let document = document(&traffic, &all);
+    if let Some(path) = &arguments.output {
+        let named = |error: io::Error| format!("{}: {error}", escaped(&path.to_string_lossy()));
+        fs::write(path, &document).map_err(named)?;
+    }
+    if arguments.json {
+        let json = json!({
+            "traffic": traffic.to_json(),
+            "caveats": traffic.caveats,
+            "tuned": all,
+            "document": document,
+        });
+        writeln!(io::stdout(), "{json:#}")?;
+    } else if arguments.output.is_some() {
+        report(&mut io::stdout().lock(), &traffic, &all)?;
+    } else {
+        report(&mut io::stderr().lock(), &traffic, &all)?;
+        io::stdout().write_all(document.as_bytes())?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Returns the names that have enough calls, and says which ones have not.
+fn names(traffic: &Surveyed) -> Result<Vec<String>, Box<dyn Error>> {
+    let found = traffic.survey.names();
+    let (enough, few): (Vec<_>, Vec<_>) = found.iter().partition(|name| name.calls >= ENOUGH_CALLS);
+    if enough.is_empty() {
+        let text = format!("no breaker has {ENOUGH_CALLS} calls, which are too few to choose settings by");
+        return Err(text.into());
+    }
+    if !few.is_empty() {
+        writeln!(
+            io::stderr(),
+            "breakerbox: {} with fewer than {ENOUGH_CALLS} calls left out",
+            counted(few.len() as u64, "name")
+        )?;
+    }
+    Ok(enough.iter().map(|name| name.name.to_string()).collect())
+}
+
+/// Returns the document with the settings of all names. Its first lines say what it is worth.
+fn document(traffic: &Surveyed, all: &[Tuned]) -> String {
+    let span = traffic.survey.span();
+    let mut text = format!(
+        "# Settings for {}, from {} of {} to {}: {}.\n",
+        counted(all.len() as u64, "breaker"),
+        counted(traffic.survey.calls(), "call"),
+        date(span.start),
+        date(span.end),
+        escaped(&traffic.title()),
+    );
+    for caveat in caveats(traffic, all) {
+        let _ = writeln!(text, "# Note: {}", escaped(&caveat));
+    }
+    for tuned in all {
+        text.push('\n');
+        text.push_str(&tuned.toml);
+    }
+    text
+}
+
+/// Returns the caveats of the traffic, and those that all breakers have in common.
+fn caveats(traffic: &Surveyed, all: &[Tuned]) -> Vec<String> {
+    use breakerbox_replay::Instances;
+    let mut caveats = traffic.caveats.clone();
+    if let Instances::Dealt { count, .. } = traffic.instances {
+        caveats.push(format!("calls were dealt to {count} processes at random, which is an assumption"));
+    }
+    if let [first, rest @ ..] = all {
+        let is_common = |caveat: &&String| rest.iter().all(|tuned| tuned.caveats.contains(caveat));
+        caveats.extend(first.caveats.iter().filter(is_common).cloned());
+    }
+    caveats
+}
+
+fn report(out: &mut dyn Write, traffic: &Surveyed, all: &[Tuned]) -> io::Result<()> {
+    let common = caveats(traffic, all);
+    for tuned in all {
+        writeln!(out, "{}: {}", escaped(&tuned.name), tuned.fitted)?;
+    }
+    for caveat in &common {
+        writeln!(out, "note: {}", escaped(caveat))?;
+    }
+    writeln!(out)?;
+    traffic.print(out)?;
+    for tuned in all {
+        print_tuned(out, tuned, &common)?;
+    }
+    Ok(())
+}
+
+fn print_tuned(out: &mut dyn Write, tuned: &Tuned, common: &[String]) -> io::Result<()> {
+    let right = |text: String| cell(text).set_alignment(CellAlignment::Right);
+    for caveat in tuned.caveats.iter().filter(|caveat| !common.contains(caveat)) {
+        writeln!(out, "note: {}: {}", escaped(&tuned.name), escaped(caveat))?;
+    }
+    let mut rows = table([&*tuned.name, "bad let through", "good refused", "detected"]);
+    let chosen = std::iter::once(("chosen: ", &tuned.chosen));
+    let others = tuned.front.iter().filter(|trial| **trial != tuned.chosen);
+    let others = others.take(SHOWN).map(|trial| ("", trial));
+    for (mark, trial) in chosen.chain(others) {
+        rows.add_row([
+            cell(format!("{mark}{}", trial.label)),
+            right(count(trial.bad_admitted)),
+            right(count(trial.good_refused)),
+            right(time(trial.detected)),
+        ]);
+    }
+    print_to(out, &rows)?;
+    writeln!(
+        out,
+        "Of {} candidates, no other one is better in both costs than those below the first.\n",
+        count(tuned.tried as u64)
+    )?;
+    if tuned.left_out.is_empty() {
+        return Ok(());
+    }
+    let mut rows = table(["outage left out", "fitted to the others", "net % in it"]);
+    for left in &tuned.left_out {
+        rows.add_row([
+            cell(date(left.outage.start)),
+            cell(&left.label),
+            right(format!("{:.0}", left.net_percent.round() + 0.0)),
+        ]);
+    }
+    print_to(out, &rows)?;
+    writeln!(out)
+}

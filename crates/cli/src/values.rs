@@ -1,0 +1,123 @@
+//! Values of options, and values for people.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The longest duration that an option takes.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// Parses a duration such as `500ms`, `2s` or `1m 30s`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| format!("{error}, as in 2s"))?;
+    if time > LONGEST {
+        return Err("longer than a year".to_owned());
+    }
+    Ok(time)
+}
+
+/// Parses a finite number that is not negative.
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "no number".to_owned())?;
+    if number.is_finite() && number >= 0.0 {
+        Ok(number)
+    } else {
+        Err("not a finite number from 0 on".to_owned())
+    }
+}
+
+/// Writes a number with commas: `10,000`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Writes `1 call`, or `2 calls`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
+/// Writes a duration that was measured. [`Duration::MAX`] was never reached.
+pub(crate) fn time(time: Duration) -> String {
+    match time {
+        Duration::MAX => "never".to_owned(),
+        Duration::ZERO => "0 s".to_owned(),
+        time if time < Duration::from_millis(10) => format!("{:.1} ms", time.as_secs_f64() * 1e3),
+        time if time < Duration::from_secs(1) => format!("{} ms", time.as_millis()),
+        time if time < Duration::from_secs(600) => format!("{:.1} s", time.as_secs_f64()),
+        time => humantime::format_duration(Duration::from_secs(time.as_secs())).to_string(),
+    }
+}
+
+/// Writes a time since the Unix epoch in UTC, to the second.
+pub(crate) fn date(time: Duration) -> String {
+    /// The end of the year 9999.
+    const END: Duration = Duration::from_secs(253_402_300_799);
+    let seconds = Duration::from_secs(time.as_secs());
+    match UNIX_EPOCH.checked_add(seconds) {
+        Some(date) if time <= END => humantime::format_rfc3339_seconds(date).to_string(),
+        _ => format!("{} s", time.as_secs()),
+    }
+}
+
+/// Parses a date in UTC as the time since the Unix epoch.
+pub(crate) fn parse_date(text: &str) -> Option<Duration> {
+    let date: SystemTime = humantime::parse_rfc3339_weak(text).ok()?;
+    date.duration_since(UNIX_EPOCH).ok()
+}
+
+/// Writes a share in per cent, with as many digits as say something.
+pub(crate) fn percent(share: f64) -> String {
+    match 100.0 * share {
+        0.0 => "0 %".to_owned(),
+        percent if percent < 1.0 => format!("{percent:.2} %"),
+        percent if percent < 10.0 => format!("{percent:.1} %"),
+        percent => format!("{percent:.0} %"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_commas() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn dates_beyond_the_calendar_are_seconds() {
+        assert_eq!(date(Duration::from_secs(1_772_359_200)), "2026-03-01T10:00:00Z");
+        assert_eq!(date(Duration::from_secs(253_402_300_799)), "9999-12-31T23:59:59Z");
+        assert_eq!(date(Duration::from_secs(253_402_300_800)), "253402300800 s");
+        assert_eq!(date(Duration::MAX), format!("{} s", u64::MAX));
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "5", "-1s", "400days", "soon"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+        for (millis, text) in [(0, "0 s"), (5, "5.0 ms"), (250, "250 ms"), (1_500, "1.5 s"), (3_600_000, "1h")] {
+            assert_eq!(time(Duration::from_millis(millis)), text);
+        }
+        assert_eq!(time(Duration::MAX), "never");
+    }
+
+    #[test]
+    fn numbers_are_finite() {
+        assert_eq!(positive("3"), Ok(3.0));
+        for wrong in ["-1", "nan", "inf", "x"] {
+            assert!(positive(wrong).is_err(), "{wrong}");
+        }
+    }
+}
