@@ -31,12 +31,19 @@ impl Candidates {
     /// Returns the presets and documents with these names, or all presets.
     pub(crate) fn new(names: &[String]) -> Result<Self, Box<dyn Error>> {
         let all = || PRESETS.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
+        let names: Vec<String> = if names.is_empty() {
+            all()
+        } else {
+            names.to_vec()
+        };
         let mut candidates: Vec<Settled> = Vec::new();
         for name in names {
             if candidates.iter().all(|candidate| candidate.label != name) {
                 let registry = registry_of(&name)?;
-                candidates.push(Settled { label: name, registry });
+                candidates.push(Settled {
+                    label: name,
+                    registry,
+                });
             }
         }
         Ok(Self(candidates))
@@ -72,11 +79,16 @@ fn registry_of(name: &str) -> Result<BreakerRegistry, Box<dyn Error>> {
     let shown = escaped(name);
     if !Path::new(name).exists() {
         let names = PRESETS.map(|(name, _)| name).join(", ");
-        return Err(format!("there is no file {shown}, and no such preset: the presets are {names}").into());
+        return Err(format!(
+            "there is no file {shown}, and no such preset: the presets are {names}"
+        )
+        .into());
     }
     let text = std::fs::read_to_string(name).map_err(|error| format!("{shown}: {error}"))?;
     let settings: Settings = toml::from_str(&text).map_err(|error| format!("{shown}: {error}"))?;
     let registry = BreakerRegistry::new();
-    registry.apply(&settings).map_err(|error| format!("{shown}: {error}"))?;
+    registry
+        .apply(&settings)
+        .map_err(|error| format!("{shown}: {error}"))?;
     Ok(registry)
 }

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::table::{cell, escaped, print_to, table};
 use crate::traffic::{self, Surveyed, TrafficArguments};
 use crate::values::{count, counted, date, duration, positive, time};
-use breakerbox_replay::{Tuned, Tuner};
+use breakerbox_replay::{Instances, NameSurvey, Tuned, Tuner};
 use clap::Args;
 use comfy_table::CellAlignment;
 use serde_json::json;
@@ -90,9 +90,12 @@ pub(crate) fn run(arguments: &TuneArguments) -> Result<Exit, Box<dyn Error>> {
 /// Returns the names that have enough calls, and says which ones have not.
 fn names(traffic: &Surveyed) -> Result<Vec<String>, Box<dyn Error>> {
     let found = traffic.survey.names();
-    let (enough, few): (Vec<_>, Vec<_>) = found.iter().partition(|name| name.calls >= ENOUGH_CALLS);
+    let (enough, few): (Vec<&NameSurvey>, Vec<&NameSurvey>) = found
+        .into_iter()
+        .partition(|name| name.calls >= ENOUGH_CALLS);
     if enough.is_empty() {
-        let text = format!("no breaker has {ENOUGH_CALLS} calls, which are too few to choose settings by");
+        let text =
+            format!("no breaker has {ENOUGH_CALLS} calls, which are too few to choose settings by");
         return Err(text.into());
     }
     if !few.is_empty() {
@@ -128,10 +131,11 @@ fn document(traffic: &Surveyed, all: &[Tuned]) -> String {
 
 /// Returns the caveats of the traffic, and those that all breakers have in common.
 fn caveats(traffic: &Surveyed, all: &[Tuned]) -> Vec<String> {
-    use breakerbox_replay::Instances;
     let mut caveats = traffic.caveats.clone();
     if let Instances::Dealt { count, .. } = traffic.instances {
-        caveats.push(format!("calls were dealt to {count} processes at random, which is an assumption"));
+        caveats.push(format!(
+            "calls were dealt to {count} processes at random, which is an assumption"
+        ));
     }
     if let [first, rest @ ..] = all {
         let is_common = |caveat: &&String| rest.iter().all(|tuned| tuned.caveats.contains(caveat));
@@ -158,7 +162,11 @@ fn report(out: &mut dyn Write, traffic: &Surveyed, all: &[Tuned]) -> io::Result<
 
 fn print_tuned(out: &mut dyn Write, tuned: &Tuned, common: &[String]) -> io::Result<()> {
     let right = |text: String| cell(text).set_alignment(CellAlignment::Right);
-    for caveat in tuned.caveats.iter().filter(|caveat| !common.contains(caveat)) {
+    for caveat in tuned
+        .caveats
+        .iter()
+        .filter(|caveat| !common.contains(caveat))
+    {
         writeln!(out, "note: {}: {}", escaped(&tuned.name), escaped(caveat))?;
     }
     let mut rows = table([&*tuned.name, "bad let through", "good refused", "detected"]);

@@ -88,15 +88,26 @@ mod tests {
 
     #[test]
     fn numbers_have_commas() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(count(number), text);
         }
     }
 
     #[test]
     fn dates_beyond_the_calendar_are_seconds() {
-        assert_eq!(date(Duration::from_secs(1_772_359_200)), "2026-03-01T10:00:00Z");
-        assert_eq!(date(Duration::from_secs(253_402_300_799)), "9999-12-31T23:59:59Z");
+        assert_eq!(
+            date(Duration::from_secs(1_772_359_200)),
+            "2026-03-01T10:00:00Z"
+        );
+        assert_eq!(
+            date(Duration::from_secs(253_402_300_799)),
+            "9999-12-31T23:59:59Z"
+        );
         assert_eq!(date(Duration::from_secs(253_402_300_800)), "253402300800 s");
         assert_eq!(date(Duration::MAX), format!("{} s", u64::MAX));
     }
@@ -107,7 +118,13 @@ mod tests {
         for wrong in ["", "5", "-1s", "400days", "soon"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
-        for (millis, text) in [(0, "0 s"), (5, "5.0 ms"), (250, "250 ms"), (1_500, "1.5 s"), (3_600_000, "1h")] {
+        for (millis, text) in [
+            (0, "0 s"),
+            (5, "5.0 ms"),
+            (250, "250 ms"),
+            (1_500, "1.5 s"),
+            (3_600_000, "1h"),
+        ] {
             assert_eq!(time(Duration::from_millis(millis)), text);
         }
         assert_eq!(time(Duration::MAX), "never");

@@ -29,9 +29,13 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
     }
     let replay = how.apply(Replay::new(&traffic.survey));
     let replay = replay.candidates(candidates.iter());
-    let replay = replay.outages(traffic.outages.clone()).instances(traffic.instances);
+    let replay = replay
+        .outages(traffic.outages.clone())
+        .instances(traffic.instances);
     let mut replayed = replay.run(traffic.calls("replaying")?);
-    replayed.caveats.splice(0..0, traffic.caveats.iter().cloned());
+    replayed
+        .caveats
+        .splice(0..0, traffic.caveats.iter().cloned());
     let results = Results {
         replayed,
         model: model.map(|model| model::run(model, &candidates, &traffic.survey)),

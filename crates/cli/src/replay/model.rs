@@ -13,15 +13,21 @@ pub(crate) fn parse(text: &str) -> Result<ClosedLoop, String> {
     let mut model = ClosedLoop::new();
     for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
         let wrong = |why: &str| format!("--closed-loop {}: {why}", pair.trim());
-        let (key, value) = pair.trim().split_once('=').ok_or_else(|| wrong("no pair KEY=VALUE"))?;
+        let (key, value) = pair
+            .trim()
+            .split_once('=')
+            .ok_or_else(|| wrong("no pair KEY=VALUE"))?;
         let rate = || number(value, 0.0..=1_000.0).ok_or_else(|| wrong("no number from 0 to 1000"));
         model = match key {
             "offered" => model.offered(rate()?),
             "capacity" => model.capacity(rate()?),
             "cold" => {
                 let (share, answers) = value.split_once(':').unwrap_or((value, "3000"));
-                let share = number(share, 0.0..=1.0).ok_or_else(|| wrong("no share from 0 to 1"))?;
-                let answers = answers.parse().map_err(|_| wrong("no number of answers after the colon"))?;
+                let share =
+                    number(share, 0.0..=1.0).ok_or_else(|| wrong("no share from 0 to 1"))?;
+                let answers = answers
+                    .parse()
+                    .map_err(|_| wrong("no number of answers after the colon"))?;
                 model.cold(share, answers)
             }
             "patience" => model.patience(duration(value).map_err(|error| wrong(&error))?),
@@ -30,7 +36,11 @@ pub(crate) fn parse(text: &str) -> Result<ClosedLoop, String> {
                 let seconds = value.parse().ok().filter(|seconds| *seconds <= 86_400);
                 model.lasting(seconds.ok_or_else(|| wrong("no seconds up to 86400"))?)
             }
-            _ => return Err(wrong("the keys are offered, capacity, cold, patience, down and lasting")),
+            _ => {
+                return Err(wrong(
+                    "the keys are offered, capacity, cold, patience, down and lasting",
+                ));
+            }
         };
     }
     Ok(model)
@@ -53,7 +63,10 @@ pub(crate) fn run(model: ClosedLoop, candidates: &Candidates, survey: &Survey) -
     let name = name.map_or("calls", |found| &*found.name);
     let mut modelled = vec![("no breaker".to_owned(), model.run_without_breaker())];
     for candidate in candidates.iter() {
-        modelled.push((candidate.label().to_owned(), model.run_candidate(&candidate, name)));
+        modelled.push((
+            candidate.label().to_owned(),
+            model.run_candidate(&candidate, name),
+        ));
     }
     modelled
 }
@@ -65,7 +78,10 @@ mod tests {
     #[test]
     fn model_has_keys() {
         assert!(parse("").is_ok());
-        assert!(parse("offered=80, capacity=100,cold=0.5:100,patience=500ms,down=10..20,lasting=100").is_ok());
+        assert!(
+            parse("offered=80, capacity=100,cold=0.5:100,patience=500ms,down=10..20,lasting=100")
+                .is_ok()
+        );
         for (text, why) in [
             ("speed=1", "the keys are"),
             ("capacity", "no pair"),

@@ -45,7 +45,10 @@ impl Results<'_> {
             row.extend(cells(&results.figures()));
             rows.add_row(row);
             if let Some((succeed, fail)) = &results.bounds {
-                for (label, figures) in [("  if unknown succeed", succeed), ("  if unknown fail", fail)] {
+                for (label, figures) in [
+                    ("  if unknown succeed", succeed),
+                    ("  if unknown fail", fail),
+                ] {
                     let net = rounded(figures.net_percent(self.how.wrong_refusal_costs));
                     let mut row = vec![Cell::new(label), right(format!("{net}"))];
                     row.extend(cells(figures));
@@ -55,7 +58,11 @@ impl Results<'_> {
         }
         print_to(out, &rows)?;
         let cost = self.how.wrong_refusal_costs;
-        let of = if self.replayed.outages.is_empty() { "all calls" } else { "the calls in outages" };
+        let of = if self.replayed.outages.is_empty() {
+            "all calls"
+        } else {
+            "the calls in outages"
+        };
         let good = if (cost - 1.0).abs() < f64::EPSILON {
             "the good calls refused".to_owned()
         } else {
@@ -114,8 +121,17 @@ impl Results<'_> {
         let Some(modelled) = &self.model else {
             return Ok(());
         };
-        writeln!(out, "\nClosed-loop model: a server that returns cold, not the traffic above\n")?;
-        let mut rows = table(["candidate", "failed", "refused", "opened", "good again after"]);
+        writeln!(
+            out,
+            "\nClosed-loop model: a server that returns cold, not the traffic above\n"
+        )?;
+        let mut rows = table([
+            "candidate",
+            "failed",
+            "refused",
+            "opened",
+            "good again after",
+        ]);
         for (label, figures) in modelled {
             rows.add_row([
                 cell(label),
@@ -142,7 +158,9 @@ impl Results<'_> {
             "replayed": self.replayed,
         });
         if let (Some(modelled), Some(json)) = (&self.model, json.as_object_mut()) {
-            let model = modelled.iter().map(|(label, figures)| json!({ "label": label, "figures": figures }));
+            let model = modelled
+                .iter()
+                .map(|(label, figures)| json!({ "label": label, "figures": figures }));
             json.insert("closed_loop".to_owned(), model.collect());
         }
         json
@@ -154,7 +172,8 @@ impl Results<'_> {
             return Ok(());
         };
         let page = self.replayed.to_html(&self.title);
-        fs::write(path, page).map_err(|error| format!("{}: {error}", escaped(&path.to_string_lossy())))
+        fs::write(path, page)
+            .map_err(|error| format!("{}: {error}", escaped(&path.to_string_lossy())))
     }
 }
 

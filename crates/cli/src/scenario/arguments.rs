@@ -47,13 +47,24 @@ pub(crate) struct ScenarioArguments {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_622_400), help_heading = "Scenario")]
     lasting: Option<u64>,
     /// The name of the breaker
-    #[arg(long, value_name = "NAME", default_value = "scenario", help_heading = "Scenario")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "scenario",
+        help_heading = "Scenario"
+    )]
     pub(super) name: String,
     /// Writes the calls to a file instead of replaying them; - is standard output
     #[arg(long, value_name = "FILE", help_heading = "Scenario")]
     pub(super) write: Option<PathBuf>,
     /// The format that is written
-    #[arg(long, value_enum, default_value = "recorder", requires = "write", help_heading = "Scenario")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "recorder",
+        requires = "write",
+        help_heading = "Scenario"
+    )]
     pub(super) written_as: WrittenAs,
     #[command(flatten)]
     pub(super) candidates: CandidateArguments,
@@ -66,13 +77,24 @@ impl ScenarioArguments {
         if let Some(latency) = self.failing_after {
             scenario = scenario.failing_after(latency);
         }
-        let phases = [&self.outage, &self.gradual, &self.slow, &self.flapping, &self.one_of_many];
+        let phases = [
+            &self.outage,
+            &self.gradual,
+            &self.slow,
+            &self.flapping,
+            &self.one_of_many,
+        ];
         let phases = phases.into_iter().flatten().cloned();
         for phase in self.shape.into_iter().flat_map(Shape::phases).chain(phases) {
             scenario = phase.add_to(scenario);
         }
         let bursts = self.bursts.or(self.shape.and_then(Shape::bursts));
-        if let Some(Bursts { every, length, factor }) = bursts {
+        if let Some(Bursts {
+            every,
+            length,
+            factor,
+        }) = bursts
+        {
             scenario = scenario.bursts(every, length, factor);
         }
         match self.lasting {
@@ -84,13 +106,22 @@ impl ScenarioArguments {
     /// Returns the title of a report.
     pub(super) fn title(&self) -> String {
         let outages = self.scenario().outages().len() as u64;
-        let kind = self.shape.map_or("scenario".to_owned(), |shape| format!("scenario {}", shape.name()));
-        format!("{kind}: {} calls per second, {}", self.rate, counted(outages, "outage"))
+        let kind = self.shape.map_or("scenario".to_owned(), |shape| {
+            format!("scenario {}", shape.name())
+        });
+        format!(
+            "{kind}: {} calls per second, {}",
+            self.rate,
+            counted(outages, "outage")
+        )
     }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate| (0.001..=1_000_000.0).contains(rate));
+    let rate = text
+        .parse()
+        .ok()
+        .filter(|rate| (0.001..=1_000_000.0).contains(rate));
     rate.ok_or_else(|| "no number from 0.001 to 1000000".to_owned())
 }
 

@@ -35,7 +35,9 @@ pub(crate) fn run(arguments: &ScenarioArguments) -> Result<Exit, Box<dyn Error>>
         return Err("the scenario has no calls: raise --rate or --lasting".into());
     }
     let replay = how.apply(Replay::new(&survey));
-    let replay = replay.candidates(candidates.iter()).outages(scenario.outages());
+    let replay = replay
+        .candidates(candidates.iter())
+        .outages(scenario.outages());
     let results = Results {
         replayed: replay.run(scenario.calls()),
         model: model.map(|model| model::run(model, &candidates, &survey)),

@@ -44,7 +44,9 @@ impl Phase {
     fn parse(text: &str, kind: impl FnOnce(&str) -> Result<Kind, String>) -> Result<Self, String> {
         /// A leap year.
         const MOST: u64 = 366 * 86_400;
-        let (period, value) = text.split_once('=').ok_or("no value after the seconds, as in 60..180=1")?;
+        let (period, value) = text
+            .split_once('=')
+            .ok_or("no value after the seconds, as in 60..180=1")?;
         let seconds = || -> Option<Range<u64>> {
             let (from, until) = period.split_once("..")?;
             let seconds = from.parse().ok()?..until.parse().ok()?;
@@ -78,7 +80,9 @@ pub(super) fn period(text: &str) -> Result<Phase, String> {
 pub(super) fn one_of_many(text: &str) -> Result<Phase, String> {
     Phase::parse(text, |value| {
         let replicas = value.parse().ok().filter(|replicas| *replicas >= 1);
-        replicas.map(Kind::OneOfMany).ok_or_else(|| "no number of replicas".to_owned())
+        replicas
+            .map(Kind::OneOfMany)
+            .ok_or_else(|| "no number of replicas".to_owned())
     })
 }
 
@@ -87,7 +91,10 @@ pub(super) fn bursts(text: &str) -> Result<Bursts, String> {
     let [every, length, factor] = parts[..] else {
         return Err("not of the form EVERY:LENGTH:FACTOR, as in 10s:1s:20".to_owned());
     };
-    let factor = factor.parse().ok().filter(|factor| (0.001..=1_000.0).contains(factor));
+    let factor = factor
+        .parse()
+        .ok()
+        .filter(|factor| (0.001..=1_000.0).contains(factor));
     Ok(Bursts {
         every: short(every)?,
         length: short(length)?,
@@ -96,7 +103,10 @@ pub(super) fn bursts(text: &str) -> Result<Bursts, String> {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    let share = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "no share from 0 to 1".to_owned())
 }
 
@@ -115,18 +125,38 @@ mod tests {
 
     #[test]
     fn phases_are_parsed() {
-        let phase = |kind| Ok(Phase { seconds: 60..180, kind });
+        let phase = |kind| {
+            Ok(Phase {
+                seconds: 60..180,
+                kind,
+            })
+        };
         assert_eq!(outage("60..180=0.34"), phase(Kind::Outage(0.34)));
         assert_eq!(gradual("60..180=1"), phase(Kind::Gradual(1.0)));
-        assert_eq!(slow("60..180=0.9:2s"), phase(Kind::Slow(0.9, Duration::from_secs(2))));
-        assert_eq!(period("60..180=10s"), phase(Kind::Flapping(Duration::from_secs(10))));
+        assert_eq!(
+            slow("60..180=0.9:2s"),
+            phase(Kind::Slow(0.9, Duration::from_secs(2)))
+        );
+        assert_eq!(
+            period("60..180=10s"),
+            phase(Kind::Flapping(Duration::from_secs(10)))
+        );
         assert_eq!(one_of_many("60..180=3"), phase(Kind::OneOfMany(3)));
         assert!(bursts("10s:1s:20").is_ok());
     }
 
     #[test]
     fn wrong_phases_are_refused() {
-        for wrong in ["", "60..180", "180..60=1", "60..60=1", "a..b=1", "0..99999999999=1", "60..180=2", "60..180=nan"] {
+        for wrong in [
+            "",
+            "60..180",
+            "180..60=1",
+            "60..60=1",
+            "a..b=1",
+            "0..99999999999=1",
+            "60..180=2",
+            "60..180=nan",
+        ] {
             assert!(outage(wrong).is_err(), "{wrong}");
         }
         assert!(slow("60..180=0.5").is_err());

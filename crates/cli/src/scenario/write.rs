@@ -37,7 +37,11 @@ pub(super) fn write(
 
 fn write_to(arguments: &ScenarioArguments, scenario: &Scenario, out: impl Write) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
-    let end = scenario.outages().iter().map(|outage| outage.end.as_secs()).max();
+    let end = scenario
+        .outages()
+        .iter()
+        .map(|outage| outage.end.as_secs())
+        .max();
     let bar = progress::seconds("writing", end.map_or(300, |end| end + 120));
     match arguments.written_as {
         WrittenAs::Recorder => {
@@ -70,17 +74,32 @@ fn recorded(out: &mut impl Write, call: &Call, name: &str) -> io::Result<()> {
     match &call.error {
         Some(error) => {
             let error = json!(&**error);
-            writeln!(out, r#"{{"t":{start},"b":{name},"d":{duration},"o":"{outcome}","e":{error}}}"#)
+            writeln!(
+                out,
+                r#"{{"t":{start},"b":{name},"d":{duration},"o":"{outcome}","e":{error}}}"#
+            )
         }
-        None => writeln!(out, r#"{{"t":{start},"b":{name},"d":{duration},"o":"{outcome}"}}"#),
+        None => writeln!(
+            out,
+            r#"{{"t":{start},"b":{name},"d":{duration},"o":"{outcome}"}}"#
+        ),
     }
 }
 
 fn row(out: &mut impl Write, call: &Call, name: &str) -> io::Result<()> {
     let start = humantime::format_rfc3339_micros(UNIX_EPOCH + EPOCH + call.start);
-    let status = if call.outcome == Outcome::Success { 200 } else { 503 };
+    let status = if call.outcome == Outcome::Success {
+        200
+    } else {
+        503
+    };
     let micros = call.duration.unwrap_or_default().as_micros();
-    writeln!(out, "{start},{name},{status},{}.{:03}", micros / 1_000, micros % 1_000)
+    writeln!(
+        out,
+        "{start},{name},{status},{}.{:03}",
+        micros / 1_000,
+        micros % 1_000
+    )
 }
 
 /// Returns a field of CSV, in quotes if they are needed.

@@ -61,7 +61,10 @@ impl Error for NotMapped {}
 impl fmt::Display for NotMapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let format = self.format.as_str();
-        write!(f, "{format} needs --map, which says what the fields mean. The fields are: ")?;
+        write!(
+            f,
+            "{format} needs --map, which says what the fields mean. The fields are: "
+        )?;
         f.write_str(&self.fields.join(", "))?;
         f.write_str(".\nFor example: --map ")?;
         f.write_str(&suggestion(self.format, &self.fields))
@@ -74,11 +77,17 @@ pub(super) fn format(
     arguments: &TrafficArguments,
     first_line: &str,
 ) -> Result<(FormatName, Format, bool), Box<dyn Error>> {
-    let name = arguments.format.map_or_else(|| guess(arguments, first_line), Ok)?;
+    let name = arguments
+        .format
+        .map_or_else(|| guess(arguments, first_line), Ok)?;
     let mapping = || -> Result<Mapping, Box<dyn Error>> {
         let Some(map) = &arguments.map else {
             let fields = fields(arguments, first_line);
-            return Err(NotMapped { format: name, fields }.into());
+            return Err(NotMapped {
+                format: name,
+                fields,
+            }
+            .into());
         };
         // Options are further pairs. Quotes protect their commas.
         let mut text = map.clone();
@@ -124,7 +133,9 @@ fn check_options(arguments: &TrafficArguments, format: FormatName) -> Result<(),
         ("--instance", text(&arguments.instance), format != Recorder),
         ("--delimiter", arguments.delimiter != b',', is_mapped),
     ];
-    let wrong = options.iter().find(|(_, is_given, applies)| *is_given && !applies);
+    let wrong = options
+        .iter()
+        .find(|(_, is_given, applies)| *is_given && !applies);
     if let Some((option, ..)) = wrong {
         let name = format.as_str();
         return Err(format!("{option} means nothing for the format {name}").into());
@@ -150,7 +161,11 @@ fn guess(arguments: &TrafficArguments, line: &str) -> Result<FormatName, Box<dyn
     }
     if line.starts_with('{') {
         let object: Option<Value> = serde_json::from_str(line).ok();
-        let has = |key| object.as_ref().is_some_and(|object| object.get(key).is_some());
+        let has = |key| {
+            object
+                .as_ref()
+                .is_some_and(|object| object.get(key).is_some())
+        };
         let is_recording = has("recorder") || (has("t") && has("b") && has("o"));
         return Ok(match is_recording && arguments.map.is_none() {
             true => FormatName::Recorder,
@@ -220,9 +235,13 @@ fn fields(arguments: &TrafficArguments, line: &str) -> Vec<String> {
     }
     let columns = line.split(char::from(arguments.delimiter));
     if arguments.no_header {
-        return (1..=columns.count()).map(|number| number.to_string()).collect();
+        return (1..=columns.count())
+            .map(|number| number.to_string())
+            .collect();
     }
-    columns.map(|column| column.trim().trim_matches('"').to_owned()).collect()
+    columns
+        .map(|column| column.trim().trim_matches('"').to_owned())
+        .collect()
 }
 
 /// Returns a mapping that the names of the fields suggest.
@@ -278,7 +297,10 @@ mod tests {
             "time=ts,duration=ms:latency,ok='status<500',name=upstream"
         );
         assert_eq!(
-            suggestion(FormatName::Rates, &["t", "calls", "failed"].map(str::to_owned)),
+            suggestion(
+                FormatName::Rates,
+                &["t", "calls", "failed"].map(str::to_owned)
+            ),
             "time=TIME,calls=calls,failures=failed"
         );
     }

@@ -50,7 +50,10 @@ fn time(text: &str, span: &Range<Duration>) -> Result<Duration, String> {
     }
     match duration(text) {
         Ok(after) => Ok(span.start.saturating_add(after)),
-        Err(_) => Err(format!("{text:?} is no time: use 10:00, {}, or 5m after the first call", date(span.start))),
+        Err(_) => Err(format!(
+            "{text:?} is no time: use 10:00, {}, or 5m after the first call",
+            date(span.start)
+        )),
     }
 }
 
@@ -63,8 +66,12 @@ fn clock(text: &str) -> Option<Duration> {
     }
     for (at, limit) in [24, 60, 60].into_iter().enumerate() {
         let part = parts.get(at).copied().unwrap_or("0");
-        let is_number = (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-        let number: u64 = part.parse().ok().filter(|number| is_number && *number < limit)?;
+        let is_number =
+            (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u64 = part
+            .parse()
+            .ok()
+            .filter(|number| is_number && *number < limit)?;
         seconds = seconds * 60 + number;
     }
     Some(Duration::from_secs(seconds))
@@ -80,7 +87,9 @@ fn on_day(clock: Duration, span: &Range<Duration>) -> Option<Duration> {
     if last - first > 2 {
         return None;
     }
-    let mut within = (first..=last).map(at).filter(|time| (span.start..=span.end).contains(time));
+    let mut within = (first..=last)
+        .map(at)
+        .filter(|time| (span.start..=span.end).contains(time));
     within.next().filter(|_| within.next().is_none())
 }
 
@@ -92,13 +101,19 @@ mod tests {
     /// From 2026-03-01T09:00:00Z on, for this many seconds.
     fn survey(lasting: u64) -> Survey {
         let first = 1_772_355_600;
-        Survey::of([first, first + lasting].map(|at| Call::new("users", Duration::from_secs(at), Outcome::Success)))
+        Survey::of(
+            [first, first + lasting]
+                .map(|at| Call::new("users", Duration::from_secs(at), Outcome::Success)),
+        )
     }
 
     #[test]
     fn times_have_several_forms() {
         let survey = survey(7_200);
-        let expected = Outage::new(Duration::from_secs(1_772_359_200), Duration::from_secs(1_772_360_400));
+        let expected = Outage::new(
+            Duration::from_secs(1_772_359_200),
+            Duration::from_secs(1_772_360_400),
+        );
         for text in [
             "10:00..10:20",
             "10:00:00..10:20:00",
@@ -109,7 +124,10 @@ mod tests {
         ] {
             assert_eq!(parse(text, &survey), Ok(expected.clone()), "{text}");
         }
-        assert_eq!(parse("users=10:00..10:20", &survey), Ok(expected.of("users")));
+        assert_eq!(
+            parse("users=10:00..10:20", &survey),
+            Ok(expected.of("users"))
+        );
     }
 
     #[test]
@@ -119,7 +137,10 @@ mod tests {
             ("10:00", "no period"),
             ("10:20..10:00", "ends before it begins"),
             ("10:60..10:70", "is no time"),
-            ("12:00..13:00", "the calls are from 2026-03-01T09:00:00Z to 2026-03-01T11:00:00Z"),
+            (
+                "12:00..13:00",
+                "the calls are from 2026-03-01T09:00:00Z to 2026-03-01T11:00:00Z",
+            ),
             ("search=10:00..10:20", "no breaker \"search\""),
             ("soon..later", "is no time"),
         ] {
@@ -131,7 +152,11 @@ mod tests {
     #[test]
     fn clock_needs_date_if_it_shows_time_twice() {
         let twice = survey(30 * 3_600);
-        assert!(parse("10:00..10:20", &twice).unwrap_err().contains("on which day"));
+        assert!(
+            parse("10:00..10:20", &twice)
+                .unwrap_err()
+                .contains("on which day")
+        );
         let once = parse("23:50..00:10", &survey(20 * 3_600)).unwrap();
         assert_eq!(once.end - once.start, Duration::from_secs(1_200));
     }

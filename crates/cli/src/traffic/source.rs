@@ -24,7 +24,10 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", escaped(&path.to_string_lossy())))
+            io::Error::new(
+                error.kind(),
+                format!("{}: {error}", escaped(&path.to_string_lossy())),
+            )
         };
         if path == Path::new("-") {
             return Self::spool("standard input".to_owned(), io::stdin().lock());

@@ -65,7 +65,10 @@ pub(crate) fn survey(arguments: &TrafficArguments, seed: u64) -> Result<Surveyed
     };
     surveyed.add_caveats(&limits, seed);
     if surveyed.outages_are_stated {
-        let parsed = arguments.outage.iter().map(|text| outage::parse(text, &surveyed.survey));
+        let parsed = arguments
+            .outage
+            .iter()
+            .map(|text| outage::parse(text, &surveyed.survey));
         surveyed.outages = parsed.collect::<Result<_, _>>()?;
     }
     Ok(surveyed)
@@ -87,7 +90,10 @@ fn check_calls(survey: &Survey, counts: &[ImportCounts], only: &[String]) -> Res
         text += &format!("; --where left out {}", count(filtered));
     }
     if counts.iter().any(|counts| counts.calls > 0) {
-        text += &format!("; --breaker left out all of them, which names {}", only.join(", "));
+        text += &format!(
+            "; --breaker left out all of them, which names {}",
+            only.join(", ")
+        );
     }
     if bad > 0 {
         text += &format!("; {} cannot be read:", count(bad));
@@ -146,14 +152,22 @@ impl Breakers {
 
 impl Surveyed {
     /// Reads the calls again.
-    pub(crate) fn calls(&self, label: &'static str) -> Result<impl Iterator<Item = Call> + '_, Box<dyn Error>> {
+    pub(crate) fn calls(
+        &self,
+        label: &'static str,
+    ) -> Result<impl Iterator<Item = Call> + '_, Box<dyn Error>> {
         let calls = self.files.read(label)?;
         Ok(calls.filter(|call| is_wanted(&self.only, call)))
     }
 
     /// Returns the names of the files, for people.
     pub(crate) fn title(&self) -> String {
-        let names: Vec<&str> = self.files.files.iter().map(|file| &*file.source.name).collect();
+        let names: Vec<&str> = self
+            .files
+            .files
+            .iter()
+            .map(|file| &*file.source.name)
+            .collect();
         match names[..] {
             [first, second, _, ..] => format!("{first}, {second} and {} more", names.len() - 2),
             _ => names.join(", "),
@@ -166,7 +180,10 @@ impl Surveyed {
                 // The results of a replay say both.
                 Caveat::OneInstance => {}
                 Caveat::DealtInstances(count) => {
-                    self.instances = Instances::Dealt { count: *count, seed };
+                    self.instances = Instances::Dealt {
+                        count: *count,
+                        seed,
+                    };
                 }
                 other => self.caveats.push(other.to_string()),
             }
@@ -194,7 +211,8 @@ impl Surveyed {
         let names = self.survey.names();
         if names.iter().all(|name| name.latency(0.5).is_none()) {
             caveats.push(
-                "The source has no durations: calls take no time, and slow calls are not noticed.".to_owned(),
+                "The source has no durations: calls take no time, and slow calls are not noticed."
+                    .to_owned(),
             );
         }
         self.caveats.extend(caveats);
@@ -275,14 +293,19 @@ impl Surveyed {
         if self.outages.is_empty() {
             return writeln!(out, "no outages found\n");
         }
-        let title = if self.outages_are_stated { "outages (stated)" } else { "outages (found)" };
+        let title = if self.outages_are_stated {
+            "outages (stated)"
+        } else {
+            "outages (found)"
+        };
         let mut rows = table([title, "from", "until", "length"]);
         for outage in self.outages.iter().take(SHOWN) {
             rows.add_row([
                 cell(outage.name.as_deref().unwrap_or("all names")),
                 cell(date(outage.start)),
                 cell(date(outage.end)),
-                cell(time(outage.end.saturating_sub(outage.start))).set_alignment(CellAlignment::Right),
+                cell(time(outage.end.saturating_sub(outage.start)))
+                    .set_alignment(CellAlignment::Right),
             ]);
         }
         print_to(out, &rows)?;
