@@ -161,16 +161,12 @@ impl Lane {
             Some(breaker) => breaker,
             None => self.create(fact.key),
         };
-        match breaker.try_acquire() {
-            Ok(permit) => {
-                self.keys[fact.key as usize].figures.bad_admitted += u64::from(fate.is_bad);
-                Some(permit)
-            }
-            Err(_) => {
-                self.refuse(step, fate);
-                None
-            }
+        let permit = breaker.try_acquire().ok();
+        match permit {
+            Some(_) => self.keys[fact.key as usize].figures.bad_admitted += u64::from(fate.is_bad),
+            None => self.refuse(step, fate),
         }
+        permit
     }
 
     #[cold]

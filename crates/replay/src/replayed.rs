@@ -83,6 +83,7 @@ impl CandidateResults {
     /// assert!(net.min <= net.median && net.median <= net.max);
     /// # Ok::<(), breakerbox::ConfigError>(())
     /// ```
+    #[allow(clippy::missing_panics_doc)] // a replay has at least one shift
     pub fn spread<T: Copy + PartialOrd>(&self, figure: impl Fn(&Figures) -> T) -> Spread<T> {
         let spread = Spread::of(self.shifts.iter().map(figure));
         spread.expect("a candidate has at least one shift")

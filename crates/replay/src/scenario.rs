@@ -289,7 +289,7 @@ impl Calls {
             if !phase.span.contains(&now) {
                 continue;
             }
-            let since = now - phase.span.start;
+            let since = now.saturating_sub(phase.span.start);
             match phase.kind {
                 Kind::Outage { share } => fails |= self.random.unit() < share,
                 Kind::Slow { share, latency } => {
@@ -301,7 +301,7 @@ impl Calls {
                     fails |= (since.as_nanos() / period.as_nanos()) % 2 == 0;
                 }
                 Kind::Gradual { share } => {
-                    let length = phase.span.end - phase.span.start;
+                    let length = phase.span.end.saturating_sub(phase.span.start);
                     let grown = share * since.as_secs_f64() / length.as_secs_f64();
                     fails |= self.random.unit() < grown;
                 }

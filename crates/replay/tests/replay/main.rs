@@ -1,5 +1,6 @@
 //! Tests of the replay through its public interface.
 
+mod auto_traits;
 mod counterfactual;
 mod determinism;
 mod instances;

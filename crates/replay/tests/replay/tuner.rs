@@ -11,8 +11,8 @@ const MINUTE: u64 = 60;
 /// Three partial outages of one replica of three, and as many total ones.
 fn mixed() -> Scenario {
     (0..3).fold(Scenario::steady(6.0), |scenario, at| {
-        let start = (2 + 8 * at) * MINUTE;
-        let total = start + 4 * MINUTE;
+        let start = (2 + 5 * at) * MINUTE;
+        let total = start + 2 * MINUTE + 30;
         let scenario = scenario.outage(start..start + MINUTE, 0.34);
         scenario.outage(total..total + MINUTE, 1.0)
     })
@@ -136,13 +136,13 @@ fn slow_calls_get_a_rule() {
 #[test]
 fn impossible_detection_is_reported() {
     let scenario = Scenario::steady(6.0).outage(120..240, 1.0);
-    let tuner = Tuner::new(&scenario.survey(), "scenario").unwrap();
-    let tuned = tuner
-        .detect_within(Duration::from_nanos(1))
-        .tune(scenario.calls());
+    let survey = scenario.survey();
+    let impatient = Tuner::new(&survey, "scenario")
+        .unwrap()
+        .detect_within(Duration::from_nanos(1));
+    let caveats = impatient.tune(scenario.calls()).caveats;
     assert!(
-        tuned
-            .caveats
+        caveats
             .iter()
             .any(|caveat| caveat.contains("detects all outages"))
     );
