@@ -55,13 +55,19 @@ impl Candidates {
             .map(|it| Candidate::of_registry(escaped(&it.label), &it.registry))
     }
 
+    /// Returns `true` if a rule for slow calls applies to the breaker called `name`.
+    pub(crate) fn notice_slow_calls(&self, name: &str) -> bool {
+        let mut rules = self.0.iter().flat_map(|candidate| {
+            let config = candidate.registry.breaker(name).config();
+            config.trip_rules().to_vec()
+        });
+        rules.any(|rule| rule.to_string().starts_with("slow-call rate"))
+    }
+
     /// Refuses rules that count calls for the breakers with these names, because the traffic is sampled.
-    pub(crate) fn check_sampled<'a>(
-        &self,
-        names: impl Iterator<Item = &'a str> + Clone,
-    ) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn check_sampled(&self, names: &[&str]) -> Result<(), Box<dyn Error>> {
         for candidate in &self.0 {
-            for name in names.clone() {
+            for name in names {
                 let config = candidate.registry.breaker(name).config();
                 check_sampled(config.trip_rules())
                     .map_err(|error| format!("{}: {error}", escaped(&candidate.label)))?;

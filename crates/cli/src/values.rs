@@ -51,7 +51,16 @@ pub(crate) fn time(time: Duration) -> String {
         time if time < Duration::from_millis(10) => format!("{:.1} ms", time.as_secs_f64() * 1e3),
         time if time < Duration::from_secs(1) => format!("{} ms", time.as_millis()),
         time if time < Duration::from_secs(600) => format!("{:.1} s", time.as_secs_f64()),
-        time => humantime::format_duration(Duration::from_secs(time.as_secs())).to_string(),
+        time => long(time.as_secs()),
+    }
+}
+
+fn long(seconds: u64) -> String {
+    let minutes = seconds / 60;
+    match minutes {
+        0..60 => format!("{minutes} min {} s", seconds % 60),
+        60..1_440 => format!("{} h {} min", minutes / 60, minutes % 60),
+        _ => format!("{} d {} h", minutes / 1_440, minutes / 60 % 24),
     }
 }
 
@@ -123,7 +132,8 @@ mod tests {
             (5, "5.0 ms"),
             (250, "250 ms"),
             (1_500, "1.5 s"),
-            (3_600_000, "1h"),
+            (3_600_000, "1 h 0 min"),
+            (90_000_000, "1 d 1 h"),
         ] {
             assert_eq!(time(Duration::from_millis(millis)), text);
         }

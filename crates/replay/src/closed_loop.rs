@@ -3,7 +3,9 @@
 use crate::candidate::{Candidate, builder_of, jitter_seed};
 use crate::random::Random;
 use breakerbox::clock::ManualClock;
-use breakerbox::{BreakerBuilder, BreakerConfig, CircuitBreaker, ConfigError, Event, Permit, State};
+use breakerbox::{
+    BreakerBuilder, BreakerConfig, CircuitBreaker, ConfigError, Event, Permit, State,
+};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -23,9 +23,14 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
     let candidates = Candidates::new(&how.candidate)?;
     let model = how.closed_loop.as_deref().map(model::parse).transpose()?;
     let traffic = traffic::survey(&arguments.traffic, how.seed)?;
+    let names: Vec<&str> = traffic
+        .survey
+        .names()
+        .iter()
+        .map(|found| &*found.name)
+        .collect();
     if traffic.is_sampled {
-        let names = traffic.survey.names();
-        candidates.check_sampled(names.iter().map(|found| &*found.name))?;
+        candidates.check_sampled(&names)?;
     }
     let replay = how.apply(Replay::new(&traffic.survey));
     let replay = replay.candidates(candidates.iter());

@@ -3,9 +3,9 @@
 use super::arguments::CandidateArguments;
 use super::model::Modelled;
 use crate::table::{cell, escaped, print_to, table};
-use crate::values::{count, time};
+use crate::values::{count, counted, time};
 use breakerbox_replay::{CandidateResults, Figures, Replayed};
-use comfy_table::{Cell, CellAlignment};
+use comfy_table::{Attribute, Cell, CellAlignment, Table};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{self, Write};
@@ -29,19 +29,10 @@ impl Results<'_> {
     }
 
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut rows = table([
-            "candidate",
-            "net %",
-            "detected",
-            "bad let through",
-            "bad refused",
-            "good refused in outages",
-            "outside",
-            "closed after",
-            "flaps",
-        ]);
+        let mut rows = figures_table("candidate");
         for results in &self.replayed.candidates {
-            let mut row = vec![cell(&results.label), self.net(results)];
+            let mut row = vec![cell(&results.label)];
+            row.extend(self.net(results));
             row.extend(cells(&results.figures()));
             rows.add_row(row);
             if let Some((succeed, fail)) = &results.bounds {
@@ -50,7 +41,7 @@ impl Results<'_> {
                     ("  if unknown fail", fail),
                 ] {
                     let net = rounded(figures.net_percent(self.how.wrong_refusal_costs));
-                    let mut row = vec![Cell::new(label), right(format!("{net}"))];
+                    let mut row = vec![Cell::new(label), right(net.to_string()), cell("")];
                     row.extend(cells(figures));
                     rows.add_row(row);
                 }
@@ -70,9 +61,10 @@ impl Results<'_> {
         };
         writeln!(
             out,
-            "\nnet: bad calls refused minus {good}, in % of {of}; 0 without a breaker.\nMedian of {} with slightly \
-             other recovery times (least to greatest).",
-            crate::values::counted(self.how.shifts.into(), "run")
+            "\nnet: bad calls refused minus {good}, in % of {of}; 0 without a breaker.\nThe median and the range of {} \
+             with slightly other recovery times.\ngood refused: in outages; good outside: at other times. Times are \
+             those of the slowest outage.",
+            counted(self.how.shifts.into(), "run")
         )?;
         if self.how.by_name {
             self.print_names(out)?;
@@ -80,35 +72,22 @@ impl Results<'_> {
         self.print_model(out)
     }
 
-    fn net(&self, results: &CandidateResults) -> Cell {
+    /// Returns the net figure, and its range over all shifts.
+    fn net(&self, results: &CandidateResults) -> [Cell; 2] {
         let cost = self.how.wrong_refusal_costs;
         let net = results.spread(|figures| figures.net_percent(cost));
         let [least, middle, greatest] = [net.min, net.median, net.max].map(rounded);
-        right(if self.how.shifts == 1 {
-            format!("{middle}")
-        } else {
-            format!("{middle} ({least} to {greatest})")
-        })
+        [middle.to_string(), format!("{least}..{greatest}")].map(right)
     }
 
     fn print_names(&self, out: &mut dyn Write) -> io::Result<()> {
         for results in &self.replayed.candidates {
             let label = escaped(&results.label);
             writeln!(out)?;
-            let mut rows = table([
-                &*label,
-                "net %",
-                "detected",
-                "bad let through",
-                "bad refused",
-                "good refused in outages",
-                "outside",
-                "closed after",
-                "flaps",
-            ]);
+            let mut rows = figures_table(&label);
             for (name, figures) in &results.names {
                 let net = rounded(figures.net_percent(self.how.wrong_refusal_costs));
-                let mut row = vec![cell(name), right(format!("{net}"))];
+                let mut row = vec![cell(name), right(net.to_string()), cell("")];
                 row.extend(cells(figures));
                 rows.add_row(row);
             }
@@ -177,15 +156,42 @@ impl Results<'_> {
     }
 }
 
-fn cells(figures: &Figures) -> [Cell; 7] {
+/// Creates a table for figures, which is narrower than 80 columns unless a name is long.
+fn figures_table(title: &str) -> Table {
+    let mut rows = table([title, "net %", "range"]);
+    let mut header = vec![bold(&escaped(title)), bold("net %"), bold("range")];
+    header.extend(TITLES.map(bold));
+    rows.set_header(header);
+    let last = TITLES.len() + 2;
+    for (at, column) in rows.column_iter_mut().enumerate() {
+        column.set_padding((0, if at == last { 0 } else { 2 }));
+    }
+    rows
+}
+
+/// The titles of [`cells`].
+const TITLES: [&str; 6] = [
+    "opened\nafter",
+    "bad\nthrough",
+    "bad\nrefused",
+    "good\nrefused",
+    "good\noutside",
+    "closed\nafter",
+];
+
+fn bold(title: &str) -> Cell {
+    Cell::new(title).add_attribute(Attribute::Bold)
+}
+
+fn cells(figures: &Figures) -> [Cell; 6] {
+    let only_if = |applies: bool, text: String| if applies { text } else { "-".to_owned() };
     [
-        time(figures.detected),
+        only_if(figures.outage_calls > 0, time(figures.detected)),
         count(figures.bad_admitted),
         count(figures.bad_refused),
         count(figures.good_refused_inside),
         count(figures.good_refused_outside),
-        time(figures.recovered),
-        count(figures.flaps),
+        only_if(figures.openings > 0, time(figures.recovered)),
     ]
     .map(right)
 }

@@ -1,6 +1,7 @@
 //! [`Format`]: what a file contains, stated or guessed.
 
 use super::arguments::TrafficArguments;
+use crate::table::escaped;
 use breakerbox_replay::import::{Mapping, NginxFormat};
 use clap::ValueEnum;
 use serde_json::Value;
@@ -65,9 +66,9 @@ impl fmt::Display for NotMapped {
             f,
             "{format} needs --map, which says what the fields mean. The fields are: "
         )?;
-        f.write_str(&self.fields.join(", "))?;
+        f.write_str(&escaped(&self.fields.join(", ")))?;
         f.write_str(".\nFor example: --map ")?;
-        f.write_str(&suggestion(self.format, &self.fields))
+        f.write_str(&escaped(&suggestion(self.format, &self.fields)))
     }
 }
 
@@ -179,9 +180,23 @@ fn guess(arguments: &TrafficArguments, line: &str) -> Result<FormatName, Box<dyn
     if arguments.map.is_some() || line.contains(char::from(arguments.delimiter)) {
         return Ok(FormatName::Csv);
     }
-    let text = "the first line is neither JSON nor CSV, and has no known log format: state --format, or for a \
-                log of nginx --log-format";
-    Err(text.into())
+    Err(format!(
+        "the first line is neither JSON nor CSV, and has no known log format:\n  {}\nFor lines of text, state \
+         --log-format with the variables of nginx, as in '$time_iso8601 [$level] \"$request\" status: $status \
+         time: $request_time'",
+        excerpt(line)
+    )
+    .into())
+}
+
+/// Returns the beginning of a line.
+fn excerpt(line: &str) -> String {
+    const LENGTH: usize = 160;
+    let mut text: String = escaped(line).chars().take(LENGTH).collect();
+    if text.len() < line.len() {
+        text.push('…');
+    }
+    text
 }
 
 fn nginx(arguments: &TrafficArguments, line: &str) -> Result<NginxFormat, Box<dyn Error>> {
@@ -263,7 +278,9 @@ fn suggestion(format: FormatName, fields: &[String]) -> String {
     if let Some(duration) = find(&["duration", "latency", "elapsed", "took"]) {
         text += &format!(",duration=ms:{duration}");
     }
-    match (find(&["status", "code"]), find(&["success", "ok"])) {
+    let named_ok = || fields.iter().find(|field| field.eq_ignore_ascii_case("ok"));
+    let success = find(&["success"]).or_else(|| named_ok().map(String::as_str));
+    match (find(&["status", "code"]), success) {
         (Some(status), _) => text += &format!(",ok='{status}<500'"),
         (None, Some(success)) => text += &format!(",ok={success}"),
         (None, None) => text += ",ok='STATUS<500'",

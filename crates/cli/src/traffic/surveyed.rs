@@ -194,7 +194,7 @@ impl Surveyed {
         if bad > 0 {
             let lines = sum(|it| it.lines);
             caveats.push(format!(
-                "{} of {} cannot be read, and are left out.",
+                "{} of {} left out: no calls could be read from them.",
                 count(bad),
                 counted(lines, "line")
             ));

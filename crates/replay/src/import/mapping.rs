@@ -27,7 +27,8 @@ use std::time::Duration;
 /// | `calls`, `failures`, `p50`, `p99` | for [rates](super::Importer::rates) instead of `ok` |
 ///
 /// A unit may come before a field of time: `ns:`, `us:`, `ms:` or `s:`. Durations without one are
-/// milliseconds. Times without one are RFC 3339, or Unix times whose magnitude tells the unit.
+/// milliseconds. Times without one are RFC 3339, or Unix times whose magnitude tells the unit. A date
+/// without an offset, such as `2026-03-01 10:00:00`, is in UTC.
 ///
 /// A field is a column of CSV by its header, or by its number from 1. In JSON it is a member, and dots
 /// lead into nested objects: `http.status`. Single quotes protect commas.

@@ -155,8 +155,8 @@ fn is_date(text: &str) -> bool {
     text.as_bytes().get(4) == Some(&b'-')
 }
 
-/// Parses `2026-03-01T10:00:00.250+01:00`, also with a space or a lower-case letter. Returns the time
-/// since the Unix epoch.
+/// Parses `2026-03-01T10:00:00.250+01:00`, also with a space or a lower-case letter, or without an offset.
+/// Returns the time since the Unix epoch.
 pub(super) fn rfc3339(text: &str) -> Option<Duration> {
     let mut scanner = Scanner(text.trim().as_bytes());
     let year = scanner.number(4)?;
@@ -245,8 +245,11 @@ impl<'a> Scanner<'a> {
         (!digits.is_empty()).then_some(nanos)
     }
 
-    /// Takes `Z`, `+01:00` or `+0100` at the end, and returns the seconds.
+    /// Takes `Z`, `+01:00`, `+0100` or nothing at the end, and returns the seconds.
     fn offset(&mut self) -> Option<i64> {
+        if self.0.is_empty() {
+            return Some(0);
+        }
         let sign = match self.expect(b"Zz+-")? {
             b'+' => 1,
             b'-' => -1,

@@ -38,6 +38,18 @@ fn lists_end_where_the_format_says() {
 }
 
 #[test]
+fn other_servers_have_space_after_date() {
+    let log =
+        "api.log 2026-03-01 10:00:01.500 7 INFO \"GET /v2/x\" status: 200 len: 9 time: 0.250\n";
+    let log_format = "$file $time_iso8601 $pid $level \"$request\" status: $status len: $bytes time: $request_time";
+    let calls = calls(nginx(log, log_format));
+    assert_eq!(
+        brief(&calls),
+        [(1_772_359_201_250, Some(250), "nginx", Success)]
+    );
+}
+
+#[test]
 fn request_without_upstream_never_ran() {
     let log = "1.000 users 404 - -\n2.000 users 499 - -\n3.000 users 200 200 0.001\n";
     let (calls, counts) = read(nginx(log, UPSTREAM));

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// an outcome: `$upstream_status` or `$status`. Durations come from `$upstream_response_time`, otherwise
 /// from `$request_time`.
 ///
+/// Logs of other servers can be read, too, if each line has the same text between its values. Their
+/// `$time_iso8601` may have a space after the date, and no offset.
+///
 /// A line is one call, or one call for each upstream server that nginx tried. A format without
 /// upstream variables describes requests instead of calls:
 /// [`Caveat::ServerLog`](super::super::Caveat::ServerLog) says so.
@@ -74,6 +77,8 @@ enum Kind {
     List,
     /// 26 bytes with a space.
     LocalTime,
+    /// May have a space between date and time, as other servers write it.
+    DateTime,
 }
 
 /// What a variable is used for.
@@ -257,6 +262,7 @@ impl NginxFormat {
             });
             kind = match name {
                 "time_local" => Kind::LocalTime,
+                "time_iso8601" => Kind::DateTime,
                 name if name.starts_with("upstream_") => Kind::List,
                 _ => Kind::Plain,
             };
@@ -323,6 +329,15 @@ impl Part {
         match self.kind {
             Kind::Start => rest.starts_with(after.needle()).then_some(0),
             Kind::Plain => after.find(rest),
+            Kind::DateTime => {
+                const DATE: usize = "2026-03-01".len();
+                let from = if rest.get(DATE) == Some(&b' ') {
+                    DATE + 1
+                } else {
+                    0
+                };
+                Some(from + after.find(rest.get(from..)?)?)
+            }
             Kind::LocalTime => {
                 let (_, after_time) = rest.split_at_checked(26)?;
                 after_time.starts_with(after.needle()).then_some(26)

@@ -1,0 +1,9 @@
+//! The commands that test settings: `replay`, `tune` and `scenario`.
+#![allow(missing_docs)]
+
+mod formats;
+mod hostile;
+mod replay;
+mod scenario;
+mod support;
+mod tune;
