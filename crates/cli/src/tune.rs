@@ -184,7 +184,8 @@ fn print_tuned(out: &mut dyn Write, tuned: &Tuned, common: &[String]) -> io::Res
     print_to(out, &rows)?;
     writeln!(
         out,
-        "Of {} candidates, no other one is better in both costs than those below the first.\n",
+        "Chosen of {} candidates: the cheapest in its worst run whose neighbours are nearly as good.\nNo candidate \
+         beats another one of the list in both costs.\n",
         count(tuned.tried as u64)
     )?;
     if tuned.left_out.is_empty() {

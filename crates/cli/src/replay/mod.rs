@@ -41,6 +41,11 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
     replayed
         .caveats
         .splice(0..0, traffic.caveats.iter().cloned());
+    let is_noticed = || names.iter().any(|name| candidates.notice_slow_calls(name));
+    if traffic.survey.limit().is_some() && !is_noticed() {
+        let text = "Slow calls count as bad, but no candidate has a rule for slow calls. `breakerbox tune` finds one.";
+        replayed.caveats.insert(0, text.to_owned());
+    }
     let results = Results {
         replayed,
         model: model.map(|model| model::run(model, &candidates, &traffic.survey)),

@@ -116,7 +116,8 @@ pub(super) fn format(
         FormatName::Nginx => Format::Nginx(nginx(arguments, first_line)?),
     };
     check_options(arguments, name)?;
-    Ok((name, format, arguments.format.is_none()))
+    let is_stated = arguments.format.is_some() || arguments.log_format.is_some();
+    Ok((name, format, !is_stated))
 }
 
 /// Refuses options that mean nothing for the format.
