@@ -22,8 +22,10 @@ pub(crate) struct Dependency {
 pub(crate) struct Served {
     pub(crate) succeeded: u64,
     pub(crate) failed: u64,
-    /// The requests that were trials with the lease of the fleet.
+    /// The trials with the lease of the fleet.
     pub(crate) with_lease: u64,
+    /// The trials of a process by its own rules.
+    pub(crate) without_lease: u64,
 }
 
 impl Served {
@@ -51,6 +53,7 @@ impl Dependency {
         let mut served = lock(&self.served);
         let served = served.entry((process, circuit)).or_default();
         served.with_lease += u64::from(licence == "lease");
+        served.without_lease += u64::from(licence == "own-trial");
         if fails {
             served.failed += 1;
             StatusCode::SERVICE_UNAVAILABLE
@@ -81,6 +84,7 @@ impl Dependency {
             succeeded: sum.succeeded + served.succeeded,
             failed: sum.failed + served.failed,
             with_lease: sum.with_lease + served.with_lease,
+            without_lease: sum.without_lease + served.without_lease,
         })
     }
 }

@@ -46,6 +46,12 @@ pub(crate) struct Calls {
     pub(crate) delayed: u64,
 }
 
+impl Calls {
+    pub(crate) fn total(self) -> u64 {
+        self.succeeded + self.failed + self.refused
+    }
+}
+
 impl Message {
     /// Writes the line. A reader that is gone has closed the standard input, too, which ends the process.
     pub(crate) fn send(&self) {

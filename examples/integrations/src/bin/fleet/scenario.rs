@@ -1,7 +1,7 @@
 //! [`run`]: an outage, with and without Redis, and what the fleet promises in each part of it.
 
-use crate::dependency::Dependency;
-use crate::message::Change;
+use crate::dependency::{Dependency, Served};
+use crate::message::{Calls, Change};
 use crate::process::{Process, say};
 use crate::redis::Redis;
 use crate::service::{FAILURE_THRESHOLD, HEALTHY, SHARED, UNSHARED};
@@ -41,7 +41,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let calls = scenario.each_goes_on_without_redis().await?;
     scenario.fleet_agrees_again().await?;
     scenario.one_closes_all().await?;
-    scenario.no_call_knows_of_redis().await?;
+    scenario.redis_failed_no_call().await?;
     println!(
         "{shared} trials during the outage, and {unshared} without sharing; \
          {calls} calls without Redis, none delayed"
@@ -51,11 +51,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
 
 impl Scenario {
     async fn all_work(&self) -> anyhow::Result<()> {
-        let is_ready = |process: &Process| {
+        self.until_all("shares its circuits and calls the API", |process| {
             process.report().is_connected && process.calls(SHARED).succeeded > 0
-        };
-        self.until("three processes share their circuits", |scenario| {
-            scenario.processes.iter().all(is_ready)
         })
         .await
     }
@@ -64,78 +61,72 @@ impl Scenario {
     async fn quorum_opens_all(&self) -> anyhow::Result<()> {
         self.dependency.set_down(true);
         say("== the users API fails");
-        self.until("the circuit is open at all processes", |scenario| {
-            let has_opened = |process: &Process| process.changes().iter().any(is_opening);
-            scenario.processes.iter().all(has_opened)
+        self.until_all("has opened its circuit", |process| {
+            process.changes().iter().any(is_opening)
         })
         .await?;
         let idle = &self.processes[2];
         let failed = self.dependency.served(idle.number, SHARED).failed;
         say(format_args!(
-            "   process 3 followed after {failed} failed calls of its own, and alone needs {FAILURE_THRESHOLD}"
+            "   process 3 opened after {failed} failed calls of its own, and needs \
+             {FAILURE_THRESHOLD} by its own rule"
         ));
         let first = idle.changes().into_iter().find(is_opening);
-        ensure!(first.is_some_and(|change| change.is_by_fleet));
+        ensure!(
+            first.is_some_and(|change| change.is_by_fleet),
+            "the fleet should have opened the circuit of process 3"
+        );
         ensure!(failed < u64::from(FAILURE_THRESHOLD));
         Ok(())
     }
 
-    /// While the fleet is open, each request is a trial with the lease. Returns the number of these
-    /// requests, and those of the same calls without a fleet.
+    /// While the fleet is open, only the process with the lease makes trials. Returns the number of requests
+    /// meanwhile, and those of the same calls without a fleet.
     async fn one_tries_for_all(&self) -> anyhow::Result<(u64, u64)> {
-        let served = |circuit| self.dependency.served_to_all(circuit);
-        let begin = (served(SHARED), served(UNSHARED));
-        self.until("the unshared circuits make fifteen requests", |scenario| {
-            let now = scenario.dependency.served_to_all(UNSHARED);
-            now.requests() - begin.1.requests() >= 15
+        let served = || [SHARED, UNSHARED].map(|circuit| self.dependency.served_to_all(circuit));
+        let [shared_before, unshared_before] = served();
+        let requests = |now: Served, before: Served| now.requests() - before.requests();
+        self.until("the unshared circuits have made 15 requests", || {
+            requests(served()[1], unshared_before) >= 15
         })
         .await?;
-        let end = (served(SHARED), served(UNSHARED));
-        let shared = end.0.requests() - begin.0.requests();
-        let unshared = end.1.requests() - begin.1.requests();
+        let now = served();
+        let shared = requests(now[0], shared_before);
+        let unshared = requests(now[1], unshared_before);
         say(format_args!(
             "   {shared} requests reached the failing API, and {unshared} without sharing"
         ));
-        ensure!(
-            end.0.with_lease - begin.0.with_lease == shared,
-            "a process tried without the lease"
-        );
+        let own = now[0].without_lease - shared_before.without_lease;
+        ensure!(own == 0, "{own} trials were made without the lease");
         ensure!(shared > 0, "the fleet never tried");
         ensure!(
             shared * 2 <= unshared,
-            "the fleet spares the API too little"
+            "the fleet should spare the API half of the trials at least"
         );
         Ok((shared, unshared))
     }
 
-    /// Without Redis, each process tries by its own rules. Returns the number of calls meanwhile.
+    /// Without Redis, each process tries by its own rules, and its other calls go on. Returns the number of
+    /// calls meanwhile.
     async fn each_goes_on_without_redis(&mut self) -> anyhow::Result<u64> {
         say("== Redis is killed");
         self.redis.kill().await?;
-        self.until("all processes notice", |scenario| {
-            scenario
-                .processes
-                .iter()
-                .all(|process| !process.report().is_connected)
-        })
-        .await?;
+        self.until_all("has noticed", |process| !process.report().is_connected)
+            .await?;
         let begin = self.calls();
-        let failed = |scenario: &Self| {
-            let processes = scenario.processes.iter();
-            let failed =
-                processes.map(|process| scenario.dependency.served(process.number, SHARED).failed);
-            failed.collect::<Vec<_>>()
+        let served = |process: &Process| {
+            let served = |circuit| self.dependency.served(process.number, circuit);
+            (served(SHARED).failed, served(HEALTHY).succeeded)
         };
-        let failed_before = failed(self);
-        self.until("each process has tried twice by itself", |scenario| {
-            let pairs = failed(scenario).into_iter().zip(&failed_before);
-            pairs.into_iter().all(|(now, before)| now >= before + 2)
+        let before: Vec<_> = self.processes.iter().map(served).collect();
+        self.until_all("has tried the users API twice by itself", |process| {
+            let (trials, others) = before[process.number - 1];
+            let now = served(process);
+            now.0 >= trials + 2 && now.1 >= others + 10
         })
         .await?;
         let calls = self.calls() - begin;
-        say(format_args!(
-            "   {calls} calls of the three processes meanwhile"
-        ));
+        say(format_args!("   {calls} calls ended meanwhile"));
         Ok(calls)
     }
 
@@ -143,16 +134,15 @@ impl Scenario {
     async fn fleet_agrees_again(&mut self) -> anyhow::Result<()> {
         say("== Redis is started again, without its data");
         self.redis.restart().await?;
-        self.until("all processes know that the fleet is open", |scenario| {
-            scenario.processes.iter().all(|process| {
-                let report = process.report();
-                report.is_connected && report.open == 1
-            })
+        self.until_all("knows that the fleet is open", |process| {
+            let report = process.report();
+            report.is_connected && report.open == 1
         })
         .await?;
-        let before = self.dependency.served_to_all(SHARED).with_lease;
-        self.until("trials need the lease again", |scenario| {
-            scenario.dependency.served_to_all(SHARED).with_lease > before
+        let with_lease = || self.dependency.served_to_all(SHARED).with_lease;
+        let before = with_lease();
+        self.until("a process tries with the lease again", || {
+            with_lease() > before
         })
         .await
     }
@@ -161,43 +151,32 @@ impl Scenario {
     async fn one_closes_all(&self) -> anyhow::Result<()> {
         self.dependency.set_down(false);
         say("== the users API works again");
-        let recovered = Instant::now();
-        self.until("the circuit is closed at all processes", |scenario| {
-            scenario.processes.iter().all(|process| {
-                process
-                    .changes()
-                    .last()
-                    .is_some_and(|change| change.to == "closed")
-            })
+        let begin = Instant::now();
+        self.until_all("has closed its circuit", |process| {
+            let last = process.changes().pop();
+            last.is_some_and(|change| change.to == "closed")
         })
         .await?;
         say(format_args!(
-            "   after {:.1} s",
-            recovered.elapsed().as_secs_f64()
+            "   {:.1} s later",
+            begin.elapsed().as_secs_f64()
         ));
-        let last = self
-            .processes
-            .iter()
-            .filter_map(|process| process.changes().pop());
-        let by_fleet = last.filter(|change| change.is_by_fleet).count();
+        let last = self.processes.iter().map(|process| process.changes().pop());
+        let by_fleet = last.flatten().filter(|change| change.is_by_fleet);
         ensure!(
-            by_fleet == 2,
-            "the trials of one process should have closed all circuits"
+            by_fleet.count() == 2,
+            "the trial of one process should have closed all circuits"
         );
-        let before: Vec<_> = self
-            .processes
-            .iter()
-            .map(|process| process.calls(SHARED))
-            .collect();
-        self.until("each process calls the users API again", |scenario| {
-            let mut pairs = scenario.processes.iter().zip(&before);
-            pairs.all(|(process, before)| process.calls(SHARED).succeeded > before.succeeded)
+        let succeeded = |process: &Process| process.calls(SHARED).succeeded;
+        let before: Vec<_> = self.processes.iter().map(succeeded).collect();
+        self.until_all("calls the users API again", |process| {
+            succeeded(process) > before[process.number - 1]
         })
         .await
     }
 
-    /// Each failed call was failed by the dependency, and no call waited for anything else.
-    async fn no_call_knows_of_redis(self) -> anyhow::Result<()> {
+    /// The API failed each call that failed, and no call waited for anything else.
+    async fn redis_failed_no_call(self) -> anyhow::Result<()> {
         for process in self.processes {
             let number = process.number;
             let report = process.stop().await?;
@@ -224,19 +203,23 @@ impl Scenario {
     fn calls(&self) -> u64 {
         let reports = self.processes.iter().map(Process::report);
         let calls = reports.flat_map(|report| report.calls.into_values());
-        calls
-            .map(|calls| calls.succeeded + calls.failed + calls.refused)
-            .sum()
+        calls.map(Calls::total).sum()
+    }
+
+    /// Waits until the condition holds for each process.
+    async fn until_all(
+        &self,
+        what: &str,
+        condition: impl Fn(&Process) -> bool,
+    ) -> anyhow::Result<()> {
+        let holds = || self.processes.iter().all(&condition);
+        self.until(&format!("each process {what}"), holds).await
     }
 
     /// Waits until the condition holds.
-    async fn until(
-        &self,
-        what: &str,
-        mut condition: impl FnMut(&Self) -> bool,
-    ) -> anyhow::Result<()> {
+    async fn until(&self, what: &str, condition: impl Fn() -> bool) -> anyhow::Result<()> {
         let end = Instant::now() + PATIENCE;
-        while !condition(self) {
+        while !condition() {
             if let Some(ended) = self.processes.iter().find(|process| process.has_ended()) {
                 bail!("process {} has ended", ended.number);
             }

@@ -57,13 +57,13 @@ impl Traffic<'_> {
         self.calls.set(calls);
     }
 
-    /// Sends one request. The URL says whether the request is a trial with the lease of the fleet.
+    /// Sends one request. The URL says whether the request is a trial, and whose.
     async fn request(&self) -> reqwest::Result<Response> {
         let circuit = self.registry.breaker(self.circuit).snapshot();
-        let is_trial = circuit.state == State::HalfOpen;
-        let licence = match circuit.cause {
-            Some(Cause::Fleet { .. }) if is_trial => "lease",
-            _ => "none",
+        let licence = match (circuit.state, circuit.cause) {
+            (State::HalfOpen, Some(Cause::Fleet { .. })) => "lease",
+            (State::HalfOpen, _) => "own-trial",
+            _ => "closed",
         };
         let url = format!("{}/{licence}", self.url);
         self.client.get(url).send().await?.error_for_status()
