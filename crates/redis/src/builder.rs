@@ -19,7 +19,7 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> =
 /// * `user`, `password_from`: those of the URL, if any
 /// * `timeout`: 1 s
 /// * `prefix`: `bb1`
-/// * `sentinel`: none
+/// * Sentinels: none
 /// * certificates: those of the system
 ///
 /// # Examples
@@ -28,7 +28,6 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> =
 /// use breakerbox_redis::RedisStore;
 ///
 /// let store = RedisStore::builder("redis://cache.internal/")
-///     .sentinel("mymaster", ["redis://s1:26379", "redis://s2:26379"])
 ///     .user("fleet")
 ///     .password_from(|| {
 ///         let secret = std::fs::read_to_string("/run/secrets/redis").ok()?;
@@ -80,6 +79,19 @@ impl RedisStoreBuilder {
     /// `urls` are those of the Sentinels, with their credentials. Each new connection asks them, beginning
     /// at a random one. The host of the store's URL is then not used, but the rest of it is: the scheme,
     /// the credentials and the number of the database.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox_redis::RedisStore;
+    ///
+    /// let sentinels = ["redis://s1:26379", "redis://s2:26379"];
+    /// let store = RedisStore::builder("redis://cache.internal/")
+    ///     .sentinel("mymaster", sentinels)
+    ///     .build()?;
+    /// # Ok::<_, breakerbox_redis::BuildError>(())
+    /// ```
+    #[cfg(feature = "sentinel")]
     pub fn sentinel<U: AsRef<str>>(
         mut self,
         primary: impl Into<String>,
@@ -266,8 +278,17 @@ mod tests {
             assert!(matches!(error, BuildError::Url(_)), "{url}: {error:?}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
-        let builder = RedisStore::builder("redis://h").sentinel("main", ["s1 26379"]);
-        assert!(matches!(error(builder), BuildError::SentinelUrl(_)));
+    }
+
+    #[cfg(feature = "sentinel")]
+    #[test]
+    fn invalid_sentinels_are_an_error() {
+        let builder = || RedisStore::builder("redis://cache/");
+        let bad_url = error(builder().sentinel("main", ["s1 26379"]));
+        assert!(matches!(bad_url, BuildError::SentinelUrl(_)), "{bad_url:?}");
+        let none: [&str; 0] = [];
+        let no_url = error(builder().sentinel("main", none));
+        assert_eq!(no_url, BuildError::NoSentinel);
     }
 
     #[test]
@@ -281,18 +302,14 @@ mod tests {
             let error = error(builder().prefix(prefix));
             assert_eq!(error, BuildError::Prefix(prefix.into()));
         }
-        let none: [&str; 0] = [];
-        assert_eq!(
-            error(builder().sentinel("main", none)),
-            BuildError::NoSentinel
-        );
     }
 
     #[test]
     fn debug_output_contains_no_credentials() {
         let builder = RedisStore::builder("redis://user:secret@cache:1/")
-            .sentinel("main", ["redis://:secret@s1"])
             .password_from(|| Some("secret".into()));
+        #[cfg(feature = "sentinel")]
+        let builder = builder.sentinel("main", ["redis://:secret@s1"]);
         let shown = format!("{builder:?}");
         let shown = shown + &format!("{:?}", builder.build().unwrap());
         assert!(shown.contains("cache:1"), "{shown}");

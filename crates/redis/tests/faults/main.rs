@@ -10,6 +10,7 @@ mod access;
 mod answers;
 mod control;
 mod data;
+#[cfg(feature = "sentinel")]
 mod failover;
 mod messages;
 mod node;
