@@ -14,7 +14,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 const STOCK: &str = "stock";
 
 const SECOND: Duration = Duration::from_secs(1);
-const PERIOD: Duration = Duration::from_secs(30);
+const PERIOD: Duration = Duration::from_secs(10);
 
 /// Shares a circuit of `registry` with a second instance, until the future is dropped.
 ///
@@ -41,6 +41,7 @@ pub(crate) async fn run(registry: &BreakerRegistry) -> Result<(), Error> {
         // An outage of a second: the circuit opens at both instances, and one of them tries.
         fail(&here);
         recover(&here).await;
+        closed(&there).await;
 
         // The other instance cannot reach the store. Its circuit opens before the one of the fleet
         // closes, so its trip comes too late.
@@ -51,7 +52,7 @@ pub(crate) async fn run(registry: &BreakerRegistry) -> Result<(), Error> {
         recover(&here).await;
         away.set_away(false);
 
-        sleep(5 * SECOND).await;
+        sleep(4 * SECOND).await;
         // The fleet looks after both changes.
         fail(&here);
         here.because("INC-124").reset();
@@ -64,6 +65,13 @@ pub(crate) async fn run(registry: &BreakerRegistry) -> Result<(), Error> {
 fn fail(breaker: &CircuitBreaker) {
     while let Ok(permit) = breaker.try_acquire() {
         permit.failure();
+    }
+}
+
+/// Waits until the circuit is closed.
+async fn closed(breaker: &CircuitBreaker) {
+    while breaker.state() != State::Closed {
+        sleep(SECOND / 20).await;
     }
 }
 
