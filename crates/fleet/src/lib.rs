@@ -13,7 +13,8 @@
 //!
 //! | name | type | labels |
 //! |---|---|---|
-//! | `breakerbox_fleet_connected` | gauge, 1 or 0 | |
+//! | `breakerbox_fleet_connected` | gauge: 1, or 0 while the fleet is degraded | |
+//! | `breakerbox_fleet_nodes` | gauge: instances that the store has seen lately | |
 //! | `breakerbox_fleet_round_trip_seconds` | histogram | |
 //! | `breakerbox_fleet_transitions_total` | counter | `direction`: `in`, `out`; `why`: the [code](protocol::Why) |
 //! | `breakerbox_fleet_propagation_seconds` | histogram, by the clock of the store | |
@@ -21,6 +22,9 @@
 //! | `breakerbox_fleet_refused_messages_total` | counter | `why`: `gap`, `record` |
 //! | `breakerbox_fleet_coalesced_total` | counter | |
 //! | `breakerbox_fleet_stale_total` | counter | |
+//!
+//! All series but the histograms are updated at least every few seconds, so that exporters with an idle
+//! timeout keep them. Counters start with 0, except transitions for rare reasons.
 
 mod builder;
 mod engine;

@@ -367,11 +367,16 @@ impl Task {
         drop(report);
         #[cfg(feature = "metrics")]
         {
-            let connected = self.shared.report().degraded.is_none();
-            let counters = self.planner.counters();
+            let report = self.shared.report();
+            let figures = super::metrics::Figures {
+                connected: report.degraded.is_none(),
+                nodes: report.nodes,
+                counters: report.counters,
+            };
+            drop(report);
             let (published, delays) = self.planner.take_figures();
             self.metrics
-                .report(connected, &counters, &events, &published, &delays);
+                .report(now, figures, &events, &published, &delays);
         }
         self.emit(&events);
     }
