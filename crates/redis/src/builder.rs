@@ -5,7 +5,7 @@ use crate::keys::Keys;
 use crate::sentinel::Sentinels;
 use crate::servers::{Password, Servers};
 use crate::store::RedisStore;
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError};
+use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 use std::fmt;
 use std::time::Duration;
 
@@ -51,10 +51,12 @@ pub struct RedisStoreBuilder {
 impl RedisStore {
     /// Returns a builder with the [default settings](RedisStoreBuilder#default).
     ///
-    /// The URL has the form `redis://user:password@host:6379/0`. `rediss` instead of `redis` encrypts the
-    /// connection, with the feature `rustls`. `redis+unix:///path` is a Unix socket. `valkey`, `valkeys`
-    /// and `valkey+unix` have the same meanings. The number after the slash selects a database. Fleets in
-    /// different databases share nothing.
+    /// The URL has the form `redis://user:password@host:6379/0`, where only the host is required. Special
+    /// characters of the user and the password are percent-encoded: `#` is `%23`.
+    ///
+    /// `rediss` instead of `redis` encrypts the connection, with the feature `rustls`. `redis+unix:///path`
+    /// is a Unix socket. `valkey`, `valkeys` and `valkey+unix` have the same meanings. The number after the
+    /// slash selects a database. Fleets in different databases share nothing.
     pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
         RedisStoreBuilder {
             url: url.as_ref().to_owned(),
@@ -182,7 +184,7 @@ impl RedisStoreBuilder {
         if !Keys::is_valid_prefix(&self.prefix) {
             return Err(BuildError::Prefix(self.prefix));
         }
-        let server = parse(&self.url).map_err(|error| BuildError::Url(error.to_string()))?;
+        let server = parse(&self.url).map_err(BuildError::Url)?;
         let server = self.with_certificates(server, true)?;
         // Only RESP3 has commands and messages on one connection.
         let mut settings = server.redis_settings().clone();
@@ -196,8 +198,8 @@ impl RedisStoreBuilder {
             Some((_, urls)) if urls.is_empty() => return Err(BuildError::NoSentinel),
             Some((name, urls)) => {
                 let servers = urls.iter().map(|url| {
-                    let error = |error: RedisError| BuildError::SentinelUrl(error.to_string());
-                    self.with_certificates(parse(url).map_err(error)?, false)
+                    let server = parse(url).map_err(BuildError::SentinelUrl)?;
+                    self.with_certificates(server, false)
                 });
                 Some(Sentinels::new(
                     name.clone(),
@@ -253,8 +255,19 @@ impl fmt::Debug for RedisStoreBuilder {
     }
 }
 
-fn parse(url: &str) -> Result<ConnectionInfo, RedisError> {
-    url.into_connection_info()
+/// Returns the server of a URL, or why the URL is invalid.
+fn parse(url: &str) -> Result<ConnectionInfo, String> {
+    let is_encrypted = url.starts_with("rediss:") || url.starts_with("valkeys:");
+    if is_encrypted && cfg!(not(feature = "rustls")) {
+        return Err(
+            "an encrypted connection needs the feature `rustls` of breakerbox-redis".into(),
+        );
+    }
+    url.into_connection_info().map_err(|error| {
+        let text = error.to_string();
+        let reason = text.strip_suffix(" - InvalidClientConfig");
+        reason.unwrap_or(&text).to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -276,7 +289,9 @@ mod tests {
         ] {
             let error = error(RedisStore::builder(url));
             assert!(matches!(error, BuildError::Url(_)), "{url}: {error:?}");
-            assert!(!error.to_string().contains("secret"), "{error}");
+            let text = error.to_string();
+            assert!(!text.contains("secret"), "{error}");
+            assert!(!text.contains("InvalidClientConfig"), "{error}");
         }
     }
 
@@ -329,6 +344,6 @@ mod tests {
     #[test]
     fn encrypted_connection_needs_the_feature() {
         let error = error(RedisStore::builder("rediss://cache/"));
-        assert!(error.to_string().contains("TLS"), "{error}");
+        assert!(error.to_string().contains("feature `rustls`"), "{error}");
     }
 }

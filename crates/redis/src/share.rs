@@ -13,6 +13,10 @@ use breakerbox_fleet::Fleet;
 ///
 /// Dropping the handle ends the fleet. [`Fleet::status`] shows whether the server answers.
 ///
+/// By default, a circuit opens everywhere when the circuits of two instances have opened, each by its own
+/// rule. Use [`Share::always`](crate::Share::always) if only one instance has calls. Commands at a breaker
+/// stay local.
+///
 /// # Errors
 ///
 /// * [`ShareError::Store`] if the URL is invalid
