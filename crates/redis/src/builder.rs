@@ -266,7 +266,8 @@ fn parse(url: &str) -> Result<ConnectionInfo, String> {
     url.into_connection_info().map_err(|error| {
         let text = error.to_string();
         let reason = text.strip_suffix(" - InvalidClientConfig");
-        reason.unwrap_or(&text).to_owned()
+        let reason = reason.unwrap_or(&text);
+        format!("{reason}; the form is redis://user:password@host:6379/0")
     })
 }
 

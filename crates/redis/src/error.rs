@@ -11,10 +11,10 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum BuildError {
     /// The URL of the server is invalid. Contains the reason.
-    #[error("the URL of the server is invalid: {0}; its form is redis://user:password@host:6379/0")]
+    #[error("the URL of the server is invalid: {0}")]
     Url(String),
     /// The URL of a Sentinel is invalid. Contains the reason.
-    #[error("the URL of a Sentinel is invalid: {0}; its form is redis://user:password@host:26379")]
+    #[error("the URL of a Sentinel is invalid: {0}")]
     SentinelUrl(String),
     /// There is a name for Sentinels, but no Sentinel.
     #[error("at least one Sentinel is needed to find the server")]
