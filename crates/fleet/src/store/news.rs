@@ -136,7 +136,7 @@ impl News {
 
     fn closed() -> Item {
         Item::Ended(StoreError::Disconnected(
-            "the store dropped the news".into(),
+            "the connection was closed".into(),
         ))
     }
 }
