@@ -18,6 +18,20 @@ fn permissions() -> String {
     words.join(" ")
 }
 
+/// The page states the permissions for another namespace, with quotes for a shell.
+#[test]
+fn page_states_the_same_permissions() {
+    let page = include_str!("../../../../docs/sharing-circuits.md");
+    let command = "redis-cli ACL SETUSER fleet on '>secret' ";
+    let (_, rules) = page.split_once(command).unwrap();
+    let (rules, _) = rules.split_once("```").unwrap();
+    let rules = rules.replace(['\'', '\\'], "");
+    let rules = rules.replace("{shop:prod}", "{default}");
+    let words = rules.split_whitespace();
+    let words: Vec<_> = words.filter(|word| *word != "+client|setinfo").collect();
+    assert_eq!(words.join(" "), permissions());
+}
+
 fn is_denied(node: &Node) -> bool {
     matches!(
         node.degradation(),

@@ -288,7 +288,10 @@ async fn problem_of_rules(server: &Server) -> Option<String> {
             "CircuitCallsCancelled" | "CircuitForcedOpen" | "CircuitNotEnforcing" => {
                 Some("pending")
             }
-            "CircuitsWithoutSeries" => Some("inactive"),
+            "CircuitsWithoutSeries"
+            | "FleetLeasesLost"
+            | "FleetMessagesLost"
+            | "FleetStoreSlow" => Some("inactive"),
             _ => None,
         };
         if text(rule, "/health") != "ok" || expected.is_some_and(|expected| state != expected) {

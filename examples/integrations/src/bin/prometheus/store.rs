@@ -39,7 +39,9 @@ impl Unreliable {
 impl FleetStore for Unreliable {
     async fn connect(&self, hello: &Hello) -> Result<Link, StoreError> {
         self.check()?;
-        let Link { line, news: from, .. } = self.memory.connect(hello).await?;
+        let Link {
+            line, news: from, ..
+        } = self.memory.connect(hello).await?;
         let (to, received) = news();
         tokio::spawn(forward(from, to));
         let store = self.clone();
