@@ -2,6 +2,7 @@
 
 use crate::share::Share;
 use crate::store::StoreError;
+use breakerbox::fleet::Why;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,7 +106,7 @@ impl fmt::Display for FleetEvent {
                 why,
             } => {
                 let verb = if *opened { "opened" } else { "closed" };
-                write!(f, "{breaker:?} {verb} because of {by}: {why}")
+                write!(f, "{breaker:?} {verb} because of {by}: {}", cause_of(why))
             }
             Self::Ignored {
                 breaker,
@@ -124,5 +125,39 @@ impl fmt::Display for FleetEvent {
                 )
             }
         }
+    }
+}
+
+/// Returns the cause that a code of a record stands for.
+pub(crate) fn cause_of(code: &str) -> Why {
+    Why::from_code(code).unwrap_or(match code {
+        "lease" | "yielded" => Why::Recovering,
+        "succeeded" => Why::TrialsSucceeded,
+        "command" => Why::Manual,
+        // A code of a later version.
+        _ => Why::Failures,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adoption_says_its_cause_in_words() {
+        let event = |opened, why: &str| FleetEvent::Adopted {
+            breaker: "users-api".into(),
+            opened,
+            by: "web-7".into(),
+            why: why.into(),
+        };
+        assert_eq!(
+            event(true, "consecutive").to_string(),
+            "\"users-api\" opened because of web-7: consecutive failures"
+        );
+        assert_eq!(
+            event(false, "succeeded").to_string(),
+            "\"users-api\" closed because of web-7: enough trials succeeded"
+        );
     }
 }
