@@ -135,8 +135,6 @@ impl News {
     }
 
     fn closed() -> Item {
-        Item::Ended(StoreError::Disconnected(
-            "the connection was closed".into(),
-        ))
+        Item::Ended(StoreError::Disconnected("the connection was closed".into()))
     }
 }
