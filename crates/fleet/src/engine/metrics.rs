@@ -76,6 +76,7 @@ impl Metrics {
         for event in events {
             let why = match event {
                 FleetEvent::Adopted { why, .. } => Why::from_code(why).code(),
+                FleetEvent::Commanded { .. } => Why::Command.code(),
                 _ => continue,
             };
             *self.transitions.entry(("in", why)).or_default() += 1;
