@@ -3,6 +3,7 @@
 //! A [`Fleet`] shares the circuits of one [`BreakerRegistry`](breakerbox::BreakerRegistry) with other
 //! instances, through a [store](FleetStore). [`Memory`](store::Memory) is the store of one process.
 //!
+//! * [`Fleet::command`]: commands of an operator to all instances
 //! * [`protocol`]: records, operations and messages; pure
 //! * [`store`]: where a fleet keeps its records, and the store in memory
 //!
@@ -27,6 +28,7 @@
 //! timeout keep them. Counters start with 0, except transitions for rare reasons.
 
 mod builder;
+mod command;
 mod engine;
 mod error;
 mod event;
@@ -38,13 +40,14 @@ mod status;
 pub mod store;
 
 pub use builder::FleetBuilder;
-pub use error::{ConfigError, StartError};
+pub use command::{FleetCircuits, FleetCommand};
+pub use error::{CommandError, ConfigError, StartError};
 pub use event::{Degradation, FleetEvent};
 pub use fleet::Fleet;
 #[doc(hidden)]
 pub use planner::Mutants;
 pub use share::Share;
-pub use status::{FleetCounters, FleetStatus, LinkStatus};
+pub use status::{CommandStatus, FleetCounters, FleetStatus, LinkStatus};
 pub use store::FleetStore;
 
 /// The example of the README.

@@ -15,12 +15,13 @@ use breakerbox_fleet::Fleet;
 ///
 /// By default, a circuit opens everywhere when the circuits of two instances have opened, each by its own
 /// rule. Use [`Share::always`](crate::Share::always) if only one instance has calls. Commands at a breaker
-/// stay local.
+/// stay local; [`Fleet::command`] gives commands to all instances.
 ///
 /// # Errors
 ///
 /// * [`ShareError::Store`] if the URL is invalid
-/// * [`ShareError::Start`] outside a tokio runtime, or if the clock of the registry is not that of tokio
+/// * [`ShareError::Start`] outside a tokio runtime, if the registry has a fleet already, or if the clock
+///   of the registry is not that of tokio
 ///
 /// # Examples
 ///

@@ -74,10 +74,12 @@ impl Metrics {
             *self.transitions.entry(("out", why)).or_default() += 1;
         }
         for event in events {
-            if let FleetEvent::Adopted { why, .. } = event {
-                let why = Why::from_code(why).code();
-                *self.transitions.entry(("in", why)).or_default() += 1;
-            }
+            let why = match event {
+                FleetEvent::Adopted { why, .. } => Why::from_code(why).code(),
+                FleetEvent::Commanded { .. } => Why::Command.code(),
+                _ => continue,
+            };
+            *self.transitions.entry(("in", why)).or_default() += 1;
         }
         let is_due = self.at.is_none_or(|at| now.saturating_sub(at) >= REFRESH);
         let is_news = figures != self.reported || !published.is_empty() || !delays.is_empty();
