@@ -47,6 +47,11 @@ impl Measured {
     pub(crate) fn restart(&mut self) {
         self.server.process.kill().expect("the server runs");
         self.server.process.wait().expect("the server has ended");
+        self.spawn();
+    }
+
+    /// Starts the server again, which has ended.
+    pub(crate) fn spawn(&mut self) {
         let arguments = arguments(self.port);
         let arguments = arguments.each_ref().map(String::as_str);
         let process = crate::server::spawn(&self.server.folder, &arguments);

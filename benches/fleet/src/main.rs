@@ -17,6 +17,7 @@
 
 mod client;
 mod figures;
+mod histories;
 mod load;
 mod memory;
 mod nodes;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         ["operations"] => operations::print(),
         ["memory"] => memory::print(),
         ["load"] => load::print(),
+        ["histories", minutes, ref rest @ ..] => return run_histories(minutes, rest),
         _ => {
             eprintln!(
                 "usage: propagation | operations | memory | load | histories MINUTES [NODES] [SEED] [MUTANT]"
@@ -45,4 +47,26 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn run_histories(minutes: &str, rest: &[&str]) -> ExitCode {
+    let nodes = rest.first().map_or(12, |nodes| number(nodes));
+    let seed = rest
+        .get(1)
+        .map_or_else(|| u64::from(fastrand::u32(..)), |seed| number(seed));
+    let broken = rest.get(2).map(|name| {
+        let broken = histories::Broken::named(name);
+        broken.unwrap_or_else(|| panic!("there is no fault {name:?}"))
+    });
+    let nodes = usize::try_from(nodes).expect("a small number");
+    if histories::print(number(minutes), nodes, seed, broken) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse()
+        .unwrap_or_else(|_| panic!("{text:?} is not a number"))
 }

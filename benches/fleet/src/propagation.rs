@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 const NAME: &str = "users-api";
-/// Transitions that follow each other sooner share a batch, which an outage rarely does.
+/// The time before an opening, and the length of a trial. What follows a batch sooner waits for the next one,
+/// up to 50 ms.
 const BETWEEN: Duration = Duration::from_millis(60);
 
 /// One fleet whose times are measured.
@@ -164,6 +165,7 @@ impl Group {
         until("a trial is admitted", || {
             let permit = breaker.try_acquire().ok();
             let Some(permit) = permit else { return false };
+            std::thread::sleep(BETWEEN);
             began = Instant::now();
             permit.success();
             true
