@@ -14,8 +14,8 @@ const CIRCUITS: usize = 10_000;
 const MINUTE: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(600);
 
-/// Prints the load of fleets of several sizes.
-pub(crate) fn print() {
+/// Prints the load of fleets of several sizes, or that of idle circuits at fleets of some sizes.
+pub(crate) fn print(sizes: &[usize]) {
     println!("The load of real engines at one server. The share is that of one processor.\n");
     print_head(&[
         "case",
@@ -26,10 +26,13 @@ pub(crate) fn print() {
         "server",
         "share",
     ]);
-    many_nodes(1_000);
-    one_node_opens(100);
-    for nodes in [2, 10, 50] {
-        idle_circuits(nodes);
+    if sizes.is_empty() {
+        many_nodes(1_000);
+        one_node_opens(100);
+    }
+    let defaults = [2, 10, 50];
+    for nodes in if sizes.is_empty() { &defaults } else { sizes } {
+        idle_circuits(*nodes);
     }
 }
 
@@ -96,7 +99,7 @@ fn watch_until(
 fn all(nodes: &[Node], index: usize, state: State) -> bool {
     nodes
         .iter()
-        .all(|node| node.registry.breaker(&name(index)).state() == state)
+        .all(|node| node.registry.breaker(name(index)).state() == state)
 }
 
 fn many_nodes(count: usize) {
@@ -172,7 +175,7 @@ fn open_everywhere(measured: &Measured, runtime: &Runtime, count: usize) -> Vec<
     let nodes = Setup::new(Share::always(), LONG).start_many(runtime, measured, count);
     for node in &nodes {
         for index in 0..CIRCUITS {
-            node.registry.breaker(&name(index));
+            node.registry.breaker(name(index));
         }
     }
     fail_all(&nodes[0]);

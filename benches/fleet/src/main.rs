@@ -4,7 +4,7 @@
 //! breakerbox-fleet-figures propagation     from a trip and from a close to the last node
 //! breakerbox-fleet-figures operations      processor time of the server, and transitions per second
 //! breakerbox-fleet-figures memory          bytes per circuit, at the server and at a node
-//! breakerbox-fleet-figures load            the load of whole fleets, with idle circuits
+//! breakerbox-fleet-figures load [NODES…]   the load of whole fleets, with idle circuits
 //! breakerbox-fleet-figures histories MINUTES [NODES] [SEED] [MUTANT]
 //! ```
 //!
@@ -37,11 +37,14 @@ fn main() -> ExitCode {
         ["propagation"] => propagation::print(),
         ["operations"] => operations::print(),
         ["memory"] => memory::print(),
-        ["load"] => load::print(),
+        ["load", ref sizes @ ..] => {
+            let sizes: Vec<_> = sizes.iter().map(|size| count(size)).collect();
+            load::print(&sizes);
+        }
         ["histories", minutes, ref rest @ ..] => return run_histories(minutes, rest),
         _ => {
             eprintln!(
-                "usage: propagation | operations | memory | load | histories MINUTES [NODES] [SEED] [MUTANT]"
+                "usage: propagation | operations | memory | load [NODES…] | histories MINUTES [NODES] [SEED] [MUTANT]"
             );
             return ExitCode::FAILURE;
         }
@@ -50,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn run_histories(minutes: &str, rest: &[&str]) -> ExitCode {
-    let nodes = rest.first().map_or(12, |nodes| number(nodes));
+    let nodes = rest.first().map_or(12, |nodes| count(nodes));
     let seed = rest
         .get(1)
         .map_or_else(|| u64::from(fastrand::u32(..)), |seed| number(seed));
@@ -58,12 +61,15 @@ fn run_histories(minutes: &str, rest: &[&str]) -> ExitCode {
         let broken = histories::Broken::named(name);
         broken.unwrap_or_else(|| panic!("there is no fault {name:?}"))
     });
-    let nodes = usize::try_from(nodes).expect("a small number");
     if histories::print(number(minutes), nodes, seed, broken) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn count(text: &str) -> usize {
+    usize::try_from(number(text)).expect("a small number")
 }
 
 fn number(text: &str) -> u64 {

@@ -67,7 +67,7 @@ fn node() {
         "a node without circuits, in total".into(),
         digits(empty as f64),
     ]);
-    let (_, shared) = measure(|| {
+    let ((), shared) = measure(|| {
         open(&opener.registry);
         wait(&runtime, &opener.fleet, |fleet| {
             fleet.status().counters.published == CIRCUITS as u64
@@ -107,7 +107,7 @@ fn start(setup: &Setup, runtime: &Runtime, measured: &Measured) -> Node {
 
 fn open(registry: &BreakerRegistry) -> BreakerRegistry {
     for index in 0..CIRCUITS {
-        let permit = registry.breaker(&name(index)).try_acquire();
+        let permit = registry.breaker(name(index)).try_acquire();
         permit.expect("the circuit is closed").failure();
     }
     registry.clone()

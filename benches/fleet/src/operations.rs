@@ -3,7 +3,10 @@
 use crate::client::{Client, Measured, Usage};
 use crate::figures::{RUNS, Runs, digits, print_head, print_row};
 use crate::subscribers::Subscribers;
-use breakerbox_fleet::protocol::{LeaseRequest, Micros, Op, Opening, Trip, Version, Why};
+use breakerbox_fleet::protocol::{
+    Answer, LeaseRequest, Micros, Op, Opening, Trip, Version, Why, Word,
+};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 /// The operations of one measurement.
@@ -93,11 +96,9 @@ const COSTS: [(&str, Measurement); 17] = [
         again(1, |name, _| lease(name))
     }),
     ("lease", || leased(1, None)),
-    ("renewal", || leased(1, Some(|name| lease(name)))),
-    ("close", || leased(1, Some(|name| close(name)))),
-    ("close, in batches of 64", || {
-        leased(64, Some(|name| close(name)))
-    }),
+    ("renewal", || leased(1, Some(lease))),
+    ("close", || leased(1, Some(close))),
+    ("close, in batches of 64", || leased(64, Some(close))),
 ];
 
 pub(crate) fn name(index: usize) -> String {
@@ -258,7 +259,7 @@ fn throughput(batch: usize, subscribers: usize) -> (f64, f64) {
             scope.spawn(move || write_until(&mut client, writer, batch, end))
         };
         let writers: Vec<_> = (0..WRITERS).map(write).collect();
-        let count = writers.into_iter().map(|writer| writer.join());
+        let count = writers.into_iter().map(ScopedJoinHandle::join);
         count.map(|count| count.expect("a writer")).sum()
     });
     let used = client.usage().since(before);
@@ -278,9 +279,8 @@ fn write_until(client: &mut Client, writer: usize, batch: usize, end: Instant) -
         client.submit(&ops);
         let ops: Vec<_> = names.iter().map(|name| close(name)).collect();
         let closed = client.submit(&ops);
-        let is_closed = |word: &str| word == "closed";
-        let closed = closed.answers.iter().map(|answer| answer.word.to_string());
-        assert!(closed.into_iter().all(|word| is_closed(&word)));
+        let is_closed = |answer: &Answer| answer.word == Word::Closed;
+        assert!(closed.answers.iter().all(is_closed));
         transitions += 2 * batch;
     }
     transitions

@@ -44,7 +44,6 @@ impl Keeper {
         let measured = Measured::start();
         let port = measured.port();
         let ends = Arc::new(AtomicBool::new(false));
-        let socket = measured.server.folder.path().join("socket");
         let url = measured.server.url();
         let (faults, orders) = channel();
         let mut monitor = Monitor::new(Arc::clone(ledger), namespace);
@@ -53,7 +52,7 @@ impl Keeper {
         let follow = move || {
             while !ended.load(Ordering::Relaxed) {
                 // No node may connect before the monitor has.
-                let has_followed = monitor.follow(&socket, || {
+                let has_followed = monitor.follow(port, || {
                     if let Err(error) = admit(&admitting, &keys, nodes) {
                         // A server that was killed again admits the nodes at its next start.
                         assert!(error.is_io_error(), "the nodes are not admitted: {error}");

@@ -33,6 +33,7 @@ use ledger::{Counts, Ledger};
 use node::{Node, Site};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -122,10 +123,12 @@ pub(crate) fn print(minutes: u64, nodes: usize, seed: u64, broken: Option<Broken
             })
         };
         let lanes: Vec<_> = (0..PARALLEL).map(run).collect();
-        let joined = lanes.into_iter().map(|lane| lane.join());
+        let joined = lanes.into_iter().map(ScopedJoinHandle::join);
         joined.map(|outcome| outcome.expect("a history")).collect()
     });
-    outcomes.into_iter().for_each(|outcome| total.add(outcome));
+    for outcome in outcomes {
+        total.add(outcome);
+    }
     total.print(started.elapsed());
     total.violations.is_empty()
 }
@@ -227,7 +230,9 @@ impl History {
             namespace,
             lies: matches!(broken, Some(Broken::Lies)),
         };
-        nodes.iter_mut().for_each(|node| node.start(&site));
+        for node in &mut nodes {
+            node.start(&site);
+        }
         Self {
             site,
             nodes,

@@ -7,8 +7,7 @@ use breakerbox_fleet_simulation::parts::Applied;
 use breakerbox_redis::Keys;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,8 +41,8 @@ impl Monitor {
 
     /// Reads until the server ends. `started` runs once nothing can be missed. Returns `false` if there is no
     /// server.
-    pub(crate) fn follow(&mut self, socket: &Path, started: impl FnOnce()) -> bool {
-        let stream = UnixStream::connect(socket);
+    pub(crate) fn follow(&mut self, port: u16, started: impl FnOnce()) -> bool {
+        let stream = TcpStream::connect(("127.0.0.1", port));
         let Ok(mut stream) = stream else {
             return false;
         };
@@ -125,9 +124,9 @@ impl Monitor {
                 self.written.insert(name.to_owned(), text.to_owned());
             }
             ["HDEL", key, ref names @ ..] if key == self.keys.records => {
-                names.iter().for_each(|name| {
+                for name in names {
                     self.written.remove(*name);
-                });
+                }
             }
             _ => {}
         }

@@ -90,6 +90,10 @@ impl Primary {
     }
 
     /// Applies the operations of one batch, and returns its message.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the table does not answer an operation.
     pub fn submit(
         &mut self,
         hello: &Hello,
