@@ -94,6 +94,8 @@ struct Outcome {
     figures: Figures,
     counts: Counts,
     faults: u64,
+    /// The longest time for which a history got no processor.
+    late: Duration,
     calls: [u64; 3],
     violations: Vec<(u64, Violation)>,
 }
@@ -142,6 +144,7 @@ impl Outcome {
         self.counts.refused += other.counts.refused;
         self.counts.losses += other.counts.losses;
         self.faults += other.faults;
+        self.late = self.late.max(other.late);
         for (sum, calls) in self.calls.iter_mut().zip(other.calls) {
             *sum += calls;
         }
@@ -150,8 +153,10 @@ impl Outcome {
 
     fn print(&self, time: Duration) {
         let (figures, counts) = (&self.figures, &self.counts);
+        let late = u64::try_from(self.late.as_millis()).unwrap_or(u64::MAX);
         let rows = [
             ("seconds", time.as_secs()),
+            ("longest pause of the machine, in milliseconds", late),
             ("histories", self.histories),
             ("faults", self.faults),
             ("losses of all data", counts.losses),
@@ -205,6 +210,8 @@ struct History {
     keeper: Keeper,
     broken: Option<Broken>,
     faults: u64,
+    /// When the machine last had no time for this history, and the longest such time.
+    late: (Duration, Duration),
     hello: Hello,
     rng: fastrand::Rng,
 }
@@ -239,6 +246,7 @@ impl History {
             keeper,
             broken,
             faults: 0,
+            late: Default::default(),
             hello: hello.expect("a valid namespace"),
             rng,
         }
@@ -254,8 +262,9 @@ impl History {
             let (before, step) = (Instant::now(), Duration::from_millis(10));
             tokio::time::sleep(step).await;
             let now = self.site.ledger.now();
-            if before.elapsed() > step + LATE {
-                self.all_were_late();
+            let late = before.elapsed().saturating_sub(step);
+            if late > LATE {
+                self.all_were_late(now, late);
             }
             while let Some((_, fault)) = faults.next_if(|(at, _)| *at <= now) {
                 self.faults += 1;
@@ -275,7 +284,8 @@ impl History {
     }
 
     /// The machine had no time for this history, which is like a pause of all nodes.
-    fn all_were_late(&self) {
+    fn all_were_late(&mut self, now: Duration, late: Duration) {
+        self.late = (now, self.late.1.max(late));
         let nodes = self.site.plan.nodes;
         self.site.ledger.note(move |audit, now| {
             (0..nodes).for_each(|node| audit.resumed(now, node));
@@ -344,7 +354,7 @@ impl History {
         let observed = self.observe(index);
         let mut state = ledger.lock();
         let (_, since) = state.audit.record_since(&circuit.name);
-        if since + SPREAD > now {
+        if since.max(self.late.0) + SPREAD > now {
             return;
         }
         let table = &state.reference.table;
@@ -396,6 +406,7 @@ impl History {
             nodes,
             keeper,
             faults,
+            late,
             ..
         } = self;
         // The server first: what it still reports belongs to the account.
@@ -410,6 +421,7 @@ impl History {
             figures: state.audit.figures,
             counts: state.counts,
             faults,
+            late: late.1,
             calls: [&tally.ok, &tally.failed, &tally.refused].map(count),
             violations: violations
                 .into_iter()

@@ -263,3 +263,24 @@ fn words(text: &str) -> Option<Vec<String>> {
     }
     word.is_none().then_some(words)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_is_split_into_words() {
+        let line = "+1790000000.000123 [0 lua] \"HSET\" \"a b\" \"\" \"\\\"\\\\\\n\\x7f\"\r\n";
+        let (instant, source, words) = parse(line).unwrap();
+        assert_eq!(instant, Micros(1_790_000_000_000_123));
+        assert_eq!(source, "0 lua");
+        assert_eq!(words, ["HSET", "a b", "", "\"\\\n\x7f"]);
+    }
+
+    #[test]
+    fn line_that_ends_early_is_refused() {
+        for line in ["", "+OK", "+1.2 [0 lua]", "+1.2 [0 lua] \"HSET"] {
+            assert!(parse(line).is_none(), "{line}");
+        }
+    }
+}

@@ -120,3 +120,108 @@ fn operation(word: &str, name: String, arguments: &[String]) -> Option<Op> {
 fn duration(micros: &str) -> Option<Duration> {
     parse_number(micros).map(Duration::from_micros)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use breakerbox_fleet::protocol::Micros;
+    use breakerbox_redis::script::{SUBMIT, Script, Sender};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn read(script: &Script, arguments: impl FnOnce(&Sender<'_>) -> Vec<String>) -> Request {
+        let node = NodeId::new("n3", "n3-1").unwrap();
+        let hello = Hello::new("test", node, 600 * SECOND).unwrap();
+        let sender = Sender {
+            hello: &hello,
+            channel: "bb1:{test}",
+            clock: Micros(7),
+        };
+        let mut words = ["EVALSHA", script.hash(), "2", "key", "key"]
+            .map(String::from)
+            .to_vec();
+        words.extend(arguments(&sender));
+        let request = Request::read(&words, "test").unwrap();
+        assert_eq!(request.hello.node, hello.node);
+        assert_eq!(request.hello.max_open, hello.max_open);
+        request
+    }
+
+    #[test]
+    fn submit_is_read_back() {
+        let name = || "user: 7%".to_owned();
+        let token = || "token".to_owned();
+        let opening = Opening {
+            duration: SECOND,
+            attempt: 3,
+            why: Why::Trial,
+        };
+        let done = |opening| Op::Done {
+            name: name(),
+            token: token(),
+            opening,
+        };
+        let lease = |opened_by_fleet| Op::Lease {
+            name: name(),
+            request: LeaseRequest {
+                token: token(),
+                duration: SECOND,
+                demand: true,
+                opened_by_fleet,
+            },
+        };
+        let sent = vec![
+            Op::Trip {
+                name: name(),
+                trip: Trip {
+                    duration: SECOND,
+                    at: Micros(8),
+                    attempt: 2,
+                    why: Why::Rate,
+                    quorum: 2,
+                    alone: true,
+                    vote_ttl: 10 * SECOND,
+                    reset_backoff_after: 30 * SECOND,
+                },
+            },
+            lease(None),
+            lease(Some(4)),
+            Op::Yield {
+                name: name(),
+                token: token(),
+            },
+            done(None),
+            done(Some(opening)),
+            Op::Unvote { name: name() },
+            Op::Restore {
+                name: name(),
+                restoration: Restoration {
+                    left: SECOND,
+                    attempt: 1,
+                    by: "n1-1".into(),
+                    why: "rate".into(),
+                    version: Version(9),
+                },
+            },
+            Op::Close { name: name() },
+        ];
+        let request = read(&SUBMIT, |sender| sender.submit(Version(5), &sent));
+        let Body::Submit { seen, ops } = request.body else {
+            panic!("a pull");
+        };
+        assert_eq!((seen, ops), (Version(5), sent));
+    }
+
+    #[test]
+    fn pull_is_read_back() {
+        let request = read(&PULL, |sender| sender.pull(Version(5), 500));
+        let is_equal = matches!(
+            request.body,
+            Body::Pull {
+                since: Version(5),
+                limit: 500
+            }
+        );
+        assert!(is_equal);
+    }
+}
