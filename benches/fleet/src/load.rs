@@ -28,10 +28,10 @@ pub(crate) fn print(sizes: &[usize]) {
     ]);
     if sizes.is_empty() {
         many_nodes(1_000);
-        one_node_opens(100);
     }
     let defaults = [2, 10, 50];
     for nodes in if sizes.is_empty() { &defaults } else { sizes } {
+        one_node_opens(*nodes);
         idle_circuits(*nodes);
     }
 }
