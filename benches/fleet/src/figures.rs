@@ -43,6 +43,11 @@ pub(crate) fn digits(figure: f64) -> String {
     }
 }
 
+/// Shows a number of seconds as a share of one processor.
+pub(crate) fn share(processor: f64, seconds: f64) -> String {
+    format!("{} %", digits(100.0 * processor / seconds))
+}
+
 /// Returns the value below which `percent` of the times are, in milliseconds.
 pub(crate) fn percentile(times: &mut [Duration], percent: usize) -> f64 {
     times.sort_unstable();

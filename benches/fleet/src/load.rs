@@ -1,9 +1,9 @@
 //! The load of whole fleets of real engines.
 
 use crate::client::{Client, Measured, Usage};
-use crate::figures::{digits, print_head, print_row};
+use crate::figures::{digits, print_head, print_row, share};
 use crate::nodes::{Node, Setup, runtime, until, wait_for_links};
-use crate::operations::{name, share};
+use crate::operations::name;
 use breakerbox::State;
 use breakerbox_fleet::Share;
 use std::time::{Duration, Instant};

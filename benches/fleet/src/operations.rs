@@ -1,7 +1,7 @@
 //! What operations cost the server, and how many transitions it carries.
 
 use crate::client::{Client, Measured, Usage};
-use crate::figures::{RUNS, Runs, digits, print_head, print_row};
+use crate::figures::{RUNS, Runs, print_head, print_row};
 use crate::subscribers::Subscribers;
 use breakerbox_fleet::protocol::{
     Answer, LeaseRequest, Micros, Op, Opening, Trip, Version, Why, Word,
@@ -284,9 +284,4 @@ fn write_until(client: &mut Client, writer: usize, batch: usize, end: Instant) -
         transitions += 2 * batch;
     }
     transitions
-}
-
-/// Shows a number of seconds as a share of one processor.
-pub(crate) fn share(processor: f64, seconds: f64) -> String {
-    format!("{} %", digits(100.0 * processor / seconds))
 }
