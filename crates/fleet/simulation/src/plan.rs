@@ -4,6 +4,7 @@ use crate::dependency::{Dependency, Manner, Outage};
 use crate::fault::Fault;
 use crate::sharing::Sharing;
 use crate::store::StoreMutant;
+use breakerbox::{Backoff, BreakerBuilder, CircuitBreaker, TripRule, Window};
 use breakerbox_fleet::Mutants;
 use breakerbox_fleet::protocol::Verb;
 use std::time::Duration;
@@ -106,6 +107,36 @@ impl CircuitPlan {
             manner,
         });
         self
+    }
+
+    /// Returns the settings of its breakers.
+    pub fn preset(&self) -> BreakerBuilder {
+        // Without jitter, so that the random numbers of an engine change nothing without a store.
+        let builder = CircuitBreaker::builder();
+        let builder = match self.window {
+            None => builder.failure_threshold(self.failures),
+            Some(window) => {
+                builder.trip_when(TripRule::failures(self.failures).over(Window::time(window)))
+            }
+        };
+        builder
+            .recovery_backoff(Backoff::exponential(self.first).max(self.longest))
+            .half_open_calls(self.half_open_calls)
+            .success_threshold(self.success_threshold)
+    }
+
+    /// Returns since when the dependency has worked without faults of the fleet, or `None` if it fails.
+    pub fn healthy_since(&self, now: Duration, last_fault: Duration) -> Option<Duration> {
+        let outages = &self.dependency.outages;
+        let is_on = outages
+            .iter()
+            .any(|outage| outage.from <= now && now < outage.until);
+        let ended = outages
+            .iter()
+            .map(|outage| outage.until)
+            .filter(|until| *until <= now);
+        let since = ended.max().unwrap_or_default().max(last_fault);
+        (!is_on).then_some(since)
     }
 }
 

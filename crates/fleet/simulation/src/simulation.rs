@@ -403,7 +403,7 @@ impl Simulation {
     fn check_recovery(&self, now: Duration, index: usize, circuit: &CircuitPlan) {
         let waits = LEASE + GRACE + 7 * SECOND;
         let bound = circuit.longest + waits;
-        let healthy = self.healthy_since(now, circuit);
+        let healthy = circuit.healthy_since(now, self.plan.last_fault());
         if healthy.is_none_or(|healthy| now < healthy + bound) {
             return;
         }
@@ -417,20 +417,6 @@ impl Simulation {
                 self.report("recovery", what);
             }
         }
-    }
-
-    /// Returns since when the dependency has worked without faults of the fleet, or `None` if it fails.
-    fn healthy_since(&self, now: Duration, circuit: &CircuitPlan) -> Option<Duration> {
-        let outages = &circuit.dependency.outages;
-        let is_on = outages
-            .iter()
-            .any(|outage| outage.from <= now && now < outage.until);
-        let ended = outages
-            .iter()
-            .map(|outage| outage.until)
-            .filter(|until| *until <= now);
-        let since = ended.max().unwrap_or_default().max(self.plan.last_fault());
-        (!is_on).then_some(since)
     }
 
     /// An outage that many nodes see opens the circuit of the fleet.

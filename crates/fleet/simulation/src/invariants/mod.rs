@@ -72,9 +72,11 @@ impl fmt::Display for Violation {
 
 /// The account of the checker.
 #[derive(Debug)]
-pub(crate) struct Audit {
-    pub(crate) violations: Vec<Violation>,
-    pub(crate) figures: Figures,
+pub struct Audit {
+    /// The broken invariants, at most 20.
+    pub violations: Vec<Violation>,
+    /// What was counted.
+    pub figures: Figures,
     grace: Duration,
     lease: Duration,
     half_open_calls: u32,
@@ -188,12 +190,8 @@ struct Known {
 }
 
 impl Audit {
-    pub(crate) fn new(
-        nodes: usize,
-        grace: Duration,
-        lease: Duration,
-        half_open_calls: u32,
-    ) -> Self {
+    /// Creates the account of a fleet whose nodes have the same settings.
+    pub fn new(nodes: usize, grace: Duration, lease: Duration, half_open_calls: u32) -> Self {
         Self {
             violations: Vec::new(),
             figures: Figures::default(),
@@ -215,7 +213,7 @@ impl Audit {
     }
 
     /// Reports a broken invariant.
-    pub(crate) fn report(&mut self, at: Duration, invariant: &'static str, what: String) {
+    pub fn report(&mut self, at: Duration, invariant: &'static str, what: String) {
         // The first ones explain the later ones.
         let mut known = self.violations.iter();
         let is_known = known.any(|known| known.invariant == invariant && known.what == what);
@@ -229,7 +227,7 @@ impl Audit {
     }
 
     /// Sets whether a node adopts the state of the fleet.
-    pub(crate) fn set_adopts(&mut self, node: usize, adopts: bool) {
+    pub fn set_adopts(&mut self, node: usize, adopts: bool) {
         self.nodes[node].adopts = adopts;
     }
 
@@ -242,13 +240,13 @@ impl Audit {
     }
 
     /// Returns the state of a record, and when it was published last.
-    pub(crate) fn record_since(&self, name: &str) -> (Phase, Duration) {
+    pub fn record_since(&self, name: &str) -> (Phase, Duration) {
         let record = self.records.get(name);
         record.map_or_else(Default::default, |record| (record.phase, record.since))
     }
 
     /// Returns `true` if the latest command at the circuit was a local one.
-    pub(crate) fn has_command(&mut self, node: usize, name: &str) -> bool {
+    pub fn has_command(&mut self, node: usize, name: &str) -> bool {
         self.circuit(node, name).has_command
     }
 
@@ -260,7 +258,7 @@ impl Audit {
     }
 
     /// The store applied an operation.
-    pub(crate) fn applied(&mut self, now: Duration, node: usize, epoch: u32, applied: &Applied) {
+    pub fn applied(&mut self, now: Duration, node: usize, epoch: u32, applied: &Applied) {
         let name = applied.op.name();
         self.count(applied);
         leases::one_holder(self, now, node, epoch, applied);
@@ -328,13 +326,13 @@ impl Audit {
     }
 
     /// The store has lost or replaced its data.
-    pub(crate) fn epoch_began(&mut self, now: Duration, epoch: u32) {
+    pub fn epoch_began(&mut self, now: Duration, epoch: u32) {
         self.epoch = epoch;
         self.epoch_since = now;
     }
 
     /// The network delivered records to a node.
-    pub(crate) fn delivered<'a>(
+    pub fn delivered<'a>(
         &mut self,
         now: Duration,
         node: usize,
@@ -368,13 +366,13 @@ impl Audit {
     }
 
     /// The node reads all records anew.
-    pub(crate) fn forgot(&mut self, node: usize) {
+    pub fn forgot(&mut self, node: usize) {
         let circuits = self.nodes[node].circuits.values_mut();
         circuits.for_each(|circuit| circuit.known = None);
     }
 
     /// The node starts, without a memory.
-    pub(crate) fn started(&mut self, node: usize) {
+    pub fn started(&mut self, node: usize) {
         for circuit in self.nodes[node].circuits.values_mut() {
             // Trips of the earlier run may still be on their way.
             let own_openings = std::mem::take(&mut circuit.own_openings);
@@ -388,14 +386,14 @@ impl Audit {
     }
 
     /// The node continues after a pause.
-    pub(crate) fn resumed(&mut self, now: Duration, node: usize) {
+    pub fn resumed(&mut self, now: Duration, node: usize) {
         self.nodes[node].resumed = now;
         let circuits = self.nodes[node].circuits.values_mut();
         circuits.for_each(|circuit| circuit.trials_since_resumed = 0);
     }
 
     /// A circuit of a node changed its state.
-    pub(crate) fn changed(
+    pub fn changed(
         &mut self,
         now: Duration,
         node: usize,
@@ -433,7 +431,7 @@ impl Audit {
 
     /// A circuit of a node admitted a trial. `linked` is the time since the node was connected, by its
     /// own account.
-    pub(crate) fn trial_started(
+    pub fn trial_started(
         &mut self,
         now: Duration,
         node: usize,
