@@ -101,7 +101,11 @@ impl Simulation {
         false
     }
 
-    /// Returns a command of an operator at a node, which is given when it is awaited.
+    /// Gives a command of an operator at a node. Returns a future that waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// The future returns an error if the store does not accept the command.
     ///
     /// # Panics
     ///
@@ -114,7 +118,6 @@ impl Simulation {
         seconds: u32,
     ) -> impl Future<Output = Result<(), CommandError>> + Send + 'static {
         let member = self.nodes[node].member().expect("the node runs");
-        // Given at once.
         let given = tokio::spawn(member.command(pattern, verb, seconds));
         async move { given.await.expect("commands do not panic") }
     }

@@ -58,7 +58,7 @@ pub(crate) enum Happened {
     /// The connection failed or ended.
     Disconnected(StoreError),
     News(Item),
-    Replied(Reply),
+    Replied(Box<Reply>),
 }
 
 impl Supervisor {
@@ -118,7 +118,7 @@ impl Supervisor {
                         Err(item) => return Happened::News(item),
                         Ok((line, reply)) => {
                             self.idle(line);
-                            return Happened::Replied(reply);
+                            return Happened::Replied(Box::new(reply));
                         }
                     }
                 }

@@ -256,7 +256,7 @@ impl Task {
             }
             Happened::Disconnected(error) => self.disconnect(error, now),
             Happened::News(item) => self.news(item, now),
-            Happened::Replied(reply) => self.replied(reply, now),
+            Happened::Replied(reply) => self.replied(*reply, now),
         }
     }
 

@@ -1,7 +1,7 @@
 //! [`Commands`]: what operators have told the fleet, as this node knows it.
 
 use super::timing::{MAX_KNOWN_COMMANDS, Time};
-use crate::protocol::{Command, Verb, Version};
+use crate::protocol::{Command, MAX_LEAD, Verb, Version};
 use breakerbox::Cause;
 use breakerbox::fleet::Why;
 use std::collections::BTreeMap;
@@ -10,7 +10,8 @@ use std::time::Duration;
 /// What operators have told the fleet, as this node knows it.
 ///
 /// Kept while the store is away, and given back to a store that has lost its memory. Released commands
-/// are kept as well, so that an earlier command of the same pattern does not return.
+/// are kept as well, so that an earlier command of the same pattern does not return. So are ended
+/// commands for a while, because a store whose clock is behind still has them.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
     known: BTreeMap<String, KnownCommand>,
@@ -27,9 +28,20 @@ pub(crate) struct KnownCommand {
     pub(crate) end: Time,
     /// When to give the command back to the store, which lacks it.
     announce_at: Option<Time>,
+    /// Whether the end was noticed.
+    has_ended: bool,
 }
 
 impl KnownCommand {
+    /// Returns when the command ends, or when an ended command is forgotten.
+    fn due(&self) -> Time {
+        if self.has_ended {
+            self.end.saturating_add(MAX_LEAD)
+        } else {
+            self.end
+        }
+    }
+
     /// Returns the cause of an order that follows this command.
     pub(crate) fn cause(&self) -> Cause {
         Cause::fleet(self.command.by.as_str(), Why::Manual)
@@ -65,10 +77,13 @@ impl Commands {
     ) {
         for command in commands {
             let end = now.saturating_add(command.left.min(command.verb.longest()));
-            let is_full = self.known.len() >= MAX_KNOWN_COMMANDS;
+            let is_full = self.known.len() >= MAX_KNOWN_COMMANDS && !self.forget_ended();
             match self.known.get_mut(&command.pattern) {
                 Some(known) if known.command.version > command.version => {
-                    known.announce_at.get_or_insert_with(|| now + wait());
+                    let wait = wait();
+                    if !known.has_ended {
+                        known.announce_at.get_or_insert(now + wait);
+                    }
                 }
                 // Versions of two primaries may be equal. The present one decides.
                 Some(known) if known.command.is_same(command) => {
@@ -81,7 +96,7 @@ impl Commands {
         }
         for known in self.known.values_mut() {
             let has = |command: &Command| command.pattern == known.command.pattern;
-            if !commands.iter().any(has) {
+            if !known.has_ended && !commands.iter().any(has) {
                 known.announce_at.get_or_insert_with(|| now + wait());
             }
         }
@@ -94,8 +109,16 @@ impl Commands {
             command,
             end,
             announce_at: None,
+            has_ended: false,
         };
         self.known.insert(known.command.pattern.clone(), known);
+    }
+
+    /// Forgets one ended command. Returns `false` if there is none.
+    fn forget_ended(&mut self) -> bool {
+        let mut ended = self.known.iter().filter(|(_, known)| known.has_ended);
+        let pattern = ended.next().map(|(pattern, _)| pattern.clone());
+        pattern.is_some_and(|pattern| self.known.remove(&pattern).is_some())
     }
 
     /// Forgets released commands. A fault that tests must find.
@@ -109,7 +132,7 @@ impl Commands {
         if !self.changed.is_empty() {
             return Some(Time::ZERO);
         }
-        self.known.values().map(|known| known.end).min()
+        self.known.values().map(KnownCommand::due).min()
     }
 
     /// Returns the patterns whose commands have changed or ended.
@@ -117,17 +140,17 @@ impl Commands {
         if self.due().is_none_or(|due| now < due) {
             return Vec::new();
         }
-        let changed = &mut self.changed;
-        let is_news = &mut self.is_news;
-        self.known.retain(|pattern, known| {
-            let lasts = now < known.end;
-            if !lasts {
-                *is_news = true;
-                changed.push(pattern.clone());
+        self.known
+            .retain(|_, known| !known.has_ended || now < known.due());
+        for (pattern, known) in &mut self.known {
+            if !known.has_ended && now >= known.end {
+                known.has_ended = true;
+                known.announce_at = None;
+                self.is_news = true;
+                self.changed.push(pattern.clone());
             }
-            lasts
-        });
-        std::mem::take(changed)
+        }
+        std::mem::take(&mut self.changed)
     }
 
     /// Returns when the next command is given back to the store.
@@ -162,7 +185,7 @@ impl Commands {
             return None;
         }
         let known = self.known.values();
-        let lasting = known.filter(|known| known.command.verb != Verb::Release);
+        let lasting = known.filter(|known| known.command.verb != Verb::Release && !known.has_ended);
         Some(
             lasting
                 .map(|known| (known.command.clone(), known.end))
@@ -240,6 +263,37 @@ mod tests {
         assert_eq!(commands.announcement(secs(19)), None);
         commands.learn(&[given], secs(20), || secs(1));
         assert_eq!(commands.next_announcement(), None);
+    }
+
+    #[test]
+    fn ended_command_stays_ended() {
+        let mut commands = learned(&[command("a", 7, Verb::ForceOpen)]);
+        assert_eq!(commands.take_changed(secs(1)), ["a"]);
+        assert_eq!(commands.take_changed(secs(100)), ["a"]);
+        // The clock of another store is behind.
+        commands.learn(&[command("a", 7, Verb::ForceOpen)], secs(100), || secs(1));
+        assert!(commands.of("a", secs(100)).is_none());
+        commands.learn(&[], secs(100), || secs(1));
+        assert_eq!(commands.next_announcement(), None);
+        assert_eq!(commands.due(), Some(secs(3_700)));
+        commands.take_changed(secs(3_700));
+        assert_eq!(commands.due(), None);
+    }
+
+    #[test]
+    fn ended_commands_make_room() {
+        let many = |kind: &str| {
+            let patterns = (0..MAX_KNOWN_COMMANDS).map(|at| format!("{kind}{at}"));
+            let commands = patterns.map(|pattern| command(&pattern, 7, Verb::Disable));
+            commands.collect::<Vec<_>>()
+        };
+        let mut commands = learned(&many("a"));
+        commands.learn(&many("b"), secs(1), || secs(1));
+        assert!(commands.of("b7", secs(1)).is_none());
+        commands.take_changed(secs(100));
+        commands.learn(&many("b"), secs(100), || secs(1));
+        assert!(commands.of("b7", secs(101)).is_some());
+        assert_eq!(commands.known.len(), MAX_KNOWN_COMMANDS);
     }
 
     #[test]

@@ -82,10 +82,8 @@ impl Context {
             self.commands.forget_releases();
         }
         let rng = &mut self.rng;
-        let (shortest, longest) = RESTORE_WAIT;
-        self.commands.learn(&genuine, now, || {
-            shortest + (longest - shortest).mul_f64(rng.f64())
-        });
+        self.commands
+            .learn(&genuine, now, || random_in(rng, RESTORE_WAIT));
     }
 
     /// Notes a change that the store has accepted.
@@ -97,8 +95,8 @@ impl Context {
     }
 
     /// Returns a random time in `range`.
-    pub(crate) fn random(&mut self, (from, to): (Duration, Duration)) -> Duration {
-        from + to.saturating_sub(from).mul_f64(self.rng.f64())
+    pub(crate) fn random(&mut self, range: (Duration, Duration)) -> Duration {
+        random_in(&mut self.rng, range)
     }
 
     pub(crate) fn is_alone(&self, now: Time) -> bool {
@@ -113,4 +111,8 @@ impl Context {
             self.alone_since.get_or_insert(now);
         }
     }
+}
+
+fn random_in(rng: &mut fastrand::Rng, (from, to): (Duration, Duration)) -> Duration {
+    from + to.saturating_sub(from).mul_f64(rng.f64())
 }

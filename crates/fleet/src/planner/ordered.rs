@@ -56,7 +56,7 @@ impl Track {
                 self.leave();
                 let command = cx.commands.of(name, now);
                 let command = command.map(|known| known.command.clone());
-                note_command(name, command, cx);
+                note_command(name, command.as_ref(), cx);
             }
             Effect::Release => {
                 self.leave();
@@ -88,13 +88,13 @@ impl Track {
 }
 
 /// Reports that a circuit follows a command, or no longer does.
-fn note_command(name: &Arc<str>, command: Option<Command>, cx: &mut Context) {
+fn note_command(name: &Arc<str>, command: Option<&Command>, cx: &mut Context) {
     cx.counters.commanded += 1;
     let text = |text: &str| (!text.is_empty()).then(|| text.into());
     cx.events.push(FleetEvent::Commanded {
         breaker: name.clone(),
-        verb: command.as_ref().map_or(Verb::Release, |c| c.verb),
-        actor: command.as_ref().and_then(|c| text(&c.actor)),
-        reason: command.as_ref().and_then(|c| text(&c.reason)),
+        verb: command.map_or(Verb::Release, |c| c.verb),
+        actor: command.and_then(|c| text(&c.actor)),
+        reason: command.and_then(|c| text(&c.reason)),
     });
 }

@@ -25,12 +25,19 @@ struct Known {
 pub(super) fn delivered(audit: &mut Audit, now: Duration, node: usize, commands: &[Command]) {
     let model = &mut audit.nodes[node].commands;
     for command in commands {
+        let end = now + command.left;
+        let known = model.known.get_mut(&command.pattern);
+        if let Some(known) = known.filter(|known| known.version == command.version) {
+            // The clock of another primary may be ahead.
+            known.end = known.end.min(end);
+            continue;
+        }
         let known = model.known.get(&command.pattern);
         if known.is_none_or(|known| known.version < command.version) {
             let known = Known {
                 version: command.version,
                 verb: command.verb,
-                end: now + command.left,
+                end,
             };
             model.known.insert(command.pattern.clone(), known);
             model.since = now;
@@ -47,6 +54,10 @@ pub(super) fn is_followed(audit: &mut Audit, now: Duration, node: usize, name: &
     };
     let (commands, resumed) = (&audit.nodes[node].commands, audit.nodes[node].resumed);
     if now < commands.since + REACTION || now < resumed + REACTION {
+        return;
+    }
+    let ends_now = |known: &Known| known.end.abs_diff(now) < REACTION;
+    if commands.known.values().any(ends_now) {
         return;
     }
     let counts = commands.known.iter().filter(|(pattern, known)| {
