@@ -295,7 +295,9 @@ fn command_takes_over_disabled_circuit_of_fleet() {
     fixture.order(Order::Disable).unwrap();
     let seen = fixture.view();
     fixture.breaker.disable();
-    let late = fixture.port.apply(NAME, seen.mark, Order::Enable, fleet_cause());
+    let late = fixture
+        .port
+        .apply(NAME, seen.mark, Order::Enable, fleet_cause());
     assert!(matches!(late, Err(NotApplied::Changed(_))));
     fixture.order(Order::Enable).unwrap_err();
     assert_eq!(fixture.breaker.state(), Disabled);

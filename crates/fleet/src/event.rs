@@ -1,5 +1,6 @@
 //! [`FleetEvent`]: what a fleet reports.
 
+use crate::protocol::Verb;
 use crate::share::Share;
 use crate::store::StoreError;
 use std::fmt;
@@ -46,6 +47,18 @@ pub enum FleetEvent {
         policy: Share,
         /// The instance whose circuit opened first.
         by: Arc<str>,
+    },
+    /// A circuit follows a command of an operator, or no longer does.
+    #[non_exhaustive]
+    Commanded {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// What the circuit does. [`Verb::Release`] means that the command was released or has ended.
+        verb: Verb,
+        /// The operator, if the command names one.
+        actor: Option<Arc<str>>,
+        /// The reason, if the command has one.
+        reason: Option<Arc<str>>,
     },
     /// This node tries the dependency for the fleet.
     #[non_exhaustive]
@@ -113,6 +126,20 @@ impl fmt::Display for FleetEvent {
                 by,
             } => {
                 write!(f, "{breaker:?} ignored an opening of {by} ({policy})")
+            }
+            Self::Commanded {
+                breaker,
+                verb,
+                actor,
+                reason,
+            } => {
+                write!(f, "{breaker:?} was {verb}")?;
+                if let Some(actor) = actor {
+                    write!(f, " by {actor:?}")?;
+                }
+                reason
+                    .as_ref()
+                    .map_or(Ok(()), |reason| write!(f, ": {reason:?}"))
             }
             Self::LeaseGranted { breaker } => {
                 write!(f, "{breaker:?} is tried by this node for the fleet")

@@ -3,6 +3,7 @@
 //! A [`Fleet`] shares the circuits of one [`BreakerRegistry`](breakerbox::BreakerRegistry) with other
 //! instances, through a [store](FleetStore). [`Memory`](store::Memory) is the store of one process.
 //!
+//! * [`Fleet::command`]: commands of an operator to all instances
 //! * [`protocol`]: records, operations and messages; pure
 //! * [`store`]: where a fleet keeps its records, and the store in memory
 //!
@@ -23,6 +24,7 @@
 //! | `breakerbox_fleet_stale_total` | counter | |
 
 mod builder;
+mod command;
 mod engine;
 mod error;
 mod event;
@@ -34,13 +36,14 @@ mod status;
 pub mod store;
 
 pub use builder::FleetBuilder;
-pub use error::{ConfigError, StartError};
+pub use command::{FleetCircuits, FleetCommand};
+pub use error::{CommandError, ConfigError, StartError};
 pub use event::{Degradation, FleetEvent};
 pub use fleet::Fleet;
 #[doc(hidden)]
 pub use planner::Mutants;
 pub use share::Share;
-pub use status::{FleetCounters, FleetStatus, LinkStatus};
+pub use status::{CommandStatus, FleetCounters, FleetStatus, LinkStatus};
 pub use store::FleetStore;
 
 /// The example of the README.

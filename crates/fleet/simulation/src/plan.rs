@@ -5,6 +5,7 @@ use crate::fault::Fault;
 use crate::sharing::Sharing;
 use crate::store::StoreMutant;
 use breakerbox_fleet::Mutants;
+use breakerbox_fleet::protocol::Verb;
 use std::time::Duration;
 
 /// Everything that a run depends on. Two runs of equal plans are equal.
@@ -154,7 +155,41 @@ impl Plan {
             ..Self::quiet(seed, nodes, 180)
         };
         plan.add_faults(&mut rng, weather);
+        plan.add_commands();
         plan
+    }
+
+    /// Adds commands of operators to half of the seeds. All of them have ended when the faults end.
+    fn add_commands(&mut self) {
+        let mut rng = fastrand::Rng::with_seed(self.seed ^ 0x5EED_0004);
+        if rng.bool() {
+            return;
+        }
+        for _ in 0..rng.u32(1..=4) {
+            let at = rng.u64(FAULTS.0..FAULTS.1 - 20);
+            let lasts = rng.u64(3..=FAULTS.1 - at);
+            let circuit = (rng.u32(0..3) > 0).then(|| rng.usize(0..self.circuits.len()));
+            let verb = if rng.bool() {
+                Verb::ForceOpen
+            } else {
+                Verb::Disable
+            };
+            let seconds = u32::try_from(lasts).unwrap_or(u32::MAX);
+            let command = |node: usize, verb: Verb| Fault::Command {
+                node,
+                circuit,
+                verb,
+                seconds,
+            };
+            self.fault(at * 1_000, command(rng.usize(0..self.nodes), verb));
+            if rng.bool() {
+                let end = at * 1_000 + rng.u64(0..lasts * 1_000);
+                self.fault(end, command(rng.usize(0..self.nodes), Verb::Release));
+            }
+        }
+        // In fair weather, nodes have to agree only when the commands have ended.
+        self.fault(FAULTS.1 * 1_000, Fault::StoreBack);
+        self.faults.sort_by_key(|(at, _)| *at);
     }
 
     fn add_faults(&mut self, rng: &mut fastrand::Rng, weather: Weather) {

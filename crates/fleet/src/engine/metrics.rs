@@ -2,6 +2,7 @@
 
 use super::panic::catch;
 use crate::event::FleetEvent;
+use crate::protocol::Why;
 use crate::status::FleetCounters;
 use metrics::{counter, gauge, histogram};
 use std::time::Duration;
@@ -39,9 +40,12 @@ impl Metrics {
                 transition("out", why);
             }
             for event in events {
-                if let FleetEvent::Adopted { why, .. } = event {
-                    let why = crate::protocol::Why::from_code(why).code();
-                    transition("in", why);
+                match event {
+                    FleetEvent::Adopted { why, .. } => {
+                        transition("in", Why::from_code(why).code());
+                    }
+                    FleetEvent::Commanded { .. } => transition("in", Why::Command.code()),
+                    _ => {}
                 }
             }
             for delay in delays {

@@ -9,7 +9,7 @@ use breakerbox_redis::fleet::store::StoreError;
 use std::sync::{Arc, Mutex};
 
 /// Returns the permissions that the README states, without a command that old servers do not know.
-fn permissions() -> String {
+pub(crate) fn permissions() -> String {
     let readme = include_str!("../../README.md");
     let (_, block) = readme.split_once("```text\n").unwrap();
     let (lines, _) = block.split_once("```").unwrap();

@@ -8,6 +8,7 @@ mod server;
 
 mod access;
 mod answers;
+mod commands;
 mod control;
 mod data;
 mod failover;

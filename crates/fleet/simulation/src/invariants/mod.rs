@@ -25,6 +25,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod bounds;
+pub(crate) mod commands;
 mod leases;
 mod messages;
 mod reach;
@@ -36,11 +37,15 @@ mod versions;
 pub use reach::Reach;
 
 use crate::store::Applied;
+use breakerbox::fleet::Why;
 use breakerbox::{Cause, State};
-use breakerbox_fleet::protocol::{Micros, Phase, RecordView, Version, Word};
+use breakerbox_fleet::protocol::{Command, Micros, Phase, RecordView, Version, Word};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
+/// How long a node may take to act on what has arrived.
+const REACTION: Duration = Duration::from_millis(100);
 
 /// A broken invariant.
 #[derive(Clone, Debug)]
@@ -152,6 +157,7 @@ struct NodeModel {
     circuits: BTreeMap<String, CircuitModel>,
     resumed: Duration,
     adopts: bool,
+    commands: commands::CommandsModel,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -164,6 +170,8 @@ struct CircuitModel {
     lease: Option<LeaseModel>,
     trials_since_resumed: u32,
     has_command: bool,
+    /// Whether a command of an operator has disabled the circuit.
+    is_disabled_by_fleet: bool,
     /// When the circuit opened, or last opened again.
     opened: Duration,
     /// When the present half-open period began, if it has a lease.
@@ -354,6 +362,11 @@ impl Audit {
         }
     }
 
+    /// The network delivered all commands of the store to a node.
+    pub(crate) fn delivered_commands(&mut self, now: Duration, node: usize, commands: &[Command]) {
+        commands::delivered(self, now, node, commands);
+    }
+
     /// The node reads all records anew.
     pub(crate) fn forgot(&mut self, node: usize) {
         let circuits = self.nodes[node].circuits.values_mut();
@@ -371,6 +384,7 @@ impl Audit {
             };
         }
         self.nodes[node].resumed = Duration::ZERO;
+        self.nodes[node].commands = commands::CommandsModel::default();
     }
 
     /// The node continues after a pause.
@@ -392,7 +406,11 @@ impl Audit {
         special_states::are_kept(self, now, node, name, (from, to), cause);
         self.reach.changed(now, node, name, to);
         let is_fleet = matches!(cause, Cause::Fleet { .. });
+        if matches!(cause, Cause::Fleet { .. }) && cause.why() == Why::Manual {
+            commands::is_followed(self, now, node, name, to);
+        }
         let circuit = self.circuit(node, name);
+        circuit.is_disabled_by_fleet = to == State::Disabled && is_fleet;
         if matches!(cause, Cause::Manual { .. }) {
             circuit.has_command = true;
         } else if to == State::Closed {

@@ -1,8 +1,10 @@
 //! [`Primary`]: the store itself, its condition, and its failovers.
 
 use super::mutant::{StoreMutant, submit_one};
-use breakerbox_fleet::protocol::{Answer, Message, Micros, Op, Record, Version};
-use breakerbox_fleet::store::{Hello, Pulled, Submitted, Table};
+use breakerbox_fleet::protocol::{
+    Answer, Command, CommandTable, Message, Micros, Op, Record, Version,
+};
+use breakerbox_fleet::store::{Commanded, Hello, Pulled, Submitted, Table};
 use std::time::Duration;
 
 /// How well the store works.
@@ -121,6 +123,23 @@ impl Primary {
             });
         }
         (submitted, message, applied)
+    }
+
+    pub(crate) fn command(
+        &mut self,
+        hello: &Hello,
+        seen: Version,
+        command: &Command,
+        time: Duration,
+    ) -> (Commanded, Option<Message>) {
+        let now = self.now(time);
+        self.table.command(hello, seen, command, now)
+    }
+
+    /// Returns all commands.
+    pub(crate) fn commands(&self, time: Duration) -> Vec<Command> {
+        let now = self.now(time);
+        CommandTable::read(self.table.commands(), now).commands(now)
     }
 
     pub(crate) fn pull(
