@@ -302,7 +302,7 @@ mod tests {
         // A store that has lost its memory gets the command back, with its version.
         let mut lost = CommandTable::default();
         assert_eq!(say(&mut lost, released), CommandWord::Accepted);
-        assert_eq!(lost.commands(NOW), [released.clone()]);
+        assert_eq!(lost.commands(NOW), std::slice::from_ref(released));
         assert_eq!(say(&mut lost, &earlier), CommandWord::Known);
     }
 
