@@ -94,11 +94,13 @@ impl Circuit {
     /// Enters a state that lasts until the next command, unless the circuit is already in that
     /// state.
     fn enter_sticky(&self, locked: &mut Locked, state: State, cause: Cause, now: Moment) {
-        let is_by_fleet = matches!(locked.cause(), Some(Cause::Fleet { .. }));
-        if self.word().state() == state && is_by_fleet {
-            // The state is that of the command from now on, so the fleet does not undo it.
-            locked.set_cause(cause);
-        } else if self.word().state() == state {
+        if self.word().state() == state {
+            #[cfg(feature = "fleet")]
+            if matches!(locked.cause(), Some(Cause::Fleet { .. })) {
+                // The state is that of the command from now on, so the fleet does not undo it.
+                locked.set_cause(cause);
+                return;
+            }
             replace_cause(locked, cause);
         } else {
             self.transition(locked, state, cause, now);
