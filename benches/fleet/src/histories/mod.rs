@@ -24,7 +24,7 @@ mod tap;
 
 use crate::figures::{print_head, print_row};
 use breakerbox::{Cause, State};
-use breakerbox_fleet::protocol::NodeId;
+use breakerbox_fleet::protocol::{Micros, NodeId};
 use breakerbox_fleet::store::Hello;
 use breakerbox_fleet_simulation::parts::{Audit, Observed, disagreement};
 use breakerbox_fleet_simulation::{CircuitPlan, Fault, Figures, Mutant, Plan, Sharing, Violation};
@@ -354,11 +354,13 @@ impl History {
         let observed = self.observe(index);
         let mut state = ledger.lock();
         let (_, since) = state.audit.record_since(&circuit.name);
-        if since.max(self.late.0) + SPREAD > now {
-            return;
-        }
         let table = &state.reference.table;
         let record = table.record(&circuit.name, &self.hello, server_now);
+        // The account is behind the records. A version is the instant of its change.
+        let changed = ledger.time_of(Micros(record.version.0));
+        if since.max(changed).max(self.late.0) + SPREAD > now {
+            return;
+        }
         for observed in observed {
             if state.audit.has_command(observed.node, &circuit.name) {
                 continue;
