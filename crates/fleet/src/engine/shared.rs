@@ -1,8 +1,8 @@
 //! [`Shared`]: what the task and the handles of a fleet share.
 
 use crate::event::Degradation;
-use crate::protocol::NodeId;
-use crate::status::{FleetCounters, FleetStatus, LinkStatus};
+use crate::protocol::{Command, NodeId};
+use crate::status::{CommandStatus, FleetCounters, FleetStatus, LinkStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -46,6 +46,10 @@ pub(crate) struct Report {
     pub(crate) namesakes: Vec<Arc<str>>,
     /// Known circuits, circuits that are open with the fleet, and leases.
     pub(crate) sizes: (usize, usize, usize),
+    /// The commands of operators and their ends.
+    pub(crate) commands: Vec<(Command, Instant)>,
+    /// Circuits that follow a command, and circuits that a local command keeps from it.
+    pub(crate) commanded: (usize, usize),
     pub(crate) last_pull: Option<Instant>,
     pub(crate) counters: FleetCounters,
     /// Whether the fleet has ended and has given its leases and votes back.
@@ -64,6 +68,8 @@ impl Shared {
                 nodes: 0,
                 namesakes: Vec::new(),
                 sizes: (0, 0, 0),
+                commands: Vec::new(),
+                commanded: (0, 0),
                 last_pull: None,
                 counters: FleetCounters::default(),
                 given_back: false,
@@ -105,6 +111,8 @@ impl Shared {
             report.degraded
         };
         let (known, open, leases) = report.sizes;
+        let (commanded, overruled) = report.commanded;
+        let commands = report.commands.into_iter().filter(|(_, end)| now < *end);
         FleetStatus {
             link: match why {
                 Some(why) => LinkStatus::Degraded { since, why },
@@ -120,6 +128,11 @@ impl Shared {
             known,
             open,
             leases,
+            commands: commands
+                .map(|(command, end)| CommandStatus::new(command, end - now))
+                .collect(),
+            commanded,
+            overruled,
             last_pull: report
                 .last_pull
                 .map(|pull| now.saturating_duration_since(pull)),
