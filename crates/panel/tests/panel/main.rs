@@ -1,6 +1,7 @@
 //! Tests of the panel as a service, over requests and answers.
 
 mod commands;
+mod figures;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod golden;

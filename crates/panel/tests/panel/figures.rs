@@ -1,7 +1,7 @@
 //! Figures of a panel over 10,000 breakers, for people: no time is asserted.
 //!
 //! ```text
-//! cargo test --release --package breakerbox-panel --test figures -- --ignored --nocapture
+//! cargo test --release --package breakerbox-panel --test panel -- --ignored --nocapture
 //! ```
 
 use breakerbox::{BreakerRegistry, CircuitBreaker};
