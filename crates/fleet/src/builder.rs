@@ -234,7 +234,7 @@ impl FleetBuilder {
         if !follows_tokio(|| port.now().unwrap_or_default()) {
             return Err(StartError::OtherClock);
         }
-        let shared = Arc::new(Shared::new(settings.node.clone()));
+        let shared = Arc::new(Shared::new(settings.node.clone(), settings.shares.list()));
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let planner = Planner::new(settings, seed);
         let (stop, stopped) = watch::channel(Stop::No);

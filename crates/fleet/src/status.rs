@@ -2,6 +2,7 @@
 
 use crate::event::Degradation;
 use crate::protocol::{Command, Verb};
+use crate::share::Share;
 use breakerbox::HealthStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,12 @@ pub struct FleetStatus {
     pub open: usize,
     /// The circuits that this node tries for the fleet.
     pub leases: usize,
+    /// The names of these circuits.
+    pub leased: Vec<Arc<str>>,
+    /// The policy of each prefix of names, sorted by prefix. That of the empty prefix is the default.
+    ///
+    /// The setting [`fleet`](breakerbox::BreakerBuilder::fleet) of a breaker takes precedence.
+    pub shares: Vec<(Arc<str>, Share)>,
     /// The commands of operators that last, by [`Fleet::command`](crate::Fleet::command) of any instance.
     pub commands: Vec<CommandStatus>,
     /// The circuits that follow a command.

@@ -52,6 +52,8 @@ pub(crate) struct Task {
     unpublished: bool,
     error: Option<StoreError>,
     last_pull: Option<Time>,
+    /// The number of leases, and how many were granted or lost, when their names were reported.
+    leases: (usize, u64),
 }
 
 /// Enables the circuits that a command of an operator has disabled: no time would do so.
@@ -120,6 +122,7 @@ impl Task {
             unpublished: false,
             error: None,
             last_pull: None,
+            leases: (0, 0),
         }
     }
 
@@ -405,6 +408,14 @@ impl Task {
         if pulled != self.last_pull {
             self.last_pull = pulled;
             report.last_pull = pulled.map(|pulled| instant - now.saturating_sub(pulled));
+        }
+        let (_, _, leases) = self.planner.sizes();
+        let counters = self.planner.counters();
+        let ended = counters.leases_granted + counters.leases_lost;
+        // A pass over all circuits, so only when the leases may have changed.
+        if (leases, ended) != self.leases {
+            self.leases = (leases, ended);
+            report.leased = self.planner.leased();
         }
         report.sizes = self.planner.sizes();
         report.commanded = self.planner.commanded_sizes();

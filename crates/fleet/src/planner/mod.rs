@@ -396,6 +396,15 @@ impl Planner {
         (self.tracks.len(), self.tally.open, self.tally.leases)
     }
 
+    /// Returns the names of the circuits that this node tries for the fleet.
+    pub(crate) fn leased(&self) -> Vec<Arc<str>> {
+        let leased = self
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.lease.is_some());
+        leased.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Returns the numbers of circuits that follow a command, and of those that a local command keeps
     /// from it.
     pub(crate) fn commanded_sizes(&self) -> (usize, usize) {
