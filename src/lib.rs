@@ -50,6 +50,8 @@ mod text;
 pub mod tower;
 #[cfg(feature = "tracing")]
 pub mod tracing;
+#[doc(hidden)]
+pub mod watch;
 
 pub use backoff::Backoff;
 pub use breaker::CircuitBreaker;

@@ -47,6 +47,15 @@ impl Circuit {
         snapshot
     }
 
+    /// Returns the totals without waiting for the lock, or `None` if another thread holds the lock.
+    ///
+    /// Holds the lock while the counters are read: no longer than a failing call does.
+    pub(crate) fn try_totals(&self) -> Option<Totals> {
+        let mut locked = self.locked.try_lock()?;
+        self.flush_buffer(&mut locked);
+        Some(self.totals_with(&locked))
+    }
+
     /// Returns the transitions since the circuit was created.
     #[cfg(feature = "metrics")]
     pub(crate) fn transition_counts(&self) -> super::TransitionCounts {

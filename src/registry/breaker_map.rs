@@ -71,7 +71,6 @@ impl BreakerMap {
 
     /// Calls `read` with the breaker called `name`, without marking it as used. The shard is locked for
     /// reading during the call.
-    #[cfg(any(feature = "fleet", feature = "serde"))]
     pub(super) fn peek<T>(&self, name: &str, read: impl FnOnce(&CircuitBreaker) -> T) -> Option<T> {
         let found = self.breakers.get(name)?;
         Some(read(&found))

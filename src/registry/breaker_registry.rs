@@ -118,9 +118,12 @@ impl BreakerRegistry {
         }
     }
 
-    #[cfg(any(feature = "fleet", feature = "metrics", feature = "tracing"))]
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
+    }
+
+    pub(crate) fn of_inner(inner: Arc<Inner>) -> Self {
+        Self { inner }
     }
 
     /// Returns the breaker called `name`. A missing breaker is created from the matching preset.

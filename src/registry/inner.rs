@@ -5,9 +5,7 @@ use super::current_presets::CurrentPresets;
 use super::eviction::{Candidate, EvictionPool, SAMPLE_SIZE};
 use super::presets::Presets;
 use crate::breaker::CircuitBreaker;
-#[cfg(any(feature = "fleet", feature = "metrics"))]
-use crate::circuit::Circuit;
-use crate::circuit::{CallSite, CircuitContext};
+use crate::circuit::{CallSite, Circuit, CircuitContext};
 use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
@@ -292,6 +290,20 @@ impl Inner {
         }
     }
 
+    /// Returns the circuit of the breaker called `name`, without marking the breaker as used.
+    ///
+    /// The circuit must be dropped soon, because the reference prevents an eviction.
+    pub(crate) fn circuit(&self, name: &str) -> Option<Arc<Circuit>> {
+        self.breakers.peek(name, |breaker| breaker.circuit.clone())
+    }
+
+    /// Returns the values that `read` returns for all breakers, in no particular order. `read` is
+    /// called under a lock of the map, and marks no breaker as used.
+    pub(crate) fn collect<T>(&self, read: impl Fn(&Arc<Circuit>) -> T) -> Vec<T> {
+        self.breakers
+            .collect(|breaker| Some(read(&breaker.circuit)))
+    }
+
     /// Emits an event about `breaker`, if there is a listener.
     pub(super) fn emit(&self, breaker: &CircuitBreaker, event: impl FnOnce(Arc<str>) -> Event) {
         let listeners = self.bus.listeners();
@@ -436,8 +448,7 @@ impl Inner {
 impl Inner {
     /// Returns weak references to the circuits of all breakers. Weak references do not prevent eviction.
     pub(crate) fn circuits(&self) -> Vec<Weak<Circuit>> {
-        self.breakers
-            .collect(|breaker| Some(Arc::downgrade(&breaker.circuit)))
+        self.collect(Arc::downgrade)
     }
 
     /// Returns whether there is a breaker called `name`, without marking it as used.
@@ -471,17 +482,9 @@ impl Inner {
         }
     }
 
-    /// Returns the circuit of the breaker called `name`, without marking the breaker as used.
-    ///
-    /// The circuit must be dropped soon, because the reference prevents an eviction.
-    pub(crate) fn circuit(&self, name: &str) -> Option<Arc<Circuit>> {
-        self.breakers.peek(name, |breaker| breaker.circuit.clone())
-    }
-
     /// Returns the names of all breakers, in no particular order.
     pub(crate) fn names(&self) -> Vec<Arc<str>> {
-        self.breakers
-            .collect(|breaker| Some(breaker.circuit.name.clone()))
+        self.collect(|circuit| circuit.name.clone())
     }
 }
 

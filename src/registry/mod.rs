@@ -48,7 +48,6 @@ pub use builder::RegistryBuilder;
 #[cfg(feature = "serde")]
 pub(crate) use config_layers::DocumentLayers;
 pub use error::RegistryError;
-#[cfg(any(feature = "fleet", feature = "metrics", feature = "tracing"))]
 pub(crate) use inner::Inner;
 #[cfg(feature = "serde")]
 pub(crate) use presets::MAX_PREFIXES;

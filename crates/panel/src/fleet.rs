@@ -1,0 +1,92 @@
+//! What the panel shows of a fleet.
+
+use crate::settings::Settings;
+use breakerbox::BreakerConfig;
+use breakerbox_fleet::{FleetStatus, LinkStatus};
+use serde::Serialize;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Where the state of the fleet comes from.
+#[derive(Clone)]
+pub(crate) struct Source(Arc<dyn Fn() -> FleetStatus + Send + Sync>);
+
+/// The state of the fleet, for the head of the page.
+#[derive(Serialize)]
+pub(crate) struct Summary {
+    link: &'static str,
+    /// The reason of a degraded link.
+    why: Option<String>,
+    since_s: u64,
+    round_trip_ms: Option<u64>,
+    node: String,
+    instance: String,
+    members: u64,
+    namesakes: Vec<String>,
+    known: usize,
+    open: usize,
+    leases: usize,
+    last_pull_s: Option<u64>,
+}
+
+/// What the fleet is to one breaker.
+#[derive(Serialize)]
+pub(crate) struct Circuit {
+    /// The policy from the settings of the breaker, or `None` if that of the fleet applies.
+    policy: Option<String>,
+    summary: Summary,
+}
+
+impl Source {
+    pub(crate) fn new(status: impl Fn() -> FleetStatus + Send + Sync + 'static) -> Self {
+        Self(Arc::new(status))
+    }
+
+    /// Returns the state, or `None` if the closure panics.
+    fn status(&self) -> Option<FleetStatus> {
+        catch_unwind(AssertUnwindSafe(|| (self.0)())).ok()
+    }
+}
+
+/// Returns the state of the fleet, or `None` without a fleet.
+pub(crate) fn summary(settings: &Settings) -> Option<Summary> {
+    let status = settings.fleet.as_ref()?.status()?;
+    let (link, why, since, round_trip) = match &status.link {
+        LinkStatus::Connected {
+            since, round_trip, ..
+        } => ("connected", None, *since, Some(*round_trip)),
+        LinkStatus::Degraded { since, why, .. } => {
+            ("degraded", Some(why.to_string()), *since, None)
+        }
+        _ => return None,
+    };
+    Some(Summary {
+        link,
+        why,
+        since_s: since.as_secs(),
+        round_trip_ms: round_trip.map(crate::time::millis),
+        node: status.node.to_string(),
+        instance: status.instance.to_string(),
+        members: status.nodes,
+        namesakes: status.namesakes.iter().map(ToString::to_string).collect(),
+        known: status.known,
+        open: status.open,
+        leases: status.leases,
+        last_pull_s: status.last_pull.map(|pull| pull.as_secs()),
+    })
+}
+
+/// Returns what the fleet is to a breaker, or `None` without a fleet.
+pub(crate) fn circuit(settings: &Settings, _name: &str, config: &BreakerConfig) -> Option<Circuit> {
+    Some(Circuit {
+        policy: config.fleet().map(|share| share.to_string()),
+        summary: summary(settings)?,
+    })
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source")
+    }
+}

@@ -1,0 +1,149 @@
+//! [`Watch`]: reads the breakers of a registry for a page that stays open all day.
+//!
+//! Hidden, because only `breakerbox-panel` needs it. Looking at a breaker is no use of it: idle
+//! breakers are evicted as they are without the page, and no method creates a breaker.
+//!
+//! # Cost
+//!
+//! A healthy or refused call costs the same while its breaker is read. [`Watched::reading`] waits
+//! for no lock. It holds the lock of the circuit only while it reads the counters, if no other
+//! thread has it.
+
+use crate::breaker::CircuitBreaker;
+use crate::circuit::Circuit;
+use crate::registry::{BreakerRegistry, Inner};
+use crate::snapshot::{Snapshot, Totals};
+use crate::state::State;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// A weak reference to a registry.
+///
+/// # Examples
+///
+/// ```
+/// use breakerbox::prelude::*;
+/// use breakerbox::watch::Watch;
+///
+/// let registry = BreakerRegistry::new();
+/// let watch = Watch::new(&registry);
+/// registry.breaker("users-api").trip();
+/// let users = watch.find("users-api").unwrap();
+/// assert_eq!(users.reading().unwrap().state, State::Open);
+///
+/// drop(registry);
+/// assert!(watch.find("users-api").is_none() && users.reading().is_none());
+/// ```
+#[derive(Clone)]
+pub struct Watch(Weak<Inner>);
+
+/// A weak reference to a breaker of a registry.
+#[derive(Clone)]
+pub struct Watched {
+    name: Arc<str>,
+    circuit: Weak<Circuit>,
+}
+
+/// What a circuit tells without its lock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Reading {
+    /// The state of the circuit.
+    pub state: State,
+    /// The time until an open circuit becomes half-open.
+    pub open_remaining: Option<Duration>,
+    /// Changes with each transition and each reset.
+    pub generation: u32,
+    /// The totals, or `None` if another thread held the lock of the circuit.
+    pub totals: Option<Totals>,
+}
+
+// The shared state is consistent whenever a lock is released. The compiler cannot derive this,
+// because the state contains closures.
+impl UnwindSafe for Watch {}
+impl RefUnwindSafe for Watch {}
+impl UnwindSafe for Watched {}
+impl RefUnwindSafe for Watched {}
+
+impl Watch {
+    /// Creates a weak reference to `registry`.
+    pub fn new(registry: &BreakerRegistry) -> Self {
+        Self(Arc::downgrade(registry.inner()))
+    }
+
+    /// Returns the registry, or `None` if it was dropped.
+    pub fn registry(&self) -> Option<BreakerRegistry> {
+        self.0.upgrade().map(BreakerRegistry::of_inner)
+    }
+
+    /// Returns all breakers, in no particular order.
+    pub fn all(&self) -> Vec<Watched> {
+        let registry = self.0.upgrade();
+        registry.map_or_else(Vec::new, |registry| registry.collect(Watched::new))
+    }
+
+    /// Returns the breaker called `name`.
+    pub fn find(&self, name: &str) -> Option<Watched> {
+        let circuit = self.0.upgrade()?.circuit(name)?;
+        Some(Watched::new(&circuit))
+    }
+}
+
+impl Watched {
+    fn new(circuit: &Arc<Circuit>) -> Self {
+        Self {
+            name: circuit.name.clone(),
+            circuit: Arc::downgrade(circuit),
+        }
+    }
+
+    /// Returns the name of the breaker.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Returns `true` if both refer to one breaker. A removed breaker and its successor of the same
+    /// name are two.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.circuit.ptr_eq(&other.circuit)
+    }
+
+    /// Reads the state and the totals, without waiting for a lock. Returns `None` if the breaker was
+    /// dropped.
+    ///
+    /// Reads the clock of an open breaker, which may be user code.
+    pub fn reading(&self) -> Option<Reading> {
+        let circuit = self.circuit.upgrade()?;
+        Some(Reading {
+            state: circuit.state(),
+            open_remaining: circuit.open_remaining(),
+            generation: circuit.word().generation().number(),
+            totals: circuit.try_totals(),
+        })
+    }
+
+    /// Returns a snapshot, or `None` if the breaker was dropped.
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        Some(self.circuit.upgrade()?.snapshot())
+    }
+
+    /// Returns a handle, which prevents an eviction, or `None` if the breaker was dropped.
+    pub fn breaker(&self) -> Option<CircuitBreaker> {
+        let circuit = self.circuit.upgrade()?;
+        Some(CircuitBreaker { circuit })
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watched").field(&self.name).finish()
+    }
+}
