@@ -4,7 +4,7 @@
 pub(crate) const PAGE: &str = include_str!("../page/panel.html");
 
 /// The hash of the script in the page.
-const SCRIPT: &str = "sha256-iPXQ0LNj2aL8HE4hSrPutmDFJt5dHxS5J37BDmvmJTY=";
+const SCRIPT: &str = "sha256-I2hAzBYG1UyF9H0JA//pxCCNmb+26RYxhL/c6gcAH/g=";
 /// The hash of the style in the page.
 const STYLE: &str = "sha256-oFosUPZZtMRdWgmbtSqBEQCg+x5k2/botsFJbYP5FAs=";
 

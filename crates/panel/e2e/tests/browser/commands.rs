@@ -27,7 +27,7 @@ async fn state_becomes(registry: &BreakerRegistry, state: State) {
     until("the state of users-api", async || (breaker.state() == state).then_some(())).await;
 }
 
-pub(crate) async fn trip_with_reason_opens_circuit(browsers: &Browsers) {
+pub(crate) async fn trip_with_reason_opens_circuit(browsers: &Browsers) -> Site {
     let site = Site::start(&registry(), with_controls()).await;
     let page = &browsers.light;
     page.open(&format!("{}#breaker=users-api", site.url())).await;
@@ -64,9 +64,10 @@ pub(crate) async fn trip_with_reason_opens_circuit(browsers: &Browsers) {
         let shown = format!("shown.state === '{}' && !shown.isSending", state.as_str());
         page.wait(&shown).await;
     }
+    site
 }
 
-pub(crate) async fn command_without_reason_is_not_sent(browsers: &Browsers) {
+pub(crate) async fn command_without_reason_is_not_sent(browsers: &Browsers) -> Site {
     let site = Site::start(&registry(), with_controls()).await;
     let page = &browsers.light;
     page.expect_refusals();
@@ -75,7 +76,7 @@ pub(crate) async fn command_without_reason_is_not_sent(browsers: &Browsers) {
     page.click("[data-command=trip]").await;
     page.wait("document.querySelector('#answer').textContent.includes('reason')").await;
     assert_eq!(page.eval("document.activeElement.id").await, "reason");
-    let answer = page.run(&post("{ name: 'users-api', command: 'trip', reason: ' ' }")).await;
+    let answer = page.run(&post("{ name: 'users-api', command: 'trip', instance: 'web-1', reason: ' ' }")).await;
     assert_eq!(answer[0], 422, "{answer}");
     // The server's reason is shown as it is.
     page.type_into("#reason", "tab").await;
@@ -83,9 +84,10 @@ pub(crate) async fn command_without_reason_is_not_sent(browsers: &Browsers) {
     page.click("[data-command=trip]").await;
     page.wait("document.querySelector('#answer.failed') && !shown.isSending").await;
     assert_eq!(site.registry.breaker("users-api").state(), State::Closed);
+    site
 }
 
-pub(crate) async fn command_for_other_state_is_refused(browsers: &Browsers) {
+pub(crate) async fn command_for_other_state_is_refused(browsers: &Browsers) -> Site {
     let site = Site::start(&registry(), with_controls()).await;
     let page = &browsers.light;
     page.expect_refusals();
@@ -100,9 +102,10 @@ pub(crate) async fn command_for_other_state_is_refused(browsers: &Browsers) {
     let answer = page.run(&post(command)).await;
     assert_eq!(answer[0], 409, "{answer}");
     assert_eq!(site.registry.breaker("users-api").state(), State::Closed);
+    site
 }
 
-pub(crate) async fn two_viewers_see_each_command(browsers: &Browsers) {
+pub(crate) async fn two_viewers_see_each_command(browsers: &Browsers) -> Site {
     let site = Site::start(&registry(), with_controls()).await;
     let (first, second) = (&browsers.light, &browsers.dark);
     for page in [first, second] {
@@ -120,9 +123,10 @@ pub(crate) async fn two_viewers_see_each_command(browsers: &Browsers) {
     second.click("[data-command=reset]").await;
     first.wait_for("document.querySelector('#breakers tbody tr').dataset.state", "closed").await;
     first.wait("document.querySelector('#drawerLog').textContent.includes('INC-124')").await;
+    site
 }
 
-pub(crate) async fn read_only_panel_has_no_buttons(browsers: &Browsers) {
+pub(crate) async fn read_only_panel_has_no_buttons(browsers: &Browsers) -> Site {
     let site = Site::start(&registry(), read_only()).await;
     let page = &browsers.light;
     page.expect_refusals();
@@ -130,12 +134,13 @@ pub(crate) async fn read_only_panel_has_no_buttons(browsers: &Browsers) {
     page.wait("document.querySelector('#drawerFacts dl')").await;
     assert_eq!(page.eval("document.querySelectorAll('[data-command]').length").await, 0);
     assert_eq!(page.eval("document.querySelector('#reason').checkVisibility()").await, false);
-    let answer = page.run(&post("{ name: 'users-api', command: 'trip', reason: 'INC-123' }")).await;
+    let answer = page.run(&post("{ name: 'users-api', command: 'trip', instance: 'web-1', reason: 'INC-123' }")).await;
     assert_eq!(answer[0], 403, "{answer}");
     assert_eq!(site.registry.breaker("users-api").state(), State::Closed);
+    site
 }
 
-pub(crate) async fn actor_sees_own_controls(browsers: &Browsers) {
+pub(crate) async fn actor_sees_own_controls(browsers: &Browsers) -> Site {
     let panel = read_only().controls(Controls::TRIP | Controls::RESET).authorize(|_, what| match what {
         Action::Command { command: Command::Reset, .. } => Err(StatusCode::FORBIDDEN),
         _ => Ok(Actor::named("bob")),
@@ -146,4 +151,5 @@ pub(crate) async fn actor_sees_own_controls(browsers: &Browsers) {
     let buttons = "[...document.querySelectorAll('[data-command]')].map((button) => button.textContent)";
     page.wait_for(buttons, vec!["Trip"]).await;
     assert_eq!(page.eval("document.querySelector('#actor').textContent").await, "bob");
+    site
 }

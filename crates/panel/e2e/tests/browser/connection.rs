@@ -18,7 +18,7 @@ const WORD: &str = "document.querySelector('#linkWord').textContent";
 const STALE: &str = "document.body.classList.contains('stale')";
 const STATE: &str = "document.querySelector('#breakers tbody tr').dataset.state";
 
-pub(crate) async fn restarted_server_is_found_again(browsers: &Browsers) {
+pub(crate) async fn restarted_server_is_found_again(browsers: &Browsers) -> Site {
     let registry = registry();
     let mut site = Site::start(&registry, with_controls()).await;
     let page = &browsers.light;
@@ -37,9 +37,10 @@ pub(crate) async fn restarted_server_is_found_again(browsers: &Browsers) {
     page.wait_for(STALE, false).await;
     page.wait_for(STATE, "open").await;
     assert_eq!(page.eval("document.querySelector('#other').hidden").await, true);
+    site
 }
 
-pub(crate) async fn other_instance_shows_banner(browsers: &Browsers) {
+pub(crate) async fn other_instance_shows_banner(browsers: &Browsers) -> Site {
     let registry = registry();
     let mut site = Site::start(&registry, with_controls()).await;
     let page = &browsers.light;
@@ -62,9 +63,10 @@ pub(crate) async fn other_instance_shows_banner(browsers: &Browsers) {
     page.wait_for(STATE, "closed").await;
     page.wait_for("document.querySelector('#other').hidden", true).await;
     page.wait_for(STALE, false).await;
+    site
 }
 
-pub(crate) async fn denied_stream_says_why(browsers: &Browsers) {
+pub(crate) async fn denied_stream_says_why(browsers: &Browsers) -> Site {
     let denied = Arc::new(AtomicBool::new(false));
     let decides = denied.clone();
     let panel = Panel::builder().instance("web-1").authorize(move |_, _| {
@@ -84,4 +86,5 @@ pub(crate) async fn denied_stream_says_why(browsers: &Browsers) {
     denied.store(false, Ordering::SeqCst);
     page.eval("void follow()").await;
     page.wait_for(WORD, "Live").await;
+    site
 }

@@ -8,7 +8,7 @@ use axum::routing::get;
 use breakerbox::{BreakerRegistry, State};
 use tokio::net::TcpListener;
 
-pub(crate) async fn hostile_names_stay_text(browsers: &Browsers) {
+pub(crate) async fn hostile_names_stay_text(browsers: &Browsers) -> Site {
     let long = "x".repeat(256);
     let names = [
         ("<img src=x onerror=document.title='owned'>", None),
@@ -24,7 +24,7 @@ pub(crate) async fn hostile_names_stay_text(browsers: &Browsers) {
     ];
     let registry = BreakerRegistry::new();
     for (name, _) in names {
-        let _ = registry.breaker(name).call(|| Err::<(), _>(name));
+        let _ = registry.breaker(name).call(|| Err::<(), _>(name.to_owned()));
     }
     let site = Site::start(&registry, with_controls()).await;
     let page = &browsers.light;
@@ -55,12 +55,13 @@ pub(crate) async fn hostile_names_stay_text(browsers: &Browsers) {
         page.resize(width, 800).await;
         page.wait("document.documentElement.scrollWidth <= innerWidth").await;
     }
+    site
 }
 
 /// Sends commands in all ways that a page of another site has.
 const ATTACKS: &str = r"
     const target = PANEL + '/api/v1/commands';
-    const body = JSON.stringify({ name: 'users-api', command: 'trip', reason: 'owned' });
+    const body = JSON.stringify({ name: 'users-api', command: 'trip', instance: 'web-1', reason: 'owned' });
     const headers = { 'content-type': 'application/json', 'x-breakerbox-panel': '1' };
     const attempts = [
         fetch(target, { method: 'POST', body, headers }),
@@ -69,7 +70,7 @@ const ATTACKS: &str = r"
         fetch(target + '?' + new URLSearchParams(JSON.parse(body)), { mode: 'no-cors' }),
         fetch(PANEL + '/api/v1/breakers'),
         new Promise((resolve) => { const image = new Image(); image.onload = image.onerror = resolve;
-            image.src = target + '?name=users-api&command=trip&reason=owned'; }),
+            image.src = target + '?name=users-api&command=trip&instance=web-1&reason=owned'; }),
         new Promise((resolve) => { const frame = document.createElement('iframe'); frame.onload = resolve;
             frame.src = PANEL; document.body.append(frame); }),
         Promise.resolve(navigator.sendBeacon(target, body)),
@@ -79,7 +80,7 @@ const ATTACKS: &str = r"
     return results[4].status;
 ";
 
-pub(crate) async fn page_of_other_origin_changes_nothing(browsers: &Browsers) {
+pub(crate) async fn page_of_other_origin_changes_nothing(browsers: &Browsers) -> Site {
     let registry = BreakerRegistry::new();
     let _ = registry.breaker("users-api").call(|| Ok::<_, ()>(()));
     let site = Site::start(&registry, with_controls()).await;
@@ -95,15 +96,16 @@ pub(crate) async fn page_of_other_origin_changes_nothing(browsers: &Browsers) {
     assert_eq!(page.run(&attacks).await, "rejected");
     assert_eq!(registry.breaker("users-api").state(), State::Closed);
     server.abort();
+    site
 }
 
-pub(crate) async fn forged_requests_change_nothing(_: &Browsers) {
+pub(crate) async fn forged_requests_change_nothing(_: &Browsers) -> Site {
     let registry = BreakerRegistry::new();
     let _ = registry.breaker("users-api").call(|| Ok::<_, ()>(()));
     let site = Site::start(&registry, with_controls()).await;
     let host = format!("host: {}", site.host());
     let origin = format!("origin: http://{}", site.host());
-    let body = r#"{"name":"users-api","command":"trip","reason":"owned"}"#;
+    let body = r#"{"name":"users-api","command":"trip","instance":"web-1","reason":"owned"}"#;
     let json = "content-type: application/json";
     let mark = "x-breakerbox-panel: 1";
     let post = "POST /breakers/api/v1/commands HTTP/1.1";
@@ -131,4 +133,5 @@ pub(crate) async fn forged_requests_change_nothing(_: &Browsers) {
     let site = Site::start(&registry, read_only()).await;
     let host = format!("host: {}", site.host());
     assert_eq!(site.send(&[post, &host, json, mark], body).await.status, 403);
+    site
 }

@@ -23,7 +23,9 @@ mod table;
 use browser::Browser;
 use driver::Driver;
 use libtest_mimic::{Arguments, Trial};
+use site::Site;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,8 +37,15 @@ pub(crate) struct Browsers {
     pub(crate) dark: Browser,
 }
 
-/// A test. It panics if it fails.
-type Case = fn(&Browsers, &Runtime);
+impl Browsers {
+    async fn close(self) {
+        self.light.close().await;
+        self.dark.close().await;
+    }
+}
+
+/// A test. It panics if it fails. The site ends after the browsers have left it.
+type Case = fn(&Browsers, &Runtime) -> Site;
 
 /// How long a test may take: ten times what it takes on two busy cores.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -47,8 +56,10 @@ macro_rules! cases {
         &[$($((
             concat!(stringify!($module), "::", stringify!($case)),
             (|browsers, runtime| {
-                let case = tokio::time::timeout(PATIENCE, $module::$case(browsers));
-                runtime.block_on(async { case.await.expect("the test does not end") });
+                runtime.block_on(async {
+                    let case = tokio::time::timeout(PATIENCE, $module::$case(browsers));
+                    case.await.expect("the test does not end")
+                })
             }) as Case,
         )),+),*]
     };
@@ -114,13 +125,15 @@ fn main() -> ExitCode {
             dark: driver.open(true).await,
         }
     });
+    if let Some(folder) = std::env::var_os("BREAKERBOX_PICTURES") {
+        runtime.block_on(pictures::take(&browsers, folder.as_ref()));
+        runtime.block_on(browsers.close());
+        return ExitCode::SUCCESS;
+    }
     let browsers = Arc::new(browsers);
     let conclusion = libtest_mimic::run(&arguments, trials(Some((browsers.clone(), runtime.clone()))));
     let browsers = Arc::into_inner(browsers).expect("all tests have ended");
-    runtime.block_on(async {
-        browsers.light.close().await;
-        browsers.dark.close().await;
-    });
+    runtime.block_on(browsers.close());
     drop(driver);
     conclusion.exit_code()
 }
@@ -131,14 +144,14 @@ fn trials(with: Option<(Arc<Browsers>, Arc<Runtime>)>) -> Vec<Trial> {
         Trial::test(*name, move || {
             let (browsers, runtime) = with.expect("listed tests do not run");
             let began = Instant::now();
-            case(&browsers, &runtime);
-            let mut problems = Vec::new();
-            for browser in [&browsers.light, &browsers.dark] {
-                problems.extend(runtime.block_on(browser.leave()));
-            }
+            let site = catch_unwind(AssertUnwindSafe(|| case(&browsers, &runtime)));
+            let logged = runtime.block_on(async {
+                [browsers.light.leave().await, browsers.dark.leave().await].concat()
+            });
+            let _site = site.unwrap_or_else(|panic| resume_unwind(panic));
             eprintln!("{name}: {:.1} s", began.elapsed().as_secs_f64());
             // What a page logs, such as a violation of its policy, is a failure of each test.
-            problems.is_empty().then_some(()).ok_or_else(|| problems.join("\n").into())
+            logged.is_empty().then_some(()).ok_or_else(|| logged.join("\n").into())
         })
     });
     trials.collect()

@@ -5,7 +5,7 @@ use crate::site::{Site, read_only};
 use breakerbox::BreakerRegistry;
 use std::time::Instant;
 
-pub(crate) async fn ten_thousand_breakers_draw_one_page(browsers: &Browsers) {
+pub(crate) async fn ten_thousand_breakers_draw_one_page(browsers: &Browsers) -> Site {
     let registry = BreakerRegistry::builder().capacity(20_000).build().unwrap();
     for number in 0..10_000 {
         let breaker = registry.breaker(&format!("service-{number:05}"));
@@ -40,4 +40,5 @@ pub(crate) async fn ten_thousand_breakers_draw_one_page(browsers: &Browsers) {
     page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 10).await;
     let rows = page.eval("document.querySelectorAll('tr').length").await;
     assert!(rows.as_u64().unwrap() < 250, "{rows}");
+    site
 }
