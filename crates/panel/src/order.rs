@@ -136,7 +136,8 @@ fn try_give(shared: &Shared, head: &Parts, body: &[u8]) -> Result<Response<Body>
     };
     shared.touch(&name);
     if before == after {
-        // The core emits no event, but the command has replaced the cause.
+        // The core emits no event, but the command has replaced the cause. Earlier events come first.
+        shared.absorb();
         shared.write(Draft {
             name: name.clone(),
             kind: Kind::Command,

@@ -262,6 +262,8 @@ fn open_stream(
         let message = "streams need a tokio runtime; ask for `api/v1/breakers` instead";
         return Err(unavailable(message));
     }
+    // The log begins with what happens from now on.
+    shared.absorb();
     let ends = stream::end();
     let slot = shared.slots.take(ends);
     let slot = slot.ok_or_else(|| unavailable("there are 32 streams; close one, or try again"))?;

@@ -70,8 +70,13 @@ impl Shared {
 
     /// Takes over one event.
     pub(crate) fn note(&self, event: &Event) {
-        let name: Arc<str> = event.breaker().into();
-        lock(&self.table).touch(&name);
+        match event {
+            Event::BreakerAdded { .. }
+            | Event::BreakerRemoved { .. }
+            | Event::BreakerEvicted { .. }
+            | Event::Missed { .. } => lock(&self.table).touch_names(),
+            _ => lock(&self.table).touch(&event.breaker().into()),
+        }
         if let Some(draft) = Draft::of(event) {
             self.write(draft);
         }

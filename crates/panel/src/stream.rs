@@ -177,6 +177,8 @@ impl Stream {
 
     /// Returns what has changed, or nothing.
     fn frame(&mut self) -> String {
+        // The task does the same, but an entry of the log may have come before its step.
+        self.shared.refresh(false);
         let window = self.shared.window(&self.filter);
         let is_new = |(name, row): &&(Arc<str>, RowText)| self.sent.get(name) != Some(&row.version);
         let changed: Vec<_> = window

@@ -38,6 +38,8 @@ pub(crate) struct Table {
     by_state: [usize; STATES.len()],
     /// The breakers that events have named since they were last read.
     dirty: BTreeSet<Arc<str>>,
+    /// Whether breakers were added or removed since all were last read.
+    has_other_names: bool,
     is_filled: bool,
     samples: u64,
     sampled_at: Option<Instant>,
@@ -67,6 +69,7 @@ impl Table {
             epoch: 0,
             by_state: [0; STATES.len()],
             dirty: BTreeSet::new(),
+            has_other_names: false,
             is_filled: false,
             samples: 0,
             sampled_at: None,
@@ -84,26 +87,28 @@ impl Table {
         }
     }
 
+    /// Notes that breakers were added or removed.
+    pub(crate) fn touch_names(&mut self) {
+        self.has_other_names = true;
+    }
+
     /// Returns what has to be read at `now`. An `eager` reader does not wait for the next step.
     pub(crate) fn plan(&mut self, now: Instant, eager: bool) -> Plan {
         if now >= self.next_sample || !self.is_filled {
             self.next_sample = now + STEP;
-            self.dirty.clear();
+            self.has_other_names = false;
+            self.touch_dirty();
             return Plan::All { sample: true };
         }
         let is_early = self.read_at.is_some_and(|at| now < at + SHORTEST_STEP);
-        if !self.dirty.is_empty() && (eager || !is_early) {
-            let dirty = std::mem::take(&mut self.dirty);
-            let known = dirty.iter().map(|name| self.find(name));
-            let known: Option<Vec<_>> = known.collect();
-            return match known.filter(|known| known.len() <= MOST_DIRTY) {
-                Some(known) => {
-                    known.iter().for_each(|at| self.rows[*at].touch());
-                    let watched = known.iter().map(|at| self.rows[*at].watched.clone());
-                    Plan::These(watched.collect())
-                }
-                None => Plan::All { sample: false },
-            };
+        if self.has_changes() && (eager || !is_early) {
+            let is_large = self.has_other_names || self.dirty.len() > MOST_DIRTY;
+            self.has_other_names = false;
+            let touched = self.touch_dirty();
+            if is_large {
+                return Plan::All { sample: false };
+            }
+            return Plan::These(touched);
         }
         if self.next_deadline.is_some_and(|deadline| now >= deadline) {
             self.next_deadline = None;
@@ -119,12 +124,29 @@ impl Table {
             return self.next_sample;
         }
         let step = self.read_at.map(|at| at + SHORTEST_STEP);
-        let step = step.filter(|_| !self.dirty.is_empty());
+        let step = step.filter(|_| self.has_changes());
         let waits = [step, self.next_deadline];
         waits
             .into_iter()
             .flatten()
             .fold(self.next_sample, Instant::min)
+    }
+
+    fn has_changes(&self) -> bool {
+        self.has_other_names || !self.dirty.is_empty()
+    }
+
+    /// Returns the breakers that events have named, whose details are out of date.
+    fn touch_dirty(&mut self) -> Vec<Watched> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let mut touched = Vec::with_capacity(dirty.len());
+        for name in &dirty {
+            if let Some(at) = self.find(name) {
+                self.rows[at].touch();
+                touched.push(self.rows[at].watched.clone());
+            }
+        }
+        touched
     }
 
     fn find(&self, name: &str) -> Option<usize> {

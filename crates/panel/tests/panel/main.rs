@@ -1,0 +1,13 @@
+//! Tests of the panel as a service, over requests and answers.
+
+mod commands;
+mod golden;
+mod hostile;
+mod lifetime;
+mod mounted;
+mod rows;
+mod safety;
+#[cfg(feature = "serve")]
+mod served;
+mod streams;
+mod support;

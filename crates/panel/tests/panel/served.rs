@@ -1,0 +1,152 @@
+//! `serve`: the panel alone, its bounds and its shutdown.
+
+use breakerbox::{BreakerRegistry, State};
+use breakerbox_panel::{Actor, Controls, Panel, ServeError, Server, serve, serve_on};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Result<(), ServeError>>,
+}
+
+async fn run(server: Server) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let (stop, stopped) = oneshot::channel();
+    let server = server.shutdown(async { drop(stopped.await) });
+    Running {
+        address,
+        stop,
+        server: tokio::spawn(serve_on(listener, server)),
+    }
+}
+
+/// Sends bytes, and reads until the answer contains `until` or the connection ends.
+async fn talk(address: SocketAddr, request: &str, until: &str) -> (String, TcpStream) {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let (mut read, mut buffer) = (Vec::new(), vec![0; 65_536]);
+    loop {
+        let count = stream.read(&mut buffer).await.expect("read");
+        read.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&read).into_owned();
+        if count == 0 || text.contains(until) {
+            return (text, stream);
+        }
+    }
+}
+
+#[tokio::test]
+async fn server_answers_and_takes_local_commands() {
+    let registry = BreakerRegistry::new();
+    let users = registry.breaker("users");
+    let server = Panel::builder().instance("web-1").server(&registry);
+    let running = run(server.local_controls(Controls::TRIP)).await;
+    let host = running.address;
+    let get = format!("GET /api/v1/breakers HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let (answer, _) = talk(host, &get, "\u{0}").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains(r#""controls":["trip"]"#),
+        "{answer}"
+    );
+    let body = r#"{"name":"users","command":"trip","reason":"INC-1","instance":"web-1"}"#;
+    let post = format!(
+        "POST /api/v1/commands HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n\
+         content-type: application/json\r\nx-breakerbox-panel: 1\r\n\r\n{body}",
+        body.len(),
+    );
+    let (answer, _) = talk(host, &post, "\u{0}").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(users.state(), State::Open);
+    let cause = users.snapshot().cause.expect("a cause").to_string();
+    assert_eq!(cause, "a command by local by panel: INC-1");
+    running.stop.send(()).expect("running");
+    running.server.await.expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn shutdown_ends_streams() {
+    let registry = BreakerRegistry::new();
+    let running = run(Panel::builder().server(&registry)).await;
+    let host = running.address;
+    let get = format!("GET /api/v1/stream HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    let (_, mut stream) = talk(host, &get, "event: view").await;
+    running.stop.send(()).expect("running");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.expect("the rest");
+    assert!(rest.contains("event: bye"), "{rest}");
+    running.server.await.expect("no panic").expect("no error");
+    assert!(TcpStream::connect(host).await.is_err(), "the port is free");
+}
+
+#[tokio::test]
+async fn public_address_needs_authorize() {
+    let registry = BreakerRegistry::new();
+    let refused = serve("0.0.0.0:0", Panel::builder().server(&registry)).await;
+    assert!(
+        matches!(refused, Err(ServeError::NotLoopback(_))),
+        "{refused:?}"
+    );
+    let local = Panel::builder()
+        .server(&registry)
+        .local_controls(Controls::RESET);
+    let refused = serve("0.0.0.0:0", local).await;
+    assert!(refused.is_err_and(|error| error.to_string().contains("`authorize`")));
+    let builder = Panel::builder().controls(Controls::RESET);
+    let refused = serve("127.0.0.1:0", builder.server(&registry)).await;
+    assert!(matches!(refused, Err(ServeError::Build(_))), "{refused:?}");
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = taken.local_addr().expect("bound");
+    let refused = serve(address, Panel::builder().server(&registry)).await;
+    assert!(matches!(refused, Err(ServeError::Listen(_))), "{refused:?}");
+    let open = Panel::builder()
+        .authorize(|_, _| Ok(Actor::anonymous()))
+        .server(&registry);
+    let served = serve("0.0.0.0:0", open.shutdown(std::future::ready(()))).await;
+    assert!(served.is_ok(), "{served:?}");
+}
+
+#[tokio::test]
+async fn client_that_never_reads_harms_nothing() {
+    let registry = BreakerRegistry::new();
+    let users = registry.breaker("users");
+    for number in 0..300 {
+        registry.breaker(format!("b{number}"));
+    }
+    let running = run(Panel::builder().server(&registry)).await;
+    let host = running.address;
+    let get = format!("GET /api/v1/stream HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    let mut silent = Vec::new();
+    for _ in 0..32 {
+        let mut stream = TcpStream::connect(host).await.expect("a connection");
+        stream.write_all(get.as_bytes()).await.expect("sent");
+        silent.push(stream);
+    }
+    for _ in 0..200 {
+        users.trip();
+        users.reset();
+    }
+    let rows = format!(
+        "GET /api/v1/breakers?limit=1 HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+    );
+    let (answer, _) = talk(host, &rows, "\u{0}").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // A dropped connection frees its slot, as soon as the server notices.
+    drop(silent);
+    loop {
+        let (answer, _stream) = talk(host, &get, "\r\n\r\n").await;
+        if answer.starts_with("HTTP/1.1 200") {
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    running.stop.send(()).expect("running");
+    running.server.await.expect("no panic").expect("no error");
+}
