@@ -6,7 +6,7 @@ pub(crate) const PAGE: &str = include_str!("../page/panel.html");
 /// The hash of the script in the page.
 const SCRIPT: &str = "sha256-I2hAzBYG1UyF9H0JA//pxCCNmb+26RYxhL/c6gcAH/g=";
 /// The hash of the style in the page.
-const STYLE: &str = "sha256-oFosUPZZtMRdWgmbtSqBEQCg+x5k2/botsFJbYP5FAs=";
+const STYLE: &str = "sha256-iDMMLbogwvfocnbcEAmUJcZF+MSvv9o3WXkLVXoIUCo=";
 
 /// Returns the policy for the page. `ancestors` are the origins that may show it in a frame.
 pub(crate) fn policy(ancestors: &[String]) -> String {

@@ -17,18 +17,25 @@ pub(crate) async fn take(browsers: &Browsers, folder: &Path) {
     let registry = registry();
     let site = Site::start(&registry, with_controls()).await;
     let (light, dark) = (&browsers.light, &browsers.dark);
-    light.resize(1280, 560).await;
+    light.resize(1280, 640).await;
     dark.resize(1280, 800).await;
     light.open(&site.url()).await;
     dark.open(&format!("{}#breaker=users-api", site.url())).await;
     let began = Instant::now();
     let mut step = 0_u32;
+    let mut trial = None;
     while began.elapsed() < STORY {
         let share = began.elapsed().as_secs_f64() / STORY.as_secs_f64();
         call_all(&registry, step, share);
         if share > 0.45 && registry.breaker("recommendations").state() == State::Closed {
             let breaker = registry.breaker("recommendations");
             breaker.by("alice by panel").because("INC-4711: the vendor asks for less load").force_open();
+        }
+        if share > 0.95 && trial.is_none() {
+            let payments = registry.breaker("payments");
+            payments.by("alice by panel").because("INC-4712: the bank says it is back").half_open();
+            // The trial lasts as long as the picture.
+            trial = payments.try_acquire().ok();
         }
         step += 1;
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -74,10 +81,10 @@ fn registry() -> BreakerRegistry {
 
 /// Calls each dependency some times. `share` is the part of the story that is over.
 fn call_all(registry: &BreakerRegistry, step: u32, share: f64) {
-    let wave = f64::from(step % 120) / 120.0 * std::f64::consts::TAU;
+    let wave = f64::from(step % 400) / 400.0 * std::f64::consts::TAU;
     for (name, calls, is_down, error) in [
-        ("users-api", 4.0, (0.5..0.9).contains(&share), "ConnectError { host: \"users.internal:8080\", source: ConnectionRefused }"),
-        ("payments", 2.0, false, ""),
+        ("users-api", 4.0, share > 0.5, "ConnectError { host: \"users.internal:8080\", source: ConnectionRefused }"),
+        ("payments", 2.0, share > 0.7, "Status { code: 503, bank: \"north\" }"),
         ("search", 6.0, false, ""),
         ("recommendations", 3.0, false, ""),
         ("mail", 1.0, (0.2..0.4).contains(&share), "SmtpError { code: 421, text: \"too busy\" }"),
