@@ -20,8 +20,9 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 #[derive(Serialize)]
-struct Error<'a> {
-    error: &'a str,
+struct Failure<'a> {
+    #[serde(rename = "error")]
+    message: &'a str,
     instance: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'a str>,
@@ -60,12 +61,11 @@ pub(crate) fn page(settings: &Settings, headers: &HeaderMap) -> Response<Body> {
     // A proxy that compresses makes the tag weak.
     let strong = |other: &'_ [u8]| other.strip_prefix(b"W/").unwrap_or(other) == tag;
     let is_known = tags.any(|other| strong(other.trim_ascii()));
-    let (status, body) = match is_known {
-        true => (StatusCode::NOT_MODIFIED, Body::empty()),
-        false => (
-            StatusCode::OK,
-            Body::full(Bytes::from_static(PAGE.as_bytes())),
-        ),
+    let (status, body) = if is_known {
+        (StatusCode::NOT_MODIFIED, Body::empty())
+    } else {
+        let page = Bytes::from_static(PAGE.as_bytes());
+        (StatusCode::OK, Body::full(page))
     };
     let mut response = answer(settings, status, "text/html; charset=utf-8", body);
     let headers = response.headers_mut();
@@ -109,8 +109,8 @@ pub(crate) fn error_with_state(
     message: &str,
     state: Option<&str>,
 ) -> Response<Body> {
-    let error = Error {
-        error: message,
+    let error = Failure {
+        message,
         instance: &settings.instance,
         state,
     };

@@ -64,6 +64,18 @@ pub struct PanelBuilder {
     fleet: Option<crate::fleet::Source>,
 }
 
+impl Panel {
+    /// Creates a panel that reads, with the [default settings](PanelBuilder#default).
+    pub fn new(registry: &BreakerRegistry) -> Self {
+        Self::of(PanelBuilder::default().settings_for_reading(), registry)
+    }
+
+    /// Returns a builder with the [default settings](PanelBuilder#default).
+    pub fn builder() -> PanelBuilder {
+        PanelBuilder::default()
+    }
+}
+
 impl PanelBuilder {
     /// Sets the commands that the panel offers. Default: none.
     ///

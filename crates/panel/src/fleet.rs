@@ -1,6 +1,5 @@
 //! What the panel shows of a fleet.
 
-use crate::settings::Settings;
 use breakerbox::BreakerConfig;
 use breakerbox_fleet::{FleetStatus, LinkStatus};
 use serde::Serialize;
@@ -50,8 +49,8 @@ impl Source {
 }
 
 /// Returns the state of the fleet, or `None` without a fleet.
-pub(crate) fn summary(settings: &Settings) -> Option<Summary> {
-    let status = settings.fleet.as_ref()?.status()?;
+pub(crate) fn summary(fleet: Option<&Source>) -> Option<Summary> {
+    let status = fleet?.status()?;
     let (link, why, since, round_trip) = match &status.link {
         LinkStatus::Connected {
             since, round_trip, ..
@@ -78,10 +77,10 @@ pub(crate) fn summary(settings: &Settings) -> Option<Summary> {
 }
 
 /// Returns what the fleet is to a breaker, or `None` without a fleet.
-pub(crate) fn circuit(settings: &Settings, _name: &str, config: &BreakerConfig) -> Option<Circuit> {
+pub(crate) fn circuit(fleet: Option<&Source>, config: &BreakerConfig) -> Option<Circuit> {
     Some(Circuit {
         policy: config.fleet().map(|share| share.to_string()),
-        summary: summary(settings)?,
+        summary: summary(fleet)?,
     })
 }
 

@@ -3,7 +3,6 @@
 use crate::access::Action;
 use crate::answer;
 use crate::body::Body;
-use crate::builder::PanelBuilder;
 use crate::detail::details;
 use crate::guard::{Guard, Refusal};
 use crate::log::number_of;
@@ -48,13 +47,13 @@ const MOST_EVENTS: usize = 1_000;
 /// | `GET /api/v1/breaker?name=…` | one breaker with its settings, rules and events |
 /// | `GET /api/v1/stream` | server-sent events: a view, and then what changes |
 /// | `GET /api/v1/events?after=…` | the latest 1,000 changes and warnings |
-/// | `GET /api/v1/health` | [`BreakerRegistry::health`]: 503 if an [essential](PanelBuilder::essential) breaker refuses calls |
-/// | `POST /api/v1/commands` | a command, if the panel has [controls](PanelBuilder::controls) |
+/// | `GET /api/v1/health` | [`BreakerRegistry::health`]: 503 if an [essential](crate::PanelBuilder::essential) breaker refuses calls |
+/// | `POST /api/v1/commands` | a command, if the panel has [controls](crate::PanelBuilder::controls) |
 ///
 /// # Hosts
 ///
 /// A request must name localhost, an IP address, or one of the
-/// [allowed hosts](PanelBuilder::allowed_hosts). Otherwise, the answer is 421, and names the setting.
+/// [allowed hosts](crate::PanelBuilder::allowed_hosts). Otherwise, the answer is 421, and names the setting.
 ///
 /// # Runtime
 ///
@@ -85,16 +84,6 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// Creates a panel that reads, with the [default settings](PanelBuilder#default).
-    pub fn new(registry: &BreakerRegistry) -> Self {
-        Self::of(PanelBuilder::default().settings_for_reading(), registry)
-    }
-
-    /// Returns a builder with the [default settings](PanelBuilder#default).
-    pub fn builder() -> PanelBuilder {
-        PanelBuilder::default()
-    }
-
     pub(crate) fn of(settings: Settings, registry: &BreakerRegistry) -> Self {
         let shared = Arc::new(Shared::new(settings, registry));
         task::start(&shared);

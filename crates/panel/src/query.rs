@@ -130,7 +130,10 @@ pub(crate) fn parameter(query: Option<&str>, key: &str) -> Result<Option<String>
     Ok(found.map(|(_, value)| value.into_owned()))
 }
 
-fn parameters(query: Option<&str>) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, String> {
+/// A key and its value.
+type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+fn parameters(query: Option<&str>) -> Result<Vec<Parameter<'_>>, String> {
     let query = query.unwrap_or_default();
     if query.len() > LONGEST_QUERY {
         return Err("the query must have at most 4,096 bytes".to_owned());
@@ -226,7 +229,9 @@ mod tests {
     #[test]
     fn parameter_decodes_any_name() {
         let name = "<img src=x onerror=\"1\">\n\u{202e}&=%+";
-        let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = name
+            .bytes()
+            .fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
         let found = parameter(Some(&format!("a=1&name={encoded}")), "name");
         assert_eq!(found, Ok(Some(name.to_owned())));
         assert_eq!(parameter(Some("a=1"), "name"), Ok(None));

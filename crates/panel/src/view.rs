@@ -75,7 +75,7 @@ impl<'a> Counts<'a> {
             matched: window.matched,
             by_state: ByState(&window.by_state),
             #[cfg(feature = "fleet")]
-            fleet: crate::fleet::summary(&shared.settings),
+            fleet: crate::fleet::summary(shared.settings.fleet.as_ref()),
             #[cfg(not(feature = "fleet"))]
             fleet: None,
         }

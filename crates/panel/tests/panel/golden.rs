@@ -19,7 +19,7 @@ fn steady(value: &mut Value) {
                         *value = json!("ID");
                     }
                     "from" if value.as_str().is_some_and(|from| from.contains(".rs:")) => {
-                        *value = json!("PLACE")
+                        *value = json!("PLACE");
                     }
                     _ => steady(value),
                 }

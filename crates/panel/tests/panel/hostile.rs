@@ -229,9 +229,7 @@ struct Bomb;
 
 impl Drop for Bomb {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            panic!("a bomb");
-        }
+        assert!(std::thread::panicking(), "a bomb");
     }
 }
 

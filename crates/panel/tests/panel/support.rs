@@ -97,7 +97,8 @@ pub(crate) async fn row(panel: &Panel, name: &str) -> Value {
 }
 
 pub(crate) fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes()
+        .fold(String::new(), |text, byte| text + &format!("%{byte:02X}"))
 }
 
 /// A command as the page sends it.
@@ -183,7 +184,7 @@ impl Client {
                 };
                 for line in event.lines() {
                     match line.split_once(": ").expect("a field") {
-                        ("event", kind) => sent.kind = kind.to_owned(),
+                        ("event", kind) => kind.clone_into(&mut sent.kind),
                         ("id", id) => sent.id = Some(id.to_owned()),
                         ("data", data) => sent.data = serde_json::from_str(data).expect("JSON"),
                         other => panic!("an unknown field: {other:?}"),

@@ -1,99 +1,55 @@
-//! Shows the breakers of a registry live in a terminal: state, cause, and a sparkline of calls. The
-//! traffic is simulated.
+//! A service with six dependencies, some of which fail in turns, and its panel in a browser.
 //!
 //! ```text
-//! cargo run --package breakerbox-examples --bin panel          # about three seconds
-//! cargo run --package breakerbox-examples --bin panel -- 30    # the same outages, thirty seconds long
+//! cargo run --package breakerbox-examples --bin panel              # until ctrl-c
+//! cargo run --package breakerbox-examples --bin panel -- --check   # looks at its own panel, and ends
 //! ```
 //!
-//! If the output is not a terminal, only the last frame is printed.
+//! Open the address that the program prints. Commands are allowed, because only users of this machine
+//! reach the panel.
 
-mod screen;
+mod check;
 mod traffic;
 
 use breakerbox::prelude::*;
-use console::Term;
-use screen::Screen;
-use std::io::Write;
-use std::time::{Duration, Instant};
+use breakerbox_panel::{Controls, Panel, Shown, serve_on};
+use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use traffic::services;
-
-const FRAME: Duration = Duration::from_millis(100);
+use traffic::dependencies;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let seconds: f64 = std::env::args()
-        .nth(1)
-        .map_or(Ok(3.0), |seconds| seconds.parse())?;
-    let length = Duration::try_from_secs_f64(seconds.clamp(1.0, 3_600.0))?;
+    let checks = std::env::args().any(|argument| argument == "--check");
+    // An outage lasts as long as it takes to look at it.
+    let pace = Duration::from_millis(if checks { 100 } else { 10_000 });
     let registry = BreakerRegistry::new();
-    let events = registry.subscribe_changes();
-
     let mut traffic = JoinSet::new();
-    for service in services(length) {
-        registry.register(service.name, service.settings.clone())?;
-        traffic.spawn(service.run(registry.breaker(service.name), length));
-    }
-    registry
-        .breaker("reports")
-        .because("INC-123, maintenance")
-        .force_open();
-
-    let mut term = Term::buffered_stdout();
-    let mut screen = Screen::new(&registry, events);
-    let mut frames = tokio::time::interval(FRAME);
-    let begun = Instant::now();
-    let live = term.is_term();
-    let mut drawn = 0;
-    if live {
-        term.hide_cursor()?;
-    }
-    while begun.elapsed() < length {
-        frames.tick().await;
-        screen.refresh();
-        if live {
-            drawn = draw(&mut term, &screen, drawn)?;
-        }
-    }
-    traffic.join_all().await;
-    screen.refresh();
-    draw(&mut term, &screen, drawn)?;
-    if live {
-        term.show_cursor()?;
-        term.flush()?;
+    for dependency in dependencies(pace) {
+        registry.register(dependency.name, dependency.settings.clone())?;
+        let breaker = registry.breaker(dependency.name);
+        traffic.spawn(dependency.run(breaker, pace));
     }
 
-    let (calls, refused, changes) = screen.counts();
-    println!("{calls} calls, {refused} refused, {changes} changes of state");
-    let payments = registry.breaker("payments").snapshot();
-    assert!(
-        payments.totals.refused > 0,
-        "the outage of payments opened no circuit"
-    );
-    let mail = registry.breaker("mail").snapshot();
-    assert_eq!(
-        (mail.state, mail.totals.refused),
-        (State::MetricsOnly, 0),
-        "a metrics-only breaker refuses nothing"
-    );
+    let port = if checks { 0 } else { 9_000 };
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let address = listener.local_addr()?;
+    let all = Controls::TRIP | Controls::HALF_OPEN | Controls::RESET | Controls::FORCE_OPEN;
+    let server = Panel::builder()
+        .instance("example-1")
+        .essential(["payments"])
+        // The errors of this program contain no secrets.
+        .last_failure(Shown::ToReaders)
+        .server(&registry)
+        .local_controls(all | Controls::DISABLE | Controls::WATCH);
+    if checks {
+        let panel = tokio::spawn(serve_on(listener, server));
+        check::check(&registry, address).await?;
+        panel.abort();
+        return Ok(());
+    }
+    println!("the panel is at http://{address}/, until ctrl-c");
+    let stop = async { drop(tokio::signal::ctrl_c().await) };
+    serve_on(listener, server.shutdown(stop)).await?;
     Ok(())
-}
-
-/// Draws a frame over the previous one of `drawn` lines, and returns the number of its lines.
-fn draw(term: &mut Term, screen: &Screen, drawn: usize) -> std::io::Result<usize> {
-    if drawn > 0 {
-        term.move_cursor_up(drawn)?;
-        term.clear_to_end_of_screen()?;
-    }
-    let columns = match term.size_checked() {
-        Some((_, columns)) => usize::from(columns),
-        None => 120,
-    };
-    let lines = screen.lines(columns);
-    for line in &lines {
-        writeln!(term, "{line}")?;
-    }
-    term.flush()?;
-    Ok(lines.len())
 }
