@@ -16,7 +16,9 @@ fn registry() -> BreakerRegistry {
     let registry = BreakerRegistry::new();
     let _ = registry.breaker("closed").call(|| Ok::<_, ()>(()));
     for _ in 0..5 {
-        let _ = registry.breaker("open").call(|| Err::<(), _>("connection refused"));
+        let _ = registry
+            .breaker("open")
+            .call(|| Err::<(), _>("connection refused"));
     }
     registry.breaker("forced-open").force_open();
     registry.breaker("half-open").half_open();
@@ -41,29 +43,51 @@ pub(crate) async fn keyboard_alone_gives_command(browsers: &Browsers) -> Site {
     let site = Site::start(&registry, with_controls()).await;
     let page = &browsers.light;
     page.open(&site.url()).await;
-    page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 6).await;
+    page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 6)
+        .await;
     tab_to(page, "document.activeElement.dataset.state === 'closed'").await;
     page.keys(ENTER).await;
     page.wait_for_names(&["closed"]).await;
-    tab_to(page, "document.activeElement.closest('[data-sort=name]') !== null").await;
+    tab_to(
+        page,
+        "document.activeElement.closest('[data-sort=name]') !== null",
+    )
+    .await;
     page.keys(ENTER).await;
-    page.wait_for("document.querySelector('[data-sort=name]').ariaSort", "ascending").await;
+    page.wait_for(
+        "document.querySelector('[data-sort=name]').ariaSort",
+        "ascending",
+    )
+    .await;
     tab_to(page, "document.activeElement.dataset.name === 'closed'").await;
     page.keys(ENTER).await;
-    page.wait("document.querySelector('#drawer').open && document.querySelector('[data-command]')").await;
+    page.wait("document.querySelector('#drawer').open && document.querySelector('[data-command]')")
+        .await;
     // The name is read first.
     assert_eq!(page.eval("document.activeElement.id").await, "drawerName");
     tab_to(page, "document.activeElement.id === 'reason'").await;
     page.keys("INC-123").await;
-    tab_to(page, "document.activeElement.dataset.command === 'force_open'").await;
+    tab_to(
+        page,
+        "document.activeElement.dataset.command === 'force_open'",
+    )
+    .await;
     page.keys(ENTER).await;
     let breaker = registry.breaker("closed");
-    until("a forced open circuit", async || (breaker.state() == State::ForcedOpen).then_some(())).await;
-    page.wait("document.querySelector('#answer').textContent.startsWith('Was closed')").await;
+    until("a forced open circuit", async || {
+        (breaker.state() == State::ForcedOpen).then_some(())
+    })
+    .await;
+    page.wait("document.querySelector('#answer').textContent.startsWith('Was closed')")
+        .await;
     // The focus is where it was, in the drawer and after it.
-    assert_eq!(page.eval("document.activeElement.dataset.command").await, "force_open");
+    assert_eq!(
+        page.eval("document.activeElement.dataset.command").await,
+        "force_open"
+    );
     page.keys(ESCAPE).await;
-    page.wait_for("document.querySelector('#drawer').open", false).await;
+    page.wait_for("document.querySelector('#drawer').open", false)
+        .await;
     page.wait("document.activeElement.dataset.name === 'closed' || document.activeElement.id === 'search'").await;
     site
 }
@@ -73,12 +97,29 @@ pub(crate) async fn counts_are_announced(browsers: &Browsers) -> Site {
     let site = Site::start(&registry, with_controls()).await;
     let page = &browsers.light;
     page.open(&site.url()).await;
-    page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 6).await;
-    assert_eq!(page.eval("document.querySelector('#announcer').textContent").await, "");
+    page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 6)
+        .await;
+    assert_eq!(
+        page.eval("document.querySelector('#announcer').textContent")
+            .await,
+        ""
+    );
     registry.breaker("closed").trip();
-    page.wait_for("document.querySelector('#announcer').textContent", "Now 2 open, 0 closed.").await;
-    assert_eq!(page.eval("document.querySelector('#announcer').ariaLive").await, "polite");
-    assert_eq!(page.eval("document.querySelector('#breakers').ariaRowCount").await, "7");
+    page.wait_for(
+        "document.querySelector('#announcer').textContent",
+        "Now 2 open, 0 closed.",
+    )
+    .await;
+    assert_eq!(
+        page.eval("document.querySelector('#announcer').ariaLive")
+            .await,
+        "polite"
+    );
+    assert_eq!(
+        page.eval("document.querySelector('#breakers').ariaRowCount")
+            .await,
+        "7"
+    );
     site
 }
 
@@ -96,10 +137,16 @@ pub(crate) async fn targets_have_24_pixels(browsers: &Browsers) -> Site {
         page.resize(width, 900).await;
         for hash in ["", "#breaker=open"] {
             page.open(&format!("{}{hash}", site.url())).await;
-            page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 6).await;
-            page.eval("document.querySelector('#recent').open = true").await;
+            page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 6)
+                .await;
+            page.eval("document.querySelector('#recent').open = true")
+                .await;
             assert_eq!(page.eval(SMALL_TARGETS).await, json!([]), "{width} {hash}");
-            assert_eq!(page.eval("document.documentElement.scrollWidth <= innerWidth").await, true);
+            assert_eq!(
+                page.eval("document.documentElement.scrollWidth <= innerWidth")
+                    .await,
+                true
+            );
         }
     }
     site
@@ -118,9 +165,19 @@ pub(crate) async fn preferences_are_followed(browsers: &Browsers) -> Site {
     let page = &browsers.light;
     let animation = "getComputedStyle(document.querySelector('#drawer')).animationName";
     for (feature, value, expression, expected) in [
-        ("prefers-reduced-motion", "no-preference", animation, "slide"),
+        (
+            "prefers-reduced-motion",
+            "no-preference",
+            animation,
+            "slide",
+        ),
         ("prefers-reduced-motion", "reduce", animation, "none"),
-        ("forced-colors", "active", "String(matchMedia('(forced-colors: active)').matches)", "true"),
+        (
+            "forced-colors",
+            "active",
+            "String(matchMedia('(forced-colors: active)').matches)",
+            "true",
+        ),
     ] {
         let media = json!({"features": [{"name": feature, "value": value}]});
         page.devtools("Emulation.setEmulatedMedia", media).await;
@@ -129,7 +186,8 @@ pub(crate) async fn preferences_are_followed(browsers: &Browsers) -> Site {
     // Without colours, a pill still has an outline.
     let outline = "getComputedStyle(document.querySelector('.pill')).borderTopColor";
     page.wait_for(outline, "rgb(0, 0, 0)").await;
-    page.devtools("Emulation.setEmulatedMedia", json!({"features": []})).await;
+    page.devtools("Emulation.setEmulatedMedia", json!({"features": []}))
+        .await;
     site
 }
 
@@ -148,19 +206,25 @@ pub(crate) async fn axe_finds_nothing(browsers: &Browsers) -> Site {
          return found.violations.map((fault) => [fault.id, fault.impact, \
          fault.nodes.map((node) => node.html)]);"
     );
-    for (page, table_width, drawer_width) in [(&browsers.light, 1280, 400), (&browsers.dark, 400, 1280)] {
+    for (page, table_width, drawer_width) in
+        [(&browsers.light, 1280, 400), (&browsers.dark, 400, 1280)]
+    {
         page.resize(drawer_width, 900).await;
         page.open(&format!("{}#breaker=open", site.url())).await;
-        page.wait("document.querySelector('#drawerTotals dl')").await;
+        page.wait("document.querySelector('#drawerTotals dl')")
+            .await;
         // Without a reason, the form has an error.
         page.click("[data-command=trip]").await;
         // During an animation, contrast is that of half a picture.
-        page.run("await Promise.all(document.getAnimations().map((one) => one.finished));").await;
+        page.run("await Promise.all(document.getAnimations().map((one) => one.finished));")
+            .await;
         assert_eq!(page.run(&check).await, json!([]), "the drawer");
         page.resize(table_width, 900).await;
         page.open(&site.url()).await;
-        page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 6).await;
-        page.eval("document.querySelector('#recent').open = true").await;
+        page.wait_for("document.querySelectorAll('#breakers tbody tr').length", 6)
+            .await;
+        page.eval("document.querySelector('#recent').open = true")
+            .await;
         assert_eq!(page.run(&check).await, json!([]), "the table");
     }
     // Without its server, the page has notices.

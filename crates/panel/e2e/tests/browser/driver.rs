@@ -81,7 +81,10 @@ impl Driver {
         let mut capabilities = Map::new();
         capabilities.insert("goog:chromeOptions".to_owned(), json!({"args": flags}));
         capabilities.insert("goog:loggingPrefs".to_owned(), json!({"browser": "ALL"}));
-        capabilities.insert("timeouts".to_owned(), json!({"script": 60_000, "pageLoad": 60_000}));
+        capabilities.insert(
+            "timeouts".to_owned(),
+            json!({"script": 60_000, "pageLoad": 60_000}),
+        );
         capabilities.insert("pageLoadStrategy".to_owned(), Value::from("normal"));
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities);

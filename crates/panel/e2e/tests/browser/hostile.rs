@@ -24,36 +24,65 @@ pub(crate) async fn hostile_names_stay_text(browsers: &Browsers) -> Site {
     ];
     let registry = BreakerRegistry::new();
     for (name, _) in names {
-        let _ = registry.breaker(name).call(|| Err::<(), _>(name.to_owned()));
+        let _ = registry
+            .breaker(name)
+            .call(|| Err::<(), _>(name.to_owned()));
     }
     let site = Site::start(&registry, with_controls()).await;
     let page = &browsers.light;
     page.open(&site.url()).await;
-    page.wait_for("document.querySelectorAll('#breakers tbody tr').length", names.len()).await;
+    page.wait_for(
+        "document.querySelectorAll('#breakers tbody tr').length",
+        names.len(),
+    )
+    .await;
     let shown = page.names().await;
     for (name, escaped) in names {
         let expected = escaped.unwrap_or(name);
-        assert!(shown.iter().any(|text| text == expected), "{expected:?} is not in {shown:?}");
-        let hash = url::form_urlencoded::Serializer::new(String::new()).append_pair("breaker", name).finish();
-        page.eval(&format!("location.hash = {}", serde_json::json!(hash))).await;
-        page.wait_for("document.querySelector('#drawerName').textContent", expected).await;
+        assert!(
+            shown.iter().any(|text| text == expected),
+            "{expected:?} is not in {shown:?}"
+        );
+        let hash = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("breaker", name)
+            .finish();
+        page.eval(&format!("location.hash = {}", serde_json::json!(hash)))
+            .await;
+        page.wait_for(
+            "document.querySelector('#drawerName').textContent",
+            expected,
+        )
+        .await;
         page.wait("document.querySelector('#drawerFacts dl') && !document.querySelector('#drawerBody').hidden").await;
-        page.wait_for("document.querySelector('#drawerProblem').hidden", true).await;
-        page.type_into("#reason", "<img src=x onerror=alert(1)>").await;
+        page.wait_for("document.querySelector('#drawerProblem').hidden", true)
+            .await;
+        page.type_into("#reason", "<img src=x onerror=alert(1)>")
+            .await;
         page.click("[data-command=trip]").await;
         page.wait("document.querySelector('#drawerLog').textContent.includes('<img src=x onerror=alert(1)>')").await;
         assert_eq!(registry.breaker(name).state(), State::Open, "{name:?}");
         page.click("#drawerClose").await;
     }
-    page.eval("document.querySelector('#recent').open = true").await;
-    page.wait("document.querySelectorAll('#recentLog li').length >= 10").await;
-    assert_eq!(page.eval("document.querySelectorAll('img, iframe, script').length").await, 1);
-    assert_eq!(page.eval("document.querySelectorAll('[style]').length").await, 0);
+    page.eval("document.querySelector('#recent').open = true")
+        .await;
+    page.wait("document.querySelectorAll('#recentLog li').length >= 10")
+        .await;
+    assert_eq!(
+        page.eval("document.querySelectorAll('img, iframe, script').length")
+            .await,
+        1
+    );
+    assert_eq!(
+        page.eval("document.querySelectorAll('[style]').length")
+            .await,
+        0
+    );
     assert_eq!(page.eval("document.title.includes('owned')").await, false);
     // One long name does not make the page wider than the window.
     for width in [1280, 400] {
         page.resize(width, 800).await;
-        page.wait("document.documentElement.scrollWidth <= innerWidth").await;
+        page.wait("document.documentElement.scrollWidth <= innerWidth")
+            .await;
     }
     site
 }
@@ -112,18 +141,47 @@ pub(crate) async fn forged_requests_change_nothing(_: &Browsers) -> Site {
     for (status, head) in [
         (421, vec![post, "host: rebound.example", json, mark]),
         (421, vec!["GET /breakers HTTP/1.1", "host: rebound.example"]),
-        (403, vec![post, &host, "origin: http://rebound.example", json, mark]),
+        (
+            403,
+            vec![post, &host, "origin: http://rebound.example", json, mark],
+        ),
         (403, vec![post, &host, "origin: null", json, mark]),
-        (403, vec![post, &host, &origin, "sec-fetch-site: cross-site", json, mark]),
+        (
+            403,
+            vec![
+                post,
+                &host,
+                &origin,
+                "sec-fetch-site: cross-site",
+                json,
+                mark,
+            ],
+        ),
         (403, vec![post, &host, &origin, json]),
-        (415, vec![post, &host, &origin, "content-type: text/plain", mark]),
-        (405, vec!["GET /breakers/api/v1/commands HTTP/1.1", &host, json, mark]),
-        (405, vec!["PUT /breakers/api/v1/commands HTTP/1.1", &host, json, mark]),
-        (405, vec!["OPTIONS /breakers/api/v1/commands HTTP/1.1", &host, &origin]),
+        (
+            415,
+            vec![post, &host, &origin, "content-type: text/plain", mark],
+        ),
+        (
+            405,
+            vec!["GET /breakers/api/v1/commands HTTP/1.1", &host, json, mark],
+        ),
+        (
+            405,
+            vec!["PUT /breakers/api/v1/commands HTTP/1.1", &host, json, mark],
+        ),
+        (
+            405,
+            vec!["OPTIONS /breakers/api/v1/commands HTTP/1.1", &host, &origin],
+        ),
     ] {
         let answer = site.send(&head, body).await;
         assert_eq!(answer.status, status, "{head:?}: {}", answer.body);
-        assert_eq!(registry.breaker("users-api").state(), State::Closed, "{head:?}");
+        assert_eq!(
+            registry.breaker("users-api").state(),
+            State::Closed,
+            "{head:?}"
+        );
     }
     // The same request without a fault is a command: the faults above are what was refused.
     let answer = site.send(&[post, &host, &origin, json, mark], body).await;
@@ -132,6 +190,9 @@ pub(crate) async fn forged_requests_change_nothing(_: &Browsers) -> Site {
     // Without controls, it is none.
     let site = Site::start(&registry, read_only()).await;
     let host = format!("host: {}", site.host());
-    assert_eq!(site.send(&[post, &host, json, mark], body).await.status, 403);
+    assert_eq!(
+        site.send(&[post, &host, json, mark], body).await.status,
+        403
+    );
     site
 }

@@ -89,7 +89,9 @@ const CASES: &[(&str, Case)] = cases! {
     connection:
         restarted_server_is_found_again,
         other_instance_shows_banner,
-        denied_stream_says_why;
+        denied_stream_says_why,
+        full_server_still_shows_figures,
+        hidden_page_closes_stream;
     many:
         ten_thousand_breakers_draw_one_page;
     accessibility:
@@ -131,16 +133,19 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let browsers = Arc::new(browsers);
-    let conclusion = libtest_mimic::run(&arguments, trials(Some((browsers.clone(), runtime.clone()))));
+    let conclusion = libtest_mimic::run(
+        &arguments,
+        trials(Some(&(browsers.clone(), runtime.clone()))),
+    );
     let browsers = Arc::into_inner(browsers).expect("all tests have ended");
     runtime.block_on(browsers.close());
     drop(driver);
     conclusion.exit_code()
 }
 
-fn trials(with: Option<(Arc<Browsers>, Arc<Runtime>)>) -> Vec<Trial> {
+fn trials(with: Option<&(Arc<Browsers>, Arc<Runtime>)>) -> Vec<Trial> {
     let trials = CASES.iter().map(|(name, case)| {
-        let with = with.clone();
+        let with = with.cloned();
         Trial::test(*name, move || {
             let (browsers, runtime) = with.expect("listed tests do not run");
             let began = Instant::now();
@@ -151,7 +156,10 @@ fn trials(with: Option<(Arc<Browsers>, Arc<Runtime>)>) -> Vec<Trial> {
             let _site = site.unwrap_or_else(|panic| resume_unwind(panic));
             eprintln!("{name}: {:.1} s", began.elapsed().as_secs_f64());
             // What a page logs, such as a violation of its policy, is a failure of each test.
-            logged.is_empty().then_some(()).ok_or_else(|| logged.join("\n").into())
+            logged
+                .is_empty()
+                .then_some(())
+                .ok_or_else(|| logged.join("\n").into())
         })
     });
     trials.collect()

@@ -20,7 +20,8 @@ pub(crate) async fn take(browsers: &Browsers, folder: &Path) {
     light.resize(1280, 640).await;
     dark.resize(1280, 800).await;
     light.open(&site.url()).await;
-    dark.open(&format!("{}#breaker=users-api", site.url())).await;
+    dark.open(&format!("{}#breaker=users-api", site.url()))
+        .await;
     let began = Instant::now();
     let mut step = 0_u32;
     let mut trial = None;
@@ -29,19 +30,28 @@ pub(crate) async fn take(browsers: &Browsers, folder: &Path) {
         call_all(&registry, step, share);
         if share > 0.45 && registry.breaker("recommendations").state() == State::Closed {
             let breaker = registry.breaker("recommendations");
-            breaker.by("alice by panel").because("INC-4711: the vendor asks for less load").force_open();
+            breaker
+                .by("alice by panel")
+                .because("INC-4711: the vendor asks for less load")
+                .force_open();
         }
         if share > 0.95 && trial.is_none() {
             let payments = registry.breaker("payments");
-            payments.by("alice by panel").because("INC-4712: the bank says it is back").half_open();
+            payments
+                .by("alice by panel")
+                .because("INC-4712: the bank says it is back")
+                .half_open();
             // The trial lasts as long as the picture.
             trial = payments.try_acquire().ok();
         }
         step += 1;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    light.wait("document.querySelectorAll('#breakers tbody tr').length === 6").await;
-    dark.wait("document.querySelector('#drawerTotals dl')").await;
+    light
+        .wait("document.querySelectorAll('#breakers tbody tr').length === 6")
+        .await;
+    dark.wait("document.querySelector('#drawerTotals dl')")
+        .await;
     until("an open circuit", async || {
         let is_open = registry.breaker("users-api").state() == State::Open;
         call_all(&registry, step, 1.0);
@@ -49,7 +59,8 @@ pub(crate) async fn take(browsers: &Browsers, folder: &Path) {
     })
     .await;
     for (page, name) in [(light, "panel-light.png"), (dark, "panel-dark.png")] {
-        page.wait("document.querySelector('#linkWord').textContent === 'Live'").await;
+        page.wait("document.querySelector('#linkWord').textContent === 'Live'")
+            .await;
         let path = folder.join(name);
         std::fs::write(&path, page.picture().await).expect("a file");
         eprintln!("wrote {}", path.display());
@@ -57,7 +68,8 @@ pub(crate) async fn take(browsers: &Browsers, folder: &Path) {
     for (page, name) in [(light, "light"), (dark, "dark")] {
         for width in [400, 1600] {
             page.resize(width, 900).await;
-            page.wait("document.documentElement.scrollWidth <= innerWidth").await;
+            page.wait("document.documentElement.scrollWidth <= innerWidth")
+                .await;
             let path = std::env::temp_dir().join(format!("panel-{name}-{width}.png"));
             std::fs::write(&path, page.picture().await).expect("a file");
         }
@@ -66,11 +78,18 @@ pub(crate) async fn take(browsers: &Browsers, folder: &Path) {
 
 fn registry() -> BreakerRegistry {
     let registry = BreakerRegistry::builder()
-        .preset_for("users-api", CircuitBreaker::builder().recovery_timeout(Duration::from_secs(45)))
+        .preset_for(
+            "users-api",
+            CircuitBreaker::builder().recovery_timeout(Duration::from_secs(45)),
+        )
         .preset_for(
             "payments",
             CircuitBreaker::builder()
-                .trip_when(TripRule::failure_rate(0.5).over(Window::calls(100)).minimum_calls(20))
+                .trip_when(
+                    TripRule::failure_rate(0.5)
+                        .over(Window::calls(100))
+                        .minimum_calls(20),
+                )
                 .recovery_timeout(Duration::from_secs(600)),
         )
         .build()
@@ -79,23 +98,52 @@ fn registry() -> BreakerRegistry {
     registry
 }
 
+/// A dependency: its breaker, the usual calls in a step, when it is down, and its error.
+type Dependency = (&'static str, u32, std::ops::Range<f64>, &'static str);
+
+const DEPENDENCIES: [Dependency; 6] = [
+    (
+        "users-api",
+        4,
+        0.5..9.0,
+        "ConnectionRefused { host: \"users.internal\" }",
+    ),
+    (
+        "payments",
+        2,
+        0.7..9.0,
+        "Status { code: 503, bank: \"north\" }",
+    ),
+    ("search", 6, 9.0..9.0, ""),
+    ("recommendations", 3, 9.0..9.0, ""),
+    ("mail", 1, 0.2..0.4, "SmtpError { code: 421 }"),
+    ("inventory:eu-west", 2, 9.0..9.0, ""),
+];
+
 /// Calls each dependency some times. `share` is the part of the story that is over.
 fn call_all(registry: &BreakerRegistry, step: u32, share: f64) {
-    let wave = f64::from(step % 400) / 400.0 * std::f64::consts::TAU;
-    for (name, calls, is_down, error) in [
-        ("users-api", 4.0, share > 0.5, "ConnectError { host: \"users.internal:8080\", source: ConnectionRefused }"),
-        ("payments", 2.0, share > 0.7, "Status { code: 503, bank: \"north\" }"),
-        ("search", 6.0, false, ""),
-        ("recommendations", 3.0, false, ""),
-        ("mail", 1.0, (0.2..0.4).contains(&share), "SmtpError { code: 421, text: \"too busy\" }"),
-        ("inventory:eu-west", 2.0, false, ""),
-    ] {
-        let breaker = registry.breaker(name);
-        let calls = (calls * (1.0 + 0.4 * (wave + calls).sin())).round();
-        for call in 0..calls as u32 {
-            let fails = is_down || (name == "search" && (step + call) % 37 == 0);
-            let error = if is_down { error } else { "Timeout { after: 800ms }" };
-            let _ = breaker.call(|| if fails { Err(error.to_owned()) } else { Ok(()) });
+    // Traffic comes in waves.
+    let more = [0, 0, 1, 1, 2, 2, 1, 1];
+    for (name, usual, down, error) in &DEPENDENCIES {
+        let wave = more[(step / 20 + usual) as usize % more.len()];
+        for call in 0..usual + wave {
+            let is_slow = *name == "search" && (step + call) % 37 == 0;
+            let failure = if down.contains(&share) {
+                Some(*error)
+            } else {
+                is_slow.then_some("Timeout { after: 800ms }")
+            };
+            let work = || failure.map_or(Ok(()), |error| Err(Failure(error)));
+            let _ = registry.breaker(*name).call(work);
         }
+    }
+}
+
+/// An error whose `Debug` text is that of a client's error.
+struct Failure(&'static str);
+
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
     }
 }

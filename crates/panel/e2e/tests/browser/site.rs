@@ -34,7 +34,9 @@ pub(crate) fn with_controls() -> PanelBuilder {
 
 /// Returns a builder without controls. It shows the last failures.
 pub(crate) fn read_only() -> PanelBuilder {
-    Panel::builder().instance("web-1").last_failure(Shown::ToReaders)
+    Panel::builder()
+        .instance("web-1")
+        .last_failure(Shown::ToReaders)
 }
 
 impl Site {
@@ -94,16 +96,41 @@ impl Site {
         self.address.to_string()
     }
 
+    /// Opens a stream that is never read, like that of a viewer whose machine sleeps.
+    pub(crate) async fn open_stream(&self) -> TcpStream {
+        let mut connection = TcpStream::connect(self.address)
+            .await
+            .expect("a connection");
+        let host = self.host();
+        let request = format!("GET /breakers/api/v1/stream HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        connection
+            .write_all(request.as_bytes())
+            .await
+            .expect("a sent request");
+        let mut status = [0; 15];
+        connection.read_exact(&mut status).await.expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 200 OK");
+        connection
+    }
+
     /// Sends a request as it is: `head` has the lines of the head without their ends.
     pub(crate) async fn send(&self, head: &[&str], body: &str) -> Answer {
-        let mut connection = TcpStream::connect(self.address).await.expect("a connection");
+        let mut connection = TcpStream::connect(self.address)
+            .await
+            .expect("a connection");
         let length = body.len();
         let head = head.join("\r\n");
         let request =
             format!("{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
-        connection.write_all(request.as_bytes()).await.expect("a sent request");
+        connection
+            .write_all(request.as_bytes())
+            .await
+            .expect("a sent request");
         let mut answer = String::new();
-        connection.read_to_string(&mut answer).await.expect("an answer");
+        connection
+            .read_to_string(&mut answer)
+            .await
+            .expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
         let status = head.split(' ').nth(1).expect("a status");
         Answer {
