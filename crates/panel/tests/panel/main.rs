@@ -4,6 +4,7 @@ mod commands;
 mod golden;
 mod hostile;
 mod lifetime;
+mod memory;
 mod mounted;
 mod rows;
 mod safety;
