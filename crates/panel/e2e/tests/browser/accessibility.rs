@@ -154,7 +154,7 @@ pub(crate) async fn targets_have_24_pixels(browsers: &Browsers) -> Site {
 
 pub(crate) async fn preferences_are_followed(browsers: &Browsers) -> Site {
     let site = Site::start(&registry(), with_controls()).await;
-    let background = "getComputedStyle(document.body).backgroundColor";
+    let background = "getComputedStyle(document.documentElement).backgroundColor";
     let mut backgrounds = Vec::new();
     for page in [&browsers.light, &browsers.dark] {
         page.open(&format!("{}#breaker=open", site.url())).await;

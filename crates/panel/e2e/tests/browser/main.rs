@@ -74,7 +74,8 @@ const CASES: &[(&str, Case)] = cases! {
         sort_button_orders_rows,
         link_reproduces_filter_and_drawer,
         drawer_shows_rules_settings_and_log,
-        row_under_focus_stays_in_place;
+        row_under_focus_stays_in_place,
+        fleet_is_in_head_and_drawer;
     commands:
         trip_with_reason_opens_circuit,
         command_without_reason_is_not_sent,

@@ -3,6 +3,9 @@
 use crate::site::{Site, read_only, with_controls};
 use crate::{Browsers, until};
 use breakerbox::BreakerRegistry;
+use breakerbox_fleet::Fleet;
+use breakerbox_fleet::store::Memory;
+use std::sync::Arc;
 
 /// Returns a registry in which users-api is open, search is forced open, and two circuits are closed.
 fn registry() -> BreakerRegistry {
@@ -279,5 +282,24 @@ pub(crate) async fn row_under_focus_stays_in_place(browsers: &Browsers) -> Site 
     page.click("#search").await;
     page.wait_for_names(&["b", "a"]).await;
     page.wait("document.querySelector('#held').hidden").await;
+    site
+}
+
+pub(crate) async fn fleet_is_in_head_and_drawer(browsers: &Browsers) -> Site {
+    let registry = registry();
+    let fleet = Fleet::builder(&registry, Memory::new()).start();
+    let fleet = Arc::new(fleet.expect("a fleet"));
+    let site = Site::start(&registry, read_only().fleet(move || fleet.status())).await;
+    let page = &browsers.light;
+    page.open(&format!("{}#breaker=users-api", site.url()))
+        .await;
+    page.wait("document.querySelector('#fleet').textContent.startsWith('connected, 1 member')")
+        .await;
+    page.wait("!document.querySelector('#fleetLine').hidden")
+        .await;
+    let drawer = "document.querySelector('#drawerFleet').textContent";
+    page.wait(&format!("{drawer}.includes('Linkconnected, for ')"))
+        .await;
+    page.wait(&format!("{drawer}.includes('one of 1')")).await;
     site
 }
