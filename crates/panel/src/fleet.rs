@@ -26,7 +26,29 @@ pub(crate) struct Summary {
     known: usize,
     open: usize,
     leases: usize,
+    /// What the fleet has counted since its start.
+    counters: Counters,
     last_pull_s: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Counters {
+    published: u64,
+    adopted: u64,
+    ignored: u64,
+    leases_granted: u64,
+    leases_denied: u64,
+    leases_lost: u64,
+}
+
+/// The values whose change a stream reports at once.
+#[derive(Debug, PartialEq)]
+pub(crate) struct News {
+    link: &'static str,
+    why: Option<String>,
+    members: u64,
+    open: usize,
+    leases: usize,
 }
 
 /// What the fleet is to one breaker.
@@ -72,7 +94,34 @@ pub(crate) fn summary(fleet: Option<&Source>) -> Option<Summary> {
         known: status.known,
         open: status.open,
         leases: status.leases,
+        counters: Counters {
+            published: status.counters.published,
+            adopted: status.counters.adopted,
+            ignored: status.counters.ignored,
+            leases_granted: status.counters.leases_granted,
+            leases_denied: status.counters.leases_denied,
+            leases_lost: status.counters.leases_lost,
+        },
         last_pull_s: status.last_pull.map(|pull| pull.as_secs()),
+    })
+}
+
+/// Returns the values whose change a stream reports at once. Times and counters change all the time.
+pub(crate) fn news(fleet: Option<&Source>) -> Option<News> {
+    let Summary {
+        link,
+        why,
+        members,
+        open,
+        leases,
+        ..
+    } = summary(fleet)?;
+    Some(News {
+        link,
+        why,
+        members,
+        open,
+        leases,
     })
 }
 

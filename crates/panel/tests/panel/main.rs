@@ -1,6 +1,8 @@
 //! Tests of the panel as a service, over requests and answers.
 
 mod commands;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod golden;
 mod hostile;
 mod lifetime;
