@@ -35,6 +35,7 @@ pages! {
     presets = "presets.md",
     recovery = "recovery.md",
     several_providers = "several-providers.md",
+    sharing_circuits = "sharing-circuits.md",
     stability = "stability.md",
     streams = "streams.md",
     testing = "testing.md",

@@ -85,7 +85,7 @@ pub(crate) fn details(
         snapshot: &snapshot,
         events: events.collect(),
         #[cfg(feature = "fleet")]
-        fleet: crate::fleet::circuit(shared.settings.fleet.as_ref(), &config),
+        fleet: crate::fleet::circuit(shared.settings.fleet.as_ref(), &name, &config),
         #[cfg(not(feature = "fleet"))]
         fleet: None,
     };

@@ -22,7 +22,7 @@ async fn head_and_details_show_fleet() {
     here.register("payments", settings).expect("valid");
     here.breaker("users");
     let one = Arc::new(fleet(&here, &store, "web-1"));
-    let other = fleet(&there, &store, "web-2");
+    let other = Arc::new(fleet(&there, &store, "web-2"));
     let status = one.clone();
     let panel = Panel::builder()
         .fleet(move || status.status())
@@ -62,7 +62,27 @@ async fn head_and_details_show_fleet() {
     assert_eq!(details["fleet"]["policy"], "evidence:1");
     assert_eq!(details["fleet"]["summary"]["link"], "connected");
     let details = get(&panel, "/api/v1/breaker?name=users").await.json();
-    assert!(details["fleet"]["policy"].is_null(), "that of the fleet");
+    let fleet = &details["fleet"];
+    assert_eq!(
+        (&fleet["policy"], &fleet["lease"]),
+        (&"always".into(), &false.into())
+    );
+    assert_eq!(fleet["from"], "fleet, prefix \"\"");
+    // After the open period, one of both tries for the fleet.
+    pass(Duration::from_secs(35)).await;
+    let mut trials = Vec::new();
+    for registry in [&here, &there] {
+        trials.extend(registry.breaker("users").try_acquire());
+    }
+    pass(Duration::from_secs(1)).await;
+    let leased = [&one, &other].map(|fleet| fleet.status().leased);
+    let names: Vec<_> = leased.concat();
+    assert_eq!(
+        names.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["users"]
+    );
+    let shown = get(&panel, "/api/v1/breaker?name=users").await.json();
+    assert_eq!(shown["fleet"]["lease"], !leased[0].is_empty());
 }
 
 #[tokio::test(start_paused = true)]
