@@ -30,6 +30,7 @@ pages! {
     migrating = "migrating.md",
     opentelemetry = "opentelemetry.md",
     operations = "operations.md",
+    panel = "panel.md",
     performance = "performance.md",
     presets = "presets.md",
     recovery = "recovery.md",

@@ -105,7 +105,7 @@ fn settings(config: &BreakerConfig) -> Vec<Setting> {
 impl Rule {
     fn of(rule: &RuleSnapshot) -> Self {
         Self {
-            text: rule.to_string(),
+            text: rule.rule.to_string(),
             recorded: rule.recorded,
             failed: rule.failed,
             slow: rule.slow,

@@ -29,6 +29,7 @@ pages! {
     metrics = "metrics.md",
     opentelemetry = "opentelemetry.md",
     operations = "operations.md",
+    panel = "panel.md",
     performance = "performance.md",
     presets = "presets.md",
     recovery = "recovery.md",
