@@ -1,7 +1,6 @@
 //! Tests of the panel as a service, over requests and answers.
 
 mod commands;
-mod figures;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod golden;
