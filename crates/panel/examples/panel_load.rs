@@ -1,7 +1,7 @@
-//! Figures of a panel over 10,000 breakers, for people: no time is asserted.
+//! Prints what a panel over 10,000 breakers costs, with 0 to 32 open streams, on Linux.
 //!
 //! ```text
-//! cargo test --release --package breakerbox-panel --test figures -- --ignored --nocapture
+//! cargo run --release --package breakerbox-panel --example panel_load
 //! ```
 
 use breakerbox::{BreakerRegistry, CircuitBreaker};
@@ -81,9 +81,7 @@ fn healthy_call(breaker: &CircuitBreaker) -> f64 {
     batches.fold(f64::INFINITY, f64::min)
 }
 
-#[test]
-#[ignore = "takes a minute, and prints figures"]
-fn figures_of_ten_thousand_breakers() {
+fn main() {
     let registry = BreakerRegistry::new();
     let breakers: Vec<_> = (0..BREAKERS)
         .map(|number| registry.breaker(format!("service-{}/endpoint-{number}", number % 100)))

@@ -1,0 +1,9 @@
+//! Tests of the replay through its public interface.
+
+mod auto_traits;
+mod counterfactual;
+mod determinism;
+mod instances;
+mod report;
+mod scenarios;
+mod tuner;
