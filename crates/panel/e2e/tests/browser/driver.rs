@@ -4,8 +4,10 @@ use crate::browser::Browser;
 use fantoccini::ClientBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -21,7 +23,7 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// A running chromedriver, which is killed when the value is dropped.
+/// A running chromedriver, which ends with the value.
 pub(crate) struct Driver {
     process: Child,
     address: SocketAddr,
@@ -65,7 +67,7 @@ impl Driver {
                         folder,
                     };
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
     }
@@ -94,7 +96,18 @@ impl Driver {
 }
 
 impl Drop for Driver {
+    /// Ends the browsers, too, which would outlive a driver that is only killed.
     fn drop(&mut self) {
+        let request = format!("GET /shutdown HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
+        let sent = std::net::TcpStream::connect(self.address)
+            .and_then(|mut connection| connection.write_all(request.as_bytes()));
+        let began = Instant::now();
+        while sent.is_ok() && began.elapsed() < Duration::from_secs(10) {
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
