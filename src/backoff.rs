@@ -34,6 +34,8 @@ pub struct Backoff {
     pub(crate) factor: f64,
     pub(crate) max: Duration,
     pub(crate) jitter: f64,
+    /// The seed from which the jitter follows. `None`: the jitter is random.
+    pub(crate) jitter_seed: Option<u64>,
 }
 
 impl Backoff {
@@ -44,6 +46,7 @@ impl Backoff {
             factor: 1.0,
             max: Duration::MAX,
             jitter: 0.0,
+            jitter_seed: None,
         }
     }
 
@@ -72,6 +75,39 @@ impl Backoff {
     /// Jitter keeps many processes from calling a recovering dependency at the same time.
     pub const fn jitter(self, jitter: f64) -> Self {
         Self { jitter, ..self }
+    }
+
+    /// Makes the jitter of each opening follow from `seed` and the time of the opening. For simulations,
+    /// which have to be repeatable. Default: random jitter.
+    #[doc(hidden)]
+    pub const fn jitter_seed(self, seed: u64) -> Self {
+        Self {
+            jitter_seed: Some(seed),
+            ..self
+        }
+    }
+
+    /// Multiplies all delays by `by`. For simulations, in which the moment of a trial is luck.
+    #[doc(hidden)]
+    pub fn scaled(self, by: f64) -> Self {
+        let scale = |delay: Duration| {
+            let scaled = Duration::try_from_secs_f64(delay.as_secs_f64() * by);
+            scaled.map_or(delay, |scaled| scaled.max(Duration::from_nanos(1)))
+        };
+        Self {
+            first: scale(self.first),
+            max: scale(self.max),
+            ..self
+        }
+    }
+
+    /// Returns a number of `0.0..1.0` for the jitter of a delay that begins `nanos` after the start of the
+    /// clock.
+    pub(crate) fn chance(&self, nanos: u64) -> f64 {
+        match self.jitter_seed {
+            Some(seed) => fastrand::Rng::with_seed(seed ^ nanos).f64(),
+            None => fastrand::f64(),
+        }
     }
 
     /// Returns the delay of `attempt`, counted from 0, before jitter. Saturates at [`Duration::MAX`].
@@ -137,6 +173,38 @@ mod tests {
         assert_eq!(backoff.jittered(0, 0.0), 8 * SECOND);
         assert_eq!(backoff.jittered(0, 0.5), 10 * SECOND);
         assert!(backoff.jittered(0, 0.999_999) <= 12 * SECOND);
+    }
+
+    #[test]
+    fn seeded_jitter_follows_from_seed_and_time() {
+        let backoff = Backoff::constant(10 * SECOND).jitter(0.2).jitter_seed(7);
+        assert_eq!(backoff.chance(5).to_bits(), backoff.chance(5).to_bits());
+        let chances = [
+            backoff.chance(5),
+            backoff.chance(6),
+            backoff.jitter_seed(8).chance(5),
+        ];
+        assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
+        assert!(
+            chances[0] != chances[1] && chances[0] != chances[2],
+            "{chances:?}"
+        );
+    }
+
+    #[test]
+    fn scaled_backoff_saturates_and_is_never_zero() {
+        let backoff = Backoff::exponential(10 * SECOND)
+            .max(40 * SECOND)
+            .scaled(0.95);
+        assert_eq!(backoff.delay(0), Duration::from_millis(9_500));
+        assert_eq!(backoff.delay(1), 19 * SECOND);
+        assert_eq!(backoff.delay(9), 38 * SECOND);
+        assert_eq!(
+            Backoff::constant(Duration::MAX).scaled(1.05).delay(3),
+            Duration::MAX
+        );
+        let shortest = Duration::from_nanos(1);
+        assert_eq!(Backoff::constant(shortest).scaled(0.1).delay(0), shortest);
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Circuit {
         let earlier = locked.recovery_attempt(self.word().state(), now);
         let next = earlier.map_or(0, |attempt| attempt.saturating_add(1));
         let backoff = locked.config().recovery_backoff();
-        let chance = fastrand::f64();
+        let chance = backoff.chance(now.as_nanos());
         let (attempt, delay) = match period {
             OpenPeriod::Backoff => (next, backoff.jittered(next, chance)),
             OpenPeriod::Hint(time) => (next, backoff.hinted(next, time, chance)),
@@ -163,7 +163,10 @@ impl Circuit {
         let mut locked = self.locked.lock();
         let config = locked.config();
         let backoff = config.recovery_backoff();
-        let time = backoff.lengthened(hint.min(config.max_trip_for()), fastrand::f64());
+        let time = backoff.lengthened(
+            hint.min(config.max_trip_for()),
+            backoff.chance(now.as_nanos()),
+        );
         let view = self.consistent_read();
         if view.state(now) != State::Open || !locked.follows_hints() {
             return;

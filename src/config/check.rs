@@ -61,6 +61,7 @@ pub(super) fn backoff(backoff: &Backoff) -> Result<(), ConfigError> {
         factor,
         max,
         jitter,
+        jitter_seed: _,
     } = *backoff;
     if *backoff == Backoff::constant(first) {
         return positive("recovery_timeout", &first);

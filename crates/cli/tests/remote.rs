@@ -234,7 +234,9 @@ fn show_explains_one_breaker() {
     assert_eq!(ran.code, 2);
     let answer: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(answer["row"]["state"], "open");
-    service.run(&["show", "missing"]).assert_fails("there is no breaker of this name");
+    service
+        .run(&["show", "missing"])
+        .assert_fails("there is no breaker of this name");
 }
 
 #[test]

@@ -1,0 +1,162 @@
+//! The tuner finds settings that are better than the default, and says how far to trust them.
+
+use breakerbox::settings::Settings;
+use breakerbox::{BreakerRegistry, CircuitBreaker};
+use breakerbox_replay::{Call, Figures, Outage, Outcome, Scenario, Survey, Tuned, Tuner};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+const MINUTE: u64 = 60;
+
+/// Three partial outages of one replica of three, and as many total ones.
+fn mixed() -> Scenario {
+    (0..3).fold(Scenario::steady(6.0), |scenario, at| {
+        let start = (2 + 8 * at) * MINUTE;
+        let total = start + 4 * MINUTE;
+        let scenario = scenario.outage(start..start + MINUTE, 0.34);
+        scenario.outage(total..total + MINUTE, 1.0)
+    })
+}
+
+/// The result for these outages, which several tests examine.
+static MIXED: LazyLock<Tuned> = LazyLock::new(|| tune(&mixed()));
+
+fn tune(scenario: &Scenario) -> Tuned {
+    let survey = scenario.survey();
+    let tuner = Tuner::new(&survey, "scenario").unwrap();
+    tuner.tune(scenario.calls())
+}
+
+#[test]
+fn tuned_settings_beat_default_in_mixed_outages() {
+    let (scenario, tuned) = (mixed(), &*MIXED);
+    let better = scenario.replay(tuned.settings());
+    let default = scenario.replay(CircuitBreaker::builder());
+    let net = |figures: &Figures| figures.net_percent(1.0);
+    assert!(
+        net(&better) > net(&default),
+        "{tuned:?} {better:?} {default:?}"
+    );
+    assert!(tuned.tried > 50, "{}", tuned.tried);
+    assert!(
+        tuned
+            .fitted
+            .starts_with("fitted to 6 outages; fitted to all but one"),
+        "{}",
+        tuned.fitted
+    );
+    assert_eq!(tuned.left_out.len(), 6);
+    // No candidate can win in a partial outage; leaving one out must not lose much.
+    assert!(
+        tuned.left_out.iter().all(|left| left.net_percent > -25.0),
+        "{:?}",
+        tuned.left_out
+    );
+}
+
+#[test]
+fn document_is_applied_and_means_chosen_settings() {
+    let scenario = mixed().named("say \"users\"\\api");
+    let tuned = Tuner::new(&scenario.survey(), "say \"users\"\\api")
+        .unwrap()
+        .tune(scenario.calls());
+    let settings: Settings = toml::from_str(&tuned.toml).unwrap();
+    let registry = BreakerRegistry::new();
+    registry.apply(&settings).unwrap();
+    let applied = registry.breaker("say \"users\"\\api").config();
+    let chosen = tuned.settings().build().unwrap().config();
+    assert_eq!(applied.trip_rules(), chosen.trip_rules());
+    assert_eq!(applied.recovery_backoff(), chosen.recovery_backoff());
+    let first = tuned.toml.lines().next().unwrap();
+    assert!(
+        first.contains("fitted to 6 outages") && first.contains("candidates"),
+        "{first}"
+    );
+}
+
+#[test]
+fn front_contains_no_beaten_candidate() {
+    let front = &MIXED.front;
+    assert!(!front.is_empty());
+    for pair in front.windows(2) {
+        assert!(pair[0].bad_admitted < pair[1].bad_admitted, "{pair:?}");
+        assert!(pair[0].good_refused > pair[1].good_refused, "{pair:?}");
+    }
+}
+
+#[test]
+fn few_outages_verify_nothing() {
+    let one = Scenario::steady(6.0).outage(120..240, 1.0);
+    let tuned = tune(&one);
+    assert_eq!(tuned.fitted, "fitted to 1 outage, not verified");
+    assert!(tuned.toml.starts_with("# fitted to 1 outage, not verified"));
+    assert_eq!(tuned.left_out, []);
+    let quiet = tune(&Scenario::steady(6.0));
+    assert!(
+        quiet.fitted.contains("there was no outage"),
+        "{}",
+        quiet.fitted
+    );
+}
+
+#[test]
+fn cost_of_wrong_refusals_moves_choice() {
+    let scenario = Scenario::steady(6.0)
+        .outage(120..420, 0.5)
+        .outage(900..1_200, 0.5);
+    let survey = scenario.survey();
+    let refused = |cost| {
+        let tuner = Tuner::new(&survey, "scenario")
+            .unwrap()
+            .wrong_refusal_costs(cost);
+        tuner.tune(scenario.calls()).chosen.good_refused
+    };
+    assert!(
+        refused(0.1) > refused(5.0),
+        "{} {}",
+        refused(0.1),
+        refused(5.0)
+    );
+}
+
+#[test]
+fn slow_calls_get_a_rule() {
+    let scenario = Scenario::steady(6.0).slow(120..240, 0.9, Duration::from_secs(2));
+    let tuned = tune(&scenario);
+    assert!(
+        tuned
+            .toml
+            .contains("slow_calls = 0.5, slower_than = \"2000ms\""),
+        "{}",
+        tuned.toml
+    );
+    assert!(scenario.replay(tuned.settings()).detected < Duration::from_secs(60));
+}
+
+#[test]
+fn impossible_detection_is_reported() {
+    let scenario = Scenario::steady(6.0).outage(120..240, 1.0);
+    let tuner = Tuner::new(&scenario.survey(), "scenario").unwrap();
+    let tuned = tuner
+        .detect_within(Duration::from_nanos(1))
+        .tune(scenario.calls());
+    assert!(
+        tuned
+            .caveats
+            .iter()
+            .any(|caveat| caveat.contains("detects all outages"))
+    );
+}
+
+#[test]
+fn unknown_name_has_no_tuner() {
+    let calls = [Call::new("a", Duration::ZERO, Outcome::Success)];
+    let survey = Survey::of(&calls);
+    assert!(Tuner::new(&survey, "b").is_none());
+    let given = Outage::new(Duration::ZERO, Duration::from_secs(1));
+    let tuned = Tuner::new(&survey, "a")
+        .unwrap()
+        .outages([given])
+        .tune(&calls);
+    assert_eq!(tuned.fitted, "fitted to 1 outage, not verified");
+}
