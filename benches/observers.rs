@@ -18,6 +18,7 @@ enum Observer {
     None,
     Listener,
     Stream,
+    Recorder,
 }
 
 /// A scene under the default rule, with an observer.
@@ -30,6 +31,7 @@ impl fmt::Display for Observed {
             Observer::None => "none",
             Observer::Listener => "listener",
             Observer::Stream => "stream",
+            Observer::Recorder => "recorder",
         };
         write!(
             f,
@@ -40,7 +42,12 @@ impl fmt::Display for Observed {
 }
 
 fn observed() -> impl Iterator<Item = Observed> {
-    let observers = [Observer::None, Observer::Listener, Observer::Stream];
+    let observers = [
+        Observer::None,
+        Observer::Listener,
+        Observer::Stream,
+        Observer::Recorder,
+    ];
     [Scene::Closed, Scene::OneInTen, Scene::Open]
         .into_iter()
         .flat_map(move |scene| observers.map(|observer| Observed(scene, observer)))
@@ -52,8 +59,10 @@ fn observed() -> impl Iterator<Item = Observed> {
 #[divan::bench(args = observed(), threads = [1, 2], sample_size = CALLS)]
 fn call(bencher: Bencher<'_, '_>, Observed(scene, observer): Observed) {
     let case = Case(scene, Rule::Consecutive);
-    let breaker = case.stage().breaker;
+    let stage = case.stage();
+    let breaker = &stage.breaker;
     let mut stream: Option<EventStream> = None;
+    let mut recording = None;
     match observer {
         Observer::None => {}
         Observer::Listener => {
@@ -65,10 +74,15 @@ fn call(bencher: Bencher<'_, '_>, Observed(scene, observer): Observed) {
             listened.expect("valid settings");
         }
         Observer::Stream => stream = Some(breaker.subscribe()),
+        Observer::Recorder => {
+            recording = Some(stage.registry.record_calls(|call| {
+                divan::black_box(call);
+            }));
+        }
     }
     let calls = bencher.with_inputs(|| case.input());
     calls.bench_values(|input| breaker.call(|| work(input)));
-    drop(stream);
+    drop((stream, recording));
 }
 
 #[divan::bench(args = cases())]

@@ -402,3 +402,23 @@ fn refusals_held_together_allocate_nothing() {
     });
     assert_eq!(info.count_total, 0, "{info:?}");
 }
+
+#[test]
+fn recorded_calls_allocate_nothing() {
+    let registry = BreakerRegistry::new();
+    let _recording = registry.record_calls(|call| {
+        std::hint::black_box(call);
+    });
+    let breaker = registry.breaker("users");
+    assert_no_allocation("recorded success", || {
+        assert!(breaker.call(|| double(1)).is_ok());
+    });
+    assert_no_allocation("recorded failure", || {
+        assert!(breaker.call(|| Err::<(), _>("down")).is_err());
+        assert!(breaker.call(|| double(1)).is_ok());
+    });
+    breaker.force_open();
+    assert_no_allocation("recorded refusal", || {
+        assert!(breaker.try_acquire().is_err());
+    });
+}

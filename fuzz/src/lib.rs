@@ -6,6 +6,7 @@
 //! * `registry`: a registry with a small capacity and many names, compared with its own model
 //! * `documents`: settings from text
 //! * `fleet`: messages, records and replies of a fleet
+//! * `imports`: recorded traffic in every format
 //! * `input`: settings and steps from bytes
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ mod clock;
 mod documents;
 mod errors;
 mod fleet;
+mod imports;
 mod input;
 mod listener;
 mod registry;
@@ -48,4 +50,29 @@ pub fn record(data: &[u8]) {
 /// Fuzzes replies of the scripts: any lines.
 pub fn reply(data: &[u8]) {
     fleet::reply(data);
+}
+
+/// Fuzzes CSV: a mapping in the first line, and any text.
+pub fn import_csv(data: &[u8]) {
+    imports::csv(data);
+}
+
+/// Fuzzes NDJSON: a mapping in the first line, and any text.
+pub fn import_ndjson(data: &[u8]) {
+    imports::ndjson(data);
+}
+
+/// Fuzzes logs of nginx: a `log_format` in the first line, and any text.
+pub fn import_nginx(data: &[u8]) {
+    imports::nginx(data);
+}
+
+/// Fuzzes rates: a mapping in the first line, and any text.
+pub fn import_rates(data: &[u8]) {
+    imports::rates(data);
+}
+
+/// Fuzzes recordings: any text.
+pub fn import_recorded(data: &[u8]) {
+    imports::recorded(data);
 }

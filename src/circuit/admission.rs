@@ -136,6 +136,7 @@ impl Circuit {
     #[cold]
     #[inline(never)]
     fn emit_refused(&self, refused: RefusalDetails) {
+        self.report_refused_call(refused.reason());
         self.emit_call_event(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),

@@ -12,12 +12,14 @@
 //! * `observe`: reports changes to a fleet
 //! * `orders`: executes the orders of a fleet
 //! * [`notify`]: dispatches events
+//! * [`call_records`]: reports calls to the recorders of the registry
 //! * [`snapshot`]: returns snapshots and totals
 //!
 //! [`shell`] owns the fields, their invariants, and plain access to them. The other files are data
 //! types that do not depend on [`Circuit`].
 
 mod admission;
+mod call_records;
 mod call_sites;
 mod change_queue;
 mod commands;

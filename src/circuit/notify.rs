@@ -63,8 +63,8 @@ impl Circuit {
         self.context.listeners(config, local)
     }
 
-    /// Returns `true` if a listener or stream wants events of single calls.
-    pub(super) fn wants_call_events(&self, config: &BreakerConfig) -> bool {
+    /// Returns `true` if a listener, stream or recorder needs single calls.
+    pub(super) fn reports_calls(&self, config: &BreakerConfig) -> bool {
         self.listeners(config).call_interest() > CallInterest::None
     }
 
@@ -120,7 +120,7 @@ impl Circuit {
 
     /// Sends the event of a call, if a listener or stream wants events of single calls.
     pub(super) fn emit_call_event(&self, event: impl FnOnce(Arc<str>) -> Event) {
-        if self.wants_call_events(&self.config.load()) {
+        if self.listeners(&self.config.load()).wants_call_events() {
             self.emit(event);
         }
     }

@@ -21,7 +21,7 @@ use super::transition::OpenPeriod;
 use crate::classify::Outcome;
 use crate::clock::Moment;
 use crate::config::BreakerConfig;
-use crate::event::{Cause, Event};
+use crate::event::{Cause, Event, Listeners};
 use crate::rules::{RuleSnapshot, Sample};
 use crate::state::{Flags, PackedState, State, TrialResult};
 use crate::sync::Ordering;
@@ -52,7 +52,7 @@ pub(crate) enum Completion<'a> {
 }
 
 /// A completed call that was classified, but has not been applied to the state.
-struct CallRecord<'a> {
+struct CompletedCall<'a> {
     token: CallToken,
     outcome: Outcome,
     /// The total that includes the call.
@@ -63,10 +63,18 @@ struct CallRecord<'a> {
     /// The text of a failure, if it is captured.
     text: Option<&'a TruncatedString>,
     config: &'a BreakerConfig,
-    /// Whether a listener or stream wants the event of this call.
-    notify: bool,
+    wanted: Wanted,
     /// When the call ended, if the clock was read.
     now: Option<Moment>,
+}
+
+/// Where a call is reported once it was recorded.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    /// A listener or stream wants the event of the call.
+    event: bool,
+    /// A recorder wants the call.
+    record: bool,
 }
 
 /// The effect of a call on the state.
@@ -174,6 +182,7 @@ impl Circuit {
         }
         if late {
             self.record_late(completion);
+            self.report_late_call(token, completion);
             return;
         }
         let loaded;
@@ -197,18 +206,21 @@ impl Circuit {
         };
         if recorded == Recorded::Late {
             self.record_late(completion);
-            return;
+        } else {
+            self.update_totals(&call, recorded);
+            if self.word().generation() != token.generation() {
+                self.flush_events();
+            }
+            if call.wanted.event {
+                self.emit(|breaker| Event::Recorded {
+                    breaker,
+                    outcome: call.outcome,
+                    elapsed: call.elapsed,
+                });
+            }
         }
-        self.update_totals(&call, recorded);
-        if self.word().generation() != token.generation() {
-            self.flush_events();
-        }
-        if call.notify {
-            self.emit(|breaker| Event::Recorded {
-                breaker,
-                outcome: call.outcome,
-                elapsed: call.elapsed,
-            });
+        if call.wanted.record {
+            self.report_call(token, completion, call.elapsed, config);
         }
     }
 
@@ -222,7 +234,7 @@ impl Circuit {
         completion: Completion<'_>,
         config: &'a BreakerConfig,
         buf: &'a mut Option<TruncatedString>,
-    ) -> CallRecord<'a> {
+    ) -> CompletedCall<'a> {
         let reads_clock = token.started().is_some() || config.is_over_time();
         let now = reads_clock.then(|| self.context.clock.now());
         let started = token.started().zip(now);
@@ -249,13 +261,13 @@ impl Circuit {
         };
         // A listener that attaches to the registry sets no flag on a removed breaker.
         let may_notify = self.word().has(Flags::SLOW_PATH) || self.entry.is_removed();
-        let notify = may_notify && self.wants_call_events(config);
+        let wanted = may_notify.then(|| Wanted::by(self.listeners(config)));
         let text = if counter == Counter::Failure && config.capture_last_failure() {
             failure_text(completion, elapsed, config, buf)
         } else {
             None
         };
-        CallRecord {
+        CompletedCall {
             token,
             outcome,
             counter,
@@ -266,13 +278,13 @@ impl Circuit {
                 .is_some_and(|(elapsed, limit)| elapsed > limit),
             text,
             config,
-            notify,
+            wanted: wanted.unwrap_or_default(),
             now,
         }
     }
 
     /// Counts consecutive cancelled calls, and sends an event when they reach the threshold.
-    fn track_cancellations(&self, call: &CallRecord<'_>) {
+    fn track_cancellations(&self, call: &CompletedCall<'_>) {
         // Ordering: `Relaxed`, because the count only decides when an event is sent.
         if !call.cancelled {
             if self.consecutive_cancellations.load(Ordering::Relaxed) > 0 {
@@ -292,7 +304,7 @@ impl Circuit {
 
     /// Records a call that was not a trial. Without windows, and without a text to store, that
     /// takes one compare-and-swap, unless the call trips the circuit.
-    fn record_closed(&self, call: &CallRecord<'_>) -> Recorded {
+    fn record_closed(&self, call: &CompletedCall<'_>) -> Recorded {
         loop {
             let word = self.word();
             if word.generation() != call.token.generation() {
@@ -303,7 +315,7 @@ impl Circuit {
             }
             let failures = call.next_consecutive_failures(word.failures());
             let trips = call.failed() && call.reaches_threshold(failures);
-            let may_clear_slow_path = word.has(Flags::SLOW_PATH) && !call.notify;
+            let may_clear_slow_path = word.has(Flags::SLOW_PATH) && !call.wanted.any();
             let has_windows = word.has(Flags::BUFFER_SUCCESSES) || call.config.has_windows();
             if word.state() != State::Closed || has_windows || may_clear_slow_path || trips {
                 return self.record_locked(call);
@@ -335,7 +347,7 @@ impl Circuit {
     /// met, the buffer is closed. Successes that entered the buffer after the flush come before the
     /// call, and may keep the circuit closed, so the rules are evaluated again.
     #[inline(never)]
-    fn record_locked(&self, call: &CallRecord<'_>) -> Recorded {
+    fn record_locked(&self, call: &CompletedCall<'_>) -> Recorded {
         // Read before the lock is taken: the clock may be user code.
         let now = call.now.unwrap_or_else(|| self.context.clock.now());
         let sample = call.sample(now);
@@ -397,7 +409,7 @@ impl Circuit {
     /// Returns `true` if a success must do more than be counted. Called under the lock, because new
     /// settings may have brought listeners.
     pub(super) fn needs_slow_path(&self, config: &BreakerConfig) -> bool {
-        self.wants_call_events(config)
+        self.reports_calls(config)
             || self.has_overdue_events()
             // Ordering: see `track_cancellations`.
             || self.consecutive_cancellations.load(Ordering::Relaxed) > 0
@@ -418,7 +430,7 @@ impl Circuit {
 
     /// Records a trial of the half-open period, and closes or reopens the circuit if the trial
     /// decides the period.
-    fn record_trial(&self, call: &CallRecord<'_>) -> Recorded {
+    fn record_trial(&self, call: &CompletedCall<'_>) -> Recorded {
         let now = self.context.clock.now();
         let mut locked = self.locked.lock();
         let word = self.word();
@@ -464,7 +476,7 @@ impl Circuit {
         Recorded::Counted
     }
 
-    fn update_totals(&self, call: &CallRecord<'_>, recorded: Recorded) {
+    fn update_totals(&self, call: &CompletedCall<'_>, recorded: Recorded) {
         let counts = call.counter != Counter::Success || call.config.count_successes();
         if recorded == Recorded::Counted && counts {
             self.counters.add(call.counter);
@@ -484,7 +496,20 @@ impl Circuit {
     }
 }
 
-impl CallRecord<'_> {
+impl Wanted {
+    fn by(listeners: Listeners<'_>) -> Self {
+        Self {
+            event: listeners.wants_call_events(),
+            record: listeners.has_recorders(),
+        }
+    }
+
+    fn any(self) -> bool {
+        self.event || self.record
+    }
+}
+
+impl CompletedCall<'_> {
     /// Returns the call as the rules evaluate it, with `now` as its end.
     fn sample(&self, now: Moment) -> Sample {
         Sample {

@@ -1,7 +1,7 @@
 //! [`EventBus`]: stores the listeners of a registry or a breaker, and delivers events to them.
 
 use super::stream::{self, EventStream};
-use super::{CallInterest, Event, Listener, ListenerDepth};
+use super::{CallInterest, Event, Listener, ListenerDepth, Recorders};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub(crate) struct EventBus {
     /// The observers of changes, which receive no events.
     #[cfg(feature = "fleet")]
     pub(crate) observers: super::Observers,
+    /// The receivers of all calls, which receive no events.
+    pub(crate) recorders: Recorders,
 }
 
 impl EventBus {
@@ -26,6 +28,7 @@ impl EventBus {
             listeners: ArcSwap::from_pointee(listeners),
             #[cfg(feature = "fleet")]
             observers: super::Observers::default(),
+            recorders: Recorders::default(),
         }
     }
 
@@ -55,13 +58,14 @@ impl EventBus {
         stream
     }
 
-    /// Closes all streams, and removes them and the observers.
+    /// Closes all streams, and removes them, the observers and the recorders.
     ///
     /// Handles can keep the bus alive after its registry is gone, so dropping the registry must
     /// close the streams explicitly.
     pub(crate) fn close(&self) {
         #[cfg(feature = "fleet")]
         self.observers.clear();
+        self.recorders.clear();
         let before = self.listeners.rcu(|current| {
             let others = current.iter().filter(|listener| !listener.is_stream());
             others.cloned().collect::<Vec<_>>()
@@ -107,9 +111,23 @@ impl<'a> Listeners<'a> {
         self.max(Listener::shows_mistakes)
     }
 
-    /// Returns the highest interest of any listener in single calls.
+    /// Returns the highest interest of any listener or recorder in single calls.
     pub(crate) fn call_interest(self) -> CallInterest {
-        self.max(Listener::call_interest)
+        if self.has_recorders() {
+            CallInterest::Timed
+        } else {
+            self.max(Listener::call_interest)
+        }
+    }
+
+    /// Returns `true` if a listener wants the events of single calls.
+    pub(crate) fn wants_call_events(self) -> bool {
+        self.max(Listener::call_interest) > CallInterest::None
+    }
+
+    /// Returns `true` if the registry has recorders.
+    pub(crate) fn has_recorders(self) -> bool {
+        self.registry.is_some_and(|bus| bus.recorders.has_any())
     }
 
     /// Returns the maximum of `property` over all live listeners, and removes dead ones.

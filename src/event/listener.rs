@@ -56,7 +56,6 @@ pub(crate) enum CallInterest {
     /// Each completion and each refusal.
     Events,
     /// Also the duration of each call. Admission reads the clock.
-    #[cfg(feature = "metrics")]
     Timed,
 }
 
@@ -66,7 +65,6 @@ impl CallInterest {
         match self {
             Self::None => Flags::NONE,
             Self::Events => Flags::SLOW_PATH,
-            #[cfg(feature = "metrics")]
             Self::Timed => Flags::SLOW_PATH | Flags::TIMED,
         }
     }

@@ -1,6 +1,7 @@
 //! Events of breakers, and their delivery to listeners and streams.
 
 mod bus;
+mod call_record;
 #[cfg(feature = "fleet")]
 mod change;
 mod depth;
@@ -8,12 +9,14 @@ mod listener;
 #[cfg(feature = "fleet")]
 mod observers;
 mod queue;
+mod recorders;
 mod stream;
 mod warning;
 #[cfg(feature = "fleet")]
 mod why;
 
 pub(crate) use bus::{EventBus, Listeners};
+pub use call_record::{CallOutcome, CallRecord};
 #[cfg(feature = "fleet")]
 pub use change::Change;
 pub(crate) use depth::ListenerDepth;
@@ -21,6 +24,7 @@ pub(crate) use listener::{CallInterest, Listen, Listener};
 #[cfg(feature = "fleet")]
 pub(crate) use observers::{Observer, Observers};
 pub(crate) use queue::BoundedQueue;
+pub(crate) use recorders::{Recorder, Recorders};
 pub use stream::EventStream;
 pub(crate) use warning::{Warned, print};
 #[cfg(feature = "fleet")]

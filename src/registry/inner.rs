@@ -10,7 +10,7 @@ use crate::clock::{ClockSource, Moment};
 use crate::config::BreakerConfig;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::event::Listener;
-use crate::event::{CallInterest, Event, EventBus, EventStream, NotKept, Warned};
+use crate::event::{CallInterest, Event, EventBus, EventStream, NotKept, Recorder, Warned};
 #[cfg(feature = "fleet")]
 use crate::event::{Change, Observer};
 use crate::names;
@@ -247,6 +247,14 @@ impl Inner {
         let stream = self.bus.subscribe(interest);
         self.set_flags(interest.flags());
         stream
+    }
+
+    /// Passes the calls of all breakers to `recorder`, and returns the bus that does so.
+    pub(super) fn record_calls(&self, recorder: &Arc<Recorder>) -> &Arc<EventBus> {
+        // Attached before the flags are set, as in `subscribe`.
+        self.bus.recorders.attach(recorder);
+        self.set_flags(CallInterest::Timed.flags());
+        &self.bus
     }
 
     /// Sets flags in the packed states of all breakers. Their calls then look for listeners.

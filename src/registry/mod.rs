@@ -19,6 +19,7 @@
 //! * `register`: settings for one name
 //! * `apply_config`: settings for many names, from a document
 //! * `query`: reading, listing and removing
+//! * `recording`: recorders of calls
 //! * `builder`: the settings of a registry
 //! * `global`: the registry of the process
 //! * `error`: errors of registration
@@ -38,6 +39,7 @@ mod handle_table;
 mod inner;
 mod presets;
 mod query;
+mod recording;
 mod register;
 mod site;
 
@@ -51,4 +53,5 @@ pub use error::RegistryError;
 pub(crate) use inner::Inner;
 #[cfg(feature = "serde")]
 pub(crate) use presets::MAX_PREFIXES;
+pub use recording::CallRecording;
 pub use site::{DefaultName, Given, Global, In, Named, OfType, Site, SiteHandle};

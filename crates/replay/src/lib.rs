@@ -2,7 +2,8 @@
 //!
 //! Traffic is an iterator of [`Call`]s. A [`Replay`] sends it through *real* breakers in virtual time,
 //! for several [`Candidate`]s at once, and returns [`Figures`]. A [`Scenario`] generates traffic for
-//! unit tests.
+//! unit tests. A [`Recorder`] writes the traffic of a live service, and [`import`] reads it, and logs
+//! of other programs.
 
 mod call;
 mod candidate;
@@ -11,6 +12,7 @@ mod fact;
 mod fate;
 mod figures;
 mod grid;
+pub mod import;
 mod instances;
 mod judge;
 mod lane;
@@ -18,6 +20,7 @@ mod names;
 mod nanos;
 mod outage;
 mod random;
+mod recorder;
 mod replay;
 mod replayed;
 mod report;
@@ -38,6 +41,7 @@ pub use closed_loop::{ClosedLoop, ClosedLoopFigures};
 pub use figures::Figures;
 pub use instances::Instances;
 pub use outage::Outage;
+pub use recorder::{Recorder, RecorderBuilder, RecorderStatus};
 pub use replay::Replay;
 pub use replayed::{CandidateResults, Replayed};
 pub use scenario::Scenario;

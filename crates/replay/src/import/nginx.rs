@@ -1,0 +1,257 @@
+//! Access logs of nginx, by their `log_format`.
+
+use super::lines::{Lines, Next};
+use super::nginx_format::{Captures, NginxFormat, Role};
+use super::row::too_long;
+use super::sink::{BadReason, Format, Names, Sink};
+use super::time::{TimeFormat, Unit, nginx_local};
+use super::value::Value;
+use crate::{Call, Outcome};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads an access log.
+///
+/// A line is a request. It is one call, or one call for each upstream server that nginx tried:
+/// `$upstream_status` and `$upstream_response_time` are lists then. In `a, b : c`, a comma comes before
+/// another attempt, and a colon before an internal redirect. The attempts follow each other, and the
+/// last one ends at the time of the line.
+pub(super) struct Nginx {
+    lines: Lines,
+    format: NginxFormat,
+}
+
+impl Nginx {
+    pub(super) fn new(lines: Lines, format: NginxFormat) -> Self {
+        Self { lines, format }
+    }
+}
+
+impl Format for Nginx {
+    fn read(&mut self, sink: &mut Sink) -> bool {
+        let next = match self.lines.read() {
+            Ok(next) => next,
+            Err(error) => {
+                sink.broken(&error);
+                return false;
+            }
+        };
+        let (number, text) = (self.lines.number(), self.lines.line());
+        sink.counts.lines = number;
+        match next {
+            Next::End => return false,
+            Next::TooLong => too_long(sink, number, text),
+            Next::Line if text.trim_ascii().is_empty() => {}
+            Next::Line => match request(&self.format, text, &mut sink.names) {
+                Ok(request) => request.push(number, sink),
+                Err(reason) => sink.bad(number, &reason, text),
+            },
+        }
+        true
+    }
+}
+
+/// A line: the calls of one request.
+struct Request {
+    end: Duration,
+    calls: Vec<Call>,
+    never_ran: u64,
+}
+
+impl Request {
+    fn push(self, number: u64, sink: &mut Sink) {
+        sink.counts.never_ran += self.never_ran;
+        for call in self.calls {
+            sink.push(number, self.end, call);
+        }
+    }
+}
+
+/// One entry of the lists of a line.
+struct Attempt<'a> {
+    duration: Option<Duration>,
+    /// The status, or `None` if the log does not say it.
+    status: Option<&'a str>,
+    address: Option<&'a str>,
+    /// Whether nginx tried another server afterwards, because this one failed.
+    is_retried: bool,
+}
+
+fn request(format: &NginxFormat, line: &[u8], names: &mut Names) -> Result<Request, BadReason> {
+    let captures = format
+        .capture(line)
+        .ok_or("the line does not have the log_format")?;
+    let end = end_of(&captures)?;
+    let attempts = attempts(format, &captures)?;
+    let status = captures.text(Role::Status);
+    let text = |role| {
+        captures
+            .text(role)
+            .filter(|text| !matches!(*text, "" | "-"))
+    };
+    let instance = text(Role::Instance).map(|instance| names.intern(instance));
+    let request = text(Role::Request).map(Arc::<str>::from);
+    let fixed = match format.fixed_name() {
+        Some(name) => Some(name.clone()),
+        None => text(Role::Name).map(|name| names.intern(name)),
+    };
+    let mut calls = Vec::with_capacity(attempts.len());
+    let mut never_ran = 0;
+    let mut ends = end;
+    // Backwards: each attempt ends where the next one starts.
+    for attempt in attempts.iter().rev() {
+        let Some((outcome, label)) = outcome_of(format, attempt, status) else {
+            never_ran += 1;
+            continue;
+        };
+        let name = match (&fixed, attempt.address) {
+            (Some(name), _) => name.clone(),
+            (None, Some(address)) => names.intern(address),
+            (None, None) => return Err("no name".into()),
+        };
+        ends = ends.saturating_sub(attempt.duration.unwrap_or_default());
+        calls.push(Call {
+            start: ends,
+            name,
+            instance: instance.clone(),
+            duration: attempt.duration,
+            outcome,
+            error: label.map(|label| names.intern(label)),
+            request: request.clone(),
+        });
+    }
+    calls.reverse();
+    Ok(Request {
+        end,
+        calls,
+        never_ran,
+    })
+}
+
+/// Returns the time of a line, which nginx writes at the end of the request.
+fn end_of(captures: &Captures<'_>) -> Result<Duration, BadReason> {
+    let time = if let Some(text) = captures.text(Role::Msec) {
+        TimeFormat::Unix(Unit::Seconds).parse(&Value::Text(text.into()))
+    } else if let Some(text) = captures.text(Role::Iso8601) {
+        TimeFormat::Rfc3339.parse(&Value::Text(text.into()))
+    } else {
+        captures.text(Role::LocalTime).and_then(nginx_local)
+    };
+    time.ok_or("no time".into())
+}
+
+/// Returns the attempts of a line in their order.
+fn attempts<'a>(
+    format: &NginxFormat,
+    captures: &Captures<'a>,
+) -> Result<Vec<Attempt<'a>>, BadReason> {
+    if !format.is_upstream_log() {
+        let duration = captures.text(Role::RequestTime).map(seconds).transpose()?;
+        return Ok(vec![Attempt {
+            duration: duration.flatten(),
+            status: captures.text(Role::Status),
+            address: None,
+            is_retried: false,
+        }]);
+    }
+    let list = |role| captures.text(role).map(entries).unwrap_or_default();
+    let times = list(Role::UpstreamTime);
+    let statuses = list(Role::UpstreamStatus);
+    let addresses = list(Role::UpstreamAddress);
+    let lengths = [times.len(), statuses.len(), addresses.len()];
+    let length = lengths.into_iter().max().unwrap_or(0);
+    if lengths.iter().any(|other| *other != 0 && *other != length) {
+        return Err("the lists of the upstream variables have different lengths".into());
+    }
+    let whole = captures.text(Role::RequestTime).filter(|_| length == 1);
+    (0..length)
+        .map(|index| {
+            let time = times.get(index).map(|(time, _)| *time).or(whole);
+            let separator = [&times, &statuses, &addresses]
+                .into_iter()
+                .find_map(|list| list.get(index))
+                .map(|(_, separator)| *separator);
+            Ok(Attempt {
+                duration: time.map(seconds).transpose()?.flatten(),
+                status: statuses.get(index).map(|(status, _)| *status),
+                address: addresses.get(index).map(|(address, _)| *address),
+                is_retried: separator == Some(Separator::Attempt),
+            })
+        })
+        .collect()
+}
+
+/// What follows an entry of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Separator {
+    Attempt,
+    Redirect,
+    End,
+}
+
+/// Splits `a, b : c` into its entries, each with what follows it.
+fn entries(list: &str) -> Vec<(&str, Separator)> {
+    let mut entries = Vec::new();
+    let mut rest = list;
+    loop {
+        let comma = rest.find(", ");
+        let colon = rest.find(" : ");
+        let next = match (comma, colon) {
+            (Some(comma), Some(colon)) if comma < colon => Some((comma, 2, Separator::Attempt)),
+            (Some(comma), None) => Some((comma, 2, Separator::Attempt)),
+            (_, Some(colon)) => Some((colon, 3, Separator::Redirect)),
+            (None, None) => None,
+        };
+        let Some((at, width, separator)) = next else {
+            entries.push((rest, Separator::End));
+            return entries;
+        };
+        entries.extend(rest.get(..at).map(|entry| (entry, separator)));
+        rest = rest.get(at + width..).unwrap_or_default();
+    }
+}
+
+/// Parses a time in seconds. `-` is no time.
+fn seconds(text: &str) -> Result<Option<Duration>, BadReason> {
+    if matches!(text, "-" | "") {
+        return Ok(None);
+    }
+    let time = Unit::Seconds.duration(&Value::Text(text.into()));
+    time.map(Some).ok_or("no duration".into())
+}
+
+/// Returns the outcome of an attempt and its label. `None` if nginx sent nothing to a server.
+fn outcome_of<'a>(
+    format: &NginxFormat,
+    attempt: &Attempt<'a>,
+    status: Option<&'a str>,
+) -> Option<(Outcome, Option<&'a str>)> {
+    // The client closed the connection before the server answered.
+    let is_abandoned = status == Some("499") && !attempt.is_retried;
+    match attempt.status {
+        Some("-" | "") if is_abandoned && attempt.duration.is_some() => {
+            Some((Outcome::Cancelled, Some("499")))
+        }
+        Some("-" | "") => None,
+        Some("499") => Some((Outcome::Cancelled, Some("499"))),
+        Some(status) => Some((format.judge(status), Some(status))),
+        None if attempt.is_retried => Some((Outcome::Failure, None)),
+        None if attempt.duration.is_none() && attempt.address.is_none_or(|text| text == "-") => {
+            None
+        }
+        None if is_abandoned => Some((Outcome::Cancelled, Some("499"))),
+        None => match status {
+            Some(status) => Some((format.judge(status), Some(status))),
+            None => Some((Outcome::Success, None)),
+        },
+    }
+}
+
+impl FromStr for NginxFormat {
+    type Err = super::error::FormatError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}

@@ -1,0 +1,158 @@
+//! [`Order`]: sorts calls by their start, within a bounded window.
+
+use crate::Call;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::mem;
+use std::time::Duration;
+
+/// Calls that wait until no earlier call can come.
+///
+/// A log is written when calls end, so a slow call comes after calls that started later. A call leaves
+/// the window once a line was read that is `window` later, or once the window is full.
+///
+/// # Invariants
+///
+/// 1. `heap` refers to each occupied place of `calls` once, and `free` to each other place once.
+/// 2. Calls leave in the order of their start, and calls of one start in the order of their lines.
+#[derive(Debug)]
+pub(super) struct Order {
+    window: Duration,
+    capacity: usize,
+    heap: BinaryHeap<Reverse<(Duration, u64, usize)>>,
+    calls: Vec<Option<Call>>,
+    free: Vec<usize>,
+    /// The latest time of a line.
+    latest: Option<Duration>,
+    /// The start of the call that left last.
+    left: Option<Duration>,
+    /// A line whose time is far ahead of the lines before it.
+    distant: Option<Distant>,
+    tally: Tally,
+}
+
+/// What became of the calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// The calls that were put in order, including those that were moved.
+    pub(super) placed: u64,
+    /// The calls whose start was moved to that of the call that left last.
+    pub(super) moved: u64,
+    /// The calls that ended before the start of the call that left last, and were dropped.
+    pub(super) late: u64,
+}
+
+#[derive(Debug)]
+struct Distant {
+    number: u64,
+    written: Duration,
+    calls: Vec<Call>,
+}
+
+/// The time between two lines that is plausible without a second line.
+const MAX_GAP: Duration = Duration::from_secs(3_600);
+
+impl Order {
+    pub(super) fn new(window: Duration, capacity: usize) -> Self {
+        Self {
+            window,
+            capacity,
+            heap: BinaryHeap::new(),
+            calls: Vec::new(),
+            free: Vec::new(),
+            latest: None,
+            left: None,
+            distant: None,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Adds a call of line `number`, which was written at `written`.
+    ///
+    /// Returns the number of an earlier line if its calls were dropped, because the lines around it are
+    /// much earlier.
+    pub(super) fn push(&mut self, number: u64, written: Duration, call: Call) -> Option<u64> {
+        let mut dropped = None;
+        if let Some(distant) = &mut self.distant {
+            if distant.number == number {
+                distant.calls.push(call);
+                return None;
+            }
+            let confirmed = written.saturating_add(MAX_GAP) >= distant.written;
+            let distant = self.distant.take();
+            if confirmed {
+                self.place_distant(distant);
+            } else {
+                dropped = distant.map(|distant| distant.number);
+            }
+        }
+        let plausible = |latest: Duration| written <= latest.saturating_add(MAX_GAP);
+        if self.latest.is_none_or(plausible) {
+            self.place(written, call);
+        } else {
+            self.distant = Some(Distant {
+                number,
+                written,
+                calls: vec![call],
+            });
+        }
+        dropped
+    }
+
+    fn place_distant(&mut self, distant: Option<Distant>) {
+        let Some(distant) = distant else { return };
+        for call in distant.calls {
+            self.place(distant.written, call);
+        }
+    }
+
+    fn place(&mut self, written: Duration, mut call: Call) {
+        if let Some(left) = self.left.filter(|left| call.start < *left) {
+            let end = call.end();
+            if end < left || call.duration.is_none() {
+                self.tally.late += 1;
+                return;
+            }
+            call.start = left;
+            call.duration = Some(end.saturating_sub(left));
+            self.tally.moved += 1;
+        }
+        self.latest = self.latest.max(Some(written));
+        let start = call.start;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.calls.push(None);
+            self.calls.len() - 1
+        });
+        if let Some(free) = self.calls.get_mut(place) {
+            *free = Some(call);
+        }
+        self.heap.push(Reverse((start, self.tally.placed, place)));
+        self.tally.placed += 1;
+    }
+
+    /// Returns the next call, if no earlier one can come or the window is full.
+    pub(super) fn pop(&mut self) -> Option<Call> {
+        let Reverse((start, _, _)) = self.heap.peek()?;
+        let latest = self.latest.unwrap_or(Duration::ZERO);
+        let ready = self.heap.len() > self.capacity || start.saturating_add(self.window) <= latest;
+        if ready { self.pop_first() } else { None }
+    }
+
+    /// Returns the next call, after the end of the source.
+    pub(super) fn pop_rest(&mut self) -> Option<Call> {
+        let distant = mem::take(&mut self.distant);
+        self.place_distant(distant);
+        self.pop_first()
+    }
+
+    fn pop_first(&mut self) -> Option<Call> {
+        let Reverse((start, _, place)) = self.heap.pop()?;
+        self.left = Some(start);
+        self.free.push(place);
+        self.calls.get_mut(place)?.take()
+    }
+}

@@ -1,0 +1,124 @@
+//! [`Predicate`]: a condition on one field, such as `status<500`.
+
+use super::error::MappingError;
+use super::value::Value;
+
+/// A condition on one field.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Predicate {
+    /// The index of the field.
+    pub(super) field: usize,
+    test: Test,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    Truthy,
+    Compare(Comparison, Operand),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Comparison {
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+    Equal,
+    NotEqual,
+}
+
+/// The right side of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+struct Operand {
+    text: String,
+    number: Option<f64>,
+}
+
+/// The operators, the longer ones first.
+const OPERATORS: [(&str, Comparison); 7] = [
+    ("<=", Comparison::AtMost),
+    (">=", Comparison::AtLeast),
+    ("!=", Comparison::NotEqual),
+    ("==", Comparison::Equal),
+    ("<", Comparison::Less),
+    (">", Comparison::Greater),
+    ("=", Comparison::Equal),
+];
+
+impl Predicate {
+    /// Parses `status<500`, or `success` alone. `index_of` returns the index of a field.
+    pub(super) fn parse(
+        text: &str,
+        index_of: impl FnOnce(&str) -> usize,
+    ) -> Result<Self, MappingError> {
+        let operator = text.find(['<', '>', '=', '!']);
+        let Some(at) = operator else {
+            return match text.trim() {
+                "" => Err(MappingError("a condition has no field".to_owned())),
+                field => Ok(Self {
+                    field: index_of(field),
+                    test: Test::Truthy,
+                }),
+            };
+        };
+        let (field, rest) = text.split_at(at);
+        let found = OPERATORS
+            .iter()
+            .find_map(|(name, comparison)| Some((rest.strip_prefix(name)?, *comparison)));
+        let (operand, comparison) = found.ok_or_else(|| {
+            MappingError(format!(
+                "the condition `{text}` has no operator: use <, <=, >, >=, = or !="
+            ))
+        })?;
+        let operand = operand.trim();
+        let number = operand
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite());
+        let equality = matches!(comparison, Comparison::Equal | Comparison::NotEqual);
+        if number.is_none() && !equality {
+            return Err(MappingError(format!(
+                "the condition `{text}` compares with {operand:?}, which is no number"
+            )));
+        }
+        if field.trim().is_empty() {
+            return Err(MappingError(format!("the condition `{text}` has no field")));
+        }
+        Ok(Self {
+            field: index_of(field.trim()),
+            test: Test::Compare(
+                comparison,
+                Operand {
+                    text: operand.to_owned(),
+                    number,
+                },
+            ),
+        })
+    }
+
+    /// Returns whether the condition holds, or `None` if the field is missing.
+    pub(super) fn holds(&self, values: &[Value<'_>]) -> Option<bool> {
+        let value = values
+            .get(self.field)
+            .filter(|value| **value != Value::Missing)?;
+        let (comparison, operand) = match &self.test {
+            Test::Truthy => return Some(value.is_truthy()),
+            Test::Compare(comparison, operand) => (*comparison, operand),
+        };
+        let numbers = value.as_number().zip(operand.number);
+        Some(match (comparison, numbers) {
+            (Comparison::Less, Some((value, operand))) => value < operand,
+            (Comparison::AtMost, Some((value, operand))) => value <= operand,
+            (Comparison::Greater, Some((value, operand))) => value > operand,
+            (Comparison::AtLeast, Some((value, operand))) => value >= operand,
+            #[allow(clippy::float_cmp)] // both are as written
+            (Comparison::Equal, Some((value, operand))) => value == operand,
+            #[allow(clippy::float_cmp)]
+            (Comparison::NotEqual, Some((value, operand))) => value != operand,
+            (Comparison::Equal, None) => value.as_text().as_deref() == Some(&operand.text),
+            (Comparison::NotEqual, None) => value.as_text().as_deref() != Some(&operand.text),
+            // A text that is compared with a number, such as the status `-`.
+            (_, None) => false,
+        })
+    }
+}
