@@ -185,10 +185,8 @@ mod tests {
             backoff.jitter_seed(8).chance(5),
         ];
         assert!(chances.iter().all(|chance| (0.0..1.0).contains(chance)));
-        assert!(
-            chances[0] != chances[1] && chances[0] != chances[2],
-            "{chances:?}"
-        );
+        let [first, later, reseeded] = chances.map(f64::to_bits);
+        assert!(first != later && first != reseeded, "{chances:?}");
     }
 
     #[test]

@@ -147,3 +147,46 @@ impl fmt::Debug for Watched {
         f.debug_tuple("Watched").field(&self.name).finish()
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::rules::{TripRule, Window};
+
+    #[test]
+    fn reading_leaves_healthy_call_on_its_path() {
+        let registry = BreakerRegistry::new();
+        let windowed = CircuitBreaker::builder()
+            .trip_when(TripRule::failure_rate(0.5).over(Window::calls(1_000)));
+        registry.register("windowed", windowed).expect("valid");
+        let watch = Watch::new(&registry);
+        let _changes = registry.subscribe_changes();
+        for name in ["plain", "windowed"] {
+            let breaker = registry.breaker(name);
+            let succeeds = || breaker.call(|| Ok::<_, ()>(())).expect("a closed circuit");
+            succeeds();
+            succeeds();
+            let word = breaker.circuit.word();
+            let watched = watch.find(name).expect("a breaker");
+            let reading = watched.reading().expect("a breaker");
+            assert_eq!(breaker.circuit.word(), word, "{name}");
+            let totals = reading.totals.expect("no other thread");
+            assert_eq!(totals, breaker.snapshot().totals);
+            assert_eq!(totals.success, Some(2));
+            succeeds();
+            assert_eq!(breaker.circuit.word(), word, "{name}");
+        }
+    }
+
+    #[test]
+    fn reading_waits_for_no_lock() {
+        let registry = BreakerRegistry::new();
+        registry.breaker("users").trip();
+        let watched = Watch::new(&registry).find("users").expect("a breaker");
+        let circuit = watched.circuit.upgrade().expect("a breaker");
+        let locked = circuit.with_lock(|| watched.reading().expect("a breaker"));
+        assert_eq!((locked.state, locked.totals), (State::Open, None));
+        assert!(locked.open_remaining.is_some());
+        assert!(watched.reading().expect("a breaker").totals.is_some());
+    }
+}

@@ -1,13 +1,13 @@
-//! The texts of a fleet: messages, records and replies of stores.
+//! The texts of a fleet: messages, records, commands and replies of stores.
 
 use crate::input::{Input, length};
 use arbitrary::Result;
 use breakerbox_fleet::protocol::{
-    Answer, LeaseRequest, MAX_ATTEMPT, MAX_PAGE, Message, Micros, NodeId, Op, Opening, RETENTION,
+    Answer, Command, CommandTable, LONGEST_COMMAND, LeaseRequest, MAX_COMMANDS, MAX_ATTEMPT, MAX_PAGE, Message, Micros, NodeId, Op, Opening, RETENTION,
     Record, RecordView, Restoration, Trip, Version, Why,
 };
 use breakerbox_fleet::store::{Hello, Table};
-use breakerbox_redis::script::{parse_pulled, parse_submitted};
+use breakerbox_redis::script::{parse_commanded, parse_pulled, parse_submitted};
 use std::time::Duration;
 
 const NOW: Micros = Micros(1_790_000_000_123_457);
@@ -20,10 +20,27 @@ pub(crate) fn message(data: &[u8]) {
         assert!(message.previous < message.version);
         assert_eq!(Message::parse(&message.to_string()), Ok(message));
     }
+    commands(&text);
     if let Ok(view) = RecordView::parse(&text) {
         assert!(view.attempt <= MAX_ATTEMPT);
         assert_eq!(RecordView::parse(&view.to_string()), Ok(view));
     }
+}
+
+/// Reads any text as the commands of a store. Applies each of them again, to a store that lost them.
+fn commands(text: &str) {
+    let table = CommandTable::read(text, NOW);
+    assert_eq!(CommandTable::read(&table.to_string(), NOW), table);
+    let commands = table.commands(NOW);
+    assert!(commands.len() <= MAX_COMMANDS);
+    let mut restored = CommandTable::default();
+    for command in &commands {
+        assert!(command.left <= command.verb.longest().max(LONGEST_COMMAND));
+        assert!(Command::is_pattern(&command.pattern));
+        let (word, head) = restored.say(command, Version(0), Version(0), NOW);
+        assert!(head.is_some_and(|head| head >= command.version), "{word:?}");
+    }
+    assert_eq!(restored.commands(NOW), commands);
 }
 
 /// Reads the first line as a record, and applies operations from the other bytes to it.
@@ -146,6 +163,9 @@ pub(crate) fn reply(data: &[u8]) {
                 .iter()
                 .all(|record| record.attempt <= MAX_ATTEMPT)
         );
+    }
+    if let Ok(commanded) = parse_commanded(&lines) {
+        assert!(commanded.commands.len() <= MAX_COMMANDS);
     }
     for count in 0..3 {
         let ops = vec![Op::Close { name: "x".into() }; count];

@@ -95,6 +95,12 @@ impl Circuit {
     /// state.
     fn enter_sticky(&self, locked: &mut Locked, state: State, cause: Cause, now: Moment) {
         if self.word().state() == state {
+            #[cfg(feature = "fleet")]
+            if matches!(locked.cause(), Some(Cause::Fleet { .. })) {
+                // The state is that of the command from now on, so the fleet does not undo it.
+                locked.set_cause(cause);
+                return;
+            }
             replace_cause(locked, cause);
         } else {
             self.transition(locked, state, cause, now);

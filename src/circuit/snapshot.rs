@@ -74,3 +74,12 @@ impl Circuit {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+impl Circuit {
+    /// Calls `read` while the lock is held.
+    pub(crate) fn with_lock<T>(&self, read: impl FnOnce() -> T) -> T {
+        let _locked = self.locked.lock();
+        read()
+    }
+}

@@ -292,8 +292,8 @@ pub enum Cause {
     },
     /// New settings changed the mode.
     Configured,
-    /// The [fleet](crate::fleet) changed the state, because of another instance. Created by
-    /// [`Cause::fleet`].
+    /// The [fleet](crate::fleet) changed the state, because of another instance or of a command to all
+    /// instances. Created by [`Cause::fleet`].
     #[cfg(feature = "fleet")]
     #[non_exhaustive]
     Fleet {

@@ -15,10 +15,12 @@ enum Before {
     Trying,
     ForcedOpen,
     Disabled,
+    /// Disabled by an order.
+    DisabledByFleet,
     MetricsOnly,
 }
 
-const BEFORE: [Before; 8] = [
+const BEFORE: [Before; 9] = [
     Before::Closed,
     Before::Open,
     Before::PastDeadline,
@@ -26,14 +28,17 @@ const BEFORE: [Before; 8] = [
     Before::Trying,
     Before::ForcedOpen,
     Before::Disabled,
+    Before::DisabledByFleet,
     Before::MetricsOnly,
 ];
 
-const ORDERS: [Order; 4] = [
+const ORDERS: [Order; 6] = [
     Order::OpenFor(SECOND, 3),
     Order::Extend(SECOND),
     Order::Try,
     Order::Close,
+    Order::Disable,
+    Order::Enable,
 ];
 
 /// The state after an order that is taken.
@@ -48,6 +53,15 @@ fn expected(before: Before, order: Order) -> Option<State> {
         (Order::Close, Before::Open | Before::PastDeadline | Before::HalfOpen | Before::Trying) => {
             Some(Closed)
         }
+        (
+            Order::Disable,
+            Before::Closed
+            | Before::Open
+            | Before::PastDeadline
+            | Before::HalfOpen
+            | Before::Trying,
+        ) => Some(Disabled),
+        (Order::Enable, Before::DisabledByFleet) => Some(Closed),
         _ => None,
     }
 }
@@ -71,6 +85,9 @@ fn fixture(before: Before) -> (Fixture, Option<Permit>) {
         }
         Before::ForcedOpen => breaker.force_open(),
         Before::Disabled => breaker.disable(),
+        Before::DisabledByFleet => {
+            fixture.order(Order::Disable).unwrap();
+        }
         Before::MetricsOnly => breaker.metrics_only(),
     }
     fixture.told();
@@ -109,7 +126,7 @@ fn each_order_is_taken_in_its_states_only() {
             assert_eq!(view.left, left, "{case}");
         }
     }
-    assert_eq!(taken, 11);
+    assert_eq!(taken, 17);
 }
 
 #[test]
@@ -260,4 +277,28 @@ fn orders_flush_buffered_successes() {
     assert_eq!((totals.success, totals.failure), (Some(8), 1));
     fixture.order(Order::Close).unwrap();
     assert_eq!(fixture.view().recorded_failures, 0, "the windows are empty");
+}
+
+#[test]
+fn enable_returns_to_configured_mode() {
+    let fixture = Fixture::with(CircuitBreaker::builder().mode(Mode::MetricsOnly));
+    fixture.breaker.reset();
+    fixture.breaker.trip();
+    fixture.order(Order::Disable).unwrap();
+    fixture.order(Order::Enable).unwrap();
+    assert_eq!(fixture.breaker.state(), MetricsOnly);
+}
+
+#[test]
+fn command_takes_over_disabled_circuit_of_fleet() {
+    let fixture = Fixture::new();
+    fixture.order(Order::Disable).unwrap();
+    let seen = fixture.view();
+    fixture.breaker.disable();
+    let late = fixture
+        .port
+        .apply(NAME, seen.mark, Order::Enable, fleet_cause());
+    assert!(matches!(late, Err(NotApplied::Changed(_))));
+    fixture.order(Order::Enable).unwrap_err();
+    assert_eq!(fixture.breaker.state(), Disabled);
 }

@@ -41,7 +41,7 @@ pub(crate) enum Remote {
         panel: Panel,
         /// Shows only breakers whose names contain this text, in any case
         name: Option<String>,
-        /// Shows only breakers in these states, separated by commas: open, half_open, closed and others
+        /// Shows only breakers in these states, separated by commas, such as `open,half_open`
         #[arg(long)]
         state: Option<String>,
         /// Sorts by name, state, since, failing or refused; a leading - reverses

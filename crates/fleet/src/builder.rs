@@ -1,6 +1,6 @@
 //! [`FleetBuilder`]: the settings of a fleet.
 
-use crate::engine::{Dirty, Listener, Shared, Stop, Task, follows_tokio};
+use crate::engine::{Dirty, Listener, Operator, Shared, Stop, Task, follows_tokio};
 use crate::error::{ConfigError, StartError};
 use crate::event::FleetEvent;
 use crate::fleet::Fleet;
@@ -27,6 +27,7 @@ use tokio::sync::watch;
 /// * `lease`: 3 s
 /// * `close_spread`: 300 ms
 /// * `max_open`: 10 min
+/// * `accept_commands`: true
 /// * listener: none
 ///
 /// # Examples
@@ -62,6 +63,7 @@ pub struct FleetBuilder {
     lease: Duration,
     close_spread: Duration,
     max_open: Duration,
+    accept_commands: bool,
     listener: Option<Listener>,
     seed: Option<u64>,
     mutants: Mutants,
@@ -86,6 +88,7 @@ impl Fleet {
             lease: Duration::from_secs(3),
             close_spread: Duration::from_millis(300),
             max_open: Duration::from_secs(600),
+            accept_commands: true,
             listener: None,
             seed: None,
             mutants: Mutants::default(),
@@ -164,6 +167,16 @@ impl FleetBuilder {
         self
     }
 
+    /// Sets whether the circuits of this instance follow [commands](Fleet::command) to the fleet. Default:
+    /// true.
+    ///
+    /// Write access to the store is enough to give a command. With Redis, a permission for one key can
+    /// reserve commands for operators.
+    pub fn accept_commands(mut self, accept: bool) -> Self {
+        self.accept_commands = accept;
+        self
+    }
+
     /// Calls `listener` with every event of the fleet. Default: no listener.
     ///
     /// The listener runs on the task of the fleet, without any lock. It should not block, because the
@@ -221,10 +234,11 @@ impl FleetBuilder {
         if !follows_tokio(|| port.now().unwrap_or_default()) {
             return Err(StartError::OtherClock);
         }
-        let shared = Arc::new(Shared::new(settings.node.clone()));
+        let shared = Arc::new(Shared::new(settings.node.clone(), settings.shares.list()));
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let planner = Planner::new(settings, seed);
         let (stop, stopped) = watch::channel(Stop::No);
+        let (commands, operator) = Operator::new();
         let task = Task::new(
             planner,
             port,
@@ -233,9 +247,10 @@ impl FleetBuilder {
             hello,
             shared.clone(),
             stopped,
+            operator,
             self.listener,
         );
-        Ok((Fleet::new(shared, stop), task.run()))
+        Ok((Fleet::new(shared, stop, commands), task.run()))
     }
 
     fn settings(&self) -> Result<(Settings, Hello), ConfigError> {
@@ -276,6 +291,7 @@ impl FleetBuilder {
             lease: self.lease,
             close_spread: self.close_spread,
             max_open: self.max_open,
+            accept_commands: self.accept_commands,
             mutants: self.mutants,
         };
         Ok((settings, hello))
@@ -292,6 +308,7 @@ impl fmt::Debug for FleetBuilder {
             .field("lease", &self.lease)
             .field("close_spread", &self.close_spread)
             .field("max_open", &self.max_open)
+            .field("accept_commands", &self.accept_commands)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,9 @@
-//! [`ConfigError`] and [`StartError`]: why a fleet does not start.
+//! [`ConfigError`] and [`StartError`]: why a fleet does not start. [`CommandError`]: why a command of an
+//! operator was not given.
 
+use crate::store::StoreError;
 use std::fmt;
+use std::time::Duration;
 
 /// An invalid setting: its name, its value, and the values that are allowed.
 ///
@@ -80,4 +83,31 @@ pub enum StartError {
     /// The registry has a fleet already. Two fleets would undo each other's orders.
     #[error("the registry has a fleet already: shut that fleet down first")]
     HasFleet,
+}
+
+/// Why a command was not given, or may not have been given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The pattern is empty, longer than 256 bytes, or has a `*` that is not at its end.
+    #[error(
+        "{0:?} is no pattern: use the name of a breaker, or the beginning of names with `*` at its end"
+    )]
+    Pattern(String),
+    /// The command would last too long.
+    #[error("a command lasts 1 ms to 12 h, and not {0:?}")]
+    Time(Duration),
+    /// There are commands for 256 other patterns, with those that were released during the last 24 h.
+    #[error("the fleet has commands for 256 other patterns: wait until some of them have ended")]
+    Full,
+    /// The store did not accept the command, for example because this instance has no permission. If the
+    /// connection was lost, the store may have accepted the command nevertheless.
+    #[error("the store did not accept the command: {0}")]
+    Store(#[from] StoreError),
+    /// The store did not answer within 5 s. It may have accepted the command nevertheless.
+    #[error("the store did not answer to the command within 5 s")]
+    TimedOut,
+    /// The fleet has ended.
+    #[error("the fleet has ended")]
+    Ended,
 }

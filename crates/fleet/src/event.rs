@@ -1,7 +1,9 @@
 //! [`FleetEvent`]: what a fleet reports.
 
+use crate::protocol::Verb;
 use crate::share::Share;
 use crate::store::StoreError;
+use breakerbox::fleet::Why;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +48,18 @@ pub enum FleetEvent {
         policy: Share,
         /// The instance whose circuit opened first.
         by: Arc<str>,
+    },
+    /// A circuit follows a command of an operator, or no longer does.
+    #[non_exhaustive]
+    Commanded {
+        /// The name of the breaker.
+        breaker: Arc<str>,
+        /// What the circuit does. [`Verb::Release`] means that the command was released or has ended.
+        verb: Verb,
+        /// The operator, if the command names one.
+        actor: Option<Arc<str>>,
+        /// The reason, if the command has one.
+        reason: Option<Arc<str>>,
     },
     /// This node tries the dependency for the fleet.
     #[non_exhaustive]
@@ -105,7 +119,7 @@ impl fmt::Display for FleetEvent {
                 why,
             } => {
                 let verb = if *opened { "opened" } else { "closed" };
-                write!(f, "{breaker:?} {verb} because of {by}: {why}")
+                write!(f, "{breaker:?} {verb} because of {by}: {}", cause_of(why))
             }
             Self::Ignored {
                 breaker,
@@ -113,6 +127,20 @@ impl fmt::Display for FleetEvent {
                 by,
             } => {
                 write!(f, "{breaker:?} ignored an opening of {by} ({policy})")
+            }
+            Self::Commanded {
+                breaker,
+                verb,
+                actor,
+                reason,
+            } => {
+                write!(f, "{breaker:?} was {verb}")?;
+                if let Some(actor) = actor {
+                    write!(f, " by {actor:?}")?;
+                }
+                reason
+                    .as_ref()
+                    .map_or(Ok(()), |reason| write!(f, ": {reason:?}"))
             }
             Self::LeaseGranted { breaker } => {
                 write!(f, "{breaker:?} is tried by this node for the fleet")
@@ -124,5 +152,39 @@ impl fmt::Display for FleetEvent {
                 )
             }
         }
+    }
+}
+
+/// Returns the cause that a code of a record stands for.
+pub(crate) fn cause_of(code: &str) -> Why {
+    Why::from_code(code).unwrap_or(match code {
+        "lease" | "yielded" => Why::Recovering,
+        "succeeded" => Why::TrialsSucceeded,
+        "command" => Why::Manual,
+        // A code of a later version.
+        _ => Why::Failures,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adoption_says_its_cause_in_words() {
+        let event = |opened, why: &str| FleetEvent::Adopted {
+            breaker: "users-api".into(),
+            opened,
+            by: "web-7".into(),
+            why: why.into(),
+        };
+        assert_eq!(
+            event(true, "consecutive").to_string(),
+            "\"users-api\" opened because of web-7: consecutive failures"
+        );
+        assert_eq!(
+            event(false, "succeeded").to_string(),
+            "\"users-api\" closed because of web-7: enough trials succeeded"
+        );
     }
 }

@@ -1,11 +1,11 @@
 //! [`Fleet`]: the handle of a running fleet.
 
-use crate::engine::{Progress, Shared, Stop};
+use crate::engine::{Given, Progress, Shared, Stop};
 use crate::status::FleetStatus;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// The circuits of a registry, shared with other instances through a store.
@@ -18,7 +18,8 @@ use tokio::time::Instant;
 /// * When the open period has ended, one node tries the dependency. Its verdict counts for all.
 /// * When the store is not available, each circuit goes on by itself, as without a fleet.
 ///
-/// Commands at a breaker ([`reset`](breakerbox::CircuitBreaker::reset), for example) stay local.
+/// Commands at a breaker ([`reset`](breakerbox::CircuitBreaker::reset), for example) stay local. Commands
+/// to all instances are given with [`command`](Self::command).
 ///
 /// Dropping the handle ends the task. Leases expire then; [`shutdown`](Self::shutdown) gives them back.
 ///
@@ -57,14 +58,27 @@ pub struct Fleet {
     shared: Arc<Shared>,
     /// The task ends when the sender is dropped.
     stop: watch::Sender<Stop>,
+    commands: mpsc::Sender<Given>,
 }
 
 /// Longer times have no effect: each request to the store ends much earlier.
 const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Fleet {
-    pub(crate) fn new(shared: Arc<Shared>, stop: watch::Sender<Stop>) -> Self {
-        Self { shared, stop }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        stop: watch::Sender<Stop>,
+        commands: mpsc::Sender<Given>,
+    ) -> Self {
+        Self {
+            shared,
+            stop,
+            commands,
+        }
+    }
+
+    pub(crate) fn commands(&self) -> &mpsc::Sender<Given> {
+        &self.commands
     }
 
     /// Waits at most `time` until the fleet knows the state of all circuits. Returns whether it does.
@@ -87,7 +101,8 @@ impl Fleet {
     /// Ends the fleet within `time`: gives its leases and votes back, and leaves the members. Returns
     /// whether all was given back.
     ///
-    /// Circuits that are open with the fleet half-open by time alone.
+    /// Circuits that are open with the fleet half-open by time alone. Circuits that a command to the fleet
+    /// has disabled are enabled again.
     ///
     /// # Cancel safety
     ///

@@ -3,6 +3,7 @@
 //! A [`Fleet`] shares the circuits of one [`BreakerRegistry`](breakerbox::BreakerRegistry) with other
 //! instances, through a [store](FleetStore). [`Memory`](store::Memory) is the store of one process.
 //!
+//! * [`Fleet::command`]: commands of an operator to all instances
 //! * [`protocol`]: records, operations and messages; pure
 //! * [`store`]: where a fleet keeps its records, and the store in memory
 //!
@@ -13,7 +14,8 @@
 //!
 //! | name | type | labels |
 //! |---|---|---|
-//! | `breakerbox_fleet_connected` | gauge, 1 or 0 | |
+//! | `breakerbox_fleet_connected` | gauge: 1, or 0 while the fleet is degraded | |
+//! | `breakerbox_fleet_nodes` | gauge: instances that the store has seen lately | |
 //! | `breakerbox_fleet_round_trip_seconds` | histogram | |
 //! | `breakerbox_fleet_transitions_total` | counter | `direction`: `in`, `out`; `why`: the [code](protocol::Why) |
 //! | `breakerbox_fleet_propagation_seconds` | histogram, by the clock of the store | |
@@ -21,8 +23,12 @@
 //! | `breakerbox_fleet_refused_messages_total` | counter | `why`: `gap`, `record` |
 //! | `breakerbox_fleet_coalesced_total` | counter | |
 //! | `breakerbox_fleet_stale_total` | counter | |
+//!
+//! All series but the histograms are updated at least every few seconds, so that exporters with an idle
+//! timeout keep them. Counters start with 0, except transitions for rare reasons.
 
 mod builder;
+mod command;
 mod engine;
 mod error;
 mod event;
@@ -34,13 +40,14 @@ mod status;
 pub mod store;
 
 pub use builder::FleetBuilder;
-pub use error::{ConfigError, StartError};
+pub use command::{FleetCircuits, FleetCommand};
+pub use error::{CommandError, ConfigError, StartError};
 pub use event::{Degradation, FleetEvent};
 pub use fleet::Fleet;
 #[doc(hidden)]
 pub use planner::Mutants;
 pub use share::Share;
-pub use status::{FleetCounters, FleetStatus, LinkStatus};
+pub use status::{CommandStatus, FleetCounters, FleetStatus, LinkStatus};
 pub use store::FleetStore;
 
 /// The example of the README.

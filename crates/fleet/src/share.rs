@@ -22,6 +22,13 @@ impl Shares {
         self.prefixes.insert(prefix.into(), share);
     }
 
+    /// Returns the policy of each prefix, and that of the empty prefix: the default.
+    pub(crate) fn list(&self) -> Vec<(Arc<str>, Share)> {
+        let mut prefixes = self.prefixes.clone();
+        prefixes.entry("".into()).or_insert(self.default);
+        prefixes.into_iter().collect()
+    }
+
     pub(crate) fn of(&self, name: &str) -> Share {
         let ends = (0..=name.len()).rev();
         let mut found = ends

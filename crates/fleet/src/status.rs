@@ -1,6 +1,8 @@
 //! [`FleetStatus`]: the state of a fleet at this node.
 
 use crate::event::Degradation;
+use crate::protocol::{Command, Verb};
+use crate::share::Share;
 use breakerbox::HealthStatus;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +29,54 @@ pub struct FleetStatus {
     pub open: usize,
     /// The circuits that this node tries for the fleet.
     pub leases: usize,
+    /// The names of these circuits.
+    pub leased: Vec<Arc<str>>,
+    /// The policy of each prefix of names, sorted by prefix. That of the empty prefix is the default.
+    ///
+    /// The setting [`fleet`](breakerbox::BreakerBuilder::fleet) of a breaker takes precedence.
+    pub shares: Vec<(Arc<str>, Share)>,
+    /// The commands of operators that last, by [`Fleet::command`](crate::Fleet::command) of any instance.
+    pub commands: Vec<CommandStatus>,
+    /// The circuits that follow a command.
+    pub commanded: usize,
+    /// The circuits that would follow a command if no local command had come later.
+    pub overruled: usize,
     /// The time since the latest pull, or `None` before the first.
     pub last_pull: Option<Duration>,
     /// What the fleet has counted since its start.
     pub counters: FleetCounters,
+}
+
+/// A command of an operator, as an instance knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommandStatus {
+    /// The pattern: the name of a breaker, or the beginning of names with `*` at its end.
+    pub pattern: Arc<str>,
+    /// What the circuits do.
+    pub verb: Verb,
+    /// The time until the command ends.
+    pub left: Duration,
+    /// The instance that gave the command.
+    pub by: Arc<str>,
+    /// The operator, if the command names one.
+    pub actor: Option<Arc<str>>,
+    /// The reason, if the command has one.
+    pub reason: Option<Arc<str>>,
+}
+
+impl CommandStatus {
+    pub(crate) fn new(command: Command, left: Duration) -> Self {
+        let text = |text: String| (!text.is_empty()).then(|| text.into());
+        Self {
+            pattern: command.pattern.into(),
+            verb: command.verb,
+            left,
+            by: command.by.into(),
+            actor: text(command.actor),
+            reason: text(command.reason),
+        }
+    }
 }
 
 /// The connection of a fleet to its store.
@@ -63,6 +109,8 @@ pub struct FleetCounters {
     pub published: u64,
     /// Circuits that opened or closed because of the fleet.
     pub adopted: u64,
+    /// Circuits that began to follow a command of an operator, or ended to do so.
+    pub commanded: u64,
     /// Openings of the fleet that this node did not follow.
     pub ignored: u64,
     /// Trips that the store rejected, because the circuit had closed since.

@@ -192,7 +192,7 @@ impl Actor {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Shown {
-    /// Nobody.
+    /// The texts are not shown.
     #[default]
     Never,
     /// [Actors](Actor::named) with a name.

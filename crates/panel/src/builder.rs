@@ -217,6 +217,9 @@ impl PanelBuilder {
         controls: Controls,
         registry: &BreakerRegistry,
     ) -> Result<Panel, BuildError> {
+        if !self.controls.is_empty() && self.authorize.is_none() {
+            return Err(BuildError::ControlsWithoutAuthorize);
+        }
         self.controls = self.controls | controls;
         let settings = self.into_settings(Actor::named("local"))?;
         Ok(Panel::of(settings, registry))

@@ -85,7 +85,7 @@ pub(crate) fn details(
         snapshot: &snapshot,
         events: events.collect(),
         #[cfg(feature = "fleet")]
-        fleet: crate::fleet::circuit(shared.settings.fleet.as_ref(), &config),
+        fleet: crate::fleet::circuit(shared.settings.fleet.as_ref(), &name, &config),
         #[cfg(not(feature = "fleet"))]
         fleet: None,
     };
@@ -105,7 +105,7 @@ fn settings(config: &BreakerConfig) -> Vec<Setting> {
 impl Rule {
     fn of(rule: &RuleSnapshot) -> Self {
         Self {
-            text: rule.to_string(),
+            text: rule.rule.to_string(),
             recorded: rule.recorded,
             failed: rule.failed,
             slow: rule.slow,

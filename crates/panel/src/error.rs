@@ -6,8 +6,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Controls without [`authorize`](crate::PanelBuilder::authorize): anybody who reaches the panel
-    /// could open circuits.
+    /// Controls without [`authorize`](crate::PanelBuilder::authorize): every client that reaches the
+    /// panel could open circuits.
     #[error(
         "a panel with controls needs `authorize`, which decides who may give commands; for a panel on \
          a loopback address only, use `Server::local_controls`"

@@ -1,7 +1,7 @@
 //! What the panel shows of a fleet.
 
 use breakerbox::BreakerConfig;
-use breakerbox_fleet::{FleetStatus, LinkStatus};
+use breakerbox_fleet::{CommandStatus, FleetStatus, LinkStatus, Share};
 use serde::Serialize;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,14 +26,88 @@ pub(crate) struct Summary {
     known: usize,
     open: usize,
     leases: usize,
+    /// The circuits that this node tries for the fleet.
+    leased: Vec<String>,
+    policies: Vec<Policy>,
+    /// The commands of operators to the fleet.
+    commands: Vec<FleetCommand>,
+    /// What the fleet has counted since its start.
+    counters: Counters,
     last_pull_s: Option<u64>,
+}
+
+/// How far the circuits of a prefix are shared.
+#[derive(Serialize)]
+struct Policy {
+    /// The default has the empty prefix.
+    prefix: String,
+    share: String,
+}
+
+/// A command of an operator to the fleet.
+#[derive(Serialize)]
+struct FleetCommand {
+    pattern: String,
+    verb: String,
+    left_s: u64,
+    by: String,
+    actor: Option<String>,
+    reason: Option<String>,
+}
+
+impl Policy {
+    fn of((prefix, share): &(Arc<str>, Share)) -> Self {
+        Self {
+            prefix: prefix.to_string(),
+            share: share.to_string(),
+        }
+    }
+}
+
+impl FleetCommand {
+    fn of(command: &CommandStatus) -> Self {
+        let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
+        Self {
+            pattern: command.pattern.to_string(),
+            verb: command.verb.to_string(),
+            left_s: command.left.as_secs(),
+            by: command.by.to_string(),
+            actor: text(&command.actor),
+            reason: text(&command.reason),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Counters {
+    published: u64,
+    adopted: u64,
+    ignored: u64,
+    leases_granted: u64,
+    leases_denied: u64,
+    leases_lost: u64,
+}
+
+/// The values whose change a stream reports at once.
+#[derive(Debug, PartialEq)]
+pub(crate) struct News {
+    link: &'static str,
+    why: Option<String>,
+    members: u64,
+    open: usize,
+    leases: usize,
+    commands: usize,
 }
 
 /// What the fleet is to one breaker.
 #[derive(Serialize)]
 pub(crate) struct Circuit {
-    /// The policy from the settings of the breaker, or `None` if that of the fleet applies.
-    policy: Option<String>,
+    /// The policy that applies.
+    policy: String,
+    /// Where the policy comes from: `breaker`, or a prefix of the fleet.
+    from: String,
+    /// Whether this node tries the circuit for the fleet.
+    lease: bool,
     summary: Summary,
 }
 
@@ -72,15 +146,66 @@ pub(crate) fn summary(fleet: Option<&Source>) -> Option<Summary> {
         known: status.known,
         open: status.open,
         leases: status.leases,
+        leased: status.leased.iter().map(ToString::to_string).collect(),
+        policies: status.shares.iter().map(Policy::of).collect(),
+        commands: status.commands.iter().map(FleetCommand::of).collect(),
+        counters: Counters {
+            published: status.counters.published,
+            adopted: status.counters.adopted,
+            ignored: status.counters.ignored,
+            leases_granted: status.counters.leases_granted,
+            leases_denied: status.counters.leases_denied,
+            leases_lost: status.counters.leases_lost,
+        },
         last_pull_s: status.last_pull.map(|pull| pull.as_secs()),
     })
 }
 
+/// Returns the values whose change a stream reports at once. Times and counters change all the time.
+pub(crate) fn news(fleet: Option<&Source>) -> Option<News> {
+    let Summary {
+        link,
+        why,
+        members,
+        open,
+        leases,
+        commands,
+        ..
+    } = summary(fleet)?;
+    Some(News {
+        link,
+        why,
+        members,
+        open,
+        leases,
+        commands: commands.len(),
+    })
+}
+
 /// Returns what the fleet is to a breaker, or `None` without a fleet.
-pub(crate) fn circuit(fleet: Option<&Source>, config: &BreakerConfig) -> Option<Circuit> {
+pub(crate) fn circuit(
+    fleet: Option<&Source>,
+    name: &str,
+    config: &BreakerConfig,
+) -> Option<Circuit> {
+    let summary = summary(fleet)?;
+    let policies = summary.policies.iter();
+    let longest = policies
+        .filter(|policy| name.starts_with(&policy.prefix))
+        .max_by_key(|policy| policy.prefix.len());
+    let (policy, from) = match (config.fleet(), longest) {
+        (Some(share), _) => (share.to_string(), "breaker".to_owned()),
+        (None, Some(policy)) => {
+            let from = format!("fleet, prefix {:?}", policy.prefix);
+            (policy.share.clone(), from)
+        }
+        (None, None) => return None,
+    };
     Some(Circuit {
-        policy: config.fleet().map(|share| share.to_string()),
-        summary: summary(fleet)?,
+        policy,
+        from,
+        lease: summary.leased.iter().any(|leased| leased == name),
+        summary,
     })
 }
 

@@ -4,9 +4,9 @@
 pub(crate) const PAGE: &str = include_str!("../page/panel.html");
 
 /// The hash of the script in the page.
-const SCRIPT: &str = "sha256-sZNyOr4TlVHMj8f41CSBreJhTbODPoWifLKJ42FNRWM=";
+const SCRIPT: &str = "sha256-bXhAzI8wljIfDfaNoixvG3b0uT5veSj2Evvfhtr6wM8=";
 /// The hash of the style in the page.
-const STYLE: &str = "sha256-f/t9W8EWjetIIBJq1An/dcHuJ24EQlRuFwcnZIkS9mY=";
+const STYLE: &str = "sha256-RjBrNMK8g4vo3IvMVn9C/81reE2+rTT9edsCcv1F/wE=";
 
 /// Returns the policy for the page. `ancestors` are the origins that may show it in a frame.
 pub(crate) fn policy(ancestors: &[String]) -> String {

@@ -101,6 +101,11 @@ impl Shared {
     /// Reads what has to be read by now. An `eager` reader does not wait for the next step.
     pub(crate) fn refresh(&self, eager: bool) {
         let plan = lock(&self.table).plan(Instant::now(), eager);
+        #[cfg(feature = "fleet")]
+        let looks_at_fleet =
+            matches!(plan, Plan::All { sample: true }) && self.settings.fleet.is_some();
+        #[cfg(not(feature = "fleet"))]
+        let looks_at_fleet = false;
         let changed = match plan {
             Plan::Nothing => return,
             Plan::All { sample } => {
@@ -112,7 +117,7 @@ impl Shared {
                 lock(&self.table).read_these(&read, Instant::now())
             }
         };
-        if changed {
+        if changed || looks_at_fleet {
             self.changed();
         }
     }

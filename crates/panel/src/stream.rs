@@ -50,6 +50,8 @@ pub(crate) struct Stream {
     order: Vec<Arc<str>>,
     /// Figures that were sent: `total`, `matched` and the counts by state.
     counts: (usize, usize, Vec<usize>),
+    #[cfg(feature = "fleet")]
+    fleet: Option<crate::fleet::News>,
     changes: watch::Receiver<u64>,
     /// The number of the next entry of the log.
     position: u64,
@@ -83,6 +85,8 @@ impl Stream {
             sent: HashMap::new(),
             order: Vec::new(),
             counts: (0, 0, Vec::new()),
+            #[cfg(feature = "fleet")]
+            fleet: None,
             position,
             is_begun: false,
             has_ended: false,
@@ -173,6 +177,15 @@ impl Stream {
             .collect();
         self.order = window.rows.iter().map(|(name, _)| name.clone()).collect();
         self.counts = counts(window);
+        #[cfg(feature = "fleet")]
+        {
+            self.fleet = self.fleet_now();
+        }
+    }
+
+    #[cfg(feature = "fleet")]
+    fn fleet_now(&self) -> Option<crate::fleet::News> {
+        crate::fleet::news(self.shared.settings.fleet.as_ref())
     }
 
     /// Returns what has changed, or nothing.
@@ -189,8 +202,12 @@ impl Stream {
             .collect();
         let names = window.rows.iter().map(|(name, _)| name);
         let is_moved = !names.eq(self.order.iter());
+        #[cfg(feature = "fleet")]
+        let has_news = self.fleet != self.fleet_now();
+        #[cfg(not(feature = "fleet"))]
+        let has_news = false;
         let mut frame = String::new();
-        if is_moved || !changed.is_empty() || self.counts != counts(&window) {
+        if has_news || is_moved || !changed.is_empty() || self.counts != counts(&window) {
             let order: Vec<_> = window.rows.iter().map(|(name, _)| name.clone()).collect();
             let order = is_moved.then_some(&order[..]);
             let json = changes(&self.shared, &self.viewer, &window, &changed, order);

@@ -64,6 +64,9 @@ async fn run(end: End, events: Arc<Mutex<EventStream>>, mut wake: watch::Receive
                     return;
                 };
                 shared.note(&event);
+                drop(shared);
+                // Events may come faster than they are read, on the only thread of the runtime.
+                tokio::task::yield_now().await;
             }
             Some(Woken::Closed) => is_closed = true,
             Some(Woken::Due) => {}

@@ -6,7 +6,7 @@ pub(crate) const LONGEST: usize = 256;
 /// Returns `text` without the space around it, if it has 1 to `longest` bytes and no control or
 /// bidirectional characters. Otherwise, returns what is wrong with it.
 ///
-/// The core cuts longer texts silently. Here, a cut text would mislead whoever reads the audit.
+/// The core cuts longer texts silently. Here, a cut text would falsify the audit.
 pub(crate) fn checked(text: &str, longest: usize) -> Result<&str, &'static str> {
     let text = text.trim();
     if text.is_empty() {

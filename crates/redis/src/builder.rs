@@ -5,7 +5,7 @@ use crate::keys::Keys;
 use crate::sentinel::Sentinels;
 use crate::servers::{Password, Servers};
 use crate::store::RedisStore;
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError};
+use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 use std::fmt;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> =
 /// * `user`, `password_from`: those of the URL, if any
 /// * `timeout`: 1 s
 /// * `prefix`: `bb1`
-/// * `sentinel`: none
+/// * Sentinels: none
 /// * certificates: those of the system
 ///
 /// # Examples
@@ -28,7 +28,6 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> =
 /// use breakerbox_redis::RedisStore;
 ///
 /// let store = RedisStore::builder("redis://cache.internal/")
-///     .sentinel("mymaster", ["redis://s1:26379", "redis://s2:26379"])
 ///     .user("fleet")
 ///     .password_from(|| {
 ///         let secret = std::fs::read_to_string("/run/secrets/redis").ok()?;
@@ -52,10 +51,12 @@ pub struct RedisStoreBuilder {
 impl RedisStore {
     /// Returns a builder with the [default settings](RedisStoreBuilder#default).
     ///
-    /// The URL has the form `redis://user:password@host:6379/0`. `rediss` instead of `redis` encrypts the
-    /// connection, with the feature `rustls`. `redis+unix:///path` is a Unix socket. `valkey`, `valkeys`
-    /// and `valkey+unix` have the same meanings. The number after the slash selects a database. Fleets in
-    /// different databases share nothing.
+    /// The URL has the form `redis://user:password@host:6379/0`, where only the host is required. Special
+    /// characters of the user and the password are percent-encoded: `#` is `%23`.
+    ///
+    /// `rediss` instead of `redis` encrypts the connection, with the feature `rustls`. `redis+unix:///path`
+    /// is a Unix socket. `valkey`, `valkeys` and `valkey+unix` have the same meanings. The number after the
+    /// slash selects a database. Fleets in different databases share nothing.
     pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
         RedisStoreBuilder {
             url: url.as_ref().to_owned(),
@@ -80,6 +81,19 @@ impl RedisStoreBuilder {
     /// `urls` are those of the Sentinels, with their credentials. Each new connection asks them, beginning
     /// at a random one. The host of the store's URL is then not used, but the rest of it is: the scheme,
     /// the credentials and the number of the database.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use breakerbox_redis::RedisStore;
+    ///
+    /// let sentinels = ["redis://s1:26379", "redis://s2:26379"];
+    /// let store = RedisStore::builder("redis://cache.internal/")
+    ///     .sentinel("mymaster", sentinels)
+    ///     .build()?;
+    /// # Ok::<_, breakerbox_redis::BuildError>(())
+    /// ```
+    #[cfg(feature = "sentinel")]
     pub fn sentinel<U: AsRef<str>>(
         mut self,
         primary: impl Into<String>,
@@ -170,7 +184,7 @@ impl RedisStoreBuilder {
         if !Keys::is_valid_prefix(&self.prefix) {
             return Err(BuildError::Prefix(self.prefix));
         }
-        let server = parse(&self.url).map_err(|error| BuildError::Url(error.to_string()))?;
+        let server = parse(&self.url).map_err(BuildError::Url)?;
         let server = self.with_certificates(server, true)?;
         // Only RESP3 has commands and messages on one connection.
         let mut settings = server.redis_settings().clone();
@@ -184,8 +198,8 @@ impl RedisStoreBuilder {
             Some((_, urls)) if urls.is_empty() => return Err(BuildError::NoSentinel),
             Some((name, urls)) => {
                 let servers = urls.iter().map(|url| {
-                    let error = |error: RedisError| BuildError::SentinelUrl(error.to_string());
-                    self.with_certificates(parse(url).map_err(error)?, false)
+                    let server = parse(url).map_err(BuildError::SentinelUrl)?;
+                    self.with_certificates(server, false)
                 });
                 Some(Sentinels::new(
                     name.clone(),
@@ -241,8 +255,20 @@ impl fmt::Debug for RedisStoreBuilder {
     }
 }
 
-fn parse(url: &str) -> Result<ConnectionInfo, RedisError> {
-    url.into_connection_info()
+/// Returns the server of a URL, or why the URL is invalid.
+fn parse(url: &str) -> Result<ConnectionInfo, String> {
+    let is_encrypted = url.starts_with("rediss:") || url.starts_with("valkeys:");
+    if is_encrypted && cfg!(not(feature = "rustls")) {
+        return Err(
+            "an encrypted connection needs the feature `rustls` of breakerbox-redis".into(),
+        );
+    }
+    url.into_connection_info().map_err(|error| {
+        let text = error.to_string();
+        let reason = text.strip_suffix(" - InvalidClientConfig");
+        let reason = reason.unwrap_or(&text);
+        format!("{reason}; the form is redis://user:password@host:6379/0")
+    })
 }
 
 #[cfg(test)]
@@ -264,10 +290,21 @@ mod tests {
         ] {
             let error = error(RedisStore::builder(url));
             assert!(matches!(error, BuildError::Url(_)), "{url}: {error:?}");
-            assert!(!error.to_string().contains("secret"), "{error}");
+            let text = error.to_string();
+            assert!(!text.contains("secret"), "{error}");
+            assert!(!text.contains("InvalidClientConfig"), "{error}");
         }
-        let builder = RedisStore::builder("redis://h").sentinel("main", ["s1 26379"]);
-        assert!(matches!(error(builder), BuildError::SentinelUrl(_)));
+    }
+
+    #[cfg(feature = "sentinel")]
+    #[test]
+    fn invalid_sentinels_are_an_error() {
+        let builder = || RedisStore::builder("redis://cache/");
+        let bad_url = error(builder().sentinel("main", ["s1 26379"]));
+        assert!(matches!(bad_url, BuildError::SentinelUrl(_)), "{bad_url:?}");
+        let none: [&str; 0] = [];
+        let no_url = error(builder().sentinel("main", none));
+        assert_eq!(no_url, BuildError::NoSentinel);
     }
 
     #[test]
@@ -281,18 +318,14 @@ mod tests {
             let error = error(builder().prefix(prefix));
             assert_eq!(error, BuildError::Prefix(prefix.into()));
         }
-        let none: [&str; 0] = [];
-        assert_eq!(
-            error(builder().sentinel("main", none)),
-            BuildError::NoSentinel
-        );
     }
 
     #[test]
     fn debug_output_contains_no_credentials() {
         let builder = RedisStore::builder("redis://user:secret@cache:1/")
-            .sentinel("main", ["redis://:secret@s1"])
             .password_from(|| Some("secret".into()));
+        #[cfg(feature = "sentinel")]
+        let builder = builder.sentinel("main", ["redis://:secret@s1"]);
         let shown = format!("{builder:?}");
         let shown = shown + &format!("{:?}", builder.build().unwrap());
         assert!(shown.contains("cache:1"), "{shown}");
@@ -312,6 +345,6 @@ mod tests {
     #[test]
     fn encrypted_connection_needs_the_feature() {
         let error = error(RedisStore::builder("rediss://cache/"));
-        assert!(error.to_string().contains("TLS"), "{error}");
+        assert!(error.to_string().contains("feature `rustls`"), "{error}");
     }
 }

@@ -14,8 +14,8 @@ pub struct Keys {
     pub index: String,
     /// When each member was last seen: a sorted set.
     pub members: String,
-    /// The operator's records: a hash. Reserved: a user may have no right to write it, and a server
-    /// refuses a script that declares such a key.
+    /// The commands of operators: a string. Only the script of commands declares this key: a user may have
+    /// no right to write it, and a server refuses a script that declares such a key.
     pub operator: String,
     /// Where messages are published.
     pub channel: String,
@@ -51,7 +51,13 @@ impl Keys {
         self
     }
 
-    /// Returns the keys that scripts declare, in their order.
+    /// Returns the keys that the script of commands declares, in their order.
+    pub fn declared_by_command(&self) -> [&str; 5] {
+        let [head, records, index, members] = self.declared();
+        [head, records, index, members, &self.operator]
+    }
+
+    /// Returns the keys that the other scripts declare, in their order.
     pub fn declared(&self) -> [&str; 4] {
         [&self.head, &self.records, &self.index, &self.members]
     }

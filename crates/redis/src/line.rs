@@ -3,11 +3,12 @@
 use crate::keys::Keys;
 use crate::script::run::run;
 use crate::script::{
-    PULL, SUBMIT, Sender, failure_of_client, of_refused_write, parse_pulled, parse_submitted,
+    COMMAND, PULL, SUBMIT, Sender, failure_of_client, of_refused_write, parse_commanded,
+    parse_commands, parse_pulled, parse_submitted,
 };
 use async_trait::async_trait;
-use breakerbox_fleet::protocol::{Micros, Op, Version, Word};
-use breakerbox_fleet::store::{Hello, Line, Pulled, StoreError, Submitted};
+use breakerbox_fleet::protocol::{Command, Micros, Op, Version, Word};
+use breakerbox_fleet::store::{Commanded, Hello, Line, Pulled, StoreError, Submitted};
 use redis::aio::MultiplexedConnection;
 use std::time::{Instant, SystemTime};
 
@@ -41,6 +42,19 @@ impl RedisLine {
         }
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Micros(0).after(since_epoch.unwrap_or_default())
+    }
+
+    /// Returns all commands, or `None` if this user may not read them, or if the key has a wrong type.
+    async fn commands(&mut self, now: Micros) -> Result<Option<Vec<Command>>, StoreError> {
+        let mut command = redis::cmd("GET");
+        command.arg(&self.keys.operator);
+        let text: Result<Option<Vec<u8>>, _> = command.query_async(&mut self.connection).await;
+        let text = match text.map_err(|error| failure_of_client(&error)) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(StoreError::Denied(_) | StoreError::Protocol(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(parse_commands(&String::from_utf8_lossy(&text), now)))
     }
 
     fn sender(&self) -> Sender<'_> {
@@ -77,12 +91,22 @@ impl Line for RedisLine {
         let arguments = self.sender().pull(since, limit);
         let keys = self.keys.declared();
         let reply = run(&mut self.connection, &PULL, &keys, &arguments).await?;
-        let pulled = parse_pulled(&reply)?;
+        let mut pulled = parse_pulled(&reply)?;
         if let Some(error) = pulled.read_only.as_deref().and_then(of_refused_write) {
             return Err(error);
         }
         self.latest = Some((pulled.now, Instant::now()));
+        pulled.commands = self.commands(pulled.now).await?;
         Ok(pulled)
+    }
+
+    async fn command(&mut self, seen: Version, command: &Command) -> Result<Commanded, StoreError> {
+        let arguments = self.sender().command(seen, command);
+        let keys = self.keys.declared_by_command();
+        let reply = run(&mut self.connection, &COMMAND, &keys, &arguments).await?;
+        let commanded = parse_commanded(&reply)?;
+        self.latest = Some((commanded.now, Instant::now()));
+        Ok(commanded)
     }
 
     async fn leave(&mut self) -> Result<(), StoreError> {

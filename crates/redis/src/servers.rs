@@ -43,6 +43,7 @@ impl Servers {
             let settings = server.redis_settings().clone().set_password(password);
             server = server.set_redis_settings(settings);
         }
+        let address = server.addr().to_string();
         let client = Client::open(server).map_err(|error| failure_of_client(&error))?;
         let config = config.set_push_sender(move |info| {
             push(info);
@@ -51,7 +52,12 @@ impl Servers {
         let connection = client.get_multiplexed_async_connection_with_config(&config);
         connection
             .await
-            .map_err(|error| failure_of_handshake(&error))
+            .map_err(|error| match failure_of_handshake(&error) {
+                StoreError::Disconnected(why) => {
+                    StoreError::Disconnected(format!("{address}: {why}"))
+                }
+                failure => failure,
+            })
     }
 
     /// Returns the password that replaces the one of the URL.

@@ -13,10 +13,15 @@ use breakerbox_fleet::Fleet;
 ///
 /// Dropping the handle ends the fleet. [`Fleet::status`] shows whether the server answers.
 ///
+/// By default, a circuit opens everywhere when the circuits of two instances have opened, each by its own
+/// rule. Use [`Share::always`](crate::Share::always) if only one instance has calls. Commands at a breaker
+/// stay local; [`Fleet::command`] gives commands to all instances.
+///
 /// # Errors
 ///
 /// * [`ShareError::Store`] if the URL is invalid
-/// * [`ShareError::Start`] outside a tokio runtime, or if the clock of the registry is not that of tokio
+/// * [`ShareError::Start`] outside a tokio runtime, if the registry has a fleet already, or if the clock
+///   of the registry is not that of tokio
 ///
 /// # Examples
 ///

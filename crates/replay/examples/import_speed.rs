@@ -1,6 +1,7 @@
 //! How fast is traffic read? Prints lines per second for each format.
 //!
 //! `cargo run --release --package breakerbox-replay --example import_speed`
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 
 use breakerbox_replay::import::{Import, ImportError, Importer};
 use flate2::Compression;

@@ -51,7 +51,7 @@ fn main() -> Result<(), ConfigError> {
                 let replay = replay.candidate(Candidate::new(*name, settings.clone())?);
                 let begin = now(start);
                 let replayed = replay.run(&calls);
-                let seconds = (now(start) - begin).as_secs_f64() / f64::from(shifts);
+                let seconds = now(start).saturating_sub(begin).as_secs_f64() / f64::from(shifts);
                 Ok::<_, ConfigError>(replayed.calls as f64 / seconds / 1e6)
             };
             let (one, each) = (speed(1)?, speed(20)?);

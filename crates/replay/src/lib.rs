@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+//! Tests the settings of breakerbox against recorded or generated traffic.
+//!
+//! Traffic is an iterator of [`Call`]s. A [`Replay`] sends it through *real* breakers in virtual time,
+//! for several [`Candidate`]s at once, and returns [`Figures`]. A [`Scenario`] generates traffic for
+//! unit tests. A [`Recorder`] writes the traffic of a live service, and [`import`] reads it, and logs
+//! of other programs.
 
 mod call;
 mod candidate;
@@ -43,3 +48,8 @@ pub use scenario::Scenario;
 pub use spread::Spread;
 pub use survey::{NameSurvey, Survey};
 pub use tune::{LeftOut, Trial, Tuned, Tuner};
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -151,6 +151,8 @@ impl Write for Blocked {
     }
 }
 
+const CALLS: u64 = 5_000;
+
 #[test]
 fn full_queue_loses_calls_and_says_so_in_the_file() {
     let (registry, _, builder) = setup();
@@ -161,7 +163,6 @@ fn full_queue_loses_calls_and_says_so_in_the_file() {
         .record(&registry, blocked.clone())
         .unwrap();
     // The thread takes at most one batch out of the queue before it waits for the file.
-    const CALLS: u64 = 5_000;
     for _ in 0..CALLS {
         succeed(&registry, "users");
     }
@@ -296,12 +297,12 @@ fn threads_write_every_call_once() {
 fn auto_traits() {
     fn assert_shared<T: Send + Sync + Unpin + std::fmt::Debug>() {}
     fn assert_unwind_safe<T: UnwindSafe + RefUnwindSafe>() {}
+    fn assert_send<T: Send + std::fmt::Debug>() {}
     assert_shared::<Recorder>();
     assert_shared::<RecorderBuilder>();
     assert_shared::<RecorderStatus>();
     assert_unwind_safe::<Recorder>();
     assert_unwind_safe::<RecorderStatus>();
-    fn assert_send<T: Send + std::fmt::Debug>() {}
     assert_send::<breakerbox_replay::import::Import>();
     assert_shared::<Importer>();
     assert_shared::<breakerbox_replay::import::ImportError>();

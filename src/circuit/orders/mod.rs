@@ -88,7 +88,8 @@ impl Circuit {
             return Err(NotApplied::Changed(Box::new(view)));
         }
         let state = self.consistent_read().state(now);
-        if !order.is_taken_in(state, self.word().state()) {
+        let is_by_fleet = matches!(locked.cause(), Some(Cause::Fleet { .. }));
+        if !order.is_taken_in(state, self.word().state(), is_by_fleet) {
             let view = self.view_locked(&mut locked, now);
             drop(locked);
             if let (Order::OpenFor(..), State::MetricsOnly) = (order, state) {
@@ -117,6 +118,11 @@ impl Circuit {
                 let closed = locked.config().mode().state_after_recovery();
                 self.recover(&mut locked, closed, cause, now);
             }
+            Order::Disable => self.transition(&mut locked, State::Disabled, cause, now),
+            Order::Enable => {
+                let initial = locked.config().mode().initial_state();
+                self.transition(&mut locked, initial, cause, now);
+            }
         }
         let mark = locked.mark();
         drop(locked);
@@ -142,13 +148,15 @@ impl Circuit {
 
 impl Order {
     /// Returns `true` if a circuit takes the order. `state` is the state that the circuit reports,
-    /// and `stored` the state of its word.
-    fn is_taken_in(self, state: State, stored: State) -> bool {
+    /// `stored` the state of its word, and `is_by_fleet` whether an order has made the state.
+    fn is_taken_in(self, state: State, stored: State, is_by_fleet: bool) -> bool {
         match self {
             Self::OpenFor(..) => matches!(state, State::Closed | State::HalfOpen),
             Self::Extend(_) => state == State::Open,
             Self::Try => stored == State::Open,
             Self::Close => matches!(state, State::Open | State::HalfOpen),
+            Self::Disable => matches!(state, State::Closed | State::Open | State::HalfOpen),
+            Self::Enable => state == State::Disabled && is_by_fleet,
         }
     }
 }

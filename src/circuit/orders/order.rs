@@ -4,7 +4,8 @@ use std::time::Duration;
 /// [`Port::apply`](crate::fleet::Port::apply).
 ///
 /// A circuit takes an order only in the states that the order names. All other states reject the
-/// order and change nothing. Forced open, disabled and metrics-only reject every order.
+/// order and change nothing. Forced open and metrics-only reject every order. Disabled rejects every
+/// order, unless an order has disabled the circuit: [`Enable`](Self::Enable) undoes that.
 ///
 /// The state is the one that [`CircuitBreaker::state`](crate::CircuitBreaker::state) returns: an
 /// open circuit past its deadline is half-open.
@@ -28,4 +29,10 @@ pub enum Order {
     /// The attempt is kept for [`reset_backoff_after`](crate::BreakerBuilder::reset_backoff_after),
     /// and a [ramp-up](crate::BreakerBuilder::ramp_up) starts if the settings have one.
     Close,
+    /// Closed, open or half-open: disables the circuit, which then admits every call and records
+    /// nothing. No time ends this state, but [`Enable`](Self::Enable) and commands do.
+    Disable,
+    /// Disabled by [`Disable`](Self::Disable): returns the circuit to its configured
+    /// [mode](crate::BreakerBuilder::mode).
+    Enable,
 }

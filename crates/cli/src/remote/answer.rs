@@ -83,7 +83,8 @@ pub(super) struct Entry {
 #[derive(Debug, Serialize)]
 pub(super) struct Command<'a> {
     pub(super) name: &'a str,
-    pub(super) command: &'a str,
+    #[serde(rename = "command")]
+    pub(super) verb: &'a str,
     pub(super) instance: &'a str,
     pub(super) reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

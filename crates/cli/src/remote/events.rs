@@ -29,7 +29,7 @@ pub(super) fn run(
     // Opened before the log is read, so that no event falls between the two.
     let stream = follow.then(|| open(&client, None)).transpose()?;
     let past: Events = client.get("events", &[])?;
-    output.missed(past.missed)?;
+    missed(past.missed)?;
     for event in &past.events {
         output.entry(event)?;
     }
@@ -136,7 +136,7 @@ fn dispatch(event: &str, data: &str, output: &Output<'_>) -> io::Result<()> {
     };
     match event {
         "log" => output.entry(&data),
-        "missed" => output.missed(data.get("count").and_then(Value::as_u64).unwrap_or(0)),
+        "missed" => missed(data.get("count").and_then(Value::as_u64).unwrap_or(0)),
         _ => Ok(()),
     }
 }
@@ -165,16 +165,17 @@ impl Output<'_> {
             Err(_) => writeln!(io::stdout(), "{event}"),
         }
     }
+}
 
-    fn missed(&self, count: u64) -> io::Result<()> {
-        if count > 0 {
-            writeln!(
-                io::stderr(),
-                "breakerbox: {count} events are no longer in the log"
-            )?;
-        }
-        Ok(())
+/// Reports events that the log no longer has.
+fn missed(count: u64) -> io::Result<()> {
+    if count > 0 {
+        writeln!(
+            io::stderr(),
+            "breakerbox: {count} events are no longer in the log"
+        )?;
     }
+    Ok(())
 }
 
 pub(super) fn print_entries(entries: &[Entry]) -> io::Result<()> {
@@ -216,7 +217,7 @@ mod tests {
         let text = ": keep-alive\n\nevent: view\ndata: {}\n\nid: a:7\nevent: log\ndata: {\"name\":\"x\"}\r\n\r\n\
                     id: a:8\nevent: other\ndata: broken\n\nevent: log\ndata: unfinished";
         let output = Output {
-            name: Some("nobody"),
+            name: Some("other"),
             json: true,
         };
         let mut last = Some("a:6".to_owned());

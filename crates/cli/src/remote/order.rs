@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 pub(super) fn run(
     order: &Order,
-    command: &str,
+    verb: &str,
     seconds: Option<u64>,
 ) -> Result<Exit, Box<dyn std::error::Error>> {
     let client = Client::new(&order.panel)?;
@@ -20,7 +20,7 @@ pub(super) fn run(
         "commands",
         &Command {
             name: &order.name,
-            command,
+            verb,
             instance: &breaker.instance,
             reason: &order.because,
             seconds,

@@ -40,7 +40,7 @@ pub enum Manner {
 
 impl Dependency {
     /// Returns how long a call takes that starts now, and its outcome.
-    pub(crate) fn answer(
+    pub fn answer(
         &self,
         node: usize,
         now: Duration,

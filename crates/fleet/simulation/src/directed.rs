@@ -4,8 +4,9 @@ use crate::simulation::Simulation;
 use crate::store::StoreMutant;
 use crate::world::Counts;
 use breakerbox::{BreakerRegistry, CircuitBreaker, Outcome, Permit, State};
-use breakerbox_fleet::FleetStatus;
-use breakerbox_fleet::protocol::{Phase, Record, Version};
+use breakerbox_fleet::protocol::{Phase, Record, Verb, Version};
+use breakerbox_fleet::{CommandError, FleetStatus};
+use std::future::Future;
 use std::time::Duration;
 
 impl Simulation {
@@ -98,6 +99,33 @@ impl Simulation {
             self.run_ms(10).await;
         }
         false
+    }
+
+    /// Gives a command of an operator at a node. Returns a future that waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// The future returns an error if the store does not accept the command.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the node does not run.
+    pub fn giving(
+        &self,
+        node: usize,
+        pattern: &str,
+        verb: Verb,
+        seconds: u32,
+    ) -> impl Future<Output = Result<(), CommandError>> + Send + 'static {
+        let member = self.nodes[node].member().expect("the node runs");
+        let given = tokio::spawn(member.command(pattern, verb, seconds));
+        async move { given.await.expect("commands do not panic") }
+    }
+
+    /// Gives a command of an operator, which the store accepts.
+    pub async fn give(&self, node: usize, pattern: &str, verb: Verb, seconds: u32) {
+        let given = self.giving(node, pattern, verb, seconds).await;
+        self.expect(given.is_ok(), "the store accepts the command");
     }
 
     /// Returns the record of the first circuit.

@@ -1,5 +1,6 @@
 //! [`Fault`]: what goes wrong, and when.
 
+use breakerbox_fleet::protocol::Verb;
 use std::fmt;
 
 /// One change of the network, of the store or of a node.
@@ -62,6 +63,17 @@ pub enum Fault {
     Pause(usize),
     /// A node continues.
     Resume(usize),
+    /// An operator gives a command to the fleet.
+    Command {
+        /// The node at which the command is given.
+        node: usize,
+        /// The index of the circuit, or `None` for all circuits.
+        circuit: Option<usize>,
+        /// What the circuits do.
+        verb: Verb,
+        /// How many seconds the command lasts.
+        seconds: u32,
+    },
     /// A circuit of a node is forced open by a local command.
     ForceOpen {
         /// The node.

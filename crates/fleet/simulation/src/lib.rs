@@ -8,6 +8,7 @@
 //! * [`run`], [`simulate`]: run a plan or a scenario
 //! * [`Outcome`]: the broken invariants and the figures
 //! * [`StoreMutant`]: faults that the invariants must find
+//! * [`parts`]: the parts that histories against a real store use as well
 
 mod clock;
 mod dependency;
@@ -27,6 +28,14 @@ pub mod tables;
 mod trace;
 mod traffic;
 mod world;
+
+/// The parts that histories against a real store use as well.
+pub mod parts {
+    pub use crate::invariants::Audit;
+    pub use crate::invariants::agreement::{Observed, disagreement};
+    pub use crate::pause::{Pausable, PauseSwitch};
+    pub use crate::store::{Applied, Primary};
+}
 
 pub use dependency::{Dependency, Manner, Outage};
 pub use fault::Fault;

@@ -4,7 +4,9 @@ use crate::pause::PauseSwitch;
 use crate::plan::Plan;
 use crate::store::SimStore;
 use breakerbox::BreakerRegistry;
-use breakerbox_fleet::{Fleet, FleetStatus, LinkStatus};
+use breakerbox_fleet::protocol::Verb;
+use breakerbox_fleet::{CommandError, Fleet, FleetStatus, LinkStatus};
+use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +48,25 @@ impl Member {
             LinkStatus::Connected { since, .. } => Some(since),
             _ => None,
         }
+    }
+
+    /// Returns a command of an operator, which is given when it is awaited.
+    pub(crate) fn command(
+        &self,
+        pattern: &str,
+        verb: Verb,
+        seconds: u32,
+    ) -> impl Future<Output = Result<(), CommandError>> + Send + 'static {
+        let (circuits, time) = (
+            self.fleet.command(pattern),
+            Duration::from_secs(seconds.into()),
+        );
+        let command = match verb {
+            Verb::ForceOpen => circuits.force_open_for(time),
+            Verb::Disable => circuits.disable_for(time),
+            _ => circuits.release(),
+        };
+        command.because("a fault of the plan").into_future()
     }
 
     pub(crate) fn status(&self) -> FleetStatus {

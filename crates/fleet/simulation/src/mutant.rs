@@ -42,6 +42,8 @@ const NONE: Mutants = Mutants {
     ignore_versions: false,
     trip_at_sending: false,
     no_extension: false,
+    forget_releases: false,
+    no_announcements: false,
 };
 
 impl Mutant {
@@ -62,6 +64,8 @@ impl Mutant {
             ignore_versions: late_messages_change_nothing,
             trip_at_sending: paused_trip_does_not_reopen_a_recovered_fleet,
             no_extension: one_node_tries_at_a_time,
+            forget_releases: released_command_never_returns,
+            no_announcements: command_survives_a_flush,
         ]
         .into_iter()
     }

@@ -3,13 +3,11 @@
 use crate::clock::VirtualClock;
 use crate::member::Member;
 use crate::pause::PauseSwitch;
-use crate::plan::{CircuitPlan, Plan};
+use crate::plan::Plan;
 use crate::store::SimStore;
 use crate::traffic::{Caller, Tally};
 use crate::world::World;
-use breakerbox::{
-    Backoff, BreakerBuilder, BreakerRegistry, CircuitBreaker, Event, State, TripRule, Window,
-};
+use breakerbox::{BreakerRegistry, CircuitBreaker, Event, State};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
@@ -135,7 +133,7 @@ impl Node {
                 }
             });
         for circuit in &plan.circuits {
-            builder = builder.preset_for(&circuit.name, preset(circuit));
+            builder = builder.preset_for(&circuit.name, circuit.preset());
         }
         builder.build().expect("valid settings")
     }
@@ -190,21 +188,6 @@ fn short(cause: &breakerbox::Cause) -> String {
         }
         _ => text,
     }
-}
-
-fn preset(circuit: &CircuitPlan) -> BreakerBuilder {
-    // Without jitter, so that the random numbers of an engine change nothing without a store.
-    let builder = CircuitBreaker::builder();
-    let builder = match circuit.window {
-        None => builder.failure_threshold(circuit.failures),
-        Some(window) => {
-            builder.trip_when(TripRule::failures(circuit.failures).over(Window::time(window)))
-        }
-    };
-    builder
-        .recovery_backoff(Backoff::exponential(circuit.first).max(circuit.longest))
-        .half_open_calls(circuit.half_open_calls)
-        .success_threshold(circuit.success_threshold)
 }
 
 impl std::fmt::Debug for Node {

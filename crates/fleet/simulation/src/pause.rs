@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 /// Stops the tasks that run through it. Their timers expire meanwhile, and the time goes on.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PauseSwitch(Arc<Mutex<Paused>>);
+pub struct PauseSwitch(Arc<Mutex<Paused>>);
 
 #[derive(Debug, Default)]
 struct Paused {
@@ -21,23 +21,25 @@ impl PauseSwitch {
     }
 
     /// Runs `future` whenever the switch is not paused.
-    pub(crate) fn run<F: Future>(&self, future: F) -> Pausable<F> {
+    pub fn run<F: Future>(&self, future: F) -> Pausable<F> {
         Pausable {
             switch: self.clone(),
             future: Box::pin(future),
         }
     }
 
-    pub(crate) fn is_paused(&self) -> bool {
+    /// Returns `true` while the tasks are stopped.
+    pub fn is_paused(&self) -> bool {
         self.lock().is_paused
     }
 
-    pub(crate) fn pause(&self) {
+    /// Stops the tasks.
+    pub fn pause(&self) {
         self.lock().is_paused = true;
     }
 
     /// Continues the tasks in a random order, as a scheduler would.
-    pub(crate) fn resume(&self, rng: &mut fastrand::Rng) {
+    pub fn resume(&self, rng: &mut fastrand::Rng) {
         let mut paused = self.lock();
         paused.is_paused = false;
         let mut wakers = std::mem::take(&mut paused.wakers);
@@ -48,7 +50,8 @@ impl PauseSwitch {
 }
 
 /// A task of a node that may be paused.
-pub(crate) struct Pausable<F> {
+#[derive(Debug)]
+pub struct Pausable<F> {
     switch: PauseSwitch,
     future: Pin<Box<F>>,
 }

@@ -4,7 +4,9 @@ use crate::dependency::{Dependency, Manner, Outage};
 use crate::fault::Fault;
 use crate::sharing::Sharing;
 use crate::store::StoreMutant;
+use breakerbox::{Backoff, BreakerBuilder, CircuitBreaker, TripRule, Window};
 use breakerbox_fleet::Mutants;
+use breakerbox_fleet::protocol::Verb;
 use std::time::Duration;
 
 /// Everything that a run depends on. Two runs of equal plans are equal.
@@ -106,6 +108,36 @@ impl CircuitPlan {
         });
         self
     }
+
+    /// Returns the settings of its breakers.
+    pub fn preset(&self) -> BreakerBuilder {
+        // Without jitter, so that the random numbers of an engine change nothing without a store.
+        let builder = CircuitBreaker::builder();
+        let builder = match self.window {
+            None => builder.failure_threshold(self.failures),
+            Some(window) => {
+                builder.trip_when(TripRule::failures(self.failures).over(Window::time(window)))
+            }
+        };
+        builder
+            .recovery_backoff(Backoff::exponential(self.first).max(self.longest))
+            .half_open_calls(self.half_open_calls)
+            .success_threshold(self.success_threshold)
+    }
+
+    /// Returns since when the dependency has worked without faults of the fleet, or `None` if it fails.
+    pub fn healthy_since(&self, now: Duration, last_fault: Duration) -> Option<Duration> {
+        let outages = &self.dependency.outages;
+        let is_on = outages
+            .iter()
+            .any(|outage| outage.from <= now && now < outage.until);
+        let ended = outages
+            .iter()
+            .map(|outage| outage.until)
+            .filter(|until| *until <= now);
+        let since = ended.max().unwrap_or_default().max(last_fault);
+        (!is_on).then_some(since)
+    }
 }
 
 impl Plan {
@@ -154,7 +186,41 @@ impl Plan {
             ..Self::quiet(seed, nodes, 180)
         };
         plan.add_faults(&mut rng, weather);
+        plan.add_commands();
         plan
+    }
+
+    /// Adds commands of operators to half of the seeds. All of them have ended when the faults end.
+    fn add_commands(&mut self) {
+        let mut rng = fastrand::Rng::with_seed(self.seed ^ 0x5EED_0004);
+        if rng.bool() {
+            return;
+        }
+        for _ in 0..rng.u32(1..=4) {
+            let at = rng.u64(FAULTS.0..FAULTS.1 - 20);
+            let lasts = rng.u64(3..=FAULTS.1 - at);
+            let circuit = (rng.u32(0..3) > 0).then(|| rng.usize(0..self.circuits.len()));
+            let verb = if rng.bool() {
+                Verb::ForceOpen
+            } else {
+                Verb::Disable
+            };
+            let seconds = u32::try_from(lasts).unwrap_or(u32::MAX);
+            let command = |node: usize, verb: Verb| Fault::Command {
+                node,
+                circuit,
+                verb,
+                seconds,
+            };
+            self.fault(at * 1_000, command(rng.usize(0..self.nodes), verb));
+            if rng.bool() {
+                let end = at * 1_000 + rng.u64(0..lasts * 1_000);
+                self.fault(end, command(rng.usize(0..self.nodes), Verb::Release));
+            }
+        }
+        // In fair weather, nodes have to agree only when the commands have ended.
+        self.fault(FAULTS.1 * 1_000, Fault::StoreBack);
+        self.faults.sort_by_key(|(at, _)| *at);
     }
 
     fn add_faults(&mut self, rng: &mut fastrand::Rng, weather: Weather) {

@@ -19,7 +19,8 @@ pub enum Sharing {
 }
 
 impl Sharing {
-    pub(crate) fn share(self) -> Share {
+    /// Returns the policy.
+    pub fn share(self) -> Share {
         match self {
             Self::Quorum(nodes) => Share::quorum(nodes),
             Self::Always => Share::always(),
@@ -30,12 +31,12 @@ impl Sharing {
     }
 
     /// Returns `true` if each node follows the fleet without further conditions.
-    pub(crate) fn adopts(self) -> bool {
+    pub fn adopts(self) -> bool {
         matches!(self, Self::Quorum(_) | Self::Always)
     }
 
     /// Returns the number of nodes that open a circuit of the fleet.
-    pub(crate) fn quorum(self) -> usize {
+    pub fn quorum(self) -> usize {
         match self {
             Self::Quorum(nodes) => nodes.into(),
             Self::Observe => 2,

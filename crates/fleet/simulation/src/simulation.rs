@@ -4,6 +4,7 @@ use crate::dependency::Outage;
 use crate::fault::Fault;
 use crate::invariants::agreement::{Observed, disagreement};
 use crate::invariants::bounds::excess;
+use crate::invariants::commands;
 use crate::invariants::{Audit, Figures, Reach, Violation};
 use crate::node::Node;
 use crate::plan::{CircuitPlan, Plan};
@@ -277,6 +278,17 @@ impl Simulation {
                     self.nodes[node].switch.resume(&mut self.rng);
                 }
             }
+            Fault::Command {
+                node,
+                circuit,
+                verb,
+                seconds,
+            } => {
+                let circuit = circuit.map(|circuit| self.plan.circuits[circuit].name.as_str());
+                if let Some(member) = self.nodes[node].member() {
+                    tokio::spawn(member.command(circuit.unwrap_or("*"), verb, seconds));
+                }
+            }
             Fault::ForceOpen { node, circuit } => {
                 self.command(node, circuit, CircuitBreaker::force_open);
             }
@@ -319,11 +331,22 @@ impl Simulation {
         if now < self.plan.last_fault() + SETTLING {
             return;
         }
+        self.check_commands();
         for (index, circuit) in self.plan.circuits.iter().enumerate() {
             self.check_agreement(now, index, circuit);
             self.check_recovery(now, index, circuit);
             self.check_shared(now, circuit);
         }
+    }
+
+    /// Checks that the store and all nodes know the commands that one of them knows.
+    pub fn check_commands(&self) {
+        let running = self.nodes.iter().filter(|node| node.is_running());
+        let running: Vec<_> = running.map(Node::index).collect();
+        self.world.change(|state, now| {
+            let stored = state.store.commands(now);
+            commands::survive(&mut state.audit, now, &running, &stored);
+        });
     }
 
     fn check_bounds(&self) {
@@ -380,7 +403,7 @@ impl Simulation {
     fn check_recovery(&self, now: Duration, index: usize, circuit: &CircuitPlan) {
         let waits = LEASE + GRACE + 7 * SECOND;
         let bound = circuit.longest + waits;
-        let healthy = self.healthy_since(now, circuit);
+        let healthy = circuit.healthy_since(now, self.plan.last_fault());
         if healthy.is_none_or(|healthy| now < healthy + bound) {
             return;
         }
@@ -394,20 +417,6 @@ impl Simulation {
                 self.report("recovery", what);
             }
         }
-    }
-
-    /// Returns since when the dependency has worked without faults of the fleet, or `None` if it fails.
-    fn healthy_since(&self, now: Duration, circuit: &CircuitPlan) -> Option<Duration> {
-        let outages = &circuit.dependency.outages;
-        let is_on = outages
-            .iter()
-            .any(|outage| outage.from <= now && now < outage.until);
-        let ended = outages
-            .iter()
-            .map(|outage| outage.until)
-            .filter(|until| *until <= now);
-        let since = ended.max().unwrap_or_default().max(self.plan.last_fault());
-        (!is_on).then_some(since)
     }
 
     /// An outage that many nodes see opens the circuit of the fleet.

@@ -3,8 +3,10 @@
 use crate::invariants::Audit;
 use crate::store::{Condition, Primary, StoreMutant};
 use crate::trace::{ShortOp, ShortView, Trace};
-use breakerbox_fleet::protocol::{Message, Op, Version};
-use breakerbox_fleet::store::{Hello, News, NewsSender, Pulled, StoreError, Submitted, news};
+use breakerbox_fleet::protocol::{Command, Message, Op, Version};
+use breakerbox_fleet::store::{
+    Commanded, Hello, News, NewsSender, Pulled, StoreError, Submitted, news,
+};
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +53,12 @@ pub(crate) enum Body {
         /// `None` in the duplicate of a request.
         reply: Option<oneshot::Sender<Result<Submitted, StoreError>>>,
     },
+    Command {
+        seen: Version,
+        command: Command,
+        /// `None` in the duplicate of a request.
+        reply: Option<oneshot::Sender<Result<Commanded, StoreError>>>,
+    },
     Pull {
         since: Version,
         limit: usize,
@@ -68,6 +76,11 @@ enum Action {
         u64,
         oneshot::Sender<Result<Submitted, StoreError>>,
         Submitted,
+    ),
+    AnswerCommand(
+        u64,
+        oneshot::Sender<Result<Commanded, StoreError>>,
+        Commanded,
     ),
     AnswerPull(
         u64,
@@ -344,6 +357,13 @@ impl State {
                 ops: ops.clone(),
                 reply: None,
             }),
+            Body::Command { seen, command, .. } if self.is_doubled(sender.node) => {
+                Some(Body::Command {
+                    seen: *seen,
+                    command: command.clone(),
+                    reply: None,
+                })
+            }
             _ => None,
         };
         self.schedule(at, Action::Arrive(sender.clone(), body));
@@ -365,6 +385,15 @@ impl State {
                     let _ = reply.send(Ok(submitted));
                 }
             }
+            Action::AnswerCommand(link, reply, commanded) => {
+                let node = self.node_of(link).filter(|_| !reply.is_closed());
+                if let Some(node) = node {
+                    let commands = &commanded.commands;
+                    self.trace.line(now, format_args!("n{node} < answer"));
+                    self.audit.delivered_commands(now, node, commands);
+                    let _ = reply.send(Ok(commanded));
+                }
+            }
             Action::AnswerPull(link, reply, since, pulled) => {
                 let node = self.node_of(link).filter(|_| !reply.is_closed());
                 if let Some(node) = node {
@@ -377,6 +406,8 @@ impl State {
                         self.audit.forgot(node);
                     }
                     self.audit.delivered(now, node, pulled.records.iter());
+                    let commands = pulled.commands.as_deref().unwrap_or_default();
+                    self.audit.delivered_commands(now, node, commands);
                     let _ = reply.send(Ok(pulled));
                 }
             }
@@ -418,6 +449,38 @@ impl State {
                 let error = StoreError::ReadOnly("the store is a replica".into());
                 if let Some(reply) = reply {
                     let _ = reply.send(Err(error));
+                }
+            }
+            Body::Command { reply, .. } if self.store.condition == Condition::ReadOnly => {
+                let error = StoreError::ReadOnly("the store is a replica".into());
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(error));
+                }
+            }
+            Body::Command {
+                seen,
+                command,
+                reply,
+            } => {
+                let (commanded, message) = self.store.command(&hello, seen, &command, now);
+                let Command {
+                    pattern,
+                    verb,
+                    version,
+                    ..
+                } = &command;
+                let (word, head) = (commanded.word, commanded.head);
+                self.trace.line(
+                    now,
+                    format_args!("n{node} {pattern} {verb} {version} -> {word:?} {head}"),
+                );
+                if let Some(message) = message {
+                    self.counts.messages += 1;
+                    self.publish(now, message);
+                }
+                if let Some(reply) = reply {
+                    let action = Action::AnswerCommand(link, reply, commanded);
+                    self.answer(now, node, link, action);
                 }
             }
             Body::Submit { seen, ops, reply } => {
@@ -551,6 +614,11 @@ fn disconnected() -> StoreError {
 fn refuse(body: Body, error: StoreError) {
     match body {
         Body::Submit { reply, .. } => {
+            if let Some(reply) = reply {
+                let _ = reply.send(Err(error));
+            }
+        }
+        Body::Command { reply, .. } => {
             if let Some(reply) = reply {
                 let _ = reply.send(Err(error));
             }

@@ -81,4 +81,12 @@ scenarios! {
     reset_circuit_stays_closed 3
     circuit_tripped_by_a_command_stays_local 3
     special_states_are_left_alone 3
+    command_reaches_all_nodes 3
+    command_ends_by_itself 3
+    command_survives_a_flush 3
+    released_command_never_returns 3
+    local_command_wins_until_the_next_one 3
+    crossing_commands_agree 3
+    forced_open_circuit_has_no_trials 3
+    only_followers_obey 3
 }

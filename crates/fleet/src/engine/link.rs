@@ -2,7 +2,9 @@
 
 use super::panic::{Panicked, catch};
 use crate::planner::{REQUEST_TIMEOUT, Request};
-use crate::store::{FleetStore, Hello, Item, Line, Link, News, Pulled, StoreError, Submitted};
+use crate::store::{
+    Commanded, FleetStore, Hello, Item, Line, Link, News, Pulled, StoreError, Submitted,
+};
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub(crate) struct Reply {
 pub(crate) enum Answer {
     Pulled(Pulled),
     Submitted(Submitted),
+    Commanded(Commanded),
     Failed(StoreError),
 }
 
@@ -55,7 +58,7 @@ pub(crate) enum Happened {
     /// The connection failed or ended.
     Disconnected(StoreError),
     News(Item),
-    Replied(Reply),
+    Replied(Box<Reply>),
 }
 
 impl Supervisor {
@@ -115,7 +118,7 @@ impl Supervisor {
                         Err(item) => return Happened::News(item),
                         Ok((line, reply)) => {
                             self.idle(line);
-                            return Happened::Replied(reply);
+                            return Happened::Replied(Box::new(reply));
                         }
                     }
                 }
@@ -189,6 +192,10 @@ async fn exchange(mut line: Box<dyn Line>, request: Request) -> (Box<dyn Line>, 
         Request::Submit { seen, ops, .. } => {
             let submitted = timeout(REQUEST_TIMEOUT, CatchPanic(line.submit(*seen, ops))).await;
             flatten(submitted).map(Answer::Submitted)
+        }
+        Request::Command { seen, command } => {
+            let commanded = CatchPanic(line.command(*seen, command));
+            flatten(timeout(REQUEST_TIMEOUT, commanded).await).map(Answer::Commanded)
         }
     };
     let answer = answer.unwrap_or_else(Answer::Failed);

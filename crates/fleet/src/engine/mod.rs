@@ -8,11 +8,13 @@ mod dirty;
 mod link;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod operator;
 mod panic;
 mod shared;
 mod task;
 
 pub(crate) use clock_check::follows_tokio;
 pub(crate) use dirty::Dirty;
+pub(crate) use operator::{Given, Operator};
 pub(crate) use shared::{Progress, Shared, Stop};
 pub(crate) use task::{Listener, Task};

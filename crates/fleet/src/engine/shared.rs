@@ -1,8 +1,9 @@
 //! [`Shared`]: what the task and the handles of a fleet share.
 
 use crate::event::Degradation;
-use crate::protocol::NodeId;
-use crate::status::{FleetCounters, FleetStatus, LinkStatus};
+use crate::protocol::{Command, NodeId};
+use crate::share::Share;
+use crate::status::{CommandStatus, FleetCounters, FleetStatus, LinkStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -12,6 +13,8 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Shared {
     node: NodeId,
+    /// The policy of each prefix.
+    shares: Vec<(Arc<str>, Share)>,
     process: u32,
     report: Mutex<Report>,
     /// What the task has reached.
@@ -46,6 +49,12 @@ pub(crate) struct Report {
     pub(crate) namesakes: Vec<Arc<str>>,
     /// Known circuits, circuits that are open with the fleet, and leases.
     pub(crate) sizes: (usize, usize, usize),
+    /// The circuits of the leases.
+    pub(crate) leased: Vec<Arc<str>>,
+    /// The commands of operators and their ends.
+    pub(crate) commands: Vec<(Command, Instant)>,
+    /// Circuits that follow a command, and circuits that a local command keeps from it.
+    pub(crate) commanded: (usize, usize),
     pub(crate) last_pull: Option<Instant>,
     pub(crate) counters: FleetCounters,
     /// Whether the fleet has ended and has given its leases and votes back.
@@ -53,9 +62,10 @@ pub(crate) struct Report {
 }
 
 impl Shared {
-    pub(crate) fn new(node: NodeId) -> Self {
+    pub(crate) fn new(node: NodeId, shares: Vec<(Arc<str>, Share)>) -> Self {
         Self {
             node,
+            shares,
             process: std::process::id(),
             report: Mutex::new(Report {
                 degraded: Some(Degradation::Connecting),
@@ -64,6 +74,9 @@ impl Shared {
                 nodes: 0,
                 namesakes: Vec::new(),
                 sizes: (0, 0, 0),
+                leased: Vec::new(),
+                commands: Vec::new(),
+                commanded: (0, 0),
                 last_pull: None,
                 counters: FleetCounters::default(),
                 given_back: false,
@@ -105,6 +118,8 @@ impl Shared {
             report.degraded
         };
         let (known, open, leases) = report.sizes;
+        let (commanded, overruled) = report.commanded;
+        let commands = report.commands.into_iter().filter(|(_, end)| now < *end);
         FleetStatus {
             link: match why {
                 Some(why) => LinkStatus::Degraded { since, why },
@@ -120,6 +135,13 @@ impl Shared {
             known,
             open,
             leases,
+            leased: report.leased,
+            shares: self.shares.clone(),
+            commands: commands
+                .map(|(command, end)| CommandStatus::new(command, end - now))
+                .collect(),
+            commanded,
+            overruled,
             last_pull: report
                 .last_pull
                 .map(|pull| now.saturating_duration_since(pull)),
@@ -142,7 +164,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn forked_child_has_no_fleet() {
         let node = NodeId::new("web-7", "web-7-1").unwrap();
-        let mut shared = Shared::new(node);
+        let mut shared = Shared::new(node, Vec::new());
         assert_eq!(why(&shared), Degradation::Connecting);
         // The child of a fork has another process id, and none of the threads.
         shared.process = shared.process.wrapping_add(1);
@@ -151,7 +173,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn progress_never_goes_back() {
-        let shared = Shared::new(NodeId::new("web-7", "web-7-1").unwrap());
+        let shared = Shared::new(NodeId::new("web-7", "web-7-1").unwrap(), Vec::new());
         shared.reached(Progress::Ended);
         shared.reached(Progress::Ready);
         let progress = shared.wait(Progress::Ended, Duration::ZERO).await;

@@ -2,13 +2,15 @@
 
 use super::dirty::Dirty;
 use super::link::{Answer, Happened, Reply, Supervisor};
+use super::operator::Operator;
 use super::panic::catch;
 use super::shared::{Progress, Shared, Stop};
 use crate::event::{Degradation, FleetEvent};
 use crate::planner::{Planner, Request, Time};
 use crate::protocol::NodeId;
 use crate::store::{FleetStore, Hello, Item, StoreError};
-use breakerbox::fleet::Port;
+use breakerbox::fleet::{Order, Port, Why};
+use breakerbox::{Cause, State};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ pub(crate) struct Task {
     node: NodeId,
     shared: Arc<Shared>,
     stop: watch::Receiver<Stop>,
+    operator: Operator,
     listener: Option<Listener>,
     #[cfg(feature = "metrics")]
     metrics: super::metrics::Metrics,
@@ -49,6 +52,25 @@ pub(crate) struct Task {
     unpublished: bool,
     error: Option<StoreError>,
     last_pull: Option<Time>,
+    /// The number of leases, and how many were granted or lost, when their names were reported.
+    leases: (usize, u64),
+}
+
+/// Enables the circuits that a command of an operator has disabled: no time would do so.
+impl Drop for Task {
+    fn drop(&mut self) {
+        for name in self.port.names() {
+            let view = self.port.view(&name);
+            let is_ordered = |cause: &Option<Cause>| matches!(cause, Some(Cause::Fleet { .. }));
+            let disabled =
+                view.filter(|view| view.state == State::Disabled && is_ordered(&view.cause));
+            if let Some(view) = disabled {
+                let cause = Cause::fleet(self.node.instance(), Why::Manual);
+                // A circuit that has changed meanwhile is left alone.
+                let _ = self.port.apply(&name, view.mark, Order::Enable, cause);
+            }
+        }
+    }
 }
 
 /// Marks the fleet as ended when the task ends in any way: its runtime may be dropped.
@@ -78,6 +100,7 @@ impl Task {
         hello: Hello,
         shared: Arc<Shared>,
         stop: watch::Receiver<Stop>,
+        operator: Operator,
         listener: Option<Listener>,
     ) -> Self {
         let node = hello.node.clone();
@@ -89,6 +112,7 @@ impl Task {
             node,
             shared,
             stop,
+            operator,
             listener,
             #[cfg(feature = "metrics")]
             metrics: super::metrics::Metrics::default(),
@@ -98,6 +122,7 @@ impl Task {
             unpublished: false,
             error: None,
             last_pull: None,
+            leases: (0, 0),
         }
     }
 
@@ -175,7 +200,12 @@ impl Task {
         if !self.link.is_idle() {
             return;
         }
-        if let Some(request) = self.planner.request(&self.port, now) {
+        let command = self.planner.is_synced().then(|| self.operator.next());
+        let request = match command.flatten() {
+            Some(command) => Some(self.planner.command(command)),
+            None => self.planner.request(&self.port, now),
+        };
+        if let Some(request) = request {
             self.sent_at = now;
             self.link.send(request);
         }
@@ -199,11 +229,12 @@ impl Task {
         let timer = Instant::now() + wait;
         let timer = stop_by.map_or(timer, |by| by.min(timer));
         let mut timer = pin!(tokio::time::sleep_until(timer));
+        let operator = &mut self.operator;
         poll_fn(|cx| {
             if stop_by.is_none() && stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Woken::Stop);
             }
-            if dirty.as_mut().poll(cx).is_ready() {
+            if operator.poll_receive(cx).is_ready() || dirty.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Woken::Due);
             }
             if let Poll::Ready(happened) = link.as_mut().poll(cx) {
@@ -228,7 +259,7 @@ impl Task {
             }
             Happened::Disconnected(error) => self.disconnect(error, now),
             Happened::News(item) => self.news(item, now),
-            Happened::Replied(reply) => self.replied(reply, now),
+            Happened::Replied(reply) => self.replied(*reply, now),
         }
     }
 
@@ -283,7 +314,22 @@ impl Task {
                     .submitted(&submitted, names, cursor, sent_at, now);
                 self.look_at(names, now);
             }
+            (Request::Command { command, .. }, Answer::Commanded(commanded)) => {
+                self.timeouts = 0;
+                self.operator.answered(Ok(commanded.word));
+                self.unpublished = commanded.is_unpublished;
+                self.planner.commanded(&command, &commanded, now);
+            }
+            (
+                Request::Command { command, .. },
+                Answer::Failed(error @ (StoreError::Denied(_) | StoreError::Protocol(_))),
+            ) => {
+                // The connection works: commands have a permission and data of their own.
+                self.operator.answered(Err(error));
+                self.planner.command_refused(&command, now);
+            }
             (request, Answer::Failed(error)) => {
+                self.operator.answered(Err(error.clone()));
                 let names = self.planner.unanswered(request, now);
                 self.timeouts += 1;
                 let gives_up = self.timeouts >= 2 || self.planner.is_unanswered();
@@ -321,6 +367,7 @@ impl Task {
     }
 
     fn disconnect(&mut self, error: StoreError, now: Time) {
+        self.operator.answered(Err(error.clone()));
         self.error = Some(error);
         self.read_only = None;
         self.unpublished = false;
@@ -362,16 +409,35 @@ impl Task {
             self.last_pull = pulled;
             report.last_pull = pulled.map(|pulled| instant - now.saturating_sub(pulled));
         }
+        let (_, _, leases) = self.planner.sizes();
+        let counters = self.planner.counters();
+        let ended = counters.leases_granted + counters.leases_lost;
+        // A pass over all circuits, so only when the leases may have changed.
+        if (leases, ended) != self.leases {
+            self.leases = (leases, ended);
+            report.leased = self.planner.leased();
+        }
         report.sizes = self.planner.sizes();
+        report.commanded = self.planner.commanded_sizes();
+        if let Some(commands) = self.planner.take_commands() {
+            let end = |end: Time| instant + end.saturating_sub(now);
+            let commands = commands.into_iter();
+            report.commands = commands.map(|(command, at)| (command, end(at))).collect();
+        }
         report.counters = self.planner.counters();
         drop(report);
         #[cfg(feature = "metrics")]
         {
-            let connected = self.shared.report().degraded.is_none();
-            let counters = self.planner.counters();
+            let report = self.shared.report();
+            let figures = super::metrics::Figures {
+                connected: report.degraded.is_none(),
+                nodes: report.nodes,
+                counters: report.counters,
+            };
+            drop(report);
             let (published, delays) = self.planner.take_figures();
             self.metrics
-                .report(connected, &counters, &events, &published, &delays);
+                .report(now, figures, &events, &published, &delays);
         }
         self.emit(&events);
     }

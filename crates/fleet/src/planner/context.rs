@@ -1,10 +1,11 @@
 //! [`Context`]: what all circuits of a planner share.
 
+use super::commands::Commands;
 use super::server_clock::ServerClock;
 use super::settings::Settings;
-use super::timing::{ALONE_AFTER, Time};
+use super::timing::{ALONE_AFTER, RESTORE_WAIT, Time};
 use crate::event::FleetEvent;
-use crate::protocol::Why;
+use crate::protocol::{Command, Why};
 use crate::status::FleetCounters;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) rng: fastrand::Rng,
     pub(crate) clock: ServerClock,
+    pub(crate) commands: Commands,
     pub(crate) counters: FleetCounters,
     pub(crate) events: Vec<FleetEvent>,
     /// The codes of the changes that the store has accepted, for metrics.
@@ -47,6 +49,7 @@ impl Context {
             settings,
             rng: fastrand::Rng::with_seed(seed),
             clock: ServerClock::default(),
+            commands: Commands::default(),
             counters: FleetCounters::default(),
             events: Vec::new(),
             published: Vec::new(),
@@ -68,6 +71,21 @@ impl Context {
         self.synced && self.unanswered_submits == 0 && !self.read_only && !self.leaving
     }
 
+    /// Applies all commands of the store, except those that cannot be genuine.
+    pub(crate) fn learn_commands(&mut self, commands: &[Command], now: Time) {
+        let server = self.clock.now(now);
+        let is_poison = |command: &&Command| server.is_some_and(|t| command.version.is_ahead_of(t));
+        self.counters.refused_records += commands.iter().filter(is_poison).count() as u64;
+        let genuine = commands.iter().filter(|command| !is_poison(command));
+        let genuine: Vec<_> = genuine.cloned().collect();
+        if self.settings.mutants.forget_releases {
+            self.commands.forget_releases();
+        }
+        let rng = &mut self.rng;
+        self.commands
+            .learn(&genuine, now, || random_in(rng, RESTORE_WAIT));
+    }
+
     /// Notes a change that the store has accepted.
     pub(crate) fn note_published(&mut self, why: &str) {
         self.counters.published += 1;
@@ -77,8 +95,8 @@ impl Context {
     }
 
     /// Returns a random time in `range`.
-    pub(crate) fn random(&mut self, (from, to): (Duration, Duration)) -> Duration {
-        from + to.saturating_sub(from).mul_f64(self.rng.f64())
+    pub(crate) fn random(&mut self, range: (Duration, Duration)) -> Duration {
+        random_in(&mut self.rng, range)
     }
 
     pub(crate) fn is_alone(&self, now: Time) -> bool {
@@ -93,4 +111,8 @@ impl Context {
             self.alone_since.get_or_insert(now);
         }
     }
+}
+
+fn random_in(rng: &mut fastrand::Rng, (from, to): (Duration, Duration)) -> Duration {
+    from + to.saturating_sub(from).mul_f64(rng.f64())
 }

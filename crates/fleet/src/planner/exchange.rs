@@ -6,9 +6,9 @@ use super::operation::Sent;
 use super::pulls::{Page, Pull};
 use super::request::Request;
 use super::tally::Tally;
-use super::timing::{BATCH_INTERVAL, MAX_BATCH, PULL_LIMIT, Time};
-use crate::protocol::{Micros, Version};
-use crate::store::{Pulled, Submitted};
+use super::timing::{BATCH_INTERVAL, COMMAND_RETRY, MAX_BATCH, PULL_LIMIT, Time};
+use crate::protocol::{Command, CommandWord, Micros, Version};
+use crate::store::{Commanded, Pulled, Submitted};
 use breakerbox::fleet::Port;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ impl Planner {
     /// Returns when the next request is due, if the store is connected and nothing is on its way.
     pub(crate) fn next_request(&self) -> Time {
         let pull = self.pulls.due();
+        let announcement = self.next_announcement().map(|at| at.max(self.next_batch));
+        let pull = announcement.map_or(pull, |at| at.min(pull));
         if self.cx.synced && self.agenda.has_outgoing() {
             return pull.min(self.next_batch);
         }
@@ -33,6 +35,12 @@ impl Planner {
         }
         if !self.cx.synced || now < self.next_batch {
             return None;
+        }
+        if self.next_announcement().is_some_and(|at| at <= now) {
+            if let Some(command) = self.cx.commands.announcement(now) {
+                self.next_batch = now + BATCH_INTERVAL;
+                return Some(self.command(command));
+            }
         }
         let (mut ops, mut names) = (Vec::new(), Vec::new());
         while ops.len() < MAX_BATCH {
@@ -76,11 +84,43 @@ impl Planner {
         })
     }
 
+    /// Returns when a command is given back to a store that has lost it.
+    fn next_announcement(&self) -> Option<Time> {
+        let may_announce = self.cx.synced && !self.cx.read_only && !self.cx.leaving;
+        let may_announce = may_announce && !self.cx.settings.mutants.no_announcements;
+        self.cx
+            .commands
+            .next_announcement()
+            .filter(|_| may_announce)
+    }
+
+    /// Applies the answer to a command.
+    pub(crate) fn commanded(&mut self, command: &Command, commanded: &Commanded, now: Time) {
+        if commanded.word != CommandWord::Accepted {
+            self.command_refused(command, now);
+        }
+        self.learn_commands(&commanded.commands, now);
+    }
+
+    /// The store does not take a command from this node.
+    pub(crate) fn command_refused(&mut self, command: &Command, now: Time) {
+        let again = now + COMMAND_RETRY;
+        self.cx.commands.postpone(&command.pattern, again);
+    }
+
+    fn learn_commands(&mut self, commands: &[Command], now: Time) {
+        self.cx.learn_commands(commands, now);
+        self.seen = self.seen.max(self.cx.commands.latest());
+    }
+
     /// Applies the answer to a pull. Returns the circuits to look at.
     pub(crate) fn pulled(&mut self, pulled: &Pulled, sent: Time, now: Time) -> Vec<Arc<str>> {
         let could_extend = self.cx.may_extend();
         self.note_answer(pulled.now, pulled.nodes, sent, now);
         self.cx.read_only = pulled.read_only.is_some();
+        if let Some(commands) = &pulled.commands {
+            self.learn_commands(commands, now);
+        }
         let full = self.pulls.current().filter(|pull| pull.full);
         let source = full.map_or(Source::News, |pull| Source::FullPull(pull.began));
         let records = pulled.records.iter();
@@ -173,6 +213,7 @@ impl Planner {
                 self.pulls.failed(now);
                 Vec::new()
             }
+            Request::Command { .. } => Vec::new(),
             Request::Submit { names, .. } => {
                 self.cx.unanswered_submits += 1;
                 self.cx.unanswered_at = now;

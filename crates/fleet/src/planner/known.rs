@@ -1,9 +1,9 @@
 //! [`Known`]: what the store last said about one circuit.
 
 use super::timing::Time;
+use crate::event::cause_of;
 use crate::protocol::{MAX_ATTEMPT, Phase, RecordView, Version};
 use breakerbox::Cause;
-use breakerbox::fleet::Why;
 use std::sync::Arc;
 
 /// What the store last said about one circuit.
@@ -46,14 +46,6 @@ impl Known {
 
     /// Returns the cause of an order that follows this record.
     pub(crate) fn cause(&self) -> Cause {
-        let code = &*self.why;
-        let why = Why::from_code(code).unwrap_or(match code {
-            "lease" | "yielded" => Why::Recovering,
-            "succeeded" => Why::TrialsSucceeded,
-            "command" => Why::Manual,
-            // A code of a later version.
-            _ => Why::Failures,
-        });
-        Cause::fleet(self.by.clone(), why)
+        Cause::fleet(self.by.clone(), cause_of(&self.why))
     }
 }

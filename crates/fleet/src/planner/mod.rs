@@ -9,16 +9,18 @@
 //! 1. Level-triggered: each look decides on the circuit as it is, and an operation is built when it
 //!    is sent. A change that is noticed late or twice therefore does no harm.
 //! 2. The deadline of an open circuit moves only while the store answers and accepts writes. Time
-//!    alone half-opens every circuit when the store, the network or the task is gone.
+//!    alone half-opens every circuit when the store, the network or the task is gone. Exception: a
+//!    command of an operator moves the deadline from memory, until the command ends.
 //! 3. A deadline is moved before the request that it covers is sent.
 //! 4. Trials of a joined circuit run only with a lease, which counts from the time of sending.
 //! 5. State that was adopted is never reported as an opening of this node.
 //! 6. An absent record closes nothing.
-//! 7. Each step costs the circuits that changed, not all circuits. Exceptions: a new connection, and
-//!    the end of a full pull.
+//! 7. Each step costs the circuits that changed, not all circuits. Exceptions: a new connection, the
+//!    end of a full pull, and the begin and end of a command.
 
 mod agenda;
 mod answer;
+mod commands;
 mod context;
 mod exchange;
 mod foreign;
@@ -44,7 +46,7 @@ pub(crate) use settings::Settings;
 pub(crate) use timing::{LONGEST_WAIT, REQUEST_TIMEOUT, Time};
 
 use crate::event::FleetEvent;
-use crate::protocol::{MAX_NAME, Message, Micros, Version};
+use crate::protocol::{Command, MAX_NAME, Message, Micros, Version};
 use crate::share::Share;
 use crate::status::FleetCounters;
 use agenda::{Agenda, Urgency};
@@ -117,6 +119,7 @@ impl Planner {
     /// Looks at circuits whose time has come. At most [`MAX_LOOKS`]: the rest stays due, so that many
     /// circuits do not keep the runtime busy.
     pub(crate) fn advance(&mut self, port: &Port, now: Time) {
+        self.look_at_commanded(port, now);
         for _ in 0..MAX_LOOKS {
             let Some(name) = self.agenda.pop_due(now) else {
                 break;
@@ -127,7 +130,24 @@ impl Planner {
 
     /// Returns when to call [`advance`](Self::advance).
     pub(crate) fn next_due(&self) -> Option<Time> {
-        self.agenda.next_due()
+        let commands = self.cx.commands.due();
+        self.agenda.next_due().into_iter().chain(commands).min()
+    }
+
+    /// Plans a look at each circuit whose command has changed or ended.
+    fn look_at_commanded(&mut self, port: &Port, now: Time) {
+        let changed = self.cx.commands.take_changed(now);
+        if changed.is_empty() {
+            return;
+        }
+        for name in port.names() {
+            if changed
+                .iter()
+                .any(|pattern| Command::matches(pattern, &name))
+            {
+                self.agenda.set_due(&name, Some(now));
+            }
+        }
     }
 
     /// Gives orders to a circuit until there is nothing left to order. Returns the operation that is
@@ -266,6 +286,9 @@ impl Planner {
         if self.pulls.note_message(message) {
             self.cx.counters.gaps += 1;
         }
+        if message.has_commands {
+            self.pulls.note_gap();
+        }
         if cfg!(feature = "metrics") {
             let now = self.cx.clock.now(now);
             let delay = now.map(|now| now.since(Micros(message.version.0)));
@@ -371,6 +394,34 @@ impl Planner {
     /// Returns the numbers of known circuits, of circuits that are open with the fleet, and of leases.
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {
         (self.tracks.len(), self.tally.open, self.tally.leases)
+    }
+
+    /// Returns the names of the circuits that this node tries for the fleet.
+    pub(crate) fn leased(&self) -> Vec<Arc<str>> {
+        let leased = self
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.lease.is_some());
+        leased.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Returns the numbers of circuits that follow a command, and of those that a local command keeps
+    /// from it.
+    pub(crate) fn commanded_sizes(&self) -> (usize, usize) {
+        (self.tally.commanded, self.tally.overruled)
+    }
+
+    /// Returns the commands of operators and their ends, if they have changed.
+    pub(crate) fn take_commands(&mut self) -> Option<Vec<(Command, Time)>> {
+        self.cx.commands.take_news()
+    }
+
+    /// Returns the request that gives a command of this node to the store.
+    pub(crate) fn command(&self, command: Command) -> Request {
+        Request::Command {
+            seen: self.seen,
+            command,
+        }
     }
 
     pub(crate) fn last_pull(&self) -> Option<Time> {

@@ -33,4 +33,8 @@ pub struct Mutants {
     pub trip_at_sending: bool,
     /// Half-opens by time alone while it is linked.
     pub no_extension: bool,
+    /// Forgets which commands of operators were released.
+    pub forget_releases: bool,
+    /// Gives no command back to a store that has lost it.
+    pub no_announcements: bool,
 }

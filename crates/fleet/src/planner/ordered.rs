@@ -5,6 +5,7 @@ use super::step::Effect;
 use super::timing::Time;
 use super::track::{Report, Track};
 use crate::event::FleetEvent;
+use crate::protocol::{Command, Verb};
 use breakerbox::fleet::View;
 use std::sync::Arc;
 
@@ -47,6 +48,23 @@ impl Track {
                     lease.refused = view.refused;
                 }
             }
+            Effect::Command => {
+                self.opened = Some(now);
+                self.opened_at = None;
+                self.report = Report::Adopted;
+                self.baseline = Some(view.refused);
+                self.leave();
+                let command = cx.commands.of(name, now);
+                let command = command.map(|known| known.command.clone());
+                note_command(name, command.as_ref(), cx);
+            }
+            Effect::Release => {
+                self.leave();
+                self.opened = None;
+                self.report = Report::Pending;
+                self.last_trial_failed = false;
+                note_command(name, None, cx);
+            }
             Effect::Close => {
                 self.leave();
                 self.opened = None;
@@ -67,4 +85,16 @@ impl Track {
             why: known.why.clone(),
         });
     }
+}
+
+/// Reports that a circuit follows a command, or no longer does.
+fn note_command(name: &Arc<str>, command: Option<&Command>, cx: &mut Context) {
+    cx.counters.commanded += 1;
+    let text = |text: &str| (!text.is_empty()).then(|| text.into());
+    cx.events.push(FleetEvent::Commanded {
+        breaker: name.clone(),
+        verb: command.map_or(Verb::Release, |c| c.verb),
+        actor: command.and_then(|c| text(&c.actor)),
+        reason: command.and_then(|c| text(&c.reason)),
+    });
 }

@@ -4,6 +4,9 @@ use super::timing::{BATCH_INTERVAL, PROMPT_PAGES, PULL_INTERVAL, PULLS_PER_FULL_
 use crate::protocol::{Message, Version};
 use crate::store::Pulled;
 
+/// Below the version of every record. A pull since zero is a full one, which also lists all members.
+const BEFORE_ALL: Version = Version(1);
+
 /// When to pull, and from which version.
 #[derive(Debug)]
 pub(crate) struct Pulls {
@@ -122,7 +125,11 @@ impl Pulls {
             return current;
         }
         let full = self.full_due || self.until_full == 0;
-        let since = if full { Version(0) } else { self.cursor };
+        let since = if full {
+            Version(0)
+        } else {
+            self.cursor.max(BEFORE_ALL)
+        };
         let pull = Pull {
             full,
             began: now,
@@ -165,7 +172,8 @@ impl Pulls {
             self.current = Some(pull);
             return Page::More;
         }
-        self.cursor = pulled.next;
+        let is_empty = pulled.next <= BEFORE_ALL;
+        self.cursor = if is_empty { Version(0) } else { pulled.next };
         self.not_before = now + BATCH_INTERVAL;
         self.next = now + PULL_INTERVAL;
         if pull.full {
@@ -176,5 +184,64 @@ impl Pulls {
             .checked_sub(1)
             .unwrap_or(PULLS_PER_FULL_PULL - 1);
         Page::Last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Micros, NodeId, Op, Trip};
+    use crate::store::{Hello, Table};
+    use std::time::Duration;
+
+    const NOW: Micros = Micros(1_790_000_000_000_000);
+
+    fn pull(pulls: &mut Pulls, table: &mut Table) -> (Pulled, Page) {
+        let node = NodeId::new("web-7", "web-7-1").unwrap();
+        let hello = Hello::new("default", node, Duration::from_secs(600)).unwrap();
+        let since = pulls.begin(Time::ZERO).since;
+        let pulled = table.pull(&hello, since, 500, NOW);
+        let page = pulls.answered(&pulled, Time::ZERO);
+        (pulled, page)
+    }
+
+    #[test]
+    fn store_without_records_lists_members_once() {
+        let mut table = Table::default();
+        let mut pulls = Pulls::new(&mut fastrand::Rng::with_seed(1));
+        pulls.until_full = PULLS_PER_FULL_PULL;
+        let (pulled, page) = pull(&mut pulls, &mut table);
+        assert_eq!((pulled.members.len(), page), (1, Page::Last));
+        for _ in 0..3 {
+            let (pulled, page) = pull(&mut pulls, &mut table);
+            assert_eq!((pulled.members.len(), page), (0, Page::Last));
+        }
+    }
+
+    #[test]
+    fn first_record_of_a_store_is_no_gap() {
+        let mut table = Table::default();
+        let mut pulls = Pulls::new(&mut fastrand::Rng::with_seed(1));
+        pulls.until_full = PULLS_PER_FULL_PULL;
+        pull(&mut pulls, &mut table);
+        pull(&mut pulls, &mut table);
+        let node = NodeId::new("web-8", "web-8-1").unwrap();
+        let hello = Hello::new("default", node, Duration::from_secs(600)).unwrap();
+        let op = Op::Trip {
+            name: "users-api".into(),
+            trip: Trip {
+                duration: Duration::from_secs(30),
+                at: NOW,
+                attempt: 1,
+                why: crate::protocol::Why::Rate,
+                quorum: 1,
+                alone: false,
+                vote_ttl: Duration::from_secs(10),
+                reset_backoff_after: Duration::from_secs(30),
+            },
+        };
+        let (_, message) = table.submit(&hello, Version(0), &[op], NOW);
+        assert!(!pulls.note_message(&message.unwrap()));
+        assert_eq!(pulls.cursor(), table.head());
     }
 }

@@ -1,7 +1,7 @@
 //! [`Request`]: what a planner sends to the store.
 
 use super::operation::Sent;
-use crate::protocol::{Op, Version};
+use crate::protocol::{Command, Op, Version};
 use std::sync::Arc;
 
 /// A request to the store. One is on its way at a time.
@@ -17,5 +17,9 @@ pub(crate) enum Request {
         names: Vec<(Arc<str>, Sent)>,
         /// The cursor when the request was made.
         cursor: Version,
+    },
+    Command {
+        seen: Version,
+        command: Command,
     },
 }

@@ -14,5 +14,6 @@ pub(crate) struct Settings {
     pub(crate) lease: Duration,
     pub(crate) close_spread: Duration,
     pub(crate) max_open: Duration,
+    pub(crate) accept_commands: bool,
     pub(crate) mutants: Mutants,
 }

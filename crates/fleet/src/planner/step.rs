@@ -4,6 +4,7 @@
 //! is queued: after each event, the circuit is looked at again.
 
 mod closed;
+mod command;
 mod half_open;
 mod joined;
 mod open;
@@ -43,6 +44,10 @@ pub(crate) enum Effect {
     Try,
     /// The circuit follows a close of the fleet.
     Close,
+    /// The circuit follows a command of an operator.
+    Command,
+    /// The circuit no longer follows a command.
+    Release,
 }
 
 /// An operation that is to be sent.
@@ -80,6 +85,9 @@ impl Track {
         now: Time,
     ) -> Step {
         self.observe(view, cx, now);
+        if let Some(step) = self.step_command(name, view, cx, now) {
+            return step;
+        }
         if self.share == Share::local() {
             return self.step_local(cx);
         }
@@ -94,15 +102,18 @@ impl Track {
     /// Notes what changed since the previous look.
     fn observe(&mut self, view: &View, cx: &Context, now: Time) {
         let before = self.state;
-        let marked = self.mark.replace(view.mark) != Some(view.mark);
+        let seen = self.mark.replace(view.mark);
+        let marked = seen != Some(view.mark);
         self.state = view.state;
         if !marked && before == view.state {
             return;
         }
-        if marked && is_manual(view) {
+        // A command from before the first look may be older than all that is known now.
+        if marked && seen.is_some() && is_manual(view) {
             // A local command came after the record that is known now.
             if !cx.settings.mutants.override_commands {
                 self.passed_over = self.passed_over.max(self.version());
+                self.overruled = self.overruled.max(cx.commands.latest());
             }
             self.leave();
         }

@@ -48,6 +48,12 @@ pub(crate) const IDLE_LEASE: Duration = ms(10_000);
 pub(crate) const RETRY: Duration = ms(1_000);
 /// A node that was the only one for this time needs no quorum.
 pub(crate) const ALONE_AFTER: Duration = ms(60_000);
+/// How long a circuit that a command has forced open stays open without a look of the task.
+pub(crate) const FORCED_FOR: Duration = ms(60_000);
+/// The number of commands that a node remembers. A store has half of them at most.
+pub(crate) const MAX_KNOWN_COMMANDS: usize = 2 * crate::protocol::MAX_COMMANDS;
+/// When a command that the store did not take is given back again.
+pub(crate) const COMMAND_RETRY: Duration = ms(30_000);
 /// The shortest life of a vote.
 pub(crate) const MIN_VOTE: Duration = ms(10_000);
 /// The number of names without a breaker that a node remembers.

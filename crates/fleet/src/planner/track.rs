@@ -33,6 +33,10 @@ pub(crate) struct Track {
     pub(crate) joined: Option<Version>,
     /// Records up to this version are not applied: a local command came later.
     pub(crate) passed_over: Version,
+    /// Commands of operators up to this version are not followed: a local command came later.
+    pub(crate) overruled: Version,
+    /// Whether the circuit follows a command of an operator.
+    pub(crate) obedience: Obedience,
     /// The openings up to this version that were reported as ignored.
     pub(crate) ignored: Version,
     /// What became of the report of the present opening.
@@ -76,6 +80,16 @@ pub(crate) enum Report {
     Adopted,
     /// The opening stays local.
     Local,
+}
+
+/// Whether a circuit follows a command of an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Obedience {
+    /// There is no command.
+    None,
+    Follows,
+    /// A local command came later.
+    Overruled,
 }
 
 /// A planned request for a lease.
@@ -160,6 +174,8 @@ impl Track {
             opened_at: None,
             joined: None,
             passed_over: Version(0),
+            overruled: Version(0),
+            obedience: Obedience::None,
             ignored: Version(0),
             report: Report::Pending,
             announced: Time::ZERO,
@@ -220,6 +236,8 @@ impl Track {
             && !self.voted
             && self.joined.is_none()
             && self.passed_over == Version(0)
+            && self.overruled == Version(0)
+            && self.obedience == Obedience::None
             && self.opened.is_none()
     }
 }

@@ -22,6 +22,12 @@ pub const MAX_QUORUM: u16 = 64;
 /// The largest name of a circuit, in bytes before encoding, as in the registry.
 pub const MAX_NAME: usize = 256;
 
+/// The longest time that a command of an operator lasts: 12 hours.
+pub const LONGEST_COMMAND: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// The largest number of patterns that have commands, with those that were released lately.
+pub const MAX_COMMANDS: usize = 256;
+
 /// The largest number of records or members in the answer to a pull.
 pub const MAX_PAGE: usize = 1_000;
 

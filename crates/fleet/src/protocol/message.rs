@@ -8,6 +8,9 @@ use std::fmt;
 
 const PROTOCOL: &str = "bb1";
 
+/// The line that says that a command was given. No encoded name contains braces.
+const COMMANDS: &str = "{commands}";
+
 /// The largest number of records in a message. A batch has at most 256 operations.
 const MAX_RECORDS: usize = 1_024;
 
@@ -18,7 +21,8 @@ const MAX_RECORDS: usize = 1_024;
 ///
 /// # Format
 ///
-/// The line `bb1 previous version instance`, then one line per record.
+/// The line `bb1 previous version instance`, then the line `{commands}` if a command was given, then one
+/// line per record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The head of the store before the batch.
@@ -27,6 +31,8 @@ pub struct Message {
     pub version: Version,
     /// The instance that sent the batch.
     pub instance: String,
+    /// Whether a command was given. A subscriber then pulls all commands.
+    pub has_commands: bool,
     /// The changed records, oldest first.
     pub records: Vec<RecordView>,
 }
@@ -56,6 +62,10 @@ impl Message {
         let (head, lines) = text.split_once('\n').unwrap_or((text, ""));
         let mut message = Self::parse_head(head).ok_or(MessageError::Format)?;
         for line in lines.split('\n').filter(|line| !line.is_empty()) {
+            if line == COMMANDS {
+                message.has_commands = true;
+                continue;
+            }
             if message.records.len() == MAX_RECORDS {
                 return Err(MessageError::TooLong);
             }
@@ -78,6 +88,7 @@ impl Message {
             previous,
             version,
             instance,
+            has_commands: false,
             records: Vec::new(),
         })
     }
@@ -93,6 +104,9 @@ impl fmt::Display for Message {
             ..
         } = self;
         write!(f, "{PROTOCOL} {previous} {version} {instance}")?;
+        if self.has_commands {
+            write!(f, "\n{COMMANDS}")?;
+        }
         self.records
             .iter()
             .try_for_each(|record| write!(f, "\n{record}"))
@@ -108,6 +122,10 @@ mod tests {
         let text =
             "bb1 4 9 web-1\nusers-api 8 o 30000 0 web-1 rate 0\na%20b 9 h 2990 1 web-1 lease 1";
         assert_eq!(Message::parse(text).unwrap().to_string(), text);
+        let text = "bb1 4 9 web-1\n{commands}";
+        let message = Message::parse(text).unwrap();
+        assert!(message.has_commands);
+        assert_eq!(message.to_string(), text);
     }
 
     #[test]

@@ -13,6 +13,8 @@
 //!     └─────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! Commands of operators are no records. A [`CommandTable`] has them all, and nodes read it whole.
+//!
 //! # Invariants
 //!
 //! 1. Versions only rise: each published record has a version above the head, above all versions that
@@ -31,6 +33,8 @@
 //! field. Numbers consist of digits. JSON is not used, because the Lua of stores prints large numbers
 //! without their last digits.
 
+mod command;
+mod command_table;
 mod limits;
 mod message;
 mod node;
@@ -43,7 +47,12 @@ mod view;
 mod why;
 mod word;
 
-pub use limits::{MAX_ATTEMPT, MAX_LEAD, MAX_NAME, MAX_PAGE, MAX_QUORUM, NODE_TTL, RETENTION};
+pub use command::{Command, Verb};
+pub use command_table::{CommandTable, CommandWord};
+pub use limits::{
+    LONGEST_COMMAND, MAX_ATTEMPT, MAX_COMMANDS, MAX_LEAD, MAX_NAME, MAX_PAGE, MAX_QUORUM, NODE_TTL,
+    RETENTION,
+};
 pub use message::{Message, MessageError};
 pub use node::NodeId;
 pub use op::{LeaseRequest, Op, Opening, Restoration, Trip};

@@ -1,7 +1,7 @@
 //! [`Op`]: the operations of nodes on the records of a store.
 
 use super::limits::{MAX_ATTEMPT, MAX_NAME, MAX_QUORUM, MAX_WORD, RETENTION};
-use super::text::NONE;
+use super::text::is_word;
 use super::units::{Micros, Version, in_micros};
 use super::why::Why;
 use std::time::Duration;
@@ -153,7 +153,7 @@ impl Op {
     /// Returns `true` if all arguments are within their bounds.
     pub(crate) fn is_valid(&self) -> bool {
         let is_short = |duration: &Duration| in_micros(*duration) <= in_micros(RETENTION);
-        let is_token = |token: &str| token.len() <= 64 && is_word(token);
+        let is_token = |token: &str| is_word(token, 64);
         let is_named = (1..=MAX_NAME).contains(&self.name().len());
         is_named
             && match self {
@@ -181,17 +181,10 @@ impl Op {
                     is_short(&restoration.left)
                         && restoration.attempt <= MAX_ATTEMPT
                         && restoration.version.0 > 0
-                        && is_word(&restoration.by)
-                        && is_word(&restoration.why)
+                        && is_word(&restoration.by, MAX_WORD)
+                        && is_word(&restoration.why, MAX_WORD)
                 }
                 Self::Unvote { .. } | Self::Close { .. } => true,
             }
     }
-}
-
-/// Returns `true` if the text is one field of a record, and does not stand for an absent one.
-fn is_word(text: &str) -> bool {
-    (1..=MAX_WORD).contains(&text.len())
-        && text != NONE
-        && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

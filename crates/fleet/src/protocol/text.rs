@@ -26,6 +26,14 @@ pub(super) fn word(field: &str) -> Option<&str> {
     (field.len() <= MAX_WORD).then_some(field)
 }
 
+/// Returns `true` if the text is one field of at most `longest` bytes, and does not stand for an absent
+/// one.
+pub(super) fn is_word(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len())
+        && text != NONE
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Returns the text of a field, or [`NONE`] for an empty text.
 pub(crate) fn or_none(text: &str) -> &str {
     if text.is_empty() { NONE } else { text }
@@ -68,6 +76,24 @@ pub fn decode_name(field: &str) -> Option<String> {
     let name = String::from_utf8(bytes).ok()?;
     let is_canonical = (1..=MAX_NAME).contains(&name.len()) && encode_name(&name) == field;
     is_canonical.then_some(name)
+}
+
+/// Returns `true` if a field has the form of an encoded text. Unlike [`decode_name`], stores in other
+/// languages can check this.
+pub(super) fn is_encoded(field: &str) -> bool {
+    let mut rest = field.bytes();
+    let mut length = 0;
+    while let Some(byte) = rest.next() {
+        let is_valid = match byte {
+            b'%' => rest.next().and_then(hex).is_some() && rest.next().and_then(hex).is_some(),
+            byte => is_plain(byte),
+        };
+        if !is_valid {
+            return false;
+        }
+        length += 1;
+    }
+    (1..=MAX_NAME).contains(&length)
 }
 
 /// Braces are encoded, because they select the hash slot of a key in a cluster.

@@ -4,8 +4,8 @@ use super::error::StoreError;
 use super::hello::Hello;
 use super::news::{NewsSender, news};
 use super::table::Table;
-use super::traits::{FleetStore, Line, Link, Pulled, Submitted};
-use crate::protocol::{Micros, Op, Version};
+use super::traits::{Commanded, FleetStore, Line, Link, Pulled, Submitted};
+use crate::protocol::{Command, Message, Micros, Op, Version};
 use async_trait::async_trait;
 use breakerbox::clock::{Clock, SystemClock};
 use std::collections::HashMap;
@@ -30,6 +30,16 @@ struct Inner {
 struct Namespace {
     table: Table,
     subscribers: Vec<NewsSender>,
+}
+
+impl Namespace {
+    /// Called under the lock, so that subscribers get the messages in the order of their versions.
+    fn publish(&mut self, message: Option<Message>) {
+        if let Some(message) = message {
+            self.subscribers
+                .retain(|subscriber| subscriber.tell(message.clone()));
+        }
+    }
 }
 
 /// The first instant of the store. Zero stands for an unknown instant, and versions start above the
@@ -108,12 +118,7 @@ impl Line for MemoryLine {
             .entry(Arc::clone(&self.hello.namespace))
             .or_default();
         let (submitted, message) = namespace.table.submit(&self.hello, seen, ops, now);
-        if let Some(message) = message {
-            // Under the lock, so that subscribers get the messages in the order of their versions.
-            namespace
-                .subscribers
-                .retain(|subscriber| subscriber.tell(message.clone()));
-        }
+        namespace.publish(message);
         Ok(submitted)
     }
 
@@ -124,6 +129,17 @@ impl Line for MemoryLine {
             .entry(Arc::clone(&self.hello.namespace))
             .or_default();
         Ok(namespace.table.pull(&self.hello, since, limit, now))
+    }
+
+    async fn command(&mut self, seen: Version, command: &Command) -> Result<Commanded, StoreError> {
+        let now = self.inner.now();
+        let mut namespaces = self.inner.namespaces();
+        let namespace = namespaces
+            .entry(Arc::clone(&self.hello.namespace))
+            .or_default();
+        let (commanded, message) = namespace.table.command(&self.hello, seen, command, now);
+        namespace.publish(message);
+        Ok(commanded)
     }
 
     async fn leave(&mut self) -> Result<(), StoreError> {

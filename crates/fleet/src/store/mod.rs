@@ -16,4 +16,4 @@ pub use hello::Hello;
 pub use memory::Memory;
 pub use news::{Item, News, NewsSender, news};
 pub use table::Table;
-pub use traits::{FleetStore, Line, Link, Pulled, Submitted};
+pub use traits::{Commanded, FleetStore, Line, Link, Pulled, Submitted};

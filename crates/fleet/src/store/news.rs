@@ -135,8 +135,6 @@ impl News {
     }
 
     fn closed() -> Item {
-        Item::Ended(StoreError::Disconnected(
-            "the store dropped the news".into(),
-        ))
+        Item::Ended(StoreError::Disconnected("the connection was closed".into()))
     }
 }

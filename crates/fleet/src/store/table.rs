@@ -1,10 +1,10 @@
 //! [`Table`]: the data of one namespace, as every store keeps it.
 
 use super::hello::Hello;
-use super::traits::{Pulled, Submitted};
+use super::traits::{Commanded, Pulled, Submitted};
 use crate::protocol::{
-    Answer, Change, MAX_LEAD, MAX_PAGE, Message, Micros, NODE_TTL, Op, Phase, RETENTION, Record,
-    RecordView, Version, transition,
+    Answer, Change, Command, CommandTable, MAX_LEAD, MAX_PAGE, Message, Micros, NODE_TTL, Op,
+    Phase, RETENTION, Record, RecordView, Version, transition,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -29,6 +29,8 @@ pub struct Table {
     listed: BTreeMap<String, u64>,
     /// When each instance was last seen.
     members: BTreeMap<String, Micros>,
+    /// The text of the [commands](CommandTable).
+    commands: String,
 }
 
 impl Table {
@@ -83,6 +85,7 @@ impl Table {
             previous,
             version: head,
             instance: hello.node.instance().to_owned(),
+            has_commands: false,
             records: published,
         });
         let submitted = Submitted {
@@ -93,6 +96,38 @@ impl Table {
             answers,
         };
         (submitted, message)
+    }
+
+    /// Applies a command. Returns the answer, and the message to publish if the command counts.
+    pub fn command(
+        &mut self,
+        hello: &Hello,
+        seen: Version,
+        command: &Command,
+        now: Micros,
+    ) -> (Commanded, Option<Message>) {
+        let previous = self.head.unless_ahead_of(now);
+        let mut commands = CommandTable::read(&self.commands, now);
+        let (word, head) = commands.say(command, previous, seen.unless_ahead_of(now), now);
+        if let Some(head) = head {
+            self.head = head;
+            self.commands = commands.to_string();
+        }
+        let commanded = Commanded {
+            head: head.unwrap_or(previous),
+            now,
+            word,
+            is_unpublished: false,
+            commands: commands.commands(now),
+        };
+        let message = head.map(|version| Message {
+            previous,
+            version,
+            instance: hello.node.instance().to_owned(),
+            has_commands: true,
+            records: Vec::new(),
+        });
+        (commanded, message)
     }
 
     /// Returns the records that changed after `since`, oldest first, at most `limit`, which is cut to 1 to
@@ -140,6 +175,7 @@ impl Table {
             members,
             read_only: None,
             records,
+            commands: Some(CommandTable::read(&self.commands, now).commands(now)),
         }
     }
 
@@ -158,6 +194,16 @@ impl Table {
         self.records
             .iter()
             .map(|(name, text)| (name.as_str(), text.as_str()))
+    }
+
+    /// Returns the text of the commands.
+    pub fn commands(&self) -> &str {
+        &self.commands
+    }
+
+    /// Writes the text of the commands as it stands. For tests with hostile data.
+    pub fn put_commands(&mut self, text: &str) {
+        text.clone_into(&mut self.commands);
     }
 
     /// Writes the text of a record as it stands, listed under `version`. For tests with hostile data.

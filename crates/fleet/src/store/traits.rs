@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::hello::Hello;
 use super::news::News;
-use crate::protocol::{Answer, Micros, Op, RecordView, Version};
+use crate::protocol::{Answer, Command, CommandWord, Micros, Op, RecordView, Version};
 use async_trait::async_trait;
 
 /// A store of a fleet.
@@ -67,6 +67,19 @@ pub trait Line: Send {
     /// Returns a [`StoreError`] if the store does not answer.
     async fn pull(&mut self, since: Version, limit: usize) -> Result<Pulled, StoreError>;
 
+    /// Applies a command of an operator. `seen` is the latest version that the sender knows.
+    ///
+    /// # Errors
+    ///
+    /// * [`StoreError::Denied`] if the sender may give no commands, and [`StoreError::Protocol`] if the
+    ///   commands cannot be read. The connection works nevertheless.
+    /// * any other [`StoreError`] if it is unknown whether the command was applied, or if the store keeps
+    ///   no commands, as by default
+    async fn command(&mut self, seen: Version, command: &Command) -> Result<Commanded, StoreError> {
+        let _ = (seen, command);
+        Err(StoreError::Denied("this store keeps no commands".into()))
+    }
+
     /// Removes this instance from the members.
     ///
     /// # Errors
@@ -91,6 +104,21 @@ pub struct Submitted {
     pub answers: Vec<Answer>,
 }
 
+/// The answer to [`Line::command`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commanded {
+    /// The latest version of the store.
+    pub head: Version,
+    /// The time of the store.
+    pub now: Micros,
+    /// What became of the command.
+    pub word: CommandWord,
+    /// Whether the command counts, but could not be published.
+    pub is_unpublished: bool,
+    /// All commands of the store.
+    pub commands: Vec<Command>,
+}
+
 /// The answer to [`Line::pull`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pulled {
@@ -111,4 +139,6 @@ pub struct Pulled {
     pub read_only: Option<String>,
     /// The records.
     pub records: Vec<RecordView>,
+    /// All commands, or `None` if the store keeps none, or does not let this instance read them.
+    pub commands: Option<Vec<Command>>,
 }

@@ -1,10 +1,10 @@
 //! [`CasTable`]: a store without scripts. It runs `transition` between a read and a compare-and-swap.
 
 use breakerbox_fleet::protocol::{
-    Answer, Change, MAX_LEAD, MAX_PAGE, Message, Micros, NODE_TTL, Op, Phase, RETENTION, Record,
-    RecordView, Version, Word, parse_number, transition,
+    Answer, Change, Command, CommandTable, MAX_LEAD, MAX_PAGE, Message, Micros, NODE_TTL, Op,
+    Phase, RETENTION, Record, RecordView, Version, Word, parse_number, transition,
 };
-use breakerbox_fleet::store::{Hello, Pulled, Submitted};
+use breakerbox_fleet::store::{Commanded, Hello, Pulled, Submitted};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -65,6 +65,7 @@ impl Kv {
 }
 
 const HEAD: &str = "head";
+const COMMANDS: &str = "commands";
 const RECORD: &str = "record/";
 const LISTED: &str = "listed/";
 const MEMBER: &str = "member/";
@@ -119,6 +120,7 @@ impl CasTable {
                     previous,
                     version: record.version,
                     instance: hello.node.instance().to_owned(),
+                    has_commands: false,
                     records: vec![record],
                 }),
             }
@@ -234,6 +236,7 @@ impl CasTable {
             members,
             read_only: None,
             records,
+            commands: Some(self.table(now).commands(now)),
         }
     }
 
@@ -262,6 +265,57 @@ impl CasTable {
                 }
             }
         }
+    }
+
+    /// Applies a command, which is decided again if another client writes meanwhile.
+    pub(crate) fn command(
+        &mut self,
+        hello: &Hello,
+        seen: Version,
+        command: &Command,
+        now: Micros,
+    ) -> (Commanded, Option<Message>) {
+        loop {
+            let revision = self.kv.get(COMMANDS).map(|(revision, _)| revision);
+            let mut table = self.table(now);
+            let previous = self.head().unless_ahead_of(now);
+            let seen = seen.unless_ahead_of(now);
+            let (word, head) = table.say(command, previous, seen, now);
+            let commanded = Commanded {
+                head: head.unwrap_or(previous),
+                now,
+                word,
+                is_unpublished: false,
+                commands: table.commands(now),
+            };
+            let Some(version) = head else {
+                return (commanded, None);
+            };
+            if !self.kv.swap(COMMANDS, revision, Some(table.to_string())) {
+                continue;
+            }
+            self.kv.put(HEAD, Some(version.to_string()));
+            let message = Message {
+                previous,
+                version,
+                instance: hello.node.instance().to_owned(),
+                has_commands: true,
+                records: Vec::new(),
+            };
+            return (commanded, Some(message));
+        }
+    }
+
+    fn table(&self, now: Micros) -> CommandTable {
+        CommandTable::read(&self.commands(), now)
+    }
+
+    pub(crate) fn commands(&self) -> String {
+        self.kv.text(COMMANDS).unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn put_commands(&mut self, text: &str) {
+        self.kv.put(COMMANDS, Some(text.to_owned()));
     }
 
     pub(crate) fn leave(&mut self, hello: &Hello) {

@@ -65,6 +65,19 @@ impl<'a> Comparison<'a> {
                 self.versions
                     .extend(pulled.records.iter().map(|record| record.version));
             }
+            Step::Command {
+                hello,
+                seen,
+                command,
+            } => {
+                let (commanded, _) =
+                    self.same(|subject| subject.command(hello, *seen, command, now))?;
+                self.versions.push(commanded.head);
+                let commands = commanded.commands.iter();
+                self.versions
+                    .extend(commands.map(|command| command.version));
+            }
+            Step::PutCommands { text } => self.same(|subject| subject.put_commands(text))?,
             Step::Leave { hello } => self.same(|subject| subject.leave(hello))?,
             Step::Put {
                 name,
@@ -77,6 +90,7 @@ impl<'a> Comparison<'a> {
             }
         }
         self.same(|subject| subject.records())?;
+        self.same(|subject| subject.commands())?;
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! [`Random`]: random steps, some of them hostile.
 
 use breakerbox_fleet::protocol::{
-    LeaseRequest, Micros, NodeId, Op, Opening, RETENTION, Restoration, Trip, Version, Why,
+    Command, LONGEST_COMMAND, LeaseRequest, Micros, NodeId, Op, Opening, RETENTION, Restoration,
+    Trip, Verb, Version, Why,
 };
 use breakerbox_fleet::store::Hello;
 use std::time::Duration;
@@ -42,6 +43,14 @@ pub(crate) enum Step {
         hello: Hello,
         since: Version,
         limit: usize,
+    },
+    Command {
+        hello: Hello,
+        seen: Version,
+        command: Command,
+    },
+    PutCommands {
+        text: String,
     },
     Leave {
         hello: Hello,
@@ -112,7 +121,7 @@ impl Random {
 
     pub(crate) fn step(&mut self, now: Micros, versions: &[Version]) -> Step {
         let hello = self.hello();
-        match self.random.u32(..40) {
+        match self.random.u32(..46) {
             0 => Step::Put {
                 name: self.usual_name(),
                 text: self.record(now),
@@ -130,6 +139,14 @@ impl Random {
                 seen: Micros(self.number(now).parse().unwrap_or(0)),
             },
             3 => Step::Leave { hello },
+            40..=44 => Step::Command {
+                hello,
+                seen: self.seen(now, versions),
+                command: self.command(now, versions),
+            },
+            45 => Step::PutCommands {
+                text: self.commands(now),
+            },
             4..=11 => Step::Pull {
                 hello,
                 since: self.seen(now, versions),
@@ -210,6 +227,86 @@ impl Random {
             },
             _ => Op::Close { name },
         }
+    }
+
+    fn command(&mut self, now: Micros, versions: &[Version]) -> Command {
+        let version = match self.random.u32(..3) {
+            0 => self.seen(now, versions),
+            _ => Version(0),
+        };
+        let verb = self.one_of(&[Verb::ForceOpen, Verb::Disable, Verb::Release]);
+        let left = match self.random.u32(..8) {
+            0 => self.duration(),
+            1 => self.one_of(&[LONGEST_COMMAND, LONGEST_COMMAND + Duration::from_micros(1)]),
+            _ => Duration::from_secs(self.one_of(&[3, 60, 3_600])),
+        };
+        let pattern = match self.random.u32(..20) {
+            0 => self.one_of(&["", "a*b", "*a", "**"]).into(),
+            1 => self.name(),
+            _ => self.one_of(&["a", "a*", "*", "b|c {d}*"]).into(),
+        };
+        let by = match self.random.u32(..20) {
+            0 => self.one_of(&["", "-", "a b"]).into(),
+            _ => "i1".into(),
+        };
+        let text = |random: &mut Self| match random.random.u32(..12) {
+            0 => random.one_of(&["x".repeat(256), "x".repeat(257), "é".repeat(128)]),
+            1..=4 => "INC 123 %{ключ}".into(),
+            _ => String::new(),
+        };
+        Command {
+            pattern,
+            version,
+            verb,
+            left,
+            by,
+            actor: text(self),
+            reason: text(self),
+        }
+    }
+
+    /// Returns the text of commands that may be anything, but often are nearly genuine.
+    fn commands(&mut self, now: Micros) -> String {
+        if self.once_in(8) {
+            // More than a store keeps.
+            let (version, until) = (now.0 - 300, now.0 + 11 * HOUR);
+            let line = |index: u64| format!("p{index} {} d {until} i1 - -", version + index);
+            return (0..300).map(line).collect::<Vec<_>>().join("\n");
+        }
+        let count = self.random.usize(..4);
+        let lines = (0..count).map(|_| self.command_line(now));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn command_line(&mut self, now: Micros) -> String {
+        if self.once_in(10) {
+            return self.one_of(&["", "junk", "a 1 f", "\0", "é"]).into();
+        }
+        let near = [
+            now.0 - SECOND,
+            now.0,
+            now.0 + 60 * SECOND,
+            now.0 + 13 * HOUR,
+        ];
+        let usual = self.one_of(&["a", "a*", "*", "b%7Cc"]);
+        let mut fields: Vec<String> = vec![
+            usual.into(),
+            self.number(now),
+            self.one_of(&["f", "d", "r"]).into(),
+            self.one_of(&near).to_string(),
+            self.one_of(&["i1", "i3"]).into(),
+            self.one_of(&["-", "x%20y"]).into(),
+            self.one_of(&["-", "INC"]).into(),
+        ];
+        if self.once_in(3) {
+            fields.push("later".into());
+        }
+        if self.once_in(5) {
+            let at = self.random.usize(..fields.len());
+            let odd = ["nan", "-1", "", "%4", "%FF", "{x}", "a*b", "-", "007"];
+            fields[at] = self.one_of(&odd).into();
+        }
+        fields.join(" ")
     }
 
     fn trip(&mut self, now: Micros) -> Trip {

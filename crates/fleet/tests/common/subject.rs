@@ -1,8 +1,8 @@
 //! [`Subject`]: an implementation of a store under test.
 
 use super::cas::CasTable;
-use breakerbox_fleet::protocol::{Micros, Op, Version, parse_number};
-use breakerbox_fleet::store::{Hello, Pulled, Submitted, Table};
+use breakerbox_fleet::protocol::{Command, Micros, Op, Version, parse_number};
+use breakerbox_fleet::store::{Commanded, Hello, Pulled, Submitted, Table};
 
 /// An implementation of a store, whose time is given to each method.
 pub(crate) trait Subject {
@@ -19,7 +19,22 @@ pub(crate) trait Subject {
 
     fn pull(&mut self, hello: &Hello, since: Version, limit: usize, now: Micros) -> Pulled;
 
+    /// Applies a command. Also returns the texts of the published messages.
+    fn command(
+        &mut self,
+        hello: &Hello,
+        seen: Version,
+        command: &Command,
+        now: Micros,
+    ) -> (Commanded, Vec<String>);
+
     fn leave(&mut self, hello: &Hello);
+
+    /// Writes the text of all commands as it stands.
+    fn put_commands(&mut self, text: &str);
+
+    /// Returns the text of all commands.
+    fn commands(&mut self) -> String;
 
     /// Writes a record as it stands, listed under a version.
     fn put(&mut self, name: &str, text: &str, version: Version);
@@ -52,8 +67,27 @@ impl Subject for Table {
         Table::pull(self, hello, since, limit, now)
     }
 
+    fn command(
+        &mut self,
+        hello: &Hello,
+        seen: Version,
+        command: &Command,
+        now: Micros,
+    ) -> (Commanded, Vec<String>) {
+        let (commanded, message) = Table::command(self, hello, seen, command, now);
+        (commanded, message.iter().map(ToString::to_string).collect())
+    }
+
     fn leave(&mut self, hello: &Hello) {
         Table::leave(self, hello);
+    }
+
+    fn put_commands(&mut self, text: &str) {
+        Table::put_commands(self, text);
+    }
+
+    fn commands(&mut self) -> String {
+        Table::commands(self).to_owned()
     }
 
     fn put(&mut self, name: &str, text: &str, version: Version) {
@@ -99,8 +133,27 @@ impl Subject for CasTable {
         CasTable::pull(self, hello, since, limit, now)
     }
 
+    fn command(
+        &mut self,
+        hello: &Hello,
+        seen: Version,
+        command: &Command,
+        now: Micros,
+    ) -> (Commanded, Vec<String>) {
+        let (commanded, message) = CasTable::command(self, hello, seen, command, now);
+        (commanded, message.iter().map(ToString::to_string).collect())
+    }
+
     fn leave(&mut self, hello: &Hello) {
         CasTable::leave(self, hello);
+    }
+
+    fn put_commands(&mut self, text: &str) {
+        CasTable::put_commands(self, text);
+    }
+
+    fn commands(&mut self) -> String {
+        CasTable::commands(self)
     }
 
     fn put(&mut self, name: &str, text: &str, version: Version) {

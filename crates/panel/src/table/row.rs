@@ -17,8 +17,6 @@ pub(super) struct Row {
     /// Successes, failures and refusals at the last sample. `None` before the first.
     totals: Option<[u64; 3]>,
     counts_successes: bool,
-    /// Whether there were no calls in the last step.
-    is_idle: bool,
     /// Calls per second in the last step.
     pub(super) rates: [f64; 3],
     /// `None` if there were no calls in the time of the history.
@@ -85,7 +83,6 @@ impl Row {
             generation: reading.generation,
             totals: None,
             counts_successes: true,
-            is_idle: true,
             rates: [0.0; 3],
             history: None,
             detail: None,
@@ -139,12 +136,11 @@ impl Row {
         let calls = std::array::from_fn(|at: usize| now[at].saturating_sub(before[at]));
         let idle = calls == [0; 3];
         let seconds = elapsed.as_secs_f64().max(0.001);
-        let was_idle = self.history.is_none() && self.is_idle;
+        let was_idle = self.history.is_none() && self.rates.iter().all(|rate| *rate <= 0.0);
         // Precision: a step has far fewer than 2^53 calls.
         #[allow(clippy::cast_precision_loss)]
         let rate = |calls: u64| (calls as f64 / seconds * 10.0).round() / 10.0;
         self.rates = calls.map(rate);
-        self.is_idle = idle;
         // If samples were late, the calls are spread over the steps that are missing.
         let steps = (elapsed.as_millis() + STEP.as_millis() / 2) / STEP.as_millis();
         let steps = u64::try_from(steps).unwrap_or(1).clamp(1, 60);

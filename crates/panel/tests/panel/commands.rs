@@ -94,7 +94,7 @@ async fn refused_commands_change_nothing() {
     let users = registry.breaker("users-api");
     let long = "x".repeat(257);
     for (fields, status, word) in [
-        (json!({ "name": "nobody" }), 404, "no breaker"),
+        (json!({ "name": "unknown-api" }), 404, "no breaker"),
         (json!({ "command": "explode" }), 400, "`command`"),
         (json!({ "command": "Trip" }), 400, "`command`"),
         (json!({ "reason": null }), 422, "`reason`"),

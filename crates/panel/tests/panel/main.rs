@@ -1,9 +1,12 @@
 //! Tests of the panel as a service, over requests and answers.
 
 mod commands;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod golden;
 mod hostile;
 mod lifetime;
+mod memory;
 mod mounted;
 mod rows;
 mod safety;

@@ -263,9 +263,12 @@ async fn looking_neither_uses_nor_holds_breakers() {
         left.iter().filter(|name| name.starts_with("new")).count() >= 9,
         "{left:?}"
     );
-    assert_eq!(get(&panel, "/api/v1/breaker?name=nobody").await.status, 404);
+    assert_eq!(
+        get(&panel, "/api/v1/breaker?name=unknown-api").await.status,
+        404
+    );
     assert!(
-        registry.get("nobody").is_none(),
+        registry.get("unknown-api").is_none(),
         "looking creates no breaker"
     );
 }

@@ -101,6 +101,10 @@ async fn public_address_needs_authorize() {
     let builder = Panel::builder().controls(Controls::RESET);
     let refused = serve("127.0.0.1:0", builder.server(&registry)).await;
     assert!(matches!(refused, Err(ServeError::Build(_))), "{refused:?}");
+    let builder = Panel::builder().controls(Controls::DISABLE);
+    let both = builder.server(&registry).local_controls(Controls::RESET);
+    let refused = serve("127.0.0.1:0", both).await;
+    assert!(matches!(refused, Err(ServeError::Build(_))), "{refused:?}");
     let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = taken.local_addr().expect("bound");
     let refused = serve(address, Panel::builder().server(&registry)).await;

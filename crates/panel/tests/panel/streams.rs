@@ -137,10 +137,12 @@ async fn stream_continues_after_last_event() {
         "a command: while away"
     );
     // The log holds 1,000 entries.
-    for _ in 0..1_500 {
+    for number in 0..1_500 {
         users.trip();
         users.reset();
-        get(&panel, "/api/v1/events").await;
+        if number % 100 == 0 {
+            get(&panel, "/api/v1/breakers?limit=1").await;
+        }
     }
     let mut late = Client::of(send(&panel, with_id(&seen)).await);
     let missed = late.next_of("missed").await;

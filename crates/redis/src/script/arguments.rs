@@ -1,7 +1,7 @@
 //! [`Sender`]: the arguments of scripts. Their layout never changes.
 
 use breakerbox_fleet::protocol::{
-    LeaseRequest, MAX_PAGE, Micros, Op, Opening, Restoration, Trip, Version, encode_name,
+    Command, LeaseRequest, MAX_PAGE, Micros, Op, Opening, Restoration, Trip, Version, encode_name,
 };
 use breakerbox_fleet::store::Hello;
 use std::time::Duration;
@@ -43,6 +43,29 @@ impl Sender<'_> {
         let mut arguments = self.header();
         arguments.push(number(since.0));
         arguments.push(limit.clamp(1, MAX_PAGE).to_string());
+        arguments
+    }
+
+    /// Returns the arguments of [`COMMAND`](super::COMMAND).
+    pub fn command(&self, seen: Version, command: &Command) -> Vec<String> {
+        let text = |text: &str| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                encode_name(text)
+            }
+        };
+        let mut arguments = self.header();
+        arguments.extend([
+            number(seen.0),
+            encode_name(&command.pattern),
+            command.verb.letter().to_owned(),
+            micros(command.left),
+            command.by.clone(),
+            text(&command.actor),
+            text(&command.reason),
+            number(command.version.0),
+        ]);
         arguments
     }
 

@@ -23,7 +23,10 @@ pub(crate) fn of_client(error: &RedisError) -> StoreError {
     if error.is_timeout() {
         return StoreError::TimedOut;
     }
-    let text: String = error.to_string().chars().take(MAX_TEXT).collect();
+    // Some texts have several lines, and events are lines of a log.
+    let text = error.to_string();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = text.chars().take(MAX_TEXT).collect();
     match error.kind() {
         ErrorKind::AuthenticationFailed => StoreError::Denied(text),
         ErrorKind::RESP3NotSupported => StoreError::Resp3Required,
@@ -108,6 +111,16 @@ mod tests {
         ] {
             assert_eq!(of_refused_write(reason), None, "{reason}");
         }
+    }
+
+    #[test]
+    fn text_of_error_is_one_line() {
+        let error = redis::parse_redis_value(b"HTTP/1.1 400 Bad Request\r\n").unwrap_err();
+        assert!(error.to_string().contains('\n'), "{error}");
+        let StoreError::Protocol(text) = of_client(&error) else {
+            panic!("{error:?}");
+        };
+        assert!(!text.is_empty() && !text.contains('\n'), "{text}");
     }
 
     #[test]

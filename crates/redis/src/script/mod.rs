@@ -15,5 +15,5 @@ pub use failure::failure;
 pub(crate) use failure::{
     of_client as failure_of_client, of_handshake as failure_of_handshake, of_refused_write,
 };
-pub use reply::{parse_pulled, parse_submitted};
-pub use source::{PULL, SUBMIT, Script};
+pub use reply::{parse_commanded, parse_commands, parse_pulled, parse_submitted};
+pub use source::{COMMAND, PULL, SUBMIT, Script};

@@ -1,9 +1,10 @@
 //! Parses the replies of scripts, which are lists of texts.
 
 use breakerbox_fleet::protocol::{
-    Answer, MAX_PAGE, Micros, Op, RecordView, Version, Word, parse_number,
+    Answer, Command, CommandTable, CommandWord, MAX_PAGE, Micros, Op, RecordView, Version, Word,
+    parse_number,
 };
-use breakerbox_fleet::store::{Pulled, StoreError, Submitted};
+use breakerbox_fleet::store::{Commanded, Pulled, StoreError, Submitted};
 
 /// The longest reason of a store that accepts no writes, in characters.
 const MAX_REASON: usize = 256;
@@ -16,6 +17,21 @@ const MAX_REASON: usize = 256;
 pub fn parse_submitted(reply: &[String], ops: &[Op]) -> Result<Submitted, StoreError> {
     let malformed = || StoreError::Protocol("the reply to `submit` is malformed".into());
     submitted(reply, ops).ok_or_else(malformed)
+}
+
+/// Parses the reply to [`COMMAND`](super::COMMAND).
+///
+/// # Errors
+///
+/// Returns [`StoreError::Protocol`] if the reply has another format.
+pub fn parse_commanded(reply: &[String]) -> Result<Commanded, StoreError> {
+    let malformed = || StoreError::Protocol("the reply to `command` is malformed".into());
+    commanded(reply).ok_or_else(malformed)
+}
+
+/// Parses the text of all commands of a server whose time is `now`.
+pub fn parse_commands(text: &str, now: Micros) -> Vec<Command> {
+    CommandTable::read(text, now).commands(now)
 }
 
 /// Parses the reply to [`PULL`](super::PULL). Malformed records are left out: a foreign name in the
@@ -43,6 +59,20 @@ fn submitted(reply: &[String], ops: &[Op]) -> Option<Submitted> {
         nodes: parse_number(nodes)?,
         is_unpublished: flag(unpublished)?,
         answers: answers.collect::<Option<_>>()?,
+    })
+}
+
+fn commanded(reply: &[String]) -> Option<Commanded> {
+    let [head, now, word, unpublished, commands] = reply else {
+        return None;
+    };
+    let now = Micros(parse_number(now)?);
+    Some(Commanded {
+        head: Version(parse_number(head)?),
+        now,
+        word: CommandWord::parse(word)?,
+        is_unpublished: flag(unpublished)?,
+        commands: parse_commands(commands, now),
     })
 }
 
@@ -79,6 +109,8 @@ fn pulled(reply: &[String]) -> Option<Pulled> {
             .iter()
             .filter_map(|line| RecordView::parse(line).ok())
             .collect(),
+        // Read separately, because the script may not have the permission.
+        commands: None,
     })
 }
 
@@ -141,6 +173,24 @@ mod tests {
                 parse_submitted(&texts(reply), &[close("a")]).is_err(),
                 "{reply:?}"
             );
+        }
+    }
+
+    #[test]
+    fn command_reply_is_parsed() {
+        let commands = "a 8 f 9 web-1 - INC";
+        let reply = texts(&["9", "8", "accepted", "0", commands]);
+        let commanded = parse_commanded(&reply).unwrap();
+        assert_eq!(commanded.word, CommandWord::Accepted);
+        assert_eq!(commanded.commands[0].reason, "INC");
+        for reply in [
+            &[][..],
+            &["9", "8", "accepted", "0"],
+            &["9", "8", "said", "0", ""],
+            &["9", "8", "accepted", "2", ""],
+            &["9", "x", "accepted", "0", ""],
+        ] {
+            assert!(parse_commanded(&texts(reply)).is_err(), "{reply:?}");
         }
     }
 

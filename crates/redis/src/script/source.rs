@@ -18,6 +18,14 @@ pub static PULL: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
+/// Applies a command of an operator.
+pub static COMMAND: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("../scripts/common.lua"),
+        include_str!("../scripts/command.lua")
+    ))
+});
+
 /// A script of the store.
 #[derive(Debug)]
 pub struct Script {
@@ -46,12 +54,13 @@ impl Script {
 mod tests {
     use super::*;
     use breakerbox_fleet::protocol::{
-        MAX_ATTEMPT, MAX_LEAD, MAX_NAME, MAX_PAGE, MAX_QUORUM, NODE_TTL, RETENTION,
+        LONGEST_COMMAND, MAX_ATTEMPT, MAX_COMMANDS, MAX_LEAD, MAX_NAME, MAX_PAGE, MAX_QUORUM,
+        NODE_TTL, RETENTION,
     };
 
     /// Returns the constant from a line such as `local A, B = 1, 2`.
     fn constant(name: &str) -> u128 {
-        let line = SUBMIT.text().lines().find(|line| {
+        let line = COMMAND.text().lines().find(|line| {
             let names = line
                 .strip_prefix("local ")
                 .and_then(|rest| rest.split_once(" = "));
@@ -72,5 +81,9 @@ mod tests {
         assert_eq!(constant("RETENTION"), RETENTION.as_micros());
         assert_eq!(constant("NODE_TTL"), NODE_TTL.as_micros());
         assert_eq!(constant("MAX_NUMBER"), (1 << 53) - 1);
+        assert_eq!(constant("MAX_COMMANDS"), MAX_COMMANDS as u128);
+        let longest = LONGEST_COMMAND.as_micros();
+        let table = format!("local LONGEST = {{ f = {longest}, d = {longest}, r = RETENTION }}");
+        assert!(COMMAND.text().contains(&table));
     }
 }

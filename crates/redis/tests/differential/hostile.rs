@@ -8,7 +8,7 @@ use breakerbox_fleet::protocol::{
     LeaseRequest, Message, Micros, Op, Opening, Phase, Restoration, Version, Why, Word,
 };
 use breakerbox_fleet::store::{Hello, Pulled, Submitted};
-use breakerbox_redis::script::{PULL, SUBMIT};
+use breakerbox_redis::script::{COMMAND, PULL, SUBMIT};
 use std::time::Duration;
 
 pub(crate) fn trip(name: &str) -> Op {
@@ -91,7 +91,7 @@ fn pull_all(lua: &mut Lua, limit: usize) -> Vec<Pulled> {
 }
 
 /// Returns all keys and their contents.
-fn contents(lua: &mut Lua) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn contents(lua: &mut Lua) -> Vec<(String, Vec<u8>)> {
     let mut keys: Vec<String> = lua.run("KEYS", &["*"]);
     keys.sort();
     let dumps = keys.into_iter().map(|key| {
@@ -153,7 +153,7 @@ fn operation_that_throws_loses_no_other() {
         "function operations.unvote(record)\n",
         "function operations.unvote(record)\n  error('a|b\\n' .. string.rep('x', 999))\n",
     );
-    let mut lua = Lua::with(&server, &throwing, PULL.text());
+    let mut lua = Lua::with(&server, &throwing, PULL.text(), COMMAND.text());
     for position in 0..3 {
         lua.flush();
         let mut ops = vec![trip("a"), trip("b")];
@@ -311,7 +311,7 @@ fn scripts_of_two_versions_keep_unknown_fields() {
     };
     let (mut old, mut later) = (
         Lua::new(&server),
-        Lua::with(&server, &later_script(), PULL.text()),
+        Lua::with(&server, &later_script(), PULL.text(), COMMAND.text()),
     );
     let vote = |name: &str| {
         let Op::Trip { name, mut trip } = trip(name) else {

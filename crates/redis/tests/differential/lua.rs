@@ -2,10 +2,14 @@
 
 use crate::common::subject::Subject;
 use crate::server::Server;
-use breakerbox_fleet::protocol::{Micros, Op, Version, decode_name, encode_name};
-use breakerbox_fleet::store::{Hello, Pulled, Submitted};
+use breakerbox_fleet::protocol::{
+    Command, CommandWord, Micros, Op, Version, decode_name, encode_name,
+};
+use breakerbox_fleet::store::{Commanded, Hello, Pulled, Submitted};
 use breakerbox_redis::Keys;
-use breakerbox_redis::script::{PULL, SUBMIT, Sender, parse_pulled, parse_submitted};
+use breakerbox_redis::script::{
+    COMMAND, PULL, SUBMIT, Sender, parse_commanded, parse_commands, parse_pulled, parse_submitted,
+};
 use redis::{Connection, FromRedisValue, PubSub, RedisResult};
 use std::time::Duration;
 
@@ -21,16 +25,17 @@ pub(crate) struct Lua {
     pub(crate) keys: Keys,
     submit: redis::Script,
     pull: redis::Script,
+    command: redis::Script,
 }
 
 impl Lua {
     /// Uses the scripts of the library.
     pub(crate) fn new(server: &Server) -> Self {
-        Self::with(server, SUBMIT.text(), PULL.text())
+        Self::with(server, SUBMIT.text(), PULL.text(), COMMAND.text())
     }
 
     /// Uses other scripts, for example mutants.
-    pub(crate) fn with(server: &Server, submit: &str, pull: &str) -> Self {
+    pub(crate) fn with(server: &Server, submit: &str, pull: &str, command: &str) -> Self {
         let keys = Keys::new("bb1", "test");
         // The subscription lives as long as the test binary.
         let listening: &'static mut Connection = Box::leak(Box::new(server.connect()));
@@ -45,6 +50,7 @@ impl Lua {
             keys,
             submit: timeless(submit),
             pull: timeless(pull),
+            command: timeless(command),
         }
     }
 
@@ -63,12 +69,20 @@ impl Lua {
 
     /// Runs a script with arguments as they stand.
     pub(crate) fn submit_raw(&mut self, arguments: &[String]) -> RedisResult<Vec<String>> {
-        invoke(&self.submit, &self.keys, arguments, &mut self.connection)
+        let keys = self.keys.declared();
+        invoke(&self.submit, &keys, arguments, &mut self.connection)
     }
 
     /// Runs a script with arguments as they stand.
     pub(crate) fn pull_raw(&mut self, arguments: &[String]) -> RedisResult<Vec<String>> {
-        invoke(&self.pull, &self.keys, arguments, &mut self.connection)
+        let keys = self.keys.declared();
+        invoke(&self.pull, &keys, arguments, &mut self.connection)
+    }
+
+    /// Runs a script with arguments as they stand.
+    pub(crate) fn command_raw(&mut self, arguments: &[String]) -> RedisResult<Vec<String>> {
+        let keys = self.keys.declared_by_command();
+        invoke(&self.command, &keys, arguments, &mut self.connection)
     }
 
     pub(crate) fn sender<'a>(&'a self, hello: &'a Hello, now: Micros) -> Sender<'a> {
@@ -102,12 +116,12 @@ fn timeless(script: &str) -> redis::Script {
 
 fn invoke(
     script: &redis::Script,
-    keys: &Keys,
+    keys: &[&str],
     arguments: &[String],
     connection: &mut Connection,
 ) -> RedisResult<Vec<String>> {
     let mut invocation = script.prepare_invoke();
-    for key in keys.declared() {
+    for key in keys {
         invocation.key(key);
     }
     for argument in arguments {
@@ -148,10 +162,55 @@ impl Subject for Lua {
             Ok(reply) => parse_pulled(&reply).map_err(|error| format!("{error}: {reply:?}")),
             Err(error) => Err(error.to_string()),
         };
-        parsed.unwrap_or_else(|why| Pulled {
-            read_only: Some(why),
-            ..Pulled::default()
-        })
+        match parsed {
+            Ok(mut pulled) => {
+                pulled.commands = Some(parse_commands(&self.commands(), pulled.now));
+                pulled
+            }
+            Err(why) => Pulled {
+                read_only: Some(why),
+                ..Pulled::default()
+            },
+        }
+    }
+
+    fn command(
+        &mut self,
+        hello: &Hello,
+        seen: Version,
+        command: &Command,
+        now: Micros,
+    ) -> (Commanded, Vec<String>) {
+        let arguments = self.sender(hello, now).command(seen, command);
+        let parsed = match self.command_raw(&arguments) {
+            Ok(reply) => parse_commanded(&reply).map_err(|error| format!("{error}: {reply:?}")),
+            Err(error) => Err(error.to_string()),
+        };
+        match parsed {
+            Ok(commanded) => (commanded, self.messages()),
+            // Differs from any genuine result, and shows why.
+            Err(why) => {
+                let commanded = Commanded {
+                    head: Version(0),
+                    now: Micros(0),
+                    word: CommandWord::Bad,
+                    is_unpublished: true,
+                    commands: Vec::new(),
+                };
+                (commanded, vec![why])
+            }
+        }
+    }
+
+    fn put_commands(&mut self, text: &str) {
+        let key = self.keys.operator.clone();
+        let _: () = self.run("SET", &[&key, text]);
+    }
+
+    fn commands(&mut self) -> String {
+        let key = self.keys.operator.clone();
+        let text: Option<String> = self.run("GET", &[&key]);
+        text.unwrap_or_default()
     }
 
     fn leave(&mut self, hello: &Hello) {

@@ -1,5 +1,6 @@
 //! The scripts on a real server answer, write and publish what `Table` does.
 
+mod commands;
 #[path = "../../../fleet/tests/common/mod.rs"]
 mod common;
 mod hostile;

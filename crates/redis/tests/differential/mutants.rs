@@ -5,13 +5,13 @@ use crate::common::steps::START;
 use crate::lua::Lua;
 use crate::server::Server;
 use breakerbox_fleet::store::Table;
-use breakerbox_redis::script::{PULL, SUBMIT};
+use breakerbox_redis::script::{COMMAND, PULL, SUBMIT};
 
 /// How many seeds a mutant may survive.
 const SEEDS: u64 = 200;
 
 /// What is wrong, a part of the scripts, and what stands there instead.
-const MUTANTS: [(&str, &str, &str); 24] = [
+const MUTANTS: [(&str, &str, &str); 33] = [
     (
         "no fence",
         "if record.phase ~= 'h' or record.token ~= token then return 'fenced' end",
@@ -128,6 +128,51 @@ const MUTANTS: [(&str, &str, &str); 24] = [
         "",
     ),
     (
+        "earlier command of a pattern counts",
+        "if version > 0 and place and commands[place].version >= version then return 'known' end",
+        "",
+    ),
+    (
+        "version of a command not checked",
+        "if not version or is_ahead(version) then return 'bad' end",
+        "",
+    ),
+    (
+        "more commands than the limit",
+        "if not place and #commands >= MAX_COMMANDS then return 'full' end",
+        "",
+    ),
+    (
+        "command that is given back gets a new version",
+        "if version == 0 then command.version = next_head end",
+        "command.version = next_head",
+    ),
+    (
+        "end of a command not cut",
+        "command.ends = math.min(command.ends, latest)",
+        "",
+    ),
+    (
+        "ended command kept",
+        "return command.ends > now and command or nil",
+        "return command",
+    ),
+    (
+        "command of the far future believed",
+        "if command.version == 0 or is_ahead(command.version) then return nil end",
+        "",
+    ),
+    (
+        "star within a pattern",
+        "(not star or star == #field)",
+        "true",
+    ),
+    (
+        "unknown fields of a command dropped",
+        "if command.rest ~= '' then line[#line + 1] = command.rest end",
+        "",
+    ),
+    (
         "large numbers as text of Lua",
         "return string.format('%.0f', number)",
         "return tostring(number)",
@@ -142,10 +187,11 @@ fn mutants_are_noticed() {
     let mut survivors = Vec::new();
     for (what, original, mutated) in MUTANTS {
         let mutant = |text: &str| text.replace(original, mutated);
-        let (submit, pull) = (mutant(SUBMIT.text()), mutant(PULL.text()));
-        let is_mutated = submit != SUBMIT.text() || pull != PULL.text();
+        let scripts = [SUBMIT.text(), PULL.text(), COMMAND.text()];
+        let [submit, pull, command] = scripts.map(mutant);
+        let is_mutated = [&submit, &pull, &command] != scripts;
         assert!(is_mutated, "{what}: the scripts lack {original:?}");
-        let mut lua = Lua::with(&server, &submit, &pull);
+        let mut lua = Lua::with(&server, &submit, &pull, &command);
         let noticed = (0..SEEDS).find(|seed| {
             lua.flush();
             let mut table = Table::default();

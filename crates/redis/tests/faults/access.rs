@@ -9,13 +9,27 @@ use breakerbox_redis::fleet::store::StoreError;
 use std::sync::{Arc, Mutex};
 
 /// Returns the permissions that the README states, without a command that old servers do not know.
-fn permissions() -> String {
+pub(crate) fn permissions() -> String {
     let readme = include_str!("../../README.md");
     let (_, block) = readme.split_once("```text\n").unwrap();
     let (lines, _) = block.split_once("```").unwrap();
     let words = lines.split_whitespace();
     let words: Vec<_> = words.filter(|word| *word != "+client|setinfo").collect();
     words.join(" ")
+}
+
+/// The page states the permissions for another namespace, with quotes for a shell.
+#[test]
+fn page_states_the_same_permissions() {
+    let page = include_str!("../../../../docs/sharing-circuits.md");
+    let command = "redis-cli ACL SETUSER fleet on '>secret' ";
+    let (_, rules) = page.split_once(command).unwrap();
+    let (rules, _) = rules.split_once("```").unwrap();
+    let rules = rules.replace(['\'', '\\'], "");
+    let rules = rules.replace("{shop:prod}", "{default}");
+    let words = rules.split_whitespace();
+    let words: Vec<_> = words.filter(|word| *word != "+client|setinfo").collect();
+    assert_eq!(words.join(" "), permissions());
 }
 
 fn is_denied(node: &Node) -> bool {

@@ -8,8 +8,10 @@ mod server;
 
 mod access;
 mod answers;
+mod commands;
 mod control;
 mod data;
+#[cfg(feature = "sentinel")]
 mod failover;
 mod messages;
 mod node;

@@ -3,7 +3,7 @@
 use super::error::{ImportError, MappingError};
 use super::lines::{Lines, MAX_LINE, Next};
 use super::mapping::Mapping;
-use super::rows::{Row, too_long};
+use super::row::{Row, too_long};
 use super::sink::{BadReason, Sink};
 use super::value::Value;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};

@@ -26,8 +26,8 @@
 //! * `order`: sorts calls by their start, within a bounded window
 //! * `counts`, `caveat`, `sampled`, `error`: what an import says about its source
 //! * `lines`, `gzip`: bounded lines of a source
-//! * `rows`, `mapping`, `predicate`, `value`, `time`: from fields to calls
-//! * `recorded`, `ndjson`, `csv`, `nginx`, `rates`: the formats
+//! * `row`, `rows`, `mapping`, `predicate`, `value`, `time`: from fields to calls
+//! * `recorded`, `ndjson`, `csv`, `nginx`, `nginx_format`, `rates`: the formats
 
 mod caveat;
 mod counts;
@@ -40,10 +40,12 @@ mod lines;
 mod mapping;
 mod ndjson;
 mod nginx;
+mod nginx_format;
 mod order;
 mod predicate;
 mod rates;
 pub(crate) mod recorded;
+mod row;
 mod rows;
 mod sampled;
 mod sink;
@@ -56,5 +58,5 @@ pub use error::{FormatError, ImportError, MappingError};
 pub use importer::Importer;
 pub use iter::Import;
 pub use mapping::Mapping;
-pub use nginx::NginxFormat;
+pub use nginx_format::NginxFormat;
 pub use sampled::{CountRule, check_sampled};

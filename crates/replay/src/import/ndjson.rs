@@ -2,7 +2,7 @@
 
 use super::lines::{Lines, Next};
 use super::mapping::Mapping;
-use super::rows::{Row, too_long};
+use super::row::{Row, too_long};
 use super::sink::{BadReason, Sink};
 use super::value::Value;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};

@@ -2,7 +2,7 @@
 
 use super::lines::{Lines, Next};
 use super::mapping::outcome_of;
-use super::rows::too_long;
+use super::row::too_long;
 use super::sink::{BadReason, Format, Sink};
 use crate::{Call, Outcome};
 use serde::{Deserialize, Serialize};

@@ -3,16 +3,8 @@
 use super::csv::Csv;
 use super::mapping::Mapping;
 use super::ndjson::Ndjson;
-use super::sink::{BadReason, Format, Sink};
-use super::value::Value;
-
-/// One line of a source.
-pub(super) struct Row<'a> {
-    pub(super) number: u64,
-    pub(super) text: &'a [u8],
-    /// The values of the [fields](Mapping::fields) of the mapping.
-    pub(super) values: &'a [Value<'a>],
-}
+use super::row::Row;
+use super::sink::{Format, Sink};
 
 /// A source whose lines consist of fields.
 pub(super) enum Rows {
@@ -56,10 +48,4 @@ pub(super) fn select(mapping: &Mapping, sink: &mut Sink, row: &Row<'_>) -> Optio
     }
     sink.counts.filtered += 1;
     None
-}
-
-/// Reports a line that exceeds the maximum length.
-pub(super) fn too_long(sink: &mut Sink, number: u64, start: &[u8]) {
-    let reason = BadReason::from("the line is longer than 1 MiB");
-    sink.bad(number, &reason, start);
 }

@@ -1,5 +1,6 @@
 //! Importers: which calls the lines of each format make, and what becomes of broken input.
 #![allow(missing_docs)]
+#![allow(clippy::format_collect, clippy::format_push_string)] // texts are short
 
 mod csv;
 mod gzip;

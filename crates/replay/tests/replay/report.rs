@@ -62,12 +62,3 @@ fn empty_traffic_has_a_report() {
     let html = replay.candidate(candidate).run(&calls).to_html("Nothing");
     assert!(html.contains("0 calls"));
 }
-
-/// Writes a report, to look at it.
-#[test]
-#[ignore = "writes a file"]
-fn write_report() {
-    let directory = std::env::var("CARGO_TARGET_TMPDIR").unwrap_or_else(|_| "/tmp".to_owned());
-    let html = replayed("default", 1).to_html("Two outages");
-    std::fs::write(format!("{directory}/report.html"), html).unwrap();
-}

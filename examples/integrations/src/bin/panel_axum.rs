@@ -37,8 +37,8 @@ fn from_password(headers: &HeaderMap) -> Option<User> {
     is_known.then(|| User(user.to_owned()))
 }
 
-/// Finds the user in the header of a proxy that logs users in. Only for a program that nobody can
-/// reach except through this proxy: everybody else can send the header, too.
+/// Finds the user in the header of a proxy that logs users in. Only for a program that is reached
+/// through this proxy alone: every other client can send the header, too.
 #[allow(dead_code)]
 fn from_proxy(headers: &HeaderMap) -> Option<User> {
     let user = headers.get("x-forwarded-user")?.to_str().ok()?;

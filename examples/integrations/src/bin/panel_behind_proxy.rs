@@ -35,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
         .allowed_hosts(["panel.internal"])
         .origins(["https://ops.example.com"])
         .controls(Controls::TRIP)
-        // The proxy has logged the user in, and nobody reaches the panel without the proxy.
+        // The proxy has logged the user in, and is the only way to the panel.
         .authorize(|head, _| {
             let user = head.headers.get("x-forwarded-user");
             let user = user.and_then(|user| user.to_str().ok());

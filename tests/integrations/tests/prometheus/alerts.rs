@@ -217,11 +217,13 @@ fn changed_rules(rule: &Value) -> Vec<Value> {
     changed
 }
 
-/// Moves each threshold by a quarter, includes a threshold of zero, and removes each `== 1`.
+/// Moves each threshold by a quarter, includes a threshold of zero, and removes each `== 1` and `== 0`.
 fn changed_thresholds(expr: &str) -> Vec<String> {
     let mut changed = Vec::new();
-    for (at, one) in expr.match_indices(" == 1") {
-        changed.push([&expr[..at], &expr[at + one.len()..]].concat());
+    for comparison in [" == 1", " == 0"] {
+        for (at, _) in expr.match_indices(comparison) {
+            changed.push([&expr[..at], &expr[at + comparison.len()..]].concat());
+        }
     }
     for operator in [" > ", " < ", " >= "] {
         for (at, _) in expr.match_indices(operator) {

@@ -1,6 +1,6 @@
 //! The series that a reporter exports, and the check that queries use only these.
 
-use breakerbox::clock::ManualClock;
+use breakerbox::clock::{ManualClock, TokioClock};
 use breakerbox::prelude::*;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,15 +40,18 @@ impl Exported {
             users.half_open();
             users.force_open();
             reporter.report();
+            share();
         });
         let mut exported = BTreeMap::<_, BTreeMap<_, BTreeSet<_>>>::new();
-        for line in recorder.handle().render().lines() {
-            let Some((name, rest)) = line.split_once('{') else {
-                continue;
-            };
+        let page = recorder.handle().render();
+        let is_series = |line: &&str| line.starts_with("breakerbox_");
+        for line in page.lines().filter(is_series) {
+            let (series, _) = line.rsplit_once(' ').unwrap();
+            let (name, given) = series.split_once('{').unwrap_or((series, ""));
             let labels = exported.entry(name.to_owned()).or_default();
-            let (given, _) = rest.split_once('}').unwrap();
-            for label in given.split(',') {
+            let given = given.trim_end_matches('}').split(',');
+            let given = given.filter(|label| !label.is_empty());
+            for label in given {
                 let (label, value) = label.split_once('=').unwrap();
                 let values = labels.entry(label.to_owned()).or_default();
                 values.insert(value.trim_matches('"').to_owned());
@@ -111,6 +114,19 @@ impl Exported {
         }
         used
     }
+}
+
+/// Runs the fleet of the example for a while, in virtual time.
+fn share() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let clock = TokioClock::new();
+        let registry = BreakerRegistry::builder().clock(clock).build().unwrap();
+        let running = crate::example::sharing::run(&registry);
+        let ended = tokio::time::timeout(Duration::from_secs(60), running).await;
+        assert!(ended.is_err(), "{ended:?}");
+    });
 }
 
 /// Returns the words of a query, each with the text that follows it.

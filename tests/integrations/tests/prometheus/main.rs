@@ -12,4 +12,6 @@ mod tools;
 mod example {
     pub(crate) mod page;
     pub(crate) mod service;
+    pub(crate) mod sharing;
+    pub(crate) mod store;
 }

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 /// What one node does, for a comparison with the store.
 #[derive(Clone, Debug)]
-pub(crate) struct Observed {
-    pub(crate) node: usize,
-    pub(crate) state: State,
+pub struct Observed {
+    /// The node.
+    pub node: usize,
+    /// The state of its circuit.
+    pub state: State,
     /// Whether the fleet opened the circuit.
-    pub(crate) is_by_fleet: bool,
+    pub is_by_fleet: bool,
     /// Whether the node has a call each second.
-    pub(crate) is_called: bool,
+    pub is_called: bool,
 }
 
 /// Returns why a node disagrees with the record of the store, whose open period or lease has `left`.
-pub(crate) fn disagreement(
+pub fn disagreement(
     name: &str,
     phase: Phase,
     left: Duration,

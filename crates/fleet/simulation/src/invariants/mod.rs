@@ -25,6 +25,7 @@
 
 pub(crate) mod agreement;
 pub(crate) mod bounds;
+pub(crate) mod commands;
 mod leases;
 mod messages;
 mod reach;
@@ -36,11 +37,15 @@ mod versions;
 pub use reach::Reach;
 
 use crate::store::Applied;
+use breakerbox::fleet::Why;
 use breakerbox::{Cause, State};
-use breakerbox_fleet::protocol::{Micros, Phase, RecordView, Version, Word};
+use breakerbox_fleet::protocol::{Command, Micros, Phase, RecordView, Version, Word};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
+
+/// How long a node may take to act on what has arrived.
+const REACTION: Duration = Duration::from_millis(100);
 
 /// A broken invariant.
 #[derive(Clone, Debug)]
@@ -67,9 +72,11 @@ impl fmt::Display for Violation {
 
 /// The account of the checker.
 #[derive(Debug)]
-pub(crate) struct Audit {
-    pub(crate) violations: Vec<Violation>,
-    pub(crate) figures: Figures,
+pub struct Audit {
+    /// The broken invariants, at most 20.
+    pub violations: Vec<Violation>,
+    /// What was counted.
+    pub figures: Figures,
     grace: Duration,
     lease: Duration,
     half_open_calls: u32,
@@ -152,6 +159,7 @@ struct NodeModel {
     circuits: BTreeMap<String, CircuitModel>,
     resumed: Duration,
     adopts: bool,
+    commands: commands::CommandsModel,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -164,6 +172,8 @@ struct CircuitModel {
     lease: Option<LeaseModel>,
     trials_since_resumed: u32,
     has_command: bool,
+    /// Whether a command of an operator has disabled the circuit.
+    is_disabled_by_fleet: bool,
     /// When the circuit opened, or last opened again.
     opened: Duration,
     /// When the present half-open period began, if it has a lease.
@@ -180,12 +190,8 @@ struct Known {
 }
 
 impl Audit {
-    pub(crate) fn new(
-        nodes: usize,
-        grace: Duration,
-        lease: Duration,
-        half_open_calls: u32,
-    ) -> Self {
+    /// Creates the account of a fleet whose nodes have the same settings.
+    pub fn new(nodes: usize, grace: Duration, lease: Duration, half_open_calls: u32) -> Self {
         Self {
             violations: Vec::new(),
             figures: Figures::default(),
@@ -207,7 +213,7 @@ impl Audit {
     }
 
     /// Reports a broken invariant.
-    pub(crate) fn report(&mut self, at: Duration, invariant: &'static str, what: String) {
+    pub fn report(&mut self, at: Duration, invariant: &'static str, what: String) {
         // The first ones explain the later ones.
         let mut known = self.violations.iter();
         let is_known = known.any(|known| known.invariant == invariant && known.what == what);
@@ -221,7 +227,7 @@ impl Audit {
     }
 
     /// Sets whether a node adopts the state of the fleet.
-    pub(crate) fn set_adopts(&mut self, node: usize, adopts: bool) {
+    pub fn set_adopts(&mut self, node: usize, adopts: bool) {
         self.nodes[node].adopts = adopts;
     }
 
@@ -234,13 +240,13 @@ impl Audit {
     }
 
     /// Returns the state of a record, and when it was published last.
-    pub(crate) fn record_since(&self, name: &str) -> (Phase, Duration) {
+    pub fn record_since(&self, name: &str) -> (Phase, Duration) {
         let record = self.records.get(name);
         record.map_or_else(Default::default, |record| (record.phase, record.since))
     }
 
     /// Returns `true` if the latest command at the circuit was a local one.
-    pub(crate) fn has_command(&mut self, node: usize, name: &str) -> bool {
+    pub fn has_command(&mut self, node: usize, name: &str) -> bool {
         self.circuit(node, name).has_command
     }
 
@@ -252,7 +258,7 @@ impl Audit {
     }
 
     /// The store applied an operation.
-    pub(crate) fn applied(&mut self, now: Duration, node: usize, epoch: u32, applied: &Applied) {
+    pub fn applied(&mut self, now: Duration, node: usize, epoch: u32, applied: &Applied) {
         let name = applied.op.name();
         self.count(applied);
         leases::one_holder(self, now, node, epoch, applied);
@@ -320,13 +326,13 @@ impl Audit {
     }
 
     /// The store has lost or replaced its data.
-    pub(crate) fn epoch_began(&mut self, now: Duration, epoch: u32) {
+    pub fn epoch_began(&mut self, now: Duration, epoch: u32) {
         self.epoch = epoch;
         self.epoch_since = now;
     }
 
     /// The network delivered records to a node.
-    pub(crate) fn delivered<'a>(
+    pub fn delivered<'a>(
         &mut self,
         now: Duration,
         node: usize,
@@ -354,14 +360,19 @@ impl Audit {
         }
     }
 
+    /// The network delivered all commands of the store to a node.
+    pub(crate) fn delivered_commands(&mut self, now: Duration, node: usize, commands: &[Command]) {
+        commands::delivered(self, now, node, commands);
+    }
+
     /// The node reads all records anew.
-    pub(crate) fn forgot(&mut self, node: usize) {
+    pub fn forgot(&mut self, node: usize) {
         let circuits = self.nodes[node].circuits.values_mut();
         circuits.for_each(|circuit| circuit.known = None);
     }
 
     /// The node starts, without a memory.
-    pub(crate) fn started(&mut self, node: usize) {
+    pub fn started(&mut self, node: usize) {
         for circuit in self.nodes[node].circuits.values_mut() {
             // Trips of the earlier run may still be on their way.
             let own_openings = std::mem::take(&mut circuit.own_openings);
@@ -371,17 +382,18 @@ impl Audit {
             };
         }
         self.nodes[node].resumed = Duration::ZERO;
+        self.nodes[node].commands = commands::CommandsModel::default();
     }
 
     /// The node continues after a pause.
-    pub(crate) fn resumed(&mut self, now: Duration, node: usize) {
+    pub fn resumed(&mut self, now: Duration, node: usize) {
         self.nodes[node].resumed = now;
         let circuits = self.nodes[node].circuits.values_mut();
         circuits.for_each(|circuit| circuit.trials_since_resumed = 0);
     }
 
     /// A circuit of a node changed its state.
-    pub(crate) fn changed(
+    pub fn changed(
         &mut self,
         now: Duration,
         node: usize,
@@ -392,7 +404,11 @@ impl Audit {
         special_states::are_kept(self, now, node, name, (from, to), cause);
         self.reach.changed(now, node, name, to);
         let is_fleet = matches!(cause, Cause::Fleet { .. });
+        if matches!(cause, Cause::Fleet { .. }) && cause.why() == Why::Manual {
+            commands::is_followed(self, now, node, name, to);
+        }
         let circuit = self.circuit(node, name);
+        circuit.is_disabled_by_fleet = to == State::Disabled && is_fleet;
         if matches!(cause, Cause::Manual { .. }) {
             circuit.has_command = true;
         } else if to == State::Closed {
@@ -415,7 +431,7 @@ impl Audit {
 
     /// A circuit of a node admitted a trial. `linked` is the time since the node was connected, by its
     /// own account.
-    pub(crate) fn trial_started(
+    pub fn trial_started(
         &mut self,
         now: Duration,
         node: usize,

@@ -17,7 +17,9 @@ pub(super) fn are_kept(
         from,
         State::ForcedOpen | State::Disabled | State::MetricsOnly
     );
-    if is_special && matches!(cause, Cause::Fleet { .. }) {
+    // What a command of an operator has disabled, the fleet enables.
+    let is_own = from == State::Disabled && audit.circuit(node, name).is_disabled_by_fleet;
+    if is_special && !is_own && matches!(cause, Cause::Fleet { .. }) {
         let what = format!("{name}: the fleet changed n{node} from {from} to {to}");
         audit.report(now, "special states", what);
     }

@@ -1,11 +1,8 @@
 //! Trials: with a lease, and not after it.
 
-use super::Audit;
+use super::{Audit, REACTION};
 use breakerbox_fleet::protocol::Phase;
 use std::time::Duration;
-
-/// How long a node may take to act on a record that arrived.
-const REACTION: Duration = Duration::from_millis(100);
 
 /// Returns `true` if the node holds the lease of the circuit.
 pub(super) fn holds(audit: &mut Audit, now: Duration, node: usize, name: &str) -> bool {

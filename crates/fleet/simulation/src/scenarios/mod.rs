@@ -8,6 +8,7 @@ mod idle;
 mod leases;
 mod lost_stores;
 mod openings;
+mod operators;
 mod stale;
 mod votes;
 
@@ -16,6 +17,7 @@ pub use idle::*;
 pub use leases::*;
 pub use lost_stores::*;
 pub use openings::*;
+pub use operators::*;
 pub use stale::*;
 pub use votes::*;
 
@@ -232,4 +234,21 @@ pub const ALL: &[(&str, Scenario)] = &[
         "special_states_are_left_alone",
         special_states_are_left_alone,
     ),
+    ("command_reaches_all_nodes", command_reaches_all_nodes),
+    ("command_ends_by_itself", command_ends_by_itself),
+    ("command_survives_a_flush", command_survives_a_flush),
+    (
+        "released_command_never_returns",
+        released_command_never_returns,
+    ),
+    (
+        "local_command_wins_until_the_next_one",
+        local_command_wins_until_the_next_one,
+    ),
+    ("crossing_commands_agree", crossing_commands_agree),
+    (
+        "forced_open_circuit_has_no_trials",
+        forced_open_circuit_has_no_trials,
+    ),
+    ("only_followers_obey", only_followers_obey),
 ];

@@ -2,8 +2,10 @@
 
 use crate::world::{Body, World};
 use async_trait::async_trait;
-use breakerbox_fleet::protocol::{Op, Version};
-use breakerbox_fleet::store::{FleetStore, Hello, Line, Link, Pulled, StoreError, Submitted};
+use breakerbox_fleet::protocol::{Command, Op, Version};
+use breakerbox_fleet::store::{
+    Commanded, FleetStore, Hello, Line, Link, Pulled, StoreError, Submitted,
+};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -62,6 +64,20 @@ impl Line for SimLine {
                 since,
                 limit,
                 reply,
+            },
+        );
+        answer(receiver).await
+    }
+
+    async fn command(&mut self, seen: Version, command: &Command) -> Result<Commanded, StoreError> {
+        let (reply, receiver) = oneshot::channel();
+        let command = command.clone();
+        self.world.send(
+            self.link,
+            Body::Command {
+                seen,
+                command,
+                reply: Some(reply),
             },
         );
         answer(receiver).await

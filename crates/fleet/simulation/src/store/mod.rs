@@ -6,4 +6,5 @@ mod primary;
 
 pub(crate) use client::SimStore;
 pub use mutant::StoreMutant;
-pub(crate) use primary::{Applied, Condition, Primary};
+pub(crate) use primary::Condition;
+pub use primary::{Applied, Primary};

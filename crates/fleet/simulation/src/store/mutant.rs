@@ -238,6 +238,7 @@ fn republished(
         previous,
         version,
         instance: hello.node.instance().to_owned(),
+        has_commands: false,
         records: vec![RecordView::of(name, &record, now)],
     }
 }

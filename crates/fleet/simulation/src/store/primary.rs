@@ -1,8 +1,10 @@
 //! [`Primary`]: the store itself, its condition, and its failovers.
 
 use super::mutant::{StoreMutant, submit_one};
-use breakerbox_fleet::protocol::{Answer, Message, Micros, Op, Record, Version};
-use breakerbox_fleet::store::{Hello, Pulled, Submitted, Table};
+use breakerbox_fleet::protocol::{
+    Answer, Command, CommandTable, Message, Micros, Op, Record, Version,
+};
+use breakerbox_fleet::store::{Commanded, Hello, Pulled, Submitted, Table};
 use std::time::Duration;
 
 /// How well the store works.
@@ -19,8 +21,9 @@ pub(crate) enum Condition {
 
 /// The store.
 #[derive(Debug)]
-pub(crate) struct Primary {
-    pub(crate) table: Table,
+pub struct Primary {
+    /// The data.
+    pub table: Table,
     pub(crate) condition: Condition,
     /// How often the store has lost or replaced its data. Some invariants compare only within one epoch.
     pub(crate) epoch: u32,
@@ -34,16 +37,21 @@ const ORIGIN: u64 = 1_790_000_000_000_000;
 
 /// One applied operation, for the invariants.
 #[derive(Clone, Debug)]
-pub(crate) struct Applied {
-    pub(crate) op: Op,
-    pub(crate) before: Record,
-    pub(crate) after: Record,
-    pub(crate) answer: Answer,
-    pub(crate) is_published: bool,
+pub struct Applied {
+    /// The operation.
+    pub op: Op,
+    /// The record before.
+    pub before: Record,
+    /// The record after.
+    pub after: Record,
+    /// The answer to the sender.
+    pub answer: Answer,
+    /// Whether subscribers were told.
+    pub is_published: bool,
     /// The latest version that the sender had seen.
-    pub(crate) seen: Version,
+    pub seen: Version,
     /// The time of the store.
-    pub(crate) now: Micros,
+    pub now: Micros,
 }
 
 impl Primary {
@@ -57,13 +65,21 @@ impl Primary {
         }
     }
 
+    /// Creates a store whose time is given with each request.
+    pub fn without_a_clock() -> Self {
+        Self {
+            origin: 0,
+            ..Self::new(None)
+        }
+    }
+
     /// Returns the time of the store.
     pub(crate) fn now(&self, time: Duration) -> Micros {
         Micros(self.origin).after(time)
     }
 
     /// Forgets everything, as FLUSHALL does.
-    pub(crate) fn flush(&mut self) {
+    pub fn flush(&mut self) {
         self.table = Table::default();
         self.epoch += 1;
     }
@@ -76,7 +92,11 @@ impl Primary {
     }
 
     /// Applies the operations of one batch, and returns its message.
-    pub(crate) fn submit(
+    ///
+    /// # Panics
+    ///
+    /// Panics if the table does not answer an operation.
+    pub fn submit(
         &mut self,
         hello: &Hello,
         seen: Version,
@@ -123,13 +143,25 @@ impl Primary {
         (submitted, message, applied)
     }
 
-    pub(crate) fn pull(
+    pub(crate) fn command(
         &mut self,
         hello: &Hello,
-        since: Version,
-        limit: usize,
+        seen: Version,
+        command: &Command,
         time: Duration,
-    ) -> Pulled {
+    ) -> (Commanded, Option<Message>) {
+        let now = self.now(time);
+        self.table.command(hello, seen, command, now)
+    }
+
+    /// Returns all commands.
+    pub(crate) fn commands(&self, time: Duration) -> Vec<Command> {
+        let now = self.now(time);
+        CommandTable::read(self.table.commands(), now).commands(now)
+    }
+
+    /// Returns the records that changed, as [`Table::pull`] does.
+    pub fn pull(&mut self, hello: &Hello, since: Version, limit: usize, time: Duration) -> Pulled {
         let now = self.now(time);
         if self.condition == Condition::ReadOnly {
             let mut pulled = self.table.clone().pull(hello, since, limit, now);

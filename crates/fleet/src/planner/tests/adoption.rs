@@ -25,6 +25,7 @@ fn message(previous: Version, record: RecordView) -> Message {
         previous,
         version: record.version,
         instance: "stranger-1".into(),
+        has_commands: false,
         records: vec![record],
     }
 }
@@ -282,6 +283,7 @@ fn foreign_names_are_bounded() {
             previous,
             version,
             instance: "stranger-1".into(),
+            has_commands: false,
             records,
         };
         previous = version;
@@ -309,4 +311,12 @@ fn removed_breaker_withdraws_its_vote() {
     world.run(ms(100));
     assert_eq!(world.phase(), Phase::Absent);
     assert_eq!(world.count(|op| matches!(op, Op::Unvote { .. })), 1);
+}
+
+#[test]
+fn circuit_that_was_reset_long_ago_follows() {
+    let mut world = World::new(2, Share::always());
+    world.nodes[1].breaker.because("a test").reset();
+    world.run(secs(1));
+    world.open_all();
 }

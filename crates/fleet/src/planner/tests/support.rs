@@ -4,10 +4,10 @@ use crate::event::FleetEvent;
 use crate::planner::operation::Sent;
 use crate::planner::{Mutants, Planner, Request, Settings};
 use crate::protocol::{
-    Answer, Message, Micros, NodeId, Op, Phase, Record, RecordView, Version, Word,
+    Answer, Command, Message, Micros, NodeId, Op, Phase, Record, RecordView, Version, Word,
 };
 use crate::share::{Share, Shares};
-use crate::store::{Hello, Pulled, Submitted, Table};
+use crate::store::{Commanded, Hello, Pulled, Submitted, Table};
 use breakerbox::clock::{Clock, ManualClock};
 use breakerbox::fleet::Port;
 use breakerbox::{BreakerRegistry, CircuitBreaker, Permit, RegistryBuilder, State};
@@ -59,6 +59,7 @@ struct Exchange {
 enum Reply {
     Pulled(Pulled),
     Submitted(Submitted, Vec<(Arc<str>, Sent)>, Version),
+    Commanded(Command, Commanded),
 }
 
 pub(super) struct Node {
@@ -238,6 +239,10 @@ impl World {
                     Reply::Submitted(submitted, names, cursor) => {
                         node.planner.submitted(&submitted, names, cursor, sent, now)
                     }
+                    Reply::Commanded(command, commanded) => {
+                        node.planner.commanded(&command, &commanded, now);
+                        Vec::new()
+                    }
                 };
                 node.look(names, now);
                 true
@@ -257,6 +262,11 @@ impl World {
             Request::Pull { since, limit } => {
                 Reply::Pulled(self.table.pull(&hello, since, limit, server))
             }
+            Request::Command { seen, command } => {
+                let (commanded, message) = self.table.command(&hello, seen, &command, server);
+                self.publish(message);
+                Reply::Commanded(command, commanded)
+            }
             Request::Submit {
                 seen,
                 ops,
@@ -274,13 +284,17 @@ impl World {
                 }
                 let (submitted, message) = self.table.submit(&hello, seen, &ops, server);
                 self.log.extend(ops.into_iter().map(|op| (index, op)));
-                if let Some(message) = message.filter(|_| !self.drops_messages) {
-                    for node in self.nodes.iter_mut().filter(|node| node.connected) {
-                        let at = self.clock.now() + self.delay.mul_f64(self.rng.f64());
-                        node.inbox.push((at, message.clone()));
-                    }
-                }
+                self.publish(message);
                 Reply::Submitted(submitted, names, cursor)
+            }
+        }
+    }
+
+    pub(super) fn publish(&mut self, message: Option<Message>) {
+        if let Some(message) = message.filter(|_| !self.drops_messages) {
+            for node in self.nodes.iter_mut().filter(|node| node.connected) {
+                let at = self.clock.now() + self.delay.mul_f64(self.rng.f64());
+                node.inbox.push((at, message.clone()));
             }
         }
     }
@@ -342,6 +356,7 @@ impl Node {
             lease: secs(3),
             close_spread: ms(300),
             max_open,
+            accept_commands: true,
             mutants,
         };
         let dirty = Arc::new(Mutex::new(BTreeSet::new()));

@@ -1,7 +1,8 @@
 //! Serves the metrics of breakers as a Prometheus page, scrapes the page, and checks it.
 //!
 //! With an address, the program serves the page there until it is stopped. Its circuits reach every
-//! state and its calls have every outcome, so that each panel of the dashboard has data.
+//! state and its calls have every outcome, so that each panel of the dashboard has data. One circuit is
+//! shared with a second instance.
 //!
 //! ```sh
 //! cargo run --package breakerbox-examples --bin prometheus
@@ -10,6 +11,8 @@
 
 mod page;
 mod service;
+mod sharing;
+mod store;
 
 use breakerbox::prelude::*;
 use std::convert::Infallible;

@@ -1,6 +1,6 @@
 //! [`run`]: a service whose circuits reach every state, and whose calls have every outcome.
 
-use super::page;
+use super::{page, sharing};
 use breakerbox::prelude::*;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -28,25 +28,31 @@ enum PaymentError {
 pub(crate) async fn run(listener: TcpListener) -> Result<(), Error> {
     let registry = registry()?;
     tokio::spawn(page::serve(listener, &registry)?);
+    tokio::select! {
+        ended = sharing::run(&registry) => ended,
+        () = make_calls(&registry) => Ok(()),
+    }
+}
+
+async fn make_calls(registry: &BreakerRegistry) {
     let begin = Instant::now();
     let mut hanging = None;
     let mut ticks = tokio::time::interval(Duration::from_millis(50));
     for number in 0_u64.. {
         ticks.tick().await;
         let is_outage = OUTAGE.contains(&(begin.elapsed().as_secs() % PERIOD));
-        payments(&registry, number, is_outage).await;
+        payments(registry, number, is_outage).await;
         for name in ["catalogue", "mail", "audit"] {
-            let _ = call(&registry, name, number % 20 > 0).await;
+            let _ = call(registry, name, number % 20 > 0).await;
         }
         // Five failures in a row would open the circuit, if it refused calls.
-        let _ = call(&registry, "search", number % 10 < 5).await;
+        let _ = call(registry, "search", number % 10 < 5).await;
         if number % 20 == 0 {
             // The trial of the exports outlives its lease, and is then cancelled.
             hanging = registry.breaker("exports").try_acquire().ok();
         }
     }
     drop(hanging);
-    Ok(())
 }
 
 fn registry() -> Result<BreakerRegistry, Error> {

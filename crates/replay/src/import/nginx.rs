@@ -1,17 +1,13 @@
 //! Access logs of nginx, by their `log_format`.
 
-mod format;
-
-pub use format::NginxFormat;
-
 use super::lines::{Lines, Next};
-use super::rows::too_long;
+use super::nginx_format::{Captures, NginxFormat, Role};
+use super::row::too_long;
 use super::sink::{BadReason, Format, Names, Sink};
 use super::time::{TimeFormat, Unit, nginx_local};
 use super::value::Value;
 use crate::{Call, Outcome};
-use format::{Captures, Role};
-use std::str::{self, FromStr};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -250,11 +246,6 @@ fn outcome_of<'a>(
             None => Some((Outcome::Success, None)),
         },
     }
-}
-
-/// Returns the text of a capture, if it is UTF-8.
-fn utf8(text: &[u8]) -> Option<&str> {
-    str::from_utf8(text).ok()
 }
 
 impl FromStr for NginxFormat {

@@ -1,11 +1,11 @@
 //! [`NginxFormat`]: a `log_format`, and the variables of a line.
 
-use super::super::error::{FormatError, MappingError};
-use super::super::predicate::Predicate;
-use super::super::value::Value;
-use super::utf8;
+use super::error::{FormatError, MappingError};
+use super::predicate::Predicate;
+use super::value::Value;
 use crate::Outcome;
 use memchr::memmem::Finder;
+use std::str;
 use std::sync::Arc;
 
 /// A `log_format` of nginx.
@@ -20,7 +20,7 @@ use std::sync::Arc;
 ///
 /// A line is one call, or one call for each upstream server that nginx tried. A format without
 /// upstream variables describes requests instead of calls:
-/// [`Caveat::ServerLog`](super::super::Caveat::ServerLog) says so.
+/// [`Caveat::ServerLog`](super::Caveat::ServerLog) says so.
 ///
 /// # Default
 ///
@@ -124,7 +124,7 @@ pub(super) struct Captures<'a> {
 impl<'a> Captures<'a> {
     /// Returns the text of a variable, if the format has it and the text is UTF-8.
     pub(super) fn text(&self, role: Role) -> Option<&'a str> {
-        utf8(self.texts.get(self.roles[role as usize]?)?)
+        str::from_utf8(self.texts.get(self.roles[role as usize]?)?).ok()
     }
 }
 
@@ -180,7 +180,7 @@ impl NginxFormat {
         has(Role::UpstreamStatus) || has(Role::UpstreamTime) || has(Role::UpstreamAddress)
     }
 
-    pub(in super::super) fn has_instance(&self) -> bool {
+    pub(super) fn has_instance(&self) -> bool {
         self.roles[Role::Instance as usize].is_some()
     }
 

@@ -1,0 +1,78 @@
+//! Commands of operators on real servers.
+
+use crate::node::{NAME, Node, all, connected, nodes, secs, until};
+use crate::server::Server;
+use breakerbox::State;
+use breakerbox_redis::RedisStore;
+use breakerbox_redis::fleet::CommandError;
+use breakerbox_redis::fleet::store::StoreError;
+
+#[tokio::test]
+async fn command_survives_restart_of_the_server() {
+    let Some(mut server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(3, &server).await;
+    let command = nodes[0].fleet.command("users*").force_open();
+    command.because("INC-123: нет").by("alice").await.unwrap();
+    all(&nodes, NAME, State::Open).await;
+    server.kill();
+    server.restart();
+    connected(&nodes).await;
+    until("the server knows the command again", || {
+        let text: Option<String> = server.run("GET bb1:{default}:o");
+        text.is_some_and(|text| text.starts_with("users* "))
+    })
+    .await;
+    let late = Node::start(&server.url());
+    until("a late joiner follows", || late.state() == State::Open).await;
+    let status = late.fleet.status();
+    assert_eq!(status.commands[0].reason.as_deref(), Some("INC-123: нет"));
+    assert_eq!(status.commands[0].actor.as_deref(), Some("alice"));
+    late.fleet.command("users*").disable().await.unwrap();
+    all(&nodes, NAME, State::Disabled).await;
+    late.fleet.command("users*").release().await.unwrap();
+    all(&nodes, NAME, State::Closed).await;
+}
+
+#[tokio::test]
+async fn user_who_may_only_read_commands_follows_them() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let keys = "~bb1:{default}:h ~bb1:{default}:s ~bb1:{default}:i ~bb1:{default}:n";
+    let narrow = crate::access::permissions()
+        .replace("~bb1:{default}:*", &format!("{keys} %R~bb1:{{default}}:o"));
+    let () = server.run(&format!("ACL SETUSER reader on >secret {narrow}"));
+    let store = RedisStore::builder(server.url()).user("reader");
+    let store = store.password_from(|| Some("secret".into()));
+    let nodes = [
+        Node::on(store.build().unwrap(), secs(30)),
+        Node::start(&server.url()),
+    ];
+    connected(&nodes).await;
+    let denied = nodes[0].fleet.command(NAME).force_open().await;
+    let is_denied = matches!(denied, Err(CommandError::Store(StoreError::Denied(_))));
+    assert!(is_denied, "{denied:?}");
+    nodes[1].fleet.command(NAME).force_open().await.unwrap();
+    all(&nodes, NAME, State::Open).await;
+    nodes[1].fleet.command(NAME).release().await.unwrap();
+    all(&nodes, NAME, State::Closed).await;
+    assert!(nodes.iter().all(|node| node.connects() == 1));
+}
+
+#[tokio::test]
+async fn wrong_type_at_the_key_of_commands_changes_no_circuit() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let _: u64 = server.run("LPUSH bb1:{default}:o x");
+    let nodes = nodes(2, &server).await;
+    let refused = nodes[0].fleet.command(NAME).disable().await;
+    assert!(
+        matches!(refused, Err(CommandError::Store(_))),
+        "{refused:?}"
+    );
+    assert!(nodes.iter().all(|node| node.connects() == 1));
+    crate::node::opens_everywhere(&nodes, NAME).await;
+}
