@@ -9,43 +9,43 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A directory in which the command runs.
-pub struct Directory(TempDir);
+pub(crate) struct Directory(TempDir);
 
 /// What the command did.
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Directory {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub fn with(self, name: &str, text: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn with(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         fs::write(self.path(name), text).unwrap();
         self
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Runs the command with arguments that are separated by spaces.
-    pub fn run(&self, arguments: &str) -> Ran {
+    pub(crate) fn run(&self, arguments: &str) -> Ran {
         self.run_with(&arguments.split_whitespace().collect::<Vec<_>>())
     }
 
-    pub fn run_with(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run_with(&self, arguments: &[&str]) -> Ran {
         Ran::of(&self.command(arguments).output().unwrap())
     }
 
-    pub fn run_with_input(&self, arguments: &str, input: &[u8]) -> Ran {
+    pub(crate) fn run_with_input(&self, arguments: &str, input: &[u8]) -> Ran {
         let mut command = self.command(&arguments.split(' ').collect::<Vec<_>>());
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -53,7 +53,7 @@ impl Directory {
         Ran::of(&child.wait_with_output().unwrap())
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_breakerbox"));
         command.current_dir(self.0.path()).args(arguments);
         command.env_remove("COLUMNS").env("NO_COLOR", "1");
@@ -62,7 +62,7 @@ impl Directory {
 }
 
 impl Ran {
-    pub fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout.clone()).unwrap(),
@@ -72,26 +72,26 @@ impl Ran {
 
     /// Asserts success without any message.
     #[track_caller]
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert_eq!((self.code, &*self.err), (0, ""), "{}", self.out);
         self.out
     }
 
     #[track_caller]
-    pub fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.ok()).unwrap()
     }
 
     /// Asserts an error that contains `text`, with nothing on standard output.
     #[track_caller]
-    pub fn fails(self, code: i32, text: &str) {
+    pub(crate) fn fails(self, code: i32, text: &str) {
         assert_eq!((self.code, &*self.out), (code, ""), "{}", self.err);
         assert!(self.err.contains(text), "{:?} not in {}", text, self.err);
     }
 }
 
 /// A call for each 100 ms from 10:00 on, of which those of the seconds 60 to 120 fail.
-pub fn csv() -> String {
+pub(crate) fn csv() -> String {
     let mut text = String::from("ts,upstream,status,latency,pod\n");
     for number in 0..2_400_u64 {
         let at = 1_772_359_200_000 + number * 100;
@@ -106,8 +106,8 @@ pub fn csv() -> String {
     text
 }
 
-pub const MAP: &str = "time=ts,duration=ms:latency,ok='status<500',name=upstream";
+pub(crate) const MAP: &str = "time=ts,duration=ms:latency,ok='status<500',name=upstream";
 
-pub fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     path.exists()
 }
