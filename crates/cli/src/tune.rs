@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::table::{cell, escaped, print_to, table};
 use crate::traffic::{self, Surveyed, TrafficArguments};
-use crate::values::{count, counted, date, duration, positive, time};
+use crate::values::{count, counted, date, duration, positive, time, wrapped};
 use breakerbox_replay::{Instances, NameSurvey, Tuned, Tuner};
 use clap::Args;
 use comfy_table::CellAlignment;
@@ -126,7 +126,11 @@ fn document(traffic: &Surveyed, all: &[Tuned]) -> String {
         text.push('\n');
         text.push_str(&tuned.toml);
     }
-    text
+    let wrap = |line: &str| match line.strip_prefix("# ") {
+        Some(comment) => wrapped("# ", "#   ", comment) + "\n",
+        None => format!("{line}\n"),
+    };
+    text.lines().map(wrap).collect()
 }
 
 /// Returns the caveats of the traffic, and those that all breakers have in common.
@@ -147,10 +151,11 @@ fn caveats(traffic: &Surveyed, all: &[Tuned]) -> Vec<String> {
 fn report(out: &mut dyn Write, traffic: &Surveyed, all: &[Tuned]) -> io::Result<()> {
     let common = caveats(traffic, all);
     for tuned in all {
-        writeln!(out, "{}: {}", escaped(&tuned.name), tuned.fitted)?;
+        let name = format!("{}: ", escaped(&tuned.name));
+        writeln!(out, "{}", wrapped(&name, "  ", &tuned.fitted))?;
     }
     for caveat in &common {
-        writeln!(out, "note: {}", escaped(caveat))?;
+        writeln!(out, "{}", wrapped("note: ", "  ", &escaped(caveat)))?;
     }
     writeln!(out)?;
     traffic.print(out)?;

@@ -43,6 +43,30 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", count(number))
 }
 
+/// Breaks `text` into lines of at most 96 columns. The first one begins with `first`, the others with
+/// `rest`.
+pub(crate) fn wrapped(first: &str, rest: &str, text: &str) -> String {
+    const COLUMNS: usize = 96;
+    let mut lines = first.to_owned();
+    let mut width = first.chars().count();
+    let mut is_start = true;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if !is_start && width + 1 + length > COLUMNS {
+            lines.push('\n');
+            lines.push_str(rest);
+            width = rest.chars().count();
+        } else if !is_start {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+        is_start = false;
+    }
+    lines
+}
+
 /// Writes a duration that was measured. [`Duration::MAX`] was never reached.
 pub(crate) fn time(time: Duration) -> String {
     match time {
@@ -138,6 +162,21 @@ mod tests {
             assert_eq!(time(Duration::from_millis(millis)), text);
         }
         assert_eq!(time(Duration::MAX), "never");
+    }
+
+    #[test]
+    fn long_texts_are_broken_at_spaces() {
+        let text = "word ".repeat(30);
+        let lines = wrapped("note: ", "  ", text.trim());
+        assert_eq!(lines.lines().count(), 2);
+        assert!(lines.lines().all(|line| line.len() <= 96), "{lines}");
+        assert!(
+            lines.starts_with("note: word") && lines.contains("\n  word"),
+            "{lines}"
+        );
+        assert_eq!(wrapped("# ", "# ", ""), "# ");
+        let long = "x".repeat(200);
+        assert_eq!(wrapped("", "", &long), long);
     }
 
     #[test]

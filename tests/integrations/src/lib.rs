@@ -41,5 +41,6 @@ pages! {
     tower = "tower.md",
     tracing = "tracing.md",
     trip_rules = "trip-rules.md",
+    tuning = "tuning.md",
     when_not_to_use = "when-not-to-use.md",
 }

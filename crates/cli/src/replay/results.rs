@@ -3,7 +3,7 @@
 use super::arguments::CandidateArguments;
 use super::model::Modelled;
 use crate::table::{cell, escaped, print_to, table};
-use crate::values::{count, counted, time};
+use crate::values::{count, counted, time, wrapped};
 use breakerbox_replay::{CandidateResults, Figures, Replayed};
 use comfy_table::{Attribute, Cell, CellAlignment, Table};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ impl Results<'_> {
     /// Writes what must be known before the figures are believed.
     pub(crate) fn print_caveats(&self, out: &mut dyn Write) -> io::Result<()> {
         for caveat in &self.replayed.caveats {
-            writeln!(out, "note: {}", escaped(caveat))?;
+            writeln!(out, "{}", wrapped("note: ", "  ", &escaped(caveat)))?;
         }
         writeln!(out)
     }
@@ -59,12 +59,20 @@ impl Results<'_> {
         } else {
             format!("{cost} times the good calls refused")
         };
+        let net = format!("bad calls refused minus {good}, in % of {of}; 0 without a breaker");
+        let runs = counted(self.how.shifts.into(), "run");
+        writeln!(out, "\n{}", wrapped("net: ", "  ", &net))?;
         writeln!(
             out,
-            "\nnet: bad calls refused minus {good}, in % of {of}; 0 without a breaker.\nThe median and the range of {} \
-             with slightly other recovery times.\ngood refused: in outages; good outside: at other times. Times are \
-             those of the slowest outage.",
-            counted(self.how.shifts.into(), "run")
+            "range: of {runs} with slightly other recovery times; net is their median"
+        )?;
+        writeln!(
+            out,
+            "good refused: in outages; good outside: at other times"
+        )?;
+        writeln!(
+            out,
+            "opened after, closed after: of the outage that took longest"
         )?;
         if self.how.by_name {
             self.print_names(out)?;

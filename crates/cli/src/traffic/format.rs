@@ -64,7 +64,7 @@ impl fmt::Display for NotMapped {
         let format = self.format.as_str();
         write!(
             f,
-            "{format} needs --map, which says what the fields mean. The fields are: "
+            "{format} needs --map, which says what the fields mean.\nThe fields are: "
         )?;
         f.write_str(&escaped(&self.fields.join(", ")))?;
         f.write_str(".\nFor example: --map ")?;

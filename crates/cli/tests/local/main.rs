@@ -3,6 +3,7 @@
 
 mod formats;
 mod hostile;
+mod page;
 mod replay;
 mod scenario;
 mod support;
