@@ -8,8 +8,11 @@ use breakerbox_replay::import::check_sampled;
 use std::error::Error;
 use std::path::Path;
 
+/// A preset and its name.
+type Named = (&'static str, fn() -> BreakerBuilder);
+
 /// The presets by name.
-const PRESETS: [(&str, fn() -> BreakerBuilder); 4] = [
+const PRESETS: [Named; 4] = [
     ("default", CircuitBreaker::builder),
     ("balanced", presets::Balanced::preset),
     ("rare-calls", presets::RareCalls::preset),

@@ -67,8 +67,8 @@ pub(crate) fn run(arguments: &TuneArguments) -> Result<Exit, Box<dyn Error>> {
     }
     let document = document(&traffic, &all);
     if let Some(path) = &arguments.output {
-        let named = |error: io::Error| format!("{}: {error}", escaped(&path.to_string_lossy()));
-        fs::write(path, &document).map_err(named)?;
+        let failed = |error: io::Error| format!("{}: {error}", escaped(&path.to_string_lossy()));
+        fs::write(path, &document).map_err(failed)?;
     }
     if arguments.json {
         let json = json!({

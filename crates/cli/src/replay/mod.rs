@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
         how,
     };
     if how.json {
-        let json = results.to_json(traffic.to_json());
+        let json = results.to_json(&traffic.to_json());
         writeln!(io::stdout(), "{json:#}")?;
     } else {
         let mut out = io::stdout().lock();

@@ -132,7 +132,7 @@ impl Results<'_> {
     }
 
     /// Returns the results, next to those of the import.
-    pub(crate) fn to_json(&self, traffic: Value) -> Value {
+    pub(crate) fn to_json(&self, traffic: &Value) -> Value {
         let cost = self.how.wrong_refusal_costs;
         let net = self.replayed.candidates.iter().map(|results| {
             let net = results.spread(|figures| figures.net_percent(cost));

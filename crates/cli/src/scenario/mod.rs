@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &ScenarioArguments) -> Result<Exit, Box<dyn Error>>
     };
     if how.json {
         let traffic = json!({ "scenario": arguments.title(), "calls": survey.calls() });
-        writeln!(io::stdout(), "{:#}", results.to_json(traffic))?;
+        writeln!(io::stdout(), "{:#}", results.to_json(&traffic))?;
     } else {
         let mut out = io::stdout().lock();
         results.print_caveats(&mut out)?;

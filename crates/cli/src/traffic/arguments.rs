@@ -1,5 +1,8 @@
 //! The options that say which calls are read.
 
+// The comments of fields are texts of the help, which shows backticks.
+#![allow(clippy::doc_markdown)]
+
 use super::format::FormatName;
 use crate::values::duration;
 use clap::Args;

@@ -6,7 +6,7 @@ use breakerbox_replay::import::{Mapping, NginxFormat};
 use clap::ValueEnum;
 use serde_json::Value;
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The names of the formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -99,8 +99,12 @@ pub(super) fn format(
         ];
         for (key, value) in pairs {
             match value {
-                Some(value) if value.starts_with('"') => text += &format!(",{key}={value}"),
-                Some(value) => text += &format!(",{key}='{value}'"),
+                Some(value) if value.starts_with('"') => {
+                    let _ = write!(text, ",{key}={value}");
+                }
+                Some(value) => {
+                    let _ = write!(text, ",{key}='{value}'");
+                }
                 None => {}
             }
         }
@@ -277,17 +281,21 @@ fn suggestion(format: FormatName, fields: &[String]) -> String {
     }
     let mut text = format!("time={time}");
     if let Some(duration) = find(&["duration", "latency", "elapsed", "took"]) {
-        text += &format!(",duration=ms:{duration}");
+        let _ = write!(text, ",duration=ms:{duration}");
     }
     let named_ok = || fields.iter().find(|field| field.eq_ignore_ascii_case("ok"));
     let success = find(&["success"]).or_else(|| named_ok().map(String::as_str));
     match (find(&["status", "code"]), success) {
-        (Some(status), _) => text += &format!(",ok='{status}<500'"),
-        (None, Some(success)) => text += &format!(",ok={success}"),
+        (Some(status), _) => {
+            let _ = write!(text, ",ok='{status}<500'");
+        }
+        (None, Some(success)) => {
+            let _ = write!(text, ",ok={success}");
+        }
         (None, None) => text += ",ok='STATUS<500'",
     }
     if let Some(name) = find(&["upstream", "service", "host", "name", "operation"]) {
-        text += &format!(",name={name}");
+        let _ = write!(text, ",name={name}");
     }
     text
 }

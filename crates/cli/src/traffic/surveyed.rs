@@ -11,6 +11,7 @@ use comfy_table::CellAlignment;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::error::Error;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,19 +88,20 @@ fn check_calls(survey: &Survey, counts: &[ImportCounts], only: &[String]) -> Res
     let filtered: u64 = counts.iter().map(|counts| counts.filtered).sum();
     let mut text = format!("no calls in {}", counted(lines, "line"));
     if filtered > 0 {
-        text += &format!("; --where left out {}", count(filtered));
+        let _ = write!(text, "; --where left out {}", count(filtered));
     }
     if counts.iter().any(|counts| counts.calls > 0) {
-        text += &format!(
+        let _ = write!(
+            text,
             "; --breaker left out all of them, which names {}",
             only.join(", ")
         );
     }
     if bad > 0 {
-        text += &format!("; {} cannot be read:", count(bad));
+        let _ = write!(text, "; {} cannot be read:", count(bad));
         let lines = counts.iter().flat_map(|counts| &counts.bad_lines);
         for line in lines.take(BAD_LINES) {
-            text += &format!("\n  {line}");
+            let _ = write!(text, "\n  {line}");
         }
     }
     Err(text)
@@ -236,7 +238,7 @@ impl Surveyed {
                 (counts.lost, "lost by the recorder"),
             ] {
                 if number > 0 {
-                    line += &format!(", {} {what}", count(number));
+                    let _ = write!(line, ", {} {what}", count(number));
                 }
             }
             writeln!(out, "{line}")?;

@@ -1,6 +1,7 @@
 //! Broken and hostile inputs.
 
 use crate::support::{Directory, MAP, Ran, csv};
+use std::fmt::Write as _;
 use std::io::Read;
 use std::process::Stdio;
 
@@ -91,7 +92,7 @@ fn extreme_times_are_survived() {
 fn many_names_are_an_error_before_they_fill_memory() {
     let mut rows = String::from("ts,upstream,status,latency\n");
     for number in 0..5_000 {
-        rows += &format!("{},name-{number},200,1\n", 1_772_359_200 + number);
+        let _ = writeln!(rows, "{},name-{number},200,1", 1_772_359_200 + number);
     }
     let directory = Directory::new().with("calls.csv", rows);
     directory
