@@ -62,6 +62,25 @@ async fn user_who_may_only_read_commands_follows_them() {
 }
 
 #[tokio::test]
+async fn command_to_a_full_server_keeps_the_connection() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    let () = server.run("CONFIG SET maxmemory 1mb");
+    let refused = nodes[0].fleet.command(NAME).disable().await;
+    let is_full = |why: &str| why.contains("OOM");
+    assert!(
+        matches!(&refused, Err(CommandError::Store(StoreError::ReadOnly(why))) if is_full(why)),
+        "{refused:?}"
+    );
+    let () = server.run("CONFIG SET maxmemory 0");
+    nodes[0].fleet.command(NAME).disable().await.unwrap();
+    all(&nodes, NAME, State::Disabled).await;
+    assert!(nodes.iter().all(|node| node.connects() == 1));
+}
+
+#[tokio::test]
 async fn wrong_type_at_the_key_of_commands_changes_no_circuit() {
     let Some(server) = Server::start() else {
         return;
