@@ -38,6 +38,8 @@ pub struct Model {
     pub asked_deadline: Option<Deadline>,
     /// A command is the cause of the current state.
     is_manual: bool,
+    /// An order of a fleet is the cause of the current state. Known for a disabled circuit.
+    is_ordered: bool,
     /// A metrics-only circuit has reported a requested trip since the last success.
     pub request_reported: bool,
     pub rules: Vec<RuleState>,
@@ -91,6 +93,7 @@ impl Model {
             own_deadline: None,
             asked_deadline: None,
             is_manual: false,
+            is_ordered: false,
             request_reported: false,
             ramp_up: None,
             rules: settings.rules.iter().map(fresh).collect(),
@@ -325,6 +328,13 @@ impl Model {
                 self.half_open_at_deadline();
                 self.recover();
             }
+            (Order::Disable, State::Closed | State::Open | State::HalfOpen) => {
+                self.enter_by_command(State::Disabled);
+                self.is_ordered = true;
+            }
+            (Order::Enable, State::Disabled) if self.is_ordered => {
+                self.enter_by_command(initial_state(self.settings.mode));
+            }
             _ => return false,
         }
         true
@@ -358,6 +368,7 @@ impl Model {
         self.state = state;
         self.since = self.now;
         self.is_manual = false;
+        self.is_ordered = false;
         self.ramp_up = None;
         self.start_generation();
         match state {
@@ -386,6 +397,7 @@ impl Model {
         if self.state != state {
             self.enter_by_command(state);
         }
+        self.is_ordered = false;
     }
 
     pub fn command(&mut self, command: Command) {
