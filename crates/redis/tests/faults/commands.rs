@@ -81,6 +81,33 @@ async fn command_to_a_full_server_keeps_the_connection() {
 }
 
 #[tokio::test]
+async fn longest_texts_of_a_command_survive_the_server() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    let name = "é".repeat(127);
+    let pattern = format!("{name}x*");
+    let (reason, actor) = ("%{}\n".repeat(64), "\u{1}".repeat(256));
+    let command = nodes[0].fleet.command(&*pattern).disable();
+    command.because(&reason).by(&actor).await.unwrap();
+    let known = || nodes[1].fleet.status().commands;
+    until("the other instance knows the command", || {
+        !known().is_empty()
+    })
+    .await;
+    let command = &known()[0];
+    assert_eq!(&*command.pattern, pattern);
+    assert_eq!(command.reason.as_deref(), Some(&*reason));
+    assert_eq!(command.actor.as_deref(), Some(&*actor));
+    // The pattern also matches a name that is as long as itself.
+    let other = nodes[1].registry.breaker(format!("{name}xy"));
+    until("the circuit follows", || other.state() == State::Disabled).await;
+    nodes[1].fleet.command(&*pattern).release().await.unwrap();
+    until("the circuit is released", || other.state() == State::Closed).await;
+}
+
+#[tokio::test]
 async fn wrong_type_at_the_key_of_commands_changes_no_circuit() {
     let Some(server) = Server::start() else {
         return;
