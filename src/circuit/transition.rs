@@ -177,7 +177,7 @@ impl Circuit {
             self.set_deadline(deadline);
         }
         #[cfg(feature = "fleet")]
-        self.add_hint(&mut locked, deadline);
+        self.add_hint(&mut locked, deadline, moves);
         drop(locked);
         if moves {
             self.wake_next();

@@ -111,7 +111,12 @@ impl fmt::Display for FleetEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Degraded { why } => write!(f, "the fleet is degraded: {why}"),
-            Self::Recovered { after } => write!(f, "the fleet works again after {after:?}"),
+            Self::Recovered { after } => {
+                write!(
+                    f,
+                    "the fleet is connected, after {after:?} without the store"
+                )
+            }
             Self::Adopted {
                 breaker,
                 opened,

@@ -21,7 +21,7 @@ pub struct FleetStatus {
     /// answer.
     pub nodes: u64,
     /// The other instances of the same [node](Self::node), as `node/instance`. Together, they have one
-    /// vote.
+    /// vote. An instance that has just started is listed within about a minute.
     pub namesakes: Vec<Arc<str>>,
     /// The circuits of which the fleet knows a state, with those that have no breaker here.
     pub known: usize,

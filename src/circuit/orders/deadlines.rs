@@ -34,12 +34,16 @@ impl Circuit {
         self.note_deadline(locked);
     }
 
-    /// Adds the deadline of a hint, whether or not it moves the deadline of the circuit.
-    pub(in crate::circuit) fn add_hint(&self, locked: &mut Locked, hint: Moment) {
+    /// Adds the deadline of a hint. `moves` is whether the hint has moved the deadline of the circuit.
+    ///
+    /// A hint may move a deadline that an order has shortened, and still end before the own deadline.
+    pub(in crate::circuit) fn add_hint(&self, locked: &mut Locked, hint: Moment, moves: bool) {
         let before = locked.own_deadline();
         let own = before.with_hint(hint);
         if own != before {
             locked.set_own_deadline(own);
+        }
+        if moves || own != before {
             self.note_deadline(locked);
         }
     }

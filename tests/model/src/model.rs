@@ -36,13 +36,24 @@ pub struct Model {
     pub own_deadline: Option<Deadline>,
     /// The latest deadline of the open circuit that a hint or a command asked for.
     pub asked_deadline: Option<Deadline>,
-    /// A command is the cause of the current state.
-    is_manual: bool,
+    /// What made the current state. Known for open and disabled circuits.
+    author: Author,
     /// A metrics-only circuit has reported a requested trip since the last success.
     pub request_reported: bool,
     pub rules: Vec<RuleState>,
     /// The ramp-up of a closed circuit, until a call finds that it is over.
     pub ramp_up: Option<RampUp>,
+}
+
+/// What made a state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Author {
+    /// Its rules or its trials.
+    Breaker,
+    /// A command, or new settings.
+    Command,
+    /// An order of a fleet.
+    Order,
 }
 
 #[derive(Clone, Copy)]
@@ -90,7 +101,7 @@ impl Model {
             extendable: false,
             own_deadline: None,
             asked_deadline: None,
-            is_manual: false,
+            author: Author::Breaker,
             request_reported: false,
             ramp_up: None,
             rules: settings.rules.iter().map(fresh).collect(),
@@ -325,6 +336,13 @@ impl Model {
                 self.half_open_at_deadline();
                 self.recover();
             }
+            (Order::Disable, State::Closed | State::Open | State::HalfOpen) => {
+                self.enter_by_command(State::Disabled);
+                self.author = Author::Order;
+            }
+            (Order::Enable, State::Disabled) if self.author == Author::Order => {
+                self.enter_by_command(initial_state(self.settings.mode));
+            }
             _ => return false,
         }
         true
@@ -357,7 +375,7 @@ impl Model {
     pub fn enter(&mut self, state: State) {
         self.state = state;
         self.since = self.now;
-        self.is_manual = false;
+        self.author = Author::Breaker;
         self.ramp_up = None;
         self.start_generation();
         match state {
@@ -386,31 +404,32 @@ impl Model {
         if self.state != state {
             self.enter_by_command(state);
         }
+        self.author = Author::Command;
     }
 
     pub fn command(&mut self, command: Command) {
         match command {
             // A command without a reason takes over only from an earlier command.
             Command::Trip if self.reported_state() == State::Open => {
-                if self.is_manual {
+                if self.author == Author::Command {
                     self.take_over_deadline();
                 }
             }
             Command::TripFor(time) if self.reported_state() == State::Open => {
                 self.extendable = false;
                 self.deadline = self.after(time);
-                self.is_manual = true;
+                self.author = Author::Command;
                 self.take_over_deadline();
             }
             Command::Trip => {
                 self.open(None);
-                self.is_manual = true;
+                self.author = Author::Command;
                 self.take_over_deadline();
             }
             Command::TripFor(time) => {
                 self.extendable = false;
                 self.open_for(time, self.attempt().unwrap_or(0));
-                self.is_manual = true;
+                self.author = Author::Command;
                 self.take_over_deadline();
             }
             Command::HalfOpen if self.reported_state() == State::HalfOpen => {}

@@ -40,6 +40,8 @@ pub enum Order {
     Extend(Duration),
     Try,
     Close,
+    Disable,
+    Enable,
 }
 
 /// New settings, which may keep some of the old ones.

@@ -322,9 +322,18 @@ impl Task {
             }
             (
                 Request::Command { command, .. },
-                Answer::Failed(error @ (StoreError::Denied(_) | StoreError::Protocol(_))),
+                Answer::Failed(
+                    error @ (StoreError::Denied(_)
+                    | StoreError::Protocol(_)
+                    | StoreError::ReadOnly(_)),
+                ),
             ) => {
                 // The connection works: commands have a permission and data of their own.
+                self.timeouts = 0;
+                if matches!(error, StoreError::ReadOnly(_)) {
+                    // The store is full, or is the wrong one. A pull ends the connection to a wrong one.
+                    self.planner.pull_soon();
+                }
                 self.operator.answered(Err(error));
                 self.planner.command_refused(&command, now);
             }

@@ -6,7 +6,7 @@ use super::operation::Sent;
 use super::pulls::{Page, Pull};
 use super::request::Request;
 use super::tally::Tally;
-use super::timing::{BATCH_INTERVAL, COMMAND_RETRY, MAX_BATCH, PULL_LIMIT, Time};
+use super::timing::{BATCH_INTERVAL, COMMAND_RETRY, MAX_BATCH, Time};
 use crate::protocol::{Command, CommandWord, Micros, Version};
 use crate::store::{Commanded, Pulled, Submitted};
 use breakerbox::fleet::Port;
@@ -26,16 +26,19 @@ impl Planner {
 
     /// Returns the next request if one is due.
     pub(crate) fn request(&mut self, port: &Port, now: Time) -> Option<Request> {
-        if self.pulls.due() <= now && !(self.cx.synced && self.cx.settings.mutants.no_pull) {
+        let no_pull = self.cx.synced && self.cx.settings.mutants.no_pull;
+        if self.pulls.due() <= now && !no_pull && !self.is_turn_of_batch(now) {
+            self.after_page = true;
             let Pull { since, .. } = self.pulls.begin(now);
             return Some(Request::Pull {
                 since,
-                limit: PULL_LIMIT,
+                limit: self.pulls.limit(),
             });
         }
         if !self.cx.synced || now < self.next_batch {
             return None;
         }
+        self.after_page = false;
         if self.next_announcement().is_some_and(|at| at <= now) {
             if let Some(command) = self.cx.commands.announcement(now) {
                 self.next_batch = now + BATCH_INTERVAL;
@@ -82,6 +85,13 @@ impl Planner {
             names,
             cursor: self.pulls.cursor(),
         })
+    }
+
+    /// Whether a batch comes before the next page. The pages of a long pull must not delay the renewal of
+    /// a lease beyond its end.
+    fn is_turn_of_batch(&self, now: Time) -> bool {
+        let may_send = self.cx.synced && self.agenda.has_outgoing() && self.next_batch <= now;
+        may_send && self.after_page && self.pulls.current().is_some()
     }
 
     /// Returns when a command is given back to a store that has lost it.

@@ -78,6 +78,8 @@ pub(crate) struct Planner {
     pulls: Pulls,
     /// The earliest time of the next batch.
     next_batch: Time,
+    /// Whether a page of a pull was requested after the latest batch.
+    after_page: bool,
     /// The latest version that this node has seen.
     seen: Version,
     tally: Tally,
@@ -94,6 +96,7 @@ impl Planner {
             agenda: Agenda::default(),
             pulls,
             next_batch: Time::ZERO,
+            after_page: false,
             seen: Version(0),
             tally: Tally::default(),
         }
@@ -287,7 +290,7 @@ impl Planner {
             self.cx.counters.gaps += 1;
         }
         if message.has_commands {
-            self.pulls.note_gap();
+            self.pull_soon();
         }
         if cfg!(feature = "metrics") {
             let now = self.cx.clock.now(now);
@@ -303,6 +306,11 @@ impl Planner {
     /// Notes that messages were lost.
     pub(crate) fn missed_messages(&mut self) {
         self.cx.counters.gaps += 1;
+        self.pulls.note_gap();
+    }
+
+    /// Pulls soon, because the store may have changed.
+    pub(crate) fn pull_soon(&mut self) {
         self.pulls.note_gap();
     }
 

@@ -1,6 +1,9 @@
 //! [`Pulls`]: when to pull, and from which version.
 
-use super::timing::{BATCH_INTERVAL, PROMPT_PAGES, PULL_INTERVAL, PULLS_PER_FULL_PULL, Time};
+use super::timing::{
+    BATCH_INTERVAL, MIN_PULL_LIMIT, PROMPT_PAGES, PULL_INTERVAL, PULL_LIMIT, PULL_LIMIT_STEP,
+    PULLS_PER_FULL_PULL, Time,
+};
 use crate::protocol::{Message, Version};
 use crate::store::Pulled;
 
@@ -21,6 +24,9 @@ pub(crate) struct Pulls {
     next: Time,
     /// Regular pulls until the next full one.
     until_full: u32,
+    /// The number of records in a page. Smaller at a store that answers too late, because the node would
+    /// otherwise ask for the same page again and again.
+    limit: usize,
     /// The pull whose pages are being read.
     current: Option<Pull>,
 }
@@ -60,6 +66,7 @@ impl Pulls {
             next: Time::ZERO,
             // The full pulls of a fleet that starts at once are spread.
             until_full: rng.u32(1..=PULLS_PER_FULL_PULL),
+            limit: PULL_LIMIT,
             current: None,
         }
     }
@@ -143,12 +150,17 @@ impl Pulls {
         pull
     }
 
-    /// The pull was not answered.
+    /// Returns the number of records in the next page.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// A page was not answered. The same connection continues the pull with a smaller page.
     pub(crate) fn failed(&mut self, now: Time) {
-        if let Some(pull) = self.current.take() {
-            self.gap |= !pull.full;
+        self.limit = (self.limit / 2).max(MIN_PULL_LIMIT);
+        if let Some(pull) = &mut self.current {
+            pull.due = now + BATCH_INTERVAL;
         }
-        self.not_before = now + BATCH_INTERVAL;
     }
 
     /// Notes a page of the present pull.
@@ -156,6 +168,7 @@ impl Pulls {
         let Some(mut pull) = self.current.take() else {
             return Page::Last;
         };
+        self.limit = (self.limit + PULL_LIMIT_STEP).min(PULL_LIMIT);
         if !pull.full && pulled.head < pull.cursor {
             self.cursor = Version(0);
             self.full_due = true;
@@ -165,6 +178,7 @@ impl Pulls {
         if pulled.more && pulled.next > pull.since {
             pull.since = pulled.next;
             pull.pages += 1;
+            pull.due = Time::ZERO;
             if pull.pages > PROMPT_PAGES {
                 // A store whose pages never end must not keep the node busy.
                 pull.due = now + BATCH_INTERVAL;

@@ -15,8 +15,11 @@ pub(crate) const REQUEST_TIMEOUT: Duration = ms(1_000);
 pub(crate) const PULL_INTERVAL: Duration = ms(5_000);
 /// One in this number of pulls is a full one.
 pub(crate) const PULLS_PER_FULL_PULL: u32 = 12;
-/// The number of records in a pull.
+/// The number of records in a page of a pull. Halved, down to the minimum, for each page that is not
+/// answered, and increased by the step for each page that is.
 pub(crate) const PULL_LIMIT: usize = 500;
+pub(crate) const MIN_PULL_LIMIT: usize = 50;
+pub(crate) const PULL_LIMIT_STEP: usize = 50;
 /// The pages of one pull that are requested without a wait in between.
 pub(crate) const PROMPT_PAGES: u32 = 200;
 /// The number of operations in a batch.

@@ -71,8 +71,9 @@ pub trait Line: Send {
     ///
     /// # Errors
     ///
-    /// * [`StoreError::Denied`] if the sender may give no commands, and [`StoreError::Protocol`] if the
-    ///   commands cannot be read. The connection works nevertheless.
+    /// * [`StoreError::Denied`] if the sender may give no commands, [`StoreError::Protocol`] if the commands
+    ///   cannot be read, and [`StoreError::ReadOnly`] if the store accepts no writes. The connection works
+    ///   nevertheless.
     /// * any other [`StoreError`] if it is unknown whether the command was applied, or if the store keeps
     ///   no commands, as by default
     async fn command(&mut self, seen: Version, command: &Command) -> Result<Commanded, StoreError> {

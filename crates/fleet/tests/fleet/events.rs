@@ -23,11 +23,12 @@ async fn connection_is_reported() {
     pass(secs(6)).await;
     assert_eq!(nodes[0].count(recovered), 2);
     let last = nodes[0].events.lock().unwrap().last().cloned().unwrap();
+    let text = last.to_string();
     assert!(
-        last.to_string()
-            .starts_with("the fleet works again after 3"),
-        "{last}"
+        text.starts_with("the fleet is connected, after 3"),
+        "{text}"
     );
+    assert!(text.ends_with("s without the store"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! Stores that are away, hang, fill up, or lose their memory.
 
 use crate::support::*;
-use breakerbox_fleet::protocol::Op;
+use breakerbox_fleet::protocol::{Op, Version};
 
 #[tokio::test(start_paused = true)]
 async fn fleet_starts_without_its_store() {
@@ -156,4 +156,55 @@ async fn idle_fleet_only_pulls() {
     let (pulls, ops) = store.get(|faults| (faults.pulls - pulls, faults.ops.len() - ops));
     assert_eq!((pulls, ops), (20, 0));
     assert_eq!(nodes[0].registry.open_breakers().len(), 200);
+}
+
+/// Opens many circuits, whose records a full pull reads.
+async fn open_many(node: &Node, circuits: usize) {
+    for index in 0..circuits {
+        let breaker = node.registry.breaker(format!("tenant-{index}"));
+        for _ in 0..5 {
+            breaker.try_acquire().unwrap().failure();
+        }
+    }
+    let recorded = || node.fleet.status().counters.published >= circuits as u64;
+    until(secs(5), recorded).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_shrink_until_a_slow_store_answers_in_time() {
+    let store = Faulty::default();
+    let nodes = fleet_on(1, Share::always(), store.clone()).await;
+    open_many(&nodes[0], 2_000).await;
+    // A page of 500 records takes 2.5 s, and the whole pull 10 s.
+    store.set(|faults| faults.time_per_record = ms(5));
+    let late = Node::start(7, store.clone(), |builder| builder.share(Share::always()));
+    assert!(late.fleet.ready(secs(20)).await);
+    let status = late.fleet.status();
+    assert_eq!(status.known, 2_000);
+    // A page that comes too late costs that page, and not the pages before.
+    assert!(status.counters.connects <= 2, "{status:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_pull_delays_no_opening() {
+    let store = Faulty::default();
+    let nodes = fleet_on(1, Share::always(), store.clone()).await;
+    open_many(&nodes[0], 2_000).await;
+    // Each of four pages takes 0.9 s.
+    store.set(|faults| {
+        faults.time_per_record = Duration::from_micros(1_800);
+        faults.pulled_since.clear();
+    });
+    until(secs(66), || {
+        store.get(|faults| faults.pulled_since.contains(&Version(0)))
+    })
+    .await;
+    nodes[0].fail();
+    let is_reported = |faults: &Faults| {
+        faults
+            .ops
+            .iter()
+            .any(|op| matches!(op, Op::Trip { name, .. } if name == NAME))
+    };
+    until(secs(1), || store.get(is_reported)).await;
 }

@@ -139,6 +139,10 @@ pub(crate) struct Faults {
     pub(crate) hangs: bool,
     pub(crate) full: bool,
     pub(crate) panics: bool,
+    /// How long the answer to a pull takes for each of its records.
+    pub(crate) time_per_record: Duration,
+    /// The versions from which pulls began.
+    pub(crate) pulled_since: Vec<Version>,
     /// The connections that were attempted.
     pub(crate) connects: u32,
     /// The operations that were sent.
@@ -241,8 +245,13 @@ impl Line for FaultyLine {
 
     async fn pull(&mut self, since: Version, limit: usize) -> Result<Pulled, StoreError> {
         self.store.check().await?;
-        self.store.set(|faults| faults.pulls += 1);
+        self.store.set(|faults| {
+            faults.pulls += 1;
+            faults.pulled_since.push(since);
+        });
         let mut pulled = self.line.pull(since, limit).await?;
+        let records = u32::try_from(pulled.records.len()).unwrap();
+        tokio::time::sleep(self.store.get(|faults| faults.time_per_record) * records).await;
         if self.store.get(|faults| faults.full) {
             pulled.read_only = Some("OOM".into());
         }

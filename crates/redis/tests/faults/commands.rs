@@ -62,6 +62,52 @@ async fn user_who_may_only_read_commands_follows_them() {
 }
 
 #[tokio::test]
+async fn command_to_a_full_server_keeps_the_connection() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    let () = server.run("CONFIG SET maxmemory 1mb");
+    let refused = nodes[0].fleet.command(NAME).disable().await;
+    let is_full = |why: &str| why.contains("OOM");
+    assert!(
+        matches!(&refused, Err(CommandError::Store(StoreError::ReadOnly(why))) if is_full(why)),
+        "{refused:?}"
+    );
+    let () = server.run("CONFIG SET maxmemory 0");
+    nodes[0].fleet.command(NAME).disable().await.unwrap();
+    all(&nodes, NAME, State::Disabled).await;
+    assert!(nodes.iter().all(|node| node.connects() == 1));
+}
+
+#[tokio::test]
+async fn longest_texts_of_a_command_survive_the_server() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let nodes = nodes(2, &server).await;
+    let name = "é".repeat(127);
+    let pattern = format!("{name}x*");
+    let (reason, actor) = ("%{}\n".repeat(64), "\u{1}".repeat(256));
+    let command = nodes[0].fleet.command(&*pattern).disable();
+    command.because(&reason).by(&actor).await.unwrap();
+    let known = || nodes[1].fleet.status().commands;
+    until("the other instance knows the command", || {
+        !known().is_empty()
+    })
+    .await;
+    let command = &known()[0];
+    assert_eq!(&*command.pattern, pattern);
+    assert_eq!(command.reason.as_deref(), Some(&*reason));
+    assert_eq!(command.actor.as_deref(), Some(&*actor));
+    // The pattern also matches a name that is as long as itself.
+    let other = nodes[1].registry.breaker(format!("{name}xy"));
+    until("the circuit follows", || other.state() == State::Disabled).await;
+    nodes[1].fleet.command(&*pattern).release().await.unwrap();
+    until("the circuit is released", || other.state() == State::Closed).await;
+}
+
+#[tokio::test]
 async fn wrong_type_at_the_key_of_commands_changes_no_circuit() {
     let Some(server) = Server::start() else {
         return;

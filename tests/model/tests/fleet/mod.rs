@@ -48,6 +48,8 @@ impl Fleet {
             Order::Extend(time) => fleet::Order::Extend(time),
             Order::Try => fleet::Order::Try,
             Order::Close => fleet::Order::Close,
+            Order::Disable => fleet::Order::Disable,
+            Order::Enable => fleet::Order::Enable,
         };
         let cause = Cause::fleet("other", Why::Failures);
         self.port.apply(NAME, mark, order, cause)

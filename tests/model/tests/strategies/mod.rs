@@ -175,10 +175,12 @@ pub(crate) fn command() -> impl Strategy<Value = Command> {
 
 fn order() -> impl Strategy<Value = Order> {
     prop_oneof![
-        (time(), 0..=4_u32).prop_map(|(time, attempt)| Order::OpenFor(time, attempt)),
-        time().prop_map(Order::Extend),
-        Just(Order::Try),
-        Just(Order::Close),
+        2 => (time(), 0..=4_u32).prop_map(|(time, attempt)| Order::OpenFor(time, attempt)),
+        2 => time().prop_map(Order::Extend),
+        2 => Just(Order::Try),
+        2 => Just(Order::Close),
+        1 => Just(Order::Disable),
+        2 => Just(Order::Enable),
     ]
 }
 

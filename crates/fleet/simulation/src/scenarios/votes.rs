@@ -90,7 +90,8 @@ pub fn instances_of_one_node_have_one_vote(setup: Setup) -> Outcome {
         fleet.trip(1);
         fleet.run_for(SECOND).await;
         fleet.expect(fleet.phase().0 == Phase::Votes, "both have one vote");
-        fleet.run_for(6 * SECOND).await;
+        // Full pulls list the instances. The first one may come before the others have connected.
+        fleet.run_for(65 * SECOND).await;
         let status = fleet.status(0);
         fleet.expect(!status.namesakes.is_empty(), "the status lists the others");
     })
