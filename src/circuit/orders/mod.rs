@@ -121,6 +121,12 @@ impl Circuit {
             Order::Disable => self.transition(&mut locked, State::Disabled, cause, now),
             Order::Enable => {
                 let initial = locked.config().mode().initial_state();
+                // If the settings disable the circuit, the fleet has no part in that.
+                let cause = if initial == State::Disabled {
+                    Cause::Configured
+                } else {
+                    cause
+                };
                 self.transition(&mut locked, initial, cause, now);
             }
         }
