@@ -158,6 +158,9 @@ mod tests {
                 .contains("on which day")
         );
         let once = parse("23:50..00:10", &survey(20 * 3_600)).unwrap();
-        assert_eq!(once.end.saturating_sub(once.start), Duration::from_secs(1_200));
+        assert_eq!(
+            once.end.saturating_sub(once.start),
+            Duration::from_secs(1_200)
+        );
     }
 }
