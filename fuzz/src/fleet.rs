@@ -3,8 +3,9 @@
 use crate::input::{Input, length};
 use arbitrary::Result;
 use breakerbox_fleet::protocol::{
-    Answer, Command, CommandTable, LONGEST_COMMAND, LeaseRequest, MAX_COMMANDS, MAX_ATTEMPT, MAX_PAGE, Message, Micros, NodeId, Op, Opening, RETENTION,
-    Record, RecordView, Restoration, Trip, Version, Why,
+    Answer, Command, CommandTable, LONGEST_COMMAND, LeaseRequest, MAX_ATTEMPT, MAX_COMMANDS,
+    MAX_PAGE, Message, Micros, NodeId, Op, Opening, RETENTION, Record, RecordView, Restoration,
+    Trip, Version, Why,
 };
 use breakerbox_fleet::store::{Hello, Table};
 use breakerbox_redis::script::{parse_commanded, parse_pulled, parse_submitted};
