@@ -310,6 +310,8 @@ fn token_comes_from_the_environment_or_the_argument() {
 #[test]
 fn events_are_written_and_followed() {
     let service = Service::web_1();
+    // The panel takes over events once its server runs.
+    assert_eq!(service.run(&["ls"]).code, 0);
     let users = service.registry.breaker("users");
     let other = service.registry.breaker("other");
     let mut child = service
