@@ -119,8 +119,8 @@ async fn public_address_needs_authorize() {
 #[tokio::test]
 async fn local_controls_need_check_of_hosts() {
     let registry = BreakerRegistry::new();
-    let server = Panel::builder().any_host().server(&registry);
-    let refused = serve("127.0.0.1:0", server.local_controls(Controls::RESET)).await;
+    let open = Panel::builder().any_host().server(&registry);
+    let refused = serve("127.0.0.1:0", open.local_controls(Controls::RESET)).await;
     assert!(refused.is_err_and(|error| error.to_string().contains("`any_host`")));
     let authorized = Panel::builder()
         .any_host()
