@@ -1,4 +1,4 @@
-//! Who may do what: [`Command`], [`Controls`], [`Action`] and [`Actor`].
+//! The access of a request: [`Command`], [`Controls`], [`Action`] and [`Actor`].
 
 use std::fmt;
 use std::ops::BitOr;

@@ -217,7 +217,9 @@ impl PanelBuilder {
         controls: Controls,
         registry: &BreakerRegistry,
     ) -> Result<Panel, BuildError> {
-        if !self.controls.is_empty() && self.authorize.is_none() {
+        // Without the check of hosts, every site reaches the panel through the browser of the user.
+        let needs_authorize = !self.controls.is_empty() || self.any_host;
+        if needs_authorize && self.authorize.is_none() {
             return Err(BuildError::ControlsWithoutAuthorize);
         }
         self.controls = self.controls | controls;

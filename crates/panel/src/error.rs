@@ -10,7 +10,7 @@ pub enum BuildError {
     /// panel could open circuits.
     #[error(
         "a panel with controls needs `authorize`, which decides who may give commands; for a panel on \
-         a loopback address only, use `Server::local_controls`"
+         a loopback address only, use `Server::local_controls`, without `any_host`"
     )]
     ControlsWithoutAuthorize,
     /// Controls together with [`embed_in`](crate::PanelBuilder::embed_in): the page around the frame

@@ -1,10 +1,10 @@
 //! What the panel shows of a fleet.
 
+use crate::caught::caught;
 use breakerbox::BreakerConfig;
 use breakerbox_fleet::{CommandStatus, FleetStatus, LinkStatus, Share};
 use serde::Serialize;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Where the state of the fleet comes from.
@@ -118,7 +118,7 @@ impl Source {
 
     /// Returns the state, or `None` if the closure panics.
     fn status(&self) -> Option<FleetStatus> {
-        catch_unwind(AssertUnwindSafe(|| (self.0)())).ok()
+        caught(|| (self.0)())
     }
 }
 

@@ -5,6 +5,7 @@ mod access;
 mod answer;
 mod body;
 mod builder;
+mod caught;
 mod detail;
 mod error;
 #[cfg(feature = "fleet")]
@@ -12,6 +13,8 @@ mod fleet;
 mod guard;
 mod lock;
 mod log;
+#[cfg(feature = "serve")]
+mod opening;
 mod order;
 mod page;
 mod panel;

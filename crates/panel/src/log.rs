@@ -96,16 +96,13 @@ impl Log {
 
     /// Returns at most `limit` entries from the number `from` on.
     ///
-    /// Numbers of an earlier process are smaller than all numbers of this one. How many of its
-    /// entries were missed is not known.
+    /// Numbers of an earlier process are smaller than all numbers of this one, or larger if the clock
+    /// went back. All entries are new to its reader, and how many it missed is not known.
     pub(crate) fn read(&self, from: u64, limit: usize) -> Read {
         let first = self.entries.front().map_or(self.next, |entry| entry.number);
-        let is_of_here = from >= self.begin;
-        let missed = if is_of_here {
-            first.saturating_sub(from)
-        } else {
-            0
-        };
+        let is_of_here = (self.begin..=self.next).contains(&from);
+        let from = if is_of_here { from } else { first };
+        let missed = first.saturating_sub(from);
         let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let entries = self.entries.iter().skip(skip.min(self.entries.len()));
         Read {
@@ -257,7 +254,15 @@ mod tests {
         assert_eq!((texts(&read), read.missed), (vec!["3", "4"], 0));
         assert_eq!(texts(&log.read(5_000, 2)), ["0", "1"]);
         assert!(texts(&log.read(log.end(), 10)).is_empty());
-        assert!(texts(&log.read(u64::MAX, 10)).is_empty());
+    }
+
+    #[test]
+    fn read_begins_again_for_numbers_of_other_process() {
+        let log = log(2);
+        for from in [0, 4_999, 5_003, u64::MAX] {
+            let read = log.read(from, 10);
+            assert_eq!((texts(&read), read.missed), (vec!["0", "1"], 0), "{from}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 pub(crate) const PAGE: &str = include_str!("../page/panel.html");
 
 /// The hash of the script in the page.
-const SCRIPT: &str = "sha256-bXhAzI8wljIfDfaNoixvG3b0uT5veSj2Evvfhtr6wM8=";
+const SCRIPT: &str = "sha256-Z9JrpX2lg8aKFwvo8tsZpXe1QC0tPcfdBvR0+j+YMeg=";
 /// The hash of the style in the page.
 const STYLE: &str = "sha256-RjBrNMK8g4vo3IvMVn9C/81reE2+rTT9edsCcv1F/wE=";
 

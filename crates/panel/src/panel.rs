@@ -57,8 +57,9 @@ const MOST_EVENTS: usize = 1_000;
 ///
 /// # Runtime
 ///
-/// The panel needs a tokio runtime with time enabled for streams and for histories. Without one, the
-/// other paths work, and the stream answers 503. One task per panel samples the breakers every 2 s.
+/// The panel needs a tokio runtime for streams and for histories. Outside a runtime, the other paths
+/// work, and the stream answers 503. In a runtime without time enabled, the task, the streams and the
+/// commands panic. One task per panel samples the breakers every 2 s.
 /// The task begins when the panel is built in a runtime, or else with the first request. It ends with
 /// the last clone of the panel.
 ///

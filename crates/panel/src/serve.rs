@@ -3,6 +3,7 @@
 use crate::access::Controls;
 use crate::builder::PanelBuilder;
 use crate::error::BuildError;
+use crate::opening::Opening;
 use crate::panel::Panel;
 use breakerbox::BreakerRegistry;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -90,7 +91,8 @@ impl Server {
     /// machine reach the panel. Their actor is `local`. Default: none.
     ///
     /// Every user of the machine can give these commands. [`serve`] fails on any address other than
-    /// loopback, unless there is an `authorize`, which then decides.
+    /// loopback and with [`any_host`](PanelBuilder::any_host), unless there is an `authorize`, which
+    /// then decides.
     pub fn local_controls(mut self, controls: Controls) -> Self {
         self.local_controls = controls;
         self
@@ -243,7 +245,8 @@ fn connection(
         .keep_alive_interval(Duration::from_secs(20))
         .max_concurrent_streams(MOST_REQUESTS);
     let service = TowerToHyperService::new(panel);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let stream = TokioIo::new(Opening::new(stream, HEAD_TIMEOUT));
+    let connection = builder.serve_connection(stream, service);
     let connection = graceful.watch(connection.into_owned());
     // A client that breaks off is no error of the server.
     async move { drop(connection.await) }

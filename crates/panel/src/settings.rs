@@ -1,11 +1,11 @@
 //! [`Settings`]: the checked settings of a panel.
 
 use crate::access::{Action, Actor, Command, Controls, Shown};
+use crate::caught::caught;
 use crate::guard::{Guard, Refusal};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 pub(crate) type Authorize = Arc<dyn Fn(&Parts, Action) -> Result<Actor, StatusCode> + Send + Sync>;
@@ -30,7 +30,7 @@ pub(crate) struct Settings {
     pub(crate) fleet: Option<crate::fleet::Source>,
 }
 
-/// Who looks at the panel, and what the panel shows.
+/// The actor of a request, and what the panel shows to this actor.
 #[derive(Clone, Debug)]
 pub(crate) struct Viewer {
     pub(crate) actor: Actor,
@@ -47,12 +47,10 @@ impl Settings {
         let Some(authorize) = &self.authorize else {
             return Ok(self.default_actor.clone());
         };
-        match catch_unwind(AssertUnwindSafe(|| authorize(head, action))) {
-            Ok(Ok(actor)) => Ok(actor),
-            Ok(Err(status)) => Err(denied(status)),
-            Err(payload) => {
-                // The payload is a user value, whose `Drop` may panic, too.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        match caught(|| authorize(head, action)) {
+            Some(Ok(actor)) => Ok(actor),
+            Some(Err(status)) => Err(denied(status)),
+            None => {
                 let message = "`authorize` panicked; the log of the program has the message";
                 Err((StatusCode::INTERNAL_SERVER_ERROR, message.to_owned()))
             }
@@ -74,7 +72,7 @@ impl Settings {
             controls: controls.map(Command::as_str).collect(),
             shows_failures: match self.shown {
                 Shown::Never => false,
-                Shown::ToActors => actor.name().is_some(),
+                Shown::ToActors => actor.name().is_some_and(|name| !name.is_empty()),
                 Shown::ToReaders => true,
             },
             actor,

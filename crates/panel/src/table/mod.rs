@@ -42,6 +42,9 @@ pub(crate) struct Table {
     has_other_names: bool,
     is_filled: bool,
     samples: u64,
+    /// The highest version of a row that was removed. A later row of the same name begins above it:
+    /// a stream may have sent the former row, and compares versions only.
+    removed_version: u64,
     sampled_at: Option<Instant>,
     next_sample: Instant,
     read_at: Option<Instant>,
@@ -72,6 +75,7 @@ impl Table {
             has_other_names: false,
             is_filled: false,
             samples: 0,
+            removed_version: 0,
             sampled_at: None,
             next_sample: now,
             read_at: None,
@@ -100,8 +104,11 @@ impl Table {
             self.touch_dirty();
             return Plan::All { sample: true };
         }
-        let is_early = self.read_at.is_some_and(|at| now < at + SHORTEST_STEP);
-        if self.has_changes() && (eager || !is_early) {
+        // Deadlines wait as changes do: thousands of open circuits have thousands of deadlines.
+        if !eager && self.read_at.is_some_and(|at| now < at + SHORTEST_STEP) {
+            return Plan::Nothing;
+        }
+        if self.has_changes() {
             let is_large = self.has_other_names || self.dirty.len() > MOST_DIRTY;
             self.has_other_names = false;
             let touched = self.touch_dirty();
@@ -124,8 +131,10 @@ impl Table {
             return self.next_sample;
         }
         let step = self.read_at.map(|at| at + SHORTEST_STEP);
-        let step = step.filter(|_| self.has_changes());
-        let waits = [step, self.next_deadline];
+        let deadline = self
+            .next_deadline
+            .max(step.filter(|_| self.next_deadline.is_some()));
+        let waits = [step.filter(|_| self.has_changes()), deadline];
         waits
             .into_iter()
             .flatten()
@@ -200,12 +209,12 @@ impl Table {
     /// Adds and removes rows, so that there is one for each breaker that was read.
     fn replace_rows(&mut self, read: &[(Watched, Reading)]) {
         let mut old = std::mem::take(&mut self.rows).into_iter().peekable();
+        let before = self.removed_version;
         self.rows.reserve(read.len());
         for (watched, reading) in read {
-            while old
-                .next_if(|row| row.watched.name() < watched.name())
-                .is_some()
-            {}
+            while let Some(row) = old.next_if(|row| row.watched.name() < watched.name()) {
+                self.removed_version = self.removed_version.max(row.version);
+            }
             let row = match old.next_if(|row| row.watched.name() == watched.name()) {
                 Some(mut row) => {
                     if !row.watched.is_same(watched) {
@@ -213,10 +222,12 @@ impl Table {
                     }
                     row
                 }
-                None => Row::new(watched.clone(), reading),
+                None => Row::new(watched.clone(), reading, before),
             };
             self.rows.push(row);
         }
+        let removed = old.map(|row| row.version);
+        self.removed_version = removed.fold(self.removed_version, u64::max);
     }
 
     /// Takes over a reading of some breakers. Returns `true`: events have named them.
@@ -347,5 +358,43 @@ impl Table {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use breakerbox::BreakerRegistry;
+    use breakerbox::clock::ManualClock;
+    use breakerbox::watch::Watch;
+
+    #[test]
+    fn passed_deadlines_are_read_four_times_a_second() {
+        let clock = ManualClock::new();
+        let registry = BreakerRegistry::builder().clock(clock.clone()).build();
+        let registry = registry.expect("valid settings");
+        let tick = Duration::from_millis(1);
+        for number in 1..=100 {
+            registry
+                .breaker(format!("b{number}"))
+                .trip_for(10 * number * tick);
+        }
+        let watch = Watch::new(&registry);
+        let begin = Instant::now();
+        let mut table = Table::new(begin);
+        let mut reads = 0;
+        for millis in 0..1_000 {
+            let now = begin + millis * tick;
+            if let Plan::All { sample } = table.plan(now, false) {
+                reads += 1;
+                let read = watch.all().into_iter();
+                let read = read.map(|watched| (watched.reading().expect("kept"), watched));
+                let read = read.map(|(reading, watched)| (watched, reading)).collect();
+                table.read_all(read, sample, now);
+            }
+            assert!(table.next_wake(true) > now, "a busy loop at {millis} ms");
+            clock.advance(tick);
+        }
+        assert_eq!(reads, 4);
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Row {
     text: Option<RowText>,
     text_is_due: bool,
     /// The number of the last text, which outlives the text.
-    version: u64,
+    pub(super) version: u64,
     /// The sample at which the text was last used.
     used_at: u64,
 }
@@ -76,7 +76,8 @@ const JITTER: u64 = 1_000;
 const LONGEST_OPEN: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl Row {
-    pub(super) fn new(watched: Watched, reading: &Reading) -> Self {
+    /// Creates a row whose texts have versions above `version`.
+    pub(super) fn new(watched: Watched, reading: &Reading, version: u64) -> Self {
         let mut row = Self {
             watched,
             state: reading.state,
@@ -89,7 +90,7 @@ impl Row {
             detail_is_due: true,
             text: None,
             text_is_due: true,
-            version: 0,
+            version,
             used_at: 0,
         };
         row.sample(reading, STEP);

@@ -1,8 +1,9 @@
 //! A fleet in the panel: its state in the head, and its policy in the details of a breaker.
 
+use crate::hostile::Bomb;
 use crate::support::{Client, get, pass};
 use breakerbox::{BreakerRegistry, CircuitBreaker, State};
-use breakerbox_fleet::{Fleet, Share, store::Memory};
+use breakerbox_fleet::{Fleet, FleetStatus, Share, store::Memory};
 use breakerbox_panel::Panel;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,13 +90,15 @@ async fn head_and_details_show_fleet() {
 async fn panic_of_status_hides_fleet_only() {
     let registry = BreakerRegistry::new();
     registry.breaker("users");
-    let panel = Panel::builder()
-        .fleet(|| panic!("no fleet"))
-        .build(&registry)
-        .expect("valid");
-    let view = get(&panel, "/api/v1/breakers").await.json();
-    assert!(view["fleet"].is_null());
-    assert_eq!(view["total"], 1);
+    let message: fn() -> FleetStatus = || panic!("no fleet");
+    let bomb: fn() -> FleetStatus = || std::panic::panic_any(Bomb);
+    for status in [message, bomb] {
+        let panel = Panel::builder().fleet(status).build(&registry);
+        let panel = panel.expect("valid");
+        let view = get(&panel, "/api/v1/breakers").await.json();
+        assert!(view["fleet"].is_null());
+        assert_eq!(view["total"], 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -225,7 +225,7 @@ async fn stream_is_authorized_again() {
 }
 
 /// A panic payload whose `Drop` panics.
-struct Bomb;
+pub(crate) struct Bomb;
 
 impl Drop for Bomb {
     fn drop(&mut self) {

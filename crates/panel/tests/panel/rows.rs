@@ -2,7 +2,7 @@
 
 use crate::support::{encoded, get, names, pass, registry, row};
 use breakerbox::{BreakerRegistry, CircuitBreaker};
-use breakerbox_panel::{Panel, Shown};
+use breakerbox_panel::{Actor, Panel, Shown};
 use std::time::Duration;
 
 fn fails(breaker: &CircuitBreaker, times: usize) {
@@ -277,12 +277,15 @@ async fn looking_neither_uses_nor_holds_breakers() {
 async fn last_failure_is_shown_as_configured() {
     let (registry, _) = registry();
     fails(&registry.breaker("users"), 1);
-    let named = || Panel::builder().authorize(|_, _| Ok(breakerbox_panel::Actor::named("alice")));
+    let called =
+        |name: &'static str| Panel::builder().authorize(move |_, _| Ok(Actor::named(name)));
+    let named = || called("alice");
     for (builder, shown) in [
         (Panel::builder(), false),
         (Panel::builder().last_failure(Shown::ToActors), false),
         (named().last_failure(Shown::ToActors), true),
         (named(), false),
+        (called(" ").last_failure(Shown::ToActors), false),
         (Panel::builder().last_failure(Shown::ToReaders), true),
     ] {
         let panel = builder.build(&registry).expect("valid");

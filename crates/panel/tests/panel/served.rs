@@ -117,6 +117,37 @@ async fn public_address_needs_authorize() {
 }
 
 #[tokio::test]
+async fn local_controls_need_check_of_hosts() {
+    let registry = BreakerRegistry::new();
+    let open = Panel::builder().any_host().server(&registry);
+    let refused = serve("127.0.0.1:0", open.local_controls(Controls::RESET)).await;
+    assert!(refused.is_err_and(|error| error.to_string().contains("`any_host`")));
+    let authorized = Panel::builder()
+        .any_host()
+        .authorize(|_, _| Ok(Actor::anonymous()))
+        .server(&registry)
+        .local_controls(Controls::RESET);
+    let served = serve("127.0.0.1:0", authorized.shutdown(std::future::ready(()))).await;
+    assert!(served.is_ok(), "{served:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_without_request_is_closed() {
+    let registry = BreakerRegistry::new();
+    let running = run(Panel::builder().server(&registry)).await;
+    for begun in ["", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost"] {
+        let mut stream = TcpStream::connect(running.address)
+            .await
+            .expect("a connection");
+        stream.write_all(begun.as_bytes()).await.expect("sent");
+        let mut rest = Vec::new();
+        let read = stream.read_to_end(&mut rest);
+        let ended = tokio::time::timeout(Duration::from_secs(60), read).await;
+        assert!(ended.is_ok(), "{begun:?}");
+    }
+}
+
+#[tokio::test]
 async fn client_that_never_reads_harms_nothing() {
     let registry = BreakerRegistry::new();
     let users = registry.breaker("users");

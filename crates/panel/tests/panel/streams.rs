@@ -215,6 +215,40 @@ async fn slow_reader_gets_latest_state_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn slow_reader_gets_successor_of_removed_breaker() {
+    let (registry, _) = registry();
+    let panel = Panel::new(&registry);
+    registry.breaker("users").trip();
+    let mut client = Client::open(&panel, "").await;
+    client.next_of("view").await;
+    registry.remove("users");
+    pass(STEP).await;
+    assert_eq!(get(&panel, "/api/v1/breakers").await.json()["total"], 0);
+    registry.breaker("users");
+    pass(STEP).await;
+    let rows = client.next_of("rows").await;
+    assert_eq!(rows.data["rows"][0]["state"], "closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_after_later_number_gets_new_events() {
+    let (registry, _) = registry();
+    let panel = Panel::builder().instance("web-1").build(&registry);
+    let panel = panel.expect("valid");
+    let mut request = get_request("/api/v1/stream");
+    // The clock went back between two processes.
+    let id = format!("web-1:{}", u64::MAX);
+    let id = id.parse().expect("a value");
+    request.headers_mut().insert("last-event-id", id);
+    let mut client = Client::of(send(&panel, request).await);
+    client.next_of("view").await;
+    registry.breaker("users").trip();
+    assert_eq!(client.next_of("log").await.data["to"], "open");
+    registry.breaker("users").disable();
+    assert_eq!(client.next_of("log").await.data["to"], "disabled");
+}
+
+#[tokio::test(start_paused = true)]
 async fn stream_ends_with_registry() {
     let (registry, _) = registry();
     let panel = Panel::new(&registry);

@@ -86,6 +86,32 @@ pub(crate) async fn trip_with_reason_opens_circuit(browsers: &Browsers) -> Site 
     site
 }
 
+pub(crate) async fn late_answer_names_its_breaker(browsers: &Browsers) -> Site {
+    let registry = registry();
+    registry.breaker("orders");
+    let site = Site::start(&registry, with_controls()).await;
+    let page = &browsers.light;
+    page.open(&format!("{}#breaker=users-api", site.url()))
+        .await;
+    page.wait("document.querySelector('[data-command=trip]')")
+        .await;
+    page.type_into("#reason", "INC-1").await;
+    // The drawer shows another breaker before the answer comes.
+    page.eval(
+        "(document.querySelector('[data-command=trip]').click(), location.hash = '#breaker=orders', \
+         arrive(), ui.reason.value = 'INC-2')",
+    )
+    .await;
+    page.wait_for(
+        "document.querySelector('#answer').textContent",
+        "users-api: Was closed, is open.",
+    )
+    .await;
+    assert_eq!(page.eval("ui.reason.value").await, "INC-2");
+    assert_eq!(site.registry.breaker("orders").state(), State::Closed);
+    site
+}
+
 pub(crate) async fn command_without_reason_is_not_sent(browsers: &Browsers) -> Site {
     let site = Site::start(&registry(), with_controls()).await;
     let page = &browsers.light;

@@ -142,5 +142,8 @@ pub(crate) async fn hidden_page_closes_stream(browsers: &Browsers) -> Site {
     assert_eq!(page.eval(STATE).await, "closed");
     page.eval(&hide(false)).await;
     page.wait_for(STATE, "open").await;
+    // The log has what happened meanwhile, although no stream had sent an entry before.
+    page.wait("page.log.some((entry) => entry.to === 'open')")
+        .await;
     site
 }

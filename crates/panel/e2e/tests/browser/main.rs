@@ -78,6 +78,7 @@ const CASES: &[(&str, Case)] = cases! {
         fleet_is_in_head_and_drawer;
     commands:
         trip_with_reason_opens_circuit,
+        late_answer_names_its_breaker,
         command_without_reason_is_not_sent,
         command_for_other_state_is_refused,
         two_viewers_see_each_command,
