@@ -334,7 +334,7 @@ mod tests {
             survey.add(&call);
         }
         let name = survey.names()[0];
-        assert_eq!(name.calls_per_second(), 3.0);
-        assert_eq!(name.calls_per_second_of_instance(), 1.0);
+        assert!((2.9..=3.1).contains(&name.calls_per_second()));
+        assert!((0.9..=1.1).contains(&name.calls_per_second_of_instance()));
     }
 }
