@@ -29,6 +29,9 @@ pub(crate) struct TuneArguments {
     /// The seed of everything that is drawn at random
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
+    /// The number of threads. The results do not depend on it. Default: all processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    threads: Option<u32>,
     /// Writes the document to a file. Default: to standard output, and everything else to standard error
     #[arg(short, long, value_name = "FILE.toml")]
     output: Option<PathBuf>,
@@ -60,6 +63,9 @@ pub(crate) fn run(arguments: &TuneArguments) -> Result<Exit, Box<dyn Error>> {
             .wrong_refusal_costs(arguments.wrong_refusal_costs)
             .outages(traffic.outages.clone())
             .instances(traffic.instances);
+        if let Some(threads) = arguments.threads {
+            tuner = tuner.threads(threads as usize);
+        }
         if let Some(limit) = arguments.detect_within {
             tuner = tuner.detect_within(limit);
         }
@@ -138,7 +144,8 @@ fn caveats(traffic: &Surveyed, all: &[Tuned]) -> Vec<String> {
     let mut caveats = traffic.caveats.clone();
     if let Instances::Dealt { count, .. } = traffic.instances {
         caveats.push(format!(
-            "calls were dealt to {count} processes at random, which is an assumption"
+            "calls were dealt to {} at random, which is an assumption",
+            processes(count)
         ));
     }
     if let [first, rest @ ..] = all {
@@ -146,6 +153,11 @@ fn caveats(traffic: &Surveyed, all: &[Tuned]) -> Vec<String> {
         caveats.extend(first.caveats.iter().filter(is_common).cloned());
     }
     caveats
+}
+
+fn processes(count: u32) -> String {
+    let plural = if count == 1 { "" } else { "es" };
+    format!("{count} process{plural}")
 }
 
 fn report(out: &mut dyn Write, traffic: &Surveyed, all: &[Tuned]) -> io::Result<()> {

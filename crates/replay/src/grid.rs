@@ -22,6 +22,10 @@ const SECONDS_PER_DAY: f64 = 86_400.0;
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {
     base_rate: f64,
+    /// Of all instances, and of one of those in the traffic.
+    total_per_second: f64,
+    traced_per_second: f64,
+    /// Of one instance: a breaker sees no other calls.
     calls_per_second: f64,
     slower_than: Option<Duration>,
 }
@@ -42,16 +46,19 @@ impl Grid {
     pub(crate) fn of(name: &NameSurvey, limit: Option<Duration>) -> Self {
         Self {
             base_rate: name.base_rate(),
-            calls_per_second: name.calls_per_second(),
+            total_per_second: name.calls_per_second(),
+            traced_per_second: name.calls_per_second_of_instance(),
+            calls_per_second: name.calls_per_second_of_instance(),
             slower_than: limit,
         }
     }
 
-    /// Returns the grid for calls that are dealt to several instances.
+    /// Returns the grid for the calls of one of these instances.
     pub(crate) fn with_instances(mut self, instances: Instances) -> Self {
-        if let Instances::Dealt { count, .. } = instances {
-            self.calls_per_second /= f64::from(count.max(1));
-        }
+        self.calls_per_second = match instances {
+            Instances::OfTraffic => self.traced_per_second,
+            Instances::Dealt { count, .. } => self.total_per_second / f64::from(count.max(1)),
+        };
         self
     }
 
@@ -235,4 +242,39 @@ fn quoted(name: &str) -> String {
         }
     }
     quoted + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use crate::survey::Survey;
+
+    fn most_minimum_calls(grid: &Grid) -> u32 {
+        let minima = grid.points().into_iter().map(|point| point.minimum_calls);
+        minima.max().unwrap()
+    }
+
+    #[test]
+    fn candidates_fit_rate_of_one_instance() {
+        let calls = Scenario::steady(60.0).lasting(300).calls().zip(0..);
+        let calls = calls.map(|(mut call, at): (_, u32)| {
+            call.instance = Some(format!("web-{}", at % 12).into());
+            call
+        });
+        let survey = Survey::of(calls);
+        let traced = Grid::of(survey.names()[0], None);
+        // A quarter of the 50 calls that an instance makes in 10 s; all instances make 600.
+        assert!((11..=13).contains(&most_minimum_calls(&traced)));
+        let dealt = |count| Instances::Dealt { count, seed: 0 };
+        let dealt_to_twelve = traced.clone().with_instances(dealt(12));
+        assert!((11..=13).contains(&most_minimum_calls(&dealt_to_twelve)));
+        let dealt_to_one = dealt_to_twelve.with_instances(dealt(1));
+        assert_eq!(most_minimum_calls(&dealt_to_one), 100);
+        let traced_again = dealt_to_one.with_instances(Instances::OfTraffic);
+        assert_eq!(
+            most_minimum_calls(&traced_again),
+            most_minimum_calls(&traced)
+        );
+    }
 }

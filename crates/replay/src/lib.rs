@@ -8,6 +8,7 @@
 mod call;
 mod candidate;
 mod closed_loop;
+mod counted;
 mod fact;
 mod fate;
 mod figures;

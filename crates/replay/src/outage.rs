@@ -89,6 +89,8 @@ pub(crate) struct Bin {
     pub(crate) index: u64,
     pub(crate) calls: u32,
     pub(crate) bad: u32,
+    /// The number of instances that made calls.
+    pub(crate) instances: u32,
     /// The start of the first bad call, and the start of the last one.
     pub(crate) bad_from: u64,
     pub(crate) bad_until: u64,
@@ -187,6 +189,7 @@ mod tests {
             index,
             calls: 100,
             bad: *bad,
+            instances: 1,
             bad_from: index * BIN + 1,
             bad_until: index * BIN + 9,
         });

@@ -34,6 +34,7 @@ use std::{mem, panic, thread};
 /// * `instances`: those of the traffic
 /// * `impute_within`: 10 s
 /// * `keep_retries`: off
+/// * `wrong_refusal_costs`: 1
 /// * `threads`: the available parallelism
 /// * `seed`: 0
 ///
@@ -62,6 +63,7 @@ pub struct Replay {
     has_unknown: bool,
     has_requests: bool,
     keeps_retries: bool,
+    wrong_refusal_costs: f64,
     shifts: u32,
     instances: Instances,
     within: Duration,
@@ -85,6 +87,7 @@ impl Replay {
             has_unknown: survey.has_unknown(),
             has_requests: survey.has_requests(),
             keeps_retries: false,
+            wrong_refusal_costs: 1.0,
             shifts: SHIFTS,
             instances: Instances::default(),
             within: Duration::from_secs(10),
@@ -140,6 +143,13 @@ impl Replay {
         self
     }
 
+    /// Sets what a wrong refusal costs in a report, relative to a bad call that is let through.
+    /// Default: 1.
+    pub fn wrong_refusal_costs(mut self, cost: f64) -> Self {
+        self.wrong_refusal_costs = cost.max(0.0);
+        self
+    }
+
     /// Sets the number of threads, at least 1. The results do not depend on the number.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
@@ -173,6 +183,8 @@ impl Replay {
             names: timeline.names().to_vec(),
             keys: timeline.keys().to_vec(),
             instances: self.instances,
+            keeps_retries: self.has_requests.then_some(self.keeps_retries),
+            wrong_refusal_costs: self.wrong_refusal_costs,
             series,
         };
         Replayed::new(source, self.outages, settings.into_iter().zip(results))

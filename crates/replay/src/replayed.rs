@@ -1,5 +1,6 @@
 //! [`Replayed`]: the results of a replay.
 
+use crate::counted::counted;
 use crate::fate::Assumption;
 use crate::figures::Figures;
 use crate::instances::Instances;
@@ -35,6 +36,8 @@ pub struct Replayed {
     pub candidates: Vec<CandidateResults>,
     /// What must be known before the figures are believed, the most important first.
     pub caveats: Vec<String>,
+    #[serde(skip)]
+    pub(crate) wrong_refusal_costs: f64,
     #[serde(skip)]
     pub(crate) series: Series,
 }
@@ -97,11 +100,20 @@ pub(crate) struct Source {
     pub(crate) names: Vec<Arc<str>>,
     pub(crate) keys: Vec<Key>,
     pub(crate) instances: Instances,
+    /// Whether retries of refused requests are made. `None` if calls have no requests.
+    pub(crate) keeps_retries: Option<bool>,
+    pub(crate) wrong_refusal_costs: f64,
     pub(crate) series: Series,
 }
 
 /// The share of imputed calls from which the first line says so.
 const MUCH_IMPUTED: f64 = 0.05;
+
+/// A caveat of traffic whose calls have requests.
+pub(crate) const RETRIES_SPARED: &str =
+    "retries vanish: a request makes no more calls for 60 s after one of them was refused";
+const RETRIES_KEPT: &str =
+    "retries are kept: a request calls again even if a call of it was refused";
 
 impl Replayed {
     /// Collects the results of lanes, which are grouped by candidate.
@@ -131,6 +143,7 @@ impl Replayed {
             outages,
             candidates: candidates.into_iter().map(Collected::finish).collect(),
             caveats,
+            wrong_refusal_costs: source.wrong_refusal_costs,
             series: source.series,
         }
     }
@@ -217,33 +230,33 @@ fn caveats(source: &Source, outages: &[Outage]) -> Vec<String> {
     }
     caveats.push(match source.instances {
         Instances::Dealt { count, .. } => {
-            format!("calls are dealt to {count} instances at random, which is an assumption")
+            let instances = counted(count.into(), "instance");
+            format!("calls are dealt to {instances} at random, which is an assumption")
         }
         Instances::OfTraffic if source.keys.len() == source.names.len() => {
             "one instance makes all calls of a name; with several, every figure is wrong".to_owned()
         }
         Instances::OfTraffic => {
-            format!(
-                "{} breakers for {} names",
-                source.keys.len(),
-                source.names.len()
-            )
+            let names = counted(source.names.len() as u64, "name");
+            format!("{} breakers for {names}", source.keys.len())
         }
     });
     caveats.push(
         "open loop: callers do not react to refusals, and the dependency does not recover sooner"
             .to_owned(),
     );
+    caveats.extend(source.keeps_retries.map(|keeps| {
+        let caveat = if keeps { RETRIES_KEPT } else { RETRIES_SPARED };
+        caveat.to_owned()
+    }));
     if imputed > 0.0 && imputed <= MUCH_IMPUTED {
         caveats.push(format!(
             "{percent:.2} % of the calls never ran, so their outcomes are {how}"
         ));
     }
     if source.reordered > 0 {
-        let count = source.reordered;
-        caveats.push(format!(
-            "{count} calls were out of order, and were moved to later starts"
-        ));
+        let calls = counted(source.reordered, "call");
+        caveats.push(format!("{calls} out of order, moved to later starts"));
     }
     if outages.is_empty() {
         caveats.push("no outage was found: the figures show false trips only".to_owned());

@@ -45,6 +45,9 @@ pub struct NameSurvey {
     /// The calls that failed, or took too long.
     pub bad: u64,
     bins: Vec<Bin>,
+    instances: Names,
+    /// For each instance, the position after that of its latest bin.
+    latest_bins: Vec<usize>,
     latencies: Vec<u64>,
 }
 
@@ -147,6 +150,8 @@ impl NameSurvey {
             calls: 0,
             bad: 0,
             bins: Vec::new(),
+            instances: Names::default(),
+            latest_bins: Vec::new(),
             latencies: vec![0; LATENCIES],
         }
     }
@@ -169,19 +174,38 @@ impl NameSurvey {
                 index,
                 calls: 0,
                 bad: 0,
+                instances: 0,
                 bad_from: 0,
                 bad_until: 0,
             });
         }
+        let is_new = self.add_instance(call);
         let Some(bin) = self.bins.last_mut() else {
             return;
         };
         bin.calls += 1;
+        bin.instances += u32::from(is_new);
         if is_bad {
             bin.bad_from = if bin.bad == 0 { start } else { bin.bad_from };
             bin.bad_until = start.max(bin.bad_until);
             bin.bad += 1;
         }
+    }
+
+    /// Returns `true` if the latest bin had no call of the same instance. Calls without an instance
+    /// are those of a single one.
+    fn add_instance(&mut self, call: &Call) -> bool {
+        let number = match &call.instance {
+            Some(instance) => self.instances.number(instance) as usize + 1,
+            None => 0,
+        };
+        if number >= self.latest_bins.len() {
+            self.latest_bins.resize(number + 1, 0);
+        }
+        let latest = &mut self.latest_bins[number];
+        let is_new = *latest != self.bins.len();
+        *latest = self.bins.len();
+        is_new
     }
 
     /// Returns the share of bad calls on an ordinary day, from 0.1 % to 30 %.
@@ -191,10 +215,20 @@ impl NameSurvey {
 
     /// Returns the calls per second, as the median of all bins of ten seconds that have calls.
     pub fn calls_per_second(&self) -> f64 {
-        let mut counts: Vec<u32> = self.bins.iter().map(|bin| bin.calls).collect();
-        counts.sort_unstable();
-        let median = counts.get(counts.len() / 2).copied().unwrap_or(0);
-        f64::from(median) * 1e9 / nanos_per_bin()
+        self.median_rate(|bin| f64::from(bin.calls))
+    }
+
+    /// Returns the calls per second of one instance, as the median of all bins of ten seconds that
+    /// have calls.
+    pub(crate) fn calls_per_second_of_instance(&self) -> f64 {
+        self.median_rate(|bin| f64::from(bin.calls) / f64::from(bin.instances.max(1)))
+    }
+
+    fn median_rate(&self, calls: impl Fn(&Bin) -> f64) -> f64 {
+        let mut counts: Vec<f64> = self.bins.iter().map(calls).collect();
+        counts.sort_unstable_by(f64::total_cmp);
+        let median = counts.get(counts.len() / 2).copied().unwrap_or(0.0);
+        median * 1e9 / nanos_per_bin()
     }
 
     /// Returns the latency that the share `quantile` of the successes does not exceed, to within
@@ -287,5 +321,20 @@ mod tests {
         assert!(!is_bad(Outcome::Success, slow, None));
         assert!(is_bad(Outcome::Success, slow, slow));
         assert!(!is_bad(Outcome::Cancelled, slow, slow));
+    }
+
+    #[test]
+    fn rate_of_instance_is_that_of_running_instances() {
+        let mut survey = Survey::new();
+        // Three instances at a time make a call each second, and are replaced every minute.
+        for at in 0..1_800 {
+            let start = Duration::from_secs(at / 3);
+            let mut call = Call::new("a", start, Outcome::Success);
+            call.instance = Some(format!("{}-{}", at / 180, at % 3).into());
+            survey.add(&call);
+        }
+        let name = survey.names()[0];
+        assert!((2.9..=3.1).contains(&name.calls_per_second()));
+        assert!((0.9..=1.1).contains(&name.calls_per_second_of_instance()));
     }
 }

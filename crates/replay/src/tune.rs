@@ -8,6 +8,7 @@ use crate::instances::Instances;
 use crate::nanos::from_nanos;
 use crate::outage::{Outage, spans_of};
 use crate::replay::Replay;
+use crate::replayed::RETRIES_SPARED;
 use crate::survey::{Survey, is_bad};
 use breakerbox::BreakerBuilder;
 use serde::Serialize;
@@ -27,6 +28,7 @@ use std::time::Duration;
 /// * `detect_within`: no limit
 /// * `outages`: those that the [`Survey`] found
 /// * `instances`: those of the traffic
+/// * `threads`: the available parallelism
 ///
 /// # Examples
 ///
@@ -53,6 +55,8 @@ pub struct Tuner {
     cost: f64,
     detect_within: Option<Duration>,
     instances: Instances,
+    threads: Option<usize>,
+    has_requests: bool,
 }
 
 /// The settings that a [`Tuner`] chose, and how.
@@ -135,6 +139,8 @@ impl Tuner {
             cost: 1.0,
             detect_within: None,
             instances: Instances::default(),
+            threads: None,
+            has_requests: survey.has_requests(),
         })
     }
 
@@ -163,6 +169,12 @@ impl Tuner {
         self
     }
 
+    /// Sets the number of threads, at least 1. The results do not depend on the number.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
     /// Tries all candidates on `calls`, which start in order, and chooses one.
     pub fn tune(self, calls: impl IntoIterator<Item = impl Borrow<Call>>) -> Tuned {
         let segments = self.segments(calls);
@@ -186,6 +198,9 @@ impl Tuner {
                     net_percent: tried[choice].figures[number].net_percent(self.cost),
                 });
             }
+        }
+        if self.has_requests {
+            caveats.push(RETRIES_SPARED.to_owned());
         }
         if segments.iter().any(|segment| segment.is_cut) {
             caveats.push(format!(
@@ -266,7 +281,11 @@ impl Tuner {
                 None => Survey::new(),
             };
             survey.extend(&segment.calls);
-            let replayed = Replay::new(&survey)
+            let mut replay = Replay::new(&survey);
+            if let Some(threads) = self.threads {
+                replay = replay.threads(threads);
+            }
+            let replayed = replay
                 .candidates(candidates.clone())
                 .outages(self.outages.clone())
                 .instances(self.instances)
@@ -331,7 +350,17 @@ impl Tuner {
             caveats.push("a slightly different setting would have been much worse".to_owned());
         } else if skipped > 0 {
             caveats.push(format!(
-                "{skipped} cheaper candidates were passed over, because their neighbours are much worse"
+                "{} passed over, because {} much worse",
+                if skipped == 1 {
+                    "a cheaper candidate was".to_owned()
+                } else {
+                    format!("{skipped} cheaper candidates were")
+                },
+                if skipped == 1 {
+                    "one of its neighbours is"
+                } else {
+                    "their neighbours are"
+                },
             ));
         }
         (chosen, caveats)

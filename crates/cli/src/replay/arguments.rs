@@ -13,6 +13,9 @@ pub(crate) struct ReplayArguments {
     pub(crate) traffic: TrafficArguments,
     #[command(flatten)]
     pub(crate) candidates: CandidateArguments,
+    /// Replays retries even after a refusal of their request, for callers that retry refusals
+    #[arg(long)]
+    pub(crate) keep_retries: bool,
 }
 
 /// Which settings are compared, and how the results are shown.
@@ -53,7 +56,10 @@ pub(crate) struct CandidateArguments {
 
 impl CandidateArguments {
     pub(crate) fn apply(&self, replay: Replay) -> Replay {
-        let replay = replay.shifts(self.shifts).seed(self.seed);
+        let replay = replay
+            .shifts(self.shifts)
+            .seed(self.seed)
+            .wrong_refusal_costs(self.wrong_refusal_costs);
         match self.threads {
             Some(threads) => replay.threads(threads as usize),
             None => replay,

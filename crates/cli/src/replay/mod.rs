@@ -37,6 +37,11 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
     let replay = replay
         .outages(traffic.outages.clone())
         .instances(traffic.instances);
+    let replay = if arguments.keep_retries {
+        replay.keep_retries()
+    } else {
+        replay
+    };
     let mut replayed = replay.run(traffic.calls("replaying")?);
     replayed
         .caveats
@@ -52,6 +57,8 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
         title: traffic.title(),
         how,
     };
+    // First, because a reader of the output may end early.
+    results.write_report()?;
     if how.json {
         let json = results.to_json(&traffic.to_json());
         writeln!(io::stdout(), "{json:#}")?;
@@ -61,6 +68,5 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
         traffic.print(&mut out)?;
         results.print(&mut out)?;
     }
-    results.write_report()?;
     Ok(Exit::Success)
 }

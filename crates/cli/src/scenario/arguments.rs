@@ -2,7 +2,7 @@
 
 use super::phase::{Bursts, Phase, bursts, gradual, one_of_many, outage, period, slow};
 use super::shape::Shape;
-use super::write::WrittenAs;
+use super::written_as::WrittenAs;
 use crate::replay::CandidateArguments;
 use crate::values::{counted, duration};
 use breakerbox_replay::Scenario;

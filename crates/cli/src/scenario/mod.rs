@@ -3,12 +3,13 @@
 //! * `arguments`: the options
 //! * `shape`: outages by name
 //! * `phase`: the values of the options for outages
-//! * `write`: writes the calls
+//! * `write`: writes the calls, in one of the formats of `written_as`
 
 mod arguments;
 mod phase;
 mod shape;
 mod write;
+mod written_as;
 
 pub(crate) use arguments::ScenarioArguments;
 
@@ -44,6 +45,8 @@ pub(crate) fn run(arguments: &ScenarioArguments) -> Result<Exit, Box<dyn Error>>
         title: arguments.title(),
         how,
     };
+    // First, because a reader of the output may end early.
+    results.write_report()?;
     if how.json {
         let traffic = json!({ "scenario": arguments.title(), "calls": survey.calls() });
         writeln!(io::stdout(), "{:#}", results.to_json(&traffic))?;
@@ -53,6 +56,5 @@ pub(crate) fn run(arguments: &ScenarioArguments) -> Result<Exit, Box<dyn Error>>
         writeln!(out, "{}\n", escaped(&arguments.title()))?;
         results.print(&mut out)?;
     }
-    results.write_report()?;
     Ok(Exit::Success)
 }

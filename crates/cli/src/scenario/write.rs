@@ -1,24 +1,15 @@
 //! Writes the calls of a scenario to a file.
 
 use super::arguments::ScenarioArguments;
+use super::written_as::WrittenAs;
 use crate::progress;
 use crate::table::escaped;
 use breakerbox_replay::{Call, Outcome, Scenario};
-use clap::ValueEnum;
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// The formats that are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum WrittenAs {
-    /// A recording of breakerbox-replay
-    Recorder,
-    /// CSV with the columns time, upstream, status, `duration_ms`
-    Csv,
-}
 
 /// The time of the first second: 2026-03-01T10:00:00Z. The same options write the same bytes.
 const EPOCH: Duration = Duration::from_secs(1_772_359_200);

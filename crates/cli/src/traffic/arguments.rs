@@ -3,7 +3,7 @@
 // The comments of fields are texts of the help, which shows backticks.
 #![allow(clippy::doc_markdown)]
 
-use super::format::FormatName;
+use super::format_name::FormatName;
 use crate::values::duration;
 use clap::Args;
 use std::path::PathBuf;

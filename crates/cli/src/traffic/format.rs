@@ -1,39 +1,12 @@
 //! [`Format`]: what a file contains, stated or guessed.
 
 use super::arguments::TrafficArguments;
+use super::format_name::FormatName;
 use crate::table::escaped;
 use breakerbox_replay::import::{Mapping, NginxFormat};
-use clap::ValueEnum;
 use serde_json::Value;
 use std::error::Error;
 use std::fmt::{self, Write as _};
-
-/// The names of the formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatName {
-    /// A recording of breakerbox-replay
-    Recorder,
-    /// CSV, with --map
-    Csv,
-    /// A JSON object on each line, with --map
-    Ndjson,
-    /// An access log of nginx or Apache, with --log-format
-    Nginx,
-    /// The numbers of calls and failures of each interval, as CSV or NDJSON, with --map
-    Rates,
-}
-
-impl FormatName {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Recorder => "recorder",
-            Self::Csv => "csv",
-            Self::Ndjson => "ndjson",
-            Self::Nginx => "nginx",
-            Self::Rates => "rates",
-        }
-    }
-}
 
 /// What a file contains, and how calls are read from it.
 #[derive(Clone, Debug)]

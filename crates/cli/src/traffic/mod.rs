@@ -2,7 +2,7 @@
 //!
 //! * `arguments`: the options
 //! * `source`: a file that is read several times
-//! * `format`: what a file contains
+//! * `format`, `format_name`: what a file contains
 //! * `opening`: opens an import
 //! * `merged`: the calls of several files in their order
 //! * `surveyed`: the first pass
@@ -10,6 +10,7 @@
 
 mod arguments;
 mod format;
+mod format_name;
 mod merged;
 mod opening;
 mod outage;

@@ -1,10 +1,12 @@
 //! [`Files`]: the sources and their formats, from which imports are opened.
 
 use super::arguments::TrafficArguments;
-use super::format::{Format, FormatName, format};
+use super::format::{Format, format};
+use super::format_name::FormatName;
 use super::merged::Merged;
 use super::source::Source;
 use crate::progress;
+use crate::table::escaped;
 use breakerbox_replay::import::{Import, ImportError, Importer};
 use indicatif::ProgressBar;
 use std::error::Error;
@@ -126,7 +128,8 @@ fn explained(error: ImportError) -> Box<dyn Error> {
              --instances N. Calls are then dealt to them at random. If one process made all calls, state \
              --instances 1"
             .into(),
-        other => other.into(),
+        // A column of a header may contain commands for the terminal.
+        other => escaped(&other.to_string()).into(),
     }
 }
 

@@ -155,3 +155,12 @@ fn wrong_command_lines_have_their_own_code() {
     }
     let _ = Ran::ok(directory.run("completions bash"));
 }
+
+#[test]
+fn header_sends_no_commands_to_terminal() {
+    let directory = Directory::new().with("calls.csv", "ts,\u{1b}[31mred,ok\n1,2,3\n");
+    let ran = directory.run("replay calls.csv --instances 1 --map time=none,ok='ok=3'");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("its columns are"), "{}", ran.err);
+    assert!(!ran.err.contains('\u{1b}'), "{}", ran.err);
+}

@@ -110,3 +110,13 @@ fn unwritable_file_is_named() {
     directory.run("scenario full --report page.html").ok();
     assert!(exists(&directory.path("page.html")));
 }
+
+#[test]
+fn report_counts_wrong_refusals_at_their_cost() {
+    let directory = Directory::new();
+    directory
+        .run("scenario partial -c default --wrong-refusal-costs 3 --report report.html")
+        .ok();
+    let report = directory.read("report.html");
+    assert!(report.contains("minus 3 times the good calls refused"));
+}

@@ -3,6 +3,7 @@
 use super::chart;
 use super::escape::escaped;
 use super::scale::TimeScale;
+use crate::counted::counted;
 use crate::figures::Figures;
 use crate::nanos::nanos;
 use crate::replayed::{CandidateResults, Replayed};
@@ -48,11 +49,11 @@ pub(super) fn page(replayed: &Replayed, title: &str) -> String {
 
 /// Writes the figures of all candidates as a table.
 fn figures(page: &mut String, replayed: &Replayed) {
-    let calls = replayed.calls;
-    let breakers = replayed.breakers;
+    let calls = counted(replayed.calls, "call");
+    let breakers = counted(replayed.breakers as u64, "breaker");
     let _ = writeln!(
         page,
-        "<p>{calls} calls, {breakers} breakers.</p>\n<table>\n<thead><tr><th>"
+        "<p>{calls}, {breakers}.</p>\n<table>\n<thead><tr><th>"
     );
     page.push_str("candidate</th><th>net</th><th>detected after</th><th>bad let through</th>");
     page.push_str("<th>bad refused</th><th>good refused inside</th><th>good refused outside</th>");
@@ -61,19 +62,29 @@ fn figures(page: &mut String, replayed: &Replayed) {
     );
     page.push_str("</tr></thead>\n<tbody>\n");
     for results in &replayed.candidates {
-        row(page, results);
+        row(page, results, replayed.wrong_refusal_costs);
     }
-    page.push_str(
-        "</tbody>\n</table>\n<p class=\"note\">Net: the bad calls refused minus the good ",
+    let cost = replayed.wrong_refusal_costs;
+    let times = if (cost - 1.0).abs() < f64::EPSILON {
+        String::new()
+    } else {
+        format!("{cost} times ")
+    };
+    let of = if replayed.outages.is_empty() {
+        "all calls"
+    } else {
+        "the calls in outages"
+    };
+    let _ = writeln!(
+        page,
+        "</tbody>\n</table>\n<p class=\"note\">Net: the bad calls refused minus {times}the good calls \
+         refused, in per cent of {of}; the least and the greatest value of all shifts in parentheses. \
+         Inside and outside: of outages.</p>"
     );
-    page.push_str(
-        "calls refused, in per cent of the calls in outages; the least and the greatest value ",
-    );
-    page.push_str("of all shifts in parentheses. Inside and outside: of outages.</p>\n");
 }
 
-fn row(page: &mut String, results: &CandidateResults) {
-    let net = results.spread(|figures| figures.net_percent(1.0));
+fn row(page: &mut String, results: &CandidateResults, cost: f64) {
+    let net = results.spread(|figures| figures.net_percent(cost));
     let [least, median, most] = [net.min, net.median, net.max].map(|net| net.round() + 0.0);
     let figures = results.figures();
     let label = escaped(&results.label);
@@ -84,7 +95,7 @@ fn row(page: &mut String, results: &CandidateResults) {
     );
     if let Some((succeed, fail)) = &results.bounds {
         for (how, figures) in [("all succeed", succeed), ("all fail", fail)] {
-            let net = figures.net_percent(1.0).round() + 0.0;
+            let net = figures.net_percent(cost).round() + 0.0;
             let _ = writeln!(
                 page,
                 "<tr class=\"bound\"><th scope=\"row\">if unknown calls {how}</th><td>{net} %</td>{}</tr>",

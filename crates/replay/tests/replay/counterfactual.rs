@@ -127,8 +127,14 @@ fn retries_of_refused_request_vanish() {
     let replay = Replay::new(&Survey::of(&calls))
         .candidate(candidate())
         .shifts(1);
-    let collapsed = replay.clone().run(&calls).candidates[0].figures();
-    let kept = replay.keep_retries().run(&calls).candidates[0].figures();
+    let without = replay.clone().run(&calls);
+    let with = replay.keep_retries().run(&calls);
+    // The caveats say which was done.
+    let says = |replayed: &Replayed, text| replayed.caveats.iter().any(|it| it.contains(text));
+    assert!(says(&without, "retries vanish") && !says(&without, "retries are kept"));
+    assert!(says(&with, "retries are kept") && !says(&with, "retries vanish"));
+    let collapsed = without.candidates[0].figures();
+    let kept = with.candidates[0].figures();
     assert_eq!(kept.retries_spared, 0);
     // Each refused request has two more calls.
     assert!(

@@ -45,7 +45,7 @@ fn instance_field_separates_breakers() {
         (1, 0)
     );
     assert!(
-        together.caveats[0].contains("1 instances at random"),
+        together.caveats[0].contains("1 instance at random"),
         "{:?}",
         together.caveats
     );

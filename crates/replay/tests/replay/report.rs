@@ -62,3 +62,21 @@ fn empty_traffic_has_a_report() {
     let html = replay.candidate(candidate).run(&calls).to_html("Nothing");
     assert!(html.contains("0 calls"));
 }
+
+#[test]
+fn net_counts_wrong_refusals_at_their_cost() {
+    let calls: Vec<_> = Scenario::steady(50.0)
+        .outage(60..180, 0.34)
+        .calls()
+        .collect();
+    let replayed = Replay::new(&Survey::of(&calls))
+        .candidate(Candidate::new("default", CircuitBreaker::builder()).unwrap())
+        .wrong_refusal_costs(3.0)
+        .run(&calls);
+    let html = replayed.to_html("Title");
+    let net = replayed.candidates[0].spread(|figures| figures.net_percent(3.0));
+    let cell = format!("<td>{} % (", net.median.round());
+    assert!(html.contains(&cell), "{cell}");
+    assert!(html.contains("minus 3 times the good calls refused"));
+    assert!(html.contains(" calls, 1 breaker.</p>"));
+}

@@ -160,3 +160,22 @@ fn unknown_name_has_no_tuner() {
         .tune(&calls);
     assert_eq!(tuned.fitted, "fitted to 1 outage, not verified");
 }
+
+#[test]
+fn instance_field_sets_minimum_calls() {
+    let scenario = Scenario::steady(18.0).slow(60..120, 0.9, Duration::from_secs(2));
+    let calls: Vec<Call> = (0..)
+        .zip(scenario.calls())
+        .map(|(at, mut call): (u32, Call)| {
+            call.instance = Some(format!("web-{}", at % 6).into());
+            call
+        })
+        .collect();
+    let mut survey = Survey::new().bad_from(Duration::from_secs(1));
+    survey.extend(&calls);
+    let tuned = Tuner::new(&survey, "scenario").unwrap().tune(&calls);
+    let (_, rest) = tuned.toml.split_once("minimum_calls = ").unwrap();
+    let digits = rest.split_once(' ').unwrap().0;
+    // Each instance makes three calls per second, and all of them 90 in the shortest window.
+    assert!(digits.parse::<u32>().unwrap() < 15, "{}", tuned.toml);
+}

@@ -1,0 +1,30 @@
+//! [`FormatName`]: the names of the formats.
+
+use clap::ValueEnum;
+
+/// The names of the formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatName {
+    /// A recording of breakerbox-replay
+    Recorder,
+    /// CSV, with --map
+    Csv,
+    /// A JSON object on each line, with --map
+    Ndjson,
+    /// An access log of nginx or Apache, with --log-format
+    Nginx,
+    /// The numbers of calls and failures of each interval, as CSV or NDJSON, with --map
+    Rates,
+}
+
+impl FormatName {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recorder => "recorder",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Nginx => "nginx",
+            Self::Rates => "rates",
+        }
+    }
+}
