@@ -293,6 +293,26 @@ fn label_is_redacted_like_last_failure() {
 }
 
 #[test]
+fn error_is_formatted_once_for_failure_and_label() {
+    struct Counted(Arc<Mutex<u32>>);
+    impl std::fmt::Debug for Counted {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            *self.0.lock().unwrap() += 1;
+            f.write_str("down")
+        }
+    }
+    let registry = BreakerRegistry::new();
+    let (calls, _recording) = record(&registry);
+    let formatted = Arc::default();
+    let users = registry.breaker("users");
+    let failed = users.call(|| Err::<(), _>(Counted(Arc::clone(&formatted))));
+    assert!(failed.is_err());
+    assert_eq!(users.last_failure().as_deref(), Some("down"));
+    calls.assert_outcomes(&[(FAILURE, Some("down"))]);
+    assert_eq!(*formatted.lock().unwrap(), 1);
+}
+
+#[test]
 fn ignored_error_keeps_its_label() {
     let preset = CircuitBreaker::builder()
         .ignored_error_if(|error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound);

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 impl Circuit {
     /// Reports a completed call that took `elapsed`. A call without a duration was admitted before
-    /// the recorder was attached, and is not reported.
+    /// the recorder was attached, and is not reported. `text` describes the failure, if the circuit
+    /// has captured it.
     #[cold]
     #[inline(never)]
     pub(super) fn report_call(
@@ -24,6 +25,7 @@ impl Circuit {
         token: CallToken,
         completion: Completion<'_>,
         elapsed: Option<Duration>,
+        text: Option<&TruncatedString>,
         config: &BreakerConfig,
     ) {
         let Some((started, elapsed)) = token.started().zip(elapsed) else {
@@ -45,7 +47,7 @@ impl Circuit {
             started: Duration::from_nanos(started.as_nanos()),
             elapsed,
             outcome,
-            error: error_label(completion, config, &mut buf),
+            error: error_label(completion, text, config, &mut buf),
         };
         self.pass_to(recorders, &call);
     }
@@ -58,7 +60,7 @@ impl Circuit {
         }
         let now = || self.context.clock.now();
         let elapsed = token.started().map(|started| now().since(started));
-        self.report_call(token, completion, elapsed, &self.config.load());
+        self.report_call(token, completion, elapsed, None, &self.config.load());
     }
 
     pub(super) fn report_refused_call(&self, refusal: Refusal) {
@@ -89,9 +91,10 @@ impl Circuit {
     }
 }
 
-/// Returns the label of the error of a call. Runs user code.
+/// Returns the label of the error of a call. Runs user code, unless `text` describes the error already.
 fn error_label<'a>(
     completion: Completion<'_>,
+    text: Option<&'a TruncatedString>,
     config: &BreakerConfig,
     buf: &'a mut Option<TruncatedString>,
 ) -> Option<&'a str> {
@@ -99,6 +102,7 @@ fn error_label<'a>(
         return None;
     }
     match completion {
+        Completion::Returned(..) if text.is_some() => text.map(TruncatedString::as_str),
         Completion::Returned(_, error) => {
             let text = buf.insert(TruncatedString::empty());
             config.write_failure(error?, text);

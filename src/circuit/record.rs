@@ -220,7 +220,7 @@ impl Circuit {
             }
         }
         if call.wanted.record {
-            self.report_call(token, completion, call.elapsed, config);
+            self.report_call(token, completion, call.elapsed, call.text, config);
         }
     }
 
