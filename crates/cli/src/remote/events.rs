@@ -2,10 +2,10 @@
 
 use super::answer::{Entry, Events};
 use super::client::{Client, ClientError};
-use super::time::utc;
 use crate::arguments::Panel;
 use crate::exit::Exit;
 use crate::table::escaped;
+use crate::values::date;
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -190,7 +190,7 @@ pub(super) fn print_entries(entries: &[Entry]) -> io::Result<()> {
         writeln!(
             out,
             "{}  {name}  {}: {text}",
-            utc(entry.at),
+            date(Duration::from_millis(entry.at)),
             escaped(&change)
         )?;
     }
