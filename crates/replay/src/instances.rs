@@ -35,7 +35,8 @@ pub(crate) fn instance_of(instances: &Instances, call: &Call, line: u64, names: 
     }
 }
 
+/// Returns the number of the instance, less than `count`, to which the call at `line` is dealt.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // less than `count`
-fn dealt(count: u32, seed: u64, line: u64) -> u32 {
+pub(crate) fn dealt(count: u32, seed: u64, line: u64) -> u32 {
     (unit_at(seed, line) * f64::from(count.max(1))) as u32
 }

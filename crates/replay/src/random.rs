@@ -16,6 +16,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// Returns a number less than `limit`, or 0 if `limit` is 0.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        let product = u128::from(self.next()) * u128::from(limit);
+        u64::try_from(product >> 64).unwrap_or(u64::MAX)
+    }
+
     /// Returns a number from 0 to 1, exclusive.
     #[allow(clippy::cast_precision_loss)] // 53 bits are exact
     pub(crate) fn unit(&mut self) -> f64 {

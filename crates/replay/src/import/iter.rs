@@ -3,8 +3,8 @@
 use super::caveat::Caveat;
 use super::counts::ImportCounts;
 use super::sink::{Format, Sink};
-use crate::Call;
-use fastrand::Rng;
+use crate::call::Call;
+use crate::instances::dealt;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,9 +21,11 @@ pub struct Import {
     ended: bool,
 }
 
-/// Deals calls to processes at random.
+/// Deals calls to processes at random, as [`Instances::Dealt`](crate::Instances::Dealt) does.
 pub(super) struct Dealer {
-    rng: Rng,
+    seed: u64,
+    /// The number of calls that were dealt.
+    dealt: u64,
     instances: Vec<Arc<str>>,
 }
 
@@ -33,7 +35,8 @@ impl Dealer {
 
     pub(super) fn new(instances: u32, seed: u64) -> Self {
         Self {
-            rng: Rng::with_seed(seed),
+            seed,
+            dealt: 0,
             instances: (1..=instances.min(Self::MAX))
                 .map(|number| number.to_string().into())
                 .collect(),
@@ -41,8 +44,11 @@ impl Dealer {
     }
 
     fn deal(&mut self) -> Option<Arc<str>> {
-        let index = self.rng.usize(..self.instances.len().max(1));
-        self.instances.get(index).cloned()
+        // At most `MAX`.
+        let count = u32::try_from(self.instances.len()).unwrap_or(Self::MAX);
+        let index = dealt(count, self.seed, self.dealt);
+        self.dealt += 1;
+        self.instances.get(index as usize).cloned()
     }
 }
 

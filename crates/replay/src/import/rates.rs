@@ -3,8 +3,8 @@
 use super::mapping::{Mapping, Rates};
 use super::rows::{Rows, select};
 use super::sink::{BadReason, Format, Sink};
+use crate::random::Random;
 use crate::{Call, Outcome};
-use fastrand::Rng;
 use std::collections::HashMap;
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const Z99: f64 = 2.326_347_874;
 pub(super) struct RateDraws {
     rows: Option<Rows>,
     mapping: Mapping,
-    rng: Rng,
+    random: Random,
     /// The number of calls that were drawn, which stands for the number of a line.
     drawn: u64,
     /// The intervals that have not begun, the latest first.
@@ -47,7 +47,7 @@ impl RateDraws {
         Self {
             rows: Some(rows),
             mapping,
-            rng: Rng::with_seed(seed),
+            random: Random::new(seed),
             drawn: 0,
             waiting: Vec::new(),
             running: Vec::new(),
@@ -119,7 +119,7 @@ impl RateDraws {
                 return;
             }
             if let Some(mut interval) = self.waiting.pop() {
-                interval.advance(&mut self.rng);
+                interval.advance(&mut self.random);
                 self.running.push(interval);
             }
         }
@@ -139,7 +139,7 @@ impl Format for RateDraws {
         let Some(interval) = self.running.get_mut(index) else {
             return false;
         };
-        let call = interval.draw(&mut self.rng);
+        let call = interval.draw(&mut self.random);
         if interval.calls_left == 0 {
             self.running.remove(index);
         }
@@ -152,16 +152,16 @@ impl Format for RateDraws {
 impl Interval {
     /// Draws the start of the next call: the earliest of the calls that are left, evenly distributed over
     /// the rest of the interval.
-    fn advance(&mut self, rng: &mut Rng) {
+    fn advance(&mut self, random: &mut Random) {
         let rest = self.end.saturating_sub(self.next).as_secs_f64();
         #[allow(clippy::cast_precision_loss)] // at most a billion
-        let share = 1.0 - rng.f64().powf(1.0 / self.calls_left.max(1) as f64);
+        let share = 1.0 - random.unit().powf(1.0 / self.calls_left.max(1) as f64);
         self.next += Duration::try_from_secs_f64(rest * share).unwrap_or_default();
     }
 
-    fn draw(&mut self, rng: &mut Rng) -> Call {
-        let fails = rng.u64(..self.calls_left.max(1)) < self.failures_left;
-        let duration = self.duration(rng);
+    fn draw(&mut self, random: &mut Random) -> Call {
+        let fails = random.below(self.calls_left) < self.failures_left;
+        let duration = self.duration(random);
         let call = Call {
             start: self.next,
             name: self.rates.name.clone(),
@@ -177,20 +177,20 @@ impl Interval {
         };
         self.calls_left = self.calls_left.saturating_sub(1);
         self.failures_left = self.failures_left.saturating_sub(fails.into());
-        self.advance(rng);
+        self.advance(random);
         call
     }
 
     /// Draws a duration of the log-normal distribution through both percentiles.
-    fn duration(&self, rng: &mut Rng) -> Option<Duration> {
+    fn duration(&self, random: &mut Random) -> Option<Duration> {
         let p50 = self.rates.p50?;
         let Some(p99) = self.rates.p99.filter(|_| !p50.is_zero()) else {
             return Some(p50);
         };
         let sigma = (p99.as_secs_f64() / p50.as_secs_f64()).ln() / Z99;
         // Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958.
-        let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
-        let normal = radius * (TAU * rng.f64()).cos();
+        let radius = (-2.0 * (1.0 - random.unit()).ln()).sqrt();
+        let normal = radius * (TAU * random.unit()).cos();
         let seconds = p50.as_secs_f64() * (sigma * normal).exp();
         Some(Duration::try_from_secs_f64(seconds).unwrap_or(p99))
     }
