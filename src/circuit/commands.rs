@@ -96,7 +96,7 @@ impl Circuit {
     fn enter_sticky(&self, locked: &mut Locked, state: State, cause: Cause, now: Moment) {
         if self.word().state() == state {
             #[cfg(feature = "fleet")]
-            if matches!(locked.cause(), Some(Cause::Fleet { .. })) {
+            if locked.is_by_fleet() {
                 // The state is that of the command from now on, so the fleet does not undo it.
                 locked.set_cause(cause);
                 return;

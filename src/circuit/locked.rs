@@ -293,6 +293,12 @@ impl Locked {
         self.history.as_ref()?.cause.as_ref()
     }
 
+    /// Returns `true` if an order of a fleet has made the state.
+    #[cfg(feature = "fleet")]
+    pub(super) fn is_by_fleet(&self) -> bool {
+        matches!(self.cause(), Some(Cause::Fleet { .. }))
+    }
+
     pub(super) fn last_failure(&self) -> Option<&str> {
         let text = self.history.as_ref()?.last_failure.as_ref()?;
         Some(text.as_str())

@@ -88,8 +88,7 @@ impl Circuit {
             return Err(NotApplied::Changed(Box::new(view)));
         }
         let state = self.consistent_read().state(now);
-        let is_by_fleet = matches!(locked.cause(), Some(Cause::Fleet { .. }));
-        if !order.is_taken_in(state, self.word().state(), is_by_fleet) {
+        if !order.is_taken_in(state, self.word().state(), locked.is_by_fleet()) {
             let view = self.view_locked(&mut locked, now);
             drop(locked);
             if let (Order::OpenFor(..), State::MetricsOnly) = (order, state) {
