@@ -30,6 +30,7 @@ mod table;
 mod task;
 mod text;
 mod time;
+mod timers;
 mod upload;
 mod view;
 
