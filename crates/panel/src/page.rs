@@ -4,9 +4,9 @@
 pub(crate) const PAGE: &str = include_str!("../page/panel.html");
 
 /// The hash of the script in the page.
-const SCRIPT: &str = "sha256-Z9JrpX2lg8aKFwvo8tsZpXe1QC0tPcfdBvR0+j+YMeg=";
+const SCRIPT: &str = "sha256-htuYJ1u1t6tF5Ivif7N7oHc/a22S4X/twNI2jIyL7xo=";
 /// The hash of the style in the page.
-const STYLE: &str = "sha256-RjBrNMK8g4vo3IvMVn9C/81reE2+rTT9edsCcv1F/wE=";
+const STYLE: &str = "sha256-mEnpLbrWc9fEvp4/tueLeYBHkWp4Gvt/s3FgNmQLsPI=";
 
 /// Returns the policy for the page. `ancestors` are the origins that may show it in a frame.
 pub(crate) fn policy(ancestors: &[String]) -> String {

@@ -67,6 +67,11 @@ pub(crate) async fn other_instance_shows_banner(browsers: &Browsers) -> Site {
         "web-1"
     );
     assert_eq!(page.eval(STALE).await, true);
+    // The drawer covers the banner, and says the same.
+    page.eval("location.hash = 'breaker=users-api'").await;
+    page.wait("document.querySelector('#drawerProblem').textContent.includes('web-2')")
+        .await;
+    page.click("#drawerClose").await;
     page.click("#otherSwitch").await;
     page.wait_for("document.querySelector('#instance').textContent", "web-2")
         .await;

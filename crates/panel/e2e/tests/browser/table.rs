@@ -257,6 +257,31 @@ pub(crate) async fn drawer_shows_rules_settings_and_log(browsers: &Browsers) -> 
     site
 }
 
+pub(crate) async fn drawer_of_removed_breaker_says_so(browsers: &Browsers) -> Site {
+    let registry = BreakerRegistry::new();
+    registry.breaker("users-api").trip();
+    let site = Site::start(&registry, with_controls()).await;
+    let page = &browsers.light;
+    page.expect_refusals();
+    page.open(&format!("{}#breaker=users-api", site.url()))
+        .await;
+    page.wait("document.querySelector('#drawerTotals dl')")
+        .await;
+    registry.remove("users-api");
+    let problem = "document.querySelector('#drawerProblem').checkVisibility()";
+    page.wait_for(problem, true).await;
+    // What is left is old, and its time stands still.
+    let filter = "getComputedStyle(document.querySelector('#drawer')).filter";
+    assert_eq!(page.eval(filter).await, "grayscale(1)");
+    page.eval("(shown.row.since = 0, tick())").await;
+    let state = "document.querySelector('#drawerState').textContent.includes(' d ')";
+    assert_eq!(page.eval(state).await, false);
+    registry.breaker("users-api");
+    page.wait_for(problem, false).await;
+    assert_eq!(page.eval("shown.state").await, "closed");
+    site
+}
+
 pub(crate) async fn row_under_focus_stays_in_place(browsers: &Browsers) -> Site {
     let registry = BreakerRegistry::new();
     let site = Site::start(&registry, read_only()).await;
