@@ -76,6 +76,7 @@ const CASES: &[(&str, Case)] = cases! {
         drawer_shows_rules_settings_and_log,
         drawer_of_removed_breaker_says_so,
         row_under_focus_stays_in_place,
+        row_under_pointer_stays_in_place,
         fleet_is_in_head_and_drawer;
     commands:
         trip_with_reason_opens_circuit,
@@ -92,6 +93,7 @@ const CASES: &[(&str, Case)] = cases! {
         forged_requests_change_nothing;
     connection:
         restarted_server_is_found_again,
+        quiet_stream_keeps_figures_fresh,
         other_instance_shows_banner,
         denied_stream_says_why,
         full_server_still_shows_figures,
