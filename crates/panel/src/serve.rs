@@ -119,6 +119,9 @@ impl fmt::Debug for Server {
 /// Serves the panel at `address`, over HTTP/1 and HTTP/2, until its
 /// [shutdown](Server::shutdown).
 ///
+/// At most 256 connections are open at a time, and others wait. A connection ends if its client takes
+/// more than 10 s for the head of a request, or leaves an answer unread for 10 s.
+///
 /// # Errors
 ///
 /// * [`ServeError::NotLoopback`] for an address that other machines reach, without

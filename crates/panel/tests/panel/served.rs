@@ -197,7 +197,8 @@ async fn reset_streams_of_http2_free_their_slots() {
     let (mut client, connection) = client.expect("HTTP/2");
     tokio::spawn(connection);
     let mut answered = 0;
-    for _ in 0..200 {
+    // More than there are slots.
+    while answered < 100 {
         let request = Request::get(format!("http://{host}/api/v1/stream"));
         let request = request.body(Empty::<Bytes>::new()).expect("a request");
         client.ready().await.expect("an open connection");
@@ -208,8 +209,6 @@ async fn reset_streams_of_http2_free_their_slots() {
         }
         // Dropping the answer resets its stream.
     }
-    assert!(answered >= 32, "{answered}");
-    stream_opens(host).await;
 }
 
 #[tokio::test]
