@@ -125,6 +125,9 @@ pub use rules::{RuleSnapshot, TripRule, Window};
 pub use snapshot::{Snapshot, Totals};
 pub use state::{Mode, Refusal, State};
 pub use stream::{ClassifyItem, GuardedStream};
+/// How the other crates of this project show and check untrusted text.
+#[doc(hidden)]
+pub use text::{Escaped, needs_escape};
 
 /// Type parameters and bounds of guarded futures and functions, for code that names such a type.
 ///

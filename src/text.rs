@@ -127,12 +127,13 @@ impl fmt::Display for Percent {
 ///
 /// Escapes characters that would break the line, control a terminal, change the direction of the text, or
 /// be invisible.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in self.0.chars() {
-            if character.is_control() || is_separator_or_invisible(character) {
+            if needs_escape(character) {
                 write!(f, "{}", character.escape_debug())?;
             } else {
                 f.write_char(character)?;
@@ -142,21 +143,22 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Returns `true` if `character` separates lines or paragraphs, controls the direction of text, or has no
-/// width.
-fn is_separator_or_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
+/// Returns `true` if `character` is a control character, separates lines or paragraphs, controls the
+/// direction of text, or has no width.
+pub fn needs_escape(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// The start of a text, stored inline: at most 128 bytes.

@@ -56,19 +56,9 @@ pub(crate) fn state_cell(state: &str) -> Cell {
     }
 }
 
-/// Escapes control characters, which could be commands for the terminal.
+/// Escapes control and invisible characters, which could be commands for the terminal.
 pub(crate) fn escaped(text: &str) -> String {
-    text.chars().fold(
-        String::with_capacity(text.len()),
-        |mut escaped, character| {
-            if character.is_control() {
-                escaped.extend(character.escape_default());
-            } else {
-                escaped.push(character);
-            }
-            escaped
-        },
-    )
+    breakerbox::Escaped(text).to_string()
 }
 
 /// Returns `true` if standard output is a terminal, and `NO_COLOR` is not set (see no-color.org).

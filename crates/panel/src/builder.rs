@@ -154,7 +154,8 @@ impl PanelBuilder {
     /// environment variable `HOSTNAME`, or else `panel`, and a random number.
     ///
     /// Behind a load balancer, each request may reach another instance. Every answer contains the
-    /// name, and a command is refused by every other instance.
+    /// name, and a command is refused by every other instance. Refusals contain the name, too, so that
+    /// clients without permission see it. It must not be a secret.
     pub fn instance(mut self, instance: impl Into<String>) -> Self {
         self.instance = Some(instance.into());
         self

@@ -104,7 +104,7 @@ pub(crate) struct News {
 pub(crate) struct Circuit {
     /// The policy that applies.
     policy: String,
-    /// Where the policy comes from: `breaker`, or a prefix of the fleet.
+    /// Where the policy comes from: `breaker`, or the default or a prefix of the fleet.
     from: String,
     /// Whether this node tries the circuit for the fleet.
     lease: bool,
@@ -196,7 +196,10 @@ pub(crate) fn circuit(
     let (policy, from) = match (config.fleet(), longest) {
         (Some(share), _) => (share.to_string(), "breaker".to_owned()),
         (None, Some(policy)) => {
-            let from = format!("fleet, prefix {:?}", policy.prefix);
+            let from = match &*policy.prefix {
+                "" => "fleet, default".to_owned(),
+                prefix => format!("fleet, prefix {prefix:?}"),
+            };
             (policy.share.clone(), from)
         }
         (None, None) => return None,

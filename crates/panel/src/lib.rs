@@ -4,6 +4,8 @@
 mod access;
 mod answer;
 mod body;
+#[cfg(feature = "serve")]
+mod bounded;
 mod builder;
 mod caught;
 mod detail;
@@ -13,8 +15,6 @@ mod fleet;
 mod guard;
 mod lock;
 mod log;
-#[cfg(feature = "serve")]
-mod opening;
 mod order;
 mod page;
 mod panel;
@@ -30,6 +30,7 @@ mod table;
 mod task;
 mod text;
 mod time;
+mod timers;
 mod upload;
 mod view;
 

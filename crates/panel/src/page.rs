@@ -4,9 +4,9 @@
 pub(crate) const PAGE: &str = include_str!("../page/panel.html");
 
 /// The hash of the script in the page.
-const SCRIPT: &str = "sha256-Z9JrpX2lg8aKFwvo8tsZpXe1QC0tPcfdBvR0+j+YMeg=";
+const SCRIPT: &str = "sha256-6mN6sIb1bzUQ48esiJ+xrEGS+WLTTTST0caH094Ccs0=";
 /// The hash of the style in the page.
-const STYLE: &str = "sha256-RjBrNMK8g4vo3IvMVn9C/81reE2+rTT9edsCcv1F/wE=";
+const STYLE: &str = "sha256-2T2pU4+/tYeaqVLXmbBfjYp3au2I2j5fEw2Qmn8I5P8=";
 
 /// Returns the policy for the page. `ancestors` are the origins that may show it in a frame.
 pub(crate) fn policy(ancestors: &[String]) -> String {

@@ -25,7 +25,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::runtime::Handle;
 use tower_service::Service;
 
 /// The most entries of an answer.
@@ -57,15 +56,17 @@ const MOST_EVENTS: usize = 1_000;
 ///
 /// # Runtime
 ///
-/// The panel needs a tokio runtime for streams and for histories. Outside a runtime, the other paths
-/// work, and the stream answers 503. In a runtime without time enabled, the task, the streams and the
-/// commands panic. One task per panel samples the breakers every 2 s.
-/// The task begins when the panel is built in a runtime, or else with the first request. It ends with
-/// the last clone of the panel.
+/// The panel needs a tokio runtime with timers for streams and for regular histories. Without it, the
+/// stream answers 503, and requests sample the breakers. The server then bounds the time in which the
+/// body of a command arrives. A panel that was once in a runtime without timers looks for no other.
+///
+/// One task per panel samples the breakers every 2 s. The task begins when the panel is built in a
+/// runtime, or else with the first request. It ends with the last clone of the panel.
 ///
 /// # Cost
 ///
-/// Healthy and refused calls cost the same with a panel as without, also while it is looked at.
+/// Healthy and refused calls cost the same with a panel as without, also while it is looked at. A
+/// failing call may wait for a reading of its breaker, which takes about a microsecond or less.
 ///
 /// # Examples
 ///
@@ -195,7 +196,7 @@ async fn respond<B: http_body::Body>(
             settings.guard.check_sender(&head)?;
             order::check_enabled(shared)?;
             settings.authorize(&head, Action::Read)?;
-            let body = upload::read(&head.headers, body).await?;
+            let body = upload::read(&head.headers, body, shared.timers.are_here()).await?;
             Ok(order::give(shared, &head, &body))
         }
         Route::Health => {
@@ -248,8 +249,8 @@ fn open_stream(
     let unavailable = |message: &str| (StatusCode::SERVICE_UNAVAILABLE, message.to_owned());
     let filter = Filter::parse(head.uri.query());
     let filter = filter.map_err(|message| (StatusCode::BAD_REQUEST, message))?;
-    if Handle::try_current().is_err() {
-        let message = "streams need a tokio runtime; ask for `api/v1/breakers` instead";
+    if !shared.timers.are_here() {
+        let message = "streams need a tokio runtime with timers; ask for `api/v1/breakers` instead";
         return Err(unavailable(message));
     }
     // The log begins with what happens from now on.

@@ -23,7 +23,7 @@ pub(crate) const STATES: [State; 6] = [
 /// Which breakers a viewer looks at, and in which order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Filter {
-    /// A part of the name, lower-case.
+    /// A part of the name, [folded].
     pub(crate) text: String,
     /// The states, as positions in [`STATES`]; all if empty.
     pub(crate) states: Vec<usize>,
@@ -72,7 +72,7 @@ impl Filter {
                 "q" if value.len() > LONGEST_NAME => {
                     return Err("`q` must have at most 256 bytes".to_owned());
                 }
-                "q" => filter.text = value.to_lowercase(),
+                "q" => filter.text = folded(&value),
                 "state" => filter.states = states(&value)?,
                 "sort" => (filter.sort, filter.reversed) = sort(&value)?,
                 "limit" => {
@@ -86,6 +86,15 @@ impl Filter {
         }
         Ok(filter)
     }
+}
+
+/// Returns `text` without differences of case.
+///
+/// `str::to_lowercase` depends on the next character: the last sigma of a Greek word is another one.
+/// A part of a name may end within a word.
+pub(crate) fn folded(text: &str) -> String {
+    let upper = text.chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).collect()
 }
 
 fn states(value: &str) -> Result<Vec<usize>, String> {

@@ -1,9 +1,9 @@
 //! [`serve`]: a server for the panel alone.
 
 use crate::access::Controls;
+use crate::bounded::Bounded;
 use crate::builder::PanelBuilder;
 use crate::error::BuildError;
-use crate::opening::Opening;
 use crate::panel::Panel;
 use breakerbox::BreakerRegistry;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,8 +24,8 @@ use tokio::sync::Semaphore;
 
 /// The most connections at a time. Others wait.
 const MOST_CONNECTIONS: usize = 256;
-/// How long a client may take for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take for the head of a request, and leave an answer unread.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for requests that are on their way.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most requests on one HTTP/2 connection at a time.
@@ -118,6 +118,9 @@ impl fmt::Debug for Server {
 
 /// Serves the panel at `address`, over HTTP/1 and HTTP/2, until its
 /// [shutdown](Server::shutdown).
+///
+/// At most 256 connections are open at a time, and others wait. A connection ends if its client takes
+/// more than 10 s for the head of a request, or leaves an answer unread for 10 s.
 ///
 /// # Errors
 ///
@@ -238,14 +241,16 @@ fn connection(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
+        .header_read_timeout(CLIENT_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(20))
         .max_concurrent_streams(MOST_REQUESTS);
     let service = TowerToHyperService::new(panel);
-    let stream = TokioIo::new(Opening::new(stream, HEAD_TIMEOUT));
+    // Otherwise, a short frame waits until the client has acknowledged the one before.
+    let _ = stream.set_nodelay(true);
+    let stream = TokioIo::new(Bounded::new(stream, CLIENT_TIMEOUT));
     let connection = builder.serve_connection(stream, service);
     let connection = graceful.watch(connection.into_owned());
     // A client that breaks off is no error of the server.

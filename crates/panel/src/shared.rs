@@ -7,6 +7,7 @@ use crate::settings::Settings;
 use crate::slots::Slots;
 use crate::table::{Plan, RowText, Table, Window};
 use crate::time::unix_millis;
+use crate::timers::Timers;
 use breakerbox::watch::{Watch, Watched};
 use breakerbox::{BreakerRegistry, Event, EventStream};
 use std::sync::atomic::AtomicBool;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) closing: AtomicBool,
     /// Whether there is a task.
     pub(crate) has_task: AtomicBool,
+    pub(crate) timers: Timers,
 }
 
 impl Shared {
@@ -54,6 +56,7 @@ impl Shared {
             wake: watch::Sender::new(()),
             closing: AtomicBool::new(false),
             has_task: AtomicBool::new(false),
+            timers: Timers::default(),
         }
     }
 

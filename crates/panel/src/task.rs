@@ -11,22 +11,18 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Poll;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Starts the task, unless it runs already or there is no tokio runtime.
+/// Starts the task, unless it runs already or there is no tokio runtime with timers.
 pub(crate) fn start(shared: &Arc<Shared>) {
     // Ordering: `Relaxed` suffices, because the flag publishes nothing.
-    if shared.has_task.load(Ordering::Relaxed) {
+    if shared.has_task.load(Ordering::Relaxed) || !shared.timers.are_here() {
         return;
     }
-    let Ok(runtime) = Handle::try_current() else {
-        return;
-    };
     if !shared.has_task.swap(true, Ordering::Relaxed) {
         let end = End(Arc::downgrade(shared));
-        runtime.spawn(run(end, shared.events.clone(), shared.wake.subscribe()));
+        tokio::spawn(run(end, shared.events.clone(), shared.wake.subscribe()));
     }
 }
 

@@ -8,15 +8,18 @@ use http_body::Body;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// The longest body, in bytes.
 const LONGEST: usize = 8 * 1024;
 /// The longest time until the whole body has arrived.
 const LONGEST_TIME: Duration = Duration::from_secs(10);
 
-/// Reads a body of at most 8 KiB within 10 s.
-pub(crate) async fn read<B: Body>(headers: &HeaderMap, body: B) -> Result<Vec<u8>, Refusal> {
+/// Reads a body of at most 8 KiB within 10 s. Without timers, the server has to bound the time.
+pub(crate) async fn read<B: Body>(
+    headers: &HeaderMap,
+    body: B,
+    has_timers: bool,
+) -> Result<Vec<u8>, Refusal> {
     let length = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok());
@@ -27,8 +30,7 @@ pub(crate) async fn read<B: Body>(headers: &HeaderMap, body: B) -> Result<Vec<u8
         return Err(too_long());
     }
     let reading = read_all(body);
-    // Without tokio, the server has to bound the time.
-    if Handle::try_current().is_err() {
+    if !has_timers {
         return reading.await;
     }
     let timed_out = || {

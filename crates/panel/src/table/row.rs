@@ -16,6 +16,8 @@ pub(super) struct Row {
     generation: u32,
     /// Successes, failures and refusals at the last sample. `None` before the first.
     totals: Option<[u64; 3]>,
+    /// The time since the totals were sampled.
+    unsampled: Duration,
     counts_successes: bool,
     /// Calls per second in the last step.
     pub(super) rates: [f64; 3],
@@ -83,6 +85,7 @@ impl Row {
             state: reading.state,
             generation: reading.generation,
             totals: None,
+            unsampled: Duration::ZERO,
             counts_successes: true,
             rates: [0.0; 3],
             history: None,
@@ -101,6 +104,7 @@ impl Row {
     pub(super) fn restart(&mut self, watched: Watched) {
         self.watched = watched;
         self.totals = None;
+        self.unsampled = Duration::ZERO;
         self.detail = None;
         self.detail_is_due = true;
         self.text_is_due = true;
@@ -125,10 +129,12 @@ impl Row {
     /// Adds a point to the history, for the calls in `elapsed`. Returns `true` if anything shown has
     /// changed.
     pub(super) fn sample(&mut self, reading: &Reading, elapsed: Duration) -> bool {
+        self.unsampled += elapsed;
         let Some(totals) = reading.totals else {
             // A call held the lock. The next sample contains both steps.
             return false;
         };
+        let elapsed = std::mem::take(&mut self.unsampled);
         self.counts_successes = totals.success.is_some();
         let now = [totals.success.unwrap_or(0), totals.failure, totals.refused];
         let Some(before) = self.totals.replace(now) else {
@@ -267,5 +273,32 @@ impl RowText {
         out.push_str(",\"version\":");
         out.push_str(&self.version.to_string());
         out.push('}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use breakerbox::BreakerRegistry;
+    use breakerbox::watch::Watch;
+    use serde_json::json;
+
+    #[test]
+    fn sample_after_locked_circuit_covers_both_steps() {
+        let registry = BreakerRegistry::new();
+        let users = registry.breaker("users");
+        let watched = Watch::new(&registry).find("users").expect("a breaker");
+        let reading = || watched.reading().expect("a breaker");
+        let mut row = Row::new(watched.clone(), &reading(), 0);
+        for _ in 0..4 {
+            let _ = users.call(|| Err::<(), _>("failed"));
+        }
+        let mut locked = reading();
+        locked.totals = None;
+        assert!(!row.sample(&locked, STEP));
+        assert!(row.sample(&reading(), STEP));
+        assert_eq!(json!(row.rates), json!([0.0, 1.0, 0.0]), "4 calls in 4 s");
+        let series = Series::of(row.history.as_deref());
+        assert_eq!(json!(series)["failure"], json!([2, 2]));
     }
 }

@@ -1,7 +1,7 @@
 //! [`Window`]: the rows that a viewer sees, and their selection.
 
 use super::row::{Row, RowText};
-use crate::query::{Filter, STATES, Sort, rank};
+use crate::query::{Filter, STATES, Sort, folded, rank};
 use breakerbox::watch::Watched;
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl Selection {
         // Names are compared only when there are other names. States and figures change all the time.
         if self.names.replace(names) != Some(names) {
             let matches = |row: &Row| {
-                filter.text.is_empty() || row.watched.name().to_lowercase().contains(&filter.text)
+                filter.text.is_empty() || folded(row.watched.name()).contains(&filter.text)
             };
             let found = rows.iter().enumerate().filter(|(_, row)| matches(row));
             self.matching = found.map(|(at, _)| at).collect();

@@ -68,7 +68,7 @@ async fn head_and_details_show_fleet() {
         (&fleet["policy"], &fleet["lease"]),
         (&"always".into(), &false.into())
     );
-    assert_eq!(fleet["from"], "fleet, prefix \"\"");
+    assert_eq!(fleet["from"], "fleet, default");
     // After the open period, one of both tries for the fleet.
     pass(Duration::from_secs(35)).await;
     let mut trials = Vec::new();

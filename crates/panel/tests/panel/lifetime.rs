@@ -1,8 +1,9 @@
 //! Lifetime: when the task of a panel begins and ends, and what a panel keeps alive.
 
-use crate::support::{Client, get, get_request, pass, registry, row, send};
-use breakerbox::BreakerRegistry;
+use crate::support::{Client, command, commanding, get, get_request, pass, registry, row, send};
+use breakerbox::{BreakerRegistry, State};
 use breakerbox_panel::{Body, Panel, PanelBuilder, ResponseFuture};
+use serde_json::json;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -70,6 +71,26 @@ fn task_begins_with_first_request() {
             );
         });
     }
+}
+
+#[test]
+fn panel_without_timers_answers_without_panic() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime");
+    let (registry, _) = registry();
+    let users = registry.breaker("users-api");
+    runtime.block_on(async {
+        let panel = commanding(&registry);
+        let (status, sentence) = get(&panel, "/api/v1/stream").await.error();
+        assert!(status == 503 && sentence.contains("timers"), "{sentence}");
+        assert_eq!(command(&panel, json!({})).await.status, 200);
+        assert_eq!(users.state(), State::Open);
+        assert_eq!(row(&panel, "users-api").await["state"], "open");
+        for path in ["/", "/api/v1/breaker?name=users-api", "/api/v1/events"] {
+            assert_eq!(get(&panel, path).await.status, 200, "{path}");
+        }
+        assert_eq!(tasks(), 0);
+    });
 }
 
 #[tokio::test(start_paused = true)]

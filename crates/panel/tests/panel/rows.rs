@@ -43,7 +43,13 @@ async fn answer_counts_all_states() {
 async fn rows_are_filtered_by_name_and_state() {
     let (registry, _) = registry();
     let panel = Panel::new(&registry);
-    for name in ["Users-API", "users/db", "payments", "\u{c9}tat"] {
+    for name in [
+        "Users-API",
+        "users/db",
+        "payments",
+        "\u{c9}tat",
+        "\u{3c3}\u{3c5}\u{3c3}\u{3c4}",
+    ] {
         registry.breaker(name);
     }
     registry.breaker("payments").trip();
@@ -55,6 +61,9 @@ async fn rows_are_filtered_by_name_and_state() {
         names(&panel, &format!("q={}", encoded("\u{e9}ta"))).await,
         ["\u{c9}tat"]
     );
+    // In lower case, the last sigma of a word is another one.
+    let part = encoded("\u{3a3}\u{3a5}\u{3a3}");
+    assert_eq!(names(&panel, &format!("q={part}")).await.len(), 1);
     assert!(names(&panel, "state=half_open").await.is_empty());
 }
 

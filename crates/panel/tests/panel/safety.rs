@@ -3,7 +3,7 @@
 use crate::support::{Answer, ask, command_request, commanding, get, get_request, registry, send};
 use breakerbox::{BreakerRegistry, State};
 use breakerbox_panel::Panel;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
 
 const PATHS: [&str; 7] = [
@@ -233,6 +233,26 @@ async fn every_answer_has_its_headers() {
     }
     let stream = send(&panel, get_request("/api/v1/stream")).await;
     assert_eq!(stream.headers()["x-accel-buffering"], "no");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_name_their_instance() {
+    let (registry, _) = registry();
+    let panel = Panel::builder()
+        .instance("web-1")
+        .authorize(|_, _| Err(StatusCode::UNAUTHORIZED))
+        .build(&registry)
+        .expect("valid");
+    for (headers, status) in [
+        ([("accept", "*/*")], 401),
+        ([("sec-fetch-site", "cross-site")], 403),
+        ([("host", "evil.example")], 421),
+    ] {
+        let refused = with(&panel, Method::GET, "/api/v1/breakers", &headers).await;
+        assert_eq!(refused.status, status);
+        assert_eq!(refused.headers["x-breakerbox-instance"], "web-1");
+        assert_eq!(refused.json()["instance"], "web-1");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,11 @@
 
 use breakerbox::{BreakerRegistry, State};
 use breakerbox_panel::{Actor, Controls, Panel, ServeError, Server, serve, serve_on};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -147,6 +152,100 @@ async fn connection_without_request_is_closed() {
     }
 }
 
+/// Sends a request over a connection that is then closed for writing.
+async fn half_closed(address: SocketAddr, request: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    stream.shutdown().await.expect("closed for writing");
+    stream
+}
+
+/// Opens a stream again and again until there is room for it.
+async fn stream_opens(address: SocketAddr) {
+    let get = format!("GET /api/v1/stream HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    loop {
+        let (answer, _stream) = talk(address, &get, "\r\n\r\n").await;
+        if answer.starts_with("HTTP/1.1 200") {
+            return;
+        }
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn half_closed_connections_free_their_slots() {
+    let registry = BreakerRegistry::new();
+    let running = run(Panel::builder().server(&registry)).await;
+    let host = running.address;
+    let get = format!("GET /api/v1/stream HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(half_closed(host, &get).await);
+    }
+    stream_opens(host).await;
+}
+
+#[tokio::test]
+async fn reset_streams_of_http2_free_their_slots() {
+    let registry = BreakerRegistry::new();
+    let running = run(Panel::builder().server(&registry)).await;
+    let host = running.address;
+    let stream = TcpStream::connect(host).await.expect("a connection");
+    stream.set_nodelay(true).expect("an option");
+    let client = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (mut client, connection) = client.expect("HTTP/2");
+    tokio::spawn(connection);
+    let mut answered = 0;
+    // More than there are slots.
+    while answered < 100 {
+        let request = Request::get(format!("http://{host}/api/v1/stream"));
+        let request = request.body(Empty::<Bytes>::new()).expect("a request");
+        client.ready().await.expect("an open connection");
+        let mut answer = client.send_request(request).await.expect("an answer");
+        if answer.status() == 200 {
+            answered += 1;
+            assert!(answer.frame().await.is_some(), "the view");
+        }
+        // Dropping the answer resets its stream.
+    }
+}
+
+#[tokio::test]
+async fn oversized_heads_are_refused() {
+    let registry = BreakerRegistry::new();
+    let running = run(Panel::builder().server(&registry)).await;
+    let host = running.address;
+    let many = "x-header: 1\r\n".repeat(10_000);
+    let long = format!("x-header: {}\r\n", "x".repeat(1 << 20));
+    for flood in [many, long] {
+        let mut stream = TcpStream::connect(host).await.expect("a connection");
+        let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\n{flood}\r\n");
+        // The server answers before it has read everything, and closes the connection.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains("200 OK"), "{answer}");
+    }
+    let get = format!("GET /api/v1/health HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    assert!(talk(host, &get, "\r\n\r\n").await.0.contains("200 OK"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_that_is_never_read_is_closed() {
+    let registry = BreakerRegistry::new();
+    let running = run(Panel::builder().server(&registry)).await;
+    let mut stream = TcpStream::connect(running.address)
+        .await
+        .expect("a connection");
+    // The answers to these requests are longer than all buffers of the system.
+    let get = format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", running.address);
+    let writes = async { while stream.write_all(get.as_bytes()).await.is_ok() {} };
+    let ended = tokio::time::timeout(Duration::from_secs(600), writes).await;
+    assert!(ended.is_ok(), "the server still waits");
+}
+
 #[tokio::test]
 async fn client_that_never_reads_harms_nothing() {
     let registry = BreakerRegistry::new();
@@ -174,14 +273,7 @@ async fn client_that_never_reads_harms_nothing() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     // A dropped connection frees its slot, as soon as the server notices.
     drop(silent);
-    loop {
-        let (answer, _stream) = talk(host, &get, "\r\n\r\n").await;
-        if answer.starts_with("HTTP/1.1 200") {
-            break;
-        }
-        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    stream_opens(host).await;
     running.stop.send(()).expect("running");
     running.server.await.expect("no panic").expect("no error");
 }

@@ -99,7 +99,7 @@ async fn quiet_stream_sends_comments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_ends_and_frees_its_slot() {
+async fn quiet_stream_ends_after_five_minutes() {
     let (registry, _) = registry();
     let panel = Panel::new(&registry);
     let begun = Instant::now();
@@ -109,6 +109,45 @@ async fn stream_ends_and_frees_its_slot() {
     assert!((270..=330).contains(&life), "{life} s");
     assert!(client.next().await.is_none() && client.next().await.is_none());
     assert!(client.comments > 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn busy_streams_end_apart_and_free_slots() {
+    let (registry, _) = registry();
+    let panel = Panel::new(&registry);
+    let users = registry.breaker("users");
+    let begun = Instant::now();
+    let mut reading = Vec::new();
+    for _ in 0..32 {
+        let mut client = Client::open(&panel, "").await;
+        reading.push(tokio::spawn(async move {
+            client.next_of("bye").await;
+            let life = begun.elapsed().as_secs();
+            assert!(client.next().await.is_none());
+            (life, client)
+        }));
+    }
+    let changing = tokio::spawn(async move {
+        loop {
+            users.trip();
+            users.reset();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let (mut lives, mut ended) = (Vec::new(), Vec::new());
+    for reading in reading {
+        let (life, client) = reading.await.expect("no panic");
+        lives.push(life);
+        ended.push(client);
+    }
+    changing.abort();
+    lives.sort_unstable();
+    assert!(lives[0] >= 270 && lives[31] <= 330, "{lives:?}");
+    assert!(lives[31] - lives[0] > 10, "all at once: {lives:?}");
+    // The bodies are still held, and their slots are free.
+    for _ in 0..32 {
+        ended.push(Client::open(&panel, "").await);
+    }
 }
 
 #[tokio::test(start_paused = true)]

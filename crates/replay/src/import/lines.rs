@@ -123,7 +123,8 @@ impl fmt::Debug for Lines {
     }
 }
 
-/// The beginning of a line, for display: control characters are escaped, and invalid UTF-8 is replaced.
+/// The beginning of a line, for display: control and invisible characters are escaped, and invalid UTF-8
+/// is replaced.
 pub(super) struct Excerpt<'a>(pub(super) &'a [u8]);
 
 impl Excerpt<'_> {
@@ -134,14 +135,7 @@ impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(line) = self;
         let shown = line.get(..Self::LENGTH).unwrap_or(line);
-        let text = String::from_utf8_lossy(shown);
-        for character in text.chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                write!(f, "{character}")?;
-            }
-        }
+        breakerbox::Escaped(&String::from_utf8_lossy(shown)).fmt(f)?;
         if shown.len() < line.len() {
             f.write_str("…")?;
         }

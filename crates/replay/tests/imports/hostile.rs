@@ -54,7 +54,7 @@ fn invalid_utf_8_is_replaced_or_bad() {
 #[test]
 fn control_characters_are_escaped_in_excerpts() {
     let (_, counts) = read(recorded("\u{1b}[31m\0 bad\n"));
-    assert_eq!(counts.bad_lines[0].text, "\\u{1b}[31m\\u{0} bad");
+    assert_eq!(counts.bad_lines[0].text, "\\u{1b}[31m\\0 bad");
 }
 
 /// A source that fails after its text.

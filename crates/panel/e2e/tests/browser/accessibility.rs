@@ -132,7 +132,7 @@ const SMALL_TARGETS: &str = "[...document.querySelectorAll('a, button, input, su
 
 pub(crate) async fn targets_have_24_pixels(browsers: &Browsers) -> Site {
     let site = Site::start(&registry(), with_controls()).await;
-    for width in [1600, 400] {
+    for width in [1600, 320] {
         let page = &browsers.light;
         page.resize(width, 900).await;
         for hash in ["", "#breaker=open"] {
@@ -141,12 +141,15 @@ pub(crate) async fn targets_have_24_pixels(browsers: &Browsers) -> Site {
                 .await;
             page.eval("document.querySelector('#recent').open = true")
                 .await;
+            if !hash.is_empty() {
+                page.wait("document.querySelector('#drawerTotals dl')")
+                    .await;
+            }
             assert_eq!(page.eval(SMALL_TARGETS).await, json!([]), "{width} {hash}");
-            assert_eq!(
-                page.eval("document.documentElement.scrollWidth <= innerWidth")
-                    .await,
-                true
-            );
+            for scrolled in ["document.documentElement", "drawer"] {
+                let fits = format!("{scrolled}.scrollWidth <= {scrolled}.clientWidth");
+                assert_eq!(page.eval(&fits).await, true, "{width} {hash} {scrolled}");
+            }
         }
     }
     site

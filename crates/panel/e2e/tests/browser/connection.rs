@@ -44,6 +44,21 @@ pub(crate) async fn restarted_server_is_found_again(browsers: &Browsers) -> Site
     site
 }
 
+/// Reads a stream that has only a comment, in place of the stream of the server.
+const READ_COMMENT: &str = "link.current.abort(); page.viewedAt = 0; const real = fetch; \
+    window.fetch = async () => new Response(': keep-alive\\n\\n'); \
+    await readStream(new AbortController().signal, () => {}).catch(() => {}); \
+    window.fetch = real; return page.viewedAt > 0;";
+
+pub(crate) async fn quiet_stream_keeps_figures_fresh(browsers: &Browsers) -> Site {
+    let site = Site::start(&registry(), with_controls()).await;
+    let page = &browsers.light;
+    page.open(&site.url()).await;
+    page.wait_for(WORD, "Live").await;
+    assert_eq!(page.run(READ_COMMENT).await, true);
+    site
+}
+
 pub(crate) async fn other_instance_shows_banner(browsers: &Browsers) -> Site {
     let registry = registry();
     let mut site = Site::start(&registry, with_controls()).await;
@@ -67,6 +82,11 @@ pub(crate) async fn other_instance_shows_banner(browsers: &Browsers) -> Site {
         "web-1"
     );
     assert_eq!(page.eval(STALE).await, true);
+    // The drawer covers the banner, and says the same.
+    page.eval("location.hash = 'breaker=users-api'").await;
+    page.wait("document.querySelector('#drawerProblem').textContent.includes('web-2')")
+        .await;
+    page.click("#drawerClose").await;
     page.click("#otherSwitch").await;
     page.wait_for("document.querySelector('#instance').textContent", "web-2")
         .await;

@@ -87,6 +87,24 @@ pub(crate) async fn hostile_names_stay_text(browsers: &Browsers) -> Site {
     site
 }
 
+/// Returns the characters that the page escapes, as numbers.
+const ESCAPED: &str = "(() => { const found = []; \
+    for (let code = 0; code <= 0x10ffff; code += 1) { \
+        const text = String.fromCodePoint(code); \
+        if ((code < 0xd800 || code > 0xdfff) && visible(text) !== text) found.push(code); \
+    } \
+    return found; })()";
+
+pub(crate) async fn escaped_characters_are_those_of_core(browsers: &Browsers) -> Site {
+    let site = Site::start(&BreakerRegistry::new(), read_only()).await;
+    let page = &browsers.light;
+    page.open(&site.url()).await;
+    let expected = ('\0'..=char::MAX).filter(|character| breakerbox::needs_escape(*character));
+    let expected: Vec<_> = expected.map(u32::from).collect();
+    assert_eq!(page.eval(ESCAPED).await, serde_json::json!(expected));
+    site
+}
+
 /// Sends commands in all ways that a page of another site has.
 const ATTACKS: &str = r"
     const target = PANEL + '/api/v1/commands';

@@ -74,7 +74,9 @@ const CASES: &[(&str, Case)] = cases! {
         sort_button_orders_rows,
         link_reproduces_filter_and_drawer,
         drawer_shows_rules_settings_and_log,
+        drawer_of_removed_breaker_says_so,
         row_under_focus_stays_in_place,
+        row_under_pointer_stays_in_place,
         fleet_is_in_head_and_drawer;
     commands:
         trip_with_reason_opens_circuit,
@@ -86,10 +88,12 @@ const CASES: &[(&str, Case)] = cases! {
         actor_sees_own_controls;
     hostile:
         hostile_names_stay_text,
+        escaped_characters_are_those_of_core,
         page_of_other_origin_changes_nothing,
         forged_requests_change_nothing;
     connection:
         restarted_server_is_found_again,
+        quiet_stream_keeps_figures_fresh,
         other_instance_shows_banner,
         denied_stream_says_why,
         full_server_still_shows_figures,

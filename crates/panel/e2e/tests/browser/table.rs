@@ -5,6 +5,7 @@ use crate::{Browsers, until};
 use breakerbox::BreakerRegistry;
 use breakerbox_fleet::Fleet;
 use breakerbox_fleet::store::Memory;
+use serde_json::json;
 use std::sync::Arc;
 
 /// Returns a registry in which users-api is open, search is forced open, and two circuits are closed.
@@ -257,6 +258,31 @@ pub(crate) async fn drawer_shows_rules_settings_and_log(browsers: &Browsers) -> 
     site
 }
 
+pub(crate) async fn drawer_of_removed_breaker_says_so(browsers: &Browsers) -> Site {
+    let registry = BreakerRegistry::new();
+    registry.breaker("users-api").trip();
+    let site = Site::start(&registry, with_controls()).await;
+    let page = &browsers.light;
+    page.expect_refusals();
+    page.open(&format!("{}#breaker=users-api", site.url()))
+        .await;
+    page.wait("document.querySelector('#drawerTotals dl')")
+        .await;
+    registry.remove("users-api");
+    let problem = "document.querySelector('#drawerProblem').checkVisibility()";
+    page.wait_for(problem, true).await;
+    // What is left is old, and its time stands still.
+    let filter = "getComputedStyle(document.querySelector('#drawer')).filter";
+    assert_eq!(page.eval(filter).await, "grayscale(1)");
+    page.eval("(shown.row.since = 0, tick())").await;
+    let state = "document.querySelector('#drawerState').textContent.includes(' d ')";
+    assert_eq!(page.eval(state).await, false);
+    registry.breaker("users-api");
+    page.wait_for(problem, false).await;
+    assert_eq!(page.eval("shown.state").await, "closed");
+    site
+}
+
 pub(crate) async fn row_under_focus_stays_in_place(browsers: &Browsers) -> Site {
     let registry = BreakerRegistry::new();
     let site = Site::start(&registry, read_only()).await;
@@ -278,10 +304,34 @@ pub(crate) async fn row_under_focus_stays_in_place(browsers: &Browsers) -> Site 
     .await;
     assert_eq!(page.names().await, ["a", "b"]);
     assert_eq!(page.eval("document.activeElement.dataset.name").await, "a");
-    // The pointer leaves, too.
     page.click("#search").await;
     page.wait_for_names(&["b", "a"]).await;
     page.wait("document.querySelector('#held').hidden").await;
+    site
+}
+
+pub(crate) async fn row_under_pointer_stays_in_place(browsers: &Browsers) -> Site {
+    let registry = BreakerRegistry::new();
+    let site = Site::start(&registry, read_only()).await;
+    let page = &browsers.light;
+    for name in ["a", "b"] {
+        registry.breaker(name);
+    }
+    page.open(&site.url()).await;
+    page.wait_for_names(&["a", "b"]).await;
+    let moved = async |y: u32| {
+        let position = json!({"type": "mouseMoved", "x": 300, "y": y});
+        page.devtools("Input.dispatchMouseEvent", position).await;
+    };
+    let row = page.eval("tbody.rows[0].getBoundingClientRect().y").await;
+    let row = row.as_f64().expect("a position");
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    moved(row as u32 + 10).await;
+    registry.breaker("b").trip();
+    page.wait("!document.querySelector('#held').hidden").await;
+    assert_eq!(page.names().await, ["a", "b"]);
+    moved(5).await;
+    page.wait_for_names(&["b", "a"]).await;
     site
 }
 
@@ -289,7 +339,8 @@ pub(crate) async fn fleet_is_in_head_and_drawer(browsers: &Browsers) -> Site {
     let registry = registry();
     let fleet = Fleet::builder(&registry, Memory::new()).start();
     let fleet = Arc::new(fleet.expect("a fleet"));
-    let site = Site::start(&registry, read_only().fleet(move || fleet.status())).await;
+    let status = fleet.clone();
+    let site = Site::start(&registry, read_only().fleet(move || status.status())).await;
     let page = &browsers.light;
     page.open(&format!("{}#breaker=users-api", site.url()))
         .await;
@@ -301,5 +352,17 @@ pub(crate) async fn fleet_is_in_head_and_drawer(browsers: &Browsers) -> Site {
     page.wait(&format!("{drawer}.includes('Linkconnected, for ')"))
         .await;
     page.wait(&format!("{drawer}.includes('one of 1')")).await;
+    page.wait(&format!("{drawer}.includes('Leasenot at this node')"))
+        .await;
+    // A command to the fleet is seen at each of its breakers.
+    let command = fleet.command("users*").disable();
+    let command = command.because("INC-1 <b>").by("carol");
+    command.await.expect("a command");
+    page.wait("document.querySelector('#fleet').textContent.endsWith('0 leases, 1 command')")
+        .await;
+    page.wait(&format!(
+        "{drawer}.includes('users* disabled by carol: INC-1 <b>, ')"
+    ))
+    .await;
     site
 }

@@ -1,4 +1,4 @@
-//! [`Opening`]: bounds the time in which a connection begins to speak.
+//! [`Bounded`]: bounds how long a client keeps its connection waiting.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,29 +11,57 @@ use tokio::time::{Sleep, sleep};
 /// The length of the preface of HTTP/2. A request over HTTP/1.1 is longer.
 const PREFACE: usize = 24;
 
-/// A connection that fails unless its first 24 bytes arrive in time.
+/// A connection that fails unless its first 24 bytes arrive in time, and its client reads.
 ///
-/// hyper-util reads these bytes to tell HTTP/1 from HTTP/2. The timeouts of both begin afterwards, so
-/// a silent client would keep its connection without end.
-pub(crate) struct Opening {
+/// hyper-util reads the first bytes to tell HTTP/1 from HTTP/2. The timeouts of both begin
+/// afterwards, and neither has one for writing. A silent client, or one that never reads, would keep
+/// its connection without end.
+pub(crate) struct Bounded {
     stream: TcpStream,
+    timeout: Duration,
     /// The number of bytes that have not arrived.
     missing: usize,
     /// `None` once the bytes have arrived.
-    timer: Option<Pin<Box<Sleep>>>,
+    opening: Option<Timer>,
+    /// Runs while a write waits for the client.
+    writing: Option<Timer>,
 }
 
-impl Opening {
+type Timer = Pin<Box<Sleep>>;
+
+impl Bounded {
     pub(crate) fn new(stream: TcpStream, timeout: Duration) -> Self {
         Self {
             stream,
+            timeout,
             missing: PREFACE,
-            timer: Some(Box::pin(sleep(timeout))),
+            opening: Some(Box::pin(sleep(timeout))),
+            writing: None,
         }
+    }
+
+    /// Returns the result of a write, or an error if the client has not read for too long.
+    fn written(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if write.is_ready() {
+            self.writing = None;
+            return write;
+        }
+        let timeout = self.timeout;
+        let timer = self.writing.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        timed_out(timer, cx)
     }
 }
 
-impl AsyncRead for Opening {
+fn timed_out<T>(timer: &mut Timer, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+    let error = || Err(io::ErrorKind::TimedOut.into());
+    timer.as_mut().poll(cx).map(|()| error())
+}
+
+impl AsyncRead for Bounded {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -42,29 +70,30 @@ impl AsyncRead for Opening {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        let Some(timer) = &mut this.timer else {
+        let Some(timer) = &mut this.opening else {
             return read;
         };
         if read.is_pending() {
-            let timed_out = || Err(io::ErrorKind::TimedOut.into());
-            return timer.as_mut().poll(cx).map(|()| timed_out());
+            return timed_out(timer, cx);
         }
         let arrived = buffer.filled().len() - before;
         this.missing = this.missing.saturating_sub(arrived);
         if this.missing == 0 {
-            this.timer = None;
+            this.opening = None;
         }
         read
     }
 }
 
-impl AsyncWrite for Opening {
+impl AsyncWrite for Bounded {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let write = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.written(cx, write)
     }
 
     fn poll_write_vectored(
@@ -72,7 +101,9 @@ impl AsyncWrite for Opening {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, slices)
+        let this = self.get_mut();
+        let write = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.written(cx, write)
     }
 
     fn is_write_vectored(&self) -> bool {
