@@ -3,7 +3,7 @@
 use super::error::{ImportError, MappingError};
 use super::lines::{Lines, MAX_LINE, Next};
 use super::mapping::Mapping;
-use super::row::{Row, too_long};
+use super::row::Row;
 use super::sink::{BadReason, Sink};
 use super::value::Value;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
@@ -80,11 +80,7 @@ impl Csv {
         })
     }
 
-    pub(super) fn read(
-        &mut self,
-        sink: &mut Sink,
-        mut take: impl FnMut(&mut Sink, &Row<'_>),
-    ) -> bool {
+    pub(super) fn read(&mut self, sink: &mut Sink, take: impl FnOnce(&mut Sink, &Row<'_>)) -> bool {
         let next = match self.records.read() {
             Ok(next) => next,
             Err(error) => {
@@ -98,7 +94,7 @@ impl Csv {
         match next {
             NextRecord::End => return false,
             NextRecord::Blank => {}
-            NextRecord::TooLong => too_long(sink, number, text),
+            NextRecord::TooLong => sink.too_long(number, text),
             NextRecord::Unclosed => {
                 let reason = BadReason::from("a quote is not closed within 1 MiB");
                 sink.bad(number, &reason, text);

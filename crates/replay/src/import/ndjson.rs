@@ -1,8 +1,8 @@
 //! [`Ndjson`]: lines of JSON objects.
 
-use super::lines::{Lines, Next};
+use super::lines::Lines;
 use super::mapping::Mapping;
-use super::row::{Row, too_long};
+use super::row::Row;
 use super::sink::{BadReason, Sink};
 use super::value::Value;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -23,25 +23,10 @@ impl Ndjson {
         }
     }
 
-    pub(super) fn read(
-        &mut self,
-        sink: &mut Sink,
-        mut take: impl FnMut(&mut Sink, &Row<'_>),
-    ) -> bool {
-        let next = match self.lines.read() {
-            Ok(next) => next,
-            Err(error) => {
-                sink.broken(&error);
-                return false;
-            }
-        };
-        sink.counts.lines = self.lines.number();
-        let (number, text) = (self.lines.number(), self.lines.line());
-        match next {
-            Next::End => return false,
-            Next::TooLong => too_long(sink, number, text),
-            Next::Line if text.trim_ascii().is_empty() => {}
-            Next::Line => match parse(text, &self.fields) {
+    pub(super) fn read(&mut self, sink: &mut Sink, take: impl FnOnce(&mut Sink, &Row<'_>)) -> bool {
+        let fields = &self.fields;
+        sink.read_line(&mut self.lines, |sink, number, text| {
+            match parse(text, fields) {
                 Ok(values) => take(
                     sink,
                     &Row {
@@ -54,9 +39,8 @@ impl Ndjson {
                     let reason = BadReason::from(format!("no JSON object: {error}"));
                     sink.bad(number, &reason, text);
                 }
-            },
-        }
-        true
+            }
+        })
     }
 }
 

@@ -1,8 +1,7 @@
 //! Access logs of nginx, by their `log_format`.
 
-use super::lines::{Lines, Next};
+use super::lines::Lines;
 use super::nginx_format::{Captures, NginxFormat, Role};
-use super::row::too_long;
 use super::sink::{BadReason, Format, Names, Sink};
 use super::time::{TimeFormat, Unit, nginx_local};
 use super::value::Value;
@@ -30,25 +29,13 @@ impl Nginx {
 
 impl Format for Nginx {
     fn read(&mut self, sink: &mut Sink) -> bool {
-        let next = match self.lines.read() {
-            Ok(next) => next,
-            Err(error) => {
-                sink.broken(&error);
-                return false;
-            }
-        };
-        let (number, text) = (self.lines.number(), self.lines.line());
-        sink.counts.lines = number;
-        match next {
-            Next::End => return false,
-            Next::TooLong => too_long(sink, number, text),
-            Next::Line if text.trim_ascii().is_empty() => {}
-            Next::Line => match request(&self.format, text, &mut sink.names) {
+        let format = &self.format;
+        sink.read_line(&mut self.lines, |sink, number, text| {
+            match request(format, text, &mut sink.names) {
                 Ok(request) => request.push(number, sink),
                 Err(reason) => sink.bad(number, &reason, text),
-            },
-        }
-        true
+            }
+        })
     }
 }
 

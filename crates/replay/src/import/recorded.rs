@@ -1,8 +1,7 @@
 //! The format of the [`Recorder`](crate::Recorder), which writes it with these types, too.
 
-use super::lines::{Lines, Next};
+use super::lines::Lines;
 use super::mapping::outcome_of;
-use super::row::too_long;
 use super::sink::{BadReason, Format, Sink};
 use crate::{Call, Outcome};
 use serde::{Deserialize, Serialize};
@@ -111,21 +110,10 @@ fn call_of(
 
 impl Format for Recorded {
     fn read(&mut self, sink: &mut Sink) -> bool {
-        match self.lines.read() {
-            Err(error) => {
-                sink.broken(&error);
-                return false;
-            }
-            Ok(Next::End) => return false,
-            Ok(Next::TooLong) => too_long(sink, self.lines.number(), self.lines.line()),
-            Ok(Next::Line) if self.lines.line().trim_ascii().is_empty() => {}
-            Ok(Next::Line) => {
-                let (number, text) = (self.lines.number(), self.lines.line());
-                Self::take(&mut self.instance, sink, number, text);
-            }
-        }
-        sink.counts.lines = self.lines.number();
-        true
+        let instance = &mut self.instance;
+        sink.read_line(&mut self.lines, |sink, number, text| {
+            Self::take(instance, sink, number, text);
+        })
     }
 }
 

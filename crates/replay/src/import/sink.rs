@@ -1,6 +1,7 @@
 //! [`Sink`]: where the formats deliver calls and bad lines.
 
 use super::counts::ImportCounts;
+use super::lines::{Lines, Next};
 use super::order::Order;
 use crate::Call;
 use std::borrow::Cow;
@@ -49,6 +50,40 @@ impl Sink {
         self.counts.calls = tally.placed;
         self.counts.moved = tally.moved;
         self.counts.late = tally.late;
+    }
+
+    /// Reads the next line, and passes its number and text to `take` unless it is blank. Returns `false` at
+    /// the end.
+    pub(super) fn read_line(
+        &mut self,
+        lines: &mut Lines,
+        take: impl FnOnce(&mut Self, u64, &[u8]),
+    ) -> bool {
+        let next = match lines.read() {
+            Ok(next) => next,
+            Err(error) => {
+                self.broken(&error);
+                return false;
+            }
+        };
+        let (number, text) = (lines.number(), lines.line());
+        self.counts.lines = number;
+        match next {
+            Next::End => return false,
+            Next::TooLong => self.too_long(number, text),
+            Next::Line if text.trim_ascii().is_empty() => {}
+            Next::Line => take(self, number, text),
+        }
+        true
+    }
+
+    /// Reports a line that exceeds the maximum length.
+    pub(super) fn too_long(&mut self, number: u64, start: &[u8]) {
+        self.bad(
+            number,
+            &BadReason::from("the line is longer than 1 MiB"),
+            start,
+        );
     }
 
     pub(super) fn bad(&mut self, number: u64, reason: &BadReason, line: &[u8]) {
