@@ -114,3 +114,67 @@ fn endless_quote_is_bounded() {
     };
     assert_bounded("endless quote", import, 0);
 }
+
+#[test]
+fn endless_fields_are_bounded() {
+    // Each line closes a quote and opens another one, and has many empty fields between them.
+    let mut pieces = 200;
+    let piece = move || {
+        pieces -= 1;
+        let start = if pieces == 199 {
+            "ts,ok,name,trace\n\""
+        } else {
+            ""
+        };
+        (pieces >= 0).then(|| format!("{start}\"{}\"\n", ",".repeat(1 << 19)).into_bytes())
+    };
+    let import = || {
+        let opened = Importer::new()
+            .instances(1)
+            .csv(generated(piece), mapping());
+        opened.unwrap().count() as u64
+    };
+    assert_bounded("endless fields", import, 0);
+}
+
+#[test]
+fn long_texts_are_bounded() {
+    const CALLS: u64 = 30_000;
+    let mut n = 0;
+    let line = move || {
+        n += 1;
+        let text = |kind: char| format!("{kind}{n}-{}", "x".repeat(2_000));
+        (n <= CALLS).then(|| {
+            let (name, trace) = (text('n'), text('t'));
+            let line =
+                format!("{{\"ts\":{n},\"ok\":true,\"name\":\"{name}\",\"trace\":\"{trace}\"}}\n");
+            line.into_bytes()
+        })
+    };
+    let import = || {
+        let opened = Importer::new()
+            .instances(1)
+            .ndjson(generated(line), mapping());
+        opened.unwrap().count() as u64
+    };
+    assert_bounded("long texts", import, CALLS);
+}
+
+#[test]
+fn many_intervals_of_rates_are_bounded() {
+    const ROWS: u64 = 250_000;
+    let mut n = 0;
+    let row = move || {
+        n += 1;
+        let start = if n == 1 { "t,name,calls,failed\n" } else { "" };
+        let row = format!("{start}{},name-{n},1,0\n", 1_772_000_000 + n / 100);
+        (n <= ROWS).then(|| row.into_bytes())
+    };
+    let import = || {
+        let mapping = "time=s:t,name=name,calls=calls,failures=failed";
+        let importer = Importer::new().instances(1);
+        let opened = importer.rates(generated(row), mapping.parse().unwrap());
+        opened.unwrap().take(10).count() as u64
+    };
+    assert_bounded("many intervals", import, 10);
+}

@@ -80,6 +80,16 @@ fn is_wanted(only: &[String], call: &Call) -> bool {
 }
 
 fn check_calls(survey: &Survey, counts: &[ImportCounts], only: &[String]) -> Result<(), String> {
+    let late: u64 = counts.iter().map(|counts| counts.late).sum();
+    let read: u64 = counts.iter().map(|counts| counts.calls).sum();
+    if late > read {
+        return Err(format!(
+            "{} came too late to be put in order, and only {} could be: sort the lines by time, the oldest first. \
+             Many exports have the newest first, and `tac` reverses them",
+            counted(late, "call"),
+            count(read)
+        ));
+    }
     if survey.calls() > 0 {
         return Ok(());
     }
@@ -195,23 +205,24 @@ impl Surveyed {
         let mut caveats = Vec::new();
         if bad > 0 {
             let lines = sum(|it| it.lines);
+            let what = format!("{} of {}", count(bad), counted(lines, "line"));
             caveats.push(format!(
-                "{} of {} left out: no calls could be read from them.",
-                count(bad),
-                counted(lines, "line")
+                "{what} left out: no calls could be read from them."
             ));
         }
         if late + moved > 0 {
             caveats.push(format!(
-                "{} came too late to be put in order: {} were moved, {} are left out. --reorder-within is longer \
-                 than the longest call.",
+                "{} came too late to be put in order: {} were moved, {} are left out. Set --reorder-within to more \
+                 than the longest call, or sort the lines by time.",
                 counted(late + moved, "call"),
                 count(moved),
                 count(late)
             ));
         }
         let names = self.survey.names();
-        if names.iter().all(|name| name.latency(0.5).is_none()) {
+        // Latencies are those of good calls.
+        let has_good = names.iter().any(|name| name.bad < name.calls);
+        if has_good && names.iter().all(|name| name.latency(0.5).is_none()) {
             caveats.push(
                 "The source has no durations: calls take no time, and slow calls are not noticed."
                     .to_owned(),

@@ -61,17 +61,24 @@ impl Csv {
             header.extend((0..records.fields).map(|column| records.text(column).into_owned()));
         }
         let columns = mapping.fields().iter().map(|field| {
-            let named = header.iter().position(|name| name.trim() == field);
+            let mut named = (0..).zip(&header).filter(|(_, name)| name.trim() == field);
             let numbered = || field.parse::<usize>().ok()?.checked_sub(1);
-            match named.or_else(numbered) {
-                Some(column) => Ok(column),
-                None if has_header => Err(ImportError::NoColumn {
-                    field: field.clone(),
-                    columns: header.join(", "),
-                }),
-                None => Err(ImportError::Mapping(MappingError(format!(
-                    "the file has no header, so `{field}` must be the number of a column, from 1"
+            match (named.next(), named.next()) {
+                (Some((column, _)), None) => Ok(column),
+                (Some(_), Some(_)) => Err(ImportError::Mapping(MappingError(format!(
+                    "the file has several columns `{field}`: name the column by its number, from 1"
                 )))),
+                (None, _) => match numbered() {
+                    Some(column) => Ok(column),
+                    None if header.is_empty() && has_header => Err(ImportError::Empty),
+                    None if has_header => Err(ImportError::NoColumn {
+                        field: field.clone(),
+                        columns: header.join(", "),
+                    }),
+                    None => Err(ImportError::Mapping(MappingError(format!(
+                        "the file has no header, so `{field}` must be the number of a column, from 1"
+                    )))),
+                },
             }
         });
         Ok(Self {
@@ -94,7 +101,7 @@ impl Csv {
         match next {
             NextRecord::End => return false,
             NextRecord::Blank => {}
-            NextRecord::TooLong => sink.too_long(number, text),
+            NextRecord::TooLong => sink.too_long(&self.records.lines),
             NextRecord::Unclosed => {
                 let reason = BadReason::from("a quote is not closed within 1 MiB");
                 sink.bad(number, &reason, text);
@@ -139,7 +146,7 @@ impl Records {
             match next {
                 Next::End if is_first => return Ok(NextRecord::End),
                 Next::Line if is_first && is_blank => return Ok(NextRecord::Blank),
-                Next::Line if self.written <= MAX_LINE => {}
+                Next::Line if self.written + self.fields <= MAX_LINE => {}
                 Next::TooLong if is_first => return Ok(NextRecord::TooLong),
                 Next::Line | Next::TooLong | Next::End => {
                     self.reader.reset();

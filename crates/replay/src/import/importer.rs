@@ -118,7 +118,8 @@ impl Importer {
     ///
     /// * [`ImportError::InstancesNotStated`] without [`instances`](Self::instances), if the mapping
     ///   names no field for the instance
-    /// * [`ImportError::NoColumn`] if the header has no such column
+    /// * [`ImportError::NoColumn`] if the header has no such column, and [`ImportError::Empty`] if there is
+    ///   no header
     /// * [`ImportError::Mapping`] if the mapping does not say which calls succeeded
     /// * [`ImportError::Io`] if the source cannot be read
     pub fn csv(
@@ -137,7 +138,7 @@ impl Importer {
     ///
     /// # Errors
     ///
-    /// The same as for [`csv`](Self::csv), except [`ImportError::NoColumn`]. A field that a line does
+    /// The same as for [`csv`](Self::csv), except for those of the header. A field that a line does
     /// not have makes a bad line.
     pub fn ndjson(
         &self,
@@ -182,7 +183,7 @@ impl Importer {
         mapping.check_rates()?;
         let has_instance = self.check_instances(mapping.has_instance())?;
         let mut lines = Lines::open(source)?;
-        let rows = if lines.begin_with_object()? {
+        let rows = if lines.peek()?.trim_ascii_start().starts_with(b"{") {
             Rows::Ndjson(Ndjson::new(lines, &mapping))
         } else {
             self.csv_rows(lines, &mapping)?
@@ -205,11 +206,7 @@ impl Importer {
         format: NginxFormat,
     ) -> Result<Import, ImportError> {
         let has_instance = self.check_instances(format.has_instance())?;
-        let caveats = if format.is_upstream_log() {
-            Vec::new()
-        } else {
-            vec![Caveat::ServerLog]
-        };
+        let caveats = server_log(format.is_upstream_log());
         let format = Nginx::new(Lines::open(source)?, format);
         Ok(self.import(Box::new(format), has_instance, caveats))
     }
@@ -251,6 +248,12 @@ impl Importer {
         let dealer = dealt.map(|processes| Dealer::new(processes, self.seed));
         Import::new(format, sink, dealer, caveats)
     }
+}
+
+/// Returns the caveat of a log that describes requests instead of upstream calls.
+fn server_log(is_upstream_log: bool) -> Vec<Caveat> {
+    let caveat = (!is_upstream_log).then_some(Caveat::ServerLog);
+    caveat.into_iter().collect()
 }
 
 impl Default for Importer {

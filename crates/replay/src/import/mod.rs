@@ -27,6 +27,7 @@
 //! * `counts`, `caveat`, `sampled`, `error`: what an import says about its source
 //! * `lines`, `gzip`: bounded lines of a source
 //! * `row`, `rows`, `mapping`, `predicate`, `value`, `time`: from fields to calls
+//! * `pattern`: from a line of text to its variables
 //! * `recorded`, `ndjson`, `csv`, `nginx`, `nginx_format`, `rates`: the formats
 
 mod caveat;
@@ -42,6 +43,7 @@ mod ndjson;
 mod nginx;
 mod nginx_format;
 mod order;
+mod pattern;
 mod predicate;
 mod rates;
 pub(crate) mod recorded;

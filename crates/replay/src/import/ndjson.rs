@@ -35,17 +35,14 @@ impl Ndjson {
                         values: &values,
                     },
                 ),
-                Err(error) => {
-                    let reason = BadReason::from(format!("no JSON object: {error}"));
-                    sink.bad(number, &reason, text);
-                }
+                Err(reason) => sink.bad(number, &reason, text),
             }
         })
     }
 }
 
 /// Reads the values of `fields` from the object in `text`.
-fn parse<'a>(text: &'a [u8], fields: &[String]) -> serde_json::Result<Vec<Value<'a>>> {
+pub(super) fn parse<'a>(text: &'a [u8], fields: &[String]) -> Result<Vec<Value<'a>>, BadReason> {
     let mut values = vec![Value::Missing; fields.len()];
     let wanted: Vec<_> = fields.iter().map(String::as_str).enumerate().collect();
     let mut deserializer = serde_json::Deserializer::from_slice(text);
@@ -53,9 +50,11 @@ fn parse<'a>(text: &'a [u8], fields: &[String]) -> serde_json::Result<Vec<Value<
         wanted: &wanted,
         values: &mut values,
     };
-    object.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(values)
+    let object = object.deserialize(&mut deserializer);
+    match object.and_then(|()| deserializer.end()) {
+        Ok(()) => Ok(values),
+        Err(error) => Err(BadReason::from(format!("no JSON object: {error}"))),
+    }
 }
 
 /// An object whose members are read.
@@ -143,6 +142,16 @@ impl<'a> serde::Deserialize<'a> for Key<'a> {
 struct Member<'w, 'v, 'a> {
     inside: &'w [(usize, &'w str)],
     values: &'v mut [Value<'a>],
+}
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Value<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let member = Member {
+            inside: &[],
+            values: &mut [],
+        };
+        member.deserialize(deserializer)
+    }
 }
 
 impl<'a> DeserializeSeed<'a> for Member<'_, '_, 'a> {

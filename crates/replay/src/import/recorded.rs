@@ -2,7 +2,7 @@
 
 use super::lines::Lines;
 use super::mapping::outcome_of;
-use super::sink::{BadReason, Format, Sink};
+use super::sink::{BadReason, Format, Sink, label};
 use crate::{Call, Outcome};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -103,7 +103,10 @@ fn call_of(
         instance: instance.cloned(),
         duration: line.d.map(Duration::from_micros),
         outcome: outcome.ok_or(BadReason::from("no outcome `o`"))?,
-        error: line.e.as_deref().map(|error| sink.names.intern(error)),
+        error: line
+            .e
+            .as_deref()
+            .map(|error| sink.names.intern(label(error))),
         request: None,
     })
 }

@@ -70,7 +70,7 @@ impl Sink {
         self.counts.lines = number;
         match next {
             Next::End => return false,
-            Next::TooLong => self.too_long(number, text),
+            Next::TooLong => self.too_long(lines),
             Next::Line if text.trim_ascii().is_empty() => {}
             Next::Line => take(self, number, text),
         }
@@ -78,12 +78,10 @@ impl Sink {
     }
 
     /// Reports a line that exceeds the maximum length.
-    pub(super) fn too_long(&mut self, number: u64, start: &[u8]) {
-        self.bad(
-            number,
-            &BadReason::from("the line is longer than 1 MiB"),
-            start,
-        );
+    pub(super) fn too_long(&mut self, lines: &Lines) {
+        let limit = lines.limit() >> 20;
+        let reason = BadReason::from(format!("the line is longer than {limit} MiB"));
+        self.bad(lines.number(), &reason, lines.line());
     }
 
     pub(super) fn bad(&mut self, number: u64, reason: &BadReason, line: &[u8]) {
@@ -118,6 +116,17 @@ impl fmt::Display for BadReason {
     }
 }
 
+/// Returns the beginning of the text of an error. Some logs have whole stack traces there, and many calls
+/// wait at once.
+pub(super) fn label(text: &str) -> &str {
+    const LENGTH: usize = 128;
+    let mut end = text.len().min(LENGTH);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 /// The names that occur in many lines, each stored once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -129,6 +138,8 @@ impl Names {
     /// Beyond this number, names are stored for each call. Bounds the memory for fields that are
     /// different in each line.
     const MAX: usize = 20_000;
+    /// The length of the longest name that is stored once.
+    const LONGEST: usize = 256;
 
     pub(super) fn intern(&mut self, name: &str) -> Arc<str> {
         let [first, second] = &self.latest;
@@ -146,7 +157,7 @@ impl Names {
 
     fn insert(&mut self, name: &str) -> Arc<str> {
         let name = Arc::<str>::from(name);
-        if self.known.len() < Self::MAX {
+        if self.known.len() < Self::MAX && name.len() <= Self::LONGEST {
             self.known.insert(name.clone());
         }
         name
