@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 use allocation_counter::measure;
-use breakerbox_replay::import::{Importer, Mapping};
+use breakerbox_replay::import::{Importer, Mapping, OtlpFormat};
 use std::io::{self, Read};
 
 const LIMIT: u64 = 100 << 20;
@@ -177,4 +177,28 @@ fn many_intervals_of_rates_are_bounded() {
         opened.unwrap().take(10).count() as u64
     };
     assert_bounded("many intervals", import, 10);
+}
+
+/// A batch of spans, of which none may be the last.
+fn batch(spans: u64) -> String {
+    let start = r#"{"resourceSpans":[{"scopeSpans":[{"spans":["#;
+    let span = r#"{"kind":3,"name":"x","startTimeUnixNano":1000,"endTimeUnixNano":2000}"#;
+    let spans = vec![span; usize::try_from(spans).unwrap()].join(",");
+    format!("{start}{spans}]}}]}}]}}\n")
+}
+
+#[test]
+fn long_lines_of_spans_are_bounded() {
+    // A line that is too long, and one whose spans do not fit into memory at once.
+    let mut batches = vec![batch(500_000), batch(200_000), batch(100)];
+    batches.reverse();
+    let import = || {
+        let importer = Importer::new().instances(1);
+        let opened = importer.otlp(
+            generated(move || batches.pop().map(String::into_bytes)),
+            OtlpFormat::new(),
+        );
+        opened.unwrap().count() as u64
+    };
+    assert_bounded("spans", import, 200_100);
 }

@@ -3,6 +3,8 @@
 use super::caveat::Caveat;
 use super::counts::ImportCounts;
 use super::csv::Csv;
+use super::envoy::Envoy;
+use super::envoy_format::{EnvoyFormat, Role};
 use super::error::ImportError;
 use super::iter::{Dealer, Import};
 use super::lines::Lines;
@@ -11,6 +13,8 @@ use super::ndjson::Ndjson;
 use super::nginx::Nginx;
 use super::nginx_format::NginxFormat;
 use super::order::Order;
+use super::otlp::Otlp;
+use super::otlp_format::OtlpFormat;
 use super::rates::RateDraws;
 use super::recorded::Recorded;
 use super::rows::{MappedCalls, Rows};
@@ -209,6 +213,43 @@ impl Importer {
         let caveats = server_log(format.is_upstream_log());
         let format = Nginx::new(Lines::open(source)?, format);
         Ok(self.import(Box::new(format), has_instance, caveats))
+    }
+
+    /// Opens an access log of Envoy.
+    ///
+    /// # Errors
+    ///
+    /// * [`ImportError::InstancesNotStated`] without [`instances`](Self::instances), if the format has
+    ///   no [instance](EnvoyFormat::instance)
+    /// * [`ImportError::Io`] if the source cannot be read
+    pub fn envoy(
+        &self,
+        source: impl Read + Send + 'static,
+        format: EnvoyFormat,
+    ) -> Result<Import, ImportError> {
+        let has_instance = self.check_instances(format.has(Role::Instance))?;
+        let caveats = server_log(format.is_upstream_log());
+        let format = Envoy::new(Lines::open(source)?, format);
+        Ok(self.import(Box::new(format), has_instance, caveats))
+    }
+
+    /// Opens spans in OTLP JSON, one batch on each line, as the file exporter of the OpenTelemetry collector
+    /// writes them. A line has at most 32 MiB.
+    ///
+    /// # Errors
+    ///
+    /// * [`ImportError::InstancesNotStated`] without [`instances`](Self::instances), if the first resource
+    ///   has no `service.instance.id` and the format states no other [attribute](OtlpFormat::instance)
+    /// * [`ImportError::Io`] if the source cannot be read
+    pub fn otlp(
+        &self,
+        source: impl Read + Send + 'static,
+        format: OtlpFormat,
+    ) -> Result<Import, ImportError> {
+        let mut format = Otlp::new(Lines::open(source)?, format);
+        let has_instance = self.check_instances(format.find_instance()?)?;
+        let caveat = (!self.sampled).then_some(Caveat::Traces);
+        Ok(self.import(Box::new(format), has_instance, caveat.into_iter().collect()))
     }
 
     fn csv_rows(&self, lines: Lines, mapping: &Mapping) -> Result<Rows, ImportError> {
