@@ -163,11 +163,10 @@ fn guess(arguments: &TrafficArguments, line: &str) -> Result<FormatName, Box<dyn
         let is_spans = has(&["resourceSpans"]) || line.starts_with("{\"resourceSpans\"");
         return Ok(match arguments.map {
             Some(_) if is_rates() => FormatName::Rates,
-            Some(_) => FormatName::Ndjson,
             None if has(&["recorder"]) || has(&["t", "b", "o"]) => FormatName::Recorder,
             None if is_spans => FormatName::Otlp,
             None if has(&["start_time", "response_code", "response_flags"]) => FormatName::Envoy,
-            None => FormatName::Ndjson,
+            _ => FormatName::Ndjson,
         });
     }
     if is_rates() {

@@ -329,8 +329,7 @@ impl EnvoyFormat {
             roles,
             operators,
             fixed_name: (!has_name).then(|| "envoy".into()),
-            ok: Predicate::of_status("status<500")
-                .map_err(|MappingError(text)| FormatError(text))?,
+            ok: Predicate::no_server_error(),
             is_guess: false,
         })
     }

@@ -181,8 +181,7 @@ impl NginxFormat {
                 .map(|variable| variable.name)
                 .collect(),
             fixed_name: None,
-            ok: Predicate::of_status("status<500")
-                .map_err(|MappingError(text)| FormatError(text))?,
+            ok: Predicate::no_server_error(),
         };
         for (index, variable) in format.variables.iter().enumerate() {
             let role = Role::VARIABLES

@@ -131,9 +131,10 @@ impl ClientSpans {
             span: &own,
             resource,
         };
-        let instance = match self.has_instance {
-            true => Some(attributes.instance().ok_or_else(|| bad("no instance"))?),
-            false => None,
+        let instance = if self.has_instance {
+            Some(attributes.instance().ok_or_else(|| bad("no instance"))?)
+        } else {
+            None
         };
         let is_error = is_number(&span.status.code, 2, "STATUS_CODE_ERROR");
         let (outcome, error) = attributes.outcome(is_error);

@@ -97,12 +97,13 @@ impl OtlpFormat {
             name: Name::Default,
             instance: INSTANCE,
             is_instance_stated: false,
-            ok: Predicate::of_status("status<500").expect("the condition is well-formed"),
+            ok: Predicate::no_server_error(),
         }
     }
 
     /// Sets the attribute that names the breaker, of the span or else of its resource, or a fixed name in
     /// double quotes. A span without the attribute is bad.
+    #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         let fixed = name
             .strip_prefix('"')
@@ -116,6 +117,7 @@ impl OtlpFormat {
 
     /// Sets the attribute that names the process that made the call, of the span or else of its resource,
     /// such as `k8s.pod.name`. A span without the attribute is bad.
+    #[must_use]
     pub fn instance(mut self, attribute: &str) -> Self {
         self.instance = self.index_of(attribute);
         self.is_instance_stated = true;
@@ -186,9 +188,12 @@ impl<'f> Attributes<'f, '_> {
             return (Outcome::Refused, None);
         }
         let error = self.first(ERROR);
-        let by_status = || match is_error {
-            true => Outcome::Failure,
-            false => Outcome::Success,
+        let by_status = || {
+            if is_error {
+                Outcome::Failure
+            } else {
+                Outcome::Success
+            }
         };
         if let Some(status) = self.first(HTTP) {
             let is_of_client = status.starts_with('4');

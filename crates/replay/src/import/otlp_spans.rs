@@ -113,7 +113,7 @@ fn attributes<'a>(list: Option<&'a RawValue>, wanted: &[String]) -> Result<Attri
                 Some(value) => serde_json::from_str(value.get())?,
                 None => None,
             };
-            *place = value.unwrap_or_default().of();
+            *place = value.unwrap_or_default().value();
         }
         Ok(())
     })?;
@@ -131,23 +131,21 @@ struct Attribute<'a> {
 
 /// The value of an attribute, of which one member is set. Arrays, lists and bytes are missing values.
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct AnyValue<'a> {
-    #[serde(borrow)]
-    string_value: Value<'a>,
-    int_value: Value<'a>,
-    bool_value: Value<'a>,
-    double_value: Value<'a>,
+    #[serde(borrow, rename = "stringValue")]
+    string: Value<'a>,
+    #[serde(borrow, rename = "intValue")]
+    int: Value<'a>,
+    #[serde(borrow, rename = "boolValue")]
+    bool: Value<'a>,
+    #[serde(borrow, rename = "doubleValue")]
+    double: Value<'a>,
 }
 
 impl<'a> AnyValue<'a> {
-    fn of(self) -> Value<'a> {
-        let values = [
-            self.string_value,
-            self.int_value,
-            self.bool_value,
-            self.double_value,
-        ];
+    fn value(self) -> Value<'a> {
+        let values = [self.string, self.int, self.bool, self.double];
         let is_set = |value: &Value<'_>| *value != Value::Missing;
         values.into_iter().find(is_set).unwrap_or_default()
     }

@@ -112,6 +112,20 @@ impl Predicate {
         )))
     }
 
+    /// Returns `status<500`.
+    pub(super) fn no_server_error() -> Self {
+        Self {
+            field: 0,
+            test: Test::Compare(
+                Comparison::Less,
+                Operand {
+                    text: "500".to_owned(),
+                    number: Some(500.0),
+                },
+            ),
+        }
+    }
+
     /// Returns the outcome of a call with this status, or `None` if numbers are compared and the status is
     /// none.
     pub(super) fn judge(&self, status: &str) -> Option<Outcome> {
