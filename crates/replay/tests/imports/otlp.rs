@@ -310,3 +310,14 @@ fn sampled_traces_say_so() {
             .starts_with("Traces are often sampled")
     );
 }
+
+#[test]
+fn single_span_far_ahead_does_not_spoil_its_line() {
+    let at = |start: u64| json!({"kind": 3, "name": "x", "startTimeUnixNano": start, "endTimeUnixNano": start});
+    let year = 365 * 86_400 * START;
+    let spans = [at(START), at(START + year), at(START + 1), at(START + 2)];
+    let (calls, counts) = read(otlp(line(&[batch(Some("a"), &spans)])));
+    assert_eq!((calls.len(), counts.bad), (3, 1));
+    let reason = "its time is more than an hour after the lines around it";
+    assert_eq!(reasons(&counts), [(1, reason)]);
+}
