@@ -82,6 +82,7 @@ fn request(format: &NginxFormat, line: &[u8], names: &mut Names) -> Result<Reque
     let request = text(Role::Request).map(Arc::<str>::from);
     let fixed = match format.fixed_name() {
         Some(name) => Some(name.clone()),
+        None if captures.is_invalid(Role::Name) => return Err("the name is no UTF-8".into()),
         None => text(Role::Name).map(|name| names.intern(name)),
     };
     let mut calls = Vec::with_capacity(attempts.len());

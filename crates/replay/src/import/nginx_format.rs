@@ -17,8 +17,10 @@ use std::sync::Arc;
 /// Logs of other servers can be read, too, if each line has the same text between its values. Their
 /// `$time_iso8601` may have a space after the date, and no offset.
 ///
-/// A line is one call, or one call for each upstream server that nginx tried. A format without
-/// upstream variables describes requests instead of calls:
+/// A line is one call, or one call for each upstream server that nginx tried. These have the same
+/// `$request_id`, if the format has it. An attempt for which nginx had no live server never ran, which
+/// `$upstream_addr` tells. A status of 499 is a cancelled call. A format without upstream variables
+/// describes requests instead of calls:
 /// [`Caveat::ServerLog`](super::Caveat::ServerLog) says so.
 ///
 /// # Default
@@ -102,6 +104,11 @@ impl<'a> Captures<'a> {
     /// Returns the text of a variable, if the format has it and the text is UTF-8.
     pub(super) fn text(&self, role: Role) -> Option<&'a str> {
         str::from_utf8(self.texts.get(self.roles[role as usize]?)?).ok()
+    }
+
+    /// Returns `true` if the format has the variable, and its text is not UTF-8.
+    pub(super) fn is_invalid(&self, role: Role) -> bool {
+        self.roles[role as usize].is_some() && self.text(role).is_none()
     }
 }
 
