@@ -2,7 +2,7 @@
 
 use breakerbox_replay::Call;
 use breakerbox_replay::import::{
-    Import, ImportCounts, ImportError, Importer, Mapping, NginxFormat,
+    EnvoyFormat, Import, ImportCounts, ImportError, Importer, Mapping, NginxFormat, OtlpFormat,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Rates draw up to a billion calls of each interval.
 const MAX_CALLS: usize = 5_000;
+/// More spans than an input has bytes.
+const MAX_SPANS: u64 = 1_000;
 
 /// A source that returns a single byte at a time.
 struct Trickle(Cursor<Vec<u8>>);
@@ -53,7 +55,8 @@ fn read(opened: Opened) -> Outcome {
     let calls: Vec<_> = import.by_ref().take(MAX_CALLS).collect();
     assert!(calls.is_sorted_by_key(|call| call.start));
     let counts = import.counts().clone();
-    assert!(counts.bad <= counts.lines + counts.calls);
+    // Each span of a line of OTLP may be bad.
+    assert!(counts.bad <= counts.lines + counts.calls + MAX_SPANS);
     assert!(counts.bad_lines.len() <= 20);
     if calls.len() < MAX_CALLS {
         assert_eq!(calls.len() as u64, counts.calls);
@@ -116,6 +119,29 @@ pub(crate) fn nginx(data: &[u8]) {
     if let Ok(format) = text.parse::<NginxFormat>() {
         check(rest, |importer, source| {
             importer.nginx(source, format.clone())
+        });
+    }
+}
+
+pub(crate) fn envoy(data: &[u8]) {
+    let (text, rest) = settings(data);
+    let mut formats = vec![
+        EnvoyFormat::default(),
+        EnvoyFormat::istio(),
+        EnvoyFormat::json(),
+    ];
+    formats.extend(text.parse::<EnvoyFormat>());
+    for format in formats {
+        check(rest, |importer, source| {
+            importer.envoy(source, format.clone())
+        });
+    }
+}
+
+pub(crate) fn otlp(data: &[u8]) {
+    for format in [OtlpFormat::new(), OtlpFormat::new().name("n").instance("i")] {
+        check(data, |importer, source| {
+            importer.otlp(source, format.clone())
         });
     }
 }

@@ -76,3 +76,13 @@ pub fn import_rates(data: &[u8]) {
 pub fn import_recorded(data: &[u8]) {
     imports::recorded(data);
 }
+
+/// Fuzzes logs of Envoy: a format in the first line, and any text.
+pub fn import_envoy(data: &[u8]) {
+    imports::envoy(data);
+}
+
+/// Fuzzes spans of OTLP: any text.
+pub fn import_otlp(data: &[u8]) {
+    imports::otlp(data);
+}

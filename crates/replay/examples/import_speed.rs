@@ -3,7 +3,7 @@
 //! `cargo run --release --package breakerbox-replay --example import_speed`
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 
-use breakerbox_replay::import::{Import, ImportError, Importer};
+use breakerbox_replay::import::{EnvoyFormat, Import, ImportError, Importer, OtlpFormat};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fmt::Write as _;
@@ -75,7 +75,54 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let format = format.parse().map_err(std::io::Error::other)?;
         importer.nginx(file, format)
     })?;
-    Ok(())
+
+    let envoy = text("", |text, n| {
+        let (second, millis) = (n / 1_000 % 60, n % 1_000);
+        let (code, flags) = if n % 100 == 0 {
+            (503, "UF")
+        } else {
+            (200, "-")
+        };
+        let minute = n / 60_000;
+        writeln!(
+            text,
+            "[2026-03-01T10:{minute:02}:{second:02}.{millis:03}Z] \"GET /v1/users HTTP/2\" {code} {flags} 0 91 {} - \
+             \"-\" \"curl/8\" \"7c1f3b52\" \"users-api\" \"10.0.0.1:80\"",
+            n % 90 + 10
+        )
+    })?;
+    measure("Envoy", &envoy, |file| {
+        importer.envoy(file, EnvoyFormat::default())
+    })?;
+    measure_spans(&importer)
+}
+
+/// Spans in batches of the size that the collector sends by default.
+fn measure_spans(importer: &Importer) -> Result<(), Box<dyn std::error::Error>> {
+    const BATCH: u64 = 8_192;
+    let otlp = text("", |text, n| {
+        let start = 1_772_000_000_000_000_000 + n * 1_000_000;
+        let status = if n % 100 == 0 { 503 } else { 200 };
+        let before = match n % BATCH {
+            0 => {
+                r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"scopeSpans":[{"scope":{"name":"http"},"spans":["#
+            }
+            _ => ",",
+        };
+        let after = if (n + 1) % BATCH == 0 || n + 1 == LINES {
+            "]}]}]}\n"
+        } else {
+            ""
+        };
+        write!(
+            text,
+            r#"{before}{{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","parentSpanId":"eee19b7ec3c1b173","flags":257,"name":"GET","kind":3,"startTimeUnixNano":"{start}","endTimeUnixNano":"{}","attributes":[{{"key":"http.request.method","value":{{"stringValue":"GET"}}}},{{"key":"url.full","value":{{"stringValue":"http://users-api/v1/users"}}}},{{"key":"server.address","value":{{"stringValue":"users-api"}}}},{{"key":"http.response.status_code","value":{{"intValue":"{status}"}}}}],"status":{{}}}}{after}"#,
+            start + n % 50 * 1_000_000
+        )
+    })?;
+    measure("OTLP, spans", &otlp, |file| {
+        importer.otlp(file, OtlpFormat::new())
+    })
 }
 
 fn text(

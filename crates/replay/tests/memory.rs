@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 use allocation_counter::measure;
-use breakerbox_replay::import::{Importer, Mapping};
+use breakerbox_replay::import::{Importer, Mapping, OtlpFormat};
 use std::io::{self, Read};
 
 const LIMIT: u64 = 100 << 20;
@@ -113,4 +113,92 @@ fn endless_quote_is_bounded() {
         opened.unwrap().count() as u64
     };
     assert_bounded("endless quote", import, 0);
+}
+
+#[test]
+fn endless_fields_are_bounded() {
+    // Each line closes a quote and opens another one, and has many empty fields between them.
+    let mut pieces = 200;
+    let piece = move || {
+        pieces -= 1;
+        let start = if pieces == 199 {
+            "ts,ok,name,trace\n\""
+        } else {
+            ""
+        };
+        (pieces >= 0).then(|| format!("{start}\"{}\"\n", ",".repeat(1 << 19)).into_bytes())
+    };
+    let import = || {
+        let opened = Importer::new()
+            .instances(1)
+            .csv(generated(piece), mapping());
+        opened.unwrap().count() as u64
+    };
+    assert_bounded("endless fields", import, 0);
+}
+
+#[test]
+fn long_texts_are_bounded() {
+    const CALLS: u64 = 30_000;
+    let mut n = 0;
+    let line = move || {
+        n += 1;
+        let text = |kind: char| format!("{kind}{n}-{}", "x".repeat(2_000));
+        (n <= CALLS).then(|| {
+            let (name, trace) = (text('n'), text('t'));
+            let line =
+                format!("{{\"ts\":{n},\"ok\":true,\"name\":\"{name}\",\"trace\":\"{trace}\"}}\n");
+            line.into_bytes()
+        })
+    };
+    let import = || {
+        let opened = Importer::new()
+            .instances(1)
+            .ndjson(generated(line), mapping());
+        opened.unwrap().count() as u64
+    };
+    assert_bounded("long texts", import, CALLS);
+}
+
+#[test]
+fn many_intervals_of_rates_are_bounded() {
+    const ROWS: u64 = 250_000;
+    let mut n = 0;
+    let row = move || {
+        n += 1;
+        let start = if n == 1 { "t,name,calls,failed\n" } else { "" };
+        let row = format!("{start}{},name-{n},1,0\n", 1_772_000_000 + n / 100);
+        (n <= ROWS).then(|| row.into_bytes())
+    };
+    let import = || {
+        let mapping = "time=s:t,name=name,calls=calls,failures=failed";
+        let importer = Importer::new().instances(1);
+        let opened = importer.rates(generated(row), mapping.parse().unwrap());
+        opened.unwrap().take(10).count() as u64
+    };
+    assert_bounded("many intervals", import, 10);
+}
+
+/// A batch of spans, of which none may be the last.
+fn batch(spans: u64) -> String {
+    let start = r#"{"resourceSpans":[{"scopeSpans":[{"spans":["#;
+    let span = r#"{"kind":3,"name":"x","startTimeUnixNano":1000,"endTimeUnixNano":2000}"#;
+    let spans = vec![span; usize::try_from(spans).unwrap()].join(",");
+    format!("{start}{spans}]}}]}}]}}\n")
+}
+
+#[test]
+fn long_lines_of_spans_are_bounded() {
+    // A line that is too long, and one whose spans do not fit into memory at once.
+    let mut batches = vec![batch(500_000), batch(200_000), batch(100)];
+    batches.reverse();
+    let import = || {
+        let importer = Importer::new().instances(1);
+        let opened = importer.otlp(
+            generated(move || batches.pop().map(String::into_bytes)),
+            OtlpFormat::new(),
+        );
+        opened.unwrap().count() as u64
+    };
+    assert_bounded("spans", import, 200_100);
 }

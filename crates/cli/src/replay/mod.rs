@@ -43,14 +43,14 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Result<Exit, Box<dyn Error>> {
         replay
     };
     let mut replayed = replay.run(traffic.calls("replaying")?);
-    replayed
-        .caveats
-        .splice(0..0, traffic.caveats.iter().cloned());
+    // The limits of the source come first, because they are true of all figures.
+    let mut caveats = traffic.caveats.clone();
     let is_noticed = || names.iter().any(|name| candidates.notice_slow_calls(name));
     if traffic.survey.limit().is_some() && !is_noticed() {
         let text = "Slow calls count as bad, but no candidate has a rule for slow calls. `breakerbox tune` finds one.";
-        replayed.caveats.insert(0, text.to_owned());
+        caveats.push(text.to_owned());
     }
+    replayed.caveats.splice(0..0, caveats);
     let results = Results {
         replayed,
         model: model.map(|model| model::run(model, &candidates, &traffic.survey)),

@@ -35,16 +35,19 @@ pub(crate) struct TrafficArguments {
     /// CSV: the separator
     #[arg(long, default_value = ",", value_parser = separator, value_name = "CHARACTER")]
     pub(crate) delimiter: u8,
-    /// nginx: the log_format, or the word combined or common
+    /// nginx: the log_format, or the word combined or common. Envoy: the format string or dictionary, or the
+    /// word istio
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
     /// Which calls succeeded, as in 'status<500'
     #[arg(long, value_name = "CONDITION")]
     pub(crate) ok: Option<String>,
-    /// The field with the name of the breaker (nginx: a variable such as $proxy_host, or a fixed name)
+    /// The field with the name of the breaker (nginx: a variable such as $proxy_host, or a fixed name; Envoy:
+    /// an operator such as %UPSTREAM_HOST%, or a fixed name; OTLP: an attribute)
     #[arg(long, value_name = "FIELD")]
     pub(crate) name: Option<String>,
-    /// The field with the process that made the call (nginx: a variable such as $hostname)
+    /// The field with the process that made the call (nginx: a variable such as $hostname; Envoy: an operator;
+    /// OTLP: an attribute such as k8s.pod.name)
     #[arg(long, value_name = "FIELD", conflicts_with = "instances")]
     pub(crate) instance: Option<String>,
     /// How many processes made the calls, if no field says which: calls are dealt at random

@@ -3,7 +3,7 @@
 use super::arguments::TrafficArguments;
 use super::format_name::FormatName;
 use crate::table::escaped;
-use breakerbox_replay::import::{Mapping, NginxFormat};
+use breakerbox_replay::import::{EnvoyFormat, Mapping, NginxFormat, OtlpFormat};
 use serde_json::Value;
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -15,6 +15,8 @@ pub(crate) enum Format {
     Csv(Mapping),
     Ndjson(Mapping),
     Nginx(NginxFormat),
+    Envoy(EnvoyFormat),
+    Otlp(OtlpFormat),
     Rates(Mapping),
 }
 
@@ -91,6 +93,8 @@ pub(super) fn format(
         FormatName::Ndjson => Format::Ndjson(mapping()?),
         FormatName::Rates => Format::Rates(mapping()?),
         FormatName::Nginx => Format::Nginx(nginx(arguments, first_line)?),
+        FormatName::Envoy => Format::Envoy(envoy(arguments, first_line)?),
+        FormatName::Otlp => Format::Otlp(otlp(arguments)?),
     };
     check_options(arguments, name)?;
     let is_stated = arguments.format.is_some() || arguments.log_format.is_some();
@@ -99,14 +103,15 @@ pub(super) fn format(
 
 /// Refuses options that mean nothing for the format.
 fn check_options(arguments: &TrafficArguments, format: FormatName) -> Result<(), Box<dyn Error>> {
-    use FormatName::{Nginx, Recorder};
-    let is_mapped = !matches!(format, Nginx | Recorder);
+    use FormatName::{Csv, Envoy, Ndjson, Nginx, Rates, Recorder};
+    let is_mapped = matches!(format, Csv | Ndjson | Rates);
+    let has_log_format = matches!(format, Nginx | Envoy);
     let text = |value: &Option<String>| value.is_some();
     let options = [
         ("--map", text(&arguments.map), is_mapped),
         ("--where", !arguments.conditions.is_empty(), is_mapped),
         ("--no-header", arguments.no_header, is_mapped),
-        ("--log-format", text(&arguments.log_format), format == Nginx),
+        ("--log-format", text(&arguments.log_format), has_log_format),
         ("--ok", text(&arguments.ok), format != Recorder),
         ("--name", text(&arguments.name), format != Recorder),
         ("--instance", text(&arguments.instance), format != Recorder),
@@ -135,21 +140,33 @@ fn guess(arguments: &TrafficArguments, line: &str) -> Result<FormatName, Box<dyn
     if line.is_empty() {
         return Err("there are no lines".into());
     }
-    if arguments.log_format.is_some() || known_log_format(line).is_some() {
-        return Ok(FormatName::Nginx);
+    match &arguments.log_format {
+        Some(format) if format == "istio" || format.contains("%START_TIME") => {
+            return Ok(FormatName::Envoy);
+        }
+        Some(_) => return Ok(FormatName::Nginx),
+        None if known_log_format(line).is_some() => return Ok(FormatName::Nginx),
+        None if is_envoy_text(line) => return Ok(FormatName::Envoy),
+        None => {}
     }
     if line.starts_with('{') {
         let object: Option<Value> = serde_json::from_str(line).ok();
-        let has = |key| {
-            object
-                .as_ref()
-                .is_some_and(|object| object.get(key).is_some())
+        let has = |keys: &[&str]| {
+            let has = |key: &&str| {
+                object
+                    .as_ref()
+                    .is_some_and(|object| object.get(key).is_some())
+            };
+            keys.iter().all(has)
         };
-        let is_recording = has("recorder") || (has("t") && has("b") && has("o"));
-        return Ok(match is_recording && arguments.map.is_none() {
-            true => FormatName::Recorder,
-            false if is_rates() => FormatName::Rates,
-            false => FormatName::Ndjson,
+        // A line of spans may be longer than what was read of it.
+        let is_spans = has(&["resourceSpans"]) || line.starts_with("{\"resourceSpans\"");
+        return Ok(match arguments.map {
+            Some(_) if is_rates() => FormatName::Rates,
+            None if has(&["recorder"]) || has(&["t", "b", "o"]) => FormatName::Recorder,
+            None if is_spans => FormatName::Otlp,
+            None if has(&["start_time", "response_code", "response_flags"]) => FormatName::Envoy,
+            _ => FormatName::Ndjson,
         });
     }
     if is_rates() {
@@ -197,6 +214,60 @@ fn nginx(arguments: &TrafficArguments, line: &str) -> Result<NginxFormat, Box<dy
         format = format.ok(ok)?;
     }
     Ok(format)
+}
+
+fn envoy(arguments: &TrafficArguments, line: &str) -> Result<EnvoyFormat, Box<dyn Error>> {
+    let mut format = match arguments.log_format.as_deref() {
+        Some("istio") => EnvoyFormat::istio(),
+        Some(format) => format.parse()?,
+        None if line.starts_with('{') => EnvoyFormat::json(),
+        None if words_after_request(line) == Some(ISTIO_WORDS) => EnvoyFormat::istio(),
+        None => EnvoyFormat::default(),
+    };
+    if let Some(name) = &arguments.name {
+        format = format.name(name)?;
+    }
+    if let Some(instance) = &arguments.instance {
+        format = format.instance(instance)?;
+    }
+    if let Some(ok) = &arguments.ok {
+        format = format.ok(ok)?;
+    }
+    Ok(format)
+}
+
+fn otlp(arguments: &TrafficArguments) -> Result<OtlpFormat, Box<dyn Error>> {
+    let mut format = OtlpFormat::new();
+    if let Some(name) = &arguments.name {
+        format = format.name(name);
+    }
+    if let Some(instance) = &arguments.instance {
+        format = format.instance(instance);
+    }
+    if let Some(ok) = &arguments.ok {
+        format = format.ok(ok)?;
+    }
+    Ok(format)
+}
+
+/// The words between the request and the next quoted value: code, flags, two sizes and two durations.
+const ENVOY_WORDS: usize = 6;
+/// In the format of Istio, these are code, flags and two details.
+const ISTIO_WORDS: usize = 4;
+
+/// Returns `true` for a line in one of the default formats of Envoy: `[2026-03-01T10:00:00.310Z] "…`.
+fn is_envoy_text(line: &str) -> bool {
+    let words = words_after_request(line);
+    words.is_some_and(|words| [ENVOY_WORDS, ISTIO_WORDS].contains(&words))
+}
+
+/// Returns the number of words after the request of a line of Envoy.
+fn words_after_request(line: &str) -> Option<usize> {
+    let (time, rest) = line.strip_prefix('[')?.split_once("] \"")?;
+    let is_time = time.ends_with('Z') && time.as_bytes().get(10) == Some(&b'T');
+    let (_, rest) = rest.split_once("\" ").filter(|_| is_time)?;
+    let (words, _) = rest.split_once('"')?;
+    Some(words.split_whitespace().count())
 }
 
 /// Returns the combined or common format if the line has it: `1.2.3.4 - - [01/Mar/2026:10:00:00 +0000] "…`.
@@ -285,6 +356,16 @@ mod tests {
         assert_eq!(known_log_format(&combined), Some(COMBINED));
         for other in ["", "a - b", "ts,status", "x - [time] \"\"", r#"{"t":1}"#] {
             assert_eq!(known_log_format(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn default_formats_of_envoy_are_recognized() {
+        let start = "[2026-03-01T10:00:00.310Z] \"GET /a b HTTP/2\" 200 -";
+        assert!(is_envoy_text(&format!("{start} 0 1 2 - \"-\"")));
+        assert!(is_envoy_text(&format!("{start} via_upstream - \"-\" 0")));
+        for other in [start, "[x] \"\" 1 2 3 4 \"", "", "[\"a\"]"] {
+            assert!(!is_envoy_text(other), "{other}");
         }
     }
 

@@ -13,6 +13,10 @@ pub(crate) enum FormatName {
     Ndjson,
     /// An access log of nginx or Apache, with --log-format
     Nginx,
+    /// An access log of Envoy, as text or JSON, with --log-format
+    Envoy,
+    /// Spans of OpenTelemetry in OTLP JSON, one batch on each line
+    Otlp,
     /// The numbers of calls and failures of each interval, as CSV or NDJSON, with --map
     Rates,
 }
@@ -24,6 +28,8 @@ impl FormatName {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
             Self::Nginx => "nginx",
+            Self::Envoy => "envoy",
+            Self::Otlp => "otlp",
             Self::Rates => "rates",
         }
     }

@@ -114,6 +114,8 @@ impl TrafficFile {
             Format::Csv(mapping) => importer.csv(input, mapping.clone()),
             Format::Ndjson(mapping) => importer.ndjson(input, mapping.clone()),
             Format::Nginx(format) => importer.nginx(input, format.clone()),
+            Format::Envoy(format) => importer.envoy(input, format.clone()),
+            Format::Otlp(format) => importer.otlp(input, format.clone()),
             Format::Rates(mapping) => importer.rates(input, mapping.clone()),
         }
     }

@@ -21,6 +21,25 @@ pub(crate) struct Source {
     pub(crate) length: u64,
 }
 
+/// The first bytes of files that cannot be read as they are, and what to do.
+const UNREADABLE: [(&[u8], &str); 6] = [
+    (
+        b"\x28\xb5\x2f\xfd",
+        "compressed with zstd: pass it through `zstd -dc`",
+    ),
+    (b"\xfd7zXZ", "compressed with xz: pass it through `xz -dc`"),
+    (b"BZh", "compressed with bzip2: pass it through `bzip2 -dc`"),
+    (b"PK\x03\x04", "a zip archive: extract the files in it"),
+    (
+        b"\xff\xfe",
+        "UTF-16: pass it through `iconv -f UTF-16 -t UTF-8`",
+    ),
+    (
+        b"\xfe\xff",
+        "UTF-16: pass it through `iconv -f UTF-16 -t UTF-8`",
+    ),
+];
+
 impl Source {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let named = |error: io::Error| {
@@ -85,7 +104,14 @@ impl Source {
     pub(crate) fn first_line(&self) -> io::Result<String> {
         const MOST: u64 = 64 * 1024;
         let mut input = BufReader::new(self.read(&ProgressBar::hidden())?);
-        let is_gzip = input.fill_buf()?.starts_with(b"\x1f\x8b");
+        let start = input.fill_buf()?;
+        if let Some((_, advice)) = UNREADABLE
+            .iter()
+            .find(|(magic, _)| start.starts_with(magic))
+        {
+            return Err(io::Error::other(*advice));
+        }
+        let is_gzip = start.starts_with(b"\x1f\x8b");
         let mut input: Box<dyn BufRead> = if is_gzip {
             Box::new(BufReader::new(MultiGzDecoder::new(input).take(MOST)))
         } else {

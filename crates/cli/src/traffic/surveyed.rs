@@ -1,6 +1,7 @@
 //! [`Surveyed`]: what the first pass over the traffic found.
 
 use super::arguments::TrafficArguments;
+use super::format_name::FormatName;
 use super::opening::Files;
 use super::outage;
 use crate::table::{cell, escaped, print_to, table};
@@ -80,15 +81,31 @@ fn is_wanted(only: &[String], call: &Call) -> bool {
 }
 
 fn check_calls(survey: &Survey, counts: &[ImportCounts], only: &[String]) -> Result<(), String> {
+    let sum = |figure: fn(&ImportCounts) -> u64| counts.iter().map(figure).sum::<u64>();
+    let (late, read) = (sum(|it| it.late), sum(|it| it.calls));
+    if late > read {
+        return Err(format!(
+            "{} came too late to be put in order, and only {} could be: sort the lines by time, the oldest first. \
+             Many exports have the newest first, and `tac` reverses them",
+            counted(late, "call"),
+            count(read)
+        ));
+    }
     if survey.calls() > 0 {
         return Ok(());
     }
-    let lines: u64 = counts.iter().map(|counts| counts.lines).sum();
-    let bad: u64 = counts.iter().map(|counts| counts.bad).sum();
-    let filtered: u64 = counts.iter().map(|counts| counts.filtered).sum();
-    let mut text = format!("no calls in {}", counted(lines, "line"));
-    if filtered > 0 {
-        let _ = write!(text, "; --where left out {}", count(filtered));
+    let mut text = format!("no calls in {}", counted(sum(|it| it.lines), "line"));
+    for (number, what) in [
+        (sum(|it| it.filtered), "left out by --where"),
+        (sum(|it| it.never_ran), "reached no server"),
+        (
+            sum(|it| it.not_calls),
+            "other than calls, such as spans of servers",
+        ),
+    ] {
+        if number > 0 {
+            let _ = write!(text, "; {} {what}", count(number));
+        }
     }
     if counts.iter().any(|counts| counts.calls > 0) {
         let _ = write!(
@@ -97,6 +114,7 @@ fn check_calls(survey: &Survey, counts: &[ImportCounts], only: &[String]) -> Res
             only.join(", ")
         );
     }
+    let bad = sum(|it| it.bad);
     if bad > 0 {
         let _ = write!(text, "; {} cannot be read:", count(bad));
         let lines = counts.iter().flat_map(|counts| &counts.bad_lines);
@@ -194,24 +212,31 @@ impl Surveyed {
         let (bad, late, moved) = (sum(|it| it.bad), sum(|it| it.late), sum(|it| it.moved));
         let mut caveats = Vec::new();
         if bad > 0 {
-            let lines = sum(|it| it.lines);
+            let mut formats = self.files.files.iter().map(|file| file.format);
+            let what = if formats.any(|format| format == FormatName::Otlp) {
+                // A line has many spans, so lines are no total.
+                counted(bad, "record")
+            } else {
+                let lines = sum(|it| it.lines);
+                format!("{} of {}", count(bad), counted(lines, "line"))
+            };
             caveats.push(format!(
-                "{} of {} left out: no calls could be read from them.",
-                count(bad),
-                counted(lines, "line")
+                "{what} left out: no calls could be read from them."
             ));
         }
         if late + moved > 0 {
             caveats.push(format!(
-                "{} came too late to be put in order: {} were moved, {} are left out. --reorder-within is longer \
-                 than the longest call.",
+                "{} came too late to be put in order: {} were moved, {} are left out. Set --reorder-within to more \
+                 than the longest call, or sort the lines by time.",
                 counted(late + moved, "call"),
                 count(moved),
                 count(late)
             ));
         }
         let names = self.survey.names();
-        if names.iter().all(|name| name.latency(0.5).is_none()) {
+        // Latencies are those of good calls.
+        let has_good = names.iter().any(|name| name.bad < name.calls);
+        if has_good && names.iter().all(|name| name.latency(0.5).is_none()) {
             caveats.push(
                 "The source has no durations: calls take no time, and slow calls are not noticed."
                     .to_owned(),
@@ -235,6 +260,7 @@ impl Surveyed {
                 (counts.bad, "bad"),
                 (counts.filtered, "left out by --where"),
                 (counts.never_ran, "that reached no server"),
+                (counts.not_calls, "other than calls"),
                 (counts.lost, "lost by the recorder"),
             ] {
                 if number > 0 {
@@ -331,6 +357,7 @@ impl Surveyed {
                     "bad_lines": counts.bad_lines.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "filtered": counts.filtered,
                     "never_ran": counts.never_ran,
+                    "not_calls": counts.not_calls,
                     "moved": counts.moved,
                     "late": counts.late,
                     "lost": counts.lost,

@@ -21,6 +21,11 @@ fn combined_log_is_recognized() {
         out.starts_with("note: The source is a log of requests, not of upstream calls"),
         "{out}"
     );
+    let slow = directory
+        .run("replay access.log --instances 1 --slow-from 1s")
+        .ok();
+    assert_eq!(slow.lines().next(), out.lines().next());
+    assert!(slow.contains("note: Slow calls count as bad"), "{slow}");
     assert!(out.contains("note: 1 of 3 lines left out"), "{out}");
     assert!(
         out.contains("access.log: nginx (guessed), 3 lines, 2 calls, 1 bad\n  line 3: "),
@@ -58,6 +63,107 @@ fn log_format_of_nginx_is_read() {
     run(&["--instances", "1", "--ok", "status<600"]).json();
     run(&["--instances", "1", "--name", "$server_name"]).fails(1, "has no variable $server_name");
     run(&["--instances", "1", "--map", MAP]).fails(1, "--map means nothing for the format nginx");
+}
+
+/// A line of Envoy's default format.
+fn envoy_line(second: u32, code: &str, flags: &str) -> String {
+    format!(
+        "[2026-03-01T10:00:{second:02}.310Z] \"GET / HTTP/2\" {code} {flags} 0 91 12 - \"-\" \"curl\" \"7c1f\" \
+         \"users-api\" \"10.0.0.1:80\"\n"
+    )
+}
+
+#[test]
+fn logs_of_envoy_are_recognized() {
+    let istio = "[2026-03-01T10:00:00.250Z] \"GET / HTTP/1.1\" 503 UC reset - \"-\" 0 95 7 - \"-\" \"curl\" \
+                 \"844f\" \"httpbin\" \"127.0.0.1:80\" inbound|80|| 127.0.0.6:1 10.0.0.1:80 10.0.0.2:3 - default\n";
+    let json = "{\"start_time\":\"2026-03-01T10:00:00Z\",\"response_code\":503,\"response_flags\":\"UT\",\
+                \"upstream_cluster\":\"users\"}\n";
+    let directory = Directory::new()
+        .with(
+            "access.log",
+            envoy_line(0, "200", "-") + &envoy_line(1, "503", "UF") + &envoy_line(2, "503", "UO"),
+        )
+        .with("istio.log", istio)
+        .with("envoy.ndjson", json);
+    let out = directory
+        .run("replay access.log --instances 1 -c default")
+        .ok();
+    let line = "access.log: envoy (guessed), 3 lines, 2 calls, 1 that reached no server";
+    assert!(out.contains(line), "{out}");
+    assert!(!out.contains("log of requests"), "{out}");
+    let traffic = |arguments: &str| directory.run(arguments).json()["traffic"].clone();
+    for (name, expected) in [("istio.log", "inbound|80||"), ("envoy.ndjson", "users")] {
+        let traffic = traffic(&format!("replay {name} --instances 1 --json"));
+        assert_eq!(traffic["files"][0]["format"], "envoy");
+        assert_eq!(traffic["names"][0]["name"], expected);
+        assert_eq!(traffic["names"][0]["bad"], 1);
+    }
+    let named = traffic("replay istio.log --log-format istio --instances 1 --name x --json");
+    assert_eq!(named["names"][0]["name"], "x");
+    directory.run("replay access.log").fails(1, "--instances N");
+}
+
+#[test]
+fn log_format_of_envoy_is_read() {
+    let directory = Directory::new().with("access.log", "1772359200.5 web-1 503 users 7\n");
+    let format =
+        "%START_TIME(%s.%1f)% %REQ(X-POD)% %RESPONSE_CODE% %UPSTREAM_CLUSTER% %DURATION%\\n";
+    let run = |rest: &[&str]| {
+        let start = ["replay", "access.log", "--json", "--log-format", format];
+        directory.run_with(&[&start, rest].concat())
+    };
+    let json = run(&["--instance", "%REQ(X-POD)%", "--ok", "status<600"]).json();
+    assert_eq!(json["traffic"]["names"][0]["bad"], 0);
+    assert_eq!(json["traffic"]["files"][0]["guessed"], false);
+    run(&["--instances", "1", "--name", "%ROUTE_NAME%"]).fails(1, "no operator %ROUTE_NAME%");
+    run(&["--instances", "1", "--no-header"]).fails(1, "means nothing for the format envoy");
+}
+
+#[test]
+fn spans_of_otlp_are_recognized() {
+    let span = |kind: u32| {
+        format!(
+            "{{\"kind\":{kind},\"name\":\"GET\",\"startTimeUnixNano\":\"1772359200000000000\",\
+             \"endTimeUnixNano\":\"1772359200020000000\",\"status\":{{\"code\":2}}}}"
+        )
+    };
+    let line = |spans: &[String], instance: &str| {
+        format!(
+            "{{\"resourceSpans\":[{{\"resource\":{{\"attributes\":[{instance}]}},\"scopeSpans\":[{{\"spans\":[{}]}}]}}]}}\n",
+            spans.join(",")
+        )
+    };
+    let instance = "{\"key\":\"service.instance.id\",\"value\":{\"stringValue\":\"web-1\"}}";
+    // Longer than what is read of the first line for the guess.
+    let long = line(&vec![span(3); 1_000], instance);
+    let directory = Directory::new()
+        .with("traces.jsonl", line(&[span(2), span(3)], instance) + "x\n")
+        .with("long.jsonl", long)
+        .with("unnamed.jsonl", line(&[span(3)], ""))
+        .with("servers.jsonl", line(&[span(2)], ""));
+    let out = directory.run("replay traces.jsonl -c default").ok();
+    assert!(out.starts_with("note: Traces are often sampled"), "{out}");
+    let text =
+        "traces.jsonl: otlp (guessed), 2 lines, 1 call, 1 bad, 1 other than calls\n  line 2: ";
+    assert!(out.contains(text), "{out}");
+    assert!(out.contains("note: 1 record left out"), "{out}");
+    assert!(!out.contains("no durations"), "{out}");
+    let json = directory.run("replay long.jsonl --json").json();
+    assert_eq!(json["replayed"]["calls"], 1_000);
+    directory
+        .run("replay unnamed.jsonl")
+        .fails(1, "--instances N");
+    directory
+        .run("replay servers.jsonl --instances 1")
+        .fails(1, "no calls in 1 line; 1 other than calls");
+    let json = directory
+        .run("replay unnamed.jsonl --instances 2 --name \"users\" --json")
+        .json();
+    assert_eq!(json["traffic"]["names"][0]["name"], "users");
+    directory
+        .run("replay traces.jsonl --sampled")
+        .fails(1, "counts calls, but the traffic is sampled");
 }
 
 #[test]

@@ -89,6 +89,41 @@ fn extreme_times_are_survived() {
 }
 
 #[test]
+fn unreadable_files_are_explained() {
+    for (start, advice) in [
+        (&b"\x28\xb5\x2f\xfd"[..], "zstd -dc"),
+        (b"\xfd7zXZ\0", "xz -dc"),
+        (b"BZh91AY", "bzip2 -dc"),
+        (b"PK\x03\x04", "extract the files"),
+        (b"\xff\xfet\0s\0,\0", "iconv -f UTF-16"),
+        (b"\xfe\xff\0t\0s\0,", "iconv -f UTF-16"),
+    ] {
+        let directory = Directory::new().with("calls", start);
+        directory
+            .run(&format!("replay calls --instances 1 --map {MAP}"))
+            .fails(1, advice);
+    }
+}
+
+#[test]
+fn reversed_log_is_an_error() {
+    let text = csv();
+    let mut rows: Vec<&str> = text.lines().collect();
+    rows[1..].reverse();
+    let directory = Directory::new().with("calls.csv", rows.join("\n"));
+    let arguments = format!("replay calls.csv --instances 1 --map {MAP}");
+    directory
+        .run(&format!("{arguments} --reorder-within 10s"))
+        .fails(1, "sort the lines by time, the oldest first");
+    assert_eq!(
+        directory
+            .run(&format!("{arguments} --reorder-within 5m --json"))
+            .json()["replayed"]["calls"],
+        2_400
+    );
+}
+
+#[test]
 fn many_names_are_an_error_before_they_fill_memory() {
     let mut rows = String::from("ts,upstream,status,latency\n");
     for number in 0..5_000 {

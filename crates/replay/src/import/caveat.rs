@@ -18,6 +18,8 @@ pub enum Caveat {
     OneInstance,
     /// Only a part of the calls is in the source.
     Sampled,
+    /// The source has traces, and was not stated to be sampled.
+    Traces,
     /// The source ended before its end, or its last part is broken.
     Truncated,
     /// The recorder lost this number of calls.
@@ -45,6 +47,10 @@ impl fmt::Display for Caveat {
             Self::Sampled => f.write_str(
                 "The traffic is sampled: minimum_calls counts only the sampled calls, and tail sampling \
                  overstates failures.",
+            ),
+            Self::Traces => f.write_str(
+                "Traces are often sampled, and these are assumed to be complete. If they are not, calls in a row \
+                 and numbers of calls mean nothing: state that the traffic is sampled.",
             ),
             Self::Truncated => f.write_str("The source broke off: calls after that point are missing."),
             Self::Lost(calls) => write!(

@@ -18,7 +18,9 @@ pub struct ImportCounts {
     pub filtered: u64,
     /// The attempts that reached no server, such as those of nginx without a live upstream.
     pub never_ran: u64,
-    /// The lines that cannot be read as calls.
+    /// The records that are no outgoing calls, such as the spans of a server.
+    pub not_calls: u64,
+    /// The lines that cannot be read as calls, or the spans of a line of OTLP.
     pub bad: u64,
     /// The first 20 of the bad lines.
     pub bad_lines: Vec<BadLine>,

@@ -3,7 +3,7 @@
 use super::error::{ImportError, MappingError};
 use super::lines::{Lines, MAX_LINE, Next};
 use super::mapping::Mapping;
-use super::row::{Row, too_long};
+use super::row::Row;
 use super::sink::{BadReason, Sink};
 use super::value::Value;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
@@ -61,17 +61,24 @@ impl Csv {
             header.extend((0..records.fields).map(|column| records.text(column).into_owned()));
         }
         let columns = mapping.fields().iter().map(|field| {
-            let named = header.iter().position(|name| name.trim() == field);
+            let mut named = (0..).zip(&header).filter(|(_, name)| name.trim() == field);
             let numbered = || field.parse::<usize>().ok()?.checked_sub(1);
-            match named.or_else(numbered) {
-                Some(column) => Ok(column),
-                None if has_header => Err(ImportError::NoColumn {
-                    field: field.clone(),
-                    columns: header.join(", "),
-                }),
-                None => Err(ImportError::Mapping(MappingError(format!(
-                    "the file has no header, so `{field}` must be the number of a column, from 1"
+            match (named.next(), named.next()) {
+                (Some((column, _)), None) => Ok(column),
+                (Some(_), Some(_)) => Err(ImportError::Mapping(MappingError(format!(
+                    "the file has several columns `{field}`: name the column by its number, from 1"
                 )))),
+                (None, _) => match numbered() {
+                    Some(column) => Ok(column),
+                    None if header.is_empty() && has_header => Err(ImportError::Empty),
+                    None if has_header => Err(ImportError::NoColumn {
+                        field: field.clone(),
+                        columns: header.join(", "),
+                    }),
+                    None => Err(ImportError::Mapping(MappingError(format!(
+                        "the file has no header, so `{field}` must be the number of a column, from 1"
+                    )))),
+                },
             }
         });
         Ok(Self {
@@ -80,11 +87,7 @@ impl Csv {
         })
     }
 
-    pub(super) fn read(
-        &mut self,
-        sink: &mut Sink,
-        mut take: impl FnMut(&mut Sink, &Row<'_>),
-    ) -> bool {
+    pub(super) fn read(&mut self, sink: &mut Sink, take: impl FnOnce(&mut Sink, &Row<'_>)) -> bool {
         let next = match self.records.read() {
             Ok(next) => next,
             Err(error) => {
@@ -98,7 +101,7 @@ impl Csv {
         match next {
             NextRecord::End => return false,
             NextRecord::Blank => {}
-            NextRecord::TooLong => too_long(sink, number, text),
+            NextRecord::TooLong => sink.too_long(&self.records.lines),
             NextRecord::Unclosed => {
                 let reason = BadReason::from("a quote is not closed within 1 MiB");
                 sink.bad(number, &reason, text);
@@ -143,7 +146,7 @@ impl Records {
             match next {
                 Next::End if is_first => return Ok(NextRecord::End),
                 Next::Line if is_first && is_blank => return Ok(NextRecord::Blank),
-                Next::Line if self.written <= MAX_LINE => {}
+                Next::Line if self.written + self.fields <= MAX_LINE => {}
                 Next::TooLong if is_first => return Ok(NextRecord::TooLong),
                 Next::Line | Next::TooLong | Next::End => {
                     self.reader.reset();

@@ -5,7 +5,7 @@ use std::io;
 #[error("{0}")]
 pub struct MappingError(pub(super) String);
 
-/// A `log_format` of nginx from which no calls can be read.
+/// A log format of nginx or Envoy from which no calls can be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct FormatError(pub(super) String);
@@ -25,6 +25,9 @@ pub enum ImportError {
          of the process, or state how many processes made the calls (1 if it was one)"
     )]
     InstancesNotStated,
+    /// A CSV file has no header, because it has no lines.
+    #[error("the file is empty, so it has no header")]
+    Empty,
     /// The header of a CSV file has no such column.
     #[error("the file has no column {field:?}; its columns are {columns}")]
     NoColumn {

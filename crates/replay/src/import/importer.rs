@@ -3,6 +3,8 @@
 use super::caveat::Caveat;
 use super::counts::ImportCounts;
 use super::csv::Csv;
+use super::envoy::Envoy;
+use super::envoy_format::{EnvoyFormat, Role};
 use super::error::ImportError;
 use super::iter::{Dealer, Import};
 use super::lines::Lines;
@@ -11,6 +13,8 @@ use super::ndjson::Ndjson;
 use super::nginx::Nginx;
 use super::nginx_format::NginxFormat;
 use super::order::Order;
+use super::otlp::Otlp;
+use super::otlp_format::OtlpFormat;
 use super::rates::RateDraws;
 use super::recorded::Recorded;
 use super::rows::{MappedCalls, Rows};
@@ -118,7 +122,8 @@ impl Importer {
     ///
     /// * [`ImportError::InstancesNotStated`] without [`instances`](Self::instances), if the mapping
     ///   names no field for the instance
-    /// * [`ImportError::NoColumn`] if the header has no such column
+    /// * [`ImportError::NoColumn`] if the header has no such column, and [`ImportError::Empty`] if there is
+    ///   no header
     /// * [`ImportError::Mapping`] if the mapping does not say which calls succeeded
     /// * [`ImportError::Io`] if the source cannot be read
     pub fn csv(
@@ -137,7 +142,7 @@ impl Importer {
     ///
     /// # Errors
     ///
-    /// The same as for [`csv`](Self::csv), except [`ImportError::NoColumn`]. A field that a line does
+    /// The same as for [`csv`](Self::csv), except for those of the header. A field that a line does
     /// not have makes a bad line.
     pub fn ndjson(
         &self,
@@ -182,7 +187,7 @@ impl Importer {
         mapping.check_rates()?;
         let has_instance = self.check_instances(mapping.has_instance())?;
         let mut lines = Lines::open(source)?;
-        let rows = if lines.begin_with_object()? {
+        let rows = if lines.peek()?.trim_ascii_start().starts_with(b"{") {
             Rows::Ndjson(Ndjson::new(lines, &mapping))
         } else {
             self.csv_rows(lines, &mapping)?
@@ -205,13 +210,46 @@ impl Importer {
         format: NginxFormat,
     ) -> Result<Import, ImportError> {
         let has_instance = self.check_instances(format.has_instance())?;
-        let caveats = if format.is_upstream_log() {
-            Vec::new()
-        } else {
-            vec![Caveat::ServerLog]
-        };
+        let caveats = server_log(format.is_upstream_log());
         let format = Nginx::new(Lines::open(source)?, format);
         Ok(self.import(Box::new(format), has_instance, caveats))
+    }
+
+    /// Opens an access log of Envoy.
+    ///
+    /// # Errors
+    ///
+    /// * [`ImportError::InstancesNotStated`] without [`instances`](Self::instances), if the format has
+    ///   no [instance](EnvoyFormat::instance)
+    /// * [`ImportError::Io`] if the source cannot be read
+    pub fn envoy(
+        &self,
+        source: impl Read + Send + 'static,
+        format: EnvoyFormat,
+    ) -> Result<Import, ImportError> {
+        let has_instance = self.check_instances(format.has(Role::Instance))?;
+        let caveats = server_log(format.is_upstream_log());
+        let format = Envoy::new(Lines::open(source)?, format);
+        Ok(self.import(Box::new(format), has_instance, caveats))
+    }
+
+    /// Opens spans in OTLP JSON, one batch on each line, as the file exporter of the OpenTelemetry collector
+    /// writes them. A line has at most 32 MiB.
+    ///
+    /// # Errors
+    ///
+    /// * [`ImportError::InstancesNotStated`] without [`instances`](Self::instances), if the first resource
+    ///   has no `service.instance.id` and the format states no other [attribute](OtlpFormat::instance)
+    /// * [`ImportError::Io`] if the source cannot be read
+    pub fn otlp(
+        &self,
+        source: impl Read + Send + 'static,
+        format: OtlpFormat,
+    ) -> Result<Import, ImportError> {
+        let mut format = Otlp::new(Lines::open(source)?, format);
+        let has_instance = self.check_instances(format.find_instance()?)?;
+        let caveat = (!self.sampled).then_some(Caveat::Traces);
+        Ok(self.import(Box::new(format), has_instance, caveat.into_iter().collect()))
     }
 
     fn csv_rows(&self, lines: Lines, mapping: &Mapping) -> Result<Rows, ImportError> {
@@ -251,6 +289,12 @@ impl Importer {
         let dealer = dealt.map(|processes| Dealer::new(processes, self.seed));
         Import::new(format, sink, dealer, caveats)
     }
+}
+
+/// Returns the caveat of a log that describes requests instead of upstream calls.
+fn server_log(is_upstream_log: bool) -> Vec<Caveat> {
+    let caveat = (!is_upstream_log).then_some(Caveat::ServerLog);
+    caveat.into_iter().collect()
 }
 
 impl Default for Importer {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::mem;
 
-/// The maximum length of a line: 1 MiB.
+/// The maximum length of a line of most formats: 1 MiB.
 pub(super) const MAX_LINE: usize = 1 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -18,6 +18,8 @@ pub(super) struct Lines {
     /// The number of the present line, from 1.
     number: u64,
     latest: Next,
+    /// The maximum length of a line.
+    limit: usize,
     /// Whether the present line is to be read again.
     repeats: bool,
 }
@@ -27,7 +29,7 @@ pub(super) struct Lines {
 pub(super) enum Next {
     /// [`Lines::line`] returns the line.
     Line,
-    /// The line exceeds [`MAX_LINE`], and [`Lines::line`] returns its beginning.
+    /// The line exceeds the maximum length, and [`Lines::line`] returns its beginning.
     TooLong,
     /// There are no more lines.
     End,
@@ -40,20 +42,32 @@ impl Lines {
             line: Vec::new(),
             number: 0,
             latest: Next::End,
+            limit: MAX_LINE,
             repeats: false,
         })
     }
 
-    /// Returns `true` if the first line that is not blank begins like a JSON object.
-    pub(super) fn begin_with_object(&mut self) -> io::Result<bool> {
-        while self.read()? == Next::Line {
-            if let Some(first) = self.line.trim_ascii().first() {
-                self.repeats = true;
-                return Ok(*first == b'{');
-            }
-        }
+    /// Sets the maximum length of a line.
+    pub(super) fn up_to(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Returns the first line that is not blank, which [`read`](Self::read) returns, too.
+    pub(super) fn peek(&mut self) -> io::Result<&[u8]> {
+        while self.read()? == Next::Line && self.line.trim_ascii().is_empty() {}
+        self.repeat();
+        Ok(&self.line)
+    }
+
+    /// Makes the next call of [`read`](Self::read) return the present line again.
+    pub(super) fn repeat(&mut self) {
         self.repeats = true;
-        Ok(false)
+    }
+
+    /// Returns the maximum length of a line.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Returns the number of the present line, from 1.
@@ -91,7 +105,7 @@ impl Lines {
             let end = memchr(b'\n', available);
             let piece = available.get(..end.unwrap_or(available.len()));
             let piece = piece.unwrap_or_default();
-            let room = MAX_LINE - self.line.len();
+            let room = self.limit - self.line.len();
             too_long |= piece.len() > room;
             let kept = piece.get(..room.min(piece.len())).unwrap_or_default();
             self.line.extend_from_slice(kept);

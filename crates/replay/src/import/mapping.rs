@@ -2,7 +2,7 @@
 
 use super::error::MappingError;
 use super::predicate::Predicate;
-use super::sink::{BadReason, Names};
+use super::sink::{BadReason, Names, label};
 use super::time::{TimeFormat, Unit};
 use super::value::Value;
 use crate::{Call, Outcome};
@@ -28,7 +28,7 @@ use std::time::Duration;
 ///
 /// A unit may come before a field of time: `ns:`, `us:`, `ms:` or `s:`. Durations without one are
 /// milliseconds. Times without one are RFC 3339, or Unix times whose magnitude tells the unit. A date
-/// without an offset, such as `2026-03-01 10:00:00`, is in UTC.
+/// without an offset, such as `2026-03-01 10:00:00`, is in UTC. Dates before 1970 or after 2553 are bad.
 ///
 /// A field is a column of CSV by its header, or by its number from 1. In JSON it is a member, and dots
 /// lead into nested objects: `http.status`. Single quotes protect commas.
@@ -250,9 +250,8 @@ impl Mapping {
             _ => time,
         };
         let text = |field: Option<usize>| values.get(field?)?.as_text();
-        let mut intern = |field| text(field).map(|text| names.intern(&text));
-        let instance = intern(self.instance);
-        let error = intern(self.error);
+        let instance = text(self.instance).map(|text| names.intern(&text));
+        let error = text(self.error).map(|text| names.intern(label(&text)));
         let call = Call {
             start,
             name: self.name(values, names)?,
@@ -338,7 +337,7 @@ impl Mapping {
     fn outcome(&self, values: &[Value<'_>]) -> Result<Outcome, BadReason> {
         if let Some(field) = self.outcome {
             let word = values.get(field).and_then(Value::as_text);
-            let outcome = word.and_then(|word| outcome_of(&word));
+            let outcome = word.and_then(|word| outcome_of(word.trim()));
             return outcome.ok_or_else(|| self.bad("no outcome", field));
         }
         let mut ok = true;

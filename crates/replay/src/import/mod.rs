@@ -1,5 +1,5 @@
-//! Traffic from files: the format of the [`Recorder`](crate::Recorder), CSV, NDJSON, the logs of nginx,
-//! and rates per interval.
+//! Traffic from files: the format of the [`Recorder`](crate::Recorder), CSV, NDJSON, the logs of nginx and
+//! Envoy, spans of OpenTelemetry, and rates per interval.
 //!
 //! An [`Importer`] has the settings, and opens a source as an [`Import`], which is an iterator of calls
 //! in the order of their start:
@@ -27,12 +27,17 @@
 //! * `counts`, `caveat`, `sampled`, `error`: what an import says about its source
 //! * `lines`, `gzip`: bounded lines of a source
 //! * `row`, `rows`, `mapping`, `predicate`, `value`, `time`: from fields to calls
+//! * `pattern`: from a line of text to its variables
 //! * `recorded`, `ndjson`, `csv`, `nginx`, `nginx_format`, `rates`: the formats
+//! * `envoy`, `envoy_format`, `otlp`, `otlp_format`, `otlp_spans`, `grpc`: those of proxies and traces
 
 mod caveat;
 mod counts;
 mod csv;
+mod envoy;
+mod envoy_format;
 mod error;
+mod grpc;
 mod gzip;
 mod importer;
 mod iter;
@@ -42,6 +47,10 @@ mod ndjson;
 mod nginx;
 mod nginx_format;
 mod order;
+mod otlp;
+mod otlp_format;
+mod otlp_spans;
+mod pattern;
 mod predicate;
 mod rates;
 pub(crate) mod recorded;
@@ -54,9 +63,11 @@ mod value;
 
 pub use caveat::Caveat;
 pub use counts::{BadLine, ImportCounts};
+pub use envoy_format::EnvoyFormat;
 pub use error::{FormatError, ImportError, MappingError};
 pub use importer::Importer;
 pub use iter::Import;
 pub use mapping::Mapping;
 pub use nginx_format::NginxFormat;
+pub use otlp_format::OtlpFormat;
 pub use sampled::{CountRule, check_sampled};

@@ -1,8 +1,8 @@
 //! [`Ndjson`]: lines of JSON objects.
 
-use super::lines::{Lines, Next};
+use super::lines::Lines;
 use super::mapping::Mapping;
-use super::row::{Row, too_long};
+use super::row::Row;
 use super::sink::{BadReason, Sink};
 use super::value::Value;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -23,25 +23,10 @@ impl Ndjson {
         }
     }
 
-    pub(super) fn read(
-        &mut self,
-        sink: &mut Sink,
-        mut take: impl FnMut(&mut Sink, &Row<'_>),
-    ) -> bool {
-        let next = match self.lines.read() {
-            Ok(next) => next,
-            Err(error) => {
-                sink.broken(&error);
-                return false;
-            }
-        };
-        sink.counts.lines = self.lines.number();
-        let (number, text) = (self.lines.number(), self.lines.line());
-        match next {
-            Next::End => return false,
-            Next::TooLong => too_long(sink, number, text),
-            Next::Line if text.trim_ascii().is_empty() => {}
-            Next::Line => match parse(text, &self.fields) {
+    pub(super) fn read(&mut self, sink: &mut Sink, take: impl FnOnce(&mut Sink, &Row<'_>)) -> bool {
+        let fields = &self.fields;
+        sink.read_line(&mut self.lines, |sink, number, text| {
+            match parse(text, fields) {
                 Ok(values) => take(
                     sink,
                     &Row {
@@ -50,18 +35,14 @@ impl Ndjson {
                         values: &values,
                     },
                 ),
-                Err(error) => {
-                    let reason = BadReason::from(format!("no JSON object: {error}"));
-                    sink.bad(number, &reason, text);
-                }
-            },
-        }
-        true
+                Err(reason) => sink.bad(number, &reason, text),
+            }
+        })
     }
 }
 
 /// Reads the values of `fields` from the object in `text`.
-fn parse<'a>(text: &'a [u8], fields: &[String]) -> serde_json::Result<Vec<Value<'a>>> {
+pub(super) fn parse<'a>(text: &'a [u8], fields: &[String]) -> Result<Vec<Value<'a>>, BadReason> {
     let mut values = vec![Value::Missing; fields.len()];
     let wanted: Vec<_> = fields.iter().map(String::as_str).enumerate().collect();
     let mut deserializer = serde_json::Deserializer::from_slice(text);
@@ -69,9 +50,11 @@ fn parse<'a>(text: &'a [u8], fields: &[String]) -> serde_json::Result<Vec<Value<
         wanted: &wanted,
         values: &mut values,
     };
-    object.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(values)
+    let object = object.deserialize(&mut deserializer);
+    match object.and_then(|()| deserializer.end()) {
+        Ok(()) => Ok(values),
+        Err(error) => Err(BadReason::from(format!("no JSON object: {error}"))),
+    }
 }
 
 /// An object whose members are read.
@@ -159,6 +142,16 @@ impl<'a> serde::Deserialize<'a> for Key<'a> {
 struct Member<'w, 'v, 'a> {
     inside: &'w [(usize, &'w str)],
     values: &'v mut [Value<'a>],
+}
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Value<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let member = Member {
+            inside: &[],
+            values: &mut [],
+        };
+        member.deserialize(deserializer)
+    }
 }
 
 impl<'a> DeserializeSeed<'a> for Member<'_, '_, 'a> {

@@ -1,12 +1,12 @@
 //! Access logs of nginx, by their `log_format`.
 
-use super::lines::{Lines, Next};
+use super::lines::Lines;
 use super::nginx_format::{Captures, NginxFormat, Role};
-use super::row::too_long;
-use super::sink::{BadReason, Format, Names, Sink};
+use super::sink::{BadReason, Format, Names, Sink, label};
 use super::time::{TimeFormat, Unit, nginx_local};
 use super::value::Value;
 use crate::{Call, Outcome};
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,25 +30,13 @@ impl Nginx {
 
 impl Format for Nginx {
     fn read(&mut self, sink: &mut Sink) -> bool {
-        let next = match self.lines.read() {
-            Ok(next) => next,
-            Err(error) => {
-                sink.broken(&error);
-                return false;
-            }
-        };
-        let (number, text) = (self.lines.number(), self.lines.line());
-        sink.counts.lines = number;
-        match next {
-            Next::End => return false,
-            Next::TooLong => too_long(sink, number, text),
-            Next::Line if text.trim_ascii().is_empty() => {}
-            Next::Line => match request(&self.format, text, &mut sink.names) {
+        let format = &self.format;
+        sink.read_line(&mut self.lines, |sink, number, text| {
+            match request(format, text, &mut sink.names) {
                 Ok(request) => request.push(number, sink),
                 Err(reason) => sink.bad(number, &reason, text),
-            },
-        }
-        true
+            }
+        })
     }
 }
 
@@ -94,6 +82,7 @@ fn request(format: &NginxFormat, line: &[u8], names: &mut Names) -> Result<Reque
     let request = text(Role::Request).map(Arc::<str>::from);
     let fixed = match format.fixed_name() {
         Some(name) => Some(name.clone()),
+        None if captures.is_invalid(Role::Name) => return Err("the name is no UTF-8".into()),
         None => text(Role::Name).map(|name| names.intern(name)),
     };
     let mut calls = Vec::with_capacity(attempts.len());
@@ -101,7 +90,8 @@ fn request(format: &NginxFormat, line: &[u8], names: &mut Names) -> Result<Reque
     let mut ends = end;
     // Backwards: each attempt ends where the next one starts.
     for attempt in attempts.iter().rev() {
-        let Some((outcome, label)) = outcome_of(format, attempt, status) else {
+        let ended = attempt.ended(format, status)?;
+        let Some((outcome, error)) = ended.filter(|_| !attempt.has_no_server()) else {
             never_ran += 1;
             continue;
         };
@@ -117,7 +107,7 @@ fn request(format: &NginxFormat, line: &[u8], names: &mut Names) -> Result<Reque
             instance: instance.clone(),
             duration: attempt.duration,
             outcome,
-            error: label.map(|label| names.intern(label)),
+            error: error.map(|error| names.intern(label(error))),
             request: request.clone(),
         });
     }
@@ -221,31 +211,42 @@ fn seconds(text: &str) -> Result<Option<Duration>, BadReason> {
     time.map(Some).ok_or("no duration".into())
 }
 
-/// Returns the outcome of an attempt and its label. `None` if nginx sent nothing to a server.
-fn outcome_of<'a>(
-    format: &NginxFormat,
-    attempt: &Attempt<'a>,
-    status: Option<&'a str>,
-) -> Option<(Outcome, Option<&'a str>)> {
-    // The client closed the connection before the server answered.
-    let is_abandoned = status == Some("499") && !attempt.is_retried;
-    match attempt.status {
-        Some("-" | "") if is_abandoned && attempt.duration.is_some() => {
-            Some((Outcome::Cancelled, Some("499")))
-        }
-        Some("-" | "") => None,
-        Some("499") => Some((Outcome::Cancelled, Some("499"))),
-        Some(status) => Some((format.judge(status), Some(status))),
-        None if attempt.is_retried => Some((Outcome::Failure, None)),
-        None if attempt.duration.is_none() && attempt.address.is_none_or(|text| text == "-") => {
-            None
-        }
-        None if is_abandoned => Some((Outcome::Cancelled, Some("499"))),
-        None => match status {
-            Some(status) => Some((format.judge(status), Some(status))),
-            None => Some((Outcome::Success, None)),
-        },
+impl<'a> Attempt<'a> {
+    /// Returns `true` if nginx had no live server: the address is the name of the group then.
+    fn has_no_server(&self) -> bool {
+        let is_name = |address: &str| !address.contains(':') && address.parse::<IpAddr>().is_err();
+        self.address.is_some_and(is_name)
     }
+
+    /// Returns the outcome and its label, or `None` if nginx sent nothing to a server. `status` is that of
+    /// the request.
+    fn ended(
+        &self,
+        format: &NginxFormat,
+        status: Option<&'a str>,
+    ) -> Result<Option<(Outcome, Option<&'a str>)>, BadReason> {
+        let judged = |status: &'a str| {
+            let outcome = format.judge(status).ok_or("no status")?;
+            Ok(Some((outcome, Some(status))))
+        };
+        let is_abandoned = status.is_some_and(is_of_closed_client) && !self.is_retried;
+        let cancelled = || (Outcome::Cancelled, status);
+        Ok(match self.status {
+            Some("-" | "") if is_abandoned && self.duration.is_some() => Some(cancelled()),
+            Some("-" | "") => None,
+            Some(own) if is_of_closed_client(own) => Some((Outcome::Cancelled, Some(own))),
+            Some(own) => return judged(own),
+            None if self.is_retried => Some((Outcome::Failure, None)),
+            None if self.duration.is_none() && self.address.is_none_or(|text| text == "-") => None,
+            None if is_abandoned => Some(cancelled()),
+            None => return judged(status.ok_or("no status")?),
+        })
+    }
+}
+
+/// Returns `true` for a client that closed the connection before the server answered.
+fn is_of_closed_client(status: &str) -> bool {
+    matches!(status, "499" | "000")
 }
 
 impl FromStr for NginxFormat {

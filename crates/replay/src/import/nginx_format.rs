@@ -1,11 +1,10 @@
 //! [`NginxFormat`]: a `log_format`, and the variables of a line.
 
 use super::error::{FormatError, MappingError};
+use super::pattern::{Kind, Pattern, Variable};
 use super::predicate::Predicate;
-use super::value::Value;
 use crate::Outcome;
-use memchr::memmem::Finder;
-use std::str;
+use std::str::{self, Chars};
 use std::sync::Arc;
 
 /// A `log_format` of nginx.
@@ -18,8 +17,10 @@ use std::sync::Arc;
 /// Logs of other servers can be read, too, if each line has the same text between its values. Their
 /// `$time_iso8601` may have a space after the date, and no offset.
 ///
-/// A line is one call, or one call for each upstream server that nginx tried. A format without
-/// upstream variables describes requests instead of calls:
+/// A line is one call, or one call for each upstream server that nginx tried. These have the same
+/// `$request_id`, if the format has it. An attempt for which nginx had no live server never ran, which
+/// `$upstream_addr` tells. A status of 499 is a cancelled call. A format without upstream variables
+/// describes requests instead of calls:
 /// [`Caveat::ServerLog`](super::Caveat::ServerLog) says so.
 ///
 /// # Default
@@ -50,35 +51,13 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct NginxFormat {
-    parts: Vec<Part>,
+    pattern: Pattern,
     /// The variable of each role, as an index of the captures.
     roles: [Option<usize>; Role::COUNT],
     /// The names of the variables, in their order.
     variables: Vec<String>,
     fixed_name: Option<Arc<str>>,
     ok: Predicate,
-}
-
-/// A variable, and the text between it and the next one.
-#[derive(Clone, Debug)]
-struct Part {
-    kind: Kind,
-    /// `None` for the last variable of a line.
-    after: Option<Finder<'static>>,
-}
-
-/// How the end of a variable is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// The text before the first variable.
-    Start,
-    Plain,
-    /// May contain `, ` and ` : `.
-    List,
-    /// 26 bytes with a space.
-    LocalTime,
-    /// May have a space between date and time, as other servers write it.
-    DateTime,
 }
 
 /// What a variable is used for.
@@ -126,6 +105,11 @@ impl<'a> Captures<'a> {
     pub(super) fn text(&self, role: Role) -> Option<&'a str> {
         str::from_utf8(self.texts.get(self.roles[role as usize]?)?).ok()
     }
+
+    /// Returns `true` if the format has the variable, and its text is not UTF-8.
+    pub(super) fn is_invalid(&self, role: Role) -> bool {
+        self.roles[role as usize].is_some() && self.text(role).is_none()
+    }
 }
 
 impl NginxFormat {
@@ -160,17 +144,7 @@ impl NginxFormat {
     ///
     /// A condition that is no comparison of `status`.
     pub fn ok(mut self, condition: &str) -> Result<Self, MappingError> {
-        let mut field = String::new();
-        let ok = Predicate::parse(condition, |name| {
-            name.clone_into(&mut field);
-            0
-        })?;
-        if field != "status" {
-            return Err(MappingError(format!(
-                "the condition `{condition}` is not about `status`, which is all that is compared here"
-            )));
-        }
-        self.ok = ok;
+        self.ok = Predicate::of_status(condition)?;
         Ok(self)
     }
 
@@ -188,16 +162,15 @@ impl NginxFormat {
         self.fixed_name.as_ref()
     }
 
-    pub(super) fn judge(&self, status: &str) -> Outcome {
-        match self.ok.holds(&[Value::Text(status.into())]) {
-            Some(true) => Outcome::Success,
-            _ => Outcome::Failure,
-        }
+    /// Returns what a status means, or `None` if it is no status.
+    pub(super) fn judge(&self, status: &str) -> Option<Outcome> {
+        self.ok.judge(status)
     }
 
     fn set_role(&mut self, role: Role, variable: &str) -> Result<(), FormatError> {
         let name = variable.trim_start_matches('$');
-        let found = self.variables.iter().position(|other| other == name);
+        let is_it = |other: &String| other.strip_prefix('$') == Some(name);
+        let found = self.variables.iter().position(is_it);
         let index =
             found.ok_or_else(|| FormatError(format!("the log_format has no variable ${name}")))?;
         self.roles[role as usize] = Some(index);
@@ -205,18 +178,22 @@ impl NginxFormat {
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, FormatError> {
-        let text = format_of(text)?;
+        let (text, escapes) = format_of(text)?;
+        let (start, variables) = split(&text, escapes)?;
         let mut format = Self {
-            parts: Vec::new(),
+            pattern: Pattern::new(start, &variables)?,
             roles: [None; Role::COUNT],
-            variables: Vec::new(),
+            variables: variables
+                .into_iter()
+                .map(|variable| variable.name)
+                .collect(),
             fixed_name: None,
-            ok: Predicate::parse("status<500", |_| 0)
-                .map_err(|MappingError(text)| FormatError(text))?,
+            ok: Predicate::no_server_error(),
         };
-        format.split(&text)?;
         for (index, variable) in format.variables.iter().enumerate() {
-            let role = Role::VARIABLES.iter().find(|(name, _)| name == variable);
+            let role = Role::VARIABLES
+                .iter()
+                .find(|(name, _)| variable.strip_prefix('$') == Some(name));
             if let Some((_, role)) = role {
                 format.roles[*role as usize].get_or_insert(index);
             }
@@ -230,52 +207,6 @@ impl NginxFormat {
             format.fixed_name = Some("nginx".into());
         }
         Ok(format)
-    }
-
-    /// Splits the format into variables and the text between them.
-    fn split(&mut self, text: &str) -> Result<(), FormatError> {
-        let mut pieces = text.split('$');
-        let start = pieces.next().unwrap_or_default();
-        let mut kind = Kind::Start;
-        let mut after = start.to_owned();
-        for piece in pieces {
-            let in_braces = piece
-                .strip_prefix('{')
-                .and_then(|piece| piece.split_once('}'));
-            let (name, rest) = in_braces.unwrap_or_else(|| {
-                let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                piece.split_at(piece.find(|c| !is_name(c)).unwrap_or(piece.len()))
-            });
-            if name.is_empty() {
-                return Err(FormatError(
-                    "a `$` of the log_format names no variable".to_owned(),
-                ));
-            }
-            if kind != Kind::Start && after.is_empty() {
-                return Err(FormatError(format!(
-                    "there must be text between ${name} and the variable before it"
-                )));
-            }
-            self.parts.push(Part {
-                kind,
-                after: Some(Finder::new(after.as_bytes()).into_owned()),
-            });
-            kind = match name {
-                "time_local" => Kind::LocalTime,
-                "time_iso8601" => Kind::DateTime,
-                name if name.starts_with("upstream_") => Kind::List,
-                _ => Kind::Plain,
-            };
-            rest.clone_into(&mut after);
-            self.variables.push(name.to_owned());
-        }
-        if kind == Kind::Start {
-            return Err(FormatError("the log_format has no variables".to_owned()));
-        }
-        let after = (!after.trim_end().is_empty())
-            .then(|| Finder::new(after.trim_end().as_bytes()).into_owned());
-        self.parts.push(Part { kind, after });
-        Ok(())
     }
 
     fn check(&self) -> Result<(), FormatError> {
@@ -300,87 +231,85 @@ impl NginxFormat {
 
     /// Returns the variables of a line, or `None` if the line does not have this format.
     pub(super) fn capture<'a>(&'a self, line: &'a [u8]) -> Option<Captures<'a>> {
-        let mut texts = Vec::with_capacity(self.variables.len());
-        let mut rest = line;
-        for part in &self.parts {
-            let end = part.end(rest)?;
-            let (text, after) = rest.split_at_checked(end)?;
-            let skipped = part.after.as_ref().map_or(0, |after| after.needle().len());
-            rest = after.get(skipped..)?;
-            if part.kind != Kind::Start {
-                texts.push(text);
-            } else if !text.is_empty() {
-                return None;
-            }
-        }
         Some(Captures {
-            texts,
+            texts: self.pattern.capture(line)?,
             roles: &self.roles,
         })
     }
 }
 
-impl Part {
-    /// Returns where the variable ends in `rest`, which begins with it.
-    fn end(&self, rest: &[u8]) -> Option<usize> {
-        let Some(after) = &self.after else {
-            return Some(rest.len());
-        };
-        match self.kind {
-            Kind::Start => rest.starts_with(after.needle()).then_some(0),
-            Kind::Plain => after.find(rest),
-            Kind::DateTime => {
-                const DATE: usize = "2026-03-01".len();
-                let from = if rest.get(DATE) == Some(&b' ') {
-                    DATE + 1
-                } else {
-                    0
-                };
-                Some(from + after.find(rest.get(from..)?)?)
-            }
-            Kind::LocalTime => {
-                let (_, after_time) = rest.split_at_checked(26)?;
-                after_time.starts_with(after.needle()).then_some(26)
-            }
-            Kind::List => {
-                let in_list = |at: usize| {
-                    let before = rest.get(..at).unwrap_or_default();
-                    let behind = rest.get(at..).unwrap_or_default();
-                    before.ends_with(b",")
-                        || before.ends_with(b" :")
-                        || behind.starts_with(b", ")
-                        || behind.starts_with(b" : ")
-                };
-                after.find_iter(rest).find(|at| !in_list(*at))
-            }
+/// Splits a format into the text before the first variable, and the variables. `escapes` says whether
+/// quotes in values are escaped.
+fn split(text: &str, escapes: bool) -> Result<(&str, Vec<Variable>), FormatError> {
+    let mut pieces = text.split('$');
+    let start = pieces.next().unwrap_or_default();
+    let variables = pieces.map(|piece| {
+        let in_braces = piece
+            .strip_prefix('{')
+            .and_then(|piece| piece.split_once('}'));
+        let (name, after) = in_braces.unwrap_or_else(|| {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            piece.split_at(piece.find(|c| !is_name(c)).unwrap_or(piece.len()))
+        });
+        if name.is_empty() {
+            return Err(FormatError(
+                "a `$` of the log_format names no variable".to_owned(),
+            ));
         }
-    }
+        Ok(Variable {
+            name: format!("${name}"),
+            kind: match name {
+                "time_local" => Kind::LocalTime,
+                "time_iso8601" => Kind::DateTime,
+                name if name.starts_with("upstream_") => Kind::List,
+                _ if escapes && after.starts_with('"') => Kind::Escaped,
+                _ => Kind::Plain,
+            },
+            after: after.to_owned(),
+        })
+    });
+    Ok((start, variables.collect::<Result<_, _>>()?))
 }
 
-/// Returns the format of a directive `log_format name [escape=…] 'a' 'b';`, or `text` if it is none.
-fn format_of(text: &str) -> Result<String, FormatError> {
+/// Returns the format of a directive `log_format name [escape=…] 'a' 'b';`, or `text` if it is none, and
+/// whether quotes in values are escaped.
+fn format_of(text: &str) -> Result<(String, bool), FormatError> {
     let text = text.trim();
     let Some(directive) = text.strip_prefix("log_format") else {
-        return Ok(text.to_owned());
+        return Ok((text.to_owned(), true));
     };
     let mut format = String::new();
-    let mut rest = directive;
-    while let Some(at) = rest.find(['\'', '"']) {
-        let quoted = rest.get(at..).unwrap_or_default();
-        let quote = if quoted.starts_with('"') { '"' } else { '\'' };
-        let quoted = quoted.get(1..).unwrap_or_default();
-        let Some((piece, after)) = quoted.split_once(quote) else {
-            return Err(FormatError(
-                "a quote of the log_format is not closed".to_owned(),
-            ));
-        };
-        format.push_str(piece);
-        rest = after;
+    let mut words = String::new();
+    let mut characters = directive.chars();
+    while let Some(quote) = characters.next() {
+        if matches!(quote, '\'' | '"') {
+            quoted(&mut characters, quote, &mut format)?;
+        } else {
+            words.push(quote);
+        }
     }
     if format.is_empty() {
         return Err(FormatError(
             "the directive log_format has no quoted format".to_owned(),
         ));
     }
-    Ok(format)
+    Ok((format, !words.contains("escape=none")))
+}
+
+/// Reads text up to `quote`, with the escapes of a configuration of nginx.
+fn quoted(characters: &mut Chars<'_>, quote: char, text: &mut String) -> Result<(), FormatError> {
+    let unclosed = || FormatError("a quote of the log_format is not closed".to_owned());
+    loop {
+        match characters.next().ok_or_else(unclosed)? {
+            '\\' => match characters.next().ok_or_else(unclosed)? {
+                escaped @ ('\'' | '"' | '\\') => text.push(escaped),
+                't' => text.push('\t'),
+                'r' => text.push('\r'),
+                'n' => text.push('\n'),
+                other => text.extend(['\\', other]),
+            },
+            end if end == quote => return Ok(()),
+            other => text.push(other),
+        }
+    }
 }

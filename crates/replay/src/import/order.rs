@@ -4,6 +4,7 @@ use crate::Call;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Calls that wait until no earlier call can come.
@@ -24,6 +25,8 @@ use std::time::Duration;
 pub(super) struct Order {
     window: Duration,
     capacity: usize,
+    /// The length of the texts of all waiting calls.
+    text: usize,
     sorted: VecDeque<Key>,
     heap: BinaryHeap<Reverse<Key>>,
     calls: Vec<Option<Call>>,
@@ -32,7 +35,7 @@ pub(super) struct Order {
     latest: Option<Duration>,
     /// The start of the call that left last.
     left: Option<Duration>,
-    /// A line whose time is far ahead of the lines before it.
+    /// The first line, or a line whose time is far ahead of the lines before it.
     distant: Option<Distant>,
     tally: Tally,
 }
@@ -42,6 +45,10 @@ type Key = (Duration, u64, usize);
 
 /// The maximum number of keys past which a key is inserted into `sorted`.
 const NEAR: usize = 64;
+
+/// The maximum length of the texts of all waiting calls: 32 MiB. Names that occur in many calls are stored
+/// once, but count for each of them, so this bounds only calls with unusually long texts.
+const MAX_TEXT: usize = 32 << 20;
 
 /// What became of the calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +76,7 @@ impl Order {
         Self {
             window,
             capacity,
+            text: 0,
             sorted: VecDeque::new(),
             heap: BinaryHeap::new(),
             calls: Vec::new(),
@@ -91,7 +99,7 @@ impl Order {
     pub(super) fn push(&mut self, number: u64, written: Duration, call: Call) -> Option<u64> {
         let mut dropped = None;
         if let Some(distant) = &mut self.distant {
-            if distant.number == number {
+            if distant.number == number && distant.written == written {
                 distant.calls.push(call);
                 return None;
             }
@@ -104,7 +112,7 @@ impl Order {
             }
         }
         let plausible = |latest: Duration| written <= latest.saturating_add(MAX_GAP);
-        if self.latest.is_none_or(plausible) {
+        if self.latest.is_some_and(plausible) {
             self.place(written, call);
         } else {
             self.distant = Some(Distant {
@@ -136,6 +144,7 @@ impl Order {
         }
         self.latest = self.latest.max(Some(written));
         let start = call.start;
+        self.text += text_of(&call);
         let place = self.free.pop().unwrap_or_else(|| {
             self.calls.push(None);
             self.calls.len() - 1
@@ -171,6 +180,7 @@ impl Order {
         let (start, ..) = self.first()?;
         let latest = self.latest.unwrap_or(Duration::ZERO);
         let ready = self.sorted.len() + self.heap.len() > self.capacity
+            || self.text > MAX_TEXT
             || start.saturating_add(self.window) <= latest;
         if ready { self.pop_first() } else { None }
     }
@@ -192,6 +202,14 @@ impl Order {
         let (start, _, place) = key;
         self.left = Some(start);
         self.free.push(place);
-        self.calls.get_mut(place)?.take()
+        let call = self.calls.get_mut(place)?.take()?;
+        self.text -= text_of(&call);
+        Some(call)
     }
+}
+
+/// Returns the length of the texts of a call.
+fn text_of(call: &Call) -> usize {
+    let length = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
+    call.name.len() + length(&call.instance) + length(&call.error) + length(&call.request)
 }

@@ -2,6 +2,7 @@
 
 use super::error::MappingError;
 use super::value::Value;
+use crate::Outcome;
 
 /// A condition on one field.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +97,50 @@ impl Predicate {
         })
     }
 
+    /// Parses a condition on `status`, which is the only field.
+    pub(super) fn of_status(text: &str) -> Result<Self, MappingError> {
+        let mut is_status = false;
+        let condition = Self::parse(text, |field| {
+            is_status = field == "status";
+            0
+        })?;
+        if is_status {
+            return Ok(condition);
+        }
+        Err(MappingError(format!(
+            "the condition `{text}` is not about `status`, which is all that is compared here"
+        )))
+    }
+
+    /// Returns `status<500`.
+    pub(super) fn no_server_error() -> Self {
+        Self {
+            field: 0,
+            test: Test::Compare(
+                Comparison::Less,
+                Operand {
+                    text: "500".to_owned(),
+                    number: Some(500.0),
+                },
+            ),
+        }
+    }
+
+    /// Returns the outcome of a call with this status, or `None` if numbers are compared and the status is
+    /// none.
+    pub(super) fn judge(&self, status: &str) -> Option<Outcome> {
+        let status = Value::Text(status.into());
+        let compares_numbers =
+            matches!(&self.test, Test::Compare(_, operand) if operand.number.is_some());
+        if compares_numbers && status.as_number().is_none() {
+            return None;
+        }
+        Some(match self.holds(&[status]) {
+            Some(true) => Outcome::Success,
+            _ => Outcome::Failure,
+        })
+    }
+
     /// Returns whether the condition holds, or `None` if the field is missing.
     pub(super) fn holds(&self, values: &[Value<'_>]) -> Option<bool> {
         let value = values
@@ -115,10 +160,15 @@ impl Predicate {
             (Comparison::Equal, Some((value, operand))) => value == operand,
             #[allow(clippy::float_cmp)]
             (Comparison::NotEqual, Some((value, operand))) => value != operand,
-            (Comparison::Equal, None) => value.as_text().as_deref() == Some(&operand.text),
-            (Comparison::NotEqual, None) => value.as_text().as_deref() != Some(&operand.text),
+            (Comparison::Equal, None) => is_text(value, &operand.text),
+            (Comparison::NotEqual, None) => !is_text(value, &operand.text),
             // A text that is compared with a number, such as the status `-`.
             (_, None) => false,
         })
     }
+}
+
+/// Returns `true` for this text, which may have spaces around it.
+fn is_text(value: &Value<'_>, text: &str) -> bool {
+    value.as_text().is_some_and(|value| value.trim() == text)
 }

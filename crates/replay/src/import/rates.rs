@@ -54,8 +54,8 @@ impl RateDraws {
         }
     }
 
-    /// Reads all rows. Returns the rates in the order of their start.
-    fn read_rates(&mut self, sink: &mut Sink) -> Vec<Rates> {
+    /// Reads all rows. Returns the intervals in the order of their start.
+    fn read_intervals(&mut self, sink: &mut Sink) -> Vec<Interval> {
         let mut all = Vec::new();
         let mapping = &self.mapping;
         let Some(mut rows) = self.rows.take() else {
@@ -76,38 +76,33 @@ impl RateDraws {
                 rates => rates,
             };
             match rates {
-                Ok(rates) => all.push(rates),
+                Ok(rates) => all.push(Interval::new(rates)),
                 Err(reason) => sink.bad(row.number, &reason, row.text),
             }
         }) {}
-        all.sort_by_key(|rates| rates.start);
+        all.sort_by_key(|interval| interval.rates.start);
         all
     }
 
     /// Prepares the intervals of all series.
     fn prepare(&mut self, sink: &mut Sink) {
-        let rates = self.read_rates(sink);
+        let mut intervals = self.read_intervals(sink);
         let mut series = HashMap::<(Arc<str>, Option<Arc<str>>), Series>::new();
-        for rates in &rates {
+        for Interval { rates, .. } in &intervals {
             let key = (rates.name.clone(), rates.instance.clone());
             series.entry(key).or_default().add(rates.start);
         }
-        let intervals = rates.into_iter().map(|rates| {
+        for interval in &mut intervals {
+            let rates = &interval.rates;
             let key = (rates.name.clone(), rates.instance.clone());
             let series = series.entry(key).or_default();
             let length = series.shortest.unwrap_or(LONE_INTERVAL);
-            let (calls_left, failures_left) = series.whole(rates.calls, rates.failures);
-            Interval {
-                end: rates.start.saturating_add(length),
-                next: rates.start,
-                calls_left,
-                failures_left,
-                rates,
-            }
-        });
-        self.waiting = intervals
-            .filter(|interval| interval.calls_left > 0)
-            .collect();
+            interval.end = rates.start.saturating_add(length);
+            (interval.calls_left, interval.failures_left) =
+                series.whole(rates.calls, rates.failures);
+        }
+        intervals.retain(|interval| interval.calls_left > 0);
+        self.waiting = intervals;
         self.waiting.reverse();
     }
 
@@ -150,6 +145,16 @@ impl Format for RateDraws {
 }
 
 impl Interval {
+    fn new(rates: Rates) -> Self {
+        Self {
+            end: rates.start,
+            calls_left: 0,
+            failures_left: 0,
+            next: rates.start,
+            rates,
+        }
+    }
+
     /// Draws the start of the next call: the earliest of the calls that are left, evenly distributed over
     /// the rest of the interval.
     fn advance(&mut self, random: &mut Random) {

@@ -1,9 +1,8 @@
 //! The format of the [`Recorder`](crate::Recorder), which writes it with these types, too.
 
-use super::lines::{Lines, Next};
+use super::lines::Lines;
 use super::mapping::outcome_of;
-use super::row::too_long;
-use super::sink::{BadReason, Format, Sink};
+use super::sink::{BadReason, Format, Sink, label};
 use crate::{Call, Outcome};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -104,28 +103,20 @@ fn call_of(
         instance: instance.cloned(),
         duration: line.d.map(Duration::from_micros),
         outcome: outcome.ok_or(BadReason::from("no outcome `o`"))?,
-        error: line.e.as_deref().map(|error| sink.names.intern(error)),
+        error: line
+            .e
+            .as_deref()
+            .map(|error| sink.names.intern(label(error))),
         request: None,
     })
 }
 
 impl Format for Recorded {
     fn read(&mut self, sink: &mut Sink) -> bool {
-        match self.lines.read() {
-            Err(error) => {
-                sink.broken(&error);
-                return false;
-            }
-            Ok(Next::End) => return false,
-            Ok(Next::TooLong) => too_long(sink, self.lines.number(), self.lines.line()),
-            Ok(Next::Line) if self.lines.line().trim_ascii().is_empty() => {}
-            Ok(Next::Line) => {
-                let (number, text) = (self.lines.number(), self.lines.line());
-                Self::take(&mut self.instance, sink, number, text);
-            }
-        }
-        sink.counts.lines = self.lines.number();
-        true
+        let instance = &mut self.instance;
+        sink.read_line(&mut self.lines, |sink, number, text| {
+            Self::take(instance, sink, number, text);
+        })
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) enum Rows {
 
 impl Rows {
     /// Reads a line, and passes its values to `take`. Returns `false` at the end.
-    pub(super) fn read(&mut self, sink: &mut Sink, take: impl FnMut(&mut Sink, &Row<'_>)) -> bool {
+    pub(super) fn read(&mut self, sink: &mut Sink, take: impl FnOnce(&mut Sink, &Row<'_>)) -> bool {
         match self {
             Self::Csv(csv) => csv.read(sink, take),
             Self::Ndjson(ndjson) => ndjson.read(sink, take),

@@ -1,6 +1,7 @@
 //! [`Sink`]: where the formats deliver calls and bad lines.
 
 use super::counts::ImportCounts;
+use super::lines::{Lines, Next};
 use super::order::Order;
 use crate::Call;
 use std::borrow::Cow;
@@ -51,6 +52,38 @@ impl Sink {
         self.counts.late = tally.late;
     }
 
+    /// Reads the next line, and passes its number and text to `take` unless it is blank. Returns `false` at
+    /// the end.
+    pub(super) fn read_line(
+        &mut self,
+        lines: &mut Lines,
+        take: impl FnOnce(&mut Self, u64, &[u8]),
+    ) -> bool {
+        let next = match lines.read() {
+            Ok(next) => next,
+            Err(error) => {
+                self.broken(&error);
+                return false;
+            }
+        };
+        let (number, text) = (lines.number(), lines.line());
+        self.counts.lines = number;
+        match next {
+            Next::End => return false,
+            Next::TooLong => self.too_long(lines),
+            Next::Line if text.trim_ascii().is_empty() => {}
+            Next::Line => take(self, number, text),
+        }
+        true
+    }
+
+    /// Reports a line that exceeds the maximum length.
+    pub(super) fn too_long(&mut self, lines: &Lines) {
+        let limit = lines.limit() >> 20;
+        let reason = BadReason::from(format!("the line is longer than {limit} MiB"));
+        self.bad(lines.number(), &reason, lines.line());
+    }
+
     pub(super) fn bad(&mut self, number: u64, reason: &BadReason, line: &[u8]) {
         self.counts.add_bad(number, reason, line);
     }
@@ -83,6 +116,17 @@ impl fmt::Display for BadReason {
     }
 }
 
+/// Returns the beginning of the text of an error. Some logs have whole stack traces there, and many calls
+/// wait at once.
+pub(super) fn label(text: &str) -> &str {
+    const LENGTH: usize = 128;
+    let mut end = text.len().min(LENGTH);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
 /// The names that occur in many lines, each stored once.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -94,6 +138,8 @@ impl Names {
     /// Beyond this number, names are stored for each call. Bounds the memory for fields that are
     /// different in each line.
     const MAX: usize = 20_000;
+    /// The length of the longest name that is stored once.
+    const LONGEST: usize = 256;
 
     pub(super) fn intern(&mut self, name: &str) -> Arc<str> {
         let [first, second] = &self.latest;
@@ -111,7 +157,7 @@ impl Names {
 
     fn insert(&mut self, name: &str) -> Arc<str> {
         let name = Arc::<str>::from(name);
-        if self.known.len() < Self::MAX {
+        if self.known.len() < Self::MAX && name.len() <= Self::LONGEST {
             self.known.insert(name.clone());
         }
         name

@@ -42,14 +42,16 @@ impl Unit {
         }
     }
 
-    /// Returns a value in this unit. `None` if the value is no number, negative, or too large.
+    /// Returns a value in this unit. `None` if the value is no number, negative, or longer than 584 years,
+    /// which a replay cannot count in nanoseconds.
     pub(super) fn duration(self, value: &Value<'_>) -> Option<Duration> {
-        match value {
+        let duration = match value {
             Value::Integer(number) => Some(self.whole(*number)),
             Value::Float(number) => self.float(*number),
             Value::Text(text) => Decimal::parse(text.trim())?.in_unit(self),
             Value::Missing | Value::Bool(_) => None,
-        }
+        };
+        duration.filter(|duration| u64::try_from(duration.as_nanos()).is_ok())
     }
 
     fn whole(self, number: u64) -> Duration {
@@ -86,9 +88,9 @@ pub(super) enum TimeFormat {
 }
 
 impl TimeFormat {
-    /// Returns a value as the time since the Unix epoch.
+    /// Returns a value as the time since the Unix epoch, up to the year 2554.
     pub(super) fn parse(self, value: &Value<'_>) -> Option<Duration> {
-        match (self, value) {
+        let time = match (self, value) {
             (Self::Unix(unit), value) => unit.duration(value),
             (Self::Rfc3339 | Self::Guess, Value::Text(text)) if is_date(text) => rfc3339(text),
             (Self::Guess, Value::Integer(number)) => {
@@ -103,7 +105,8 @@ impl TimeFormat {
                 decimal.in_unit(Unit::of_unix_time(decimal.whole))
             }
             _ => None,
-        }
+        };
+        time.filter(|time| u64::try_from(time.as_nanos()).is_ok())
     }
 }
 
@@ -152,7 +155,7 @@ impl Decimal {
 
 /// Returns `true` for text that begins like a date: four digits and a hyphen.
 fn is_date(text: &str) -> bool {
-    text.as_bytes().get(4) == Some(&b'-')
+    text.trim_start().as_bytes().get(4) == Some(&b'-')
 }
 
 /// Parses `2026-03-01T10:00:00.250+01:00`, also with a space or a lower-case letter, or without an offset.
@@ -245,8 +248,9 @@ impl<'a> Scanner<'a> {
         (!digits.is_empty()).then_some(nanos)
     }
 
-    /// Takes `Z`, `+01:00`, `+0100` or nothing at the end, and returns the seconds.
+    /// Takes `Z`, `+01:00`, `+0100`, `+01` or nothing at the end, and returns the seconds.
     fn offset(&mut self) -> Option<i64> {
+        self.0 = self.0.strip_prefix(b" ").unwrap_or(self.0);
         if self.0.is_empty() {
             return Some(0);
         }
@@ -259,7 +263,11 @@ impl<'a> Scanner<'a> {
         if self.0.first() == Some(&b':') {
             self.take(1)?;
         }
-        let minutes = self.number(2)?;
+        let minutes = if self.0.is_empty() {
+            0
+        } else {
+            self.number(2)?
+        };
         let valid = hours < 24 && minutes < 60 && self.0.is_empty();
         valid.then_some(sign * (hours * 3_600 + minutes * 60))
     }

@@ -49,7 +49,10 @@ impl Value<'_> {
             Self::Bool(value) => *value,
             Self::Integer(number) => *number != 0,
             Self::Float(number) => *number != 0.0,
-            Self::Text(text) => WORDS.iter().any(|word| text.eq_ignore_ascii_case(word)),
+            Self::Text(text) => {
+                let text = text.trim();
+                WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+            }
         }
     }
 }

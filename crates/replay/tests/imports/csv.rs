@@ -126,3 +126,42 @@ fn bad_lines_are_counted_beyond_those_shown() {
     let (_, counts) = read(csv(log, FIELDS));
     assert_eq!((counts.bad, counts.bad_lines.len()), (1_000, 20));
 }
+
+#[test]
+fn column_that_occurs_twice_is_named_by_number() {
+    let log = "ts,status,status\n1000,200,503\n";
+    let opened = importer().csv(source(log), mapping("time=ms:ts,ok='status<500'"));
+    let text = opened.unwrap_err().to_string();
+    assert!(text.contains("several columns `status`"), "{text}");
+    let numbered = calls(csv(log, "time=ms:ts,ok='3<500'"));
+    assert_eq!(numbered[0].outcome, Failure);
+}
+
+#[test]
+fn spaces_around_values_are_ignored() {
+    let log = "ts, ok, outcome, kind\n 2026-03-01T10:00:00Z, true, failure, http \n";
+    let outcome = |fields: &str| calls(csv(log, fields))[0].outcome;
+    assert_eq!(outcome("time=ts,ok=ok"), Success);
+    assert_eq!(outcome("time=ts,outcome=outcome"), Failure);
+    assert_eq!(outcome("time=ts,ok='kind=http'"), Success);
+    assert_eq!(outcome("time=ts,ok='kind!=http'"), Failure);
+}
+
+#[test]
+fn empty_file_has_no_header() {
+    for text in ["", "\n\n"] {
+        let opened = importer().csv(source(text), mapping(FIELDS));
+        assert!(matches!(opened, Err(ImportError::Empty)));
+    }
+    let import = importer()
+        .header(false)
+        .csv(source(""), mapping("time=1,ok=2"));
+    assert_eq!(calls(import.unwrap()).len(), 0);
+}
+
+#[test]
+fn texts_of_errors_are_cut() {
+    let log = format!("ts,status,error\n1000,503,{}\n", "ä".repeat(1_000));
+    let calls = calls(csv(log, "time=ms:ts,ok='status<500',error=error"));
+    assert_eq!(calls[0].error.as_deref(), Some(&*"ä".repeat(64)));
+}

@@ -49,6 +49,14 @@ fn invalid_utf_8_is_replaced_or_bad() {
     assert_eq!(calls.len(), 1);
     let log = b"1.000 200 \xFF\xFE\n";
     assert_eq!(read(nginx(log, "$msec $status $host")).1.bad, 1);
+    // The address is no substitute for a name that is broken.
+    let log = b"1.000 200 \xFF [10.0.0.1:80]\n";
+    assert_eq!(
+        read(nginx(log, "$msec $upstream_status $host [$upstream_addr]"))
+            .1
+            .bad,
+        1
+    );
 }
 
 #[test]

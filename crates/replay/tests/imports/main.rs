@@ -3,6 +3,7 @@
 #![allow(clippy::format_collect, clippy::format_push_string)] // texts are short
 
 mod csv;
+mod envoy;
 mod gzip;
 mod hostile;
 mod instances;
@@ -10,6 +11,7 @@ mod mappings;
 mod ndjson;
 mod nginx;
 mod order;
+mod otlp;
 mod properties;
 mod rates;
 mod recorded;

@@ -193,3 +193,61 @@ fn other_lines_are_bad() {
         [2, 3, 4]
     );
 }
+
+#[test]
+fn attempt_without_live_server_never_ran() {
+    // The address is the name of the group then, and the status is that of nginx.
+    let log_format = "$msec $proxy_host [$upstream_addr] [$upstream_status] $status";
+    let log = "1.000 users [backend] [502] 502\n\
+               2.000 users [10.0.0.1:80, backend] [504, 502] 502\n\
+               3.000 users [unix:/run/x] [200] 200\n4.000 users [-] [-] 404\n";
+    let (calls, counts) = read(nginx(log, log_format));
+    let labels: Vec<_> = calls.iter().map(|call| call.error.as_deref()).collect();
+    assert_eq!(labels, [Some("504"), Some("200")]);
+    assert_eq!((counts.never_ran, counts.bad), (3, 0));
+}
+
+#[test]
+fn text_instead_of_status_is_bad() {
+    let (calls, counts) = read(nginx(
+        "1.000 200 2x0\n2.000 2x0 -\n",
+        "$msec $status $upstream_status",
+    ));
+    assert_eq!(calls.len(), 0);
+    assert_eq!(reasons(&counts), [(1, "no status")]);
+    let (_, counts) = read(nginx("1.000 HTTP/1.1\n", "$msec $status"));
+    assert_eq!(reasons(&counts), [(1, "no status")]);
+    // Words are compared if the condition has one.
+    let words = format("$msec $status").ok("status=OK").unwrap();
+    let import = importer().nginx(source("1.0 OK\n2.0 down\n"), words);
+    let outcomes: Vec<_> = calls_of(import.unwrap());
+    assert_eq!(outcomes, [Success, Failure]);
+}
+
+fn calls_of(import: breakerbox_replay::import::Import) -> Vec<breakerbox_replay::Outcome> {
+    calls(import).iter().map(|call| call.outcome).collect()
+}
+
+#[test]
+fn request_that_was_never_answered_is_cancelled() {
+    let log = "1.000 users 000 - 1.000\n";
+    assert_eq!(calls_of(nginx(log, UPSTREAM)), [Cancelled]);
+}
+
+#[test]
+fn escaped_quotes_do_not_end_values() {
+    // As Apache and `escape=json` write them.
+    let log = r#"1.000 "GET /\" 503 \\" 200 0.5"#;
+    let log_format = "$msec \"$request\" $status $request_time";
+    let expected = [(500, Some(500), "nginx", Success)];
+    assert_eq!(brief(&calls(nginx(log, log_format))), expected);
+    let log = r#"{"t":"1.000","agent":"\",\"status\":\"503\"","status":"200","took":"0.5"}"#;
+    let directive = r#"log_format json escape=json
+        '{"t":"$msec","agent":"$http_user_agent",' "\"status\":\"$status\",\"took\":\"$request_time\"}";"#;
+    assert_eq!(brief(&calls(nginx(log, directive))), expected);
+    // Without escapes, a backslash is text.
+    let log = r#"1.000 "C:\" 200 0.5"#;
+    let directive =
+        r#"log_format plain escape=none '$msec "$http_user_agent" $status $request_time';"#;
+    assert_eq!(brief(&calls(nginx(log, directive))), expected);
+}

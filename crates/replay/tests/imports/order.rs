@@ -150,3 +150,28 @@ fn import_reads_no_more_than_it_needs() {
     // Two minutes at ten calls a second.
     assert!(import.counts().lines < 1_300, "{}", import.counts().lines);
 }
+
+#[test]
+fn first_line_far_ahead_is_bad() {
+    let year = 365 * 86_400_000;
+    let lines = [(year, 1), (1_000, 1), (3_000, 1), (2_000, 1), (4_000, 1)];
+    let (calls, counts) = read(within(2_000, &lines));
+    assert_eq!((calls.len(), counts.bad, counts.late), (4, 1, 0));
+    assert_eq!(counts.bad_lines[0].number, 1);
+    assert_eq!(starts(within(1_000, &[(year, 1)])), [year]);
+}
+
+#[test]
+fn long_texts_let_the_earliest_calls_leave() {
+    let line = |n: u64| {
+        let request = "x".repeat(100_000);
+        format!("{{\"ts\":{n},\"ok\":true,\"d\":0,\"request\":\"{request}\"}}\n")
+    };
+    let log: String = (0..500).map(line).collect();
+    let fields = mapping("time=ms:ts,duration=ms:d,ok=ok,request=request");
+    let mut import = importer().ndjson(source(log), fields).unwrap();
+    assert!(import.next().is_some());
+    // All lines are within the window, but their texts exceed 32 MiB.
+    assert!(import.counts().lines < 400, "{}", import.counts().lines);
+    assert_eq!(import.count(), 499);
+}

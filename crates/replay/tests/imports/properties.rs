@@ -1,5 +1,5 @@
 use crate::support::{csv, format, importer, mapping, ms, ndjson, read, source};
-use breakerbox_replay::import::{Importer, Mapping, NginxFormat};
+use breakerbox_replay::import::{EnvoyFormat, Importer, Mapping, NginxFormat, OtlpFormat};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -29,6 +29,7 @@ proptest! {
             importer.csv(source(&text), mapping("time=ms:1,ok=2,duration=3")),
             importer.nginx(source(&text), format("$msec $upstream_status $upstream_response_time")),
             importer.rates(source(&text), mapping("time=ms:1,calls=2,failures=3")),
+            importer.envoy(source(&text), "%START_TIME(%s)% %RESPONSE_CODE% %DURATION%".parse().unwrap()),
         ]
         .into_iter()
         .flatten()
@@ -47,6 +48,9 @@ proptest! {
             importer().ndjson(source(&bytes), mapping("time=ts,ok=ok")),
             importer().header(false).csv(source(&bytes), mapping("time=1,ok=2")),
             importer().nginx(source(&bytes), format("$time_local $status")),
+            importer().envoy(source(&bytes), EnvoyFormat::default()),
+            importer().envoy(source(&bytes), EnvoyFormat::json()),
+            importer().otlp(source(&bytes), OtlpFormat::new()),
         ] {
             read(import.unwrap());
         }
@@ -89,6 +93,8 @@ proptest! {
     fn any_settings_text_is_parsed_or_refused(text in "\\PC{0,60}") {
         let _ = text.parse::<Mapping>();
         let _ = text.parse::<NginxFormat>();
+        let _ = text.parse::<EnvoyFormat>();
+        let _ = EnvoyFormat::default().name(&text);
         let _ = mapping("time=a").only(&text);
         let _ = format("$msec $status").ok(&text);
     }

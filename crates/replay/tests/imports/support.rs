@@ -1,6 +1,8 @@
 //! Sources and assertions.
 
-use breakerbox_replay::import::{Import, ImportCounts, Importer, Mapping, NginxFormat};
+use breakerbox_replay::import::{
+    EnvoyFormat, Import, ImportCounts, Importer, Mapping, NginxFormat, OtlpFormat,
+};
 use breakerbox_replay::{Call, Outcome};
 use std::io::Cursor;
 use std::time::Duration;
@@ -32,6 +34,15 @@ pub(crate) fn ndjson(text: impl AsRef<[u8]>, fields: &str) -> Import {
 
 pub(crate) fn nginx(text: impl AsRef<[u8]>, log_format: &str) -> Import {
     importer().nginx(source(text), format(log_format)).unwrap()
+}
+
+pub(crate) fn envoy(text: impl AsRef<[u8]>, format: &str) -> Import {
+    let format: EnvoyFormat = format.parse().unwrap();
+    importer().envoy(source(text), format).unwrap()
+}
+
+pub(crate) fn otlp(text: impl AsRef<[u8]>) -> Import {
+    importer().otlp(source(text), OtlpFormat::new()).unwrap()
 }
 
 pub(crate) fn recorded(text: impl AsRef<[u8]>) -> Import {
