@@ -67,6 +67,11 @@ pub(crate) fn wrapped(first: &str, rest: &str, text: &str) -> String {
     lines
 }
 
+/// Writes a number without decimals, and zero without a sign.
+pub(crate) fn rounded(number: f64) -> String {
+    format!("{:.0}", number.round() + 0.0)
+}
+
 /// Writes a duration that was measured. [`Duration::MAX`] was never reached.
 pub(crate) fn time(time: Duration) -> String {
     match time {

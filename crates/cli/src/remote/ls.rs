@@ -5,8 +5,7 @@ use super::client::Client;
 use super::time::span;
 use crate::arguments::Panel;
 use crate::exit::Exit;
-use crate::table::{cell, escaped, print, state_cell, table};
-use comfy_table::CellAlignment;
+use crate::table::{cell, escaped, print, right, state_cell, table};
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -71,12 +70,12 @@ fn print_table(breakers: &Breakers) -> io::Result<()> {
     for row in &breakers.rows {
         let rate = |rate: Option<f64>| {
             let text = rate.map_or("-".to_owned(), |rate| format!("{rate:.1}"));
-            cell(text).set_alignment(CellAlignment::Right)
+            right(text)
         };
         rows.add_row([
             cell(&row.name),
             state_cell(&row.state),
-            cell(span(breakers.at.saturating_sub(row.since))).set_alignment(CellAlignment::Right),
+            right(span(breakers.at.saturating_sub(row.since))),
             rate(row.success_per_s),
             rate(Some(row.failing_per_s)),
             rate(Some(row.refused_per_s)),
@@ -84,7 +83,7 @@ fn print_table(breakers: &Breakers) -> io::Result<()> {
         ]);
     }
     if !breakers.rows.is_empty() {
-        print(&rows)?;
+        print(&mut io::stdout(), rows)?;
         writeln!(io::stdout())?;
     }
     let states = breakers.by_state.iter().filter(|(_, count)| **count > 0);
