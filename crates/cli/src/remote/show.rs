@@ -7,7 +7,6 @@ use super::time::span;
 use crate::arguments::Panel;
 use crate::exit::Exit;
 use crate::table::{cell, print, state_cell, table};
-use serde::Deserialize;
 use serde_json::Value;
 use std::io::{self, Write};
 
@@ -16,8 +15,9 @@ pub(super) fn run(
     name: &str,
     json: bool,
 ) -> Result<Exit, Box<dyn std::error::Error>> {
-    let answer: Value = Client::new(panel)?.get("breaker", &[("name", name)])?;
-    let breaker = Breaker::deserialize(&answer)?;
+    let client = Client::new(panel)?;
+    let answer: Value = client.get("breaker", &[("name", name)])?;
+    let breaker: Breaker = client.part(&answer)?;
     if json {
         writeln!(io::stdout(), "{answer:#}")?;
     } else {
