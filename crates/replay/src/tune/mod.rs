@@ -86,8 +86,8 @@ const SCREENED: u32 = 3;
 const VERIFIED: u32 = 20;
 /// The share of the work that trying all candidates is, roughly.
 const SCREENING: f64 = 0.7;
-/// The most candidates that are replayed in one pass, because their breakers are in memory.
-const PER_PASS: usize = 64;
+/// The number of breakers that are replayed in one pass, roughly, because they are in memory.
+const BREAKERS: usize = 4_000;
 
 impl Tuner {
     /// Creates a tuner for the breaker called `name`. Returns `None` if the survey has no such calls.
@@ -247,10 +247,16 @@ impl Tuner {
         share: Range<f64>,
     ) -> Vec<Tried> {
         let mut tried = vec![Tried::default(); points.len()];
-        let passes = points.len().div_ceil(PER_PASS);
+        let instances = match self.instances {
+            Instances::OfTraffic => segments.instances(),
+            Instances::Dealt { count, .. } => count as usize,
+        };
+        let per_pass = BREAKERS / (instances.max(1) * shifts as usize);
+        let per_pass = per_pass.max(1);
+        let passes = points.len().div_ceil(per_pass);
         let calls = (segments.calls() * passes).max(1) as f64;
         let mut done = 0;
-        for (tried, points) in tried.chunks_mut(PER_PASS).zip(points.chunks(PER_PASS)) {
+        for (tried, points) in tried.chunks_mut(per_pass).zip(points.chunks(per_pass)) {
             for segment in segments.list() {
                 let report = |position: usize| {
                     let part = (done + position) as f64 / calls;

@@ -106,6 +106,11 @@ impl Segments {
         &self.list
     }
 
+    /// Returns the number of instances that the calls name.
+    pub(super) fn instances(&self) -> usize {
+        self.instances.list().len()
+    }
+
     /// Returns the number of all calls.
     pub(super) fn calls(&self) -> usize {
         self.list.iter().map(|segment| segment.calls.len()).sum()
