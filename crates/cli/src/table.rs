@@ -8,10 +8,15 @@ use std::{env, io};
 
 /// Creates a table without lines.
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
+    table_of(header.map(|title| heading(&escaped(title))))
+}
+
+/// Creates a table whose header has cells of [`heading`].
+pub(crate) fn table_of(header: impl IntoIterator<Item = Cell>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header.map(|title| heading(&escaped(title))));
+    table.set_header(header);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }

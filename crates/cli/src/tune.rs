@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::progress;
-use crate::table::{cell, escaped, print, right, table};
+use crate::table::{cell, escaped, heading, print, right, table, table_of};
 use crate::traffic::{self, Surveyed, TrafficArguments};
 use crate::values::{count, counted, date, duration, positive, rounded, time, wrapped};
 use anstream::stream::RawStream;
@@ -191,14 +191,18 @@ fn print_tuned(out: &mut dyn RawStream, tuned: &Tuned, common: &[String]) -> io:
     {
         writeln!(out, "note: {}: {}", escaped(&tuned.name), escaped(caveat))?;
     }
-    let mut rows = table([
-        &*tuned.name,
-        "net %",
-        "range",
-        "bad through",
-        "good refused",
-        "detected",
-    ]);
+    let name = escaped(&tuned.name);
+    let mut rows = table_of(
+        [
+            &*name,
+            "net %",
+            "range",
+            "bad\nthrough",
+            "good\nrefused",
+            "opened\nafter",
+        ]
+        .map(heading),
+    );
     let chosen = std::iter::once(("chosen: ", &tuned.chosen));
     let others = tuned.front.iter().filter(|other| **other != tuned.chosen);
     let others = others.take(SHOWN).map(|other| ("", other));

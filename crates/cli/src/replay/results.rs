@@ -2,7 +2,7 @@
 
 use super::arguments::CandidateArguments;
 use super::model::Modelled;
-use crate::table::{cell, escaped, heading, print, right, table};
+use crate::table::{cell, escaped, heading, print, right, table, table_of};
 use crate::values::{count, counted, rounded, time, wrapped};
 use anstream::stream::RawStream;
 use breakerbox_replay::{CandidateResults, Figures, Replayed};
@@ -167,10 +167,12 @@ impl Results<'_> {
 
 /// Creates a table for figures, which is narrower than 80 columns unless a name is long.
 fn figures_table(title: &str) -> Table {
-    let mut rows = table([title, "net %", "range"]);
-    let mut header = vec![heading(&escaped(title)), heading("net %"), heading("range")];
-    header.extend(TITLES.map(heading));
-    rows.set_header(header);
+    let mut rows = table_of(
+        [&*escaped(title), "net %", "range"]
+            .into_iter()
+            .chain(TITLES)
+            .map(heading),
+    );
     let last = TITLES.len() + 2;
     for (at, column) in rows.column_iter_mut().enumerate() {
         column.set_padding((0, if at == last { 0 } else { 2 }));

@@ -81,7 +81,7 @@ fn table_is_as_wide_as_the_terminal() {
         let out = in_terminal(&directory, environment, &line);
         let table: Vec<&str> = out
             .lines()
-            .filter(|line| line.contains("detected"))
+            .filter(|line| line.contains("through"))
             .collect();
         assert!(!table.is_empty(), "{out}");
         let widths = table.iter().map(|line| line.trim_end().chars().count());
