@@ -76,6 +76,8 @@ fn advice(status: u16) -> &'static str {
 #[derive(serde::Deserialize)]
 struct Refusal {
     error: String,
+    /// The state in which a command found the breaker.
+    state: Option<String>,
 }
 
 impl Client {
@@ -195,10 +197,12 @@ impl Client {
             Err(error) => return error,
         };
         match serde_json::from_slice::<Refusal>(&text) {
-            Ok(refusal) => ClientError::Refused {
-                status: status.as_u16(),
-                text: escaped(&refusal.error),
-            },
+            Ok(Refusal { error, state }) => {
+                let state = state.map(|state| format!(". The breaker is {state}"));
+                let text = escaped(&(error + &state.unwrap_or_default()));
+                let status = status.as_u16();
+                ClientError::Refused { status, text }
+            }
             Err(_) => self.no_panel(status, &format!("the status is {status}")),
         }
     }

@@ -15,18 +15,18 @@ fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> SocketAddr {
     // The thread ends with the test.
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            serve(stream, &answer);
+            serve(&stream, &answer);
         }
     });
     address
 }
 
-fn serve(stream: TcpStream, answer: impl Fn(&str) -> Vec<u8>) {
-    let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+fn serve(mut stream: &TcpStream, answer: impl Fn(&str) -> Vec<u8>) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let first = lines.next().unwrap_or_default();
     lines.find(String::is_empty);
     // The client may not read all of it.
-    let _ = (&stream).write_all(&answer(&first));
+    let _ = stream.write_all(&answer(&first));
 }
 
 fn with_body(status: &str, kind: &str, body: &[u8]) -> Vec<u8> {
