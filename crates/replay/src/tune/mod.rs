@@ -15,6 +15,7 @@ mod tuned;
 pub use tuned::{LeftOut, TriedCandidate, Tuned};
 
 use crate::call::Call;
+use crate::counted::count;
 use crate::figures::Figures;
 use crate::instances::Instances;
 use crate::outage::Outage;
@@ -153,6 +154,7 @@ impl Tuner {
     pub fn tune(self, calls: impl IntoIterator<Item = impl Borrow<Call>>) -> Tuned {
         let limits = Limits {
             bad_from: self.bad_from,
+            has_requests: self.has_requests,
             most: MOST_CALLS,
             of: self.calls,
         };
@@ -207,7 +209,8 @@ impl Tuner {
         }
         if segments.list().iter().any(|segment| segment.is_cut) {
             caveats.push(format!(
-                "only {MOST_CALLS} calls around the outages were tried"
+                "only {} calls around the outages were tried",
+                count(MOST_CALLS as u64)
             ));
         }
         let fitted = tuned::fitted(&mut left_out);

@@ -31,20 +31,20 @@ pub(super) struct Segment {
     until: Duration,
     pub(super) outage: Option<Outage>,
     calls: Vec<StoredCall>,
+    /// The hash of the request of each call, or 0. Empty if no call of the traffic has a request.
+    requests: Vec<u64>,
     /// The calls in the outage, and the bad ones among them.
     calls_inside: u32,
     pub(super) bad_inside: u32,
     pub(super) is_cut: bool,
 }
 
-/// A call without its name and its error. Up to two million of them are in memory.
+/// A call without its name, its request and its error. Up to two million of them are in memory.
 #[derive(Clone, Copy, Debug)]
 struct StoredCall {
     start: u64,
     /// [`UNKNOWN`] if the source does not say.
     duration: u64,
-    /// The hash of the request, or 0.
-    request: u64,
     /// The number of the instance, plus 1, or 0.
     instance: u32,
     outcome: Outcome,
@@ -56,6 +56,7 @@ const UNKNOWN: u64 = u64::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) bad_from: Option<Duration>,
+    pub(super) has_requests: bool,
     /// The most calls of all segments.
     pub(super) most: usize,
     /// The number of calls of the name in the traffic.
@@ -85,13 +86,18 @@ impl Segments {
             let is_bad = is_bad(call.outcome, call.duration, limits.bad_from);
             let mut is_quiet = true;
             for segment in &mut list {
-                if (segment.from..segment.until).contains(&call.start) {
-                    segment.add(call, is_bad, most, &mut instances);
-                    is_quiet = false;
+                if !(segment.from..segment.until).contains(&call.start) {
+                    continue;
+                }
+                is_quiet = false;
+                if segment.calls.len() == most {
+                    segment.is_cut = true;
+                } else {
+                    segment.add(call, is_bad, limits.has_requests, &mut instances);
                 }
             }
             if is_quiet && quiet.calls.len() < most && is_sampled(call.start) {
-                quiet.add(call, is_bad, most, &mut instances);
+                quiet.add(call, is_bad, limits.has_requests, &mut instances);
             }
         }
         list.push(quiet);
@@ -118,12 +124,13 @@ impl Segments {
 
     /// Returns the calls of a segment. Their requests have other names, but the same ones are equal.
     pub(super) fn calls_of<'a>(&'a self, segment: &'a Segment) -> impl Iterator<Item = Call> + 'a {
-        segment.calls.iter().map(|stored| {
+        segment.calls.iter().enumerate().map(|(at, stored)| {
             let mut call = Call::new(self.name.clone(), from_nanos(stored.start), stored.outcome);
             call.duration = (stored.duration != UNKNOWN).then(|| from_nanos(stored.duration));
             let instance = (stored.instance as usize).checked_sub(1);
             call.instance = instance.and_then(|at| self.instances.list().get(at).cloned());
-            call.request = (stored.request != 0).then(|| stored.request.to_string().into());
+            let request = segment.requests.get(at).filter(|request| **request != 0);
+            call.request = request.map(|request| request.to_string().into());
             call
         })
     }
@@ -160,11 +167,7 @@ impl Segment {
         self.calls.len()
     }
 
-    fn add(&mut self, call: &Call, is_bad: bool, most: usize, instances: &mut Names) {
-        if self.calls.len() == most {
-            self.is_cut = true;
-            return;
-        }
+    fn add(&mut self, call: &Call, is_bad: bool, has_requests: bool, instances: &mut Names) {
         let is_inside = |outage: &Outage| (outage.start..outage.end).contains(&call.start);
         if self.outage.as_ref().is_some_and(is_inside) {
             self.calls_inside += 1;
@@ -174,10 +177,14 @@ impl Segment {
         self.calls.push(StoredCall {
             start: nanos(call.start),
             duration: call.duration.map_or(UNKNOWN, nanos),
-            request: call.request.as_ref().map_or(0, |request| fnv(request) | 1),
             instance: instance.map_or(0, |instance| instances.number(instance) + 1),
             outcome: call.outcome,
         });
+        if has_requests {
+            let request = call.request.as_ref();
+            self.requests
+                .push(request.map_or(0, |request| fnv(request) | 1));
+        }
     }
 
     /// Returns `true` if most calls of the outage failed.
@@ -201,6 +208,7 @@ mod tests {
     fn collect(most: usize, outages: &[Outage], seconds: u64) -> Segments {
         let limits = Limits {
             bad_from: None,
+            has_requests: true,
             most,
             of: seconds,
         };
@@ -209,7 +217,7 @@ mod tests {
 
     #[test]
     fn stored_call_is_small_and_keeps_what_a_replay_needs() {
-        assert!(size_of::<StoredCall>() <= 32);
+        assert!(size_of::<StoredCall>() <= 24);
         let segments = collect(1_000, &[], 100);
         let read: Vec<Call> = segments.calls_of(&segments.list()[0]).collect();
         for (read, expected) in read.iter().zip((0..100).map(call)) {
