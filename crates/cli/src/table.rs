@@ -1,43 +1,68 @@
-//! Tables that fit the terminal.
+//! Tables that fit the terminal, in the styles that it shows.
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
-use std::io::{self, IsTerminal};
-use std::{env, fmt::Write};
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use std::fmt::Write;
+use std::{env, io};
 
-/// Creates a table without lines. In a terminal, long cells are wrapped to its width.
+/// Creates a table without lines.
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
+    table_of(header.map(|title| heading(&escaped(title))))
+}
+
+/// Creates a table whose header has cells of [`heading`].
+pub(crate) fn table_of(header: impl IntoIterator<Item = Cell>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    if !colours() {
-        table.force_no_tty();
-        // Without a terminal, `COLUMNS` alone says how wide the table may be.
-        let columns = env::var("COLUMNS")
-            .ok()
-            .and_then(|width| width.parse().ok());
-        if let Some(columns) = columns.or_else(|| io::stdout().is_terminal().then_some(80)) {
-            table.set_width(columns);
-        }
-    }
-    table.set_header(header.map(|title| cell(title).add_attribute(Attribute::Bold)));
+    table.set_header(header);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
     table
 }
 
-/// Writes a table to standard output, without spaces at the ends of lines.
-pub(crate) fn print(table: &Table) -> io::Result<()> {
-    print_to(&mut io::stdout(), table)
-}
-
-/// Writes a table, without spaces at the ends of lines.
-pub(crate) fn print_to(out: &mut dyn io::Write, table: &Table) -> io::Result<()> {
+/// Writes a table to standard output or standard error, without spaces at the ends of lines.
+///
+/// In a terminal, long cells are wrapped to its width. Each of the two streams is a terminal or not, and
+/// shows styles or not, whatever the other one is.
+pub(crate) fn print(out: &mut dyn RawStream, mut table: Table) -> io::Result<()> {
+    // The table would ask standard output, whatever it is written to.
+    table.force_no_tty();
+    if let Some(columns) = columns(out) {
+        table.set_width(columns);
+    }
+    if AutoStream::choice(&out) != ColorChoice::Never {
+        table.enforce_styling();
+        table.style_text_only();
+    }
     let lines = table.lines().fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "{}", line.trim_end());
         text
     });
     out.write_all(lines.as_bytes())
+}
+
+/// Returns the width of the terminal that `out` is. Otherwise, `COLUMNS` alone says how wide a table may
+/// be.
+fn columns(out: &dyn RawStream) -> Option<u16> {
+    let stated = || env::var("COLUMNS").ok()?.parse().ok();
+    if !out.is_terminal() {
+        return stated();
+    }
+    let size = terminal_size::terminal_size();
+    size.map(|(width, _)| width.0).or_else(stated).or(Some(80))
+}
+
+/// Creates a cell of a header. The title may have several lines, and is not escaped.
+pub(crate) fn heading(title: &str) -> Cell {
+    Cell::new(title).add_attribute(Attribute::Bold)
+}
+
+/// Creates a cell for a number.
+pub(crate) fn right(text: impl AsRef<str>) -> Cell {
+    cell(text).set_alignment(CellAlignment::Right)
 }
 
 /// Creates a cell. Names and texts of errors may come from users, so control characters are escaped.
@@ -59,10 +84,4 @@ pub(crate) fn state_cell(state: &str) -> Cell {
 /// Escapes control and invisible characters, which could be commands for the terminal.
 pub(crate) fn escaped(text: &str) -> String {
     breakerbox::Escaped(text).to_string()
-}
-
-/// Returns `true` if standard output is a terminal, and `NO_COLOR` is not set (see no-color.org).
-fn colours() -> bool {
-    let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stdout().is_terminal() && !refused
 }

@@ -1,12 +1,13 @@
 //! `breakerbox tune`: finds settings, and writes them as a document.
 
 use crate::exit::Exit;
-use crate::table::{cell, escaped, print_to, table};
+use crate::progress;
+use crate::table::{cell, escaped, heading, print, right, table, table_of};
 use crate::traffic::{self, Surveyed, TrafficArguments};
-use crate::values::{count, counted, date, duration, positive, time, wrapped};
+use crate::values::{count, counted, date, duration, positive, rounded, time, wrapped};
+use anstream::stream::RawStream;
 use breakerbox_replay::{Instances, NameSurvey, Tuned, Tuner};
 use clap::Args;
-use comfy_table::CellAlignment;
 use serde_json::json;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -69,7 +70,11 @@ pub(crate) fn run(arguments: &TuneArguments) -> Result<Exit, Box<dyn Error>> {
         if let Some(limit) = arguments.detect_within {
             tuner = tuner.detect_within(limit);
         }
-        all.push(tuner.tune(traffic.calls("tuning")?));
+        let bar = progress::parts("tuning");
+        let shown = bar.clone();
+        tuner = tuner.on_progress(move |share| progress::show(&shown, share));
+        all.push(tuner.tune(traffic.calls("reading")?));
+        bar.finish_and_clear();
     }
     let document = document(&traffic, &all);
     if let Some(path) = &arguments.output {
@@ -87,7 +92,8 @@ pub(crate) fn run(arguments: &TuneArguments) -> Result<Exit, Box<dyn Error>> {
     } else if arguments.output.is_some() {
         report(&mut io::stdout().lock(), &traffic, &all)?;
     } else {
-        report(&mut io::stderr().lock(), &traffic, &all)?;
+        // A reader of the report that has ended must not keep the document back.
+        let _ = report(&mut io::stderr().lock(), &traffic, &all);
         io::stdout().write_all(document.as_bytes())?;
     }
     Ok(Exit::Success)
@@ -105,11 +111,11 @@ fn names(traffic: &Surveyed) -> Result<Vec<String>, Box<dyn Error>> {
         return Err(text.into());
     }
     if !few.is_empty() {
-        writeln!(
+        let _ = writeln!(
             io::stderr(),
             "breakerbox: {} with fewer than {ENOUGH_CALLS} calls left out",
             counted(few.len() as u64, "name")
-        )?;
+        );
     }
     Ok(enough.iter().map(|name| name.name.to_string()).collect())
 }
@@ -160,7 +166,7 @@ fn processes(count: u32) -> String {
     format!("{count} process{plural}")
 }
 
-fn report(out: &mut dyn Write, traffic: &Surveyed, all: &[Tuned]) -> io::Result<()> {
+fn report(out: &mut dyn RawStream, traffic: &Surveyed, all: &[Tuned]) -> io::Result<()> {
     let common = caveats(traffic, all);
     for tuned in all {
         let name = format!("{}: ", escaped(&tuned.name));
@@ -177,8 +183,7 @@ fn report(out: &mut dyn Write, traffic: &Surveyed, all: &[Tuned]) -> io::Result<
     Ok(())
 }
 
-fn print_tuned(out: &mut dyn Write, tuned: &Tuned, common: &[String]) -> io::Result<()> {
-    let right = |text: String| cell(text).set_alignment(CellAlignment::Right);
+fn print_tuned(out: &mut dyn RawStream, tuned: &Tuned, common: &[String]) -> io::Result<()> {
     for caveat in tuned
         .caveats
         .iter()
@@ -186,23 +191,38 @@ fn print_tuned(out: &mut dyn Write, tuned: &Tuned, common: &[String]) -> io::Res
     {
         writeln!(out, "note: {}: {}", escaped(&tuned.name), escaped(caveat))?;
     }
-    let mut rows = table([&*tuned.name, "bad let through", "good refused", "detected"]);
+    let name = escaped(&tuned.name);
+    let mut rows = table_of(
+        [
+            &*name,
+            "net %",
+            "range",
+            "bad\nthrough",
+            "good\nrefused",
+            "opened\nafter",
+        ]
+        .map(heading),
+    );
     let chosen = std::iter::once(("chosen: ", &tuned.chosen));
-    let others = tuned.front.iter().filter(|trial| **trial != tuned.chosen);
-    let others = others.take(SHOWN).map(|trial| ("", trial));
-    for (mark, trial) in chosen.chain(others) {
+    let others = tuned.front.iter().filter(|other| **other != tuned.chosen);
+    let others = others.take(SHOWN).map(|other| ("", other));
+    for (mark, tried) in chosen.chain(others) {
+        let net = tried.net_percent;
         rows.add_row([
-            cell(format!("{mark}{}", trial.label)),
-            right(count(trial.bad_admitted)),
-            right(count(trial.good_refused)),
-            right(time(trial.detected)),
+            cell(format!("{mark}{}", tried.label)),
+            right(rounded(net.median)),
+            right(format!("{}..{}", rounded(net.min), rounded(net.max))),
+            right(count(tried.bad_admitted)),
+            right(count(tried.good_refused)),
+            right(time(tried.detected)),
         ]);
     }
-    print_to(out, &rows)?;
+    print(out, rows)?;
     writeln!(
         out,
         "Chosen of {} candidates: the cheapest in its worst run whose neighbours are nearly as good.\nNo candidate \
-         beats another one of the list in both costs.\n",
+         beats another one of the list in both costs.\nrange: of 20 runs with slightly other recovery times; net is \
+         their median\n",
         count(tuned.tried as u64)
     )?;
     if tuned.left_out.is_empty() {
@@ -213,9 +233,9 @@ fn print_tuned(out: &mut dyn Write, tuned: &Tuned, common: &[String]) -> io::Res
         rows.add_row([
             cell(date(left.outage.start)),
             cell(&left.label),
-            right(format!("{:.0}", left.net_percent.round() + 0.0)),
+            right(rounded(left.net_percent)),
         ]);
     }
-    print_to(out, &rows)?;
+    print(out, rows)?;
     writeln!(out)
 }

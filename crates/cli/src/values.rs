@@ -14,6 +14,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// Parses a duration of at most a day.
+pub(crate) fn up_to_a_day(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time > Duration::from_secs(86_400) {
+        return Err("longer than a day".to_owned());
+    }
+    Ok(time)
+}
+
 /// Parses a finite number that is not negative.
 pub(crate) fn positive(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "no number".to_owned())?;
@@ -65,6 +74,11 @@ pub(crate) fn wrapped(first: &str, rest: &str, text: &str) -> String {
         is_start = false;
     }
     lines
+}
+
+/// Writes a number without decimals, and zero without a sign.
+pub(crate) fn rounded(number: f64) -> String {
+    format!("{:.0}", number.round() + 0.0)
 }
 
 /// Writes a duration that was measured. [`Duration::MAX`] was never reached.

@@ -12,7 +12,7 @@ mod counted;
 mod fact;
 mod fate;
 mod figures;
-mod grid;
+mod hash;
 pub mod import;
 mod instances;
 mod judge;
@@ -48,7 +48,7 @@ pub use replayed::{CandidateResults, Replayed};
 pub use scenario::Scenario;
 pub use spread::Spread;
 pub use survey::{NameSurvey, Survey};
-pub use tune::{LeftOut, Trial, Tuned, Tuner};
+pub use tune::{LeftOut, TriedCandidate, Tuned, Tuner};
 
 /// The example of the README.
 #[cfg(doctest)]

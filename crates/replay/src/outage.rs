@@ -105,28 +105,49 @@ impl Bin {
 /// The logarithm of how much likelier the calls of an outage must be in an outage than otherwise.
 const EVIDENCE: f64 = 10.0;
 
-/// Returns the share of calls that fail on an ordinary day: the median of all bins.
+/// How often the share of an ordinary day is corrected by what is found with it.
+const CORRECTIONS: usize = 4;
+
+/// Returns the share of calls that fail on an ordinary day.
 ///
-/// The share is at least 0.1 %, and at most 30 %.
+/// The share is at least 0.1 %, and at most 30 %. It begins as the median of all bins, which is too
+/// low where calls are rare: most bins then have no failure at all. It is therefore raised to the share
+/// outside the outages that it finds.
 pub(crate) fn base_rate(bins: &[Bin]) -> f64 {
     let mut shares: Vec<f64> = bins.iter().map(Bin::share).collect();
     shares.sort_by(f64::total_cmp);
     let median = shares.get(shares.len() / 2).copied().unwrap_or(0.0);
-    median.clamp(0.001, 0.3)
+    let mut base = ordinary(median);
+    for _ in 0..CORRECTIONS {
+        let (mut calls, mut bad, mut begin) = (0_u64, 0_u64, 0);
+        let end = (bins.len(), bins.len());
+        for (first, last) in runs_above(base, bins).into_iter().chain([end]) {
+            for bin in &bins[begin..first] {
+                calls += u64::from(bin.calls);
+                bad += u64::from(bin.bad);
+            }
+            begin = last + 1;
+        }
+        #[allow(clippy::cast_precision_loss)] // a share
+        let outside = ordinary(bad as f64 / calls.max(1) as f64);
+        if outside <= base {
+            break;
+        }
+        base = outside;
+    }
+    base
+}
+
+fn ordinary(share: f64) -> f64 {
+    share.clamp(0.001, 0.3)
 }
 
 /// Finds the periods in which clearly more calls failed than usual.
 ///
-/// Each bin scores the logarithm of how much likelier its calls are at a rate of ten points above
-/// the base than at the base. The outages are the runs of bins with the greatest sums. An outage
-/// begins with its first bad call and ends after its last.
+/// An outage begins with its first bad call and ends after its last.
 pub(crate) fn find(name: &Arc<str>, bins: &[Bin]) -> Vec<Outage> {
-    let base = base_rate(bins);
-    let raised = base + 0.1;
-    let (bad, good) = ((raised / base).ln(), ((1.0 - raised) / (1.0 - base)).ln());
-    let score = |bin: &Bin| f64::from(bin.bad) * bad + f64::from(bin.calls - bin.bad) * good;
     let mut outages = Vec::new();
-    for (first, last) in best_runs(&bins.iter().map(score).collect::<Vec<_>>()) {
+    for (first, last) in runs_above(base_rate(bins), bins) {
         let run = &bins[first..=last];
         let from = run.iter().find(|bin| bin.bad > 0).map(|bin| bin.bad_from);
         let until = run.iter().rfind(|bin| bin.bad > 0);
@@ -136,6 +157,18 @@ pub(crate) fn find(name: &Arc<str>, bins: &[Bin]) -> Vec<Outage> {
         }
     }
     outages
+}
+
+/// Returns the first and the last position of each run of bins in which clearly more calls fail than
+/// the share `base`.
+///
+/// Each bin scores the logarithm of how much likelier its calls are at a rate of ten points above
+/// the base than at the base.
+fn runs_above(base: f64, bins: &[Bin]) -> Vec<(usize, usize)> {
+    let raised = base + 0.1;
+    let (bad, good) = ((raised / base).ln(), ((1.0 - raised) / (1.0 - base)).ln());
+    let score = |bin: &Bin| f64::from(bin.bad) * bad + f64::from(bin.calls - bin.bad) * good;
+    best_runs(&bins.iter().map(score).collect::<Vec<_>>())
 }
 
 /// Returns the first and the last position of each run, in order.
@@ -183,6 +216,7 @@ fn best_runs(scores: &[f64]) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     fn bins(bad: &[u32]) -> Vec<Bin> {
         let bins = bad.iter().zip(0..).map(|(bad, index)| Bin {
@@ -233,6 +267,27 @@ mod tests {
         let mut bad = [20; 60];
         bad[30..36].fill(60);
         assert_eq!(found(&bad), [(30, 35)]);
+    }
+
+    #[test]
+    fn rare_failures_of_rare_calls_are_no_outage() {
+        // 1.2 % of the calls fail, but most bins have no failure.
+        let mut random = Random::new(3);
+        let mut quiet = bins(&[0; 240]);
+        for bin in &mut quiet {
+            bin.calls = 50;
+            bin.bad = (0..50).map(|_| u32::from(random.unit() < 0.012)).sum();
+        }
+        assert_eq!(find(&"a".into(), &quiet), []);
+        let base = base_rate(&quiet);
+        assert!((0.009..0.015).contains(&base), "{base}");
+        // The failures of an outage do not count as ordinary ones.
+        for bin in &mut quiet[100..112] {
+            bin.bad = 25;
+        }
+        let raised = base_rate(&quiet);
+        assert!((base - raised).abs() < 0.002, "{base} {raised}");
+        assert_eq!(find(&"a".into(), &quiet).len(), 1);
     }
 
     #[test]

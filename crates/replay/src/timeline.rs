@@ -6,6 +6,7 @@
 
 use crate::call::Call;
 use crate::fact::{Fact, NO_OUTAGE};
+use crate::hash::fnv;
 use crate::instances::{Instances, instance_of};
 use crate::judge::Judge;
 use crate::names::Names;
@@ -172,7 +173,7 @@ impl<'a> Timeline<'a> {
         Fact {
             start,
             duration,
-            request: call.request.as_ref().map_or(0, |id| hash(id) | 1),
+            request: call.request.as_ref().map_or(0, |id| fnv(id) | 1),
             key,
             name,
             outage: NO_OUTAGE,
@@ -261,10 +262,4 @@ impl<'a> Timeline<'a> {
         }
         self.spans[name as usize].outage_at(at)
     }
-}
-
-/// Returns a hash that is the same in every run (FNV-1a).
-fn hash(text: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }

@@ -45,6 +45,12 @@ pub(super) struct Breaker {
     pub(super) events: Vec<Entry>,
 }
 
+/// The part of this answer that a command needs.
+#[derive(Debug, Deserialize)]
+pub(super) struct Instance {
+    pub(super) instance: String,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Setting {
     pub(super) name: String,

@@ -4,14 +4,17 @@ use crate::arguments::Panel;
 use crate::table::escaped;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::time::Duration;
 use thiserror::Error;
-use ureq::http::{Response, Uri};
+use ureq::http::{Response, StatusCode, Uri};
 use ureq::typestate::WithoutBody;
 use ureq::{Agent, Body, RequestBuilder};
 
-/// How long a request may take, except a stream.
+/// How long the panel may take to begin an answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a whole answer may take, except a stream.
+const WHOLE_ANSWER: Duration = Duration::from_secs(60);
 /// How long a stream may be silent. The panel sends something every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
 /// The maximum size of an answer.
@@ -28,20 +31,53 @@ pub(super) struct Client {
 pub(super) enum ClientError {
     #[error("{0} is no address of a panel: use http://HOST:PORT/ and the path of the mount")]
     Url(String),
-    #[error("the panel at {url} cannot be reached: {error}")]
-    Unreachable {
+    #[error(
+        "the token contains a character that no header may contain: set BREAKERBOX_TOKEN to the token alone"
+    )]
+    Token,
+    #[error("the panel at {url} cannot be reached: {text}. Check the address, which --url sets")]
+    Unreachable { url: String, text: String },
+    #[error("{text}{}", advice(*.status))]
+    Refused { status: u16, text: String },
+    #[error(
+        "the answer of {url} is not that of a panel: {text}. Check the address, which --url sets, and the path of \
+         the mount in it{}",
+        advice(*.status)
+    )]
+    NoPanel {
         url: String,
-        error: Box<ureq::Error>,
+        status: u16,
+        text: String,
     },
-    #[error("{0}")]
-    Refused(String),
-    #[error("the answer of {url} is not that of a panel: {text}")]
-    NoPanel { url: String, text: String },
+}
+
+impl ClientError {
+    /// Returns `true` if the same request may succeed soon.
+    pub(super) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Url(_) | Self::Token => false,
+            Self::Unreachable { .. } => true,
+            Self::Refused { status, .. } | Self::NoPanel { status, .. } => {
+                matches!(status, 408 | 429 | 500..)
+            }
+        }
+    }
+}
+
+/// Returns what to do about a status.
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 => ". Set BREAKERBOX_TOKEN to a token that the application accepts",
+        429 | 503 => ". Try again later",
+        _ => "",
+    }
 }
 
 #[derive(serde::Deserialize)]
 struct Refusal {
     error: String,
+    /// The state in which a command found the breaker.
+    state: Option<String>,
 }
 
 impl Client {
@@ -54,7 +90,7 @@ impl Client {
             .parse::<Uri>()
             .is_ok_and(|uri| uri.scheme_str() == Some("http"));
         if !valid || url.contains(['?', '#']) {
-            return Err(ClientError::Url(panel.url.clone()));
+            return Err(ClientError::Url(escaped(&panel.url)));
         }
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -64,7 +100,13 @@ impl Client {
             .timeout_per_read(Some(SILENCE))
             .user_agent(concat!("breakerbox/", env!("CARGO_PKG_VERSION")))
             .build();
-        let token = panel.token.as_deref().filter(|token| !token.is_empty());
+        // A token from a file ends with a line break.
+        let token = panel.token.as_deref().map(str::trim);
+        let token = token.filter(|token| !token.is_empty());
+        let is_header = |token: &str| token.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if !token.is_none_or(is_header) {
+            return Err(ClientError::Token);
+        }
         Ok(Self {
             agent: config.new_agent(),
             url,
@@ -78,8 +120,10 @@ impl Client {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<T, ClientError> {
-        let answer = self.request(path, query).call();
-        self.read(answer.map_err(|error| self.unreachable(error))?)
+        let request = self.request(path, query).config();
+        let request = request.timeout_global(Some(WHOLE_ANSWER)).build();
+        let answer = request.call();
+        self.read(answer.map_err(|error| self.unreachable(&error))?)
     }
 
     /// Opens a stream below `api/v1/`, which continues after the event `last`.
@@ -95,11 +139,14 @@ impl Client {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
-        let answer = request.call().map_err(|error| self.unreachable(error))?;
-        if answer.status().is_success() {
+        let answer = request.call().map_err(|error| self.unreachable(&error))?;
+        if !answer.status().is_success() {
+            return Err(self.refusal(answer));
+        }
+        if answer.body().mime_type() == Some("text/event-stream") {
             return Ok(answer.into_body());
         }
-        Err(self.refusal(answer))
+        Err(self.no_panel(answer.status(), "no stream of events"))
     }
 
     /// Posts a command.
@@ -108,15 +155,14 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
-        let mut request = self
-            .agent
-            .post(format!("{}api/v1/{path}", self.url))
-            .header("x-breakerbox-panel", "1");
+        let request = self.agent.post(format!("{}api/v1/{path}", self.url));
+        let request = request.config().timeout_global(Some(WHOLE_ANSWER)).build();
+        let mut request = request.header("x-breakerbox-panel", "1");
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
         let answer = request.send_json(body);
-        self.read(answer.map_err(|error| self.unreachable(error))?)
+        self.read(answer.map_err(|error| self.unreachable(&error))?)
     }
 
     fn request(&self, path: &str, query: &[(&str, &str)]) -> RequestBuilder<WithoutBody> {
@@ -130,41 +176,66 @@ impl Client {
         request.query_pairs(query.iter().copied())
     }
 
-    fn read<T: DeserializeOwned>(&self, mut answer: Response<Body>) -> Result<T, ClientError> {
-        if !answer.status().is_success() {
+    fn read<T: DeserializeOwned>(&self, answer: Response<Body>) -> Result<T, ClientError> {
+        let status = answer.status();
+        if !status.is_success() {
             return Err(self.refusal(answer));
         }
-        let body = answer.body_mut().with_config().limit(MAX_ANSWER);
-        body.read_json().map_err(|error| match error {
-            ureq::Error::Json(error) => self.no_panel(error.to_string()),
-            error => self.unreachable(error),
+        let text = self.text(answer)?;
+        serde_json::from_slice(&text).map_err(|error| self.no_panel(status, &error.to_string()))
+    }
+
+    /// Returns a part of an answer, which another version of the panel may have in another form.
+    pub(super) fn part<T: DeserializeOwned>(&self, answer: &Value) -> Result<T, ClientError> {
+        T::deserialize(answer).map_err(|error| self.no_panel(StatusCode::OK, &error.to_string()))
+    }
+
+    fn refusal(&self, answer: Response<Body>) -> ClientError {
+        let status = answer.status();
+        let text = match self.text(answer) {
+            Ok(text) => text,
+            Err(error) => return error,
+        };
+        match serde_json::from_slice::<Refusal>(&text) {
+            Ok(Refusal { error, state }) => {
+                let state = state.map(|state| format!(". The breaker is {state}"));
+                let text = escaped(&(error + &state.unwrap_or_default()));
+                let status = status.as_u16();
+                ClientError::Refused { status, text }
+            }
+            Err(_) => self.no_panel(status, &format!("the status is {status}")),
+        }
+    }
+
+    fn text(&self, answer: Response<Body>) -> Result<Vec<u8>, ClientError> {
+        let status = answer.status();
+        let body = answer.into_body().into_with_config().limit(MAX_ANSWER);
+        body.read_to_vec().map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => {
+                let text = format!("it is larger than {} MiB", MAX_ANSWER >> 20);
+                self.no_panel(status, &text)
+            }
+            error => self.unreachable(&error),
         })
     }
 
-    fn refusal(&self, mut answer: Response<Body>) -> ClientError {
-        let status = answer.status();
-        let refusal = answer
-            .body_mut()
-            .with_config()
-            .limit(MAX_ANSWER)
-            .read_json::<Refusal>();
-        match refusal {
-            Ok(refusal) => ClientError::Refused(escaped(&refusal.error)),
-            Err(_) => self.no_panel(format!("status {status}")),
-        }
-    }
-
-    fn unreachable(&self, error: ureq::Error) -> ClientError {
+    fn unreachable(&self, error: &ureq::Error) -> ClientError {
+        let text = match error {
+            ureq::Error::Io(error) => error.to_string(),
+            ureq::Error::Timeout(_) => "it does not answer in time".to_owned(),
+            error => error.to_string(),
+        };
         ClientError::Unreachable {
             url: self.url.clone(),
-            error: Box::new(error),
+            text,
         }
     }
 
-    fn no_panel(&self, text: String) -> ClientError {
+    fn no_panel(&self, status: StatusCode, text: &str) -> ClientError {
         ClientError::NoPanel {
             url: self.url.clone(),
-            text,
+            status: status.as_u16(),
+            text: escaped(text),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::client::{Client, ClientError};
 use crate::arguments::Panel;
 use crate::exit::Exit;
 use crate::table::escaped;
-use crate::values::date;
+use crate::values::{counted, date};
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -15,8 +15,8 @@ use ureq::Body;
 
 /// How often a stream is opened again in a row before the command fails.
 const ATTEMPTS: u32 = 6;
-/// The maximum length of a line of a stream.
-const MAX_LINE: u64 = 16 << 20;
+/// The maximum length of a line of a stream, and of the data of an event.
+const MAX_LINE: usize = 16 << 20;
 
 pub(super) fn run(
     panel: &Panel,
@@ -29,7 +29,7 @@ pub(super) fn run(
     // Opened before the log is read, so that no event falls between the two.
     let stream = follow.then(|| open(&client, None)).transpose()?;
     let past: Events = client.get("events", &[])?;
-    missed(past.missed)?;
+    missed(past.missed);
     for event in &past.events {
         output.entry(event)?;
     }
@@ -57,16 +57,24 @@ fn follow_stream(
 ) -> Result<Exit, Box<dyn std::error::Error>> {
     let mut opened: Result<_, ClientError> = Ok(first);
     let mut failed = 0;
+    let mut is_lost = false;
     loop {
         match opened {
             Ok(body) => {
+                if std::mem::take(&mut is_lost) {
+                    say("the panel answers again");
+                }
                 let stream = BufReader::new(body.into_reader());
                 if read_stream(stream, output, &mut last)? {
                     failed = 0;
                 }
             }
-            Err(error) if failed == ATTEMPTS => return Err(error.into()),
-            Err(_) => {}
+            Err(error) if failed == ATTEMPTS || !error.is_temporary() => return Err(error.into()),
+            Err(error) => {
+                if !std::mem::replace(&mut is_lost, true) {
+                    say(&format!("{error}. Trying again"));
+                }
+            }
         }
         failed += 1;
         thread::sleep(Duration::from_millis(250 << failed.min(5)));
@@ -87,7 +95,8 @@ fn read_stream(
     let mut line = Vec::new();
     loop {
         line.clear();
-        match stream.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
+        let mut limited = stream.by_ref().take(MAX_LINE as u64);
+        match limited.read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return Ok(read_any),
             Ok(_) => read_any = true,
         }
@@ -108,7 +117,7 @@ fn read_stream(
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "event" => value.clone_into(&mut event),
-            "data" => data.push_str(value),
+            "data" if data.len() < MAX_LINE => data.push_str(value),
             "id" => id = Some(value.to_owned()),
             _ => {}
         }
@@ -136,7 +145,10 @@ fn dispatch(event: &str, data: &str, output: &Output<'_>) -> io::Result<()> {
     };
     match event {
         "log" => output.entry(&data),
-        "missed" => missed(data.get("count").and_then(Value::as_u64).unwrap_or(0)),
+        "missed" => {
+            missed(data.get("count").and_then(Value::as_u64).unwrap_or(0));
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -168,14 +180,18 @@ impl Output<'_> {
 }
 
 /// Reports events that the log no longer has.
-fn missed(count: u64) -> io::Result<()> {
+fn missed(count: u64) {
     if count > 0 {
-        writeln!(
-            io::stderr(),
-            "breakerbox: {count} events are no longer in the log"
-        )?;
+        say(&format!(
+            "the log no longer has {}",
+            counted(count, "event")
+        ));
     }
-    Ok(())
+}
+
+/// Writes a message to standard error, which cannot fail usefully.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "breakerbox: {text}");
 }
 
 pub(super) fn print_entries(entries: &[Entry]) -> io::Result<()> {

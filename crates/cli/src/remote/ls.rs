@@ -1,13 +1,11 @@
 //! `breakerbox ls`: lists the breakers.
 
 use super::answer::{Breakers, Row};
-use super::client::Client;
+use super::client::{Client, ClientError};
 use super::time::span;
 use crate::arguments::Panel;
 use crate::exit::Exit;
-use crate::table::{cell, escaped, print, state_cell, table};
-use comfy_table::CellAlignment;
-use serde::Deserialize;
+use crate::table::{cell, escaped, print, right, state_cell, table};
 use serde_json::Value;
 use std::io::{self, Write};
 
@@ -25,7 +23,7 @@ pub(super) fn run(
 ) -> Result<Exit, Box<dyn std::error::Error>> {
     let client = Client::new(panel)?;
     let answer = all_pages(&client, filter)?;
-    let breakers = Breakers::deserialize(&answer)?;
+    let breakers: Breakers = client.part(&answer)?;
     if json {
         writeln!(io::stdout(), "{answer:#}")?;
     } else {
@@ -35,17 +33,18 @@ pub(super) fn run(
 }
 
 /// Returns the first page, with the rows of all pages.
-fn all_pages(client: &Client, filter: &Filter) -> Result<Value, Box<dyn std::error::Error>> {
+fn all_pages(client: &Client, filter: &Filter) -> Result<Value, ClientError> {
     let mut query = vec![("limit", "200"), ("sort", &*filter.sort)];
     query.extend(filter.name.as_deref().map(|name| ("q", name)));
     query.extend(filter.state.as_deref().map(|state| ("state", state)));
     let mut answer: Value = client.get("breakers", &query)?;
-    let mut after = Breakers::deserialize(&answer)?.after;
+    let mut after = client.part::<Breakers>(&answer)?.after;
     while let Some(cursor) = after {
         let mut next = query.clone();
         next.push(("after", &cursor));
         let mut page: Value = client.get("breakers", &next)?;
-        after = Breakers::deserialize(&page)?.after;
+        let following = client.part::<Breakers>(&page)?.after;
+        after = following.filter(|following| *following != cursor);
         if let (Some(Value::Array(rows)), Some(Value::Array(more))) =
             (answer.get_mut("rows"), page.get_mut("rows"))
         {
@@ -71,12 +70,12 @@ fn print_table(breakers: &Breakers) -> io::Result<()> {
     for row in &breakers.rows {
         let rate = |rate: Option<f64>| {
             let text = rate.map_or("-".to_owned(), |rate| format!("{rate:.1}"));
-            cell(text).set_alignment(CellAlignment::Right)
+            right(text)
         };
         rows.add_row([
             cell(&row.name),
             state_cell(&row.state),
-            cell(span(breakers.at.saturating_sub(row.since))).set_alignment(CellAlignment::Right),
+            right(span(breakers.at.saturating_sub(row.since))),
             rate(row.success_per_s),
             rate(Some(row.failing_per_s)),
             rate(Some(row.refused_per_s)),
@@ -84,7 +83,7 @@ fn print_table(breakers: &Breakers) -> io::Result<()> {
         ]);
     }
     if !breakers.rows.is_empty() {
-        print(&rows)?;
+        print(&mut io::stdout(), rows)?;
         writeln!(io::stdout())?;
     }
     let states = breakers.by_state.iter().filter(|(_, count)| **count > 0);

@@ -1,6 +1,6 @@
 //! `breakerbox trip`, `half-open`, `reset`, `force-open`: commands for one breaker.
 
-use super::answer::{Breaker, Command, Done};
+use super::answer::{Command, Done, Instance};
 use super::client::Client;
 use crate::arguments::Order;
 use crate::exit::Exit;
@@ -15,13 +15,13 @@ pub(super) fn run(
     let client = Client::new(&order.panel)?;
     // A command names the instance that it is for. Behind a load balancer, the next request may reach
     // another one, which then refuses the command.
-    let breaker: Breaker = client.get("breaker", &[("name", &order.name)])?;
+    let found: Instance = client.get("breaker", &[("name", &order.name)])?;
     let done: Done = client.post(
         "commands",
         &Command {
             name: &order.name,
             verb,
-            instance: &breaker.instance,
+            instance: &found.instance,
             reason: &order.because,
             seconds,
             if_state: order.if_state.as_deref(),

@@ -7,7 +7,6 @@ use super::time::span;
 use crate::arguments::Panel;
 use crate::exit::Exit;
 use crate::table::{cell, print, state_cell, table};
-use serde::Deserialize;
 use serde_json::Value;
 use std::io::{self, Write};
 
@@ -16,8 +15,9 @@ pub(super) fn run(
     name: &str,
     json: bool,
 ) -> Result<Exit, Box<dyn std::error::Error>> {
-    let answer: Value = Client::new(panel)?.get("breaker", &[("name", name)])?;
-    let breaker = Breaker::deserialize(&answer)?;
+    let client = Client::new(panel)?;
+    let answer: Value = client.get("breaker", &[("name", name)])?;
+    let breaker: Breaker = client.part(&answer)?;
     if json {
         writeln!(io::stdout(), "{answer:#}")?;
     } else {
@@ -28,6 +28,7 @@ pub(super) fn run(
 
 fn print_breaker(breaker: &Breaker) -> io::Result<()> {
     let row = &breaker.row;
+    let mut out = io::stdout();
     let mut facts = table(["breaker", &row.name]);
     facts.add_row([cell("state"), state_cell(&row.state)]);
     let mut fact = |name: &str, value: Option<String>| {
@@ -49,9 +50,9 @@ fn print_breaker(breaker: &Breaker) -> io::Result<()> {
     );
     fact("calls per second", Some(calls));
     fact("instance", Some(breaker.instance.clone()));
-    print(&facts)?;
+    print(&mut out, facts)?;
 
-    writeln!(io::stdout())?;
+    writeln!(out)?;
     let mut rules = table(["rule", "recorded", "failed", "slow", "rate"]);
     for rule in &breaker.rules {
         let rate = rule.rate.map(|rate| format!("{:.0} %", 100.0 * rate));
@@ -63,17 +64,17 @@ fn print_breaker(breaker: &Breaker) -> io::Result<()> {
             cell(rate.unwrap_or_default()),
         ]);
     }
-    print(&rules)?;
+    print(&mut out, rules)?;
 
-    writeln!(io::stdout())?;
+    writeln!(out)?;
     let mut settings = table(["setting", "value", "from"]);
     for setting in &breaker.settings {
         settings.add_row([&setting.name, &setting.value, &setting.from].map(cell));
     }
-    print(&settings)?;
+    print(&mut out, settings)?;
 
     if !breaker.events.is_empty() {
-        writeln!(io::stdout())?;
+        writeln!(out)?;
         print_entries(&breaker.events)?;
     }
     Ok(())

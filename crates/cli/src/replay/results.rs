@@ -2,13 +2,14 @@
 
 use super::arguments::CandidateArguments;
 use super::model::Modelled;
-use crate::table::{cell, escaped, print_to, table};
-use crate::values::{count, counted, time, wrapped};
+use crate::table::{cell, escaped, heading, print, right, table, table_of};
+use crate::values::{count, counted, rounded, time, wrapped};
+use anstream::stream::RawStream;
 use breakerbox_replay::{CandidateResults, Figures, Replayed};
-use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use comfy_table::{Cell, Table};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 
 /// The results of a replay, and what is shown of them.
 pub(crate) struct Results<'a> {
@@ -21,14 +22,14 @@ pub(crate) struct Results<'a> {
 
 impl Results<'_> {
     /// Writes what must be known before the figures are believed.
-    pub(crate) fn print_caveats(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print_caveats(&self, out: &mut dyn RawStream) -> io::Result<()> {
         for caveat in &self.replayed.caveats {
             writeln!(out, "{}", wrapped("note: ", "  ", &escaped(caveat)))?;
         }
         writeln!(out)
     }
 
-    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut dyn RawStream) -> io::Result<()> {
         let mut rows = figures_table("candidate");
         for results in &self.replayed.candidates {
             let mut row = vec![cell(&results.label)];
@@ -41,13 +42,13 @@ impl Results<'_> {
                     ("  if unknown fail", fail),
                 ] {
                     let net = rounded(figures.net_percent(self.how.wrong_refusal_costs));
-                    let mut row = vec![Cell::new(label), right(net.to_string()), cell("")];
+                    let mut row = vec![Cell::new(label), right(net), cell("")];
                     row.extend(cells(figures));
                     rows.add_row(row);
                 }
             }
         }
-        print_to(out, &rows)?;
+        print(out, rows)?;
         let cost = self.how.wrong_refusal_costs;
         let of = if self.replayed.outages.is_empty() {
             "all calls"
@@ -85,26 +86,26 @@ impl Results<'_> {
         let cost = self.how.wrong_refusal_costs;
         let net = results.spread(|figures| figures.net_percent(cost));
         let [least, middle, greatest] = [net.min, net.median, net.max].map(rounded);
-        [middle.to_string(), format!("{least}..{greatest}")].map(right)
+        [middle, format!("{least}..{greatest}")].map(right)
     }
 
-    fn print_names(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn print_names(&self, out: &mut dyn RawStream) -> io::Result<()> {
         for results in &self.replayed.candidates {
             let label = escaped(&results.label);
             writeln!(out)?;
             let mut rows = figures_table(&label);
             for (name, figures) in &results.names {
                 let net = rounded(figures.net_percent(self.how.wrong_refusal_costs));
-                let mut row = vec![cell(name), right(net.to_string()), cell("")];
+                let mut row = vec![cell(name), right(net), cell("")];
                 row.extend(cells(figures));
                 rows.add_row(row);
             }
-            print_to(out, &rows)?;
+            print(out, rows)?;
         }
         Ok(())
     }
 
-    fn print_model(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn print_model(&self, out: &mut dyn RawStream) -> io::Result<()> {
         let Some(modelled) = &self.model else {
             return Ok(());
         };
@@ -128,7 +129,7 @@ impl Results<'_> {
                 right(time(figures.good_again_after)),
             ]);
         }
-        print_to(out, &rows)
+        print(out, rows)
     }
 
     /// Returns the results, next to those of the import.
@@ -166,10 +167,12 @@ impl Results<'_> {
 
 /// Creates a table for figures, which is narrower than 80 columns unless a name is long.
 fn figures_table(title: &str) -> Table {
-    let mut rows = table([title, "net %", "range"]);
-    let mut header = vec![bold(&escaped(title)), bold("net %"), bold("range")];
-    header.extend(TITLES.map(bold));
-    rows.set_header(header);
+    let mut rows = table_of(
+        [&*escaped(title), "net %", "range"]
+            .into_iter()
+            .chain(TITLES)
+            .map(heading),
+    );
     let last = TITLES.len() + 2;
     for (at, column) in rows.column_iter_mut().enumerate() {
         column.set_padding((0, if at == last { 0 } else { 2 }));
@@ -187,10 +190,6 @@ const TITLES: [&str; 6] = [
     "closed\nafter",
 ];
 
-fn bold(title: &str) -> Cell {
-    Cell::new(title).add_attribute(Attribute::Bold)
-}
-
 fn cells(figures: &Figures) -> [Cell; 6] {
     let only_if = |applies: bool, text: String| if applies { text } else { "-".to_owned() };
     [
@@ -202,13 +201,4 @@ fn cells(figures: &Figures) -> [Cell; 6] {
         only_if(figures.openings > 0, time(figures.recovered)),
     ]
     .map(right)
-}
-
-fn right(text: String) -> Cell {
-    cell(text).set_alignment(CellAlignment::Right)
-}
-
-/// Rounds to a whole number that is not `-0`.
-fn rounded(number: f64) -> f64 {
-    number.round() + 0.0
 }

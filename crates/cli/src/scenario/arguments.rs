@@ -4,7 +4,7 @@ use super::phase::{Bursts, Phase, bursts, gradual, one_of_many, outage, period, 
 use super::shape::Shape;
 use super::written_as::WrittenAs;
 use crate::replay::CandidateArguments;
-use crate::values::{counted, duration};
+use crate::values::{counted, up_to_a_day};
 use breakerbox_replay::Scenario;
 use clap::Args;
 use std::path::PathBuf;
@@ -20,10 +20,10 @@ pub(crate) struct ScenarioArguments {
     #[arg(long, value_name = "RATE", default_value = "50", value_parser = rate, help_heading = "Scenario")]
     rate: f64,
     /// The mean duration of calls
-    #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = day, help_heading = "Scenario")]
+    #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = up_to_a_day, help_heading = "Scenario")]
     latency: Duration,
     /// The duration of calls that fail. Default: that of other calls
-    #[arg(long, value_name = "DURATION", value_parser = day, help_heading = "Scenario")]
+    #[arg(long, value_name = "DURATION", value_parser = up_to_a_day, help_heading = "Scenario")]
     failing_after: Option<Duration>,
     /// Seconds in which a share of the calls fails, as in 60..180=0.34; repeatable
     #[arg(long, value_name = "FROM..UNTIL=SHARE", value_parser = outage, help_heading = "Scenario")]
@@ -123,13 +123,4 @@ fn rate(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|rate| (0.001..=1_000_000.0).contains(rate));
     rate.ok_or_else(|| "no number from 0.001 to 1000000".to_owned())
-}
-
-/// Parses a duration of a call.
-fn day(text: &str) -> Result<Duration, String> {
-    let time = duration(text)?;
-    if time > Duration::from_secs(86_400) {
-        return Err("longer than a day".to_owned());
-    }
-    Ok(time)
 }

@@ -1,6 +1,6 @@
 //! [`Phase`]: a period in which calls fail or are slow, as it is stated on the command line.
 
-use crate::values::duration;
+use crate::values::up_to_a_day;
 use breakerbox_replay::Scenario;
 use std::ops::Range;
 use std::time::Duration;
@@ -69,12 +69,12 @@ pub(super) fn gradual(text: &str) -> Result<Phase, String> {
 pub(super) fn slow(text: &str) -> Result<Phase, String> {
     Phase::parse(text, |value| {
         let (slow, latency) = value.split_once(':').ok_or("no latency, as in 0.9:2s")?;
-        Ok(Kind::Slow(share(slow)?, short(latency)?))
+        Ok(Kind::Slow(share(slow)?, up_to_a_day(latency)?))
     })
 }
 
 pub(super) fn period(text: &str) -> Result<Phase, String> {
-    Phase::parse(text, |value| short(value).map(Kind::Flapping))
+    Phase::parse(text, |value| up_to_a_day(value).map(Kind::Flapping))
 }
 
 pub(super) fn one_of_many(text: &str) -> Result<Phase, String> {
@@ -96,8 +96,8 @@ pub(super) fn bursts(text: &str) -> Result<Bursts, String> {
         .ok()
         .filter(|factor| (0.001..=1_000.0).contains(factor));
     Ok(Bursts {
-        every: short(every)?,
-        length: short(length)?,
+        every: up_to_a_day(every)?,
+        length: up_to_a_day(length)?,
         factor: factor.ok_or("no factor from 0.001 to 1000")?,
     })
 }
@@ -108,15 +108,6 @@ fn share(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "no share from 0 to 1".to_owned())
-}
-
-/// Parses a duration of at most a day.
-fn short(text: &str) -> Result<Duration, String> {
-    let time = duration(text)?;
-    if time > Duration::from_secs(86_400) {
-        return Err("longer than a day".to_owned());
-    }
-    Ok(time)
 }
 
 #[cfg(test)]

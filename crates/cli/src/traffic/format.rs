@@ -317,19 +317,27 @@ fn suggestion(format: FormatName, fields: &[String]) -> String {
         };
         fields.iter().find(is_like).map(String::as_str)
     };
-    let time = find(&["timestamp", "time", "start", "date", "ts"]).unwrap_or("TIME");
-    if format == FormatName::Rates {
-        let calls = find(&["calls", "count", "total", "requests"]).unwrap_or("CALLS");
-        let failures = find(&["fail", "error"]).unwrap_or("FAILURES");
+    let called = |name: &str| {
+        let mut fields = fields.iter();
+        let found = fields.find(|field| field.eq_ignore_ascii_case(name));
+        found.map(String::as_str)
+    };
+    let time = find(&["timestamp", "time", "start", "date", "ts"]);
+    let time = time.or_else(|| called("t")).unwrap_or("TIME");
+    let status = find(&["status", "code"]);
+    let success = find(&["success"]).or_else(|| called("ok"));
+    let calls = find(&["calls", "count", "total", "requests"]);
+    let failures = find(&["fail", "error"]);
+    let are_rates = (status.or(success), calls.is_some(), failures.is_some()) == (None, true, true);
+    if format == FormatName::Rates || are_rates {
+        let (calls, failures) = (calls.unwrap_or("CALLS"), failures.unwrap_or("FAILURES"));
         return format!("time={time},calls={calls},failures={failures}");
     }
     let mut text = format!("time={time}");
     if let Some(duration) = find(&["duration", "latency", "elapsed", "took"]) {
         let _ = write!(text, ",duration=ms:{duration}");
     }
-    let named_ok = || fields.iter().find(|field| field.eq_ignore_ascii_case("ok"));
-    let success = find(&["success"]).or_else(|| named_ok().map(String::as_str));
-    match (find(&["status", "code"]), success) {
+    match (status, success) {
         (Some(status), _) => {
             let _ = write!(text, ",ok='{status}<500'");
         }
@@ -376,12 +384,12 @@ mod tests {
             suggestion(FormatName::Csv, &fields),
             "time=ts,duration=ms:latency,ok='status<500',name=upstream"
         );
-        assert_eq!(
-            suggestion(
-                FormatName::Rates,
-                &["t", "calls", "failed"].map(str::to_owned)
-            ),
-            "time=TIME,calls=calls,failures=failed"
-        );
+        let rates = ["t", "calls", "failed"].map(str::to_owned);
+        for format in [FormatName::Rates, FormatName::Csv] {
+            assert_eq!(
+                suggestion(format, &rates),
+                "time=t,calls=calls,failures=failed"
+            );
+        }
     }
 }

@@ -4,16 +4,16 @@ use super::arguments::TrafficArguments;
 use super::format_name::FormatName;
 use super::opening::Files;
 use super::outage;
-use crate::table::{cell, escaped, print_to, table};
+use crate::table::{cell, escaped, print, right, table};
 use crate::values::{count, counted, date, percent, time};
+use anstream::stream::RawStream;
 use breakerbox_replay::import::{Caveat, ImportCounts};
 use breakerbox_replay::{Call, Instances, Outage, Survey};
-use comfy_table::CellAlignment;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -246,7 +246,7 @@ impl Surveyed {
     }
 
     /// Writes the sources, the names and the outages.
-    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn print(&self, out: &mut dyn RawStream) -> io::Result<()> {
         for (file, counts) in self.files.files.iter().zip(&self.counts).take(SHOWN) {
             let how = if file.is_guessed { "guessed" } else { "stated" };
             let mut line = format!(
@@ -292,7 +292,7 @@ impl Surveyed {
         self.print_outages(out)
     }
 
-    fn print_names(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn print_names(&self, out: &mut dyn RawStream) -> io::Result<()> {
         let mut names = self.survey.names();
         names.sort_by_key(|name| std::cmp::Reverse(name.calls));
         let mut rows = table(["name", "calls", "per second", "bad", "p50", "p99.9"]);
@@ -300,7 +300,6 @@ impl Surveyed {
             let quantile = |at| name.latency(at).map_or("-".to_owned(), time);
             #[allow(clippy::cast_precision_loss)] // a share
             let bad = name.bad as f64 / name.calls.max(1) as f64;
-            let right = |text: String| cell(text).set_alignment(CellAlignment::Right);
             rows.add_row([
                 cell(&name.name),
                 right(count(name.calls)),
@@ -310,14 +309,14 @@ impl Surveyed {
                 right(quantile(0.999)),
             ]);
         }
-        print_to(out, &rows)?;
+        print(out, rows)?;
         if names.len() > SHOWN {
             writeln!(out, "and {} more names", names.len() - SHOWN)?;
         }
         writeln!(out)
     }
 
-    fn print_outages(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn print_outages(&self, out: &mut dyn RawStream) -> io::Result<()> {
         if self.outages.is_empty() {
             return writeln!(out, "no outages found\n");
         }
@@ -332,11 +331,10 @@ impl Surveyed {
                 cell(outage.name.as_deref().unwrap_or("all names")),
                 cell(date(outage.start)),
                 cell(date(outage.end)),
-                cell(time(outage.end.saturating_sub(outage.start)))
-                    .set_alignment(CellAlignment::Right),
+                right(time(outage.end.saturating_sub(outage.start))),
             ]);
         }
-        print_to(out, &rows)?;
+        print(out, rows)?;
         if self.outages.len() > SHOWN {
             writeln!(out, "and {} more", self.outages.len() - SHOWN)?;
         }

@@ -6,5 +6,6 @@ mod hostile;
 mod page;
 mod replay;
 mod scenario;
+mod styles;
 mod support;
 mod tune;

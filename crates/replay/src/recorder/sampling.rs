@@ -1,5 +1,7 @@
 //! [`Sampling`]: which breakers are recorded.
 
+use crate::hash::fnv;
+
 /// Records a share of the breakers, and all calls of each of them.
 ///
 /// A single call of ten would say nothing about calls in a row, so calls are never sampled. The name alone
@@ -45,10 +47,9 @@ impl Sampling {
     }
 }
 
-/// FNV-1a, with a final mix because the upper bits of a short name hardly differ.
+/// Mixes the hash, because the upper bits of that of a short name hardly differ.
 fn hash(name: &str) -> u64 {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    let hash = fnv(name);
     let hash = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     hash ^ (hash >> 29)
 }

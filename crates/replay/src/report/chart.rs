@@ -110,7 +110,13 @@ pub(super) fn traffic(replayed: &Replayed, scale: TimeScale) -> String {
             svg,
             "<path class=\"tick\" d=\"M{x:.1} {TRAFFIC_HEIGHT:.0}v5\"/>\n"
         );
-        text(&mut svg, "middle", (x, TRAFFIC_HEIGHT + 18.0), &label);
+        // A label in the middle of the last tick would be cut off.
+        let (anchor, x) = if x > RIGHT - 30.0 {
+            ("end", 1_000.0)
+        } else {
+            ("middle", x)
+        };
+        text(&mut svg, anchor, (x, TRAFFIC_HEIGHT + 18.0), &label);
     }
     svg + "</svg>\n"
 }

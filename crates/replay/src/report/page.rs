@@ -3,7 +3,7 @@
 use super::chart;
 use super::escape::escaped;
 use super::scale::TimeScale;
-use crate::counted::counted;
+use crate::counted::{count, counted};
 use crate::figures::Figures;
 use crate::nanos::nanos;
 use crate::replayed::{CandidateResults, Replayed};
@@ -53,7 +53,7 @@ fn figures(page: &mut String, replayed: &Replayed) {
     let breakers = counted(replayed.breakers as u64, "breaker");
     let _ = writeln!(
         page,
-        "<p>{calls}, {breakers}.</p>\n<table>\n<thead><tr><th>"
+        "<p>{calls}, {breakers}.</p>\n<div class=\"wide\">\n<table>\n<thead><tr><th>"
     );
     page.push_str("candidate</th><th>net</th><th>detected after</th><th>bad let through</th>");
     page.push_str("<th>bad refused</th><th>good refused inside</th><th>good refused outside</th>");
@@ -77,7 +77,7 @@ fn figures(page: &mut String, replayed: &Replayed) {
     };
     let _ = writeln!(
         page,
-        "</tbody>\n</table>\n<p class=\"note\">Net: the bad calls refused minus {times}the good calls \
+        "</tbody>\n</table>\n</div>\n<p class=\"note\">Net: the bad calls refused minus {times}the good calls \
          refused, in per cent of {of}; the least and the greatest value of all shifts in parentheses. \
          Inside and outside: of outages.</p>"
     );
@@ -106,15 +106,16 @@ fn row(page: &mut String, results: &CandidateResults, cost: f64) {
 }
 
 fn cells(figures: &Figures) -> String {
+    let only_if = |applies: bool, text: String| if applies { text } else { "-".to_owned() };
     let texts = [
-        time(figures.detected),
-        figures.bad_admitted.to_string(),
-        figures.bad_refused.to_string(),
-        figures.good_refused_inside.to_string(),
-        figures.good_refused_outside.to_string(),
-        time(figures.recovered),
-        figures.failed_trials.to_string(),
-        figures.flaps.to_string(),
+        only_if(figures.outage_calls > 0, time(figures.detected)),
+        count(figures.bad_admitted),
+        count(figures.bad_refused),
+        count(figures.good_refused_inside),
+        count(figures.good_refused_outside),
+        only_if(figures.openings > 0, time(figures.recovered)),
+        count(figures.failed_trials),
+        count(figures.flaps),
         time(figures.busy_saved),
     ];
     texts.map(|text| format!("<td>{text}</td>")).concat()
@@ -123,6 +124,7 @@ fn cells(figures: &Figures) -> String {
 fn time(time: Duration) -> String {
     match time {
         Duration::MAX => "never".to_owned(),
+        Duration::ZERO => "0 s".to_owned(),
         time if time < Duration::from_secs(1) => format!("{} ms", time.as_millis()),
         time => format!("{:.1} s", time.as_secs_f64()),
     }

@@ -1,6 +1,8 @@
 //! [`TimeScale`]: from times to positions of a chart.
 
+use crate::nanos::from_nanos;
 use crate::replayed::Replayed;
+use std::time::UNIX_EPOCH;
 
 /// The positions of the drawing area.
 pub(super) const LEFT: f64 = 60.0;
@@ -12,6 +14,7 @@ pub(super) const COLUMNS: usize = 310;
 const FIRST_DATE: u64 = 1_000_000_000;
 
 const NANOS: u64 = 1_000_000_000;
+const DAY: u64 = 86_400;
 
 /// From nanoseconds to horizontal positions.
 #[derive(Clone, Copy, Debug)]
@@ -58,39 +61,81 @@ impl TimeScale {
         self.length as f64 / NANOS as f64 / COLUMNS as f64
     }
 
-    /// Returns the positions and the texts of about six labels.
+    /// Returns the positions and the texts of at most nine labels.
     pub(super) fn labels(&self) -> Vec<(f64, String)> {
         const STEPS: [u64; 14] = [
-            1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400,
+            1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 43_200, DAY,
         ];
         let seconds = self.length / NANOS;
         let fits = |step: &&u64| seconds / **step <= 8;
-        let step = STEPS.iter().find(fits).copied().unwrap_or(seconds / 6) * NANOS;
-        let begin = if self.first / NANOS > FIRST_DATE {
-            0
-        } else {
-            self.first
-        };
+        let days = seconds.div_ceil(8 * DAY).max(1);
+        let step = STEPS.iter().find(fits).copied().unwrap_or(days * DAY) * NANOS;
+        let begin = if self.has_dates() { 0 } else { self.first };
         let until = self.last();
         let after = (self.first - begin).div_ceil(step);
         let times = (after..).map(|count| begin + count * step);
         let times = times.take_while(|time| *time <= until);
-        times.map(|time| (self.x(time), self.text(time))).collect()
+        times
+            .map(|time| (self.x(time), self.label(time, step)))
+            .collect()
     }
 
-    /// Returns a time in words: the time of the day in UTC, or the time since the beginning.
+    /// Returns a time in words: a date in UTC, or the time since the beginning.
     pub(super) fn text(&self, nanos: u64) -> String {
-        let is_date = self.first / NANOS > FIRST_DATE;
-        let seconds = if is_date {
-            nanos / NANOS % 86_400
-        } else {
-            nanos.saturating_sub(self.first) / NANOS
-        };
+        if self.has_dates() {
+            let date = UNIX_EPOCH + from_nanos(nanos);
+            return humantime::format_rfc3339_seconds(date).to_string();
+        }
+        let seconds = nanos.saturating_sub(self.first) / NANOS;
         let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-        if is_date || hours > 0 {
-            format!("{hours:02}:{minutes:02}:{rest:02}")
+        if hours > 0 {
+            format!("{hours}:{minutes:02}:{rest:02}")
         } else {
             format!("{minutes}:{rest:02}")
         }
+    }
+
+    /// Returns the part of a text that says something, if labels are `step` apart.
+    fn label(&self, nanos: u64, step: u64) -> String {
+        let text = self.text(nanos);
+        let is_one_day = self.first / NANOS / DAY == self.last() / NANOS / DAY;
+        let part = match (is_one_day, step < 60 * NANOS) {
+            _ if !self.has_dates() => None,
+            (true, true) => text.get(11..19),
+            (true, false) => text.get(11..16),
+            (false, true) => text.get(5..19),
+            (false, false) => text.get(5..16),
+        };
+        part.map_or(text.clone(), |part| part.replace('T', " "))
+    }
+
+    fn has_dates(&self) -> bool {
+        self.first / NANOS > FIRST_DATE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(first: u64, seconds: u64) -> Vec<String> {
+        let scale = TimeScale {
+            first: first * NANOS,
+            length: seconds * NANOS,
+        };
+        let labels = scale.labels();
+        assert!((2..=9).contains(&labels.len()), "{labels:?}");
+        labels.into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn labels_say_what_differs() {
+        let ten = 1_772_359_200;
+        assert_eq!(labels(ten, 2_400)[1], "10:05");
+        assert_eq!(labels(ten, 20)[1], "10:00:05");
+        assert_eq!(labels(ten, 3 * DAY)[1], "03-02 00:00");
+        assert_eq!(labels(ten, 40 * DAY)[1], "03-08 00:00");
+        assert_eq!(labels(0, 300)[1], "1:00");
+        assert_eq!(labels(0, 20_000)[1], "1:00:00");
     }
 }

@@ -48,6 +48,20 @@ fn report_loads_nothing_and_runs_no_script() {
 }
 
 #[test]
+fn print_rules_come_last() {
+    // They have the specificity of the rules that they override.
+    let html = replayed("default", 1).to_html("Title");
+    let style = html.split_once("</style>").unwrap().0;
+    let (_, print) = style.split_once("@media print").unwrap();
+    assert!(
+        !print.contains("\n}\n\n") && !print.contains("@media"),
+        "{print}"
+    );
+    assert!(print.trim_end().ends_with("}\n}"), "{print}");
+    assert!(html.contains("@media screen and (prefers-color-scheme: dark)"));
+}
+
+#[test]
 fn labels_are_escaped() {
     let html = replayed("<b>\"R&D\"", 1).to_html("<i>");
     assert!(!html.contains("<b>") && !html.contains("<i>"));

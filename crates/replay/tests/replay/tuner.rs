@@ -2,8 +2,10 @@
 
 use breakerbox::settings::Settings;
 use breakerbox::{BreakerRegistry, CircuitBreaker};
-use breakerbox_replay::{Call, Figures, Outage, Outcome, Scenario, Survey, Tuned, Tuner};
-use std::sync::LazyLock;
+use breakerbox_replay::{
+    Call, Figures, Outage, Outcome, Scenario, Survey, TriedCandidate, Tuned, Tuner,
+};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 const MINUTE: u64 = 60;
@@ -82,6 +84,32 @@ fn front_contains_no_beaten_candidate() {
         assert!(pair[0].bad_admitted < pair[1].bad_admitted, "{pair:?}");
         assert!(pair[0].good_refused > pair[1].good_refused, "{pair:?}");
     }
+}
+
+#[test]
+fn best_candidates_are_verified_in_several_runs() {
+    let tuned = &*MIXED;
+    let spread = |tried: &TriedCandidate| {
+        let net = tried.net_percent;
+        assert!(net.min <= net.median && net.median <= net.max, "{tried:?}");
+        net.max - net.min
+    };
+    let spreads: Vec<f64> = tuned.front.iter().map(spread).collect();
+    assert!(spreads.iter().any(|spread| *spread > 1.0), "{spreads:?}");
+    spread(&tuned.chosen);
+}
+
+#[test]
+fn progress_grows_to_one() {
+    let scenario = Scenario::steady(6.0).outage(30..50, 1.0).lasting(90);
+    let seen: Arc<Mutex<Vec<f64>>> = Arc::default();
+    let told = seen.clone();
+    let tuner = Tuner::new(&scenario.survey(), "scenario").unwrap();
+    let tuner = tuner.on_progress(move |share| told.lock().unwrap().push(share));
+    let _ = tuner.tune(scenario.calls());
+    let seen = seen.lock().unwrap();
+    assert!(seen.is_sorted() && seen.len() >= 3, "{seen:?}");
+    assert_eq!((seen[0], seen.last()), (0.0, Some(&1.0)));
 }
 
 #[test]

@@ -1,121 +1,10 @@
 //! The remote commands against a real panel.
-#![allow(missing_docs)]
 
+use crate::support::{Ran, Service, authorized, breakerbox};
 use breakerbox::prelude::*;
-use breakerbox_panel::{Actor, Controls, Panel, PanelBuilder, serve_on};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::ops::BitOr;
-use std::process::{Command, Output, Stdio};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-use ureq::http::StatusCode;
-
-const CONTROLS: [Controls; 4] = [
-    Controls::TRIP,
-    Controls::HALF_OPEN,
-    Controls::RESET,
-    Controls::FORCE_OPEN,
-];
-
-/// A service with a panel on a random port.
-struct Service {
-    registry: BreakerRegistry,
-    address: SocketAddr,
-    /// Ends the panel when it is dropped.
-    _runtime: Runtime,
-}
-
-impl Service {
-    fn new(panel: PanelBuilder, with_controls: bool) -> Self {
-        let registry = BreakerRegistry::new();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let mut server = panel.server(&registry);
-        if with_controls {
-            server = server.local_controls(CONTROLS.into_iter().fold(Controls::NONE, BitOr::bitor));
-        }
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(serve_on(listener, server));
-        Self {
-            registry,
-            address,
-            _runtime: runtime,
-        }
-    }
-
-    fn web_1() -> Self {
-        Self::new(Panel::builder().instance("web-1"), true)
-    }
-
-    fn command(&self) -> Command {
-        let mut command = breakerbox();
-        command.env("BREAKERBOX_URL", format!("http://{}/", self.address));
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(self.command().args(arguments).output().unwrap())
-    }
-}
-
-/// A panel that wants a token.
-fn authorized() -> PanelBuilder {
-    Panel::builder().authorize(|head, _| {
-        let token = head.headers.get("authorization");
-        let valid = token.is_some_and(|token| token == "Bearer s3cret");
-        if valid {
-            Ok(Actor::named("alice"))
-        } else {
-            Err(StatusCode::UNAUTHORIZED)
-        }
-    })
-}
-
-fn breakerbox() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_breakerbox"));
-    for variable in [
-        "BREAKERBOX_TOKEN",
-        "BREAKERBOX_URL",
-        "COLUMNS",
-        "NO_COLOR",
-        "http_proxy",
-    ] {
-        command.env_remove(variable);
-    }
-    command
-}
-
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn of(output: Output) -> Self {
-        Self {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    #[track_caller]
-    fn assert_fails(&self, expected: &str) {
-        assert_eq!(self.code, 1, "{self:?}");
-        assert!(
-            self.err.starts_with("breakerbox: ") && self.err.contains(expected),
-            "{self:?}"
-        );
-    }
-}
+use std::process::Stdio;
 
 #[test]
 fn ls_lists_breakers_and_exits_with_2_if_one_is_open() {
@@ -266,7 +155,8 @@ fn command_in_another_state_fails_and_changes_nothing() {
     let users = service.registry.breaker("users");
     let arguments = ["reset", "users", "--because", "x", "--if-state", "open"];
     let ran = service.run(&arguments);
-    assert_eq!((ran.code, users.state()), (1, State::Closed), "{ran:?}");
+    ran.assert_fails("look at it again before you decide. The breaker is closed");
+    assert_eq!(users.state(), State::Closed);
     service
         .run(&["trip", "missing", "--because", "x"])
         .assert_fails("there is no breaker of this name");

@@ -20,7 +20,7 @@ const SECONDS_PER_DAY: f64 = 86_400.0;
 
 /// The values that candidates combine.
 #[derive(Clone, Debug)]
-pub(crate) struct Grid {
+pub(super) struct Grid {
     base_rate: f64,
     /// Of all instances, and of one of those in the traffic.
     total_per_second: f64,
@@ -32,7 +32,7 @@ pub(crate) struct Grid {
 
 /// One candidate: the positions of its values. `None` leaves a rule out.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Point {
+pub(super) struct Point {
     in_a_row: Option<usize>,
     rate: Option<usize>,
     recovery: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Point {
 
 impl Grid {
     /// Creates the grid for a name. Calls that take `limit` or longer are bad.
-    pub(crate) fn of(name: &NameSurvey, limit: Option<Duration>) -> Self {
+    pub(super) fn of(name: &NameSurvey, limit: Option<Duration>) -> Self {
         Self {
             base_rate: name.base_rate(),
             total_per_second: name.calls_per_second(),
@@ -54,7 +54,7 @@ impl Grid {
     }
 
     /// Returns the grid for the calls of one of these instances.
-    pub(crate) fn with_instances(mut self, instances: Instances) -> Self {
+    pub(super) fn with_instances(mut self, instances: Instances) -> Self {
         self.calls_per_second = match instances {
             Instances::OfTraffic => self.traced_per_second,
             Instances::Dealt { count, .. } => self.total_per_second / f64::from(count.max(1)),
@@ -63,7 +63,7 @@ impl Grid {
     }
 
     /// Returns all candidates, those with fewer rules first.
-    pub(crate) fn points(&self) -> Vec<Point> {
+    pub(super) fn points(&self) -> Vec<Point> {
         let in_a_row = IN_A_ROW.iter().enumerate();
         let in_a_row = in_a_row.filter(|(_, count)| !self.trips_by_chance(**count));
         let in_a_row: Vec<usize> = in_a_row.map(|(at, _)| at).collect();
@@ -126,7 +126,7 @@ impl Grid {
 
 impl Point {
     /// Returns `true` if the candidates differ by one step of one value.
-    pub(crate) fn is_next_to(&self, other: &Self) -> bool {
+    pub(super) fn is_next_to(&self, other: &Self) -> bool {
         let step = |a: Option<usize>, b: Option<usize>| match (a, b) {
             (None, None) => Some(0),
             (Some(a), Some(b)) => Some(a.abs_diff(b)),
@@ -144,12 +144,12 @@ impl Point {
                 .is_some_and(|(row, rate)| row + rate + recovery == 1)
     }
 
-    pub(crate) fn candidate(&self) -> Candidate {
+    pub(super) fn candidate(&self) -> Candidate {
         let candidate = Candidate::new(self.to_string(), self.builder());
         candidate.expect("the settings of the grid are valid")
     }
 
-    pub(crate) fn builder(&self) -> BreakerBuilder {
+    pub(super) fn builder(&self) -> BreakerBuilder {
         let window = Window::time(Duration::from_secs(self.window));
         let in_a_row = self
             .in_a_row
@@ -171,7 +171,7 @@ impl Point {
     }
 
     /// Returns a document with these settings for the breaker called `name`.
-    pub(crate) fn to_toml(self, name: &str, fitted: &str, tried: usize) -> String {
+    pub(super) fn to_toml(self, name: &str, fitted: &str, tried: usize) -> String {
         let over = format!(
             "over = \"{}s\", minimum_calls = {}",
             self.window, self.minimum_calls

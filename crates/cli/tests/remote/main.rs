@@ -1,0 +1,6 @@
+//! The remote commands.
+#![allow(missing_docs)]
+
+mod commands;
+mod failures;
+mod support;
