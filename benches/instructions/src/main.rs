@@ -181,7 +181,7 @@ const LOOPS: &[(&str, Loop)] = &[
     }),
     // Each service has a future of its own, so that no code is shared, and all of it can be inlined.
     ("bare service, cloned", |calls| {
-        cloned_service(service_fn(async |n| work(n)), calls);
+        cloned_service(&service_fn(async |n| work(n)), calls);
     }),
     ("healthy service", |calls| {
         let guarded = guard_layer().layer(service_fn(async |n| work(n)));
@@ -189,7 +189,7 @@ const LOOPS: &[(&str, Loop)] = &[
     }),
     ("healthy service, cloned", |calls| {
         let guarded = guard_layer().layer(service_fn(async |n| work(n)));
-        cloned_service(guarded, calls);
+        cloned_service(&guarded, calls);
     }),
     ("refused future", |calls| future(&open(), calls)),
     ("refused call", |calls| call(&open(), calls)),
@@ -262,7 +262,7 @@ fn service(mut service: impl Service<u64>, calls: u64) {
 }
 
 /// Clones the service for each call, as routers do.
-fn cloned_service(service: impl Service<u64> + Clone, calls: u64) {
+fn cloned_service(service: &(impl Service<u64> + Clone), calls: u64) {
     (0..calls).for_each(|n| poll(service.clone().oneshot(n)));
 }
 
