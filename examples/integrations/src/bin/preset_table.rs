@@ -1,8 +1,8 @@
 //! Measures the presets in simulated outages, and compares the results with the pages of the guide.
 //!
 //! A share of the calls fails for about two minutes, independently of each other. Every run of the
-//! program has the same results. With `--refresh`, it writes them to the pages. A debug build takes
-//! minutes.
+//! program has the same results. With `--refresh`, it writes them to the pages. A debug build takes a
+//! minute.
 //!
 //! ```sh
 //! cargo run --release --package breakerbox-examples --bin preset_table
