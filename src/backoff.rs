@@ -34,7 +34,7 @@ pub struct Backoff {
     pub(crate) factor: f64,
     pub(crate) max: Duration,
     pub(crate) jitter: f64,
-    /// The seed from which the jitter follows. `None`: the jitter is random.
+    /// The seed of the jitter. `None`: the jitter is random.
     pub(crate) jitter_seed: Option<u64>,
 }
 
@@ -77,8 +77,8 @@ impl Backoff {
         Self { jitter, ..self }
     }
 
-    /// Makes the jitter of each opening follow from `seed` and the time of the opening. For simulations,
-    /// which have to be repeatable. Default: random jitter.
+    /// Derives the jitter of each opening from `seed` and the time of the opening, so that simulations
+    /// are repeatable. Default: random jitter.
     #[doc(hidden)]
     pub const fn jitter_seed(self, seed: u64) -> Self {
         Self {
@@ -87,11 +87,12 @@ impl Backoff {
         }
     }
 
-    /// Multiplies all delays by `by`. For simulations, in which the moment of a trial is luck.
+    /// Multiplies all delays by `scale`. Simulations vary it, because results depend on when a trial
+    /// happens to start.
     #[doc(hidden)]
-    pub fn scaled(self, by: f64) -> Self {
+    pub fn scaled(self, scale: f64) -> Self {
         let scale = |delay: Duration| {
-            let scaled = Duration::try_from_secs_f64(delay.as_secs_f64() * by);
+            let scaled = Duration::try_from_secs_f64(delay.as_secs_f64() * scale);
             scaled.map_or(delay, |scaled| scaled.max(Duration::from_nanos(1)))
         };
         Self {
@@ -101,8 +102,8 @@ impl Backoff {
         }
     }
 
-    /// Returns a number of `0.0..1.0` for the jitter of a delay that begins `nanos` after the start of the
-    /// clock.
+    /// Returns a number of `0.0..1.0` for the jitter of a delay that begins `nanos` after the origin of
+    /// the clock.
     pub(crate) fn chance(&self, nanos: u64) -> f64 {
         match self.jitter_seed {
             Some(seed) => fastrand::Rng::with_seed(seed ^ nanos).f64(),

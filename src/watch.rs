@@ -1,7 +1,7 @@
 //! [`Watch`]: reads the breakers of a registry for a page that stays open all day.
 //!
-//! Hidden, because only `breakerbox-panel` needs it. Looking at a breaker is no use of it: idle
-//! breakers are evicted as they are without the page, and no method creates a breaker.
+//! Hidden, because only `breakerbox-panel` needs it. No method creates a breaker, or counts as a use
+//! of one, so idle breakers are evicted as they are without the page.
 //!
 //! # Cost
 //!
@@ -46,7 +46,7 @@ pub struct Watched {
     circuit: Weak<Circuit>,
 }
 
-/// What a circuit tells without its lock.
+/// The state and the totals of a breaker, read without waiting for a lock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Reading {
@@ -104,8 +104,8 @@ impl Watched {
         &self.name
     }
 
-    /// Returns `true` if both refer to one breaker. A removed breaker and its successor of the same
-    /// name are two.
+    /// Returns `true` if both refer to the same breaker. A removed breaker is not the same as its
+    /// successor of the same name.
     pub fn is_same(&self, other: &Self) -> bool {
         self.circuit.ptr_eq(&other.circuit)
     }

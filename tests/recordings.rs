@@ -9,7 +9,7 @@ use futures_util::stream;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -170,7 +170,7 @@ fn dropped_future_and_stream_are_cancelled() {
         assert!(pin!(call).as_mut().poll(&mut context).is_pending());
         let items = stream::pending::<Result<(), ()>>().with_breaker(&registry, "users");
         let mut items = pin!(items);
-        assert!(futures_core_poll(items.as_mut(), &mut context).is_pending());
+        assert!(poll_next(items.as_mut(), &mut context).is_pending());
     }
     calls.assert_outcomes(&[
         (CallOutcome::Cancelled, None),
@@ -178,7 +178,7 @@ fn dropped_future_and_stream_are_cancelled() {
     ]);
 }
 
-fn futures_core_poll<S: futures_util::Stream>(
+fn poll_next<S: futures_util::Stream>(
     stream: std::pin::Pin<&mut S>,
     context: &mut Context<'_>,
 ) -> std::task::Poll<Option<S::Item>> {
@@ -211,6 +211,34 @@ fn call_from_before_recording_is_skipped() {
     assert_eq!(calls.take(), []);
     succeed(&users);
     assert_eq!(calls.take().len(), 1);
+}
+
+#[test]
+fn timed_call_from_before_recording_is_recorded() {
+    let slow = TripRule::slow_calls(0.5).slower_than(Duration::from_secs(1));
+    let rule = slow.over(Window::calls(10));
+    let (registry, clock) = timed_registry(CircuitBreaker::builder().trip_when(rule));
+    let early = registry.breaker("users").try_acquire().unwrap();
+    let (calls, _recording) = record(&registry);
+    clock.advance(Duration::from_millis(5));
+    early.success();
+    assert_eq!(calls.take()[0].elapsed, Duration::from_millis(5));
+}
+
+#[test]
+fn breaker_outside_registry_is_skipped() {
+    let registry = BreakerRegistry::builder().capacity(1).build().unwrap();
+    let (calls, _recording) = record(&registry);
+    let kept = registry.breaker("kept");
+    let untracked = registry.breaker("untracked");
+    succeed(&kept);
+    assert_eq!(calls.take().len(), 1);
+    succeed(&untracked);
+    registry.remove("kept");
+    succeed(&kept);
+    kept.force_open();
+    succeed(&kept);
+    assert_eq!(calls.take(), []);
 }
 
 #[test]
@@ -342,6 +370,68 @@ fn panicking_recorder_is_reported_and_others_receive() {
 }
 
 #[test]
+fn panicking_recorder_does_not_replace_panic_of_call() {
+    let registry = BreakerRegistry::new();
+    let _broken = registry.record_calls(|_| panic!("of the recorder"));
+    let users = registry.breaker("users");
+    let call = || users.call(|| -> Result<(), ()> { panic!("of the call") });
+    let payload = catch_unwind(AssertUnwindSafe(call)).unwrap_err();
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"of the call"));
+    assert_eq!(users.snapshot().totals.failure, 1);
+}
+
+#[test]
+fn panicking_recorder_frees_slot_of_trial() {
+    let registry = BreakerRegistry::new();
+    let _broken = registry.record_calls(|_| panic!("oops"));
+    let users = registry.breaker("users");
+    users.half_open();
+    drop(users.try_acquire().unwrap());
+    succeed(&users);
+    assert_eq!(users.state(), State::Closed);
+}
+
+#[test]
+fn recorder_sees_state_after_its_call() {
+    let (registry, _) = timed_registry(CircuitBreaker::builder().failure_threshold(1));
+    let states = Arc::new(Mutex::new(Vec::new()));
+    let recorder = {
+        let (registry, states) = (registry.clone(), states.clone());
+        move |call: &CallRecord<'_>| {
+            let breaker = registry.breaker(&**call.name);
+            states.lock().unwrap().push(breaker.state());
+        }
+    };
+    let _recording = registry.record_calls(recorder);
+    fail(&registry.breaker("users"));
+    assert_eq!(*states.lock().unwrap(), [State::Open]);
+}
+
+#[test]
+fn recorder_inside_trial_does_not_join_it() {
+    let registry = BreakerRegistry::new();
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let recorder = {
+        let (registry, refused) = (registry.clone(), refused.clone());
+        move |call: &CallRecord<'_>| {
+            if &**call.name == "inner" {
+                let users = registry.breaker("users");
+                refused.lock().unwrap().push(users.try_acquire().is_err());
+            }
+        }
+    };
+    let _recording = registry.record_calls(recorder);
+    let users = registry.breaker("users");
+    users.half_open();
+    let trial = users.call(|| {
+        succeed(&registry.breaker("inner"));
+        Ok::<_, ()>(())
+    });
+    assert!(trial.is_ok());
+    assert_eq!(*refused.lock().unwrap(), [true]);
+}
+
+#[test]
 fn recorder_that_calls_terminates() {
     let registry = BreakerRegistry::new();
     let calls = Arc::new(Mutex::new(0));
@@ -370,6 +460,51 @@ fn recorder_may_end_its_own_recording() {
     succeed(&users);
     assert!(slot.lock().unwrap().is_none());
     succeed(&users);
+}
+
+#[test]
+fn recording_may_end_while_its_recorder_runs() {
+    let registry = BreakerRegistry::new();
+    let (entered, enters) = mpsc::channel();
+    let (leave, leaves) = mpsc::channel::<()>();
+    let leaves = Mutex::new(leaves);
+    let token = Arc::new(());
+    let held = token.clone();
+    let recording = registry.record_calls(move |_| {
+        entered.send(Arc::strong_count(&held)).unwrap();
+        leaves.lock().unwrap().recv().unwrap();
+    });
+    let users = registry.breaker("users");
+    std::thread::scope(|scope| {
+        scope.spawn(|| succeed(&users));
+        assert_eq!(enters.recv().unwrap(), 2);
+        drop(recording);
+        assert_eq!(Arc::strong_count(&token), 2, "the recorder still runs");
+        leave.send(()).unwrap();
+    });
+    assert_eq!(Arc::strong_count(&token), 1);
+    succeed(&users);
+    assert_eq!(users.snapshot().totals.success, Some(2));
+}
+
+#[test]
+fn drop_of_closure_may_call_breakers_and_record() {
+    struct CallsOnDrop(CircuitBreaker, BreakerRegistry);
+    impl Drop for CallsOnDrop {
+        fn drop(&mut self) {
+            succeed(&self.0);
+            drop(self.1.record_calls(|_| {}));
+        }
+    }
+    let registry = BreakerRegistry::new();
+    let users = registry.breaker("users");
+    let last = CallsOnDrop(users.clone(), registry.clone());
+    let recording = registry.record_calls(move |_| {
+        let _ = &last;
+    });
+    succeed(&users);
+    drop(recording);
+    assert_eq!(users.snapshot().totals.success, Some(2));
 }
 
 #[test]

@@ -136,12 +136,12 @@ impl Circuit {
     #[cold]
     #[inline(never)]
     fn emit_refused(&self, refused: RefusalDetails) {
-        self.report_refused_call(refused.reason());
         self.emit_call_event(|breaker| Event::Refused {
             breaker,
             reason: refused.reason(),
             retry_after: refused.retry_after(),
         });
+        self.report_refused_call(refused.reason());
         self.flush_overdue_events();
     }
 

@@ -1,7 +1,7 @@
 //! Reports the calls of a circuit to the recorders of its registry.
 //!
-//! Only calls on the slow path get here. A call is reported after it was recorded and its events
-//! were delivered, without any lock.
+//! Only calls on the slow path are reported. A recorder is user code, so it runs without any lock,
+//! after the outcome of the call was recorded and its events were delivered.
 
 use super::record::Completion;
 use super::running_trials::outside;
@@ -10,14 +10,14 @@ use super::token::CallToken;
 use crate::classify::Outcome;
 use crate::config::BreakerConfig;
 use crate::event::{CallOutcome, CallRecord, Recorders};
-use crate::state::{Flags, Refusal};
+use crate::state::Refusal;
 use crate::text::TruncatedString;
 use std::time::Duration;
 
 impl Circuit {
     /// Reports a completed call that took `elapsed`. A call without a duration was admitted before
-    /// the recorder was attached, and is not reported. `text` describes the failure, if the circuit
-    /// has captured it.
+    /// the recorder was attached, and is not reported. `text` is the text of the failure, if the
+    /// circuit has captured it.
     #[cold]
     #[inline(never)]
     pub(super) fn report_call(
@@ -53,9 +53,8 @@ impl Circuit {
     }
 
     /// Reports a call of an earlier generation, which the circuit does not count.
-    #[inline]
     pub(super) fn report_late_call(&self, token: CallToken, completion: Completion<'_>) {
-        if !self.word().has(Flags::SLOW_PATH) {
+        if self.recorders().is_none() {
             return;
         }
         let now = || self.context.clock.now();
@@ -63,6 +62,7 @@ impl Circuit {
         self.report_call(token, completion, elapsed, None, &self.config.load());
     }
 
+    /// Reports a call that was refused now.
     pub(super) fn report_refused_call(&self, refusal: Refusal) {
         let Some(recorders) = self.recorders() else {
             return;
@@ -78,10 +78,10 @@ impl Circuit {
         self.pass_to(recorders, &call);
     }
 
-    /// Returns the recorders of the registry, if there are any.
+    /// Returns the recorders of the registry, if there are any and the breaker is in the registry.
     fn recorders(&self) -> Option<&Recorders> {
         let recorders = self.context.bus.as_ref().map(|bus| &bus.recorders);
-        recorders.filter(|recorders| recorders.has_any())
+        recorders.filter(|recorders| recorders.has_any() && !self.entry.is_removed())
     }
 
     fn pass_to(&self, recorders: &Recorders, call: &CallRecord<'_>) {
@@ -91,7 +91,8 @@ impl Circuit {
     }
 }
 
-/// Returns the label of the error of a call. Runs user code, unless `text` describes the error already.
+/// Returns the label of the error of a call. Runs the `Debug` of the error, unless the circuit has
+/// captured its `text`.
 fn error_label<'a>(
     completion: Completion<'_>,
     text: Option<&'a TruncatedString>,

@@ -97,7 +97,7 @@ impl Circuit {
         if self.word().state() == state {
             #[cfg(feature = "fleet")]
             if locked.is_by_fleet() {
-                // The state is that of the command from now on, so the fleet does not undo it.
+                // A fleet only undoes states that it has caused itself.
                 locked.set_cause(cause);
                 return;
             }

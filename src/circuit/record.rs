@@ -68,7 +68,7 @@ struct CompletedCall<'a> {
     now: Option<Moment>,
 }
 
-/// Where a call is reported once it was recorded.
+/// What is reported about a call after its outcome was recorded.
 #[derive(Clone, Copy, Default)]
 struct Wanted {
     /// A listener or stream wants the event of the call.

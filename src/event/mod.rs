@@ -3,6 +3,8 @@
 mod bus;
 mod call_record;
 #[cfg(feature = "fleet")]
+mod cause_kind;
+#[cfg(feature = "fleet")]
 mod change;
 mod depth;
 mod listener;
@@ -12,11 +14,11 @@ mod queue;
 mod recorders;
 mod stream;
 mod warning;
-#[cfg(feature = "fleet")]
-mod why;
 
 pub(crate) use bus::{EventBus, Listeners};
 pub use call_record::{CallOutcome, CallRecord};
+#[cfg(feature = "fleet")]
+pub use cause_kind::CauseKind;
 #[cfg(feature = "fleet")]
 pub use change::Change;
 pub(crate) use depth::ListenerDepth;
@@ -27,8 +29,6 @@ pub(crate) use queue::BoundedQueue;
 pub(crate) use recorders::{Recorder, Recorders};
 pub use stream::EventStream;
 pub(crate) use warning::{Warned, print};
-#[cfg(feature = "fleet")]
-pub use why::Why;
 
 use crate::classify::Outcome;
 use crate::error::{ConfigError, RefusalCause};
@@ -300,7 +300,7 @@ pub enum Cause {
         /// The label of the instance whose circuit changed first, up to 256 bytes.
         node: Arc<str>,
         /// Why the circuit of that instance changed.
-        why: Why,
+        why: CauseKind,
     },
 }
 

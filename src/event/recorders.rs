@@ -1,7 +1,7 @@
 //! [`Recorders`]: receivers of all calls of a registry.
 //!
-//! A recorder is no [`Listener`](super::Listener). It receives neither events nor changes, and
-//! nothing is allocated for a call.
+//! A recorder is not a [`Listener`](super::Listener). It receives neither events nor changes. A call
+//! is passed by reference, without an allocation.
 
 use super::{CallRecord, Event, ListenerDepth};
 use crate::panic::{Contained, catch};
@@ -27,7 +27,7 @@ impl Recorder {
 ///
 /// 1. The list is loaded only outside every lock. A loaded list may be the last reference to a
 ///    closure, and then drops user values.
-/// 2. `count` is the length of the list, and may be read under a lock.
+/// 2. `count` is at least the length of the list, and may be read under a lock.
 #[derive(Default)]
 pub(crate) struct Recorders {
     /// Not modelled by loom and shuttle, like the list of listeners.
@@ -37,6 +37,7 @@ pub(crate) struct Recorders {
 
 impl Recorders {
     pub(crate) fn attach(&self, recorder: &Arc<Recorder>) {
+        // Ordering: see `has_any`.
         self.count.fetch_add(1, Ordering::Relaxed);
         self.list.rcu(|current| {
             let mut next = current.to_vec();
@@ -60,10 +61,12 @@ impl Recorders {
         self.count.fetch_sub(before.len(), Ordering::Relaxed);
     }
 
-    /// Ordering: `Relaxed`, because the flags of a breaker tell its calls that a recorder was
-    /// attached, and a stale count is that of a moment ago.
+    /// Returns `true` if there are recorders.
     #[inline]
     pub(crate) fn has_any(&self) -> bool {
+        // Ordering: `Relaxed`. The flags of a breaker are set after `attach`, under the lock of its
+        // circuit, so a call that clears them under that lock sees the new count. Other stale counts
+        // only move the start or the end of a recording.
         self.count.load(Ordering::Relaxed) > 0
     }
 

@@ -17,7 +17,7 @@
 //! # Examples
 //!
 //! ```
-//! use breakerbox::fleet::{NotApplied, Order, Port, Why};
+//! use breakerbox::fleet::{CauseKind, NotApplied, Order, Port};
 //! use breakerbox::{BreakerRegistry, Cause, State};
 //! use std::collections::BTreeSet;
 //! use std::sync::{Arc, Mutex};
@@ -36,7 +36,7 @@
 //! // Another instance found that the dependency is down.
 //! let view = port.view("users-api").unwrap();
 //! let open = Order::OpenFor(Duration::from_secs(30), 0);
-//! let cause = Cause::fleet("web-7", Why::FailureRate);
+//! let cause = Cause::fleet("web-7", CauseKind::FailureRate);
 //! port.apply("users-api", view.mark, open, cause.clone()).unwrap();
 //! assert_eq!(users.state(), State::Open);
 //! let refusal = users.try_acquire().unwrap_err();
@@ -50,6 +50,6 @@
 mod port;
 
 pub use crate::circuit::{Mark, NotApplied, Order, View};
-pub use crate::event::{Change, Why};
+pub use crate::event::{CauseKind, Change};
 pub use crate::share::Share;
 pub use port::Port;

@@ -11,8 +11,8 @@ use std::time::Duration;
 /// A port does not keep its registry alive. After the registry is dropped, the port reports nothing,
 /// knows no names, and applies no orders. Dropping the port detaches it.
 ///
-/// Looking at a breaker is no use of it: a port holds no handle, and idle breakers are evicted as
-/// they are without the port. No method creates a breaker.
+/// No method creates a breaker, or counts as a use of one. A port holds no handle, so idle breakers
+/// are evicted as they are without the port.
 ///
 /// # Examples
 ///

@@ -13,10 +13,11 @@ impl BreakerRegistry {
     /// A call is passed on when it completes or is refused, also if its outcome no longer counts
     /// because the state changed while it ran. These calls are not passed on:
     ///
-    /// * calls that were admitted before `record_calls`
+    /// * calls that were admitted before `record_calls`, unless their breaker measured the time of
+    ///   calls even then, for example for a rule of slow calls
     /// * calls of a [disabled](crate::Mode::Disabled) breaker
     /// * calls that [joined a trial](crate::Event::Joined)
-    /// * calls of a breaker that is not in the registry
+    /// * calls of a breaker that the registry does not keep, or no longer keeps
     ///
     /// `recorder` runs on the thread of the call, outside every lock. It delays the call, so it must
     /// not block: slow work belongs to another thread. A panic of `recorder` is caught, and sent as
@@ -24,8 +25,8 @@ impl BreakerRegistry {
     /// such calls are recorded up to four levels deep.
     ///
     /// While there is a recorder, every call reads the clock twice and leaves the fast path. After
-    /// the recording has ended, calls cost what they cost before, from the next call of each breaker
-    /// on.
+    /// the recording has ended, the next call that a breaker admits puts the breaker back on the
+    /// fast path.
     ///
     /// # Examples
     ///

@@ -94,6 +94,7 @@ impl Single {
     }
 }
 
+#[inline]
 fn stripe() -> usize {
     thread_index() % STRIPES
 }

@@ -2,46 +2,54 @@
 
 use crate::support::*;
 
-const ALL: [(Why, &str, &str); 10] = [
+const ALL: [(CauseKind, &str, &str); 10] = [
     (
-        Why::Consecutive,
+        CauseKind::Consecutive,
         "consecutive",
         "opened by the fleet: a, consecutive failures",
     ),
     (
-        Why::Failures,
+        CauseKind::Failures,
         "failures",
         "opened by the fleet: a, number of failures",
     ),
     (
-        Why::FailureRate,
+        CauseKind::FailureRate,
         "rate",
         "opened by the fleet: a, failure rate",
     ),
-    (Why::SlowCalls, "slow", "opened by the fleet: a, slow calls"),
     (
-        Why::TrialFailed,
+        CauseKind::SlowCalls,
+        "slow",
+        "opened by the fleet: a, slow calls",
+    ),
+    (
+        CauseKind::TrialFailed,
         "trial",
         "opened by the fleet: a, a trial failed",
     ),
     (
-        Why::Asked,
+        CauseKind::Asked,
         "asked",
         "opened by the fleet: a, a call asked for it",
     ),
-    (Why::Manual, "manual", "changed by the fleet: a, a command"),
     (
-        Why::TrialsSucceeded,
+        CauseKind::Manual,
+        "manual",
+        "changed by the fleet: a, a command",
+    ),
+    (
+        CauseKind::TrialsSucceeded,
         "recovered",
         "closed by the fleet: a, enough trials succeeded",
     ),
     (
-        Why::Recovering,
+        CauseKind::Recovering,
         "recovering",
         "half-opened by the fleet: a, its turn to try",
     ),
     (
-        Why::Configured,
+        CauseKind::Configured,
         "configured",
         "changed by the fleet: a, new settings",
     ),
@@ -49,25 +57,25 @@ const ALL: [(Why, &str, &str); 10] = [
 
 #[test]
 fn codes_and_texts_are_stable() {
-    for (why, code, text) in ALL {
-        assert_eq!(why.code(), code);
-        assert_eq!(Why::from_code(code), Some(why));
-        let cause = Cause::fleet("a", why);
+    for (kind, code, text) in ALL {
+        assert_eq!(kind.code(), code);
+        assert_eq!(CauseKind::from_code(code), Some(kind));
+        let cause = Cause::fleet("a", kind);
         assert_eq!(cause.to_string(), text);
-        assert_eq!(cause.why(), why);
+        assert_eq!(cause.kind(), kind);
     }
-    assert_eq!(Why::from_code(""), None);
-    assert_eq!(Why::from_code("RATE"), None);
+    assert_eq!(CauseKind::from_code(""), None);
+    assert_eq!(CauseKind::from_code("RATE"), None);
 }
 
 #[test]
 fn node_is_escaped_and_cut() {
-    let cause = Cause::fleet("a\nb\u{1b}[2J", Why::Asked);
+    let cause = Cause::fleet("a\nb\u{1b}[2J", CauseKind::Asked);
     assert_eq!(
         cause.to_string(),
         "opened by the fleet: a\\nb\\u{1b}[2J, a call asked for it"
     );
-    let Cause::Fleet { node, .. } = Cause::fleet("ä".repeat(200), Why::Asked) else {
+    let Cause::Fleet { node, .. } = Cause::fleet("ä".repeat(200), CauseKind::Asked) else {
         unreachable!("a cause of the fleet")
     };
     assert_eq!(node.len(), 256);
@@ -125,6 +133,15 @@ fn assert_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {
 
 #[test]
 fn types_of_port_are_plain() {
-    assert_plain::<(Port, View, Mark, Order, Change, NotApplied, Why, Cause)>();
-    assert_unwind_safe::<(Port, View, Mark, Order, Change, NotApplied, Why)>();
+    assert_plain::<(
+        Port,
+        View,
+        Mark,
+        Order,
+        Change,
+        NotApplied,
+        CauseKind,
+        Cause,
+    )>();
+    assert_unwind_safe::<(Port, View, Mark, Order, Change, NotApplied, CauseKind)>();
 }

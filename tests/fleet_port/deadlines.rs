@@ -23,7 +23,7 @@ fn extend_shortens_and_lengthens() {
         assert_eq!(view.opened_for, Some(RECOVERY), "orders keep it");
         assert_eq!(view.asked_for, None);
         assert_eq!(view.since, SECOND);
-        assert_eq!(view.why, Some(Why::Consecutive));
+        assert_eq!(fixture.cause_kind(), Some(CauseKind::Consecutive));
         assert_eq!(fixture.told(), ["users deadline"]);
     }
     fixture.clock.advance(2 * SECOND);
@@ -57,7 +57,11 @@ fn late_hint_is_asked_for() {
     assert_eq!(view.left, Some(60 * SECOND));
     assert_eq!(view.opened_for, Some(61 * SECOND));
     assert_eq!(view.asked_for, Some(61 * SECOND));
-    assert_eq!(view.why, Some(Why::Consecutive), "the cause is kept");
+    assert_eq!(
+        fixture.cause_kind(),
+        Some(CauseKind::Consecutive),
+        "the cause is kept"
+    );
     assert_eq!(fixture.told(), ["users deadline"]);
 }
 
@@ -128,7 +132,7 @@ fn trip_for_reports_deadline() {
     assert_eq!(view.left, Some(7 * SECOND));
     assert_eq!(view.opened_for, Some(8 * SECOND));
     assert_eq!(view.asked_for, Some(8 * SECOND));
-    assert_eq!(view.why, Some(Why::Manual));
+    assert_eq!(fixture.cause_kind(), Some(CauseKind::Manual));
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn command_takes_over_opening_by_fleet() {
     fixture.breaker.by("alice").trip();
     assert_eq!(fixture.told(), ["users deadline"]);
     let view = fixture.view();
-    assert_eq!(view.why, Some(Why::Manual));
+    assert_eq!(fixture.cause_kind(), Some(CauseKind::Manual));
     assert_eq!(view.opened_for, Some(5 * SECOND));
     assert_eq!(view.asked_for, Some(5 * SECOND));
 }
@@ -154,16 +158,16 @@ fn opening_tells_what_was_asked() {
     };
     let by_trip = |breaker: &CircuitBreaker| breaker.trip();
     let by_trip_for = |breaker: &CircuitBreaker| breaker.trip_for(9 * SECOND);
-    let cases: [(Open, Why, Duration); 3] = [
-        (by_hint, Why::Asked, 9 * SECOND),
-        (by_trip, Why::Manual, RECOVERY),
-        (by_trip_for, Why::Manual, 9 * SECOND),
+    let cases: [(Open, CauseKind, Duration); 3] = [
+        (by_hint, CauseKind::Asked, 9 * SECOND),
+        (by_trip, CauseKind::Manual, RECOVERY),
+        (by_trip_for, CauseKind::Manual, 9 * SECOND),
     ];
-    for (open, why, time) in cases {
+    for (open, kind, time) in cases {
         let fixture = Fixture::new();
         open(&fixture.breaker);
         let view = fixture.view();
-        assert_eq!(view.why, Some(why));
+        assert_eq!(fixture.cause_kind(), Some(kind));
         assert_eq!(view.opened_for, Some(time));
         assert_eq!(view.asked_for, Some(time));
         fixture.order(Order::Close).unwrap();

@@ -1,5 +1,5 @@
 pub(crate) use breakerbox::clock::ManualClock;
-pub(crate) use breakerbox::fleet::{Change, Mark, NotApplied, Order, Port, View, Why};
+pub(crate) use breakerbox::fleet::{CauseKind, Change, Mark, NotApplied, Order, Port, View};
 pub(crate) use breakerbox::prelude::*;
 pub(crate) use breakerbox::{Cause, Outcome};
 pub(crate) use std::sync::{Arc, Mutex};
@@ -58,6 +58,10 @@ impl Fixture {
         self.port.view(NAME).unwrap()
     }
 
+    pub(crate) fn cause_kind(&self) -> Option<CauseKind> {
+        self.view().cause.map(|cause| cause.kind())
+    }
+
     /// Gives an order to the circuit as it is now.
     pub(crate) fn order(&self, order: Order) -> Result<Mark, NotApplied> {
         self.port
@@ -66,7 +70,7 @@ impl Fixture {
 }
 
 pub(crate) fn fleet_cause() -> Cause {
-    Cause::fleet("web-7", Why::FailureRate)
+    Cause::fleet("web-7", CauseKind::FailureRate)
 }
 
 /// Returns a change in a short form.

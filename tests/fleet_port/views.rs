@@ -9,7 +9,7 @@ fn new_breaker_has_plain_view() {
     let view = fixture.view();
     assert_eq!(view.state, State::Closed);
     assert_eq!(view.since, SECOND);
-    assert_eq!((view.cause, view.why), (None, None));
+    assert_eq!(view.cause, None);
     assert_eq!(
         (view.left, view.opened_for, view.asked_for),
         (None, None, None)
@@ -69,19 +69,19 @@ fn since_gives_instant_of_trip() {
 }
 
 #[test]
-fn why_names_rule_that_tripped() {
+fn cause_kind_names_rule_that_tripped() {
     let window = Window::calls(4);
     let slow = TripRule::slow_calls(0.5).slower_than(SECOND).over(window);
     let cases = [
-        (TripRule::consecutive_failures(2), Why::Consecutive),
-        (TripRule::failures(2).over(window), Why::Failures),
+        (TripRule::consecutive_failures(2), CauseKind::Consecutive),
+        (TripRule::failures(2).over(window), CauseKind::Failures),
         (
             TripRule::failure_rate(0.5).over(window).minimum_calls(2),
-            Why::FailureRate,
+            CauseKind::FailureRate,
         ),
-        (slow.minimum_calls(2), Why::SlowCalls),
+        (slow.minimum_calls(2), CauseKind::SlowCalls),
     ];
-    for (rule, why) in cases {
+    for (rule, kind) in cases {
         let fixture = Fixture::with(CircuitBreaker::builder().trip_rules([rule]));
         for call in 1..=2 {
             let _ = fixture.breaker.call(|| {
@@ -89,9 +89,9 @@ fn why_names_rule_that_tripped() {
                 Err::<(), _>("down")
             });
             let view = fixture.view();
-            assert_eq!(view.why, (call == 2).then_some(why), "{rule}");
+            assert_eq!(fixture.cause_kind(), (call == 2).then_some(kind), "{rule}");
             // The windows are empty after the transition. Consecutive failures go on.
-            let recorded = if call == 1 || why == Why::Consecutive {
+            let recorded = if call == 1 || kind == CauseKind::Consecutive {
                 call
             } else {
                 0
@@ -100,10 +100,10 @@ fn why_names_rule_that_tripped() {
         }
         fixture.clock.advance(RECOVERY);
         fail(&fixture.breaker);
-        assert_eq!(fixture.view().why, Some(Why::TrialFailed));
+        assert_eq!(fixture.cause_kind(), Some(CauseKind::TrialFailed));
         fixture.order(Order::Try).unwrap();
         succeed(&fixture.breaker);
-        assert_eq!(fixture.view().why, Some(Why::TrialsSucceeded));
+        assert_eq!(fixture.cause_kind(), Some(CauseKind::TrialsSucceeded));
     }
 }
 

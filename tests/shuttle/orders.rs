@@ -1,7 +1,7 @@
 //! Orders of a fleet, concurrent with calls, commands, hints, removal and registration.
 
 use super::*;
-use breakerbox::fleet::{Change, NotApplied, Order, Port, Why};
+use breakerbox::fleet::{CauseKind, Change, NotApplied, Order, Port};
 use breakerbox::{Cause, Outcome};
 use shuttle::future::JoinHandle;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ async fn join<T>(task: JoinHandle<T>) -> T {
 }
 
 fn cause() -> Cause {
-    Cause::fleet("web-7", Why::Consecutive)
+    Cause::fleet("web-7", CauseKind::Consecutive)
 }
 
 fn registry(time: &TestTime) -> BreakerRegistry {

@@ -5,12 +5,14 @@
 
 use breakerbox::fleet::Port;
 use breakerbox::prelude::*;
+use breakerbox::tower::BreakerLayer;
 use std::fmt;
 use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 /// A typical error.
 #[derive(Debug)]
@@ -177,6 +179,18 @@ const LOOPS: &[(&str, Loop)] = &[
         let registry = BreakerRegistry::new();
         (0..calls).for_each(|n| poll(Work(n).with_breaker(&registry, black_box("users-api"))));
     }),
+    // Each service has a future of its own, so that no code is shared, and all of it can be inlined.
+    ("bare service, cloned", |calls| {
+        cloned_service(&service_fn(async |n| work(n)), calls);
+    }),
+    ("healthy service", |calls| {
+        let guarded = guard_layer().layer(service_fn(async |n| work(n)));
+        service(guarded, calls);
+    }),
+    ("healthy service, cloned", |calls| {
+        let guarded = guard_layer().layer(service_fn(async |n| work(n)));
+        cloned_service(&guarded, calls);
+    }),
     ("refused future", |calls| future(&open(), calls)),
     ("refused call", |calls| call(&open(), calls)),
     ("refused call, listener for changes", |calls| {
@@ -230,6 +244,26 @@ fn call(breaker: &CircuitBreaker, calls: u64) {
 fn failing(breaker: &CircuitBreaker, calls: u64) {
     (0..calls).for_each(|n| drop(black_box(breaker.call(|| work(one_in_ten(n))))));
     assert_eq!(breaker.state(), State::Closed);
+}
+
+fn guard_layer() -> BreakerLayer {
+    BreakerLayer::new(healthy())
+}
+
+fn service(mut service: impl Service<u64>, calls: u64) {
+    (0..calls).for_each(|n| {
+        poll(async {
+            match service.ready().await {
+                Ok(ready) => ready.call(n).await,
+                Err(error) => Err(error),
+            }
+        });
+    });
+}
+
+/// Clones the service for each call, as routers do.
+fn cloned_service(service: &(impl Service<u64> + Clone), calls: u64) {
+    (0..calls).for_each(|n| poll(service.clone().oneshot(n)));
 }
 
 fn permit(breaker: &CircuitBreaker, calls: u64) {

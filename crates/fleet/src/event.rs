@@ -3,7 +3,7 @@
 use crate::protocol::Verb;
 use crate::share::Share;
 use crate::store::StoreError;
-use breakerbox::fleet::Why;
+use breakerbox::fleet::CauseKind;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,13 +161,13 @@ impl fmt::Display for FleetEvent {
 }
 
 /// Returns the cause that a code of a record stands for.
-pub(crate) fn cause_of(code: &str) -> Why {
-    Why::from_code(code).unwrap_or(match code {
-        "lease" | "yielded" => Why::Recovering,
-        "succeeded" => Why::TrialsSucceeded,
-        "command" => Why::Manual,
+pub(crate) fn cause_of(code: &str) -> CauseKind {
+    CauseKind::from_code(code).unwrap_or(match code {
+        "lease" | "yielded" => CauseKind::Recovering,
+        "succeeded" => CauseKind::TrialsSucceeded,
+        "command" => CauseKind::Manual,
         // A code of a later version.
-        _ => Why::Failures,
+        _ => CauseKind::Failures,
     })
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 ///
 /// * `controls`: none
 /// * `authorize`: every request may read, without an actor
-/// * `allowed_hosts`: none, besides localhost and IP addresses
+/// * `allowed_hosts`: none, except localhost and IP addresses
 /// * `origins`: the host and the port of the request
 /// * `last_failure`: [`Shown::Never`]
 /// * `essential`: none
@@ -108,7 +108,7 @@ impl PanelBuilder {
         self
     }
 
-    /// Adds names of hosts under which browsers reach the panel. Default: none, besides localhost and
+    /// Adds names of hosts under which browsers reach the panel. Default: none, except localhost and
     /// all IP addresses.
     ///
     /// Other names are refused, because a site can give its own name the address of the panel (DNS

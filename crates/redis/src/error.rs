@@ -3,8 +3,8 @@
 use breakerbox_fleet::StartError;
 use std::time::Duration;
 
-/// Why a [`RedisStore`](crate::RedisStore) was not built. A server that cannot be reached is no such
-/// reason.
+/// Why a [`RedisStore`](crate::RedisStore) was not built. A server that cannot be reached is not
+/// an error of the build.
 ///
 /// No message contains a URL, because URLs contain passwords.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

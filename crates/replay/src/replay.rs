@@ -21,7 +21,7 @@ use std::{mem, panic, thread};
 /// Sends traffic through real breakers in virtual time, for several candidates at once.
 ///
 /// Each candidate is replayed several times with recovery times that are shorter or longer by up to
-/// 5 %, because which call becomes a trial is luck. All of them are replayed in one pass. Only calls in
+/// 5 %, because which call becomes a trial is chance. All of them are replayed in one pass. Only calls in
 /// flight are in memory.
 ///
 /// The model is open loop: the traffic does not react to refusals, and the dependency does not

@@ -2,8 +2,9 @@
 
 /// The least, the middle and the greatest of several values.
 ///
-/// Which call becomes a trial is luck, so a replay is repeated with slightly longer and shorter
-/// recovery times. The spread says how much of a figure is luck. It is no confidence interval.
+/// Which call becomes a trial is a matter of chance, so a replay is repeated with slightly longer and
+/// shorter recovery times. The spread shows how much of a figure is chance. It is not a confidence
+/// interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Spread<T> {

@@ -34,16 +34,16 @@ impl Circuit {
         self.note_deadline(locked);
     }
 
-    /// Adds the deadline of a hint. `moves` is whether the hint has moved the deadline of the circuit.
+    /// Adds the deadline of a hint. `moved` says whether the hint has moved the deadline of the circuit.
     ///
-    /// A hint may move a deadline that an order has shortened, and still end before the own deadline.
-    pub(in crate::circuit) fn add_hint(&self, locked: &mut Locked, hint: Moment, moves: bool) {
+    /// If an order has shortened that deadline, a hint may move it and still end before the own deadline.
+    pub(in crate::circuit) fn add_hint(&self, locked: &mut Locked, hint: Moment, moved: bool) {
         let before = locked.own_deadline();
         let own = before.with_hint(hint);
         if own != before {
             locked.set_own_deadline(own);
         }
-        if moves || own != before {
+        if moved || own != before {
             self.note_deadline(locked);
         }
     }

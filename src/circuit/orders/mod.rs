@@ -55,7 +55,6 @@ impl Circuit {
                 now.since(view.deadline)
             },
             cause: locked.cause().cloned(),
-            why: locked.cause().map(Cause::why),
             left: is_open.then(|| now.until(view.deadline)),
             opened_for: length(own.deadline),
             asked_for: length(own.asked),
@@ -120,7 +119,7 @@ impl Circuit {
             Order::Disable => self.transition(&mut locked, State::Disabled, cause, now),
             Order::Enable => {
                 let initial = locked.config().mode().initial_state();
-                // If the settings disable the circuit, the fleet has no part in that.
+                // A mode of the settings. No later order may undo it.
                 let cause = if initial == State::Disabled {
                     Cause::Configured
                 } else {

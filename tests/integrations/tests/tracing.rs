@@ -104,7 +104,7 @@ fn builder_has_auto_traits() {
 #[test]
 fn change_by_fleet_logs_node_and_reason() {
     use breakerbox::Cause;
-    use breakerbox::fleet::{Order, Port, Why};
+    use breakerbox::fleet::{CauseKind, Order, Port};
 
     logged("breakerbox=info", |lines| {
         let registry = BreakerRegistry::new();
@@ -113,7 +113,7 @@ fn change_by_fleet_logs_node_and_reason() {
         let port = Port::attach(&registry, |_| {});
         let mark = port.view("users").unwrap().mark;
         let open = Order::OpenFor(Duration::from_secs(7), 0);
-        let cause = Cause::fleet("web-7", Why::SlowCalls);
+        let cause = Cause::fleet("web-7", CauseKind::SlowCalls);
         port.apply("users", mark, open, cause).unwrap();
         let seen = lines.take();
         assert_eq!(seen.len(), 1, "{seen:?}");

@@ -9,7 +9,7 @@ use crate::event::{Degradation, FleetEvent};
 use crate::planner::{Planner, Request, Time};
 use crate::protocol::NodeId;
 use crate::store::{FleetStore, Hello, Item, StoreError};
-use breakerbox::fleet::{Order, Port, Why};
+use breakerbox::fleet::{CauseKind, Order, Port};
 use breakerbox::{Cause, State};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -65,7 +65,7 @@ impl Drop for Task {
             let disabled =
                 view.filter(|view| view.state == State::Disabled && is_ordered(&view.cause));
             if let Some(view) = disabled {
-                let cause = Cause::fleet(self.node.instance(), Why::Manual);
+                let cause = Cause::fleet(self.node.instance(), CauseKind::Manual);
                 // A circuit that has changed meanwhile is left alone.
                 let _ = self.port.apply(&name, view.mark, Order::Enable, cause);
             }

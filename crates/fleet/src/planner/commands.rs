@@ -3,7 +3,7 @@
 use super::timing::{MAX_KNOWN_COMMANDS, Time};
 use crate::protocol::{Command, MAX_LEAD, Verb, Version};
 use breakerbox::Cause;
-use breakerbox::fleet::Why;
+use breakerbox::fleet::CauseKind;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl KnownCommand {
 
     /// Returns the cause of an order that follows this command.
     pub(crate) fn cause(&self) -> Cause {
-        Cause::fleet(self.command.by.as_str(), Why::Manual)
+        Cause::fleet(self.command.by.as_str(), CauseKind::Manual)
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Table {
     sampled_at: Option<Instant>,
     next_sample: Instant,
     read_at: Option<Instant>,
-    /// When the next open circuit half-opens by time, of which no event tells.
+    /// When the next open circuit half-opens by time, which causes no event.
     next_deadline: Option<Instant>,
     selections: Vec<Selection>,
 }

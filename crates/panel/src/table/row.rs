@@ -34,7 +34,7 @@ pub(super) struct Row {
     used_at: u64,
 }
 
-/// What only a snapshot tells.
+/// Values that only a snapshot contains.
 #[derive(Debug)]
 struct Detail {
     /// In unix milliseconds.

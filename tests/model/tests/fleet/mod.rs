@@ -1,6 +1,6 @@
 //! Orders of a fleet, given to a breaker and to its model.
 
-use breakerbox::fleet::{self, Change, Mark, NotApplied, Port, View, Why};
+use breakerbox::fleet::{self, CauseKind, Change, Mark, NotApplied, Port, View};
 use breakerbox::{BreakerRegistry, Cause, State};
 use breakerbox_model::log;
 use breakerbox_model::pair::Pair;
@@ -51,7 +51,7 @@ impl Fleet {
             Order::Disable => fleet::Order::Disable,
             Order::Enable => fleet::Order::Enable,
         };
-        let cause = Cause::fleet("other", Why::Failures);
+        let cause = Cause::fleet("other", CauseKind::Failures);
         self.port.apply(NAME, mark, order, cause)
     }
 

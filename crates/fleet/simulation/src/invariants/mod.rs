@@ -37,7 +37,7 @@ mod versions;
 pub use reach::Reach;
 
 use crate::store::Applied;
-use breakerbox::fleet::Why;
+use breakerbox::fleet::CauseKind;
 use breakerbox::{Cause, State};
 use breakerbox_fleet::protocol::{Command, Micros, Phase, RecordView, Version, Word};
 use std::collections::BTreeMap;
@@ -404,7 +404,7 @@ impl Audit {
         special_states::are_kept(self, now, node, name, (from, to), cause);
         self.reach.changed(now, node, name, to);
         let is_fleet = matches!(cause, Cause::Fleet { .. });
-        if matches!(cause, Cause::Fleet { .. }) && cause.why() == Why::Manual {
+        if is_fleet && cause.kind() == CauseKind::Manual {
             commands::is_followed(self, now, node, name, to);
         }
         let circuit = self.circuit(node, name);

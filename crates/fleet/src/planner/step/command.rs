@@ -6,7 +6,7 @@ use crate::planner::context::Context;
 use crate::planner::timing::{ENDLESS, FORCED_FOR, TOLERANCE, Time};
 use crate::planner::track::{Obedience, Track};
 use crate::protocol::Verb;
-use breakerbox::fleet::{Order, View, Why};
+use breakerbox::fleet::{CauseKind, Order, View};
 use breakerbox::{Cause, State};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,9 +122,10 @@ impl Track {
 
 /// Whether a command of an operator made the present state.
 fn is_ordered(view: &View) -> bool {
-    matches!(view.cause, Some(Cause::Fleet { .. })) && view.why == Some(Why::Manual)
+    let command = CauseKind::Manual;
+    matches!(&view.cause, Some(Cause::Fleet { why, .. }) if *why == command)
 }
 
 fn own_cause(cx: &Context) -> Cause {
-    Cause::fleet(cx.settings.node.instance(), Why::Manual)
+    Cause::fleet(cx.settings.node.instance(), CauseKind::Manual)
 }

@@ -6,7 +6,7 @@ use crate::planner::context::Context;
 use crate::planner::timing::{IDLE_LEASE, REQUEST_MARGIN, Time};
 use crate::planner::track::{Lease, Track};
 use breakerbox::Cause;
-use breakerbox::fleet::{Order, View, Why};
+use breakerbox::fleet::{CauseKind, Order, View};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ impl Track {
             None => cx.settings.node.instance().into(),
         };
         let time: Duration = cx.settings.grace.max(REQUEST_MARGIN);
-        let cause = Cause::fleet(node, Why::Recovering);
+        let cause = Cause::fleet(node, CauseKind::Recovering);
         Step::Order(Order::OpenFor(time, view.attempt), cause, Effect::Gate)
     }
 

@@ -5,7 +5,7 @@ use crate::planner::context::Context;
 use crate::planner::timing::{ENDLESS, REQUEST_MARGIN, TOLERANCE, Time};
 use crate::planner::track::{Report, Track};
 use breakerbox::Cause;
-use breakerbox::fleet::{Order, View, Why};
+use breakerbox::fleet::{CauseKind, Order, View};
 use std::time::Duration;
 
 /// The ends of an open circuit, by the clock of the node.
@@ -82,7 +82,7 @@ impl Track {
             self.lease = None;
             return None;
         }
-        let cause = Cause::fleet(cx.settings.node.instance(), Why::Recovering);
+        let cause = Cause::fleet(cx.settings.node.instance(), CauseKind::Recovering);
         Some(Step::Order(Order::Try, cause, Effect::Try))
     }
 

@@ -4,23 +4,23 @@ use crate::text::prefix;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why the state of a circuit changed: a [`Cause`] without its values.
+/// Why the state of a circuit changed: the kind of a [`Cause`], without its values.
 ///
 /// Instances exchange these codes instead of texts, which may contain data of a request.
 ///
 /// # Examples
 ///
 /// ```
-/// use breakerbox::fleet::Why;
+/// use breakerbox::fleet::CauseKind;
 ///
-/// assert_eq!(Why::FailureRate.code(), "rate");
-/// assert_eq!(Why::from_code("rate"), Some(Why::FailureRate));
-/// assert_eq!(Why::from_code("moon phase"), None);
-/// assert_eq!(Why::FailureRate.to_string(), "failure rate");
+/// assert_eq!(CauseKind::FailureRate.code(), "rate");
+/// assert_eq!(CauseKind::from_code("rate"), Some(CauseKind::FailureRate));
+/// assert_eq!(CauseKind::from_code("moon phase"), None);
+/// assert_eq!(CauseKind::FailureRate.to_string(), "failure rate");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Why {
+pub enum CauseKind {
     /// A rule for consecutive failures tripped. Code: `consecutive`.
     Consecutive,
     /// A rule for failures in a window tripped. Code: `failures`.
@@ -43,7 +43,7 @@ pub enum Why {
     Configured,
 }
 
-impl Why {
+impl CauseKind {
     const ALL: [Self; 10] = [
         Self::Consecutive,
         Self::Failures,
@@ -75,7 +75,7 @@ impl Why {
 
     /// Returns the value with this [code](Self::code), or `None` if there is none.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|why| why.code() == code)
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
     pub(super) const fn verb(self) -> &'static str {
@@ -89,7 +89,7 @@ impl Why {
 }
 
 /// Writes a few words: `failure rate`.
-impl fmt::Display for Why {
+impl fmt::Display for CauseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Consecutive => "consecutive failures",
@@ -117,12 +117,12 @@ impl Cause {
     ///
     /// ```
     /// use breakerbox::Cause;
-    /// use breakerbox::fleet::Why;
+    /// use breakerbox::fleet::CauseKind;
     ///
-    /// let cause = Cause::fleet("web-7", Why::FailureRate);
+    /// let cause = Cause::fleet("web-7", CauseKind::FailureRate);
     /// assert_eq!(cause.to_string(), "opened by the fleet: web-7, failure rate");
     /// ```
-    pub fn fleet(node: impl Into<Arc<str>>, why: Why) -> Self {
+    pub fn fleet(node: impl Into<Arc<str>>, why: CauseKind) -> Self {
         let node = node.into();
         let cut = prefix(&node, LONGEST_NODE);
         let node = if cut.len() == node.len() {
@@ -133,22 +133,22 @@ impl Cause {
         Self::Fleet { node, why }
     }
 
-    /// Returns the cause without its values. For [`Cause::Fleet`], this is the reason of the other
-    /// instance.
-    pub fn why(&self) -> Why {
+    /// Returns the cause without its values. For [`Cause::Fleet`], this is why the circuit of the
+    /// other instance changed.
+    pub fn kind(&self) -> CauseKind {
         match self {
             Self::Rule(figures) => match figures.rule.kind {
-                RuleKind::Consecutive(_) => Why::Consecutive,
-                RuleKind::Failures(_) => Why::Failures,
-                RuleKind::FailureRate(_) => Why::FailureRate,
-                RuleKind::SlowCalls(_) => Why::SlowCalls,
+                RuleKind::Consecutive(_) => CauseKind::Consecutive,
+                RuleKind::Failures(_) => CauseKind::Failures,
+                RuleKind::FailureRate(_) => CauseKind::FailureRate,
+                RuleKind::SlowCalls(_) => CauseKind::SlowCalls,
             },
-            Self::TrialFailed => Why::TrialFailed,
-            Self::TrialsSucceeded => Why::TrialsSucceeded,
-            Self::Recovering => Why::Recovering,
-            Self::Asked(_) => Why::Asked,
-            Self::Manual { .. } => Why::Manual,
-            Self::Configured => Why::Configured,
+            Self::TrialFailed => CauseKind::TrialFailed,
+            Self::TrialsSucceeded => CauseKind::TrialsSucceeded,
+            Self::Recovering => CauseKind::Recovering,
+            Self::Asked(_) => CauseKind::Asked,
+            Self::Manual { .. } => CauseKind::Manual,
+            Self::Configured => CauseKind::Configured,
             Self::Fleet { why, .. } => *why,
         }
     }
