@@ -28,6 +28,7 @@
 //! timeout keep them. Counters start with 0, except transitions for rare reasons.
 
 mod builder;
+mod close;
 mod command;
 mod engine;
 mod error;
@@ -40,6 +41,7 @@ mod status;
 pub mod store;
 
 pub use builder::FleetBuilder;
+pub use close::FleetClose;
 pub use command::{FleetCircuits, FleetCommand};
 pub use error::{CommandError, ConfigError, StartError};
 pub use event::{Degradation, FleetEvent};

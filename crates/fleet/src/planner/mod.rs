@@ -20,6 +20,7 @@
 
 mod agenda;
 mod answer;
+mod closing;
 mod commands;
 mod context;
 mod exchange;
@@ -51,6 +52,7 @@ use crate::share::Share;
 use crate::status::FleetCounters;
 use agenda::{Agenda, Urgency};
 use breakerbox::fleet::{NotApplied, Port, View};
+use closing::Closing;
 use context::Context;
 use foreign::Foreign;
 use learn::Source;
@@ -83,6 +85,8 @@ pub(crate) struct Planner {
     /// The latest version that this node has seen.
     seen: Version,
     tally: Tally,
+    /// The command of this node that closes circuits.
+    closing: Option<Closing>,
 }
 
 impl Planner {
@@ -99,6 +103,7 @@ impl Planner {
             after_page: false,
             seen: Version(0),
             tally: Tally::default(),
+            closing: None,
         }
     }
 
