@@ -73,7 +73,7 @@ impl Member {
     pub(crate) fn close(
         &self,
         pattern: &str,
-    ) -> impl Future<Output = Result<usize, CommandError>> + Send + 'static {
+    ) -> impl Future<Output = Result<usize, CommandError>> + Send + use<> {
         let circuits = self.fleet.command(pattern);
         circuits.close().because("a fault of the plan").into_future()
     }

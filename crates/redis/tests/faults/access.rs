@@ -1,6 +1,6 @@
 //! Users with few permissions, wrong passwords and changing passwords.
 
-use crate::node::{Node, closes_everywhere, connected, nodes, opens_everywhere, secs, until};
+use crate::node::{Node, all, closes_everywhere, connected, nodes, opens_everywhere, secs, until};
 use crate::server::Server;
 use breakerbox::State;
 use breakerbox_redis::RedisStore;
@@ -58,6 +58,13 @@ async fn stated_permissions_suffice() {
     opens_everywhere(&nodes, "users-api").await;
     // The whole life of a circuit, with its lease and its verdict.
     closes_everywhere(&nodes, &server).await;
+    nodes[0].fleet.command("users-*").disable().await.unwrap();
+    all(&nodes, "users-api", State::Disabled).await;
+    nodes[1].fleet.command("users-*").release().await.unwrap();
+    all(&nodes, "users-api", State::Closed).await;
+    opens_everywhere(&nodes, "users-api").await;
+    assert_eq!(nodes[1].fleet.command("*").close().await, Ok(1));
+    all(&nodes, "users-api", State::Closed).await;
     let [node, other] = nodes;
     assert!(node.fleet.shutdown(secs(2)).await);
     assert_eq!((other.degraded(), server.subscribers()), (0, 1));
