@@ -35,9 +35,7 @@ impl Server {
                 let program = program();
                 let program = program.display();
                 assert!(!is_required(), "{program} did not start: {error}");
-                // The test harness captures `eprintln!`, but not this.
-                let line = format!("!! SKIPPED: a test with {program}: {error}\n");
-                std::io::stderr().write_all(line.as_bytes()).unwrap();
+                skip(&format!("{program} did not start: {error}"));
                 None
             }
         }
@@ -47,10 +45,7 @@ impl Server {
         let started = Instant::now();
         while !self.answers() {
             let ended = self.process.try_wait().unwrap();
-            assert!(
-                ended.is_none(),
-                "the server ended at its start: {ended:?}"
-            );
+            assert!(ended.is_none(), "the server ended at its start: {ended:?}");
             assert!(
                 started.elapsed() < Duration::from_secs(30),
                 "the server does not answer"
@@ -85,6 +80,13 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Reports that a test is skipped.
+pub(crate) fn skip(why: &str) {
+    // The test harness captures `eprintln!`, but not this.
+    let line = format!("!! SKIPPED: a test with a server: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 fn socket(folder: &TempDir) -> PathBuf {
