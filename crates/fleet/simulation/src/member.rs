@@ -75,7 +75,10 @@ impl Member {
         pattern: &str,
     ) -> impl Future<Output = Result<usize, CommandError>> + Send + use<> {
         let circuits = self.fleet.command(pattern);
-        circuits.close().because("a fault of the plan").into_future()
+        circuits
+            .close()
+            .because("a fault of the plan")
+            .into_future()
     }
 
     pub(crate) fn status(&self) -> FleetStatus {

@@ -56,7 +56,8 @@ impl Closing {
             let is_open = matches!(record.phase, Phase::Open | Phase::Leased);
             is_open && Command::matches(&self.pattern, &record.name)
         });
-        self.open.extend(records.map(|record| record.name.as_str().into()));
+        self.open
+            .extend(records.map(|record| record.name.as_str().into()));
     }
 
     fn answered(&mut self, name: &str, answer: &Answer, cx: &mut Context) {
@@ -87,7 +88,8 @@ impl Planner {
 
     /// Returns how many circuits the store has closed, once all circuits of a close are answered.
     pub(crate) fn take_closed(&mut self) -> Option<Result<usize, StoreError>> {
-        let is_done = |closing: &mut Closing| closing.stage == Stage::Read && closing.open.is_empty();
+        let is_done =
+            |closing: &mut Closing| closing.stage == Stage::Read && closing.open.is_empty();
         let closing = self.closing.take_if(is_done)?;
         Some(match closing.failure {
             Some(reason) => Err(StoreError::ReadOnly(reason)),
@@ -125,7 +127,10 @@ impl Planner {
 
     /// Adds operations that close circuits, as far as a batch has room for them. Returns their names.
     pub(super) fn add_closes(&self, ops: &mut Vec<Op>, room: usize) -> Vec<Arc<str>> {
-        let closing = self.closing.as_ref().filter(|closing| closing.stage == Stage::Read);
+        let closing = self
+            .closing
+            .as_ref()
+            .filter(|closing| closing.stage == Stage::Read);
         let open = closing.into_iter().flat_map(|closing| &closing.open);
         let names: Vec<_> = open.take(room).cloned().collect();
         ops.extend(names.iter().map(|name| Op::Close {

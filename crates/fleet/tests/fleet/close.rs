@@ -52,9 +52,8 @@ async fn close_closes_circuits_of_all_instances() {
         assert_eq!(node.fleet.status().commanded, 0);
     }
     for node in &nodes {
-        let told = node.count(|event| {
-            event.to_string() == "\"users-api\" was closed by \"alice\": \"fixed\""
-        });
+        let told = node
+            .count(|event| event.to_string() == "\"users-api\" was closed by \"alice\": \"fixed\"");
         assert_eq!(told, 1);
     }
     assert_eq!(nodes[2].fleet.status().counters.published, 1);
@@ -160,7 +159,10 @@ async fn close_of_a_failing_store_returns_its_error() {
     pass(secs(1)).await;
     store.set(|faults| faults.full = true);
     let full = nodes[1].fleet.command("*").close().await;
-    assert_eq!(full, Err(CommandError::Store(Error::ReadOnly("OOM".into()))));
+    assert_eq!(
+        full,
+        Err(CommandError::Store(Error::ReadOnly("OOM".into())))
+    );
     store.set(|faults| {
         faults.full = false;
         faults.time_per_record = ms(400);

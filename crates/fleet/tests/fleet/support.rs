@@ -4,9 +4,7 @@ pub(crate) use breakerbox::prelude::*;
 use breakerbox_fleet::FleetStore;
 use breakerbox_fleet::protocol::{Command, Op, Version};
 pub(crate) use breakerbox_fleet::store::Memory;
-use breakerbox_fleet::store::{
-    Commanded, Hello, Line, Link, Pulled, StoreError, Submitted,
-};
+use breakerbox_fleet::store::{Commanded, Hello, Line, Link, Pulled, StoreError, Submitted};
 pub(crate) use breakerbox_fleet::{
     Degradation, Fleet, FleetBuilder, FleetEvent, LinkStatus, Share,
 };

@@ -90,7 +90,11 @@ pub(crate) fn has_closed(audit: &mut Audit, now: Duration, begun: Duration, open
     for name in open {
         let closed = audit.record(name).closed;
         if closed.is_none_or(|closed| closed.at < begun) {
-            audit.report(now, "closes", format!("{name}: open since before {begun:?}"));
+            audit.report(
+                now,
+                "closes",
+                format!("{name}: open since before {begun:?}"),
+            );
         }
     }
 }

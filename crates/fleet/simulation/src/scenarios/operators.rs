@@ -213,7 +213,10 @@ pub fn close_closes_all_circuits_of_the_fleet(setup: Setup) -> Outcome {
             fleet.expect(fleet.close(1, "users").await == 1, "the lease has ended");
             fleet.run_ms(400).await;
             fleet.expect(fleet.all_are(State::Closed), "the holder has stopped");
-            fleet.expect(fleet.status(2).counters.leases_lost == 0, "no lease was lost");
+            fleet.expect(
+                fleet.status(2).counters.leases_lost == 0,
+                "no lease was lost",
+            );
 
             fleet.give(0, "*", Verb::ForceOpen, HOUR).await;
             fleet.run_for(SECOND).await;
