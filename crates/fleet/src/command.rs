@@ -1,6 +1,5 @@
 //! [`FleetCommand`]: a command of an operator to all instances.
 
-use crate::close::FleetClose;
 use crate::engine::Given;
 use crate::error::CommandError;
 use crate::fleet::Fleet;
@@ -15,8 +14,6 @@ use tokio::sync::{mpsc, oneshot};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a command lasts by default.
 const DEFAULT_TIME: Duration = Duration::from_secs(60 * 60);
-/// How long the instances list a close.
-const NOTE_TIME: Duration = DEFAULT_TIME;
 /// The maximum length of a reason or an actor, in bytes, as in the commands of a breaker.
 const LONGEST: usize = 256;
 
@@ -133,42 +130,7 @@ impl<'a> FleetCircuits<'a> {
         self.give(Verb::Release, RETENTION)
     }
 
-    /// Closes the circuits that the fleet keeps open or tries, so that calls are admitted again.
-    ///
-    /// * The circuits close at all instances whose circuits the fleet has opened, and no record of an
-    ///   opening is left for instances that start later. A node that tries the dependency stops.
-    /// * It is no release: circuits that a command has forced open or disabled stay so. When that command
-    ///   ends, they close.
-    /// * Circuits that the fleet has not opened stay as they are: those below the quorum, those that a local
-    ///   command has opened, forced open, disabled or set to metrics-only, and those with `local` or
-    ///   `observe`. So do circuits whose dependency has asked for more time, until that time is over.
-    /// * Later failures count as ever. A trip from before the close opens nothing, and the next opening
-    ///   continues the backoff.
-    ///
-    /// The status of each instance lists the close, with its reason and its actor, for 1 h. A user of the
-    /// store needs the same permission as for other commands.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use breakerbox::BreakerRegistry;
-    /// use breakerbox_fleet::{Fleet, store::Memory};
-    ///
-    /// let registry = BreakerRegistry::new();
-    /// let fleet = Fleet::builder(&registry, Memory::new()).start()?;
-    ///
-    /// let closed = fleet.command("payments:*").close().because("fixed in 1.4.2").await?;
-    /// assert_eq!(closed, 0, "no circuit was open");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn close(self) -> FleetClose<'a> {
-        FleetClose(self.give(Verb::Close, NOTE_TIME))
-    }
-
-    fn give(self, verb: Verb, left: Duration) -> FleetCommand<'a> {
+    pub(crate) fn give(self, verb: Verb, left: Duration) -> FleetCommand<'a> {
         let command = Command {
             pattern: self.pattern,
             version: Version(0),

@@ -1,11 +1,8 @@
 //! [`Closing`]: a command that closes the circuits of a pattern, on its way.
 
-use super::Planner;
 use super::context::Context;
-use super::learn::Source;
-use super::pulls::{Page, Pull};
-use super::timing::Time;
-use crate::protocol::{Answer, Command, Op, Phase, Why, Word};
+use super::pulls::Page;
+use crate::protocol::{Answer, Command, Phase, Why, Word};
 use crate::store::{Pulled, StoreError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,7 +34,7 @@ enum Stage {
 }
 
 impl Closing {
-    fn new(pattern: &str) -> Self {
+    pub(crate) fn new(pattern: &str) -> Self {
         Self {
             pattern: pattern.to_owned(),
             stage: Stage::Waiting,
@@ -47,20 +44,38 @@ impl Closing {
         }
     }
 
-    /// Reads a page of the pull.
-    fn read(&mut self, pulled: &Pulled) {
+    /// A full pull begins.
+    pub(crate) fn begin_to_read(&mut self) {
+        if self.stage == Stage::Waiting {
+            self.stage = Stage::Reading;
+        }
+    }
+
+    /// Reads a page. Returns `true` if another full pull is needed: this one began before the command.
+    pub(crate) fn read(&mut self, pulled: &Pulled, page: Page) -> bool {
         if self.stage != Stage::Reading {
-            return;
+            return self.stage == Stage::Waiting && page == Page::Last;
         }
         let records = pulled.records.iter().filter(|record| {
             let is_open = matches!(record.phase, Phase::Open | Phase::Leased);
             is_open && Command::matches(&self.pattern, &record.name)
         });
-        self.open
-            .extend(records.map(|record| record.name.as_str().into()));
+        let names = records.map(|record| record.name.as_str().into());
+        self.open.extend(names);
+        if page == Page::Last {
+            self.stage = Stage::Read;
+        }
+        false
     }
 
-    fn answered(&mut self, name: &str, answer: &Answer, cx: &mut Context) {
+    /// Returns the circuits to close, at most `room`. Those without an answer are returned again.
+    pub(crate) fn next(&self, room: usize) -> impl Iterator<Item = &Arc<str>> {
+        let room = if self.stage == Stage::Read { room } else { 0 };
+        self.open.iter().take(room)
+    }
+
+    /// Notes the answer to an operation that closes a circuit.
+    pub(crate) fn answered(&mut self, name: &str, answer: &Answer, cx: &mut Context) {
         self.open.remove(name);
         match &answer.word {
             // A verdict may have come first.
@@ -72,89 +87,15 @@ impl Closing {
             _ => {}
         }
     }
-}
 
-impl Planner {
-    /// Begins to close the circuits of a pattern, in place of an earlier pattern.
-    pub(super) fn begin_close(&mut self, pattern: &str) {
-        self.closing = Some(Closing::new(pattern));
-        self.pulls.force_full();
-    }
-
-    /// Gives up a close. The circuits that are left stay open.
-    pub(crate) fn stop_closing(&mut self) {
-        self.closing = None;
-    }
-
-    /// Returns how many circuits the store has closed, once all circuits of a close are answered.
-    pub(crate) fn take_closed(&mut self) -> Option<Result<usize, StoreError>> {
-        let is_done =
-            |closing: &mut Closing| closing.stage == Stage::Read && closing.open.is_empty();
-        let closing = self.closing.take_if(is_done)?;
-        Some(match closing.failure {
-            Some(reason) => Err(StoreError::ReadOnly(reason)),
-            None => Ok(closing.closed),
+    /// Returns how many circuits the store has closed, or `None` as long as there are others.
+    pub(crate) fn result(&self) -> Option<Result<usize, StoreError>> {
+        if self.stage != Stage::Read || !self.open.is_empty() {
+            return None;
+        }
+        Some(match &self.failure {
+            Some(reason) => Err(StoreError::ReadOnly(reason.clone())),
+            None => Ok(self.closed),
         })
-    }
-
-    /// Notes the begin of a pull.
-    pub(super) fn note_pull_of_close(&mut self, pull: Pull) {
-        if let Some(closing) = self.closing.as_mut().filter(|_| pull.full) {
-            closing.open.clear();
-            closing.stage = Stage::Reading;
-        }
-    }
-
-    /// Reads a page of a pull for a close.
-    pub(super) fn read_for_close(&mut self, pulled: &Pulled, page: Page) {
-        let Some(closing) = &mut self.closing else {
-            return;
-        };
-        closing.read(pulled);
-        match closing.stage {
-            Stage::Reading if page == Page::Last => closing.stage = Stage::Read,
-            // The pull that has ended began before the command.
-            Stage::Waiting if page == Page::Last => self.pulls.force_full(),
-            _ => {}
-        }
-    }
-
-    /// Whether there are circuits to close.
-    pub(super) fn has_open(&self) -> bool {
-        let closing = self.closing.as_ref();
-        closing.is_some_and(|closing| closing.stage == Stage::Read && !closing.open.is_empty())
-    }
-
-    /// Adds operations that close circuits, as far as a batch has room for them. Returns their names.
-    pub(super) fn add_closes(&self, ops: &mut Vec<Op>, room: usize) -> Vec<Arc<str>> {
-        let closing = self
-            .closing
-            .as_ref()
-            .filter(|closing| closing.stage == Stage::Read);
-        let open = closing.into_iter().flat_map(|closing| &closing.open);
-        let names: Vec<_> = open.take(room).cloned().collect();
-        ops.extend(names.iter().map(|name| Op::Close {
-            name: name.to_string(),
-        }));
-        names
-    }
-
-    /// Applies the answers to operations that close circuits.
-    pub(super) fn answered_closes<'a>(
-        &mut self,
-        names: Vec<Arc<str>>,
-        mut answers: impl Iterator<Item = &'a Answer>,
-        now: Time,
-    ) -> Vec<Arc<str>> {
-        for name in &names {
-            let answer = answers.next().filter(|answer| *answer.view.name == **name);
-            // A circuit without an answer is closed again.
-            let Some(answer) = answer else { continue };
-            self.learn(&answer.view, Source::Answer, now);
-            if let Some(closing) = &mut self.closing {
-                closing.answered(name, answer, &mut self.cx);
-            }
-        }
-        names
     }
 }

@@ -25,7 +25,7 @@ impl Planner {
     }
 
     fn has_outgoing(&self) -> bool {
-        self.agenda.has_outgoing() || self.has_open()
+        self.agenda.has_outgoing() || self.has_closes()
     }
 
     /// Returns the next request if one is due.

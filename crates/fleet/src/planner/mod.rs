@@ -20,6 +20,7 @@
 
 mod agenda;
 mod answer;
+mod close;
 mod closing;
 mod commands;
 mod context;

@@ -33,9 +33,9 @@ impl Server {
             }
             Err(error) => {
                 let program = program();
-                let program = program.display();
-                assert!(!is_required(), "{program} did not start: {error}");
-                skip(&format!("{program} did not start: {error}"));
+                let why = format!("{} did not start: {error}", program.to_string_lossy());
+                assert!(!is_required(), "{why}");
+                skip(&why);
                 None
             }
         }
