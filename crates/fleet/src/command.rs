@@ -61,6 +61,9 @@ impl Fleet {
     ///   commands, and neither do instances without
     ///   [`accept_commands`](crate::FleetBuilder::accept_commands).
     ///
+    /// These rules are for commands that last. [`close`](FleetCircuits::close) is done at once, and has its
+    /// own.
+    ///
     /// [`FleetStatus::commands`](crate::FleetStatus::commands) lists the commands.
     ///
     /// # Examples
@@ -127,7 +130,7 @@ impl<'a> FleetCircuits<'a> {
         self.give(Verb::Release, RETENTION)
     }
 
-    fn give(self, verb: Verb, left: Duration) -> FleetCommand<'a> {
+    pub(crate) fn give(self, verb: Verb, left: Duration) -> FleetCommand<'a> {
         let command = Command {
             pattern: self.pattern,
             version: Version(0),
@@ -175,6 +178,20 @@ impl FleetCommand<'_> {
         }
         Ok(())
     }
+
+    /// Gives the command. Returns the number of circuits that were closed.
+    pub(crate) fn give(
+        self,
+        longest: Duration,
+    ) -> impl Future<Output = Result<usize, CommandError>> + Send + use<> {
+        let checked = self.check();
+        let (sender, command) = (self.fleet.commands().clone(), self.command);
+        async move {
+            checked?;
+            let answer = tokio::time::timeout(longest, give(sender, command)).await;
+            answer.unwrap_or(Err(CommandError::TimedOut))
+        }
+    }
 }
 
 /// Cuts a reason or an actor at the boundary of a character. `-` stands for no text in a store.
@@ -194,18 +211,12 @@ impl IntoFuture for FleetCommand<'_> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let checked = self.check();
-        let (sender, command) = (self.fleet.commands().clone(), self.command);
-        Box::pin(async move {
-            checked?;
-            let given = give(sender, command);
-            let answer = tokio::time::timeout(ANSWER_TIMEOUT, given).await;
-            answer.unwrap_or(Err(CommandError::TimedOut))
-        })
+        let given = self.give(ANSWER_TIMEOUT);
+        Box::pin(async move { given.await.map(|_| ()) })
     }
 }
 
-async fn give(sender: mpsc::Sender<Given>, command: Command) -> Result<(), CommandError> {
+async fn give(sender: mpsc::Sender<Given>, command: Command) -> Result<usize, CommandError> {
     let (answer, receiver) = oneshot::channel();
     let given = Given { command, answer };
     let sent = sender.send(given).await;

@@ -97,15 +97,17 @@ pub enum CommandError {
     /// The command would last too long.
     #[error("a command lasts 1 ms to 12 h, and not {0:?}")]
     Time(Duration),
-    /// There are commands for 256 other patterns, with those that were released during the last 24 h.
+    /// There are commands for 256 other patterns, with those that were released during the last 24 h, and
+    /// those that have closed circuits during the last hour.
     #[error("the fleet has commands for 256 other patterns: wait until some of them have ended")]
     Full,
     /// The store did not accept the command, for example because this instance has no permission. If the
     /// connection was lost, the store may have accepted the command nevertheless.
     #[error("the store did not accept the command: {0}")]
     Store(#[from] StoreError),
-    /// The store did not answer within 5 s. It may have accepted the command nevertheless.
-    #[error("the store did not answer to the command within 5 s")]
+    /// The store did not answer within 5 s, or did not close all circuits within 30 s. It may have accepted
+    /// the command nevertheless.
+    #[error("the store did not answer to the command in time")]
     TimedOut,
     /// The fleet has ended.
     #[error("the fleet has ended")]

@@ -49,7 +49,7 @@ pub enum FleetEvent {
         /// The instance whose circuit opened first.
         by: Arc<str>,
     },
-    /// A circuit follows a command of an operator, or no longer does.
+    /// A circuit follows a command of an operator, or no longer does, or was closed by one.
     #[non_exhaustive]
     Commanded {
         /// The name of the breaker.

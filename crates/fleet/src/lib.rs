@@ -23,11 +23,13 @@
 //! | `breakerbox_fleet_refused_messages_total` | counter | `why`: `gap`, `record` |
 //! | `breakerbox_fleet_coalesced_total` | counter | |
 //! | `breakerbox_fleet_stale_total` | counter | |
+//! | `breakerbox_fleet_ignored_total` | counter | |
 //!
 //! All series but the histograms are updated at least every few seconds, so that exporters with an idle
 //! timeout keep them. Counters start with 0, except transitions for rare reasons.
 
 mod builder;
+mod close;
 mod command;
 mod engine;
 mod error;
@@ -40,6 +42,7 @@ mod status;
 pub mod store;
 
 pub use builder::FleetBuilder;
+pub use close::FleetClose;
 pub use command::{FleetCircuits, FleetCommand};
 pub use error::{CommandError, ConfigError, StartError};
 pub use event::{Degradation, FleetEvent};

@@ -35,7 +35,8 @@ pub struct FleetStatus {
     ///
     /// The setting [`fleet`](breakerbox::BreakerBuilder::fleet) of a breaker takes precedence.
     pub shares: Vec<(Arc<str>, Share)>,
-    /// The commands of operators that last, by [`Fleet::command`](crate::Fleet::command) of any instance.
+    /// The commands of operators that last, by [`Fleet::command`](crate::Fleet::command) of any instance,
+    /// and those that have closed circuits during the last hour.
     pub commands: Vec<CommandStatus>,
     /// The circuits that follow a command.
     pub commanded: usize,
@@ -55,7 +56,7 @@ pub struct CommandStatus {
     pub pattern: Arc<str>,
     /// What the circuits do.
     pub verb: Verb,
-    /// The time until the command ends.
+    /// The time until the command ends. That of a close says how long the close is listed.
     pub left: Duration,
     /// The instance that gave the command.
     pub by: Arc<str>,
@@ -105,11 +106,11 @@ pub enum LinkStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetCounters {
-    /// Trips, verdicts and restored states that the store accepted.
+    /// Trips, verdicts, restored states and closes that the store accepted.
     pub published: u64,
     /// Circuits that opened or closed because of the fleet.
     pub adopted: u64,
-    /// Circuits that began to follow a command of an operator, or ended to do so.
+    /// Circuits that began to follow a command of an operator, ended to do so, or were closed by one.
     pub commanded: u64,
     /// Openings of the fleet that this node did not follow.
     pub ignored: u64,

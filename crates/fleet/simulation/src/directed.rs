@@ -1,5 +1,6 @@
 //! What a scenario does with a [`Simulation`], and what it expects.
 
+use crate::invariants::commands;
 use crate::simulation::Simulation;
 use crate::store::StoreMutant;
 use crate::world::Counts;
@@ -7,6 +8,7 @@ use breakerbox::{BreakerRegistry, CircuitBreaker, Outcome, Permit, State};
 use breakerbox_fleet::protocol::{Phase, Record, Verb, Version};
 use breakerbox_fleet::{CommandError, FleetStatus};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Simulation {
@@ -126,6 +128,38 @@ impl Simulation {
     pub async fn give(&self, node: usize, pattern: &str, verb: Verb, seconds: u32) {
         let given = self.giving(node, pattern, verb, seconds).await;
         self.expect(given.is_ok(), "the store accepts the command");
+    }
+
+    /// Closes circuits of the fleet at a node. Returns a future that checks the answer, or `None` if the
+    /// node does not run.
+    pub(crate) fn closing(
+        &self,
+        node: usize,
+        pattern: &str,
+    ) -> Option<impl Future<Output = Result<usize, CommandError>> + Send + use<>> {
+        let closing = self.nodes[node].member()?.close(pattern);
+        let world = Arc::clone(&self.world);
+        let (begun, open) = world.change(|state, now| (now, state.audit.open_records(pattern)));
+        Some(async move {
+            let closed = closing.await;
+            if closed.is_ok() {
+                world.change(|state, now| {
+                    commands::has_closed(&mut state.audit, now, begun, &open);
+                });
+            }
+            closed
+        })
+    }
+
+    /// Closes circuits of the fleet at a node. Returns how many the store has closed.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the node does not run.
+    pub async fn close(&self, node: usize, pattern: &str) -> usize {
+        let closed = self.closing(node, pattern).expect("the node runs").await;
+        self.expect(closed.is_ok(), "the store closes the circuits");
+        closed.unwrap_or_default()
     }
 
     /// Returns the record of the first circuit.

@@ -74,6 +74,13 @@ pub enum Fault {
         /// How many seconds the command lasts.
         seconds: u32,
     },
+    /// An operator closes circuits of the fleet.
+    Close {
+        /// The node at which the command is given.
+        node: usize,
+        /// The index of the circuit, or `None` for all circuits.
+        circuit: Option<usize>,
+    },
     /// A circuit of a node is forced open by a local command.
     ForceOpen {
         /// The node.

@@ -69,6 +69,18 @@ impl Member {
         command.because("a fault of the plan").into_future()
     }
 
+    /// Returns a command that closes circuits, which is given when it is awaited.
+    pub(crate) fn close(
+        &self,
+        pattern: &str,
+    ) -> impl Future<Output = Result<usize, CommandError>> + Send + use<> {
+        let circuits = self.fleet.command(pattern);
+        circuits
+            .close()
+            .because("a fault of the plan")
+            .into_future()
+    }
+
     pub(crate) fn status(&self) -> FleetStatus {
         self.fleet.status()
     }

@@ -187,7 +187,23 @@ impl Plan {
         };
         plan.add_faults(&mut rng, weather);
         plan.add_commands();
+        plan.add_closes();
         plan
+    }
+
+    /// Adds commands that close circuits to half of the seeds.
+    fn add_closes(&mut self) {
+        let mut rng = fastrand::Rng::with_seed(self.seed ^ 0x5EED_0005);
+        if rng.bool() {
+            return;
+        }
+        for _ in 0..rng.u32(1..=4) {
+            let at = rng.u64(FAULTS.0 * 1_000..FAULTS.1 * 1_000);
+            let node = rng.usize(0..self.nodes);
+            let circuit = rng.bool().then(|| rng.usize(0..self.circuits.len()));
+            self.fault(at, Fault::Close { node, circuit });
+        }
+        self.faults.sort_by_key(|(at, _)| *at);
     }
 
     /// Adds commands of operators to half of the seeds. All of them have ended when the faults end.

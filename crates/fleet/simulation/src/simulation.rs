@@ -289,6 +289,12 @@ impl Simulation {
                     tokio::spawn(member.command(circuit.unwrap_or("*"), verb, seconds));
                 }
             }
+            Fault::Close { node, circuit } => {
+                let circuit = circuit.map(|circuit| self.plan.circuits[circuit].name.as_str());
+                if let Some(closing) = self.closing(node, circuit.unwrap_or("*")) {
+                    tokio::spawn(closing);
+                }
+            }
             Fault::ForceOpen { node, circuit } => {
                 self.command(node, circuit, CircuitBreaker::force_open);
             }

@@ -88,5 +88,6 @@ scenarios! {
     local_command_wins_until_the_next_one 3
     crossing_commands_agree 3
     forced_open_circuit_has_no_trials 3
+    close_closes_all_circuits_of_the_fleet 3
     only_followers_obey 3
 }

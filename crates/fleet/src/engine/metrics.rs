@@ -118,6 +118,7 @@ impl Metrics {
             counter!("breakerbox_fleet_coalesced_total")
                 .increment(counters.coalesced - before.coalesced);
             counter!("breakerbox_fleet_stale_total").increment(counters.stale - before.stale);
+            counter!("breakerbox_fleet_ignored_total").increment(counters.ignored - before.ignored);
         });
     }
 }

@@ -150,6 +150,7 @@ impl Task {
                 self.planner.look_at_change(&name, &self.port, now);
             }
             self.planner.advance(&self.port, now);
+            self.answer_close();
             if stop_by.is_some() && self.has_stopped(stop_by) {
                 break;
             }
@@ -193,6 +194,15 @@ impl Task {
     fn look_at(&mut self, names: impl IntoIterator<Item = Arc<str>>, now: Time) {
         for name in names {
             self.planner.look(&name, &self.port, now);
+        }
+    }
+
+    /// Answers the handle whose circuits are closed, or gives up a close for which no handle waits.
+    fn answer_close(&mut self) {
+        if let Some(closed) = self.planner.take_closed() {
+            self.operator.closed(closed);
+        } else if self.operator.has_abandoned_close() {
+            self.planner.stop_closing();
         }
     }
 
@@ -305,13 +315,21 @@ impl Task {
                     self.shared.reached(Progress::Ready);
                 }
             }
-            (Request::Submit { names, cursor, .. }, Answer::Submitted(submitted)) => {
+            (
+                Request::Submit {
+                    names,
+                    closes,
+                    cursor,
+                    ..
+                },
+                Answer::Submitted(submitted),
+            ) => {
                 self.answered(submitted.nodes, now);
                 self.unpublished = submitted.is_unpublished;
                 let sent_at = self.sent_at;
                 let names = self
                     .planner
-                    .submitted(&submitted, names, cursor, sent_at, now);
+                    .submitted(&submitted, names, closes, cursor, sent_at, now);
                 self.look_at(names, now);
             }
             (Request::Command { command, .. }, Answer::Commanded(commanded)) => {
@@ -377,6 +395,7 @@ impl Task {
 
     fn disconnect(&mut self, error: StoreError, now: Time) {
         self.operator.answered(Err(error.clone()));
+        self.operator.closed(Err(error.clone()));
         self.error = Some(error);
         self.read_only = None;
         self.unpublished = false;

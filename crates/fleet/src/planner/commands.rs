@@ -14,11 +14,19 @@ use std::time::Duration;
 /// commands for a while, because a store whose clock is behind still has them.
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
-    known: BTreeMap<String, KnownCommand>,
+    /// By pattern. A close has a place of its own.
+    known: BTreeMap<Place, KnownCommand>,
     /// The patterns whose circuits are looked at next.
     changed: Vec<String>,
     /// Whether the status has to be reported again.
     is_news: bool,
+}
+
+/// The pattern of a command, and whether the command has closed circuits.
+type Place = (String, bool);
+
+fn place(command: &Command) -> Place {
+    (command.pattern.clone(), command.verb == Verb::Close)
 }
 
 /// A command, and when it ends.
@@ -53,13 +61,24 @@ impl Commands {
     pub(crate) fn of(&self, name: &str, now: Time) -> Option<&KnownCommand> {
         let commands = self.known.values().filter(|known| {
             let Command { pattern, verb, .. } = &known.command;
-            *verb != Verb::Release && now < known.end && Command::matches(pattern, name)
+            let lasts = matches!(verb, Verb::ForceOpen | Verb::Disable) && now < known.end;
+            lasts && Command::matches(pattern, name)
         });
         commands.max_by_key(|known| {
             let pattern = &known.command.pattern;
             let prefix = pattern.strip_suffix('*');
             (prefix.unwrap_or(pattern).len(), prefix.is_none())
         })
+    }
+
+    /// Returns the latest close of a name, if it is known.
+    pub(crate) fn close_of(&self, name: &str, now: Time) -> Option<&Command> {
+        let commands = self.known.values().filter(|known| {
+            let Command { pattern, verb, .. } = &known.command;
+            *verb == Verb::Close && now < known.end && Command::matches(pattern, name)
+        });
+        let commands = commands.map(|known| &known.command);
+        commands.max_by_key(|command| command.version)
     }
 
     /// Returns the latest version that is known.
@@ -78,7 +97,7 @@ impl Commands {
         for command in commands {
             let end = now.saturating_add(command.left.min(command.verb.longest()));
             let is_full = self.known.len() >= MAX_KNOWN_COMMANDS && !self.forget_ended();
-            match self.known.get_mut(&command.pattern) {
+            match self.known.get_mut(&place(command)) {
                 Some(known) if known.command.version > command.version => {
                     let wait = wait();
                     if !known.has_ended {
@@ -95,7 +114,7 @@ impl Commands {
             }
         }
         for known in self.known.values_mut() {
-            let has = |command: &Command| command.pattern == known.command.pattern;
+            let has = |command: &Command| command.replaces(&known.command);
             if !known.has_ended && !commands.iter().any(has) {
                 known.announce_at.get_or_insert_with(|| now + wait());
             }
@@ -111,14 +130,14 @@ impl Commands {
             announce_at: None,
             has_ended: false,
         };
-        self.known.insert(known.command.pattern.clone(), known);
+        self.known.insert(place(&known.command), known);
     }
 
     /// Forgets one ended command. Returns `false` if there is none.
     fn forget_ended(&mut self) -> bool {
         let mut ended = self.known.iter().filter(|(_, known)| known.has_ended);
-        let pattern = ended.next().map(|(pattern, _)| pattern.clone());
-        pattern.is_some_and(|pattern| self.known.remove(&pattern).is_some())
+        let place = ended.next().map(|(place, _)| place.clone());
+        place.is_some_and(|place| self.known.remove(&place).is_some())
     }
 
     /// Forgets released commands. A fault that tests must find.
@@ -142,7 +161,7 @@ impl Commands {
         }
         self.known
             .retain(|_, known| !known.has_ended || now < known.due());
-        for (pattern, known) in &mut self.known {
+        for ((pattern, _), known) in &mut self.known {
             if !known.has_ended && now >= known.end {
                 known.has_ended = true;
                 known.announce_at = None;
@@ -173,13 +192,13 @@ impl Commands {
     }
 
     /// Gives a command back later: the store did not take it.
-    pub(crate) fn postpone(&mut self, pattern: &str, to: Time) {
-        if let Some(known) = self.known.get_mut(pattern) {
+    pub(crate) fn postpone(&mut self, command: &Command, to: Time) {
+        if let Some(known) = self.known.get_mut(&place(command)) {
             known.announce_at = known.announce_at.map(|at| at.max(to));
         }
     }
 
-    /// Returns all commands that last, except released ones, if they have changed.
+    /// Returns all commands that have not ended, except released ones, if they have changed.
     pub(crate) fn take_news(&mut self) -> Option<Vec<(Command, Time)>> {
         if !std::mem::take(&mut self.is_news) {
             return None;
@@ -250,6 +269,26 @@ mod tests {
     }
 
     #[test]
+    fn close_is_followed_by_no_circuit() {
+        let close = |pattern: &str, version| command(pattern, version, Verb::Close);
+        let commands = learned(&[
+            command("pay*", 1, Verb::ForceOpen),
+            close("pay*", 2),
+            close("payments", 3),
+            close("pay*", 4),
+        ]);
+        let counts = commands.of("payments", secs(1)).unwrap();
+        assert_eq!(counts.command.verb, Verb::ForceOpen);
+        let of = |name: &str, now| {
+            let close = commands.close_of(name, now);
+            close.map(|command| command.version.0)
+        };
+        assert_eq!(of("payments", secs(1)), Some(4));
+        assert_eq!(of("search", secs(1)), None);
+        assert_eq!(of("payments", secs(100)), None);
+    }
+
+    #[test]
     fn store_that_lacks_command_gets_it_back() {
         let mut commands = learned(&[command("a", 7, Verb::Release)]);
         assert_eq!(commands.announcement(secs(50)), None);
@@ -259,7 +298,7 @@ mod tests {
         assert_eq!(commands.next_announcement(), Some(secs(11)));
         let given = commands.announcement(secs(11)).unwrap();
         assert_eq!((given.verb, given.left), (Verb::Release, secs(89)));
-        commands.postpone("a", secs(20));
+        commands.postpone(&given, secs(20));
         assert_eq!(commands.announcement(secs(19)), None);
         commands.learn(&[given], secs(20), || secs(1));
         assert_eq!(commands.next_announcement(), None);

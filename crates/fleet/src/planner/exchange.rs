@@ -7,7 +7,7 @@ use super::pulls::{Page, Pull};
 use super::request::Request;
 use super::tally::Tally;
 use super::timing::{BATCH_INTERVAL, COMMAND_RETRY, MAX_BATCH, Time};
-use crate::protocol::{Command, CommandWord, Micros, Version};
+use crate::protocol::{Command, CommandWord, Micros, Verb, Version};
 use crate::store::{Commanded, Pulled, Submitted};
 use breakerbox::fleet::Port;
 use std::sync::Arc;
@@ -18,10 +18,14 @@ impl Planner {
         let pull = self.pulls.due();
         let announcement = self.next_announcement().map(|at| at.max(self.next_batch));
         let pull = announcement.map_or(pull, |at| at.min(pull));
-        if self.cx.synced && self.agenda.has_outgoing() {
+        if self.cx.synced && self.has_outgoing() {
             return pull.min(self.next_batch);
         }
         pull
+    }
+
+    fn has_outgoing(&self) -> bool {
+        self.agenda.has_outgoing() || self.has_closes()
     }
 
     /// Returns the next request if one is due.
@@ -29,7 +33,12 @@ impl Planner {
         let no_pull = self.cx.synced && self.cx.settings.mutants.no_pull;
         if self.pulls.due() <= now && !no_pull && !self.is_turn_of_batch(now) {
             self.after_page = true;
-            let Pull { since, .. } = self.pulls.begin(now);
+            let is_new = self.pulls.current().is_none();
+            let pull = self.pulls.begin(now);
+            if is_new {
+                self.note_pull_of_close(pull);
+            }
+            let Pull { since, .. } = pull;
             return Some(Request::Pull {
                 since,
                 limit: self.pulls.limit(),
@@ -63,6 +72,7 @@ impl Planner {
                 names.push((name, sent));
             }
         }
+        let closes = self.add_closes(&mut ops, MAX_BATCH - names.len());
         if ops.is_empty() {
             let pulled = self.cx.last_pull;
             let answers = pulled.is_some_and(|pulled| pulled > self.cx.unanswered_at);
@@ -83,6 +93,7 @@ impl Planner {
             seen: self.seen,
             ops,
             names,
+            closes,
             cursor: self.pulls.cursor(),
         })
     }
@@ -90,7 +101,7 @@ impl Planner {
     /// Whether a batch comes before the next page. The pages of a long pull must not delay the renewal of
     /// a lease beyond its end.
     fn is_turn_of_batch(&self, now: Time) -> bool {
-        let may_send = self.cx.synced && self.agenda.has_outgoing() && self.next_batch <= now;
+        let may_send = self.cx.synced && self.has_outgoing() && self.next_batch <= now;
         may_send && self.after_page && self.pulls.current().is_some()
     }
 
@@ -109,13 +120,17 @@ impl Planner {
         if commanded.word != CommandWord::Accepted {
             self.command_refused(command, now);
         }
+        let is_new = command.version == Version(0);
+        if is_new && command.verb == Verb::Close && commanded.word == CommandWord::Accepted {
+            self.begin_close(&command.pattern);
+        }
         self.learn_commands(&commanded.commands, now);
     }
 
     /// The store does not take a command from this node.
     pub(crate) fn command_refused(&mut self, command: &Command, now: Time) {
         let again = now + COMMAND_RETRY;
-        self.cx.commands.postpone(&command.pattern, again);
+        self.cx.commands.postpone(command, again);
     }
 
     fn learn_commands(&mut self, commands: &[Command], now: Time) {
@@ -137,12 +152,14 @@ impl Planner {
         let mut names: Vec<_> = records
             .filter_map(|record| self.learn(record, source, now))
             .collect();
-        match self.pulls.answered(pulled, now) {
+        let page = self.pulls.answered(pulled, now);
+        self.read_for_close(pulled, page);
+        match page {
             Page::More => {}
             Page::Regressed => self.announce_again(now),
             Page::Last => {
                 self.cx.last_pull = Some(now);
-                if !self.agenda.has_outgoing() {
+                if !self.has_outgoing() {
                     // No submit follows that could prove that the store answers.
                     self.cx.unanswered_submits = 0;
                 }
@@ -166,6 +183,7 @@ impl Planner {
         &mut self,
         submitted: &Submitted,
         names: Vec<(Arc<str>, Sent)>,
+        closes: Vec<Arc<str>>,
         cursor: Version,
         sent: Time,
         now: Time,
@@ -194,6 +212,7 @@ impl Planner {
             }
             looks.push(name);
         }
+        looks.extend(self.answered_closes(closes, answers, now));
         if self.pulls.is_regressed(submitted.head, cursor) {
             self.pulls.force_full();
             self.announce_again(now);
@@ -245,6 +264,7 @@ impl Planner {
     /// at.
     pub(crate) fn disconnected(&mut self) -> Vec<Arc<str>> {
         self.cx.synced = false;
+        self.closing = None;
         // Other instances may have started meanwhile.
         self.cx.alone_since = None;
         let tracks = self.tracks.iter();

@@ -5,6 +5,7 @@ use super::known::Known;
 use super::timing::Time;
 use super::track::{Report, Track};
 use crate::protocol::{Phase, RecordView};
+use breakerbox::State;
 use std::time::Duration;
 
 /// Where a record comes from.
@@ -72,19 +73,33 @@ impl Track {
                     self.joined = Some(record.version);
                 }
             }
-            _ if self.lease.is_none() && self.joined.is_some() => {
-                let is_older = record.version < version;
-                if is_older && self.report != Report::Adopted {
-                    // The store has lost an opening of this node, which announces it again.
-                    self.leave();
-                    self.report = Report::Pending;
-                } else {
-                    let spread = (Duration::ZERO, cx.settings.close_spread);
-                    self.close_at = Some(now + cx.random(spread));
-                }
-            }
+            _ if self.joined.is_some() => self.learn_close(record.version < version, cx, now),
             _ => {}
         }
         true
+    }
+
+    /// Plans to follow a close of the fleet.
+    fn learn_close(&mut self, is_older: bool, cx: &mut Context, now: Time) {
+        if let Some(lease) = &self.lease {
+            let tries = match self.state {
+                State::HalfOpen => true,
+                State::Open => !lease.trying,
+                _ => false,
+            };
+            // A command has closed the circuit, which ends the lease. The verdict of the trials is not
+            // needed any more.
+            if tries && !is_older && !lease.failed {
+                self.lease = None;
+                self.close_at = Some(now);
+            }
+        } else if is_older && self.report != Report::Adopted {
+            // The store has lost an opening of this node, which announces it again.
+            self.leave();
+            self.report = Report::Pending;
+        } else {
+            let spread = (Duration::ZERO, cx.settings.close_spread);
+            self.close_at = Some(now + cx.random(spread));
+        }
     }
 }

@@ -20,6 +20,8 @@
 
 mod agenda;
 mod answer;
+mod close;
+mod closing;
 mod commands;
 mod context;
 mod exchange;
@@ -51,6 +53,7 @@ use crate::share::Share;
 use crate::status::FleetCounters;
 use agenda::{Agenda, Urgency};
 use breakerbox::fleet::{NotApplied, Port, View};
+use closing::Closing;
 use context::Context;
 use foreign::Foreign;
 use learn::Source;
@@ -83,6 +86,8 @@ pub(crate) struct Planner {
     /// The latest version that this node has seen.
     seen: Version,
     tally: Tally,
+    /// The command of this node that closes circuits.
+    closing: Option<Closing>,
 }
 
 impl Planner {
@@ -99,6 +104,7 @@ impl Planner {
             after_page: false,
             seen: Version(0),
             tally: Tally::default(),
+            closing: None,
         }
     }
 

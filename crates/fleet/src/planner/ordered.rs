@@ -5,7 +5,7 @@ use super::step::Effect;
 use super::timing::Time;
 use super::track::{Report, Track};
 use crate::event::FleetEvent;
-use crate::protocol::{Command, Verb};
+use crate::protocol::{Command, Verb, Why};
 use breakerbox::fleet::View;
 use std::sync::Arc;
 
@@ -56,21 +56,28 @@ impl Track {
                 self.leave();
                 let command = cx.commands.of(name, now);
                 let command = command.map(|known| known.command.clone());
-                note_command(name, command.as_ref(), cx);
+                let verb = command.as_ref().map_or(Verb::Release, |c| c.verb);
+                note_command(name, verb, command.as_ref(), cx);
             }
             Effect::Release => {
                 self.leave();
                 self.opened = None;
                 self.report = Report::Pending;
                 self.last_trial_failed = false;
-                note_command(name, None, cx);
+                note_command(name, Verb::Release, None, cx);
             }
             Effect::Close => {
                 self.leave();
                 self.opened = None;
                 self.report = Report::Pending;
                 self.last_trial_failed = false;
-                self.note_adoption(name, false, cx);
+                let known = self.known.as_ref();
+                if known.is_some_and(|known| &*known.why == Why::Command.code()) {
+                    let close = cx.commands.close_of(name, now).cloned();
+                    note_command(name, Verb::Close, close.as_ref(), cx);
+                } else {
+                    self.note_adoption(name, false, cx);
+                }
             }
         }
     }
@@ -88,12 +95,12 @@ impl Track {
 }
 
 /// Reports that a circuit follows a command, or no longer does.
-fn note_command(name: &Arc<str>, command: Option<&Command>, cx: &mut Context) {
+fn note_command(name: &Arc<str>, verb: Verb, command: Option<&Command>, cx: &mut Context) {
     cx.counters.commanded += 1;
     let text = |text: &str| (!text.is_empty()).then(|| text.into());
     cx.events.push(FleetEvent::Commanded {
         breaker: name.clone(),
-        verb: command.map_or(Verb::Release, |c| c.verb),
+        verb,
         actor: command.and_then(|c| text(&c.actor)),
         reason: command.and_then(|c| text(&c.reason)),
     });

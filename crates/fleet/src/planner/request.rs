@@ -15,6 +15,8 @@ pub(crate) enum Request {
         seen: Version,
         ops: Vec<Op>,
         names: Vec<(Arc<str>, Sent)>,
+        /// The circuits whose closes follow these operations.
+        closes: Vec<Arc<str>>,
         /// The cursor when the request was made.
         cursor: Version,
     },

@@ -173,6 +173,7 @@ impl Track {
             if let Some(known) = known.filter(|known| known.version > self.ignored) {
                 if self.share.follows(view.recorded_failures) {
                     self.ignored = known.version;
+                    cx.counters.ignored += 1;
                     // Rejected and counted: the circuit would have opened.
                     let order = Order::OpenFor(
                         known.end.saturating_sub(now) + cx.settings.grace,

@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// A pattern is the name of a circuit, or the beginning of names with `*` at its end. Of several
 /// commands that match a name, the one with the longest pattern counts. A pattern has one command: the
-/// one with the latest version.
+/// one with the latest version. A [close](Verb::Close) is done at once, so it takes no part in this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// The pattern.
@@ -40,6 +40,9 @@ pub enum Verb {
     /// What they do without the command. Remembered, so that no store and no instance brings back an
     /// earlier command of the same pattern.
     Release,
+    /// Close, if the fleet keeps them open. Done at once by [`Op::Close`](super::Op::Close): what a store
+    /// keeps is a note of who has closed them, and why.
+    Close,
 }
 
 impl Verb {
@@ -49,6 +52,7 @@ impl Verb {
             Self::ForceOpen => "f",
             Self::Disable => "d",
             Self::Release => "r",
+            Self::Close => "c",
         }
     }
 
@@ -57,6 +61,7 @@ impl Verb {
             "f" => Some(Self::ForceOpen),
             "d" => Some(Self::Disable),
             "r" => Some(Self::Release),
+            "c" => Some(Self::Close),
             _ => None,
         }
     }
@@ -64,19 +69,26 @@ impl Verb {
     /// Returns how long a command with this verb lasts at most.
     pub fn longest(self) -> Duration {
         match self {
-            Self::ForceOpen | Self::Disable => LONGEST_COMMAND,
+            Self::ForceOpen | Self::Disable | Self::Close => LONGEST_COMMAND,
             Self::Release => RETENTION,
         }
     }
+
+    /// Returns `true` if a command with this verb replaces one with the other verb for the same pattern. A
+    /// close ends no command that lasts.
+    pub(crate) fn replaces(self, other: Self) -> bool {
+        (self == Self::Close) == (other == Self::Close)
+    }
 }
 
-/// Displays what was done to the circuits: `forced open`, `disabled` or `released`.
+/// Displays what was done to the circuits: `forced open`, `disabled`, `released` or `closed`.
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::ForceOpen => "forced open",
             Self::Disable => "disabled",
             Self::Release => "released",
+            Self::Close => "closed",
         })
     }
 }
@@ -94,6 +106,11 @@ impl Command {
             Some(prefix) => name.starts_with(prefix),
             None => name == pattern,
         }
+    }
+
+    /// Returns `true` if both commands have one place in a store.
+    pub(crate) fn replaces(&self, other: &Self) -> bool {
+        self.pattern == other.pattern && self.verb.replaces(other.verb)
     }
 
     /// Returns `true` if the other command is this one, apart from its texts and the time that is left.

@@ -8,7 +8,8 @@ use super::text::{
 use super::units::{Micros, Version, in_micros};
 use std::fmt;
 
-/// The commands of one namespace: at most [`MAX_COMMANDS`], one for each pattern.
+/// The commands of one namespace: at most [`MAX_COMMANDS`]. Each pattern has one that lasts or was released,
+/// and one that has closed circuits.
 ///
 /// Kept whole in one text, apart from the records, because it needs a permission of its own. Stores in
 /// other languages translate [`say`](Self::say).
@@ -21,7 +22,7 @@ use std::fmt;
 /// pattern version verb until by actor reason …
 /// ```
 ///
-/// `until` is in microseconds. `verb` is `f`, `d` or `r`.
+/// `until` is in microseconds. `verb` is `f`, `d`, `r` or `c`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandTable {
     entries: Vec<Entry>,
@@ -79,7 +80,7 @@ impl CommandTable {
                 continue;
             };
             let is_full = entries.len() >= MAX_COMMANDS;
-            match entries.iter_mut().find(|e| e.pattern == entry.pattern) {
+            match entries.iter_mut().find(|e| entry.replaces(e)) {
                 Some(known) if known.version < entry.version => *known = entry,
                 Some(_) => {}
                 None if is_full => {}
@@ -105,7 +106,8 @@ impl CommandTable {
             return (CommandWord::Bad, None);
         }
         let pattern = encode_name(&command.pattern);
-        let index = self.entries.iter().position(|e| e.pattern == pattern);
+        let replaces = |e: &Entry| e.pattern == pattern && command.verb.replaces(e.verb);
+        let index = self.entries.iter().position(replaces);
         let known = index.map_or(Version(0), |index| self.entries[index].version);
         let is_new = command.version == Version(0);
         if !is_new && known >= command.version {
@@ -186,6 +188,10 @@ impl Entry {
         };
         let entry = entry.cut(now);
         (entry.until > now).then_some(entry)
+    }
+
+    fn replaces(&self, other: &Self) -> bool {
+        self.pattern == other.pattern && self.verb.replaces(other.verb)
     }
 
     /// Cuts the end to the longest time of the verb, counted from the time of the store and from the
@@ -304,6 +310,21 @@ mod tests {
         assert_eq!(say(&mut lost, released), CommandWord::Accepted);
         assert_eq!(lost.commands(NOW), std::slice::from_ref(released));
         assert_eq!(say(&mut lost, &earlier), CommandWord::Known);
+    }
+
+    #[test]
+    fn close_ends_no_other_command_of_its_pattern() {
+        let mut table = CommandTable::default();
+        for verb in [Verb::ForceOpen, Verb::Close, Verb::Disable, Verb::Close] {
+            assert_eq!(say(&mut table, &command("a", verb)), CommandWord::Accepted);
+        }
+        let verbs = |table: &CommandTable| {
+            let commands = table.commands(NOW).into_iter();
+            commands.map(|command| command.verb).collect::<Vec<_>>()
+        };
+        assert_eq!(verbs(&table), [Verb::Disable, Verb::Close]);
+        let read = CommandTable::read(&table.to_string(), NOW);
+        assert_eq!(verbs(&read), [Verb::Disable, Verb::Close]);
     }
 
     #[test]

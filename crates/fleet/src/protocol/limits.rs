@@ -25,7 +25,7 @@ pub const MAX_NAME: usize = 256;
 /// The longest time that a command of an operator lasts: 12 hours.
 pub const LONGEST_COMMAND: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// The largest number of patterns that have commands, with those that were released lately.
+/// The largest number of commands, with those that were released or have closed circuits lately.
 pub const MAX_COMMANDS: usize = 256;
 
 /// The largest number of records or members in the answer to a pull.

@@ -234,7 +234,7 @@ impl Random {
             0 => self.seen(now, versions),
             _ => Version(0),
         };
-        let verb = self.one_of(&[Verb::ForceOpen, Verb::Disable, Verb::Release]);
+        let verb = self.one_of(&[Verb::ForceOpen, Verb::Disable, Verb::Release, Verb::Close]);
         let left = match self.random.u32(..8) {
             0 => self.duration(),
             1 => self.one_of(&[LONGEST_COMMAND, LONGEST_COMMAND + Duration::from_micros(1)]),

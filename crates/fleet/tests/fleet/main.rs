@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod circuits;
+mod close;
 mod commands;
 mod events;
 mod hostile;

@@ -40,7 +40,7 @@ fn fleet_reports_to_the_recorder() {
         runtime().block_on(fleet_after_outage());
     });
     let (lines, zeros) = reported(&recorder.snapshotter());
-    assert_eq!(zeros, 16);
+    assert_eq!(zeros, 17);
     assert_eq!(
         lines,
         [
@@ -55,6 +55,32 @@ fn fleet_reports_to_the_recorder() {
             "breakerbox_fleet_transitions_total{direction=out,why=succeeded} 1",
         ]
     );
+}
+
+#[test]
+fn openings_that_are_not_followed_are_counted() {
+    let recorder = DebuggingRecorder::new();
+    metrics::with_local_recorder(&recorder, || {
+        runtime().block_on(async {
+            let store = Memory::new();
+            let shares = [Share::always(), Share::observe(), Share::always()];
+            let start = |(index, share): (usize, Share)| {
+                Node::start(index, store.clone(), |builder| builder.share(share))
+            };
+            let nodes: Vec<_> = shares.into_iter().enumerate().map(start).collect();
+            for node in &nodes {
+                assert!(node.fleet.ready(secs(1)).await);
+            }
+            nodes[2].breaker.metrics_only();
+            pass(ms(10)).await;
+            nodes[0].fail();
+            pass(secs(1)).await;
+            assert_eq!(states(&nodes[1..]), [State::Closed, State::MetricsOnly]);
+        });
+    });
+    let (lines, _) = reported(&recorder.snapshotter());
+    let ignored = "breakerbox_fleet_ignored_total{} 2".to_owned();
+    assert!(lines.contains(&ignored), "{lines:?}");
 }
 
 /// Exporters may drop series that are not updated. An alert on a store that is away must not end then.
@@ -82,7 +108,7 @@ fn series_without_news_are_updated() {
         let gauge = lines.contains(&"breakerbox_fleet_connected{} 1".to_owned());
         assert_eq!(gauge, connected);
         // All counters, and the other value of the gauge.
-        assert_eq!(zeros, 21 + usize::from(!connected));
+        assert_eq!(zeros, 22 + usize::from(!connected));
     }
     drop(nodes);
 }

@@ -2,9 +2,9 @@ use async_trait::async_trait;
 pub(crate) use breakerbox::BreakerBuilder;
 pub(crate) use breakerbox::prelude::*;
 use breakerbox_fleet::FleetStore;
-use breakerbox_fleet::protocol::{Op, Version};
+use breakerbox_fleet::protocol::{Command, Op, Version};
 pub(crate) use breakerbox_fleet::store::Memory;
-use breakerbox_fleet::store::{Hello, Line, Link, Pulled, StoreError, Submitted};
+use breakerbox_fleet::store::{Commanded, Hello, Line, Link, Pulled, StoreError, Submitted};
 pub(crate) use breakerbox_fleet::{
     Degradation, Fleet, FleetBuilder, FleetEvent, LinkStatus, Share,
 };
@@ -139,6 +139,8 @@ pub(crate) struct Faults {
     pub(crate) hangs: bool,
     pub(crate) full: bool,
     pub(crate) panics: bool,
+    /// Whether the store takes commands of operators.
+    pub(crate) takes_commands: bool,
     /// How long the answer to a pull takes for each of its records.
     pub(crate) time_per_record: Duration,
     /// The versions from which pulls began.
@@ -256,6 +258,14 @@ impl Line for FaultyLine {
             pulled.read_only = Some("OOM".into());
         }
         Ok(pulled)
+    }
+
+    async fn command(&mut self, seen: Version, command: &Command) -> Result<Commanded, StoreError> {
+        self.store.check().await?;
+        if !self.store.get(|faults| faults.takes_commands) {
+            return Err(StoreError::Denied("a store without commands".into()));
+        }
+        self.line.command(seen, command).await
     }
 
     async fn leave(&mut self) -> Result<(), StoreError> {

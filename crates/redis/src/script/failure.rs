@@ -31,7 +31,13 @@ pub(crate) fn of_client(error: &RedisError) -> StoreError {
         ErrorKind::AuthenticationFailed => StoreError::Denied(text),
         ErrorKind::RESP3NotSupported => StoreError::Resp3Required,
         ErrorKind::Server(_) | ErrorKind::Extension => {
-            failure(error.code().unwrap_or_default(), text)
+            let code = error.code().unwrap_or_default();
+            if text.contains("Error running script") {
+                // Redis 6 gives all errors inside a script the code `ERR`.
+                let code = code_of(&text).unwrap_or_default().to_owned();
+                return failure(&code, text);
+            }
+            failure(code, text)
         }
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => StoreError::Protocol(text),
         _ => StoreError::Disconnected(text),
@@ -111,6 +117,29 @@ mod tests {
         ] {
             assert_eq!(of_refused_write(reason), None, "{reason}");
         }
+    }
+
+    #[test]
+    fn error_inside_a_script_has_its_own_code() {
+        let of = |text: &str| {
+            let value = redis::parse_redis_value(text.as_bytes()).unwrap();
+            of_client(&value.extract_error().unwrap_err())
+        };
+        let of_redis_6 = of(
+            "-ERR Error running script (call to f_b40c): @user_script:274: \
+             @user_script: 274: -OOM command not allowed when used memory > 'maxmemory'.\r\n",
+        );
+        assert!(
+            matches!(of_redis_6, StoreError::ReadOnly(_)),
+            "{of_redis_6:?}"
+        );
+        let of_redis_7 = of("-OOM command not allowed, on @user_script:274.\r\n");
+        assert!(
+            matches!(of_redis_7, StoreError::ReadOnly(_)),
+            "{of_redis_7:?}"
+        );
+        let other = of("-ERR Error running script (call to f_b40c): user_script:9: oh\r\n");
+        assert!(matches!(other, StoreError::Protocol(_)), "{other:?}");
     }
 
     #[test]

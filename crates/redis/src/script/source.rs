@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(constant("MAX_NUMBER"), (1 << 53) - 1);
         assert_eq!(constant("MAX_COMMANDS"), MAX_COMMANDS as u128);
         let longest = LONGEST_COMMAND.as_micros();
-        let table = format!("local LONGEST = {{ f = {longest}, d = {longest}, r = RETENTION }}");
+        let table = format!("f = {longest}, d = {longest}, c = {longest}, r = RETENTION");
         assert!(COMMAND.text().contains(&table));
     }
 }

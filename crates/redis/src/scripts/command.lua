@@ -11,7 +11,7 @@ local fault = fault_of_keys()
 if fault then return { err = 'BB1 ' .. reason_of(fault) } end
 local COMMANDS = KEYS[5]
 local MAX_COMMANDS = 256
-local LONGEST = { f = 43200000000, d = 43200000000, r = RETENTION }
+local LONGEST = { f = 43200000000, d = 43200000000, c = 43200000000, r = RETENTION }
 local stored = redis.pcall('GET', COMMANDS)
 if error_of(stored) then return { err = 'BB1 ' .. reason_of(stored) } end
 
@@ -21,6 +21,9 @@ local function is_pattern(field)
 end
 
 local function is_text(field) return field == '-' or is_name(field) end
+
+-- A close ends no command that lasts, so it has a place of its own. No pattern has a space.
+local function place_of(command) return command.verb == 'c' and command.pattern .. ' c' or command.pattern end
 
 -- An end in the far future would move along with the time.
 local function cut(command)
@@ -45,12 +48,12 @@ end
 local commands, places = {}, {}
 for line in string.gmatch((stored or '') .. '\n', '([^\n]*)\n') do
   local command = parse_command(line)
-  local place = command and places[command.pattern]
+  local place = command and places[place_of(command)]
   if place then
     if commands[place].version < command.version then commands[place] = command end
   elseif command and #commands < MAX_COMMANDS then
     commands[#commands + 1] = command
-    places[command.pattern] = #commands
+    places[place_of(command)] = #commands
   end
 end
 
@@ -76,7 +79,7 @@ local function say()
   if not (is_pattern(command.pattern) and longest and left and left >= 1 and left <= longest) then return 'bad' end
   if not (word(command.by, MAX_WORD) and is_text(command.actor) and is_text(command.reason)) then return 'bad' end
   if not version or is_ahead(version) then return 'bad' end
-  local place = places[command.pattern]
+  local place = places[place_of(command)]
   if version > 0 and place and commands[place].version >= version then return 'known' end
   if not place and #commands >= MAX_COMMANDS then return 'full' end
   local latest = math.max(head, version)

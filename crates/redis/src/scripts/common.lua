@@ -46,10 +46,12 @@ local function is_name(field)
   return not string.find(plain, '%', 1, true) and length >= 1 and length <= MAX_NAME
 end
 
--- Returns the text of an error as one printable line without the separator of answers.
+-- Returns the text of an error as one printable line without the separator of answers. It begins with the code of
+-- the error, in front of which Redis 6 puts the line of the script.
 local function reason_of(fault)
   if type(fault) == 'table' then fault = fault.err end
-  return (string.gsub(string.sub(tostring(fault), 1, 200), '[^ -{}~]', '?'))
+  local reason = string.gsub(tostring(fault), '@user_script: ?%d+: %-?', '')
+  return (string.gsub(string.sub(reason, 1, 200), '[^ -{}~]', '?'))
 end
 
 local function error_of(reply) return type(reply) == 'table' and reply.err or nil end

@@ -1,6 +1,7 @@
 //! [`Server`]: a Redis server for one test.
 
 use redis::{Client, Connection};
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +15,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server, or returns `None` with a message if there is no `redis-server` on the `PATH`.
+    /// Starts a server, or returns `None` with a message if there is no [program].
     ///
     /// With one of the variables `CI` and `BREAKERBOX_REQUIRE_SERVERS`, a missing server is a failure.
     pub(crate) fn start() -> Option<Self> {
@@ -31,10 +32,10 @@ impl Server {
                 Some(server)
             }
             Err(error) => {
-                assert!(!is_required(), "redis-server did not start: {error}");
-                // The test harness captures `eprintln!`, but not this.
-                let line = format!("!! SKIPPED: a test with redis-server: {error}\n");
-                std::io::stderr().write_all(line.as_bytes()).unwrap();
+                let program = program();
+                let why = format!("{} did not start: {error}", program.to_string_lossy());
+                assert!(!is_required(), "{why}");
+                skip(&why);
                 None
             }
         }
@@ -44,13 +45,10 @@ impl Server {
         let started = Instant::now();
         while !self.answers() {
             let ended = self.process.try_wait().unwrap();
-            assert!(
-                ended.is_none(),
-                "redis-server ended at its start: {ended:?}"
-            );
+            assert!(ended.is_none(), "the server ended at its start: {ended:?}");
             assert!(
                 started.elapsed() < Duration::from_secs(30),
-                "redis-server does not answer"
+                "the server does not answer"
             );
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -84,12 +82,24 @@ impl Drop for Server {
     }
 }
 
+/// Reports that a test is skipped.
+pub(crate) fn skip(why: &str) {
+    // The test harness captures `eprintln!`, but not this.
+    let line = format!("!! SKIPPED: a test with a server: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
 fn socket(folder: &TempDir) -> PathBuf {
     folder.path().join("socket")
 }
 
+/// Returns the program of the servers: `redis-server` on the `PATH`, or that of `BREAKERBOX_REDIS_SERVER`.
+fn program() -> OsString {
+    std::env::var_os("BREAKERBOX_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
+}
+
 pub(crate) fn spawn(folder: &TempDir, arguments: &[&str]) -> std::io::Result<Child> {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     command.args(arguments);
     if !arguments.contains(&"--port") {
         command.args(["--port", "0"]);

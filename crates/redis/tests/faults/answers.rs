@@ -1,7 +1,7 @@
 //! Servers that refuse operations because they are the wrong ones.
 
 use crate::node::{Node, all, connected, nodes, opens_everywhere, ports, secs, until};
-use crate::server::Server;
+use crate::server::{Server, skip};
 use breakerbox::State;
 use breakerbox_redis::fleet::Degradation;
 use breakerbox_redis::fleet::store::StoreError;
@@ -71,6 +71,12 @@ async fn primary_without_its_replicas_is_given_up() {
 
 #[tokio::test]
 async fn cluster_node_serves_its_slots_and_names_the_others() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    if server.version() < (7, 0) {
+        return skip("a cluster on free ports needs Redis 7");
+    }
     let [port, other_port, bus, other_bus] = ports();
     let arguments = [
         "--cluster-enabled",

@@ -46,6 +46,14 @@ impl Server {
         command.query(&mut connection)
     }
 
+    /// Returns the version of Redis with which the server is compatible.
+    pub(crate) fn version(&self) -> (u32, u32) {
+        let info: String = self.run("INFO server");
+        let (_, version) = info.split_once("redis_version:").unwrap();
+        let mut numbers = version.split('.').map(|number| number.parse().unwrap());
+        (numbers.next().unwrap(), numbers.next().unwrap())
+    }
+
     /// Returns the state in the record of a circuit: `o` for open, for example.
     pub(crate) fn recorded(&self, name: &str) -> Option<String> {
         // A failover closes all connections, and may close this one.

@@ -15,7 +15,7 @@ async fn full_server_degrades_until_it_has_room() {
         return;
     };
     let nodes = nodes(2, &server).await;
-    let () = server.run("CONFIG SET maxmemory 1mb");
+    let () = server.run("CONFIG SET maxmemory 1");
     nodes[0].fail("users-api");
     until("all nodes are degraded", || {
         nodes.iter().all(|node| {

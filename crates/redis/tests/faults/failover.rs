@@ -25,12 +25,7 @@ impl Servers {
     async fn start() -> Option<Self> {
         let [first, second, sentinel_port] = ports();
         let primary = Server::start_with(&["--port", &first])?;
-        let replica = Server::start_with(&[
-            "--port",
-            &second,
-            "--replicaof",
-            &format!("127.0.0.1 {first}"),
-        ])?;
+        let replica = Server::start_with(&["--port", &second, "--replicaof", "127.0.0.1", &first])?;
         until("the replica has all data", || {
             let status: String = replica.run("INFO replication");
             status.contains("master_link_status:up")

@@ -9,9 +9,16 @@ use std::time::Duration;
 /// The commands that the network has delivered to one node: the latest one for each pattern.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CommandsModel {
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<Place, Known>,
     /// When the node last learned something new.
     since: Duration,
+}
+
+/// The pattern of a command, and whether the command has closed circuits: a close ends no other command.
+type Place = (String, bool);
+
+fn place(command: &Command) -> Place {
+    (command.pattern.clone(), command.verb == Verb::Close)
 }
 
 #[derive(Clone, Debug)]
@@ -26,20 +33,20 @@ pub(super) fn delivered(audit: &mut Audit, now: Duration, node: usize, commands:
     let model = &mut audit.nodes[node].commands;
     for command in commands {
         let end = now + command.left;
-        let known = model.known.get_mut(&command.pattern);
+        let known = model.known.get_mut(&place(command));
         if let Some(known) = known.filter(|known| known.version == command.version) {
             // The clock of another primary may be ahead.
             known.end = known.end.min(end);
             continue;
         }
-        let known = model.known.get(&command.pattern);
+        let known = model.known.get(&place(command));
         if known.is_none_or(|known| known.version < command.version) {
             let known = Known {
                 version: command.version,
                 verb: command.verb,
                 end,
             };
-            model.known.insert(command.pattern.clone(), known);
+            model.known.insert(place(command), known);
             model.since = now;
         }
     }
@@ -60,11 +67,11 @@ pub(super) fn is_followed(audit: &mut Audit, now: Duration, node: usize, name: &
     if commands.known.values().any(ends_now) {
         return;
     }
-    let counts = commands.known.iter().filter(|(pattern, known)| {
-        let lasts = known.verb != Verb::Release && now < known.end;
+    let counts = commands.known.iter().filter(|((pattern, _), known)| {
+        let lasts = matches!(known.verb, Verb::ForceOpen | Verb::Disable) && now < known.end;
         lasts && Command::matches(pattern, name)
     });
-    let counting = counts.max_by_key(|(pattern, _)| {
+    let counting = counts.max_by_key(|((pattern, _), _)| {
         let prefix = pattern.trim_end_matches('*');
         (prefix.len(), prefix.len() == pattern.len())
     });
@@ -75,27 +82,45 @@ pub(super) fn is_followed(audit: &mut Audit, now: Duration, node: usize, name: &
     }
 }
 
+/// A close that succeeded has closed each circuit that was open when it was given at `begun`.
+pub(crate) fn has_closed(audit: &mut Audit, now: Duration, begun: Duration, open: &[String]) {
+    if audit.epoch_since >= begun && audit.epoch > 0 {
+        return;
+    }
+    for name in open {
+        let closed = audit.record(name).closed;
+        if closed.is_none_or(|closed| closed.at < begun) {
+            audit.report(
+                now,
+                "closes",
+                format!("{name}: open since before {begun:?}"),
+            );
+        }
+    }
+}
+
 /// The store and all nodes have the latest command of each pattern that one of the nodes knows.
 pub(crate) fn survive(audit: &mut Audit, now: Duration, nodes: &[usize], stored: &[Command]) {
-    let mut latest: BTreeMap<&str, (Version, usize)> = BTreeMap::new();
+    let mut latest: BTreeMap<&Place, (Version, usize)> = BTreeMap::new();
     for node in nodes {
-        for (pattern, known) in &audit.nodes[*node].commands.known {
-            let entry = latest.entry(pattern).or_default();
+        for (place, known) in &audit.nodes[*node].commands.known {
+            let entry = latest.entry(place).or_default();
             if now < known.end && entry.0 < known.version {
                 *entry = (known.version, *node);
             }
         }
     }
     let mut lost = Vec::new();
-    for (pattern, (version, knower)) in &latest {
-        let in_store = stored.iter().find(|command| command.pattern == **pattern);
+    for (latest, (version, knower)) in &latest {
+        let in_store = stored.iter().find(|command| place(command) == **latest);
+        let pattern = &latest.0;
         if in_store.map_or(Version(0), |command| command.version) < *version {
             lost.push(format!(
                 "{pattern}: n{knower} knows {version}, but not the store"
             ));
         }
         for node in nodes {
-            let known = audit.nodes[*node].commands.known.get(*pattern);
+            let known = audit.nodes[*node].commands.known.get(*latest);
             if known.map_or(Version(0), |known| known.version) < *version {
                 lost.push(format!(
                     "{pattern}: n{knower} knows {version}, but not n{node}"

@@ -2,7 +2,7 @@
 
 use super::Audit;
 use crate::store::Applied;
-use breakerbox_fleet::protocol::{Phase, Word};
+use breakerbox_fleet::protocol::{Op, Phase, Word};
 use std::time::Duration;
 
 /// Returns `true` if the store granted a lease that the sender did not have.
@@ -30,12 +30,13 @@ pub(super) fn one_holder(
         let what = format!("{name}: lease for n{node} while n{holder} holds one");
         audit.report(now, "one holder", what);
     }
-    // Only the holder ends its lease. A node that lost its lease has no verdict.
+    // Only the holder and a command end a lease. A node that lost its lease has no verdict.
     let has_verdict = matches!(
         applied.answer.word,
         Word::Closed | Word::Opened | Word::Yielded
     );
-    if has_verdict && applied.is_published && is_running && node != holder {
+    let is_command = matches!(applied.op, Op::Close { .. });
+    if has_verdict && !is_command && applied.is_published && is_running && node != holder {
         let what = format!("{name}: verdict of n{node} while n{holder} holds the lease");
         audit.report(now, "one holder", what);
     }

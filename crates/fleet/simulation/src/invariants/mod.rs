@@ -16,12 +16,13 @@
 //! | 7. recovery | nodes with a bad path, or with less than one call per second |
 //! | 8. a store that never comes is like no fleet | compared in `tests/alone.rs` |
 //! | 9. [special states](special_states::are_kept) | none |
+//! | 10. [commands](commands::survive), [followed](commands::is_followed) | commands that end within 0.1 s |
+//! | 10. [closes](commands::has_closed) | stores that lost or replaced their data since |
 //! | 11. [bounds](bounds::excess) | none |
 //! | 12. [messages](messages::tell_real_changes) | an opening that was over when it arrived |
 //! | 12. [own trips](trips::announces_only_own_openings) | 30 s after the store lost or replaced its data |
 //!
-//! Number 10 concerns operator commands, which the fleet does not have yet. An *epoch* begins when the
-//! store loses or replaces its data.
+//! An *epoch* begins when the store loses or replaces its data.
 
 pub(crate) mod agreement;
 pub(crate) mod bounds;
@@ -358,6 +359,15 @@ impl Audit {
                 });
             }
         }
+    }
+
+    /// Returns the names of the circuits of a pattern that are open in the store.
+    pub(crate) fn open_records(&self, pattern: &str) -> Vec<String> {
+        let records = self.records.iter().filter(|(name, record)| {
+            let is_open = matches!(record.phase, Phase::Open | Phase::Leased);
+            is_open && record.epoch == self.epoch && Command::matches(pattern, name)
+        });
+        records.map(|(name, _)| name.clone()).collect()
     }
 
     /// The network delivered all commands of the store to a node.

@@ -250,5 +250,9 @@ pub const ALL: &[(&str, Scenario)] = &[
         "forced_open_circuit_has_no_trials",
         forced_open_circuit_has_no_trials,
     ),
+    (
+        "close_closes_all_circuits_of_the_fleet",
+        close_closes_all_circuits_of_the_fleet,
+    ),
     ("only_followers_obey", only_followers_obey),
 ];

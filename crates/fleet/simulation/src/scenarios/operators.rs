@@ -5,7 +5,7 @@ use crate::fault::Fault;
 use crate::sharing::Sharing;
 use crate::simulation::{Outcome, Simulation};
 use breakerbox::State;
-use breakerbox_fleet::protocol::Verb;
+use breakerbox_fleet::protocol::{Phase, Verb};
 
 const HOUR: u32 = 3_600;
 
@@ -171,6 +171,59 @@ pub fn forced_open_circuit_has_no_trials(setup: Setup) -> Outcome {
             fleet.expect(admitted, "a node tries");
             fleet.run_for(SECOND).await;
             fleet.expect(fleet.all_are(State::Closed), "the fleet has recovered");
+        },
+    )
+}
+
+/// A close closes the circuits of all nodes and ends a lease. It opens nothing again, and is no release.
+pub fn close_closes_all_circuits_of_the_fleet(setup: Setup) -> Outcome {
+    Setup::run(
+        &setup.quiet(4, Sharing::Quorum(2)),
+        async |fleet: &mut Simulation| {
+            fleet.trip(0);
+            fleet.run_for(SECOND).await;
+            fleet.expect(fleet.close(3, "*").await == 0, "a vote is no opening");
+            fleet.expect(fleet.state(0) == State::Open, "the vote stays");
+            fleet.trip(1);
+            fleet.run_for(SECOND).await;
+            fleet.expect(fleet.all_are(State::Open), "the fleet is open");
+            fleet.inject(Fault::Cut(2)).await;
+            fleet.expect(fleet.close(3, "us*").await == 1, "one circuit is closed");
+            fleet.run_ms(400).await;
+            for node in [0, 1, 3] {
+                fleet.expect(fleet.state(node) == State::Closed, "the node follows");
+            }
+            fleet.inject(Fault::Mend(2)).await;
+            fleet.run_for(10 * SECOND).await;
+            fleet.expect(fleet.all_are(State::Closed), "the last node follows");
+            fleet.expect(fleet.close(0, "*").await == 0, "nothing is left to close");
+
+            fleet.trip(0);
+            fleet.trip(1);
+            fleet.run_for(SECOND).await;
+            let holder = async |fleet: &mut Simulation| {
+                let end = fleet.now() + 100 * SECOND;
+                while fleet.state(2) != State::HalfOpen && fleet.now() < end {
+                    drop(fleet.breaker(2).try_acquire());
+                    fleet.run_ms(100).await;
+                }
+            };
+            holder(fleet).await;
+            fleet.expect(fleet.phase().0 == Phase::Leased, "a node tries");
+            fleet.expect(fleet.close(1, "users").await == 1, "the lease has ended");
+            fleet.run_ms(400).await;
+            fleet.expect(fleet.all_are(State::Closed), "the holder has stopped");
+            fleet.expect(
+                fleet.status(2).counters.leases_lost == 0,
+                "no lease was lost",
+            );
+
+            fleet.give(0, "*", Verb::ForceOpen, HOUR).await;
+            fleet.run_for(SECOND).await;
+            fleet.expect(fleet.close(1, "*").await == 0, "no record is open");
+            fleet.run_for(10 * SECOND).await;
+            fleet.expect(fleet.all_are(State::Open), "the command lasts");
+            fleet.check_commands();
         },
     )
 }

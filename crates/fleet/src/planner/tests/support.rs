@@ -237,7 +237,8 @@ impl World {
                 let names = match answer {
                     Reply::Pulled(pulled) => node.planner.pulled(&pulled, sent, now),
                     Reply::Submitted(submitted, names, cursor) => {
-                        node.planner.submitted(&submitted, names, cursor, sent, now)
+                        node.planner
+                            .submitted(&submitted, names, Vec::new(), cursor, sent, now)
                     }
                     Reply::Commanded(command, commanded) => {
                         node.planner.commanded(&command, &commanded, now);
@@ -272,6 +273,7 @@ impl World {
                 ops,
                 names,
                 cursor,
+                ..
             } => {
                 if self.fails {
                     let (mut submitted, _) = self.table.submit(&hello, seen, &[], server);
