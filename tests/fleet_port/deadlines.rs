@@ -23,7 +23,7 @@ fn extend_shortens_and_lengthens() {
         assert_eq!(view.opened_for, Some(RECOVERY), "orders keep it");
         assert_eq!(view.asked_for, None);
         assert_eq!(view.since, SECOND);
-        assert_eq!(fixture.cause_kind(), Some(CauseKind::Consecutive));
+        assert_eq!(fixture.view().why, Some(CauseKind::Consecutive));
         assert_eq!(fixture.told(), ["users deadline"]);
     }
     fixture.clock.advance(2 * SECOND);
@@ -58,7 +58,7 @@ fn late_hint_is_asked_for() {
     assert_eq!(view.opened_for, Some(61 * SECOND));
     assert_eq!(view.asked_for, Some(61 * SECOND));
     assert_eq!(
-        fixture.cause_kind(),
+        fixture.view().why,
         Some(CauseKind::Consecutive),
         "the cause is kept"
     );
@@ -132,7 +132,7 @@ fn trip_for_reports_deadline() {
     assert_eq!(view.left, Some(7 * SECOND));
     assert_eq!(view.opened_for, Some(8 * SECOND));
     assert_eq!(view.asked_for, Some(8 * SECOND));
-    assert_eq!(fixture.cause_kind(), Some(CauseKind::Manual));
+    assert_eq!(fixture.view().why, Some(CauseKind::Manual));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn command_takes_over_opening_by_fleet() {
     fixture.breaker.by("alice").trip();
     assert_eq!(fixture.told(), ["users deadline"]);
     let view = fixture.view();
-    assert_eq!(fixture.cause_kind(), Some(CauseKind::Manual));
+    assert_eq!(fixture.view().why, Some(CauseKind::Manual));
     assert_eq!(view.opened_for, Some(5 * SECOND));
     assert_eq!(view.asked_for, Some(5 * SECOND));
 }
@@ -167,7 +167,7 @@ fn opening_tells_what_was_asked() {
         let fixture = Fixture::new();
         open(&fixture.breaker);
         let view = fixture.view();
-        assert_eq!(fixture.cause_kind(), Some(kind));
+        assert_eq!(fixture.view().why, Some(kind));
         assert_eq!(view.opened_for, Some(time));
         assert_eq!(view.asked_for, Some(time));
         fixture.order(Order::Close).unwrap();

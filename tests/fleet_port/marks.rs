@@ -82,7 +82,7 @@ fn command_that_takes_over_changes_mark() {
     assert_eq!(fixture.view().mark, mark, "a command without a reason");
     fixture.breaker.because("INC-1").trip();
     assert_stale(&fixture, mark, Order::Try);
-    assert_eq!(fixture.cause_kind(), Some(CauseKind::Manual));
+    assert_eq!(fixture.view().why, Some(CauseKind::Manual));
 }
 
 #[test]

@@ -58,10 +58,6 @@ impl Fixture {
         self.port.view(NAME).unwrap()
     }
 
-    pub(crate) fn cause_kind(&self) -> Option<CauseKind> {
-        self.view().cause.map(|cause| cause.kind())
-    }
-
     /// Gives an order to the circuit as it is now.
     pub(crate) fn order(&self, order: Order) -> Result<Mark, NotApplied> {
         self.port

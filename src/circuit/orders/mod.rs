@@ -55,6 +55,7 @@ impl Circuit {
                 now.since(view.deadline)
             },
             cause: locked.cause().cloned(),
+            why: locked.cause().map(Cause::kind),
             left: is_open.then(|| now.until(view.deadline)),
             opened_for: length(own.deadline),
             asked_for: length(own.asked),

@@ -1,5 +1,5 @@
 use super::Mark;
-use crate::event::Cause;
+use crate::event::{Cause, CauseKind};
 use crate::share::Share;
 use crate::state::State;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct View {
     ///
     /// A command that finds the circuit in the requested state may replace the cause.
     pub cause: Option<Cause>,
+    /// The [kind](Cause::kind) of the cause: which rule tripped, for example.
+    pub why: Option<CauseKind>,
     /// Open: the time until the deadline. [`Duration::MAX`] means until a command.
     pub left: Option<Duration>,
     /// Open: how long the circuit would stay open without orders, from the start of the state: by

@@ -159,6 +159,6 @@ fn why(view: &View) -> Why {
     if view.asked_for.is_some() && view.asked_for == view.opened_for {
         return Why::Asked;
     }
-    let cause = view.cause.as_ref();
-    cause.map_or(Why::Other, |cause| Why::from_code(cause.kind().code()))
+    view.why
+        .map_or(Why::Other, |kind| Why::from_code(kind.code()))
 }
