@@ -95,13 +95,7 @@ impl Circuit {
     /// state.
     fn enter_sticky(&self, locked: &mut Locked, state: State, cause: Cause, now: Moment) {
         if self.word().state() == state {
-            #[cfg(feature = "fleet")]
-            if locked.is_by_fleet() {
-                // A fleet only undoes states that it has caused itself.
-                locked.set_cause(cause);
-                return;
-            }
-            replace_cause(locked, cause);
+            take_over_cause(locked, cause);
         } else {
             self.transition(locked, state, cause, now);
         }
@@ -124,7 +118,7 @@ impl Circuit {
                     .without(Flags::RAMPING_UP)
                     .with(Flags::SLOW_PATH | buffering)
             });
-            replace_cause(locked, cause);
+            take_over_cause(locked, cause);
         } else {
             self.transition(locked, initial, cause, now);
         }
@@ -200,6 +194,17 @@ impl Circuit {
         self.emit(|breaker| Event::Configured { breaker });
         Some(old)
     }
+}
+
+/// Makes a command the cause of a state that the circuit was already in.
+fn take_over_cause(locked: &mut Locked, cause: Cause) {
+    #[cfg(feature = "fleet")]
+    if locked.is_by_fleet() {
+        // A fleet only undoes states that it has caused itself.
+        locked.set_cause(cause);
+        return;
+    }
+    replace_cause(locked, cause);
 }
 
 /// Replaces the cause, for a command that finds the circuit already in the requested state.

@@ -302,3 +302,12 @@ fn command_takes_over_disabled_circuit_of_fleet() {
     fixture.order(Order::Enable).unwrap_err();
     assert_eq!(fixture.breaker.state(), Disabled);
 }
+
+#[test]
+fn reset_takes_over_disabled_circuit_of_fleet() {
+    let fixture = Fixture::with(CircuitBreaker::builder().mode(Mode::Disabled));
+    fixture.breaker.trip();
+    fixture.order(Order::Disable).unwrap();
+    fixture.breaker.reset();
+    fixture.order(Order::Enable).unwrap_err();
+}
