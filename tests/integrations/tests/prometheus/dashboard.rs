@@ -248,6 +248,7 @@ async fn prometheus_has_data_for_every_panel() {
         "exports",
         "mail",
         "payments",
+        "ratings",
         "search",
         "stock",
     ];

@@ -10,8 +10,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The circuit that is shared. All others stay local.
+/// The circuit that is shared. All others but [`RATINGS`] stay local.
 const STOCK: &str = "stock";
+
+/// A circuit whose openings the first instance only observes.
+const RATINGS: &str = "ratings";
 
 const SECOND: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_secs(10);
@@ -23,23 +26,26 @@ pub(crate) async fn run(registry: &BreakerRegistry) -> Result<(), Error> {
     let store = Memory::with_clock(TokioClock::new());
     let away = Unreliable::new(store.clone());
     let stock = CircuitBreaker::builder().recovery_timeout(SECOND);
-    let here = registry.register(STOCK, stock)?;
+    let here = registry.register(STOCK, stock.clone())?;
+    let _ratings_here = registry.breaker(RATINGS);
     let other = BreakerRegistry::new();
     let there = other.breaker(STOCK);
+    let ratings_there = other.register(RATINGS, stock)?;
 
-    let policy = |builder: breakerbox_fleet::FleetBuilder| {
-        let builder = builder.share(Share::local());
+    let policy = |builder: breakerbox_fleet::FleetBuilder, ratings| {
+        let builder = builder.share(Share::local()).share_for(RATINGS, ratings);
         builder.share_for(STOCK, Share::always()).start()
     };
     let _fleets = [
-        policy(Fleet::builder(registry, store))?,
-        policy(Fleet::builder(&other, away.clone()))?,
+        policy(Fleet::builder(registry, store), Share::observe())?,
+        policy(Fleet::builder(&other, away.clone()), Share::always())?,
     ];
     let mut period = Instant::now();
     loop {
         sleep(SECOND / 2).await;
         // An outage of a second: the circuit opens at both instances, and one of them tries.
         fail(&here);
+        fail(&ratings_there);
         recover(&here).await;
         closed(&there).await;
 
@@ -53,6 +59,7 @@ pub(crate) async fn run(registry: &BreakerRegistry) -> Result<(), Error> {
         away.set_away(false);
 
         sleep(4 * SECOND).await;
+        recover(&ratings_there).await;
         // The fleet looks after both changes.
         fail(&here);
         here.because("INC-124").reset();
