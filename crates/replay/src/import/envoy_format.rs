@@ -15,9 +15,10 @@ use std::sync::Arc;
 /// An access log format of Envoy.
 ///
 /// Parsed from a format string, or from a format dictionary in JSON. The default is Envoy's default format
-/// string; [`istio`](Self::istio) and [`json`](Self::json) are other usual formats. A format needs the
-/// operators `%START_TIME%` and `%RESPONSE_CODE%` or `%GRPC_STATUS%`, and should have `%RESPONSE_FLAGS%`. Times are those of
-/// the default form, or have a format such as `%START_TIME(%s.%3f)%` or `%START_TIME(%Y-%m-%dT%H:%M:%S)%`.
+/// string; [`istio`](Self::istio) and [`json`](Self::json) are other usual formats. A format needs
+/// `%START_TIME%`, and `%RESPONSE_CODE%` or `%GRPC_STATUS%`. It should have `%RESPONSE_FLAGS%`. Times are
+/// those of the default form, or have a format such as `%START_TIME(%s.%3f)%` or
+/// `%START_TIME(%Y-%m-%dT%H:%M:%S)%`.
 ///
 /// A line is one request, and one call: attempts that Envoy repeated are one call. Its duration is
 /// `%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%`, otherwise `%DURATION%`. Its outcome comes from the flags, and
