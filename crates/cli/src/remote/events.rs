@@ -174,7 +174,7 @@ impl Output<'_> {
         // An entry of a newer panel may be of another form.
         match Entry::deserialize(event) {
             Ok(entry) => print_entries(&[entry]),
-            Err(_) => writeln!(io::stdout(), "{event}"),
+            Err(_) => writeln!(io::stdout(), "{}", escaped(&event.to_string())),
         }
     }
 }

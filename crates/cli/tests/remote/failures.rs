@@ -294,3 +294,10 @@ fn interrupt_ends_following() {
     );
     assert!(!child.wait().unwrap().success());
 }
+
+#[test]
+fn entry_of_another_form_is_escaped() {
+    let body = "{\"missed\":0,\"events\":[{\"name\":\"a\u{9b}31m\u{202e}b\"}]}";
+    let ran = run(answering(move |_| json("200 OK", body)), &["events"]);
+    assert_eq!(ran.out, "{\"name\":\"a\\u{9b}31m\\u{202e}b\"}\n", "{ran:?}");
+}

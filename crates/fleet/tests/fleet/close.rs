@@ -197,3 +197,62 @@ async fn dropped_close_blocks_no_later_command() {
     assert_eq!(store.get(|faults| closes(&faults.ops)), 0);
     assert_eq!(states(&nodes), [State::Open; 2]);
 }
+
+/// Closes the fleet while the holder of the lease is cut off, and ends its trial meanwhile.
+async fn close_without_the_holder(end: impl FnOnce(&Node)) -> (Vec<Node>, Faulty) {
+    let memory = Memory::new();
+    let link = Faulty::over(&memory);
+    let share = |builder: FleetBuilder| builder.share(Share::always());
+    let nodes = vec![
+        Node::start(0, memory, share),
+        Node::start(1, link.clone(), share),
+    ];
+    for node in &nodes {
+        assert!(node.fleet.ready(secs(1)).await);
+    }
+    nodes[0].fail();
+    pass(secs(31)).await;
+    nodes[1].call();
+    until(secs(2), || nodes[1].state() == State::HalfOpen).await;
+    link.set(|faults| faults.away = true);
+    link.cut();
+    pass(ms(10)).await;
+    end(&nodes[1]);
+    pass(ms(10)).await;
+    assert_eq!(nodes[0].fleet.command("*").close().await, Ok(1));
+    until(ms(350), || nodes[0].state() == State::Closed).await;
+    (nodes, link)
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_reaches_a_holder_that_was_cut_off() {
+    let ends: [fn(&Node); 3] = [
+        |_| {},
+        |node| node.breaker.try_acquire().unwrap().failure(),
+        |node| {
+            node.call();
+        },
+    ];
+    for (index, end) in ends.into_iter().enumerate() {
+        let (nodes, link) = close_without_the_holder(end).await;
+        link.set(|faults| faults.away = false);
+        until(secs(30), || nodes[1].fleet.status().is_connected()).await;
+        pass(secs(2)).await;
+        assert_eq!(states(&nodes), [State::Closed; 2], "{index}");
+        assert_eq!(nodes[1].fleet.status().leases, 0, "{index}");
+        pass(secs(60)).await;
+        assert_eq!(states(&nodes), [State::Closed; 2], "{index}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn opening_after_a_close_survives_the_return_of_a_node() {
+    let (nodes, link) = close_without_the_holder(|_| {}).await;
+    nodes[0].fail();
+    pass(ms(100)).await;
+    link.set(|faults| faults.away = false);
+    until(secs(20), || nodes[1].fleet.status().is_connected()).await;
+    pass(secs(2)).await;
+    assert_eq!(nodes[0].state(), State::Open);
+    assert_eq!(nodes[1].state(), State::Open);
+}

@@ -162,6 +162,13 @@ impl Faulty {
         get(&self.0.lock().unwrap())
     }
 
+    /// Returns a store over the same memory, with faults of its own.
+    pub(crate) fn over(memory: &Memory) -> Self {
+        let faulty = Self::default();
+        faulty.set(|faults| faults.memory = memory.clone());
+        faulty
+    }
+
     /// Cuts all connections.
     pub(crate) fn cut(&self) {
         let senders = std::mem::take(&mut self.0.lock().unwrap().senders);

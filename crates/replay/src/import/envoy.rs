@@ -162,24 +162,24 @@ fn ended<'f>(format: &EnvoyFormat, fields: &'f Fields<'_>) -> Result<Option<Ende
     if let Some(flag) = find(&ENDED) {
         return Ok(Some((Outcome::Ignored, Some(flag.into()))));
     }
+    let grpc = fields.text(Role::Grpc).map(|code| {
+        let outcome = grpc::outcome_of(&code);
+        (outcome.unwrap_or(Outcome::Failure), Some(code))
+    });
     let status = fields.text(Role::Status);
     let Some(status) = status.filter(|status| status != "0") else {
-        return without_code(format, fields).map(Some);
+        // Envoy derives a status of gRPC from a code that is missing, too.
+        return match grpc.filter(|_| !format.has(Role::Status)) {
+            Some(ended) => Ok(Some(ended)),
+            None => without_code(format, fields).map(Some),
+        };
     };
     let outcome = format.judge(&status).ok_or("no response code")?;
     if let Some(flag) = find(&IDLE).filter(|_| outcome == Outcome::Success) {
         return Ok(Some((Outcome::Ignored, Some(flag.into()))));
     }
-    let grpc = fields
-        .text(Role::Grpc)
-        .filter(|_| outcome == Outcome::Success);
-    Ok(Some(match grpc {
-        Some(code) => (
-            grpc::outcome_of(&code).unwrap_or(Outcome::Failure),
-            Some(code),
-        ),
-        None => (outcome, Some(status)),
-    }))
+    let grpc = grpc.filter(|_| outcome == Outcome::Success);
+    Ok(Some(grpc.unwrap_or((outcome, Some(status)))))
 }
 
 /// Returns `true` if Envoy chose no upstream, or made no attempt.

@@ -15,9 +15,10 @@ use std::sync::Arc;
 /// An access log format of Envoy.
 ///
 /// Parsed from a format string, or from a format dictionary in JSON. The default is Envoy's default format
-/// string; [`istio`](Self::istio) and [`json`](Self::json) are other usual formats. A format needs the
-/// operators `%START_TIME%` and `%RESPONSE_CODE%`, and should have `%RESPONSE_FLAGS%`. Times are those of
-/// the default form, or have a format such as `%START_TIME(%s.%3f)%` or `%START_TIME(%Y-%m-%dT%H:%M:%S)%`.
+/// string; [`istio`](Self::istio) and [`json`](Self::json) are other usual formats. A format needs
+/// `%START_TIME%`, and `%RESPONSE_CODE%` or `%GRPC_STATUS%`. It should have `%RESPONSE_FLAGS%`. Times are
+/// those of the default form, or have a format such as `%START_TIME(%s.%3f)%` or
+/// `%START_TIME(%Y-%m-%dT%H:%M:%S)%`.
 ///
 /// A line is one request, and one call: attempts that Envoy repeated are one call. Its duration is
 /// `%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%`, otherwise `%DURATION%`. Its outcome comes from the flags, and
@@ -448,23 +449,30 @@ fn operator(text: &str) -> Option<(Operator, &str, &str)> {
     let (name, mut rest) = text.split_at(text.find(|c| !is_name(c))?);
     let mut arguments = "";
     if let Some(inside) = rest.strip_prefix('(') {
-        // Formats of times contain `%`.
+        // Formats of times contain `%`, and expressions contain parentheses and colons.
         let is_end = |at: &usize| {
             let behind = inside.get(at + 1..).unwrap_or_default();
-            behind.starts_with(['%', ':'])
+            without_length(behind).starts_with('%')
         };
         let end = inside.match_indices(')').map(|(at, _)| at).find(is_end)?;
         arguments = inside.get(..end)?;
         rest = inside.get(end + 1..)?;
     }
-    if let Some(length) = rest.strip_prefix(':') {
-        rest = length.trim_start_matches(|c: char| c.is_ascii_digit());
-    }
-    let behind = rest.strip_prefix('%').filter(|_| !name.is_empty())?;
+    let behind = without_length(rest)
+        .strip_prefix('%')
+        .filter(|_| !name.is_empty())?;
     let written = text.get(..text.len() - behind.len() - 1)?;
     let operator = Operator {
         name: name.to_owned(),
         arguments: arguments.to_ascii_uppercase(),
     };
     Some((operator, written, behind))
+}
+
+/// Returns the text after the maximum length of an operator, such as `:36`, if it begins with one.
+fn without_length(text: &str) -> &str {
+    match text.strip_prefix(':') {
+        Some(length) => length.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => text,
+    }
 }

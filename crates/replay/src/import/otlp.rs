@@ -2,7 +2,7 @@
 
 use super::lines::Lines;
 use super::otlp_format::{Attributes, OtlpFormat};
-use super::otlp_spans::{self, Span};
+use super::otlp_spans::{self, RawSpan};
 use super::sink::{BadReason, Format, Names, Sink, label};
 use super::time::Unit;
 use super::value::Value;
@@ -89,7 +89,7 @@ impl ClientSpans {
             if count > until {
                 return Err(Error::custom("more spans are left"));
             }
-            match self.call(resource, &span, &mut sink.names) {
+            match self.call(resource, span, &mut sink.names) {
                 Ok(Some(call)) => sink.push(number, call.end(), call),
                 Ok(None) => sink.counts.not_calls += 1,
                 Err(reason) => sink.bad(number, &reason, text),
@@ -111,13 +111,16 @@ impl ClientSpans {
     fn call(
         &self,
         resource: &[Value<'_>],
-        span: &Span<'_>,
+        span: RawSpan<'_>,
         names: &mut Names,
     ) -> Result<Option<Call>, BadReason> {
+        let malformed = |error| BadReason::from(format!("no span of OTLP: {error}"));
+        let span = span.parse().map_err(malformed)?;
         if !is_number(&span.kind, 3, "SPAN_KIND_CLIENT") {
             return Ok(None);
         }
-        let bad = |what: &str| BadReason::from(format!("{what} in the span {:?}", span.name));
+        let title = span.name.as_text().unwrap_or_default();
+        let bad = |what: &str| BadReason::from(format!("{what} in the span {title:?}"));
         // Zero is the default value of protocol buffers.
         let time = |value| Unit::Nanos.duration(value).filter(|time| !time.is_zero());
         let start = time(&span.start_time_unix_nano).ok_or_else(|| bad("no startTimeUnixNano"))?;
@@ -136,9 +139,10 @@ impl ClientSpans {
         } else {
             None
         };
-        let is_error = is_number(&span.status.code, 2, "STATUS_CODE_ERROR");
+        let status = span.status.as_ref();
+        let is_error = status.is_some_and(|it| is_number(&it.code, 2, "STATUS_CODE_ERROR"));
         let (outcome, error) = attributes.outcome(is_error);
-        let name = attributes.name(&span.name);
+        let name = attributes.name(&title);
         Ok(Some(Call {
             start,
             name: names.intern(&name.ok_or_else(|| bad("no name"))?),

@@ -14,13 +14,13 @@ use std::marker::PhantomData;
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Span<'a> {
     #[serde(borrow)]
-    pub(super) name: Cow<'a, str>,
+    pub(super) name: Value<'a>,
     /// A number of an enumeration, or its name, which some exporters write.
     pub(super) kind: Value<'a>,
     /// A number, or its text, which is how OTLP writes 64-bit integers.
     pub(super) start_time_unix_nano: Value<'a>,
     pub(super) end_time_unix_nano: Value<'a>,
-    pub(super) status: Status<'a>,
+    pub(super) status: Option<Status<'a>>,
     #[serde(borrow)]
     attributes: Option<&'a RawValue>,
 }
@@ -48,7 +48,7 @@ struct Traces<'a> {
 #[derive(Default)]
 struct ResourceSpans<'a> {
     #[serde(borrow)]
-    resource: Resource<'a>,
+    resource: Option<Resource<'a>>,
     #[serde(borrow, rename = "scopeSpans", alias = "instrumentationLibrarySpans")]
     scope_spans: Option<&'a RawValue>,
 }
@@ -67,20 +67,27 @@ struct ScopeSpans<'a> {
     spans: Option<&'a RawValue>,
 }
 
-/// Passes the spans of a line to `take`, with the attributes of their resources. An error of `take` ends the
-/// line.
+impl<'a> ResourceSpans<'a> {
+    fn attributes(&self, wanted: &[String]) -> Result<Attributes<'a>> {
+        let resource = self.resource.as_ref();
+        attributes(resource.and_then(|resource| resource.attributes), wanted)
+    }
+}
+
+/// Passes the spans of a line to `take`, with the attributes of their resources. A span may be malformed. An
+/// error of `take` ends the line.
 pub(super) fn read<'a>(
     line: &'a [u8],
     wanted: &[String],
-    mut take: impl FnMut(&Attributes<'a>, Span<'a>) -> Result<()>,
+    mut take: impl FnMut(&Attributes<'a>, RawSpan<'a>) -> Result<()>,
 ) -> Result<()> {
     let traces: Traces<'a> = serde_json::from_slice(line)?;
     each(
         Some(traces.resource_spans),
         |resource_spans: ResourceSpans<'a>| {
-            let attributes = attributes(resource_spans.resource.attributes, wanted)?;
+            let attributes = resource_spans.attributes(wanted)?;
             each(resource_spans.scope_spans, |scope_spans: ScopeSpans<'a>| {
-                each(scope_spans.spans, |span| take(&attributes, span))
+                each(scope_spans.spans, |span| take(&attributes, RawSpan(span)))
             })
         },
     )
@@ -92,10 +99,20 @@ pub(super) fn first_resource<'a>(line: &'a [u8], wanted: &[String]) -> Option<At
     let mut first = None;
     // The error ends the list.
     let _ = each(Some(traces.resource_spans), |spans: ResourceSpans<'a>| {
-        first = attributes(spans.resource.attributes, wanted).ok();
+        first = spans.attributes(wanted).ok();
         Err(Error::custom("the first is enough"))
     });
     first
+}
+
+/// A span whose members were not read yet, so that a malformed one does not end its line.
+#[derive(Clone, Copy)]
+pub(super) struct RawSpan<'a>(&'a RawValue);
+
+impl<'a> RawSpan<'a> {
+    pub(super) fn parse(self) -> Result<Span<'a>> {
+        serde_json::from_str(self.0.get())
+    }
 }
 
 impl<'a> Span<'a> {

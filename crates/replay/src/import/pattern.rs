@@ -103,7 +103,9 @@ impl Part {
             }
             Kind::DateTime => {
                 const DATE: usize = "2026-03-01".len();
-                let from = if rest.get(DATE) == Some(&b' ') {
+                // Ten digits are seconds since the epoch, after which the time ends.
+                let is_date = rest.get(4) == Some(&b'-');
+                let from = if is_date && rest.get(DATE) == Some(&b' ') {
                     DATE + 1
                 } else {
                     0

@@ -73,7 +73,8 @@ impl TimeScale {
         let begin = if self.has_dates() { 0 } else { self.first };
         let until = self.last();
         let after = (self.first - begin).div_ceil(step);
-        let times = (after..).map(|count| begin + count * step);
+        // The next label may be later than the last time that can be counted.
+        let times = (after..).map_while(|count| begin.checked_add(count.checked_mul(step)?));
         let times = times.take_while(|time| *time <= until);
         times
             .map(|time| (self.x(time), self.label(time, step)))
@@ -137,5 +138,11 @@ mod tests {
         assert_eq!(labels(ten, 40 * DAY)[1], "03-08 00:00");
         assert_eq!(labels(0, 300)[1], "1:00");
         assert_eq!(labels(0, 20_000)[1], "1:00:00");
+    }
+
+    #[test]
+    fn labels_end_with_the_last_time() {
+        let last = u64::MAX / NANOS - 3;
+        assert_eq!(labels(last - 20, 20).last().unwrap(), "23:34:30");
     }
 }

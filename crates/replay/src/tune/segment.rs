@@ -73,7 +73,7 @@ impl Segments {
     ) -> Self {
         let mut list = around(name, outages);
         let mut quiet = Segment::default();
-        let most = limits.most / (list.len() + 1);
+        let most = (limits.most / (list.len() + 1)).max(1);
         // The sample is spread over the traffic, because nights differ from days.
         let every = u128::from(limits.of.div_ceil(most as u64).max(1));
         let is_sampled = |start: Duration| (start.as_nanos() / PERIOD.as_nanos()) % every == 0;
@@ -266,5 +266,7 @@ mod tests {
         assert_eq!((span(0), span(1)), ((180, 429), (430, 679)));
         assert_eq!(segments.calls(), 2_000);
         assert!(collect(30, &[outage(300, 400)], 2_000).list()[0].is_cut);
+        // More outages than calls.
+        assert_eq!(collect(1, &[outage(300, 400)], 2_000).calls(), 2);
     }
 }

@@ -141,6 +141,35 @@ fn grpc_status_decides_after_the_code() {
 }
 
 #[test]
+fn grpc_status_decides_without_a_code() {
+    let format = "%START_TIME(%s.%3f)% %GRPC_STATUS% %RESPONSE_FLAGS%";
+    let log = "100.000 Unavailable -\n101.000 OK -\n102.000 Canceled -\n103.000 - -\n";
+    let (calls, counts) = read(envoy(log, format));
+    let outcomes: Vec<_> = calls.iter().map(|call| call.outcome).collect();
+    assert_eq!(outcomes, [Failure, Success, Ignored, Success]);
+    assert_eq!(calls[0].error.as_deref(), Some("Unavailable"));
+    assert_eq!(counts.bad, 0, "{:?}", counts.bad_lines);
+}
+
+#[test]
+fn times_in_whole_seconds_are_read() {
+    let format = "%START_TIME(%s)% %RESPONSE_CODE% %DURATION%";
+    let calls = calls(envoy("1772359200 503 7\n", format));
+    assert_eq!(
+        brief(&calls),
+        [(1_772_359_200_000, Some(7), "envoy", Failure)]
+    );
+}
+
+#[test]
+fn arguments_of_operators_may_have_parentheses_and_colons() {
+    let format = "%START_TIME% %CEL(has(a) ? f(b):c)% %REQ(X-ID):36% %RESPONSE_CODE%";
+    let log = "2026-03-01T10:00:00.250Z yes 7c1f 503\n";
+    let calls = calls(envoy(log, format));
+    assert_eq!(brief(&calls), [(1_772_359_200_250, None, "envoy", Failure)]);
+}
+
+#[test]
 fn objects_of_a_dictionary_are_read() {
     let dictionary = r#"{
         "time": "%START_TIME%", "pod": "%ENVIRONMENT(POD_NAME)%", "text": "took %DURATION% ms", "version": 1,

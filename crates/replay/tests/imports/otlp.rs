@@ -267,6 +267,37 @@ fn bad_spans_do_not_spoil_their_line() {
 }
 
 #[test]
+fn null_is_the_default_of_a_member() {
+    let mut bare = span(&[("peer.service", json!("users"))]);
+    for key in ["name", "status", "events"] {
+        bare[key] = Value::Null;
+    }
+    let mut batch = batch(None, &[bare]);
+    batch["resource"] = Value::Null;
+    let calls = calls(otlp(line(&[batch])));
+    assert_eq!(brief(&calls), [(1_000, Some(12), "users", Success)]);
+}
+
+#[test]
+fn malformed_span_does_not_spoil_its_line() {
+    let mut status = span(&[]);
+    status["status"] = json!(7);
+    let spans = [span(&[]), status, json!(1), span(&[]), json!("x")];
+    let text = line(&[batch(Some("a"), &spans)]);
+    // A surrogate without its pair.
+    let text = text.replacen("\"GET\"", r#""\ud800""#, 1);
+    let (calls, counts) = read(otlp(text));
+    assert_eq!((calls.len(), counts.bad), (1, 4));
+    let all_bad = reasons(&counts);
+    assert!(
+        all_bad
+            .iter()
+            .all(|(_, reason)| reason.starts_with("no span")),
+        "{all_bad:?}"
+    );
+}
+
+#[test]
 fn other_lines_are_bad() {
     let good = line(&[batch(Some("a"), &[span(&[])])]);
     let text = good.clone()
