@@ -114,7 +114,7 @@ impl fmt::Display for FleetEvent {
             Self::Recovered { after } => {
                 write!(
                     f,
-                    "the fleet is connected, after {after:?} without the store"
+                    "the fleet is connected, after {after:.1?} without the store"
                 )
             }
             Self::Adopted {
