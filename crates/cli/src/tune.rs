@@ -220,8 +220,8 @@ fn print_tuned(out: &mut dyn RawStream, tuned: &Tuned, common: &[String]) -> io:
     print(out, rows)?;
     writeln!(
         out,
-        "Chosen of {} candidates: the cheapest in its worst run whose neighbours are nearly as good.\nNo candidate \
-         beats another one of the list in both costs.\nrange: of 20 runs with slightly other recovery times; net is \
+        "Chosen of {} candidates: the cheapest in its worst run, together with its neighbours. No candidate\n\
+         beats one of the others in both costs.\nrange: of 20 runs with slightly other recovery times; net is \
          their median\n",
         count(tuned.tried as u64)
     )?;

@@ -3,7 +3,7 @@
 use crate::support::{Ran, Service, authorized, breakerbox};
 use breakerbox::prelude::*;
 use breakerbox_panel::Panel;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -264,35 +264,6 @@ fn stream_that_ends_is_opened_again_until_it_is_refused() {
     assert!(said[1].contains("cannot be reached") && said[1].ends_with(". Trying again"));
     assert_eq!(said[2], "breakerbox: the panel answers again");
     assert!(said[3].starts_with("breakerbox: the token has expired. Set "));
-}
-
-#[test]
-fn interrupt_ends_following() {
-    let address = answering(|first| {
-        if first.contains("/stream") {
-            stream("web:1:7", "users")
-        } else {
-            json("200 OK", r#"{"events":[],"missed":0}"#)
-        }
-    });
-    let mut child = command(address, &["events", "--follow"]);
-    let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
-    let mut first = [0; 1];
-    child
-        .stdout
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut first)
-        .unwrap();
-    let interrupt = ["-INT", &child.id().to_string()];
-    assert!(
-        Command::new("kill")
-            .args(interrupt)
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert!(!child.wait().unwrap().success());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::segment::Segment;
 use super::tried::Tried;
 use std::time::Duration;
 
-/// How much worse neighbours may be, as a share of what the outages cost without a breaker.
+/// How much worse a neighbour is beyond a cliff, as a share of what outages cost without a breaker.
 const CLIFF: f64 = 0.1;
 /// The number of candidates of a shortlist.
 const SHORT: usize = 3;
@@ -21,20 +21,35 @@ pub(super) struct Choice<'a> {
 /// The cheapest candidates.
 #[derive(Debug)]
 pub(super) struct Shortlist {
-    /// Their positions among all candidates, the cheapest first. At least one.
+    /// Their positions among all candidates, the best first. At least one.
     pub(super) candidates: Vec<usize>,
     pub(super) caveats: Vec<String>,
 }
 
 impl Choice<'_> {
-    /// Returns the cheapest candidates whose neighbours are nearly as good, given the segments `of`.
+    /// Returns the candidates that cost least together with their neighbours, given the segments
+    /// `of`.
+    ///
+    /// A candidate counts as much as the most expensive of itself and its neighbours. A cheap one at
+    /// the edge of a cliff therefore comes after others, but not after those that cost as much as
+    /// the bottom of the cliff.
     pub(super) fn shortlist(&self, tried: &[Tried], of: &[usize]) -> Shortlist {
         let mut caveats = Vec::new();
         let costs: Vec<f64> = tried.iter().map(|tried| self.cost(tried, of)).collect();
         let bad = of.iter().map(|segment| self.segments[*segment].bad_inside);
         let slack = CLIFF * f64::from(bad.sum::<u32>().max(10));
+        let with_neighbours: Vec<f64> = (0..tried.len())
+            .map(|at| self.most_expensive_near(at, &costs))
+            .collect();
+        let has_cliff = |at: usize| with_neighbours[at] > costs[at] + slack;
         let mut order: Vec<usize> = (0..tried.len()).collect();
-        order.sort_by(|a, b| costs[*a].total_cmp(&costs[*b]).then(a.cmp(b)));
+        let compare = |costs: &[f64], a: &usize, b: &usize| costs[*a].total_cmp(&costs[*b]);
+        order.sort_by(|a, b| {
+            let by_neighbours = compare(&with_neighbours, a, b);
+            by_neighbours
+                .then_with(|| compare(&costs, a, b))
+                .then(a.cmp(b))
+        });
         if let Some(limit) = self.detect_within {
             let is_soon = |at: &&usize| self.detects_within(limit, &tried[**at], of);
             let soon: Vec<usize> = order.iter().filter(is_soon).copied().collect();
@@ -44,23 +59,25 @@ impl Choice<'_> {
                 order = soon;
             }
         }
-        let has_cliff = |at: usize| {
-            let mut others = self.points.iter().zip(&costs);
-            others
-                .any(|(other, cost)| *cost > costs[at] + slack && self.points[at].is_next_to(other))
-        };
-        let skipped = order.iter().take_while(|at| has_cliff(**at)).count();
-        if skipped == order.len() {
-            caveats.push("a slightly different setting would have been much worse".to_owned());
-        } else {
-            caveats.extend(passed_over(skipped));
-            order.retain(|at| !has_cliff(*at));
+        if let Some(best) = order.first() {
+            let cheaper = order.iter().filter(|at| costs[**at] < costs[*best]);
+            caveats.extend(passed_over(cheaper.filter(|at| has_cliff(**at)).count()));
+            if has_cliff(*best) {
+                caveats.push("a slightly different setting would have been much worse".to_owned());
+            }
         }
         order.truncate(SHORT);
         Shortlist {
             candidates: order,
             caveats,
         }
+    }
+
+    /// Returns the greatest cost of a candidate and its neighbours.
+    fn most_expensive_near(&self, at: usize, costs: &[f64]) -> f64 {
+        let others = self.points.iter().zip(costs);
+        let neighbours = others.filter(|(other, _)| self.points[at].is_next_to(other));
+        neighbours.map(|(_, cost)| *cost).fold(costs[at], f64::max)
     }
 
     /// Returns the sum of what the candidate cost in its worst shift of each segment.

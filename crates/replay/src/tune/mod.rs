@@ -36,7 +36,7 @@ use tried::{Tried, front};
 /// Finds settings for the breaker of one name, by trying candidates that follow from its traffic.
 ///
 /// Candidates are tried on the calls around each outage, and on a sample of quiet traffic. A few
-/// runs of each candidate make a shortlist of the cheapest ones whose neighbours are nearly as good,
+/// runs of each candidate make a shortlist of those that cost least together with their neighbours,
 /// so that a small difference in the traffic does not matter. The choice is the one of these that is
 /// cheapest in the worst of 20 runs.
 ///

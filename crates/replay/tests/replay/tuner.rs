@@ -57,6 +57,17 @@ fn tuned_settings_beat_default_in_mixed_outages() {
 }
 
 #[test]
+fn choice_is_not_beaten_where_neighbours_differ() {
+    let scenario = Scenario::steady(20.0).outage(200..250, 0.8);
+    let tuned = tune(&scenario.outage(375..425, 0.8));
+    let chosen = &tuned.chosen;
+    let beats = |other: &&TriedCandidate| {
+        other.bad_admitted < chosen.bad_admitted && other.good_refused < chosen.good_refused
+    };
+    assert_eq!(tuned.front.iter().find(beats), None, "{chosen:?}");
+}
+
+#[test]
 fn document_is_applied_and_means_chosen_settings() {
     let scenario = mixed().named("say \"users\"\\api");
     let tuned = Tuner::new(&scenario.survey(), "say \"users\"\\api")
