@@ -72,8 +72,10 @@ impl Candidates {
         for candidate in &self.0 {
             for name in names {
                 let config = candidate.registry.breaker(name).config();
-                check_sampled(config.trip_rules())
-                    .map_err(|error| format!("{}: {error}", escaped(&candidate.label)))?;
+                check_sampled(config.trip_rules()).map_err(|error| {
+                    let label = escaped(&candidate.label);
+                    format!("{label}: {error}. Give other settings with --candidate FILE.toml")
+                })?;
             }
         }
         Ok(())

@@ -156,6 +156,7 @@ fn sampled_traffic_refuses_rules_that_count() {
         1,
         "default: the rule \"5 consecutive failures\" counts calls",
     );
+    run("").fails(1, "Give other settings with --candidate FILE.toml");
     let out = run("-c rate.toml").ok();
     assert!(out.starts_with("note: The traffic is sampled"), "{out}");
 }

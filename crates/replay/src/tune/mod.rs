@@ -76,6 +76,7 @@ pub struct Tuner {
     instances: Instances,
     threads: Option<usize>,
     has_requests: bool,
+    unknown_share: f64,
     calls: u64,
     progress: Progress,
 }
@@ -108,6 +109,7 @@ impl Tuner {
             instances: Instances::default(),
             threads: None,
             has_requests: survey.has_requests(),
+            unknown_share: survey.unknown_share(),
             calls: found.calls,
             progress: Progress::default(),
         })
@@ -203,7 +205,15 @@ impl Tuner {
             }
         });
         let mut left_out = left_out.collect();
-        let mut caveats = shortlist.caveats;
+        let mut caveats = Vec::new();
+        if self.unknown_share > 0.0 {
+            caveats.push(format!(
+                "{:.1} % of the calls never ran, so their outcomes are imputed from the calls around \
+                 them; a recording with breakers in metrics-only mode has all outcomes",
+                100.0 * self.unknown_share
+            ));
+        }
+        caveats.extend(shortlist.caveats);
         if self.has_requests {
             caveats.push(RETRIES_SPARED.to_owned());
         }

@@ -68,6 +68,25 @@ fn choice_is_not_beaten_where_neighbours_differ() {
 }
 
 #[test]
+fn refused_calls_are_a_caveat() {
+    let scenario = Scenario::steady(5.0).outage(120..180, 1.0);
+    let calls = scenario.calls().zip(0..).map(|(mut call, at)| {
+        if at % 4 == 0 {
+            call.outcome = Outcome::Refused;
+        }
+        call
+    });
+    let calls: Vec<Call> = calls.collect();
+    let survey = Survey::of(&calls);
+    let tuned = Tuner::new(&survey, "scenario").unwrap().tune(&calls);
+    let first = &tuned.caveats[0];
+    assert!(
+        first.starts_with("25.0 % of the calls never ran"),
+        "{first}"
+    );
+}
+
+#[test]
 fn document_is_applied_and_means_chosen_settings() {
     let scenario = mixed().named("say \"users\"\\api");
     let tuned = Tuner::new(&scenario.survey(), "say \"users\"\\api")
