@@ -1,5 +1,6 @@
 //! Values of options, and values for people.
 
+pub(crate) use breakerbox_replay::{count, counted};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The longest duration that an option takes.
@@ -31,25 +32,6 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
     } else {
         Err("not a finite number from 0 on".to_owned())
     }
-}
-
-/// Writes a number with commas: `10,000`.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Writes `1 call`, or `2 calls`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(number))
 }
 
 /// Breaks `text` into lines of at most 96 columns. The first one begins with `first`, the others with

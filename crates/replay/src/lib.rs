@@ -39,6 +39,9 @@ mod tune;
 pub use call::{Call, Outcome};
 pub use candidate::Candidate;
 pub use closed_loop::{ClosedLoop, ClosedLoopFigures};
+/// How the command writes numbers, too.
+#[doc(hidden)]
+pub use counted::{count, counted};
 pub use figures::Figures;
 pub use instances::Instances;
 pub use outage::Outage;
