@@ -203,37 +203,23 @@ fn nginx(arguments: &TrafficArguments, line: &str) -> Result<NginxFormat, Box<dy
             "nginx needs --log-format: the log_format of its configuration, or the word combined or common",
         )?,
     };
-    let mut format: NginxFormat = text.parse()?;
-    if let Some(name) = &arguments.name {
-        format = format.name(name)?;
-    }
-    if let Some(instance) = &arguments.instance {
-        format = format.instance(instance)?;
-    }
-    if let Some(ok) = &arguments.ok {
-        format = format.ok(ok)?;
-    }
-    Ok(format)
+    let format: NginxFormat = text.parse()?;
+    let format = set(format, arguments.name.as_ref(), NginxFormat::name)?;
+    let format = set(format, arguments.instance.as_ref(), NginxFormat::instance)?;
+    Ok(set(format, arguments.ok.as_ref(), NginxFormat::ok)?)
 }
 
 fn envoy(arguments: &TrafficArguments, line: &str) -> Result<EnvoyFormat, Box<dyn Error>> {
-    let mut format = match arguments.log_format.as_deref() {
+    let format = match arguments.log_format.as_deref() {
         Some("istio") => EnvoyFormat::istio(),
         Some(format) => format.parse()?,
         None if line.starts_with('{') => EnvoyFormat::json(),
         None if words_after_request(line) == Some(ISTIO_WORDS) => EnvoyFormat::istio(),
         None => EnvoyFormat::default(),
     };
-    if let Some(name) = &arguments.name {
-        format = format.name(name)?;
-    }
-    if let Some(instance) = &arguments.instance {
-        format = format.instance(instance)?;
-    }
-    if let Some(ok) = &arguments.ok {
-        format = format.ok(ok)?;
-    }
-    Ok(format)
+    let format = set(format, arguments.name.as_ref(), EnvoyFormat::name)?;
+    let format = set(format, arguments.instance.as_ref(), EnvoyFormat::instance)?;
+    Ok(set(format, arguments.ok.as_ref(), EnvoyFormat::ok)?)
 }
 
 fn otlp(arguments: &TrafficArguments) -> Result<OtlpFormat, Box<dyn Error>> {
@@ -248,6 +234,18 @@ fn otlp(arguments: &TrafficArguments) -> Result<OtlpFormat, Box<dyn Error>> {
         format = format.ok(ok)?;
     }
     Ok(format)
+}
+
+/// Passes the value of an option to a method of a format, if the option was given.
+fn set<F, E>(
+    format: F,
+    value: Option<&String>,
+    method: impl FnOnce(F, &str) -> Result<F, E>,
+) -> Result<F, E> {
+    match value {
+        Some(value) => method(format, value),
+        None => Ok(format),
+    }
 }
 
 /// The words between the request and the next quoted value: code, flags, two sizes and two durations.
