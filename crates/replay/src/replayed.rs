@@ -216,17 +216,25 @@ fn total(results: &LaneResults) -> Figures {
     total
 }
 
+/// Says that a share of the calls never ran.
+pub(crate) fn never_ran(share: f64) -> String {
+    let percent = 100.0 * share;
+    let decimals = if share > MUCH_IMPUTED { 1 } else { 2 };
+    format!(
+        "{percent:.decimals$} % of the calls never ran, so their outcomes are imputed from the calls around them"
+    )
+}
+
 #[allow(clippy::cast_precision_loss)] // shares
 fn caveats(source: &Source, outages: &[Outage]) -> Vec<String> {
     let mut caveats = Vec::new();
     let imputed = source.series.unknown as f64 / source.calls.max(1) as f64;
-    let percent = 100.0 * imputed;
-    let how =
-        "imputed from the calls around them; the bounds say what their true outcomes could change";
+    let bounds = || {
+        let never_ran = never_ran(imputed);
+        format!("{never_ran}; the bounds say what their true outcomes could change")
+    };
     if imputed > MUCH_IMPUTED {
-        caveats.push(format!(
-            "{percent:.1} % of the calls never ran, so their outcomes are {how}"
-        ));
+        caveats.push(bounds());
     }
     caveats.push(match source.instances {
         Instances::Dealt { count, .. } => {
@@ -250,9 +258,7 @@ fn caveats(source: &Source, outages: &[Outage]) -> Vec<String> {
         caveat.to_owned()
     }));
     if imputed > 0.0 && imputed <= MUCH_IMPUTED {
-        caveats.push(format!(
-            "{percent:.2} % of the calls never ran, so their outcomes are {how}"
-        ));
+        caveats.push(bounds());
     }
     if source.reordered > 0 {
         let calls = counted(source.reordered, "call");

@@ -20,7 +20,7 @@ use crate::figures::Figures;
 use crate::instances::Instances;
 use crate::outage::Outage;
 use crate::replay::Replay;
-use crate::replayed::RETRIES_SPARED;
+use crate::replayed::{RETRIES_SPARED, never_ran};
 use crate::survey::Survey;
 use choice::Choice;
 use grid::{Grid, Point};
@@ -207,10 +207,9 @@ impl Tuner {
         let mut left_out = left_out.collect();
         let mut caveats = Vec::new();
         if self.unknown_share > 0.0 {
+            let never_ran = never_ran(self.unknown_share);
             caveats.push(format!(
-                "{:.1} % of the calls never ran, so their outcomes are imputed from the calls around \
-                 them; a recording with breakers in metrics-only mode has all outcomes",
-                100.0 * self.unknown_share
+                "{never_ran}; a recording with breakers in metrics-only mode has all outcomes"
             ));
         }
         caveats.extend(shortlist.caveats);
