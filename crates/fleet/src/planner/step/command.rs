@@ -122,8 +122,7 @@ impl Track {
 
 /// Whether a command of an operator made the present state.
 fn is_ordered(view: &View) -> bool {
-    let command = CauseKind::Manual;
-    matches!(&view.cause, Some(Cause::Fleet { why, .. }) if *why == command)
+    matches!(view.cause, Some(Cause::Fleet { .. })) && view.why == Some(CauseKind::Manual)
 }
 
 fn own_cause(cx: &Context) -> Cause {
