@@ -1,6 +1,7 @@
 //! Outcomes of gRPC statuses, as text.
 
 use crate::Outcome;
+use breakerbox::http::grpc::judge_code;
 
 /// The names of the codes from 0 to 16, without underscores.
 const NAMES: [&str; 17] = [
@@ -26,8 +27,7 @@ const NAMES: [&str; 17] = [
 /// Returns the outcome of a status, which is a number or a name in any spelling: `14`, `UNAVAILABLE` or
 /// `DeadlineExceeded`. `None` if it is no status of gRPC.
 ///
-/// The outcomes are those of `breakerbox::http::grpc`: a code is a failure if it describes the health of the
-/// service rather than the request.
+/// The outcomes are those of [`judge_code`].
 pub(super) fn outcome_of(status: &str) -> Option<Outcome> {
     let name: String = status
         .chars()
@@ -43,10 +43,12 @@ pub(super) fn outcome_of(status: &str) -> Option<Outcome> {
         NAMES.iter().position(|other| *other == name)
     };
     let code = name.parse::<usize>().ok().or_else(by_name)?;
-    match code {
-        1 => Some(Outcome::Ignored),
-        2 | 4 | 13..=15 => Some(Outcome::Failure),
-        0..=16 => Some(Outcome::Success),
-        _ => None,
+    if code >= NAMES.len() {
+        return None;
     }
+    Some(match judge_code(i32::try_from(code).ok()?) {
+        breakerbox::Outcome::Failure => Outcome::Failure,
+        breakerbox::Outcome::Ignored => Outcome::Ignored,
+        _ => Outcome::Success,
+    })
 }
